@@ -3,10 +3,9 @@ import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { getMimeType } from "hono/utils/mime";
 import { LANDMARK_WEIGHTS } from "../detection/landmarks.ts";
-import type { Preprocessing } from "../images/preprocessing.ts";
+import type { DetectorConfig, Preprocessing } from "../images/preprocessing.ts";
 import type { Service } from "./api.ts";
 import { bundle, bundleCompute } from "./bundle.ts";
-import type { DetectorConfig } from "../images/preprocessing.ts";
 import type { Setup } from "./inference_session.ts";
 import type { ReportedMetrics } from "./model_sources.ts";
 import { renderCard, renderPage } from "./render_pages.ts";
@@ -41,7 +40,7 @@ export async function buildAssets(
     ["/", asset("index.html", renderPage(await read("index.html"), service, reported, local))],
     ["/style.css", asset("style.css", await read("style.css"))],
     ["/favicon.svg", asset("favicon.svg", await read("favicon.svg"))],
-    ["/page.js", asset("page.js", await bundle("page.ts"))],
+    ["/page.js", asset("page.js", await bundle(new URL("page.ts", web)))],
     ["/card", asset("card.html", renderCard(service, preprocessing, reported))],
   ]);
   if (reported.page !== undefined) {

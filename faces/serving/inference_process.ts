@@ -1,11 +1,15 @@
-/** Process that analyzes photos: see `inference_worker.ts`. */
+/** Process that analyzes photos: see `inference_pool.ts`. */
 import sharp from "sharp";
 import { serve } from "../../packages/workers/worker_main.ts";
 import type { ForeignDetector } from "../detection/detector.ts";
 import { openModel } from "../detection/detectors.ts";
 import { ImageError } from "../images/decode_image.ts";
-import type { Result } from "./analyze_photo.ts";
-import { type AnalyzeOptions, openInferenceSession, type Setup } from "./inference_session.ts";
+import {
+  type AnalyzeOptions,
+  openInferenceSession,
+  type Result,
+  type Setup,
+} from "./inference_session.ts";
 
 export interface ProcessSetup extends Setup {
   /** Maximum memory of an analysis in bytes. Default: unlimited. */

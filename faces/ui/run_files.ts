@@ -14,16 +14,7 @@ import { type ModelMetrics, readMetrics } from "../evaluation/score_model.ts";
 import { Problem } from "../serving/problem.ts";
 import { genderClasses } from "../training/targets.ts";
 import { readHistory, readRecord as readTraining } from "../training/training_record.ts";
-import type {
-  UiCurve,
-  UiDetails,
-  UiFace,
-  UiFaces,
-  UiLayer,
-  UiPhotos,
-  UiStep,
-  UiTable,
-} from "./ui_api.ts";
+import type { UiCurve, UiDetails, UiFace, UiFaces, UiStep } from "./ui_api.ts";
 
 /** An output of a stage, with its folder. */
 interface Output {
@@ -240,9 +231,7 @@ export class RunFiles {
   }
 
   /** Lists photos that became no face, by their problem. */
-  async problems(
-    { problem = "", from = "0" }: Readonly<Record<string, string>>,
-  ): Promise<UiPhotos> {
+  async problems({ problem = "", from = "0" }: Readonly<Record<string, string>>) {
     const crops = this.#of("faces");
     const table = crops && await readTable(join(crops.path, "problems.csv"));
     const all = (table?.problem ?? []).map((_, i) => rowOf(table!, i));
@@ -389,7 +378,7 @@ export function imageOf(path: string, row: number): Uint8Array<ArrayBuffer> {
 export async function tableOf(
   path: string,
   { q = "", sort = "", from = "0" }: Readonly<Record<string, string>>,
-): Promise<UiTable> {
+) {
   const table = await readTable(path);
   const columns = Object.keys(table);
   let rows = [...(table[columns[0]!] ?? []).keys()];
@@ -425,8 +414,12 @@ interface KerasLayer {
   config: Record<string, unknown> & { name?: string; layers?: KerasLayer[] };
 }
 
+const LAYER_SETTINGS = "filters units kernel_size strides pool_size padding rate activation".split(
+  " ",
+);
+
 /** Returns the layers of a `model.json`, with their numbers of weights. */
-export async function layersOf(path: string): Promise<UiLayer[]> {
+export async function layersOf(path: string) {
   const { modelTopology, weightsManifest } = JSON.parse(await Deno.readTextFile(path)) as {
     modelTopology: KerasLayer & { model_config?: KerasLayer };
     weightsManifest: { weights: { name: string; shape: number[] }[] }[];
@@ -439,17 +432,7 @@ export async function layersOf(path: string): Promise<UiLayer[]> {
   return (config.layers ?? []).map(({ class_name: type, config }) => ({
     name: config.name ?? "",
     type,
-    settings: [
-      "filters",
-      "units",
-      "kernel_size",
-      "strides",
-      "pool_size",
-      "padding",
-      "rate",
-      "activation",
-    ]
-      .filter((key) => config[key] !== undefined)
+    settings: LAYER_SETTINGS.filter((key) => config[key] !== undefined)
       .map((key) => `${key.replaceAll("_", " ")} ${[config[key]].flat().join("×")}`).join(", "),
     weights: (sizes.get(config.name ?? "") ?? [])
       .reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0),

@@ -1,6 +1,6 @@
 /** Area of the video or the photo, with boxes over its faces. */
 import type { Face } from "../api.ts";
-import { byId, element } from "./dom.ts";
+import { byId, dom } from "../page_dom.ts";
 import { placeLabels } from "./place_labels.ts";
 import { caption } from "./wording.ts";
 
@@ -66,8 +66,8 @@ export function showBoxes(faces: readonly Face[], size: Size = { width: 1, heigh
     height: h * scale,
   }));
   const labels = sorted.map((face, i) => {
-    const box = overlay.children[i] as HTMLElement ??
-      overlay.appendChild(element("div", { className: "box" }, element("span")));
+    if (!overlay.children[i]) overlay.append(dom`<div class="box"><span></span></div>`);
+    const box = overlay.children[i] as HTMLElement;
     const { x, y, width: w, height: h } = boxes[i];
     Object.assign(box.style, {
       left: `${100 * x / (width * scale)}%`,

@@ -1,9 +1,10 @@
 /** Runs side by side: differences, curves, tests, confusion, disagreements, groups. */
 import type { ModelMetrics } from "../../evaluation/score_model.ts";
+import { dom } from "../../serving/page_dom.ts";
 import type { UiComparison, UiDetails, UiFaces, UiRun } from "../ui_api.ts";
 import { faceCard } from "./inside_view.ts";
 import { color, dots, lines } from "./ui_charts.ts";
-import { dom, get, later, number, select, table, text } from "./ui_dom.ts";
+import { get, later, number, select, table, text } from "./ui_dom.ts";
 import { store, turn, type View } from "./ui_store.ts";
 
 const MAX_RUNS = 20;

@@ -1,6 +1,7 @@
 /** Files of a run: faces with predictions, a face's way, tables, layers. */
+import { dom } from "../../serving/page_dom.ts";
 import type { UiFace, UiFaces, UiLayer, UiOutput, UiPhotos, UiStep, UiTable } from "../ui_api.ts";
-import { date, dom, get, later, number, select, table, text } from "./ui_dom.ts";
+import { date, get, later, number, select, table, text } from "./ui_dom.ts";
 import { store, turn, type View } from "./ui_store.ts";
 
 const PAGE = { faces: 60, rows: 100 };

@@ -1,7 +1,8 @@
 /** A table of runs: what varies, metrics with spread or interval, curves, state. */
+import { byId, dom, part, stored } from "../../serving/page_dom.ts";
 import type { UiRun } from "../ui_api.ts";
 import { sparkline } from "./ui_charts.ts";
-import { date, dom, duration, number, part, stored, table, text } from "./ui_dom.ts";
+import { date, duration, number, table, text } from "./ui_dom.ts";
 import {
   detailsOf,
   metricsOf,
@@ -37,7 +38,6 @@ let drawnAt = 0;
 let rows: Row[] = [], columns: Column[] = [];
 /** Keys of rows that differ from a newer one in code or data alone. */
 let older = new Set<string>();
-const byId = (id: string) => document.getElementById(id)!;
 
 export const runsView: View = {
   name: "runs",

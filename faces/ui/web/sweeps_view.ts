@@ -1,6 +1,7 @@
 /** A metric against each parameter that varies, over all runs of a pipeline. */
+import { dom } from "../../serving/page_dom.ts";
 import { color, type Dot, dots } from "./ui_charts.ts";
-import { dom, number, select, table, text } from "./ui_dom.ts";
+import { number, select, table, text } from "./ui_dom.ts";
 import type { UiRun } from "../ui_api.ts";
 import {
   metricsOf,

@@ -1,6 +1,7 @@
 /** Charts by the report's library, in the colors of the theme. */
 import * as Plot from "@observablehq/plot";
-import { dom, part, short } from "./ui_dom.ts";
+import { dom, part } from "../../serving/page_dom.ts";
+import { short } from "./ui_dom.ts";
 
 export const color = (i: number) => `var(--c${i % 8})`;
 

@@ -1,52 +1,9 @@
-/** Elements from templates, requests, and values as text. */
+/** Requests, values as text, tables and choices. */
 /// <reference no-default-lib="true" />
 /// <reference lib="dom" />
 /// <reference lib="dom.iterable" />
 /// <reference lib="esnext" />
-
-const ESCAPES: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };
-
-/** A template that becomes a part of another one, parsed with it. */
-class Part {
-  constructor(readonly parts: readonly string[], readonly values: readonly unknown[]) {}
-}
-
-/** Like `dom`, for parts of a large template: one parse is faster than hundreds. */
-export const part = (parts: TemplateStringsArray, ...values: readonly unknown[]) =>
-  new Part(parts, values);
-
-/**
- * Parses HTML with values in it: text is escaped, nodes and lists of nodes take their place, and
- * `@click=${fn}` listens to an event. false and undefined are left out.
- */
-export function dom(parts: TemplateStringsArray, ...values: readonly unknown[]): DocumentFragment {
-  const held: unknown[] = [];
-  const hold = (value: unknown) => held.push(value) - 1;
-  const join = ({ parts, values }: Part): string =>
-    parts.map((part, i) => part + write(values[i])).join("");
-  const write = (value: unknown): string => {
-    if (value === false || value === undefined || value === null) return "";
-    if (typeof value === "function") return `"${hold(value)}"`;
-    if (value instanceof Part) return join(value);
-    if (value instanceof Node) return `<!--${hold(value)}-->`;
-    if (Array.isArray(value)) return value.map(write).join("");
-    return String(value).replace(/[&<>"]/g, (char) => ESCAPES[char]!);
-  };
-  const template = document.createElement("template");
-  template.innerHTML = join({ parts, values });
-  const walker = document.createTreeWalker(template.content, NodeFilter.SHOW_COMMENT);
-  const slots: Comment[] = [];
-  while (walker.nextNode()) slots.push(walker.currentNode as Comment);
-  for (const slot of slots) slot.replaceWith(held[Number(slot.data)] as Node);
-  for (const element of template.content.querySelectorAll("*")) {
-    for (const { name, value } of [...element.attributes]) {
-      if (!name.startsWith("@")) continue;
-      element.addEventListener(name.slice(1), held[Number(value)] as EventListener);
-      element.removeAttribute(name);
-    }
-  }
-  return template.content;
-}
+import { dom, part } from "../../serving/page_dom.ts";
 
 /** Requests JSON. @throws {Error} with the server's message */
 export async function get<T>(path: string, query: Record<string, unknown> = {}): Promise<T> {
@@ -106,24 +63,6 @@ export function duration(seconds: number): string {
 export function date(iso: string): string {
   const options = { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" } as const;
   return new Date(iso).toLocaleString("en-GB", options);
-}
-
-/** A value in the browser's storage, or a default where there is none. */
-export function stored<T>(key: string, empty: T): { value: T; save(): void } {
-  let value: T | undefined;
-  try {
-    value = JSON.parse(localStorage.getItem(key) ?? "null") ?? undefined;
-  } catch {
-    // Storage is off, or damaged.
-  }
-  const save = function (this: { value: T }) {
-    try {
-      localStorage.setItem(key, JSON.stringify(this.value));
-    } catch {
-      // It is kept until the page is closed.
-    }
-  };
-  return { value: value ?? empty, save };
 }
 
 /** A table in a region that scrolls. */
