@@ -130,19 +130,10 @@ function damaged(name: string, problem: string, date: Date): UiRun {
 
 /** Returns the names of settings that not all successful runs share. */
 function variedSettings(runs: readonly UiRun[]): Set<string> {
-  const first = new Map<string, string>();
-  const varied = new Set<string>();
-  const ended = runs.filter(({ state }) => state === "ok");
-  for (const { settings } of ended) {
-    for (const [name, value] of Object.entries(settings)) {
-      if (varied.has(name)) continue;
-      const text = JSON.stringify(value) ?? "";
-      if (!first.has(name)) first.set(name, text);
-      else if (first.get(name) !== text) varied.add(name);
-    }
-  }
-  for (const name of first.keys()) {
-    if (ended.some(({ settings }) => !(name in settings))) varied.add(name);
-  }
-  return varied;
+  const ended = runs.filter(({ state }) => state === "ok").map(({ settings }) => settings);
+  const names = [...new Set(ended.flatMap((settings) => Object.keys(settings)))];
+  return new Set(names.filter((name) => {
+    const first = JSON.stringify(ended[0]![name]);
+    return ended.some((settings) => JSON.stringify(settings[name]) !== first);
+  }));
 }

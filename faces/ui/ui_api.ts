@@ -59,27 +59,6 @@ export interface UiDetails {
   readonly problem?: string;
 }
 
-/** A face of a data set, with its prediction. */
-export interface UiFace {
-  readonly row: number;
-  readonly truth: number;
-  readonly prediction: number;
-  readonly probability: number | null;
-  /** Prediction of the other run. */
-  readonly other?: number;
-  readonly image: string;
-}
-
-export interface UiFaces {
-  readonly models: readonly string[];
-  readonly model: string;
-  readonly classes?: readonly string[];
-  /** Number of faces that match, and of all in the split. */
-  readonly total: number;
-  readonly all: number;
-  readonly faces: readonly UiFace[];
-}
-
 /** A step of a face's way: an image, or values. */
 export interface UiStep {
   readonly title: string;
@@ -90,6 +69,8 @@ export interface UiStep {
   readonly model?: string;
 }
 
+export type UiFaces = Awaited<ReturnType<RunFiles["faces"]>>;
+export type UiFace = UiFaces["faces"][number];
 export type UiPhotos = Awaited<ReturnType<RunFiles["problems"]>>;
 export type UiTable = Awaited<ReturnType<typeof tableOf>>;
 export type UiLayer = Awaited<ReturnType<typeof layersOf>>[number];

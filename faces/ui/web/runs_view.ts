@@ -5,6 +5,7 @@ import { sparkline } from "./ui_charts.ts";
 import { date, duration, number, table, text } from "./ui_dom.ts";
 import {
   detailsOf,
+  measured,
   metricsOf,
   repeatsOf,
   type Row,
@@ -162,13 +163,12 @@ function matches(run: UiRun, query: string): boolean {
   });
 }
 
-function pairsOf({ settings, seeds, state, name, id, metrics }: UiRun): [string, unknown][] {
-  const measured = Object.entries(metrics).flatMap(([model, splits]) =>
-    Object.entries(splits).flatMap(([split, named]) =>
-      Object.entries(named).map(([metric, value]) => [`${model} ${split} ${metric}`, value])
-    )
-  ) as [string, unknown][];
-  return [...Object.entries({ ...settings, ...seeds, state, pipeline: name, id }), ...measured];
+function pairsOf(run: UiRun): [string, unknown][] {
+  const { settings, seeds, state, name, id } = run;
+  return [
+    ...Object.entries({ ...settings, ...seeds, state, pipeline: name, id }),
+    ...measured(run),
+  ];
 }
 
 const texts = new WeakMap<UiRun, string>();
