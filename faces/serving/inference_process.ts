@@ -28,7 +28,7 @@ await serve<ProcessSetup, AnalyzeOptions, Outcome>(async (opening) => {
   const { maxMemory = Infinity, plugins = {}, ...setup } = opening;
   sharp.cache(false); // no photo comes twice
   sharp.block({ operation: ["VipsForeignLoadSvg"] }); // the other loaders: see decode_image.ts
-  const session = await openInferenceSession(setup, async (name, options) => {
+  const analyzePhoto = await openInferenceSession(setup, async (name, options) => {
     const plugin = plugins[name];
     if (!plugin) return await openModel(name, options);
     const { openForeign } = await import("../detection/foreign_detector.ts");
@@ -36,7 +36,7 @@ await serve<ProcessSetup, AnalyzeOptions, Outcome>(async (opening) => {
   });
   const analyze = async (photo: Uint8Array, options: AnalyzeOptions): Promise<Outcome> => {
     try {
-      return { result: await session.analyze(photo, options) };
+      return { result: await analyzePhoto(photo, options) };
     } catch (error) {
       if (error instanceof ImageError) return { unreadable: error.reason };
       throw error;

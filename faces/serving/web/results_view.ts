@@ -46,8 +46,9 @@ function show(prediction: Prediction): Node {
       part`<dt>${one.label}</dt><dd class="track" aria-hidden="true"><i></i></dd>
         <dd>${percent(one.probability)}</dd>`
     );
-    const shown = dom`<p class="prediction">${label(prediction)}
-      <small>${percent(probability)}</small></p><dl class="bars">${bars}</dl>`;
+    const small = part`<small>${percent(probability)}</small>`;
+    const shown = dom`<p class="prediction">${label(prediction)} ${small}</p>
+      <dl class="bars">${bars}</dl>`;
     for (const [i, bar] of shown.querySelectorAll("i").entries()) {
       bar.style.width = `${100 * classes[i].probability}%`;
     }

@@ -98,10 +98,9 @@ class Watched {
 export const liveView: View = {
   name: "live",
   title: "Live",
-  show(root, params, signal) {
+  show(params, signal) {
     let watched: Watched | undefined, drawn = "", stage: string | null | undefined;
-    root.append(dom`<h1 class="unseen">Live</h1><div id="live"></div>`);
-    const place = root.querySelector("#live")!;
+    const place = document.createElement("div");
     const tick = async () => {
       if (signal.aborted) return;
       const running = store.runs.filter(({ state }) => state === "running");
@@ -143,6 +142,7 @@ export const liveView: View = {
       setTimeout(tick, POLL_MS);
     };
     tick();
+    return place;
   },
 };
 
@@ -155,22 +155,19 @@ const settingsOf = ({ settings, seeds }: UiRun) =>
 export const whyView: View = {
   name: "why",
   title: "Why",
-  show(root, params) {
+  show(params) {
     const chosen = params.get("pipeline") ?? "";
     const links = store.about.pipelines.map((name) =>
       dom`<a class="button" href="#why?pipeline=${name}">${name}</a> `
     );
-    root.append(dom`<h1 class="unseen">Why</h1><p>A dry run prints which stages would run, and why.
-      It changes nothing. ${links}</p>`);
-    if (chosen !== "") root.append(later(dryRun(chosen)));
+    return dom`<p>A dry run prints which stages would run, and why.
+      It changes nothing. ${links}</p>${chosen && later(dryRun(chosen))}`;
   },
 };
 
 async function dryRun(pipeline: string): Promise<Node> {
-  const { stages } = await get<{ stages: { id: string; status: string; why: string }[] }>(
-    "/api/why",
-    { pipeline },
-  );
+  type DryRun = { stages: { id: string; status: string; why: string }[] };
+  const { stages } = await get<DryRun>("/api/why", { pipeline });
   const known = store.runs.find(({ name }) => name === pipeline)?.stages ?? [];
   const all = stages.map(({ id, status, why }, i): GraphStage => {
     const run = why.startsWith("runs: ");

@@ -2,7 +2,7 @@
 import { byId, dom, part, stored } from "../../serving/page_dom.ts";
 import type { UiRun } from "../ui_api.ts";
 import { sparkline } from "./ui_charts.ts";
-import { date, duration, number, table, text } from "./ui_dom.ts";
+import { date, duration, number, range, table, text, withValue } from "./ui_dom.ts";
 import {
   detailsOf,
   measured,
@@ -43,7 +43,7 @@ let older = new Set<string>();
 export const runsView: View = {
   name: "runs",
   title: "Runs",
-  show(root, params) {
+  show(params) {
     const list = (name: string) => new Set((params.get(name) ?? "").split(",").filter(Boolean));
     [query, sort] = [params.get("q") ?? "", params.get("sort") ?? "-ended"];
     [show, picked, fold, active] = [list("show"), list("pick"), params.get("fold") !== "0", 0];
@@ -58,20 +58,17 @@ export const runsView: View = {
       fold = on;
       change({ fold: on ? "" : "0" });
     });
-    const search = ({ target }: Event) => change({ q: query = (target as HTMLInputElement).value });
-    root.append(dom`<h1 class="unseen">Runs</h1>
-      <div class="tools"><input type="search" id="search" aria-label="Filter" value="${query}"
+    const search = withValue((value) => change({ q: query = value }));
+    // Eight rows are drawn in advance.
+    const scroll = () => Math.abs(byId("box").scrollTop - drawnAt) > 5 * ROW && refill();
+    return dom`<div class="tools"><input type="search" id="search" aria-label="Filter" value="${query}"
         placeholder="dropout>0.3 gender state=ok" @input=${search}>${folded}${toggles}
         <span class="actions" id="actions"></span></div>
       <p class="muted small" id="count"></p>
-      <div class="wide runs" id="box" tabindex="0" role="region" aria-label="Table of runs"></div>
+      <div class="wide runs" id="box" tabindex="0" role="region" aria-label="Table of runs"
+        @scroll=${scroll}></div>
       <p class="muted small desk">Keys: / filter, ↑ ↓ move, space choose, p pin, Enter details,
-        c compare.</p>`);
-    byId("box").addEventListener("scroll", () => {
-      // Eight rows are drawn in advance.
-      if (Math.abs(byId("box").scrollTop - drawnAt) > 5 * ROW) refill();
-    });
-    runsView.update!();
+        c compare.</p>`;
   },
   update() {
     arrange();
@@ -190,9 +187,7 @@ function metricCell(row: Row, path: readonly string[], best: number | undefined)
   const interval = detailsOf(row.first, refill)?.intervals[`${path[0]} ${path[1]}`];
   const spread = stats.sd !== undefined
     ? `± ${number(stats.sd, false)}, ${stats.n} ${repeatsOf(row)}`
-    : interval && /^(accuracy|mae)$/.test(path[2]!)
-    ? `${number(interval.low, false)} to ${number(interval.high, false)}`
-    : "";
+    : /^(accuracy|mae)$/.test(path[2]!) && range(interval);
   const value = number(stats.mean, false);
   const marked = stats.mean === best ? part`<b title="best on validation">★ ${value}</b>` : value;
   return part`<span class="number">${marked}<small>${spread}</small></span>`;
@@ -366,10 +361,10 @@ const compare = () => setParams({ ids: [...picked].join() }, "compare");
 function details(row: Row): void {
   const { first, runs } = row;
   const { id, name, state, group, startedAt, stages } = first;
-  const write = ({ target }: Event) => {
-    notes.value[group] = (target as HTMLTextAreaElement).value;
+  const write = withValue((value) => {
+    notes.value[group] = value;
     notes.save();
-  };
+  });
   const problem = first.problem ?? detailsOf(first, () => {})?.problem;
   const [view, words] = stages.length > 0
     ? ["inside", "Look inside"]

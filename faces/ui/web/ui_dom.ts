@@ -36,6 +36,10 @@ export function number(value: number | null | undefined, whole = true): string {
   return value.toFixed(size < 2 ? 3 : size < 100 ? 2 : 1);
 }
 
+/** "0.912 to 0.934", or nothing. */
+export const range = (interval?: { readonly low: number; readonly high: number }) =>
+  interval && `${number(interval.low, false)} to ${number(interval.high, false)}`;
+
 /** "68k", "1.2M". */
 export const short = (value: number) =>
   value.toLocaleString("en", { notation: "compact", maximumSignificantDigits: 3 });
@@ -73,6 +77,10 @@ export function table(label: string, head: readonly unknown[], rows: readonly un
   </table></div>`;
 }
 
+/** Returns a listener that passes on a field's value. */
+export const withValue = (set: (value: string) => void) => ({ target }: Event) =>
+  set((target as HTMLInputElement).value);
+
 /** A choice of options, "VALUE" or "VALUE|LABEL". */
 export function select(
   label: string,
@@ -84,6 +92,5 @@ export function select(
     const [value = "", text = value || "any"] = one.split("|");
     return part`<option value="${value}" ${value === chosen && "selected"}>${text}</option>`;
   });
-  const changed = ({ target }: Event) => change((target as HTMLSelectElement).value);
-  return dom`<label>${label} <select @change=${changed}>${listed}</select></label>`;
+  return dom`<label>${label} <select @change=${withValue(change)}>${listed}</select></label>`;
 }

@@ -29,8 +29,9 @@ function show(): void {
       dom`<a href="#${name}" aria-current="${name === view.name ? "page" : "false"}">${title}</a>`
     ),
   );
-  main.replaceChildren();
-  view.show(main, new URLSearchParams(query), leave.signal);
+  const content = view.show(new URLSearchParams(query), leave.signal);
+  main.replaceChildren(dom`<h1 class="unseen">${view.title}</h1>`, content);
+  view.update?.();
 }
 
 async function poll(): Promise<void> {

@@ -12,9 +12,9 @@ export interface About {
 export interface View {
   readonly name: string;
   readonly title: string;
-  /** Draws into an empty element; `signal` is aborted when another view is shown. */
-  show(root: HTMLElement, params: URLSearchParams, signal: AbortSignal): void;
-  /** Called when runs change. */
+  /** Returns its content; `signal` is aborted when another view is shown. */
+  show(params: URLSearchParams, signal: AbortSignal): Node;
+  /** Called when it is shown and when runs change. */
   update?(): void;
 }
 
