@@ -101,17 +101,12 @@ async function curves(runs: readonly UiRun[]): Promise<Node> {
       const y = column === "loss" ? "loss" : curves[0]!.metric;
       const of = (name: string, curve: (typeof curves)[number]) =>
         curve.epochs.map((epoch) => [epoch[0]!, epoch[curve.columns.indexOf(name)]!] as const);
-      const series = curves.flatMap((curve) => [
-        {
-          name: curve.id,
-          color: color(curve.i),
-          points: of(`val_${column}`, curve),
-          mark: curve.kept,
-        },
-        ...(curves.length > 3
-          ? []
-          : [{ name: "", color: color(curve.i), dashed: true, points: of(column, curve) }]),
-      ]);
+      const series = curves.flatMap((curve) => {
+        const line = { name: curve.id, color: color(curve.i), mark: curve.kept };
+        const validation = { ...line, points: of(`val_${column}`, curve) };
+        const training = { color: line.color, name: "", dashed: true, points: of(column, curve) };
+        return curves.length > 3 ? [validation] : [validation, training];
+      });
       return lines(`${model}: ${y} of the validation set`, y, series);
     })
   );

@@ -16,10 +16,7 @@ class Watched {
   read = 0;
   run: Of<"run"> | undefined;
   readonly stages = new Map<string, Of<"stage"> & { at: number }>();
-  readonly progress = new Map<
-    string,
-    Of<"progress"> & { from: number; since: number; at: number }
-  >();
+  readonly progress = new Map<string, Of<"progress"> & Record<"from" | "since" | "at", number>>();
   readonly epochs = new Map<string, Of<"epoch">[]>();
   readonly log: string[] = [];
 
@@ -43,10 +40,8 @@ class Watched {
     else if (event.type === "log") this.log.push(event.text);
     else if (event.type === "epoch") {
       this.epochs.set(event.id, [...this.epochs.get(event.id) ?? [], event]);
-      const numbers = Object.entries(event.numbers).map(([name, n]) => `${name} ${text(n)}`).join(
-        " ",
-      );
-      this.log.push(`  ${event.id}: epoch ${event.epoch}/${event.epochs} ${numbers}`);
+      const numbers = Object.entries(event.numbers).map(([name, n]) => ` ${name} ${text(n)}`);
+      this.log.push(`  ${event.id}: epoch ${event.epoch}/${event.epochs}${numbers.join("")}`);
     } else {
       const old = this.progress.get(event.id);
       const same = old?.total === event.total && old.unit === event.unit && event.done >= old.done;
@@ -81,14 +76,15 @@ class Watched {
         return lines(
           `${stage}: ${plain.join(", ")}, epoch ${epochs.at(-1)!.epoch} of ${epochs[0]!.epochs}`,
           loss ? "loss" : plain.join(", "),
-          chosen.map((name) => ({
-            name: `${plain.length > 1 ? `${name.replace("val_", "")}, ` : ""}${
-              name.startsWith("val_") ? "validation" : "training"
-            }`,
-            dashed: !name.startsWith("val_"),
-            color: color(plain.indexOf(name.replace("val_", ""))),
-            points: epochs.map(({ epoch, numbers }) => [epoch, numbers[name]!] as const),
-          })),
+          chosen.map((name) => {
+            const dashed = !name.startsWith("val_"), bare = name.replace("val_", "");
+            const set = dashed ? "training" : "validation";
+            return {
+              ...{ name: plain.length > 1 ? `${bare}, ${set}` : set, dashed },
+              color: color(plain.indexOf(bare)),
+              points: epochs.map(({ epoch, numbers }) => [epoch, numbers[name]!] as const),
+            };
+          }),
         );
       });
     });
