@@ -6,7 +6,7 @@ import { configureDetector, openDetector, usesTensorFlow } from "../faces/detect
 import { decode } from "../faces/images/decode_image.ts";
 import { crop } from "../faces/images/crop.ts";
 import { hasCenterIn, type Image, iou } from "../faces/images/image.ts";
-import { defineBench, table } from "./harness.ts";
+import { defineBench, table, thousands } from "./harness.ts";
 import { archivePhotos, decodeIfWhole, middle } from "./photos.ts";
 
 const help = `deno task bench copies --faces DIR [options]
@@ -64,7 +64,6 @@ export const bench = defineBench(help, defaults, async ({ faces, detector: name,
     photos.push(photo);
   }
   const count = originals.length, n = Math.min(values.photos, count);
-  /** Pairs of copies, by crops or photos. */
   const pairsOf = async (frames: readonly Frequencies[][]): Promise<[number, number][]> => {
     const pairs = new Map<string, [number, number]>();
     for (const i of frames[0].keys()) {
@@ -100,10 +99,7 @@ export const bench = defineBench(help, defaults, async ({ faces, detector: name,
       ...[change, `${recall.toFixed(3)} of ${photos}`, String(wrong)],
     ]),
   );
-  return {
-    text: `${name}: ${alarms} false alarms in ${
-      pairs.toLocaleString("en")
-    } pairs of photos\n\n${text}`,
-    json: { copies: { detector: name, alarms, pairs, changes } },
-  };
+  const alarmed = `${name}: ${alarms} false alarms in ${thousands(pairs)} pairs of photos`;
+  const json = { copies: { detector: name, alarms, pairs, changes } };
+  return { text: `${alarmed}\n\n${text}`, json };
 });

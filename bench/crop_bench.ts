@@ -61,7 +61,6 @@ export const bench = defineBench(help, defaults, async (values, folder) => {
   return { text: toMarkdown(cores, scale), json: { crop: { cores, scale } } };
 });
 
-/** Measures the seconds of faceCrop with one worker and with one per core, in turns. */
 async function measureCores(
   folder: string,
   pictures: readonly Uint8Array[],
@@ -145,7 +144,6 @@ export function toMarkdown(cores: readonly CoresRow[], scale: readonly CropRow[]
   return tables.filter(Boolean).join("\n\n");
 }
 
-/** Processors' time for a photo and memory, as an SVG. */
 export function chart(rows: readonly CropRow[]): string {
   const labels = rows.map(({ photos }) => `${thousands(photos)} photos`);
   return barChart("Processors' time for a photo, and memory, by the number of photos", labels, [

@@ -12,7 +12,6 @@ import { defineBench, DENO, names, ResultLog, ROOT, table } from "./harness.ts";
 import { inPeers, packages, Peer, pythonFor } from "./peer.ts";
 import { archivePhotos, decodeIfWhole, drawnTraits, middle } from "./photos.ts";
 
-/** Variants of the detectors: options besides the defaults, by name. */
 const VARIANTS: Readonly<Record<string, { name: string; minFace?: number }>> = {
   "dlibCnn": { name: "dlibCnn" },
   // As a _crop archive's faces may be looked for: most of the time they are large.

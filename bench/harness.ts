@@ -5,7 +5,6 @@ import { parseArgs } from "node:util";
 import { formatTable } from "../packages/pipeline/format.ts";
 import { median } from "../packages/statistics/prediction_metrics.ts";
 
-/** Folder of the project. */
 export const ROOT = fileURLToPath(new URL("../", import.meta.url));
 
 /** Names of an option that takes some of them, and its default. */
@@ -130,7 +129,6 @@ export async function takeTurns<K extends string, T>(
   return results;
 }
 
-/** Median of a property. */
 export function medianOf<T>(all: readonly T[], of: (one: T) => number): number {
   return median(all.map(of));
 }

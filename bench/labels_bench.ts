@@ -29,7 +29,6 @@ print(json.dumps(find_label_issues(
 const defaults = { faces: "", share: "0.05", first: 200, python: undefined };
 export const bench = defineBench(help, defaults, async ({ faces, first, ...values }, folder) => {
   if (faces === "") throw new Error("Cannot measure without --faces DIR.");
-  /** Runs the experiment and returns the folder of an artifact. */
   const run = async (stage: string, artifact: string, more: string[] = []) => {
     const mirror = ["--set", `download.mirror=${resolve(faces)}`];
     return (await runPipeline("experiments/audit_labels", [...mirror, "--until", stage, ...more]))

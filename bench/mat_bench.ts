@@ -11,7 +11,6 @@ Runs matParse and SciPy's loadmat on a MATLAB file that SciPy writes, each anew,
   --rounds N      rounds (3)
   --python PATH   a Python that has SciPy`;
 
-/** Measurements of one process. */
 interface Measured {
   /** Reading time in seconds. */
   seconds: number;

@@ -21,7 +21,6 @@ installed in the user's cache folder.
                    already: an interrupted benchmark resumes. Remove it when code has changed
   --python PATH    a Python that has the packages`;
 
-/** One seed's results. */
 interface Trained {
   metric: number;
   epochs: number;
@@ -124,7 +123,6 @@ async function prepare(folder: string, faces: string | undefined, most: number) 
   };
 }
 
-/** Mean and standard deviation (of a sample). */
 export function spread(values: readonly number[]): { mean: number; deviation: number } {
   const middle = mean(values);
   const squares = values.reduce((sum, value) => sum + (value - middle) ** 2, 0);

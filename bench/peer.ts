@@ -21,7 +21,6 @@ export interface Orders {
   steps: { network: NetworkName; batch: number; count: number };
   /** Fits, validation and all. → { ms } */
   fit: { network: NetworkName; batch: number; rows: number; epochs: number };
-  /** Predicts. → { ms } */
   infer: { network: NetworkName; rows: number };
   /** Trains one epoch on the first rows of a file. → { ms: number[] } */
   epoch: { network: ReportNetwork; batch: number; rows: number; file: string };
@@ -114,7 +113,6 @@ export class Peer implements AsyncDisposable {
   }
 }
 
-/** Returns the path of a file in peers/. */
 export const inPeers = (name: string) => join(import.meta.dirname!, "peers", name);
 
 /** A Deno of the same version, for a peer written in TypeScript. */
@@ -165,13 +163,8 @@ export async function pythonFor(
     await outputOf(windows ? "python" : "python3", ["-m", "venv", "--clear", folder]);
     await outputOf(python, ["-m", "pip", "install", "--quiet", ...wanted]);
   } catch (cause) {
-    throw new Error(
-      `Cannot set up the Python peer. ${
-        (cause as Error).message
-      } It needs Python 3 with venv and ` +
-        "the network; or name a Python that has the packages with --python.",
-      { cause },
-    );
+    const wayOut = "It needs Python 3 with venv and the network; or name a Python with --python.";
+    throw new Error(`Cannot set up the Python peer. ${(cause as Error).message} ${wayOut}`);
   }
   await Deno.writeTextFile(whole, "");
   return python;

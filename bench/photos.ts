@@ -44,7 +44,6 @@ export function* archivePhotos(
   }
 }
 
-/** Decodes a photo; undefined if it is damaged. */
 export async function decodeIfWhole(photo: Uint8Array): Promise<Image | undefined> {
   return await decode(photo).catch((error) => {
     if (!(error instanceof ImageError)) throw error;

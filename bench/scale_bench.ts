@@ -73,7 +73,6 @@ export function toMarkdown(rows: readonly ScaleRow[]): string {
   );
 }
 
-/** Time a step and memory, as an SVG. */
 export function chart(rows: readonly ScaleRow[]): string {
   const labels = rows.map(({ images }) => `${thousands(images)} images`);
   return barChart("Time a step and memory, by the number of images", labels, [

@@ -71,7 +71,6 @@ async function drawnPortrait(): Promise<Uint8Array<ArrayBuffer>> {
   );
 }
 
-/** Starts the service as a person would, on a free port. */
 async function start(
   pipeline: string,
   detector: string,

@@ -3,11 +3,13 @@
  *
  *     deno run -A docs/architecture.ts
  */
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
 const page = join(root, "docs/architecture.md");
+const IMPORT = /(?:\bfrom|\bimport\(|\bimport)\s*"((?:\.|@reproducible\/)[^"]*)"/g;
 const MARKERS = /(<!-- rooms -->\n)[\s\S]*?(<!-- \/rooms -->)/;
 
 /** Reads the list of rooms from the test that keeps their order, from the bottom up. */
@@ -24,26 +26,19 @@ export async function roomsDiagram(): Promise<string> {
   const roomOf = (path: string) =>
     rooms.find((room) => path === room || path.startsWith(`${room}/`));
   const edges = new Map(rooms.map((room) => [room, new Set<string>()]));
-  const scan = async (path: string) => {
-    const info = await Deno.stat(join(root, path));
-    if (info.isDirectory) {
-      for await (const { name } of Deno.readDir(join(root, path))) {
-        if (name !== "assembly" && name !== "node_modules") await scan(join(path, name));
-      }
-    } else if (path.endsWith(".ts")) {
-      const text = await Deno.readTextFile(join(root, path));
-      for (
-        const [, to] of text.matchAll(
-          /(?:\bfrom|\bimport\(|\bimport)\s*"((?:\.|@reproducible\/)[^"]*)"/g,
-        )
-      ) {
+  for (const room of rooms) {
+    const files = room.endsWith(".ts")
+      ? [""]
+      : await readdir(join(root, room), { recursive: true });
+    for (const path of files.map((file) => join(room, file))) {
+      if (!path.endsWith(".ts") || /\/(assembly|node_modules)\//.test(path)) continue;
+      for (const [, to] of (await Deno.readTextFile(join(root, path))).matchAll(IMPORT)) {
         const target = to.replace("@reproducible/", "packages/");
-        const [from, room] = [path, to === target ? join(path, "..", to) : target].map(roomOf);
-        if (from && room && from !== room) edges.get(from)!.add(room);
+        const other = roomOf(to === target ? join(path, "..", to) : target);
+        if (other && room !== other) edges.get(room)!.add(other);
       }
     }
-  };
-  for (const room of rooms) await scan(room);
+  }
   const reaches = (from: string, to: string, seen = new Set<string>()): boolean =>
     [...edges.get(from)!].some((next) =>
       next === to || (!seen.has(next) && (seen.add(next), reaches(next, to, seen)))
@@ -73,8 +68,6 @@ export function insertDiagram(text: string, diagram: string): string {
 }
 
 if (import.meta.main) {
-  await Deno.writeTextFile(
-    page,
-    insertDiagram(await Deno.readTextFile(page), await roomsDiagram()),
-  );
+  const text = await Deno.readTextFile(page);
+  await Deno.writeTextFile(page, insertDiagram(text, await roomsDiagram()));
 }

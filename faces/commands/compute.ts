@@ -15,7 +15,6 @@ import { formatTable } from "../../packages/pipeline/format.ts";
 import { createReporter, standardOutput } from "../../packages/pipeline/reporter.ts";
 import { onStopSignal } from "../../packages/workers/stop_signals.ts";
 
-/** Help of `deno task compute`. */
 export const HELP = `List, measure and install compute backends.
 
   deno task compute                     list the backends with the duration of one training step:
@@ -117,11 +116,9 @@ async function install(
   return 0;
 }
 
-/** Result of a probe. */
 export interface Timing {
   /** Version of TensorFlow or TensorFlow.js. */
   version: string;
-  /** Batch size of the timed steps. */
   batch: number;
   /** Median duration of a step of 64 images, ms, extrapolated from a smaller `batch`. */
   msPerStep: number;
@@ -141,7 +138,6 @@ export async function lookForGpu(): Promise<AdapterDescription | undefined> {
   return (answer as AdapterDescription | null) ?? undefined;
 }
 
-/** Measures a backend. */
 export async function measureBackend(
   name: Backend,
   gpu: AdapterDescription | undefined,

@@ -9,7 +9,6 @@ import { parseOptions } from "../../packages/pipeline/args.ts";
 import { RunError, UsageError } from "../../packages/pipeline/errors.ts";
 import { formatBytes } from "../../packages/pipeline/format.ts";
 
-/** Folder of Deno and the packages in an unpacked kit. */
 const KIT = ".kit";
 
 /** Starts Deno with the packages beside it. */
@@ -78,12 +77,9 @@ Exit codes: 0 written, 1 packages could not be fetched, 2 wrong command line.`,
       reporter.log("fetching packages");
       const cache = join(temporary, "cache"), artifacts = join(temporary, "artifacts");
       await deno(["install", "--quiet", "--frozen"], cache);
+      const omit = (name: string) => LEFT_OUT.includes(name) || resolve(project, name) === path;
       const places = [
-        ...(await filesIn(
-          project,
-          (name) => LEFT_OUT.includes(name) || resolve(project, name) === path,
-        ))
-          .map((file) => [file, join(project, file)]),
+        ...(await filesIn(project, omit)).map((file) => [file, join(project, file)]),
         ...(await filesIn(join(cache, "npm"))).filter((file) => !UNUSED.test(file))
           .map((file) => [`${KIT}/cache/npm/${file}`, join(cache, "npm", file)]),
         [`${KIT}/deno`, Deno.execPath()],
@@ -96,10 +92,8 @@ Exit codes: 0 written, 1 packages could not be fetched, 2 wrong command line.`,
         const made = await filesIn(artifacts, (name) => name.startsWith("."));
         places.push(...made.map((file) => [`artifacts/${file}`, join(artifacts, file)]));
       } else if (folder !== undefined) {
-        const files = await filesIn(folder);
-        places.push(
-          ...files.map((file) => [`data/${basename(folder)}/${file}`, join(folder, file)]),
-        );
+        const files = await filesIn(folder), name = basename(folder);
+        places.push(...files.map((file) => [`data/${name}/${file}`, join(folder, file)]));
       }
       reporter.log("writing the archive");
       const tar = join(temporary, "kit.tar");
@@ -129,9 +123,8 @@ const gzip = () => createGzip({ level: 9 });
 const zstd = () =>
   createZstdCompress({
     params: {
-      [constants.ZSTD_c_compressionLevel]: 19,
+      ...{ [constants.ZSTD_c_compressionLevel]: 19, [constants.ZSTD_c_windowLog]: 27 },
       [constants.ZSTD_c_enableLongDistanceMatching]: 1,
-      [constants.ZSTD_c_windowLog]: 27,
     },
   });
 

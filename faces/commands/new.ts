@@ -109,10 +109,7 @@ const SOURCES = [
 
 /** Declarations that stand for what is inferred from values, or reaches far into the project. */
 const OWN: Readonly<Record<string, string>> = {
-  z: "",
-  Tensor: "",
-  layers: "",
-  SymbolicTensor: "",
+  ...{ z: "", Tensor: "", layers: "", SymbolicTensor: "" },
   initializers: `declare const initializers: readonly [
   "glorotUniform", "glorotNormal", "heUniform", "heNormal",
 ];`,
@@ -161,6 +158,7 @@ async function pluginTypes(
   const missing = members.find((name) => !used.has(name));
   if (missing) throw new Error(`Cannot declare "${missing}": no module of SOURCES has it.`);
   use("Kind");
+  const declarations = [...known].flatMap(([name, text]) => used.has(name) && text ? [text] : []);
   return `// deno-fmt-ignore-file
 // deno-lint-ignore-file
 // Written by \`deno task new types\`: the argument of a plugin's \`export default (api) => ...\`.
@@ -178,11 +176,7 @@ ${Object.values(kinds as Record<string, Kind>).map(kindMember).join("\n")}
 ${members.map((name) => `  readonly ${name}: typeof ${name};`).join("\n")}
 }
 
-${
-    [...known].filter(([name, text]) => used.has(name) && text !== "").map(([, text]) => text).join(
-      "\n\n",
-    )
-  }
+${declarations.join("\n\n")}
 `.replaceAll(`import("@tensorflow/`, `import("npm:@tensorflow/`);
 }
 

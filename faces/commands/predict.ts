@@ -64,12 +64,9 @@ Exit codes: 0 all photos were read, 1 some were not, 2 wrong command line, 130 i
     const artifacts = resolve(tools.cwd, values.artifacts ?? join(tools.project, "artifacts"));
 
     const { findModels } = await import("./predict/find_models.ts");
-    const { origin, models, cautions, compute } = await findModels(
-      values.model,
-      artifacts,
-      tools,
-      values.artifacts !== undefined,
-    );
+    const given = values.artifacts !== undefined;
+    const found = await findModels(values.model, artifacts, tools, given);
+    const { origin, models, cautions, compute } = found;
     const { readSources } = await import("../serving/model_sources.ts");
     const { photoDetector } = await import("../serving/service.ts");
     const { InferencePool } = await import("../serving/inference_pool.ts");
@@ -105,12 +102,8 @@ Exit codes: 0 all photos were read, 1 some were not, 2 wrong command line, 130 i
     pool ??= await open("wasm");
     try {
       return await predictFolder(folder, {
-        recursive: !values["no-recursive"],
-        parallel: 2 * workers,
-        lines: values.json ? jsonLines() : csvLines(sources),
-        pool,
-        signal: interrupt.signal,
-        reporter,
+        ...{ recursive: !values["no-recursive"], parallel: 2 * workers, pool, reporter },
+        ...{ lines: values.json ? jsonLines() : csvLines(sources), signal: interrupt.signal },
       });
     } finally {
       await pool.close();
@@ -120,13 +113,10 @@ Exit codes: 0 all photos were read, 1 some were not, 2 wrong command line, 130 i
 export default command;
 
 async function folderOf(names: readonly string[], cwd: string): Promise<string> {
-  if (names.length !== 1) {
-    throw new UsageError(
-      names.length === 0
-        ? "missing FOLDER: deno task predict FOLDER --model RUN"
-        : `expected one folder, got ${joinWords(names)}`,
-    );
+  if (names.length === 0) {
+    throw new UsageError("missing FOLDER: deno task predict FOLDER --model RUN");
   }
+  if (names.length > 1) throw new UsageError(`expected one folder, got ${joinWords(names)}`);
   const folder = resolve(cwd, names[0]);
   const info = await Deno.stat(folder).catch((error: Error) => error);
   if (!(info instanceof Error) && info.isDirectory) return folder;

@@ -3,7 +3,7 @@ import {
   type MatField,
   type MatFile,
   type PackedStrings,
-  readMatStruct,
+  readMat,
 } from "../../packages/formats/mat.ts";
 import { ageAt } from "./age.ts";
 import type { Rows } from "./rows.ts";
@@ -29,7 +29,7 @@ export async function readMatRows(
   let path: PackedStrings | undefined,
     name: PackedStrings | undefined,
     places: Float64Array | undefined;
-  const fields = await readMatStruct(file, { source, variable }, {
+  const fields = await readMat(file, { source, variable }, {
     full_path: (field) => path = field.cell().texts(),
     name: (field) => name = field.cell().texts(),
     face_location: (field) => places = field.cell().numbers(4),

@@ -1,6 +1,6 @@
 /** Beards, from the shadow after shaving to a full one. */
 import { type Color, lch, mix, shift } from "./color.ts";
-import { along, bend, between, lerp, type Point, ribbon, smooth } from "./geometry.ts";
+import { along, bend, between, fixed, lerp, type Point, ribbon, smooth } from "./geometry.ts";
 import type { Head } from "./head.ts";
 import type { Rng } from "../../packages/random/random.ts";
 import type { Drawing } from "./svg.ts";
@@ -18,16 +18,12 @@ export function drawBeard(d: Drawing, head: Head, rng: Rng): void {
   if (style === "goatee") tufts.push(goatee(head, length));
   if (style === "full") tufts.push(fullBeard(head, length));
   for (const tuft of tufts) {
-    d.path(ribbon(...tuft), {
-      fill: head.hair.base,
-      opacity: lerp(0.7, 0.95, density),
-      filter: d.blur(1.1),
-    });
+    const opacity = lerp(0.7, 0.95, density);
+    d.path(ribbon(...tuft), { fill: head.hair.base, opacity, filter: d.blur(1.1) });
     strokes(d, head, rng, tuft);
   }
 }
 
-/** Draws a beard's shade on the skin, shaven or not. */
 function drawShadow(d: Drawing, head: Head, rng: Rng): void {
   const { traits, mouth, nose, chin, hair, skin, at, skull } = head;
   const { style, density } = traits.beard;
@@ -44,11 +40,8 @@ function drawShadow(d: Drawing, head: Head, rng: Rng): void {
   jaw.push([skull.rx + 3, 50]);
   const color = mix(mix(hair.brow, lch(0.4, 0.02, 250), 0.3), skin.shade, 0.2);
   d.group({ "clip-path": d.clip(smooth(head.outline, true)) }, () => {
-    d.path(smooth(jaw, true), {
-      fill: color,
-      filter: d.blur(4),
-      opacity: density * (style === "none" ? 0.38 : style === "stubble" ? 0.62 : 0.34),
-    });
+    const opacity = density * (style === "none" ? 0.38 : style === "stubble" ? 0.62 : 0.34);
+    d.path(smooth(jaw, true), { fill: color, filter: d.blur(4), opacity });
     if (style === "stubble") drawStubble(d, head, rng, color);
   });
 }
@@ -105,10 +98,7 @@ function fullBeard({ outline, mouth, chin, at, skull }: Head, length: number): B
     at(0, mouth.y + 10),
   ];
   const inner = right.map((_, i) => along(inside, i / (right.length - 1)));
-  const whole = (half: readonly Point[], mirrored: readonly Point[]) => [
-    ...half,
-    ...[...mirrored].slice(0, -1).reverse(),
-  ];
+  const whole = (half: Point[], mirrored: Point[]) => [...half, ...mirrored.slice(0, -1).reverse()];
   const flip = ([x, y]: Point): Point => [-x, y];
   const flipInside = ([x, y]: Point): Point => {
     // The turned face is not symmetric: mirror around its moved middle.
@@ -125,8 +115,7 @@ function drawStubble(d: Drawing, head: Head, rng: Rng, color: Color): void {
     const radius = Math.sqrt(0.16 + 0.8 * rng.next());
     const x = Math.cos(angle) * 48 * radius;
     const y = 26 + Math.sin(angle) * (head.chin - 27) * radius;
-    const [px, py] = head.at(x, y);
-    dots += `M${px.toFixed(1)} ${py.toFixed(1)}l.3 .9`;
+    dots += `M${fixed(head.at(x, y))}l.3 .9`;
   }
   d.line(dots, shift(color, -0.08), 0.6, 0.42 * head.traits.beard.density);
 }
@@ -136,13 +125,10 @@ function strokes(d: Drawing, head: Head, rng: Rng, [outer, inner]: Borders): voi
   for (const [color, opacity] of [[head.hair.dark, 0.5], [head.hair.light, 0.35]] as const) {
     let path = "";
     for (let i = 0; i < 70; i++) {
-      const t = rng.next() * (outer.length - 1);
-      const low = Math.min(Math.floor(t), outer.length - 2);
-      const at = (line: readonly Point[]) => between(line[low], line[low + 1], t - low);
-      const [root, rim] = [at(inner), at(outer)];
-      const from = 0.75 * rng.next();
-      const [[x, y], [tipX, tipY]] = [from, from + 0.3].map((share) => between(root, rim, share));
-      path += `M${x.toFixed(1)} ${y.toFixed(1)}L${tipX.toFixed(1)} ${(tipY + 1).toFixed(1)}`;
+      const place = rng.next(), from = 0.75 * rng.next();
+      const [root, rim] = [along(inner, place), along(outer, place)];
+      const [x, y] = between(root, rim, from + 0.3);
+      path += `M${fixed(between(root, rim, from))}L${fixed([x, y + 1])}`;
     }
     d.line(path, color, 0.8, opacity);
   }

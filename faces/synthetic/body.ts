@@ -1,6 +1,6 @@
 /** Neck, shoulders and clothes; in the head's coordinates. */
 import { lch, mix, shift } from "./color.ts";
-import { bend, lerp, type Point, smooth } from "./geometry.ts";
+import { bend, lerp, type Point, smooth, symmetric } from "./geometry.ts";
 import type { Head } from "./head.ts";
 import type { Drawing } from "./svg.ts";
 
@@ -35,11 +35,7 @@ function drawNeck(d: Drawing, head: Head, { wide, slope, reach }: Frame): void {
     [reach, slope + 60],
     [0, slope + 70],
   ];
-  const mirror = (points: Point[]) => [
-    ...points,
-    ...points.slice(1, -1).map(([x, y]): Point => [-x, y]).reverse(),
-  ];
-  const body = smooth(mirror(trunk), true);
+  const body = smooth(symmetric(trunk), true);
   const side = light.side < 0 ? 1 : -1;
   d.path(body, {
     fill: d.across([
@@ -75,27 +71,20 @@ function drawClothes(d: Drawing, head: Head, { wide, slope, reach }: Frame): voi
       [reach + 4, slope + 11],
       [reach + 27, slope + 62],
     ];
-    const outline = `${
-      smooth([...right.map(([x, y]): Point => [-x, y]).reverse(), ...neckline, ...right])
-    }L0 ${slope + 80}Z`;
-    d.path(outline, { fill: color });
+    const left = right.map(([x, y]): Point => [-x, y]).reverse();
+    d.path(`${smooth([...left, ...neckline, ...right])}L0 ${slope + 80}Z`, { fill: color });
     d.stroke(neckline, fold, 2.2, 0.55);
     d.stroke(neckline.map(([x, y]): Point => [x * 1.04, y + 3.5]), fold, 0.9, 0.5);
     for (const s of [-1, 1]) {
       const x = s * (reach - 22);
-      d.stroke(
-        bend([x, slope + 12], [s * (reach - 30), slope + 28], [x, slope + 60]),
-        fold,
-        3,
-        0.3,
-      );
+      const sleeve = bend([x, slope + 12], [s * (reach - 30), slope + 28], [x, slope + 60]);
+      d.stroke(sleeve, fold, 3, 0.3);
     }
   };
   const scoop = (depth: number, width = wide + 8): Point[] =>
     bend([-width, slope - 7], [0, slope - 7 + depth * 2], [width, slope - 7], 9);
-  const vee = (half: number, y: number, inner: number, low: number, tip: number): Point[] => [
-    ...[[-half, y], [-inner, low], [0, tip], [inner, low], [half, y]] as const,
-  ];
+  const vee = (half: number, y: number, inner: number, low: number, tip: number) =>
+    [[-half, y], [-inner, low], [0, tip], [inner, low], [half, y]] as const;
   switch (clothing.style) {
     case "tee":
       dress(scoop(lerp(7, 10, growth)));
@@ -158,17 +147,11 @@ function drawClothes(d: Drawing, head: Head, { wide, slope, reach }: Frame): voi
           d.stroke(along([wide + 7, -9], [24, 18], [6, 58]), fold, 1.4, 0.8);
           d.stroke(along([wide + 16, -4], [44, 20], [35, 25], [14, 58]), fold, 1.1, 0.55);
         }
-        d.path(
-          `M${s * (wide + 3)} ${chin + 16}L${s * (wide + 11)} ${slope - 3}L${s * 21} ${
-            slope + 16
-          }L${s * 3} ${slope + 9}Z`,
-          {
-            fill: shift(shirt, 0.035),
-            stroke: shift(shirt, -0.15),
-            "stroke-width": 0.8,
-            "stroke-linejoin": "round",
-          },
-        );
+        const top = `M${s * (wide + 3)} ${chin + 16}L${s * (wide + 11)} ${slope - 3}`;
+        d.path(`${top}L${s * 21} ${slope + 16}L${s * 3} ${slope + 9}Z`, {
+          ...{ fill: shift(shirt, 0.035), stroke: shift(shirt, -0.15) },
+          ...{ "stroke-width": 0.8, "stroke-linejoin": "round" },
+        });
       }
       break;
     }

@@ -3,6 +3,7 @@ import { drawBeard } from "./beard.ts";
 import { drawBody } from "./body.ts";
 import { random } from "../../packages/random/random.ts";
 import { drawEarrings, drawEyes, drawGlasses, drawMouth } from "./features.ts";
+import { fixed } from "./geometry.ts";
 import { arrangeHair, drawHairBehind, drawHairFront } from "./hair.ts";
 import { measure } from "./head.ts";
 import { drawBackground, drawLight } from "./scene.ts";
@@ -21,10 +22,7 @@ export function faceSvg(traits: Traits): string {
   const hair = arrangeHair(head, rng("hair"));
   const { x, y, scale, roll } = traits.pose;
   const place = (turn: number) => ({
-    transform:
-      `translate(${(128 + x).toFixed(2)} ${(117 + y).toFixed(2)}) rotate(${
-        turn.toFixed(2)
-      } 0 60) ` +
+    transform: `translate(${fixed([128 + x, 117 + y], 2)}) rotate(${turn.toFixed(2)} 0 60) ` +
       `scale(${scale.toFixed(3)})`,
   });
 

@@ -1,6 +1,6 @@
 /** Eyes, brows and mouth, glasses and earrings. */
 import { lch, mix, ramp, shift } from "./color.ts";
-import { along, bend, lerp, type Point, ribbon, smooth } from "./geometry.ts";
+import { along, bend, fixed, lerp, type Point, ribbon, smooth } from "./geometry.ts";
 import type { Head } from "./head.ts";
 import type { Rng } from "../../packages/random/random.ts";
 import type { Drawing } from "./svg.ts";
@@ -46,9 +46,8 @@ function drawEye(d: Drawing, head: Head, side: -1 | 1): void {
   const lifted = (by: number, swell: number): Point[] =>
     upper.map(([x, y], i) => [x * 1.03, y - by - swell * Math.sin(Math.PI * i / 4)]);
 
-  const transform = `translate(${cx.toFixed(2)} ${cy.toFixed(2)}) scale(${
-    (side * squeeze).toFixed(3)
-  } 1)`;
+  const scale = (side * squeeze).toFixed(3);
+  const transform = `translate(${fixed([cx, cy], 2)}) scale(${scale} 1)`;
   d.group({ transform }, () => {
     // The lid, painted or not, and its crease.
     const crease = lifted(lerp(1.4, 1.6, growth), lerp(1.8, 3.1, growth) - 1.6 * traits.sag);
@@ -114,17 +113,12 @@ function drawLashes(
   const count = Math.round(lerp(0, 8, lashes));
   for (let i = 0; i < count; i++) {
     const t = lerp(0.3, 1, i / Math.max(1, count - 1));
-    const [x, y] = along(upper, t);
     const reach = lerp(1.5, 3.4, lashes) * (0.6 + 0.4 * t);
     const lean = lerp(-0.35, 1.05, t);
-    d.line(
-      `M${x.toFixed(2)} ${y.toFixed(2)}q${(lean * reach * 0.4).toFixed(2)} ${
-        (-reach * 0.7).toFixed(2)
-      } ${(lean * reach).toFixed(2)} ${(-reach).toFixed(2)}`,
-      ink,
-      0.65,
-      0.85,
-    );
+    const curve = `q${fixed([lean * reach * 0.4, -reach * 0.7], 2)} ${
+      fixed([lean * reach, -reach], 2)
+    }`;
+    d.line(`M${fixed(along(upper, t), 2)}${curve}`, ink, 0.65, 0.85);
   }
 }
 
@@ -155,11 +149,8 @@ function drawBrow(d: Drawing, head: Head, side: -1 | 1, rng: Rng): void {
   let strokes = "";
   for (let i = 0; i < hairs; i++) {
     const t = (i + rng.next()) / hairs * 0.93;
-    const [x, y] = along(bottom, t);
-    const [tx, ty] = along(top, Math.min(1, t + 0.16 + 0.14 * t));
-    strokes += `M${x.toFixed(1)} ${y.toFixed(1)}L${(tx + 0.4 * rng.normal()).toFixed(1)} ${
-      (ty - 0.3).toFixed(1)
-    }`;
+    const [x, y] = along(top, Math.min(1, t + 0.16 + 0.14 * t));
+    strokes += `M${fixed(along(bottom, t))}L${fixed([x + 0.4 * rng.normal(), y - 0.3])}`;
   }
   d.line(strokes, hair.brow, 0.7, strength * 0.6);
 }
@@ -207,11 +198,8 @@ export function drawMouth(d: Drawing, head: Head): void {
     d.path(open, { fill: lch(0.28, 0.07, 20) });
     d.group({ "clip-path": d.clip(open) }, () => {
       const teeth = ribbon(meet(-0.4), meet(gap * 0.78));
-      d.path(teeth, {
-        fill: d.across(
-          [[0, shift(tooth, -0.28)], [0.22, tooth], [0.78, tooth], [1, shift(tooth, -0.28)]],
-        ),
-      });
+      const edge = shift(tooth, -0.28);
+      d.path(teeth, { fill: d.across([[0, edge], [0.22, tooth], [0.78, tooth], [1, edge]]) });
       d.path(ribbon(meet(-1), meet(0.8)), { fill: lch(0.3, 0.05, 20), opacity: 0.3 });
     });
   } else {

@@ -30,12 +30,10 @@ export function symmetric(right: readonly Point[]): Point[] {
   return [...right, ...left];
 }
 
-/** Interpolates between two points. */
 export function between(one: Point, other: Point, share: number): Point {
   return [one[0] + (other[0] - one[0]) * share, one[1] + (other[1] - one[1]) * share];
 }
 
-/** Interpolates between two lines with equally many points. */
 export function betweenLines(one: readonly Point[], other: readonly Point[], share: number) {
   return one.map((point, i) => between(point, other[i], share));
 }
@@ -50,6 +48,11 @@ export function along(line: readonly Point[], place: number): Point {
 /** Formats a point as path data, to a tenth of a pixel. */
 export function pair([x, y]: Point): string {
   return `${Math.round(x * 10) / 10} ${Math.round(y * 10) / 10}`;
+}
+
+/** Formats a point as path data, with a fixed number of decimals. */
+export function fixed([x, y]: Point, decimals = 1): string {
+  return `${x.toFixed(decimals)} ${y.toFixed(decimals)}`;
 }
 
 /** Interpolates between two values; the share is clipped to 0 to 1. */
@@ -86,7 +89,6 @@ export function offset(points: readonly Point[], by: (i: number) => number): Poi
   });
 }
 
-/** Returns points on a quadratic Bézier curve. */
 export function bend(from: Point, control: Point, to: Point, count = 7): Point[] {
   return Array.from({ length: count }, (_, i) => {
     const t = i / (count - 1);

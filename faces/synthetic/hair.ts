@@ -17,12 +17,10 @@ import type { Rng } from "../../packages/random/random.ts";
 import type { Drawing } from "./svg.ts";
 import type { HairStyle } from "./traits.ts";
 
-/** Returns the tufts of the head's style. */
 export function arrangeHair(head: Head, rng: Rng): Style {
   return hairArrangements[head.traits.hair.style](head, rng);
 }
 
-/** Draws the hair behind the neck and shoulders. */
 export function drawHairBehind(d: Drawing, head: Head, style: Style, rng: Rng): void {
   for (const tuft of style.behind ?? []) drawTuft(d, head, tuft, rng);
 }
@@ -89,41 +87,22 @@ interface Style {
 
 const hairArrangements: Record<HairStyle, (head: Head, rng: Rng) => Style> = {
   long(head, rng) {
-    const { length } = head.traits.hair;
-    const tip = lerp(105, 170, length);
-    return {
-      behind: [back(head, rng, tip, 14)],
-      front: parted(head, rng, {
-        part: 20 * head.traits.hair.part,
-        tip,
-        cover: lerp(4, 12, rng.next()),
-        flare: lerp(4, 12, rng.next()),
-      }),
-    };
+    const { length, part } = head.traits.hair;
+    const tip = lerp(105, 170, length), behind = [back(head, rng, tip, 14)];
+    const [cover, flare] = [lerp(4, 12, rng.next()), lerp(4, 12, rng.next())];
+    return { behind, front: parted(head, rng, { part: 20 * part, tip, cover, flare }) };
   },
   fringe(head, rng) {
     const tip = lerp(80, 165, head.traits.hair.length);
-    return {
-      behind: [back(head, rng, tip, 10)],
-      front: [
-        ...parted(head, rng, { part: 0, tip, cover: lerp(5, 12, rng.next()), flare: 6 }),
-        bangs(head, rng),
-      ],
-    };
+    const behind = [back(head, rng, tip, 10)];
+    const fall = { part: 0, tip, cover: lerp(5, 12, rng.next()), flare: 6 };
+    return { behind, front: [...parted(head, rng, fall), bangs(head, rng)] };
   },
   bob(head, rng) {
-    const tip = lerp(52, 84, head.traits.hair.length);
-    const front = parted(head, rng, {
-      part: 20 * head.traits.hair.part,
-      tip,
-      cover: lerp(5, 12, rng.next()),
-      flare: 9,
-      turnIn: 9,
-    });
-    return {
-      behind: [back(head, rng, tip + 2, 6)],
-      front: rng.next() < 0.35 ? [...front, bangs(head, rng)] : front,
-    };
+    const { length, part } = head.traits.hair, tip = lerp(52, 84, length);
+    const look = { part: 20 * part, tip, cover: lerp(5, 12, rng.next()), flare: 9, turnIn: 9 };
+    const front = parted(head, rng, look), behind = [back(head, rng, tip + 2, 6)];
+    return { behind, front: rng.next() < 0.35 ? [...front, bangs(head, rng)] : front };
   },
   updo(head, rng) {
     const { top, side } = volume(head);
@@ -166,9 +145,8 @@ const hairArrangements: Record<HairStyle, (head: Head, rng: Rng) => Style> = {
     };
   },
   sidePart(head, rng) {
-    const part = (head.traits.hair.part < 0 ? -1 : 1) *
-      lerp(16, 27, Math.abs(head.traits.hair.part));
-    const tip = head.eyes.y + lerp(4, 14, head.traits.hair.length);
+    const { part: place, length } = head.traits.hair, tip = head.eyes.y + lerp(4, 14, length);
+    const part = (place < 0 ? -1 : 1) * lerp(16, 27, Math.abs(place));
     return { front: parted(head, rng, { part, tip, cover: -1, flare: 0, turnIn: 3 }) };
   },
   crop(head, rng) {
@@ -179,16 +157,9 @@ const hairArrangements: Record<HairStyle, (head: Head, rng: Rng) => Style> = {
   quiff(head, rng) {
     const { top, side } = volume(head);
     const lift = lerp(7, 13, head.traits.hair.length);
-    return {
-      front: [
-        ...sides(head, rng, 2, 0.6),
-        cap(head, rng, {
-          top: top + lift,
-          side: side * 0.25,
-          sweep: 26 * Math.sign(head.traits.hair.part),
-        }),
-      ],
-    };
+    const sweep = 26 * Math.sign(head.traits.hair.part);
+    const look = { top: top + lift, side: side * 0.25, sweep };
+    return { front: [...sides(head, rng, 2, 0.6), cap(head, rng, look)] };
   },
   buzz(head, rng) {
     const tuft = cap(head, rng, { top: 1.6, side: 1.2, count: 150, rough: 0.2 });
@@ -216,13 +187,8 @@ const hairArrangements: Record<HairStyle, (head: Head, rng: Rng) => Style> = {
     return { front: sides(head, rng, lerp(3, 7, head.traits.hair.volume), 0) };
   },
   shaved(head, rng) {
-    return {
-      front: [{
-        ...cap(head, rng, { top: 0.2, side: 0.2, count: 0, rough: 0 }),
-        opacity: 0.16,
-        blur: 2.2,
-      }],
-    };
+    const tuft = cap(head, rng, { top: 0.2, side: 0.2, count: 0, rough: 0 });
+    return { front: [{ ...tuft, opacity: 0.16, blur: 2.2 }] };
   },
   wisps(head, rng) {
     const { skull } = head;
@@ -350,7 +316,6 @@ function cap(
   return { outline: ribbon(outer, line), strands };
 }
 
-/** Bends a strand by the hair's texture. */
 function curl(head: Head, strand: readonly Point[], rng: Rng): readonly Point[] {
   const texture = head.traits.person.hairTexture;
   if (texture < 0.35) return strand;
@@ -362,7 +327,6 @@ function curl(head: Head, strand: readonly Point[], rng: Rng): readonly Point[] 
   ]);
 }
 
-/** Returns short hair at the sides. */
 function sides(head: Head, rng: Rng, thickness: number, height: number): Tuft[] {
   const { skull, eyes, brow } = head;
   return ([-1, 1] as const).map((side) => {
@@ -419,7 +383,6 @@ function parted(head: Head, rng: Rng, options: Fall): Tuft[] {
   ];
 }
 
-/** Returns a tuft without strands. */
 function plain(outline: string, color: Color): Tuft {
   return { outline, strands: [], color };
 }
@@ -538,9 +501,7 @@ function bangs(head: Head, rng: Rng): Tuft {
     return at(x, y - 3 * Math.cos(x / skull.rx * 1.5) + (i % 2 ? 1 : -1) * rng.next());
   });
   const [left, right] = [edge(-1), edge(1)];
-  const outline = `${smooth([...[...left].reverse(), ...right])}L${
-    smooth([...bottom].reverse()).slice(1)
-  }Z`;
+  const outline = ribbon([...left.toReversed(), ...right], bottom);
   const strands = Array.from({ length: 60 }, () => {
     const share = rng.next();
     const [x, dy] = along(bottom, share);

@@ -32,7 +32,6 @@ const hairShades = [
   lch(0.78, 0.085, 85),
 ];
 
-/** Computes the measures and colors of a head. */
 export function measure(traits: Traits) {
   const { person, growth: g, masculinity: m, pose } = traits;
   const grown = (child: number, adult: number) => lerp(child, adult, g);

@@ -9,7 +9,6 @@ import { viewSvg } from "./scene.ts";
 import { IMAGE_SIZE } from "./svg.ts";
 import { drawPerson, drawTraits, type Gender, type Person, photograph } from "./traits.ts";
 
-/** Name of the archive that `drawSample` writes. */
 export const sampleArchive = "sample_crop.tar";
 
 export interface SampleOptions {
@@ -23,7 +22,6 @@ export interface SampleOptions {
   onProgress?(done: number, total: number): void;
 }
 
-/** Images drawn concurrently. */
 const BATCH_SIZE = 16;
 
 /**
@@ -61,7 +59,6 @@ export async function drawSample(options: SampleOptions): Promise<void> {
   }
 }
 
-/** Returns the rows as a MATLAB file. */
 function matFile(rows: readonly Row[]): Uint8Array {
   return writeMat("sample", {
     dob: rows.map(({ dob }) => dob),
@@ -101,7 +98,6 @@ async function draw(row: Row, seed: number, number: number): Promise<Uint8Array 
   }
 }
 
-/** Draws two people side by side. */
 async function couple(row: Row, rng: Rng): Promise<Sharp> {
   const one = photograph(rng, row.person, row.age);
   const other = drawTraits(rng, 18 + 50 * rng.next(), rng.pick(["female", "male"]));
@@ -125,7 +121,6 @@ export function drawSvg(svg: string): Sharp {
   return sharp(new TextEncoder().encode(svg));
 }
 
-/** Encodes a JPEG of varying quality. */
 async function jpeg(picture: Sharp, rng: Rng): Promise<Uint8Array> {
   return await picture.jpeg({ quality: 84 + rng.int(12) }).toBuffer();
 }
@@ -135,17 +130,14 @@ export type RowKind = "good" | keyof typeof flaws;
 
 /** Rows with each flaw per hundred good ones; at least one. */
 const flaws = {
-  /** The gender is not known. */
   unknownGender: 2,
   /** An image without a person: the face score is -Inf. */
   noFace: 3,
   /** Out of focus: the face score is below 1. */
   lowScore: 1,
-  /** Two people in one image. */
   secondFace: 2,
   /** By the dates, the person is not born or impossibly old. */
   absurdAge: 1,
-  /** The archive lacks the image. */
   missing: 0.5,
   /** The image is truncated, has no bytes, or is a text. */
   truncated: 0.5,
@@ -281,7 +273,6 @@ function middleOf(year: number): number {
   return Date.UTC(year, 6, 1) / 86_400_000 + EPOCH_DAY;
 }
 
-/** Formats a MATLAB serial day as year-month-day. */
 function dateOf(day: number): string {
   return new Date((day - EPOCH_DAY) * 86_400_000).toISOString().slice(0, 10);
 }

@@ -1,6 +1,6 @@
 /** Background and light; and images without a face: landscapes and bowls of fruit. */
 import { type Color, lch, mix, shift } from "./color.ts";
-import { lerp, type Point, smooth } from "./geometry.ts";
+import { fixed, lerp, type Point, smooth } from "./geometry.ts";
 import type { Rng } from "../../packages/random/random.ts";
 import { Drawing, IMAGE_SIZE } from "./svg.ts";
 import type { Traits } from "./traits.ts";
@@ -68,7 +68,6 @@ export function drawBackground(d: Drawing, { background, light }: Traits, rng: R
   }
 }
 
-/** Draws warmth, exposure and the darker corners of a photo. */
 export function drawLight(d: Drawing, { light }: Traits): void {
   const tint = light.warmth > 0 ? lch(0.75, 0.12, 70) : lch(0.7, 0.09, 245);
   d.cover({ fill: tint, opacity: 0.09 * Math.abs(light.warmth) });
@@ -111,10 +110,8 @@ function drawLandscape(d: Drawing, rng: Rng): void {
     const height = 16 + 15 * rng.next();
     const hills = Array.from({ length: 13 }, (_, i): Point => {
       const x = -12 + i * 24;
-      return [
-        x,
-        128 + layer * 27 - height * Math.sin(phase + x / (70 - 6 * layer)) + 3 * rng.normal(),
-      ];
+      const wave = height * Math.sin(phase + x / (70 - 6 * layer));
+      return [x, 128 + layer * 27 - wave + 3 * rng.normal()];
     });
     const color = mix(mix(zenith, glow, 0.5), near, (layer + 1) / 5);
     d.path(`${smooth(hills)}L280 270L-20 270Z`, {
@@ -153,7 +150,7 @@ function drawFruit(d: Drawing, rng: Rng): void {
     const stops = [[0, shift(color, 0.13, 0.8)], [0.5, color], [1, shift(color, -0.22)]] as const;
     d.circle([x, y], r, d.radial(stops, { cx: 0.36, cy: 0.3, r: 0.75 }));
     d.glow([x - r * 0.35, y - r * 0.4], r * 0.3, r * 0.22, lch(0.99, 0, 0), 0.7);
-    d.line(`M${x.toFixed(1)} ${(y - r * 0.85).toFixed(1)}q2 -6 5 -8`, lch(0.35, 0.05, 70), 2);
+    d.line(`M${fixed([x, y - r * 0.85])}q2 -6 5 -8`, lch(0.35, 0.05, 70), 2);
   }
   const bowl = lch(0.85, 0.03, 360 * rng.next());
   const stops = [[0, shift(bowl, 0.05)], [0.4, bowl], [1, shift(bowl, -0.3)]] as const;

@@ -1,11 +1,10 @@
 /** The head: ears, the skin of the face in light and shade, the nose, wrinkles and freckles. */
 import { lch, mix, shift } from "./color.ts";
-import { bend, lerp, type Point, smooth } from "./geometry.ts";
+import { bend, fixed, lerp, type Point, smooth } from "./geometry.ts";
 import type { Head } from "./head.ts";
 import type { Rng } from "../../packages/random/random.ts";
 import type { Drawing } from "./svg.ts";
 
-/** Both sides of the face, as signs of x. */
 const sides = [-1, 1] as const;
 
 export function drawEars(d: Drawing, head: Head): void {
@@ -117,13 +116,9 @@ function drawNose(d: Drawing, head: Head, shadow: 1 | -1): void {
     d.brush(bend(from(-0.5, -4), from(2.2, 2.5), from(-3, 4)), 1.3, skin.deep, 0.5);
     const nostril = at(side * half * 0.48, y + 1, 0.12);
     d.add("ellipse", {
-      cx: nostril[0],
-      cy: nostril[1],
-      rx: half * 0.27,
-      ry: 1.5,
-      fill: shift(skin.deep, -0.1),
-      opacity: 0.62,
-      transform: `rotate(${side * -14} ${nostril[0].toFixed(1)} ${nostril[1].toFixed(1)})`,
+      ...{ cx: nostril[0], cy: nostril[1], rx: half * 0.27, ry: 1.5 },
+      ...{ fill: shift(skin.deep, -0.1), opacity: 0.62 },
+      transform: `rotate(${side * -14} ${fixed(nostril)})`,
     });
   }
   const [x, base] = at(0, y + 1, 0.12);
@@ -233,7 +228,6 @@ function drawFolds(
   curve([[37, 18], [35, 30], [30, 42]], 1.2, 0.4 * Math.max(0, traits.folds - 0.55));
 }
 
-/** Draws freckles, and age spots on temples and cheeks. */
 function drawMarks(d: Drawing, { traits, skin, at }: Head, rng: Rng): void {
   const count = Math.round(46 * traits.person.freckles);
   for (let i = 0; i < count; i++) {
@@ -242,10 +236,8 @@ function drawMarks(d: Drawing, { traits, skin, at }: Head, rng: Rng): void {
   }
   for (let i = 0; i < Math.round(13 * traits.spots); i++) {
     const side = rng.next() < 0.5 ? -1 : 1;
-    const place = at(
-      side * (22 + 26 * rng.next()),
-      rng.pick([-45, -35, -25, 5, 15, 25, 35]) + 4 * rng.normal(),
-    );
+    const x = side * (22 + 26 * rng.next());
+    const place = at(x, rng.pick([-45, -35, -25, 5, 15, 25, 35]) + 4 * rng.normal());
     d.glow(place, 1.2 + 2 * rng.next(), 1 + 1.6 * rng.next(), skin.deep, 0.25 + 0.25 * rng.next());
   }
 }

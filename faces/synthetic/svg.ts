@@ -5,7 +5,6 @@ import { type Point, smooth, taper } from "./geometry.ts";
 /** Position in a gradient, color, opacity. */
 export type Stop = readonly [offset: number, color: Color, opacity?: number];
 
-/** Attributes of an element. */
 export type Attributes = Record<string, string | number | Color | undefined>;
 
 /** Side of an image in pixels. */
@@ -16,7 +15,6 @@ export class Drawing {
   #ids = new Map<string, string>();
   #body: string[] = [];
 
-  /** Adds an element. */
   add(name: string, attributes: Attributes): void {
     this.#body.push(`<${name}${write(attributes)}/>`);
   }
@@ -29,29 +27,19 @@ export class Drawing {
   /** Draws a soft shadow: copies of a path, one per step; faster than a blur. */
   shadow(d: string, color: Color, opacity: number, steps: readonly Point[]): void {
     for (const [x, y] of steps) {
-      this.path(d, {
-        fill: color,
-        opacity: opacity / steps.length,
-        transform: `translate(${x} ${y})`,
-      });
+      const transform = `translate(${x} ${y})`;
+      this.path(d, { fill: color, opacity: opacity / steps.length, transform });
     }
   }
 
-  /** Draws a line with round ends. */
   line(d: string, stroke: Color, width: number, opacity = 1, more: Attributes = {}): void {
     this.add("path", {
-      d,
-      fill: "none",
-      stroke,
-      "stroke-width": width,
-      "stroke-linecap": "round",
-      "stroke-linejoin": "round",
-      "stroke-opacity": opacity < 1 ? opacity : undefined,
-      ...more,
+      ...{ d, fill: "none", stroke, "stroke-width": width },
+      ...{ "stroke-linecap": "round", "stroke-linejoin": "round" },
+      ...{ "stroke-opacity": opacity < 1 ? opacity : undefined, ...more },
     });
   }
 
-  /** Strokes a smooth line through points. */
   stroke(points: readonly Point[], color: Color, width: number, opacity = 1): void {
     this.line(smooth(points), color, width, opacity);
   }
@@ -75,7 +63,6 @@ export class Drawing {
     this.add("rect", { x, y, width, height, ...attributes });
   }
 
-  /** Covers the whole image. */
   cover(attributes: Attributes): void {
     this.rect(0, 0, IMAGE_SIZE, IMAGE_SIZE, attributes);
   }
@@ -90,18 +77,11 @@ export class Drawing {
     turn = 0,
   ): void {
     if (opacity < 0.01) return;
-    const fill = this.radial([
-      [0, color, 1],
-      [0.25, color, 0.82],
-      [0.5, color, 0.43],
-      [0.75, color, 0.13],
-      [1, color, 0],
-    ]);
+    const fill = this.radial([1, 0.82, 0.43, 0.13, 0].map((fade, i) => [i / 4, color, fade]));
     const transform = turn ? `rotate(${num(turn)} ${num(cx)} ${num(cy)})` : undefined;
     this.add("ellipse", { cx, cy, rx, ry, fill, "fill-opacity": opacity, transform });
   }
 
-  /** Puts everything that `draw` adds into a group. */
   group(attributes: Attributes, draw: () => void): void {
     this.#body.push(`<g${write(attributes)}>`);
     draw();
@@ -123,7 +103,6 @@ export class Drawing {
     return this.linear(stops, { x1: 0, y1: 0, x2: 1, y2: 0 });
   }
 
-  /** Returns a reference to a clip path. */
   clip(d: string): string {
     return this.#define("clipPath", {}, `<path d="${d}"/>`);
   }
@@ -137,7 +116,6 @@ export class Drawing {
     );
   }
 
-  /** Returns the SVG document. */
   toString(): string {
     const size = `width="${IMAGE_SIZE}" height="${IMAGE_SIZE}"`;
     return `<svg xmlns="http://www.w3.org/2000/svg" ${size} ` +

@@ -36,7 +36,6 @@ export const backgrounds = ["studio", "lights", "garden", "window", "wall"] as c
 /** Everything that is the same in all photos of one person. */
 export type Person = Readonly<ReturnType<typeof drawPerson>>;
 
-/** Everything that a drawing shows. */
 export type Traits = Readonly<ReturnType<typeof photograph>>;
 
 const clip = (value: number, low = 0, high = 1): number => Math.min(high, Math.max(low, value));
@@ -130,7 +129,6 @@ export function photograph(rng: Rng, person: Person, age: number) {
     hair: {
       style,
       grey,
-      /** Recession of the hairline. */
       recession: clip(person.balding * 1.1 * ease(20, 68, age) + 0.03 * rng.normal()),
       volume: clip(0.5 + 0.25 * rng.normal() - 0.2 * ease(50, 90, age)),
       /** Position of the part: -1 far left, 1 far right. */
@@ -177,7 +175,6 @@ export function photograph(rng: Rng, person: Person, age: number) {
   } as const;
 }
 
-/** Draws a person and the traits of a photo, of an age and gender. */
 export function drawTraits(rng: Rng, age: number, gender: Gender): Traits {
   return photograph(rng, drawPerson(rng, gender), age);
 }
@@ -218,7 +215,6 @@ function drawBeard(rng: Rng, person: Person, age: number): { style: BeardStyle; 
   return { style, density: clip(lerp(0.55, 0.92, ease(17, 25, age)) + 0.1 * rng.normal()) };
 }
 
-/** Draws an option with a probability proportional to its weight. */
 function choose<T extends string>(rng: Rng, chances: Chances<T>): T {
   const options = Object.entries(chances) as [T, number][];
   let left = rng.next() * options.reduce((sum, [, weight]) => sum + weight, 0);

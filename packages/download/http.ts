@@ -5,6 +5,7 @@
 import { statfs } from "node:fs/promises";
 import { dirname } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { count } from "../formats/random_access_file.ts";
 import { formatBytes } from "../pipeline/format.ts";
 import { hideUrl } from "../pipeline/stage.ts";
 import { PartialFile } from "./partial_file.ts";
@@ -301,10 +302,7 @@ async function accept(partial: PartialFile, response: Response): Promise<number 
     const now = validator && response.headers.get(validator[0] === '"' ? "etag" : "last-modified");
     // In response to If-Range, the ETag is mandatory and the date is not.
     if (now !== validator && (now !== null || validator?.[0] === '"')) {
-      throw await restart(
-        `the file changed from version ${validator} to ${now ?? "another"}`,
-        0,
-      );
+      throw await restart(`the file changed from version ${validator} to ${now ?? "another"}`, 0);
     }
     return total;
   }
@@ -337,10 +335,6 @@ function retryAfter(response: Response): number | undefined {
   if (/^\d+$/.test(text)) return Number(text) * 1000;
   const date = Date.parse(text);
   return Number.isNaN(date) ? undefined : date - Date.now();
-}
-
-function count(n: number): string {
-  return n.toLocaleString("en");
 }
 
 /** Returns the free bytes of a folder's disk; undefined if the system does not report them. */

@@ -96,7 +96,6 @@ export class PartialFile {
     writeAllSync(this.#digests!, new TextEncoder().encode(`${this.size} ${this.md5()}\n`));
   }
 
-  /** Discards everything. */
   async reset(): Promise<void> {
     await cut(this.#file!, 0);
     await cut(this.#digests!, 0);
@@ -110,7 +109,6 @@ export class PartialFile {
     return this.#hash.copy().digest("hex");
   }
 
-  /** Moves the complete file to its path. */
   async finish(path: string): Promise<void> {
     this.close();
     await moveDurably(this.path, path);
@@ -124,7 +122,6 @@ export class PartialFile {
   }
 }
 
-/** Truncates a file and seeks its end. */
 async function cut(file: Deno.FsFile, size: number): Promise<void> {
   await file.truncate(size);
   await file.seek(size, Deno.SeekMode.Start);

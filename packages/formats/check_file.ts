@@ -51,19 +51,16 @@ async function checkJson(path: string): Promise<void> {
   try {
     value = JSON.parse(await Deno.readTextFile(path));
   } catch (cause) {
-    throw new Error(`Cannot read "${path}": it is not JSON (${(cause as Error).message}).`, {
-      cause,
-    });
+    const { message } = cause as Error;
+    throw new Error(`Cannot read "${path}": it is not JSON (${message}).`, { cause });
   }
   const { weightsManifest } = (value ?? {}) as { weightsManifest?: readonly Manifest[] };
   if (!Array.isArray(weightsManifest)) return;
   for (const { paths, weights } of weightsManifest as readonly Manifest[]) {
-    const expected = weights.reduce(
-      (sum, { shape, dtype }) =>
-        sum + shape.reduce((a, b) => a * b, 1) * (/^(bool|uint8)$/.test(dtype) ? 1 : 4),
-      0,
-    );
-    let size = 0;
+    let expected = 0, size = 0;
+    for (const { shape, dtype } of weights) {
+      expected += shape.reduce((a, b) => a * b, 1) * (/^(bool|uint8)$/.test(dtype) ? 1 : 4);
+    }
     for (const name of paths) size += (await Deno.stat(join(dirname(path), name))).size;
     if (size !== expected) {
       throw new Error(

@@ -10,7 +10,6 @@
 import { Buffer } from "node:buffer";
 import {
   type ArrayHeader,
-  count,
   decodeUtf8,
   errorAt,
   HEAD,
@@ -20,7 +19,7 @@ import {
   mxOPAQUE,
   type Place,
 } from "./mat/source.ts";
-import { byteCount } from "./random_access_file.ts";
+import { byteCount, count } from "./random_access_file.ts";
 
 export { MatError };
 
@@ -31,7 +30,7 @@ export interface MatFile {
   read(offset: number, length: number): Uint8Array<ArrayBuffer>;
 }
 
-export interface MatStructOptions {
+export interface MatOptions {
   /** Name of the file, for messages. */
   source: string;
   /** Name of the struct. */
@@ -60,13 +59,8 @@ const miCOMPRESSED = 15;
 const mxCHAR = 4, mxFUNCTION = 16;
 /** Array classes ("mx..."); those of 6 to 15 hold numbers. */
 const CLASSES: Readonly<Record<number, string>> = {
-  1: "cell",
-  2: "struct",
-  3: "object",
-  [mxCHAR]: "char",
-  5: "sparse matrix",
-  [mxFUNCTION]: "function handle",
-  [mxOPAQUE]: "object",
+  ...{ 1: "cell", 2: "struct", 3: "object", [mxCHAR]: "char", 5: "sparse matrix" },
+  ...{ [mxFUNCTION]: "function handle", [mxOPAQUE]: "object" },
 };
 
 /**
@@ -82,15 +76,15 @@ const CLASSES: Readonly<Record<number, string>> = {
  * const path = await Deno.makeTempFile();
  * await Deno.writeFile(path, writeMat("wiki", { dob: [723671], name: { cell: ["Ada"] } }));
  * using file = new RandomAccessFile(path);
- * await readMatStruct(file, { source: "wiki.mat", variable: "wiki" }, {
+ * await readMat(file, { source: "wiki.mat", variable: "wiki" }, {
  *   dob: (field) => console.log(field.numbers()),
  *   name: (field) => console.log(field.cell().strings()),
  * });
  * ```
  */
-export async function readMatStruct(
+export async function readMat(
   file: MatFile,
-  { source, variable, limit = 2 ** 30 }: MatStructOptions,
+  { source, variable, limit = 2 ** 30 }: MatOptions,
   take: Readonly<Record<string, (field: MatField) => void>>,
 ): Promise<readonly string[]> {
   const little = byteOrder(file.read(0, Math.min(HEADER, file.size)), source);
@@ -121,18 +115,12 @@ export async function readMatStruct(
       }
       const size = 8 + top.view.getUint32(4, little);
       if (packed && size > tag.size * MAX_RATIO) {
-        throw errorAt(
-          place,
-          0,
-          `holds ${byteCount(tag.size)} that claim to unpack to ${count(size)}, which cannot be`,
-        );
+        const claim = `claim to unpack to ${count(size)}, which cannot be`;
+        throw errorAt(place, 0, `holds ${byteCount(tag.size)} that ${claim}`);
       }
       if (packed && size > limit) {
-        throw errorAt(
-          place,
-          0,
-          `claims to unpack to ${byteCount(size)}, the limit leaves ${count(limit)}`,
-        );
+        const left = `the limit leaves ${count(limit)}`;
+        throw errorAt(place, 0, `claims to unpack to ${byteCount(size)}, ${left}`);
       }
       const header = top.withinHead(() => top.headerWithin(0, size));
       const kind = kindOf(header);
@@ -167,9 +155,7 @@ export async function readMatStruct(
 function byteOrder(bytes: Uint8Array<ArrayBuffer>, source: string): boolean {
   const fail = (why: string) => new MatError(`Cannot read "${source}": ${why}.`);
   if (bytes.length < HEADER) {
-    throw fail(
-      `a MATLAB level-5 file begins with ${HEADER} bytes of header, it has ${bytes.length}`,
-    );
+    throw fail(`a MATLAB level-5 file begins with 128 bytes of header, it has ${bytes.length}`);
   }
   const mark = String.fromCharCode(bytes[126], bytes[127]);
   if (mark !== "IM" && mark !== "MI") {

@@ -46,11 +46,8 @@ export function writeMat(
 
   const file = new Uint8Array(128 + 8 + packed.length);
   file.set(ascii("MATLAB 5.0 MAT-file".padEnd(124)));
-  const view = new DataView(file.buffer);
-  view.setUint16(124, 0x0100, true);
-  file.set(ascii("IM"), 126); // little-endian
-  view.setUint32(128, mi.compressed, true);
-  view.setUint32(132, packed.length, true);
+  file.set([0, 1, ...ascii("IM")], 124); // version 1, little-endian
+  file.set(int32(mi.compressed, packed.length), 128);
   file.set(packed, 136);
   return file;
 }
@@ -73,29 +70,15 @@ function char(text: string): Uint8Array {
 }
 
 function matrix(kind: number, dims: number[], name: string, parts: Uint8Array[]): Uint8Array {
-  return element(
-    mi.matrix,
-    Buffer.concat([
-      element(mi.uint32, int32(kind, 0)),
-      element(mi.int32, int32(...dims)),
-      element(mi.int8, ascii(name)),
-      ...parts,
-    ]),
-  );
+  const head = [element(mi.uint32, int32(kind, 0)), element(mi.int32, int32(...dims))];
+  return element(mi.matrix, Buffer.concat([...head, element(mi.int8, ascii(name)), ...parts]));
 }
 
 /** Returns a tag and its data, padded to 8 bytes; a `small` tag contains at most 4 bytes of data. */
 function element(type: number, data: Uint8Array, small = false): Uint8Array {
   const result = new Uint8Array(small ? 8 : 8 + Math.ceil(data.length / 8) * 8);
-  const view = new DataView(result.buffer);
-  if (small) {
-    view.setUint32(0, data.length << 16 | type, true);
-    result.set(data, 4);
-  } else {
-    view.setUint32(0, type, true);
-    view.setUint32(4, data.length, true);
-    result.set(data, 8);
-  }
+  result.set(int32(small ? data.length << 16 | type : type, data.length));
+  result.set(data, small ? 4 : 8);
   return result;
 }
 

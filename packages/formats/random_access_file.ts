@@ -57,25 +57,30 @@ export class RandomAccessFile implements Disposable {
   #check(offset: number, length: number): void {
     if (offset >= 0 && length >= 0 && offset + length <= this.size) return;
     throw new Error(
-      `Cannot read ${byteCount(length)} at byte ${offset.toLocaleString("en")} ` +
-        `of "${this.path}": it ends at ${this.size.toLocaleString("en")}.`,
+      `Cannot read ${byteCount(length)} at byte ${count(offset)} of "${this.path}": it ends at ` +
+        `${count(this.size)}.`,
     );
   }
 
   #fill<T extends Uint8Array>(target: T, offset: number): T {
     this.#file.seekSync(offset, Deno.SeekMode.Start);
     for (let filled = 0; filled < target.length;) {
-      const count = this.#file.readSync(target.subarray(filled));
-      if (count === null) {
+      const read = this.#file.readSync(target.subarray(filled));
+      if (read === null) {
         throw new Error(`Cannot read "${this.path}": it was truncated during the read.`);
       }
-      filled += count;
+      filled += read;
     }
     return target;
   }
 }
 
+/** Returns "2,000". */
+export function count(n: number): string {
+  return n.toLocaleString("en");
+}
+
 /** Returns "1 byte" or "2,000 bytes". */
 export function byteCount(n: number): string {
-  return `${n.toLocaleString("en")} ${n === 1 ? "byte" : "bytes"}`;
+  return `${count(n)} ${n === 1 ? "byte" : "bytes"}`;
 }

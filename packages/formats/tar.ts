@@ -5,7 +5,7 @@
  * earlier file that it names. Symbolic links, devices and paths that lead outside are errors.
  */
 import { Buffer } from "node:buffer";
-import { byteCount, type RandomAccessFile, writeAllSync } from "./random_access_file.ts";
+import { byteCount, count, type RandomAccessFile, writeAllSync } from "./random_access_file.ts";
 
 /** A file in an archive: `size` bytes from `offset` on. */
 export interface TarEntry {
@@ -43,8 +43,7 @@ export function* scanTar(
 ): Generator<TarEntry, void, undefined> {
   const header = new Uint8Array(BLOCK);
   let position = 0;
-  let globals: Pax = {};
-  let pax: Pax = {};
+  let globals: Pax = {}, pax: Pax = {};
   let longName: string | undefined, longLink: string | undefined;
   /** The previous files by path, once there is a hard link. */
   let seen: Map<string, TarEntry> | undefined;
@@ -94,13 +93,11 @@ export function* scanTar(
       let entry: TarEntry = { path, offset, size };
       if (type === "1") {
         const target = safePath(pax.linkpath ?? longLink ?? text(header, 157, 257, fail), fail);
-        seen ??= filesBefore(archive, at);
+        // The later of two files with the same path counts.
+        seen ??= new Map(scanTar(archive, at).map((entry) => [entry.path, entry]));
         const file = size === 0 ? seen.get(target) : undefined;
-        if (!file) {
-          throw fail(
-            `"${path}" is a hard link to "${target}", which is not an earlier file; ${repack}`,
-          );
-        }
+        const why = `"${path}" is a hard link to "${target}", which is not an earlier file`;
+        if (!file) throw fail(`${why}; ${repack}`);
         entry = { ...file, path };
       }
       seen?.set(path, entry);
@@ -114,13 +111,6 @@ export function* scanTar(
 /** The way out for entries that are not supported. */
 const repack = "pack it again with GNU tar's --dereference --hard-dereference";
 
-/** Returns the files before byte `end` by path; of two with the same path the later. */
-function filesBefore(archive: TarSource, end: number): Map<string, TarEntry> {
-  const files = new Map<string, TarEntry>();
-  for (const entry of scanTar(archive, end)) files.set(entry.path, entry);
-  return files;
-}
-
 /** An archive that is damaged or not supported. */
 export class TarError extends Error {
   override readonly name = "TarError";
@@ -130,7 +120,6 @@ export class TarError extends Error {
 }
 
 const kinds: Record<string, string> = {
-  "1": "a hard link",
   "2": "a symbolic link",
   "3": "a character device",
   "4": "a block device",
@@ -142,8 +131,7 @@ type Fail = (why: string) => TarError;
 
 /** Checks the sum of the header's bytes, its own field as spaces; old tars sum signed bytes. */
 function checkSum(header: Uint8Array, fail: Fail): void {
-  let unsigned = 0;
-  let signed = 0;
+  let unsigned = 0, signed = 0;
   for (let i = 0; i < BLOCK; i++) {
     const byte = i >= 148 && i < 156 ? 0x20 : header[i];
     unsigned += byte;
@@ -223,16 +211,11 @@ function text(data: Uint8Array, start: number, end: number, fail: Fail, whole = 
   const bytes = data.subarray(start, end);
   const nul = whole ? -1 : bytes.indexOf(0);
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(
-      nul < 0 ? bytes : bytes.subarray(0, nul),
-    );
+    const decoder = new TextDecoder("utf-8", { fatal: true });
+    return decoder.decode(nul < 0 ? bytes : bytes.subarray(0, nul));
   } catch {
-    throw fail(
-      `a name is not UTF-8: ${
-        JSON.stringify(latin1(bytes).slice(0, 100))
-      }; rename it and pack the ` +
-        "archive again",
-    );
+    const name = JSON.stringify(latin1(bytes).slice(0, 100));
+    throw fail(`a name is not UTF-8: ${name}; rename it and pack the archive again`);
   }
 }
 
@@ -271,12 +254,8 @@ export class TarWriter implements Disposable {
       // Longer or not ASCII: a PAX header holds the complete name.
       this.#entry("x", "pax", paxRecord("path", path));
     }
-    const offset = this.#entry(
-      "0",
-      name.subarray(0, 100),
-      data,
-      executable ? "0000755" : "0000644",
-    );
+    const mode = executable ? "0000755" : "0000644";
+    const offset = this.#entry("0", name.subarray(0, 100), data, mode);
     return { path, offset, size: data.length };
   }
 
@@ -330,8 +309,4 @@ function paxRecord(key: string, value: string): Uint8Array {
 
 function latin1(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString("latin1");
-}
-
-function count(n: number): string {
-  return n.toLocaleString("en");
 }

@@ -15,7 +15,6 @@ import { classification } from "../../training/objective.ts";
 import { TfjsTrainer } from "../../training/tfjs_trainer.ts";
 import type { Timing } from "../compute.ts";
 
-/** Batch size of the measured step. */
 const BATCH = 64;
 
 /** Batch sizes in plain JavaScript, too slow for `BATCH`: their difference is the time per image. */

@@ -17,7 +17,6 @@ import { decode, ImageError } from "../../images/decode_image.ts";
 
 /** Fixed, so the same data show the same photos. */
 const SEED = 20210;
-/** Maximum number of photos on the contact sheet. */
 const MAX_SHOWN = 60;
 /** Maximum number of photos of which all pairs are compared. */
 const MAX_PAIRED = 200;

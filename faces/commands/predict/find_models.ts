@@ -29,7 +29,6 @@ interface Found {
   readonly origin: string;
   /** Shown before predictions; see StageResult. */
   readonly cautions: readonly string[];
-  /** Compute backend of their pipeline. */
   readonly compute: Parameters<CommandContext["resolveCompute"]>[0];
 }
 
@@ -52,15 +51,12 @@ export async function findModels(
   if (await readTextIfExists(join(folder, "training.json"))) {
     // artifacts/STAGE/FINGERPRINT/model
     const { value: record } = await readRecord(join(folder, ".."));
-    const made = record?.outputs[basename(folder)];
-    if (made) await assertIntact(folder, made);
-    const [stage = "model", place = ""] = folder.split(/[\\/]/).slice(-3);
-    const run = place === ""
-      ? undefined
-      : runs.findLast(({ stages }) =>
-        stages.some(({ fingerprint }) => fingerprint?.startsWith(place))
-      );
-    const cautions = run?.cautions ?? [];
+    const output = record?.outputs[basename(folder)];
+    if (output) await assertIntact(folder, output);
+    const [stage = "model", place] = folder.split(/[\\/]/).slice(-3);
+    const made = (run: RunRecord) =>
+      run.stages.some(({ fingerprint }) => place && fingerprint?.startsWith(place));
+    const cautions = runs.findLast(made)?.cautions ?? [];
     return { models: [{ stage, path: folder }], origin: wanted, cautions, compute: "auto" };
   }
   const isFile = await identityNamed(wanted, tools.cwd, tools.project) !== undefined;
@@ -71,11 +67,9 @@ export async function findModels(
       const origin = `run ${run.id}`;
       return { models, origin, cautions: run.cautions ?? [], compute: "auto" };
     }
-    const why = run.state !== undefined
-      ? `it is ${run.state}`
-      : run.stages.some(({ status }) => status === "failed")
-      ? "it failed"
-      : "it trained none, or it was removed";
+    const failed = run.stages.some(({ status }) => status === "failed");
+    const ended = failed ? "it failed" : "it trained none, or it was removed";
+    const why = run.state === undefined ? ended : `it is ${run.state}`;
     throw new UsageError(
       `run ${run.id} has no model: ${why}. Run it again: ` +
         `${commandOf(run.file ?? run.pipeline, run.overrides ?? {})}.`,
@@ -120,12 +114,9 @@ export async function findModels(
     ),
   );
   if (models.length === 0) {
-    throw new UsageError(
-      `pipeline "${wanted}" has no models: it ` +
-        (trained.length === 0
-          ? "trains none."
-          : `has trained none yet. Run it first: deno task run ${wanted}.`),
-    );
+    const none = `has trained none yet. Run it first: deno task run ${wanted}.`;
+    const why = trained.length === 0 ? "trains none." : none;
+    throw new UsageError(`pipeline "${wanted}" has no models: it ${why}`);
   }
   return {
     ...{ models, origin: `pipeline ${wanted}`, compute: plan.compute },
@@ -133,7 +124,6 @@ export async function findModels(
   };
 }
 
-/** Lists known runs, for a message. */
 function knownRuns(runs: readonly RunRecord[], wanted: string): string {
   if (runs.length === 0) return "No run is recorded.";
   const well = runs.filter(({ ok }) => ok);

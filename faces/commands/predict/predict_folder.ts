@@ -16,7 +16,6 @@ const MAX_BYTES = 400e6;
 
 interface Options {
   readonly recursive: boolean;
-  /** Maximum number of photos in memory. */
   readonly parallel: number;
   readonly lines: Lines;
   readonly pool: Pick<InferencePool, "analyze">;
@@ -24,7 +23,6 @@ interface Options {
   readonly reporter: CommandContext["reporter"];
 }
 
-/** Prints the predictions of a folder and returns the exit code. */
 export async function predictFolder(
   folder: string,
   { recursive, parallel, lines, pool, signal, reporter }: Options,
@@ -130,7 +128,6 @@ const EXTENSIONS = new Set(
     .map((extension) => `.${extension}`),
 );
 
-/** An entry of a folder. */
 export type Listed =
   | { readonly photo: string }
   /** A file of another kind. */
@@ -184,7 +181,6 @@ type Prediction = Face["predictions"][number];
 type Years = Extract<Prediction, { years: number }>;
 type Value = Extract<Prediction, { value: number }>;
 
-/** Formats one photo after the other. */
 export interface Lines {
   /** First line, if any. */
   readonly head: string;

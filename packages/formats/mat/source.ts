@@ -1,6 +1,6 @@
 /** Tags, array headers, numbers and text of MATLAB level-5 files. */
 import { Buffer } from "node:buffer";
-import { byteCount } from "../random_access_file.ts";
+import { byteCount, count } from "../random_access_file.ts";
 
 /** A file that cannot be read: the reason, with the position. */
 export class MatError extends Error {
@@ -174,10 +174,8 @@ export class MatSource {
     const step = width.size === 4 ? this.view.getInt32(width.data, this.#little) : 0;
     const { size, data: start, next } = this.tag(width.next, end);
     if (width.type !== 5 && width.type !== 6 || step < 1 || size % step !== 0) {
-      throw this.error(
-        data,
-        `should give the length of field names: ${count(step)} for ${byteCount(size)}`,
-      );
+      const lengths = `${count(step)} for ${byteCount(size)}`;
+      throw this.error(data, `should give the length of field names: ${lengths}`);
     }
     const names = Array.from({ length: size / step }, (_, i) => this.#name(start + i * step, step));
     return { names, next };
@@ -191,10 +189,8 @@ export class MatSource {
   /** @throws if an array of doubles would take too much memory */
   afford(at: number, length: number): void {
     if (8 * length <= MAX_DECODED) return;
-    throw this.error(
-      at,
-      `would take ${byteCount(8 * length)} of memory, more than ${count(MAX_DECODED)}`,
-    );
+    const most = `more than ${count(MAX_DECODED)}`;
+    throw this.error(at, `would take ${byteCount(8 * length)} of memory, ${most}`);
   }
 
   /** Reads `length` numbers of any type from the tag at `at`. */
@@ -204,11 +200,8 @@ export class MatSource {
     if (!stored) throw this.error(at, `is of storage type ${tag.type}, which holds no numbers`);
     const width = stored.array.BYTES_PER_ELEMENT;
     if (tag.size !== length * width) {
-      throw this.error(
-        at,
-        `holds ${byteCount(tag.size)}, ` +
-          `${count(length)} numbers of ${stored.name} take ${count(length * width)}`,
-      );
+      const wanted = `${count(length)} numbers of ${stored.name} take ${count(length * width)}`;
+      throw this.error(at, `holds ${byteCount(tag.size)}, ${wanted}`);
     }
     this.afford(at, length);
     const raw = this.bytes.slice(tag.data, tag.data + tag.size);
@@ -273,11 +266,8 @@ export class MatSource {
   children(at: number, end: number, length: number): Uint32Array {
     // Each has a tag, so a wrong count costs no memory.
     if (length * 8 > end - at) {
-      throw this.error(
-        at,
-        `should be the first of ${count(length)} arrays, which do not fit in ` +
-          `the ${byteCount(end - at)} that remain`,
-      );
+      const rest = `which do not fit in the ${byteCount(end - at)} that remain`;
+      throw this.error(at, `should be the first of ${count(length)} arrays, ${rest}`);
     }
     const positions = new Uint32Array(length);
     for (let i = 0; i < length; i++) {
@@ -319,8 +309,4 @@ export function decodeUtf8(bytes: Uint8Array): string {
   if (bytes.length > 256) return utf8.decode(bytes);
   for (let i = 0; i < bytes.length; i++) if (bytes[i] >= 0x80) return utf8.decode(bytes);
   return String.fromCharCode.apply(null, bytes as unknown as number[]);
-}
-
-export function count(n: number): string {
-  return n.toLocaleString("en");
 }

@@ -1,6 +1,6 @@
 import { deepStrictEqual, equal, ok, rejects } from "node:assert/strict";
 import sharp from "sharp";
-import { type MatField, readMatStruct } from "../../../packages/formats/mat.ts";
+import { type MatField, readMat } from "../../../packages/formats/mat.ts";
 import { RandomAccessFile } from "../../../packages/formats/random_access_file.ts";
 import { scanTar } from "../../../packages/formats/tar.ts";
 import { drawSample, sampleArchive } from "../../../faces/synthetic/sample_archive.ts";
@@ -43,7 +43,7 @@ Deno.test("drawSample() writes IMDB-WIKI's layout, the flaws where the plan has 
       size: mat.length,
       read: (offset: number, length: number) => mat.slice(offset, offset + length),
     };
-    const fields = await readMatStruct(file, { source: "sample.mat", variable: "sample" }, {
+    const fields = await readMat(file, { source: "sample.mat", variable: "sample" }, {
       full_path: (field) => deepStrictEqual(field.cell().strings(), rows.map(({ path }) => path)),
       name: (field) => deepStrictEqual(field.cell().strings(), rows.map(({ name }) => name)),
       dob: numbers(({ dob }) => dob),

@@ -2,12 +2,7 @@
 import { deepStrictEqual, match, ok, rejects } from "node:assert/strict";
 import { deflateSync, inflateSync } from "node:zlib";
 import { random } from "../../../packages/random/random.ts";
-import {
-  MatError,
-  type MatField,
-  type MatFile,
-  readMatStruct,
-} from "../../../packages/formats/mat.ts";
+import { MatError, type MatField, type MatFile, readMat } from "../../../packages/formats/mat.ts";
 import { writeMat } from "../../../packages/formats/mat_write.ts";
 
 const fixtures = new URL("./fixtures/", import.meta.url);
@@ -33,7 +28,7 @@ async function readAll(file: MatFile, limit?: number, variable = "wiki") {
   const texts = (name: string) =>
     [name, (f: MatField) => found[name] = f.cell().strings()] as const;
   const options = { source: "x.mat", variable, ...(limit ? { limit } : {}) };
-  const names = await readMatStruct(
+  const names = await readMat(
     file,
     options,
     Object.fromEntries([
@@ -45,7 +40,7 @@ async function readAll(file: MatFile, limit?: number, variable = "wiki") {
   return { names, found };
 }
 
-Deno.test("readMatStruct() reads SciPy's files and others as they were written", async () => {
+Deno.test("readMat() reads SciPy's files and others as they were written", async () => {
   const expected = JSON.parse(new TextDecoder().decode(fixture("mat.json")));
   for (const [name, variables] of Object.entries<Record<string, Variable>>(expected)) {
     const variable = name.startsWith("scipy") ? "record" : "wiki";
@@ -100,7 +95,7 @@ function packed(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   return new Uint8Array([...bytes.subarray(0, 128), ...tag, ...data]);
 }
 
-Deno.test("readMatStruct() reads in small pieces, compressed or not", async () => {
+Deno.test("readMat() reads in small pieces, compressed or not", async () => {
   const whole = writeMat("wiki", fields);
   for (const bytes of [whole, unpacked(whole)]) {
     const file = fileOf(bytes);
@@ -111,7 +106,7 @@ Deno.test("readMatStruct() reads in small pieces, compressed or not", async () =
   }
 });
 
-Deno.test("readMatStruct() refuses what lies, and says where", async () => {
+Deno.test("readMat() refuses what lies, and says where", async () => {
   const bytes = writeMat("wiki", { dob: [1, 2, 3], name: { cell: ["a", "b", "c"] } });
   await rejects(readAll(fileOf(bytes), 100), /claims to unpack to \d+ bytes, the limit leaves 100/);
   await rejects(readAll(fileOf(bytes.slice(0, -9))), /"x.mat": .* claims \d+ bytes, \d+ remain/);
@@ -135,7 +130,7 @@ function withHeader(rest: Uint8Array): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
-Deno.test("readMatStruct() says that a struct array is one, and how to make columns of it", async () => {
+Deno.test("readMat() says that a struct array is one, and how to make columns of it", async () => {
   // SciPy 1.17.1, savemat(do_compression=True): 1 × 3 structs of dob and gender.
   const array = withHeader(Uint8Array.fromBase64(
     "AAFJTQ8AAABWAAAAeJzjY2BgOMHIwMAGpDmAmIkBAlihfKAUAzOYZmEoz8zOZAXS7FBxPiBOyU8CKU9PzUtJLYKKWTAgzGPDY" +
@@ -147,7 +142,7 @@ Deno.test("readMatStruct() says that a struct array is one, and how to make colu
   );
 });
 
-Deno.test("readMatStruct() takes dimensions that are stored unsigned, as SciPy does", async () => {
+Deno.test("readMat() takes dimensions that are stored unsigned, as SciPy does", async () => {
   // SciPy 1.17.1's struct of dob [1, 2] and gender [0, 1], every miINT32 made miUINT32; its own
   // loadmat() gives the same of it.
   const unsigned = withHeader(inflateSync(Uint8Array.fromBase64(
@@ -158,7 +153,7 @@ Deno.test("readMatStruct() takes dimensions that are stored unsigned, as SciPy d
   deepStrictEqual(found, { dob: Float64Array.of(1, 2), gender: Float64Array.of(0, 1) });
 });
 
-Deno.test("readMatStruct() meets thousands of mutated files with fields or an error of ours", async () => {
+Deno.test("readMat() meets thousands of mutated files with fields or an error of ours", async () => {
   const rng = random(3, "mutated structs");
   const small = unpacked(
     writeMat("wiki", { dob: [1, 2], full_path: { cell: ["x", "yé"] }, gender: [0, 1] }),

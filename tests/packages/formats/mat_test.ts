@@ -1,7 +1,7 @@
 import { deepStrictEqual, match, ok, rejects, throws } from "node:assert/strict";
 import { deflateSync } from "node:zlib";
 import { random } from "../../../packages/random/random.ts";
-import { MatError, type MatField, readMatStruct } from "../../../packages/formats/mat.ts";
+import { MatError, type MatField, readMat } from "../../../packages/formats/mat.ts";
 import { writeMat } from "../../../packages/formats/mat_write.ts";
 
 const folder = new URL("./fixtures/", import.meta.url);
@@ -19,7 +19,7 @@ async function struct(
     size: bytes.length,
     read: (offset: number, length: number) => bytes.slice(offset, offset + length),
   };
-  await readMatStruct(file, { source: "x.mat", variable, ...limit && { limit } }, take);
+  await readMat(file, { source: "x.mat", variable, ...limit && { limit } }, take);
 }
 
 Deno.test("MatCell.strings() and numbers() decode a column at once", async () => {
@@ -41,7 +41,7 @@ Deno.test("MatCell.strings() and numbers() decode a column at once", async () =>
   }
 });
 
-Deno.test("writeMat() writes what readMatStruct() reads", async () => {
+Deno.test("writeMat() writes what readMat() reads", async () => {
   const columns = {
     dob: [711724, NaN, -Infinity],
     name: { cell: ["Ada", "", "Émile 名 😀"] },
@@ -136,7 +136,7 @@ const refuse = (bytes: Uint8Array<ArrayBuffer>, message: RegExp, limit?: number)
     return true;
   });
 
-Deno.test("readMatStruct() says what a file is that it cannot read", async () => {
+Deno.test("readMat() says what a file is that it cannot read", async () => {
   await refuse(
     new Uint8Array(20),
     /"x.mat": a MATLAB level-5 file begins with 128 bytes.*it has 20/,
@@ -148,7 +148,7 @@ Deno.test("readMatStruct() says what a file is that it cannot read", async () =>
   await refuse(file(element(9, new Uint8Array(8))), /is of type 9; a variable was expected/);
 });
 
-Deno.test("readMatStruct() reads numbers and text of every storage type", async () => {
+Deno.test("readMat() reads numbers and text of every storage type", async () => {
   const numbers = new Map<number, Uint8Array>([
     [1, Uint8Array.of(255, 7)],
     [3, new Uint8Array(Int16Array.of(-1, 7).buffer)],
@@ -177,7 +177,7 @@ Deno.test("readMatStruct() reads numbers and text of every storage type", async 
   }
 });
 
-Deno.test("readMatStruct() refuses lengths that lie, with the place, the claim and what remains", async () => {
+Deno.test("readMat() refuses lengths that lie, with the place, the claim and what remains", async () => {
   await refuse(
     file(element(14, new Uint8Array(312), 9_000_000)),
     /element at byte 128 claims 9,000,000 bytes, 312 remain/,
@@ -210,14 +210,14 @@ Deno.test("readMatStruct() refuses lengths that lie, with the place, the claim a
   await refuse(file(zip.slice(0, -4)), /claims \d+ bytes, \d+ remain/);
 });
 
-Deno.test("readMatStruct() names the place inside compressed data", async () => {
+Deno.test("readMat() names the place inside compressed data", async () => {
   await refuse(
     file(packed(matrix(6, [-1, 2]))),
     /element at byte 24 of the data unpacked from byte 128 claims a dimension of -1/,
   );
 });
 
-Deno.test("readMatStruct() refuses a zip bomb", async () => {
+Deno.test("readMat() refuses a zip bomb", async () => {
   const bomb = packed(matrix(9, [1, 4_000_000], element(2, new Uint8Array(4_000_000))));
   ok(bomb.length < 10_000);
   await refuse(
@@ -261,7 +261,7 @@ async function readBoth(bytes: Uint8Array<ArrayBuffer>): Promise<boolean> {
   }
 }
 
-Deno.test("readMatStruct() meets thousands of mutated files with values or an error of ours", async () => {
+Deno.test("readMat() meets thousands of mutated files with values or an error of ours", async () => {
   const rng = random(1, "mutated mat files");
   const files = names.map(read);
   let refused = 0;
@@ -282,7 +282,7 @@ Deno.test("readMatStruct() meets thousands of mutated files with values or an er
   ok(refused > 500, `${refused} of 2000 were refused`);
 });
 
-Deno.test("readMatStruct() takes compressed data mutated after unpacking", async () => {
+Deno.test("readMat() takes compressed data mutated after unpacking", async () => {
   // Behind the checksum, where the mutations above hardly get.
   const rng = random(2, "mutated mat contents");
   const whole = read("little.mat");
