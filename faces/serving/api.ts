@@ -45,7 +45,7 @@ export const valuePrediction = z.object({
   interval,
 });
 
-export const prediction = z.union([yearsPrediction, valuePrediction, classPrediction]);
+const prediction = z.union([yearsPrediction, valuePrediction, classPrediction]);
 
 export const box = z.object({
   x: z.number(),

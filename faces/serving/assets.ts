@@ -3,7 +3,7 @@ import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { getMimeType } from "hono/utils/mime";
 import { LANDMARK_WEIGHTS } from "../detection/landmarks.ts";
-import type { Preprocessing } from "../images/preprocessing.ts";
+import type { DetectorConfig } from "../images/preprocessing.ts";
 import type { Service } from "./api.ts";
 import { bundle, bundleCompute } from "./bundle.ts";
 import type { Setup } from "./inference_session.ts";
@@ -19,28 +19,26 @@ export interface Asset {
 /** Assets by path, such as "/page.js". */
 export type Assets = ReadonlyMap<string, Asset>;
 
-export interface AssetOptions {
-  readonly service: Service;
-  /** Setup of the server, and of the page in the mode "browser". */
-  readonly setup: Setup;
-  readonly preprocessing: Preprocessing;
-  readonly reported: ReportedMetrics;
-  /** True if the server accepts local requests only. */
-  readonly local: boolean;
-}
-
 const web = new URL("./web/", import.meta.url);
 
-/** Reads and bundles the page. */
+/**
+ * Reads and bundles the page.
+ * @param setup of the server, and of the page in the mode "browser"
+ * @param local true if the server accepts local requests only
+ */
 export async function buildAssets(
-  { service, setup, preprocessing, reported, local }: AssetOptions,
+  service: Service,
+  setup: Setup,
+  reported: ReportedMetrics,
+  local: boolean,
 ): Promise<Assets> {
+  const [{ preprocessing }] = setup.models;
   const read = (name: string) => Deno.readTextFile(new URL(name, web));
   const assets = new Map([
     ["/", asset("index.html", renderPage(await read("index.html"), service, reported, local))],
     ["/style.css", asset("style.css", await read("style.css"))],
     ["/favicon.svg", asset("favicon.svg", await read("favicon.svg"))],
-    ["/page.js", asset("page.js", await bundle("page.ts"))],
+    ["/page.js", asset("page.js", await bundle(new URL("page.ts", web)))],
     ["/card", asset("card.html", renderCard(service, preprocessing, reported))],
   ]);
   if (reported.page !== undefined) {

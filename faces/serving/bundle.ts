@@ -5,8 +5,7 @@ import { fileURLToPath } from "node:url";
 import { build, type BuildOptions, type Plugin } from "esbuild";
 
 const project = fileURLToPath(new URL("../../", import.meta.url));
-const web = join(project, "faces", "serving", "web");
-const shims = join(web, "shims");
+const shims = join(project, "faces", "serving", "web", "shims");
 
 /** Modules and packages that the page cannot run → their replacements. */
 const REPLACED: Readonly<Record<string, string>> = {
@@ -16,13 +15,13 @@ const REPLACED: Readonly<Record<string, string>> = {
   sharp: join(shims, "sharp.ts"),
 };
 
-/** Bundles a module of the page with its imports. */
+/** Bundles a module of a page with its imports. */
 export async function bundle(
-  entry: string,
+  entry: URL,
   options: BuildOptions = {},
 ): Promise<Uint8Array<ArrayBuffer>> {
   const { outputFiles } = await build({
-    entryPoints: [join(web, entry)],
+    entryPoints: [fileURLToPath(entry)],
     bundle: true,
     write: false,
     format: "esm",
@@ -36,7 +35,7 @@ export async function bundle(
 
 /** Bundles the page's inference: modules of the server and TensorFlow.js. */
 export function bundleCompute(): Promise<Uint8Array<ArrayBuffer>> {
-  return bundle(join("shims", "page_worker.ts"), {
+  return bundle(new URL("./web/shims/page_worker.ts", import.meta.url), {
     minify: true,
     legalComments: "eof", // TensorFlow.js's license
     inject: [join(shims, "deno.ts")],

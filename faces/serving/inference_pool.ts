@@ -1,52 +1,60 @@
-/** Inference workers behind a bounded queue: full queues refuse instead of growing. */
+/** Inference processes behind a bounded queue: full queues refuse instead of growing. */
+import { type Child, type Reply, startChild } from "../../packages/workers/child.ts";
+import { ImageError } from "../images/decode_image.ts";
 import type { Analysis } from "./api.ts";
-import type { ProcessSetup } from "./inference_process.ts";
+import type { Outcome, ProcessSetup } from "./inference_process.ts";
 import type { AnalyzeOptions } from "./inference_session.ts";
-import { InferenceWorker, type WorkerOptions } from "./inference_worker.ts";
-import { busy, notReady } from "./problem.ts";
+import { busy, notReady, Problem } from "./problem.ts";
 
-export interface PoolOptions extends WorkerOptions {
+export interface PoolOptions {
   readonly workers: number;
   /** Maximum number of waiting photos. */
   readonly queue: number;
+  /** Timeout of an analysis in seconds. */
+  readonly timeout: number;
+  /** Called with the reason when a process is replaced. */
+  warn(message: string): void;
 }
 
 interface Job {
   readonly photo: Uint8Array<ArrayBuffer>;
   readonly options: AnalyzeOptions;
   readonly since: number;
+  /** Time when a worker took it; `since` while it waits. */
+  started: number;
   readonly answer: PromiseWithResolvers<Analysis>;
 }
 
+/** Pause in ms before a process that does not start is started again. */
+const RETRY_MS = 5000;
+
 export class InferencePool {
   readonly #queue: Job[] = [];
+  readonly #workers: readonly Worker[];
   #closed = false;
-  #running = 0;
   /** Moving average of the time of an analysis in ms. */
   #usual = 300;
 
-  private constructor(readonly workers: readonly InferenceWorker[], readonly maxQueue: number) {
-    for (const worker of workers) worker.onIdle = () => this.#next();
+  private constructor(setup: ProcessSetup, readonly options: PoolOptions) {
+    // Other backends have threads of their own, or share one device.
+    const count = setup.backend === "wasm" || setup.backend === "cpu" ? options.workers : 1;
+    const next = () => this.#next();
+    this.#workers = Array.from({ length: count }, () => new Worker(setup, options, next));
   }
 
   /** Opens a pool. @throws if a worker does not start */
   static async open(setup: ProcessSetup, options: PoolOptions): Promise<InferencePool> {
-    // Other backends have threads of their own, or share one device.
-    const count = setup.backend === "wasm" || setup.backend === "cpu" ? options.workers : 1;
-    const opened = await Promise.allSettled(
-      Array.from({ length: count }, () => InferenceWorker.open(setup, options)),
-    );
-    const workers = opened.flatMap((one) => one.status === "fulfilled" ? [one.value] : []);
-    const pool = new InferencePool(workers, options.queue);
-    const failed = opened.find(({ status }) => status === "rejected");
+    const pool = new InferencePool(setup, options);
+    const started = await Promise.allSettled(pool.#workers.map((worker) => worker.start()));
+    const failed = started.find((one) => one.status === "rejected");
     if (!failed) return pool;
     await pool.close();
-    throw (failed as PromiseRejectedResult).reason;
+    throw failed.reason;
   }
 
   /** True if a photo would be analyzed. */
   get ready(): boolean {
-    return !this.#closed && this.workers.some(({ open }) => open);
+    return !this.#closed && this.#workers.some(({ state }) => state !== "failed");
   }
 
   get waiting(): number {
@@ -54,7 +62,7 @@ export class InferencePool {
   }
 
   get running(): number {
-    return this.#running;
+    return this.#workers.filter(({ job }) => job).length;
   }
 
   /**
@@ -70,13 +78,13 @@ export class InferencePool {
     signal?.throwIfAborted();
     if (this.#closed) throw notReady();
     const waiting = this.#queue.length;
-    if (waiting >= this.maxQueue) {
-      const wait = waiting * this.#usual / 1000 / this.workers.length;
+    if (waiting >= this.options.queue) {
+      const wait = waiting * this.#usual / 1000 / this.#workers.length;
       const seconds = Math.max(1, Math.ceil(wait));
       throw busy(`${waiting} images are already waiting. Try again in ${seconds} s.`, seconds);
     }
-    const answer = Promise.withResolvers<Analysis>();
-    const job = { photo, options, since: performance.now(), answer };
+    const since = performance.now();
+    const job: Job = { photo, options, since, started: since, answer: Promise.withResolvers() };
     this.#queue.push(job);
     const cancel = () => {
       const place = this.#queue.indexOf(job);
@@ -84,34 +92,131 @@ export class InferencePool {
     };
     signal?.addEventListener("abort", cancel);
     this.#next();
-    return await answer.promise.finally(() => signal?.removeEventListener("abort", cancel));
+    try {
+      return await job.answer.promise;
+    } finally {
+      signal?.removeEventListener("abort", cancel);
+      if (job.started > since) this.#usual += (performance.now() - job.started - this.#usual) / 8;
+    }
   }
 
   /** Resolves when all workers have ended. */
   async close(): Promise<void> {
     this.#closed = true;
     for (const { answer } of this.#queue.splice(0)) answer.reject(notReady());
-    await Promise.all(this.workers.map((worker) => worker.close()));
+    await Promise.all(this.#workers.map((worker) => worker.close()));
   }
 
   #next(): void {
-    for (const worker of this.workers) {
-      if (this.#queue.length > 0 && worker.idle) void this.#run(worker, this.#queue.shift()!);
+    for (const worker of this.#workers) {
+      if (this.#queue.length > 0 && worker.state === "open" && !worker.job) {
+        worker.run(this.#queue.shift()!);
+      }
     }
+  }
+}
+
+/**
+ * Analyzes one photo at a time, in a process that is replaced when it crashes, is too slow or takes
+ * too much memory. Only a process can be ended in the middle of native code.
+ */
+class Worker {
+  state: "starting" | "open" | "failed" = "starting";
+  job: Job | undefined;
+  #child!: Child;
+  /** Timeout of the analysis, or pause before the next start. */
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #closed = false;
+
+  constructor(
+    readonly setup: ProcessSetup,
+    readonly options: PoolOptions,
+    readonly onIdle: () => void,
+  ) {}
+
+  /** Starts the process. @throws if it does not start */
+  start(): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.state = "starting";
+    const module = new URL("./inference_process.ts", import.meta.url);
+    const run = Object.keys(this.setup.plugins ?? {}).length > 0;
+    this.#child = startChild({ module, opening: this.setup, run }, {
+      reply: (reply) => {
+        if ("ready" in reply) {
+          this.state = "open";
+          resolve();
+        } else if (this.state === "open") this.#take(reply);
+        else if ("error" in reply) reject(errorOf(reply));
+      },
+      crashed: (how) => {
+        const error = new Error(`A worker process crashed (${how}).`);
+        if (this.state === "open") this.#replace(error);
+        else reject(error);
+      },
+    });
+    return promise;
   }
 
-  async #run(worker: InferenceWorker, { photo, options, since, answer }: Job): Promise<void> {
-    const started = performance.now();
-    this.#running++;
-    try {
-      const { timings, ...result } = await worker.analyze(photo, options);
-      const queue = started - since;
-      answer.resolve({ ...result, timings: { queue, ...timings, total: timings.total + queue } });
-    } catch (error) {
-      answer.reject(error);
-    } finally {
-      this.#running--;
-      this.#usual += (performance.now() - started - this.#usual) / 8;
-    }
+  run(job: Job): void {
+    this.job = job;
+    job.started = performance.now();
+    this.#child.send(job.options, job.photo);
+    const { timeout } = this.options;
+    this.#timer = setTimeout(() => {
+      const message = `The image took more than ${timeout} s. Send a smaller one, or retry later.`;
+      this.#replace(new Problem(504, "too_slow", message));
+    }, timeout * 1000);
   }
+
+  /** Resolves when the process has ended. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#end()?.answer.reject(notReady());
+    await this.#child.close();
+  }
+
+  #take(reply: Exclude<Reply, { ready: true }>): void {
+    const outcome = "error" in reply ? errorOf(reply) : reply.answer as Outcome;
+    if ("fatal" in outcome) return this.#replace(new ImageError(outcome.unreadable));
+    const job = this.#end();
+    if ("result" in outcome) {
+      const { timings, ...result } = outcome.result;
+      const queue = job!.started - job!.since;
+      const total = timings.total + queue;
+      job!.answer.resolve({ ...result, timings: { queue, ...timings, total } });
+    } else {
+      job!.answer.reject(outcome instanceof Error ? outcome : new ImageError(outcome.unreadable));
+    }
+    this.onIdle();
+  }
+
+  /** Ends the job's time; returns it. */
+  #end(): Job | undefined {
+    clearTimeout(this.#timer);
+    const { job } = this;
+    this.job = undefined;
+    return job;
+  }
+
+  #replace(why: Error): void {
+    void this.#child.close();
+    this.#end()?.answer.reject(why);
+    this.options.warn(`${why.message} The worker is replaced.`);
+    this.#restart();
+  }
+
+  #restart(): void {
+    this.start().then(this.onIdle, (error: Error) => {
+      void this.#child.close();
+      if (this.#closed) return;
+      this.state = "failed";
+      this.options.warn(`Cannot start a worker (${error.message}); retry in ${RETRY_MS / 1000} s`);
+      this.#timer = setTimeout(() => this.#restart(), RETRY_MS);
+    });
+  }
+}
+
+function errorOf({ error, stack = "" }: Extract<Reply, { error: string }>): Error {
+  const name = /^\w+/.exec(stack)?.[0] ?? "Error";
+  return Object.assign(new Error(error), { name, stack });
 }

@@ -1,11 +1,15 @@
-/** Process that analyzes photos: see `inference_worker.ts`. */
+/** Process that analyzes photos: see `inference_pool.ts`. */
 import sharp from "sharp";
 import { serve } from "../../packages/workers/worker_main.ts";
 import type { ForeignDetector } from "../detection/detector.ts";
 import { openModel } from "../detection/detectors.ts";
 import { ImageError } from "../images/decode_image.ts";
-import type { Result } from "./analyze_photo.ts";
-import { type AnalyzeOptions, openInferenceSession, type Setup } from "./inference_session.ts";
+import {
+  type AnalyzeOptions,
+  openInferenceSession,
+  type Result,
+  type Setup,
+} from "./inference_session.ts";
 
 export interface ProcessSetup extends Setup {
   /** Maximum memory of an analysis in bytes. Default: unlimited. */
@@ -24,7 +28,7 @@ await serve<ProcessSetup, AnalyzeOptions, Outcome>(async (opening) => {
   const { maxMemory = Infinity, plugins = {}, ...setup } = opening;
   sharp.cache(false); // no photo comes twice
   sharp.block({ operation: ["VipsForeignLoadSvg"] }); // the other loaders: see decode_image.ts
-  const session = await openInferenceSession(setup, async (name, options) => {
+  const analyzePhoto = await openInferenceSession(setup, async (name, options) => {
     const plugin = plugins[name];
     if (!plugin) return await openModel(name, options);
     const { openForeign } = await import("../detection/foreign_detector.ts");
@@ -32,7 +36,7 @@ await serve<ProcessSetup, AnalyzeOptions, Outcome>(async (opening) => {
   });
   const analyze = async (photo: Uint8Array, options: AnalyzeOptions): Promise<Outcome> => {
     try {
-      return { result: await session.analyze(photo, options) };
+      return { result: await analyzePhoto(photo, options) };
     } catch (error) {
       if (error instanceof ImageError) return { unreadable: error.reason };
       throw error;

@@ -1,18 +1,20 @@
-/** Detectors and models, opened once on a compute backend. Shared by server and page. */
-import type { LayersModel } from "@tensorflow/tfjs-layers";
+/** Detects the faces of photos and predicts for each, with open networks. Shared by server and page. */
 import sharp from "sharp";
 import { openBackend } from "../../packages/compute/open_backend.ts";
 import type { Backend } from "../../packages/compute/backends.ts";
 import { type Cropper, openCropper } from "../detection/cropper.ts";
 import type { Detection, Detector, DetectorModel } from "../detection/detector.ts";
 import { openDetector, openModel } from "../detection/detectors.ts";
+import { decode } from "../images/decode_image.ts";
 import { hasCenterIn, iou } from "../images/image.ts";
 import type { DetectorConfig, Preprocessing } from "../images/preprocessing.ts";
+import { toNetworkInput } from "../images/resize.ts";
+import { imagesInMemory } from "../training/image_source.ts";
 import { loadModel } from "../training/model_files.ts";
-import { openPredictor } from "../training/predictor.ts";
+import { openPredictor, type Predictor } from "../training/predictor.ts";
 import { withDistribution } from "../training/with_distribution.ts";
-import { analyzePhoto, type Model, type Result } from "./analyze_photo.ts";
-import type { OutputSpec } from "./prediction.ts";
+import type { Analysis } from "./api.ts";
+import { type OutputSpec, readOutputs, summarize } from "./prediction.ts";
 
 /** Use of an analysis: accurate for photos, fast for frames of the live view. */
 export type AnalysisMode = "photo" | "live";
@@ -35,7 +37,7 @@ export interface AnalyzeOptions {
 }
 
 /**
- * Opens the detectors and models of a setup.
+ * Opens the detectors and models of a setup; returns the function that analyzes a photo.
  * @param openDetectorModel opens a detector's model. Default: in this thread
  */
 export async function openInferenceSession(
@@ -44,13 +46,11 @@ export async function openInferenceSession(
 ) {
   await openBackend(backend);
   const opened = await openDetectors(detectors, openDetectorModel);
-  const networks: LayersModel[] = [];
   const ready: Model[] = [];
   /** By their options: models with equal crops share the landmark network. */
   const croppers = new Map<string, Cropper>();
   for (const model of models) {
     const { model: network, record } = await loadModel(model.path);
-    networks.push(network);
     const whole = record.interval?.of === "distribution" ? withDistribution(network) : network;
     const predictor = await openPredictor(whole, { batch: 8, threads: 0 }); // a few faces at once
     const { crop } = model.preprocessing, key = JSON.stringify(crop);
@@ -58,17 +58,9 @@ export async function openInferenceSession(
     croppers.set(key, cropper);
     ready.push({ ...model, predictor, cropper, mirror: record.input.mirror });
   }
-  return {
-    /** @throws {ImageError} if the photo cannot be decoded */
-    analyze: (photo: Uint8Array, { view, crops }: AnalyzeOptions): Promise<Result> =>
-      analyzePhoto(photo, opened.by[view], ready, crops ? dataUrl : undefined),
-    close(): void {
-      opened.close();
-      croppers.forEach((cropper) => cropper.close());
-      ready.forEach(({ predictor }) => void predictor[Symbol.asyncDispose]());
-      networks.forEach((network) => network.dispose());
-    },
-  };
+  /** @throws {ImageError} if the photo cannot be decoded */
+  return (photo: Uint8Array, { view, crops }: AnalyzeOptions): Promise<Result> =>
+    analyzePhoto(photo, opened[view], ready, crops);
 }
 
 /** Opens both detectors; equal networks at several input sizes share their weights. */
@@ -78,17 +70,14 @@ async function openDetectors({ photo, live }: Setup["detectors"], open: typeof o
     const key = JSON.stringify([name, options]);
     const network = networks.get(key) ?? await open(name, options);
     networks.set(key, network);
-    return { detect: (image) => network.detect(image), close: () => {} };
+    return network;
   };
   const sizes: Detector[] = [];
   for (const size of photo.inputSizes.length > 0 ? photo.inputSizes : [undefined]) {
     const inputSizes = size === undefined ? [] : [size];
     sizes.push(await openDetector(photo.name, { ...photo, inputSizes }, shared));
   }
-  return {
-    by: { photo: multiScale(sizes), live: await openDetector(live.name, live, shared) },
-    close: () => networks.forEach((network) => network.close()),
-  };
+  return { photo: multiScale(sizes), live: await openDetector(live.name, live, shared) };
 }
 
 /** IoU above which boxes found at two input sizes are the same face. */
@@ -114,6 +103,81 @@ export function multiScale(detectors: readonly Detector[]): Detector {
     },
     close: () => detectors.forEach((detector) => detector.close()),
   };
+}
+
+/** An open model. */
+interface Model extends OutputSpec {
+  readonly predictor: Predictor;
+  /** Averages predictions over the image and its mirror image (test-time augmentation). */
+  readonly mirror?: boolean;
+  readonly preprocessing: Preprocessing;
+  /** Crops as its preprocessing does. */
+  readonly cropper: Cropper;
+}
+
+/** An analysis without its time in the queue. */
+export type Result = Omit<Analysis, "timings"> & { timings: Omit<Analysis["timings"], "queue"> };
+
+/**
+ * Detects the faces of a photo and predicts with every model, on crops made as in its training.
+ * @param withCrops returns the inputs of the first model
+ */
+async function analyzePhoto(
+  photo: Uint8Array,
+  detector: Detector,
+  models: readonly Model[],
+  withCrops: boolean,
+): Promise<Result> {
+  const began = performance.now();
+  const image = await decode(photo);
+  const decoded = performance.now();
+  const found = await detector.detect(image);
+  const detected = performance.now();
+  const groups = Map.groupBy(
+    models,
+    ({ preprocessing: { crop, resize } }) => JSON.stringify([crop, resize]),
+  );
+  /** Outputs of each model, by face. */
+  const outputs = new Map<Model, Float32Array[]>();
+  let crops: string[] | undefined;
+  let crop = 0, predict = 0;
+  for (const group of groups.values()) {
+    const { preprocessing: { resize: { size } }, cropper } = group[0];
+    const started = performance.now();
+    const tensors: Uint8Array[] = [];
+    for (const { box } of found) {
+      tensors.push(await toNetworkInput(await cropper.crop(image, box), size));
+    }
+    const cropped = performance.now();
+    for (const model of group) outputs.set(model, await predictAll(model, tensors));
+    crop += cropped - started;
+    predict += performance.now() - cropped;
+    if (withCrops) crops ??= await Promise.all(tensors.map((tensor) => dataUrl(tensor, size)));
+  }
+
+  const faces = found.map((detection, i): Analysis["faces"][number] => {
+    const predictions = models.map((model) => readOutputs(model, outputs.get(model)![i]));
+    const crop = crops && { crop: crops[i] };
+    return { ...detection, ...summarize(models, predictions), predictions, ...crop };
+  });
+  const { width, height } = image;
+  const [decoding, detect] = [decoded - began, detected - decoded];
+  const timings = { decode: decoding, detect, crop, predict, total: performance.now() - began };
+  return { width, height, detector: detector.name, faces, timings };
+}
+
+/** Returns a model's outputs for each face. */
+async function predictAll(
+  { predictor, mirror, preprocessing: { resize } }: Model,
+  tensors: readonly Uint8Array[],
+): Promise<Float32Array[]> {
+  if (tensors.length === 0) return [];
+  const images = new Uint8Array(tensors.length * tensors[0].length);
+  tensors.forEach((tensor, i) => images.set(tensor, i * tensor.length));
+  const source = imagesInMemory(images, resize.size);
+  const outputs = await predictor.predict(source, Int32Array.from(tensors.keys()), { mirror });
+  const each = outputs.length / tensors.length;
+  return tensors.map((_, i) => outputs.subarray(i * each, (i + 1) * each));
 }
 
 async function dataUrl(tensor: Uint8Array, size: number): Promise<string> {

@@ -51,7 +51,14 @@ export function createLiveViews({ pool, metrics, viewers, warn }: LiveOptions) {
         const message = `${open.size} live views are already open. Take a photo, or retry later.`;
         throw busy(message, 10);
       }
-      const { socket, response } = upgrade(request);
+      let upgraded: Deno.WebSocketUpgrade;
+      try {
+        upgraded = Deno.upgradeWebSocket(request, { idleTimeout: IDLE_SECONDS });
+      } catch (error) {
+        const why = (error as Error).message.replace(/\.$/, "");
+        throw new Problem(400, "malformed", `Cannot open a live view: ${why}.`);
+      }
+      const { socket, response } = upgraded;
       open.add(socket);
       metrics.viewers = open.size;
       socket.addEventListener("close", () => {
@@ -67,15 +74,6 @@ export function createLiveViews({ pool, metrics, viewers, warn }: LiveOptions) {
       for (const socket of open) socket.close(GOING_AWAY, "the server stops");
     },
   };
-
-  function upgrade(request: Request): Deno.WebSocketUpgrade {
-    try {
-      return Deno.upgradeWebSocket(request, { idleTimeout: IDLE_SECONDS });
-    } catch (error) {
-      const why = (error as Error).message.replace(/\.$/, "");
-      throw new Problem(400, "malformed", `Cannot open a live view: ${why}.`);
-    }
-  }
 
   function serveFrames(socket: WebSocket): void {
     socket.binaryType = "arraybuffer";

@@ -1,22 +1,8 @@
-/** OpenAPI description of the API, from the schemas of its responses. */
+/** OpenAPI description of the API, from all schemas that `api.ts` exports. */
 import { z } from "zod";
 import * as api from "./api.ts";
 import { MAX_FRAME_BYTES } from "./live.ts";
 import { IMAGE_TYPES } from "./read_image.ts";
-
-const schemas = {
-  Analysis: api.analysis,
-  Box: api.box,
-  ClassPrediction: api.classPrediction,
-  Face: api.face,
-  Health: api.health,
-  Problem: api.problem,
-  ServedModel: api.servedModel,
-  Service: api.service,
-  Timings: api.timings,
-  ValuePrediction: api.valuePrediction,
-  YearsPrediction: api.yearsPrediction,
-};
 
 const FORBIDDEN = "The host or the origin is not allowed";
 const NOT_READY = "The models are not open";
@@ -25,7 +11,9 @@ const dataUrl = { type: "string", examples: ["data:image/jpeg;base64,..."] };
 /** Returns an OpenAPI 3.1 document. */
 export function openapi(maxBodyBytes: number): Record<string, unknown> {
   const registry = z.registry<{ id: string }>();
-  for (const [id, schema] of Object.entries(schemas)) registry.add(schema, { id });
+  for (const [name, schema] of Object.entries(api)) {
+    registry.add(schema, { id: name[0].toUpperCase() + name.slice(1) });
+  }
   const { schemas: components } = z.toJSONSchema(registry, {
     uri: (id) => `#/components/schemas/${id}`,
   });
@@ -126,7 +114,7 @@ function form(image: Record<string, unknown>, more: Record<string, unknown> = {}
   return { schema: { type: "object", properties: { image }, required: ["image"], ...more } };
 }
 
-function response(description: string, schema: keyof typeof schemas) {
+function response(description: string, schema: Capitalize<keyof typeof api>) {
   const content = { schema: { $ref: `#/components/schemas/${schema}` } };
   return { description, content: { "application/json": content } };
 }

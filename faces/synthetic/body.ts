@@ -1,5 +1,5 @@
 /** Neck, shoulders and clothes; in the head's coordinates. */
-import { lch, mix, shift } from "./color.ts";
+import { lch, shift } from "./color.ts";
 import { bend, lerp, type Point, smooth, symmetric } from "./geometry.ts";
 import type { Head } from "./head.ts";
 import type { Drawing } from "./svg.ts";
@@ -37,13 +37,9 @@ function drawNeck(d: Drawing, head: Head, { wide, slope, reach }: Frame): void {
   ];
   const body = smooth(symmetric(trunk), true);
   const side = light.side < 0 ? 1 : -1;
-  d.path(body, {
-    fill: d.across([
-      [0.3, mix(skin.base, skin.shade, side < 0 ? 0.75 : 0.12)],
-      [0.5, mix(skin.base, skin.shade, 0.3)],
-      [0.7, mix(skin.base, skin.shade, side > 0 ? 0.75 : 0.12)],
-    ]),
-  });
+  const [left, right] = side < 0 ? [0.75, 0.12] : [0.12, 0.75];
+  const shades = [[0.3, left], [0.5, 0.3], [0.7, right]] as const;
+  d.path(body, { fill: d.across(shades.map(([place, share]) => [place, skin.shaded(share)])) });
   d.group({ "clip-path": d.clip(body) }, () => {
     // The chin's shadow, tendons, collarbones.
     const fall = [2, 4, 6, 8, 11, 14, 18, 22].map((y): Point => [0, y]);

@@ -51,7 +51,7 @@ function drawEye(d: Drawing, head: Head, side: -1 | 1): void {
   d.group({ transform }, () => {
     // The lid, painted or not, and its crease.
     const crease = lifted(lerp(1.4, 1.6, growth), lerp(1.8, 3.1, growth) - 1.6 * traits.sag);
-    d.path(ribbon(upper, crease), { fill: mix(skin.base, skin.shade, 0.35), opacity: 0.7 });
+    d.path(ribbon(upper, crease), { fill: skin.shaded(0.35), opacity: 0.7 });
     if (traits.eyes.shadow > 0) {
       const hue = 360 * traits.eyes.shadow;
       const paint = mix(skin.shade, lch(skin.base.l * 0.62, 0.07, hue), 0.5);
@@ -60,13 +60,9 @@ function drawEye(d: Drawing, head: Head, side: -1 | 1): void {
     d.brush(crease, 1.5, skin.deep, lerp(0.35, 0.55, growth), 0.6);
 
     d.group({ "clip-path": d.clip(almond) }, () => {
-      d.path(almond, {
-        fill: d.radial([
-          [0, mix(white, skin.light, 0.04)],
-          [0.6, mix(white, skin.light, 0.12)],
-          [1, mix(white, skin.shade, 0.5)],
-        ]),
-      });
+      const [pale, dim] = [0.04, 0.12].map((share) => mix(white, skin.light, share));
+      const ball = d.radial([[0, pale], [0.6, dim], [1, mix(white, skin.shade, 0.5)]]);
+      d.path(almond, { fill: ball });
       d.add("ellipse", { cx: -a + 0.8, cy: 1.3, rx: 2, ry: 1.6, fill: skin.blush, opacity: 0.75 });
       const r = lerp(7.4, 6, growth) + 0.15 * person.eyeSize;
       const x = side * (1.1 * traits.eyes.gaze + 1.6 * pose.yaw) - 0.2;
@@ -176,23 +172,16 @@ export function drawMouth(d: Drawing, head: Head): void {
   };
   const top = line([0.55, -upper * 0.62 - rise * 0.35], [0.2, -upper], -upper * 0.72);
   const meet = (open: number) => line([0.55, open * 0.75 - rise * 0.32], [0.2, open], open + 0.7);
-  const bottom = line(
-    [0.62, gap * 0.8 + lower * 0.62 - rise * 0.25],
-    [0.25, gap + lower * 0.96],
-    gap + lower,
-  );
+  const corners = gap * 0.8 + lower * 0.62 - rise * 0.25;
+  const bottom = line([0.62, corners], [0.25, gap + lower * 0.96], gap + lower);
 
   const rouge = lch(lerp(0.52, 0.36, person.tone), lerp(0.16, 0.12, person.tone), 18);
   const lip = mix(skin.lip, rouge, traits.lipTint);
   const soft = lerp(0.72, 1, traits.lipTint) * lerp(0.8, 1, 1 - m);
-  d.path(ribbon(top, meet(0)), {
-    fill: d.linear([[0, mix(lip, skin.base, 0.25)], [1, shift(lip, -0.07)]]),
-    opacity: soft,
-  });
-  d.path(ribbon(meet(gap), bottom), {
-    fill: d.linear([[0, lip], [0.45, shift(lip, 0.05)], [1, mix(lip, skin.base, 0.4)]]),
-    opacity: soft,
-  });
+  const above = d.linear([[0, mix(lip, skin.base, 0.25)], [1, shift(lip, -0.07)]]);
+  const below = d.linear([[0, lip], [0.45, shift(lip, 0.05)], [1, mix(lip, skin.base, 0.4)]]);
+  d.path(ribbon(top, meet(0)), { fill: above, opacity: soft });
+  d.path(ribbon(meet(gap), bottom), { fill: below, opacity: soft });
   if (gap > 0) {
     const open = ribbon(meet(-0.2), meet(gap));
     d.path(open, { fill: lch(0.28, 0.07, 20) });

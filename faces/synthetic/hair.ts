@@ -210,12 +210,14 @@ const hairArrangements: Record<HairStyle, (head: Head, rng: Rng) => Style> = {
       const tip: Point = [top[0] + 13 * lean, top[1] + 1 + 4 * rng.next()];
       return taper(bend(from, [top[0] + 6 * lean, top[1] - 7], tip, 6), 1.8);
     });
-    return {
-      front: [
-        { outline: ribbon(rim, line), strands: down, opacity: 0.55, blur: 2.2, grain: 1.4 },
-        { outline: curls.join(""), strands: [], opacity: 0.7 },
-      ],
+    const fluff = {
+      outline: ribbon(rim, line),
+      strands: down,
+      opacity: 0.55,
+      blur: 2.2,
+      grain: 1.4,
     };
+    return { front: [fluff, { outline: curls.join(""), strands: [], opacity: 0.7 }] };
   },
 };
 
@@ -253,10 +255,8 @@ function volume({ traits }: Head): { top: number; side: number } {
   const { hair, growth, person } = traits;
   const coily = Math.max(0, person.hairTexture - 0.5) * 2;
   const grown = lerp(0.6, 1, growth);
-  return {
-    top: (4 + 7 * hair.volume + 6 * coily) * grown,
-    side: (3 + 4 * hair.volume + 5 * coily) * grown,
-  };
+  const [top, side] = [4 + 7 * hair.volume + 6 * coily, 3 + 4 * hair.volume + 5 * coily];
+  return { top: top * grown, side: side * grown };
 }
 
 /** Returns the hairline, from the left ear over the forehead to the right. */
@@ -370,10 +370,8 @@ function parted(head: Head, rng: Rng, options: Fall): Tuft[] {
   // The wider half lies over the other.
   const order = part > 0 ? [1, -1] as const : [-1, 1] as const;
   const root = at(part, y - 11 * head.traits.hair.recession - 4);
-  const end: Point = [
-    part * 0.9,
-    skull.y - Math.sqrt(1 - (part / skull.rx) ** 2) * (skull.ry + volume(head).top) * 0.93,
-  ];
+  const high = Math.sqrt(1 - (part / skull.rx) ** 2) * (skull.ry + volume(head).top) * 0.93;
+  const end: Point = [part * 0.9, skull.y - high];
   const scalp = bend(root, [(root[0] + end[0]) / 2 + 0.8, (root[1] + end[1]) / 2], end, 6);
   return [
     ...order.map((side) => curtain(head, rng, side, options)),

@@ -97,16 +97,17 @@ function skinColors({ person, age, masculinity }: Traits) {
   const warm = 0.006 * person.undertone;
   const base = { l: tone.l, a: tone.a - warm / 2, b: tone.b + warm };
   const towards = (l: number, a: number, b: number): Color => ({
-    l: base.l + l,
-    a: base.a + a,
-    b: base.b + b,
+    ...{ l: base.l + l, a: base.a + a, b: base.b + b },
   });
   const depth = lerp(1, 0.62, person.tone);
   const rose = mix(base, lch(0.5, 0.15, 22), 0.5);
+  const shade = towards(-0.15 * depth, 0.022, 0.006);
   return {
     light: shift(base, 0.055, 0.92),
     base,
-    shade: towards(-0.15 * depth, 0.022, 0.006),
+    shade,
+    /** Mixes some of the shade with the base. */
+    shaded: (share: number) => mix(base, shade, share),
     deep: towards(-0.36 * depth, 0.03, 0.006),
     blush: mix(base, lch(0.62, 0.15, 24), 0.75),
     lip: shift(rose, age < 14 ? 0.05 : 0, lerp(1, 0.75, masculinity)),
@@ -115,10 +116,8 @@ function skinColors({ person, age, masculinity }: Traits) {
 
 function hairColors({ person, age, hair }: Traits) {
   // Children are fairer than they will be.
-  const shade = ramp(
-    hairShades,
-    person.hairShade + 0.12 * (1 - person.tone) * (1 - Math.min(1, age / 14)),
-  );
+  const fairer = 0.12 * (1 - person.tone) * (1 - Math.min(1, age / 14));
+  const shade = ramp(hairShades, person.hairShade + fairer);
   const grey = lch(lerp(0.62, 0.87, hair.grey), 0.008, 80);
   const base = mix(shade, grey, hair.grey);
   return {

@@ -16,11 +16,8 @@ export function drawBackground(d: Drawing, { background, light }: Traits, rng: R
   d.cover({ fill: d.radial(stops, { cx: 0.5 + 0.25 * light.side, cy: 0.36, r: 0.85 }) });
   const disc = (radius: number, color: Color, opacity: number, y = IMAGE_SIZE * rng.next()) =>
     d.add("circle", {
-      cx: IMAGE_SIZE * rng.next(),
-      cy: y,
-      r: radius,
-      fill: d.radial([[0, color, 0.75], [0.8, color, 0.9], [1, color, 0]]),
-      opacity,
+      ...{ cx: IMAGE_SIZE * rng.next(), cy: y, r: radius },
+      ...{ fill: d.radial([[0, color, 0.75], [0.8, color, 0.9], [1, color, 0]]), opacity },
     });
   const stripe = (x: number, width: number, color: Color, opacity: number) => {
     const fill = d.across([[0, color, 0], [0.3, color], [0.7, color], [1, color, 0]]);
@@ -36,21 +33,21 @@ export function drawBackground(d: Drawing, { background, light }: Traits, rng: R
         disc(radius, color, 0.12 + 0.3 * rng.next());
       }
       break;
-    case "garden":
-      d.cover({
-        fill: d.linear([
-          [0, lch(0.86, 0.045, 225), 0.85],
-          [0.45, lch(0.78, 0.06, 140), 0.65],
-          [1, lch(0.45, 0.06, 135), 0.85],
-        ]),
-        opacity: 0.8,
-      });
+    case "garden": {
+      const [sky, leaves, lawn] = [
+        lch(0.86, 0.045, 225),
+        lch(0.78, 0.06, 140),
+        lch(0.45, 0.06, 135),
+      ];
+      const fill = d.linear([[0, sky, 0.85], [0.45, leaves, 0.65], [1, lawn, 0.85]]);
+      d.cover({ fill, opacity: 0.8 });
       for (let i = 0; i < 22; i++) {
         const radius = 9 + 20 * rng.next();
         const color = lch(0.5 + 0.35 * rng.next(), 0.07, 105 + 35 * rng.next());
         disc(radius, color, 0.16 + 0.2 * rng.next());
       }
       break;
+    }
     case "window": {
       const left = light.side < 0 ? 0 : 150;
       for (let i = 0; i < 3; i++) {

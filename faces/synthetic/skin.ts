@@ -23,13 +23,9 @@ export function drawEars(d: Drawing, head: Head): void {
       [x(-4), bottom - 7],
     ];
     const lit = side === Math.sign(traits.light.side);
-    d.path(smooth(outer, true), {
-      fill: d.linear([
-        [0, mix(skin.base, skin.blush, 0.3)],
-        [0.5, mix(skin.base, skin.shade, lit ? 0.2 : 0.6)],
-        [1, mix(skin.base, skin.blush, 0.45)],
-      ]),
-    });
+    const [rose, lobe] = [0.3, 0.45].map((share) => mix(skin.base, skin.blush, share));
+    const middle = skin.shaded(lit ? 0.2 : 0.6);
+    d.path(smooth(outer, true), { fill: d.linear([[0, rose], [0.5, middle], [1, lobe]]) });
     const fold: Point[] = [[x(1), top + 5], [x(4.5), top + 5], [x(5), top + 12]];
     d.stroke([...fold, [x(2.5), bottom - 9]], skin.deep, 1.3, 0.35);
     d.glow([x(1), (top + bottom) / 2 + 1], 4, 8, skin.deep, 0.45);
@@ -44,26 +40,19 @@ export function drawFace(d: Drawing, head: Head, rng: Rng): void {
   const [faceX, faceY] = at(0, 0);
 
   d.path(outline, {
-    fill: d.radial([
-      [0, skin.light],
-      [0.42, skin.base],
-      [0.78, mix(skin.base, skin.shade, 0.38)],
-      [1, mix(skin.base, skin.shade, 0.85)],
-    ], { gradientUnits: "userSpaceOnUse", cx: faceX + 12 * light.side, cy: faceY - 8, r: 94 }),
+    fill: d.radial(
+      [[0, skin.light], [0.42, skin.base], [0.78, skin.shaded(0.38)], [1, skin.shaded(0.85)]],
+      { gradientUnits: "userSpaceOnUse", cx: faceX + 12 * light.side, cy: faceY - 8, r: 94 },
+    ),
   });
 
   d.group({ "clip-path": d.clip(outline) }, () => {
     // The side away from the light.
     const dark = light.side < 0 ? 1 : -1;
     const shade = Math.abs(light.side) * light.strength;
-    d.rect(-70, -100, 140, 200, {
-      fill: d.linear([
-        [0.12, skin.deep, 0.62],
-        [0.34, skin.shade, 0.5],
-        [0.62, skin.shade, 0],
-      ], dark < 0 ? { x1: 0, y1: 0, x2: 1, y2: 0 } : { x1: 1, y1: 0, x2: 0, y2: 0 }),
-      opacity: shade * 0.85,
-    });
+    const across = dark < 0 ? { x1: 0, y1: 0, x2: 1, y2: 0 } : { x1: 1, y1: 0, x2: 0, y2: 0 };
+    const fade = [[0.12, skin.deep, 0.62], [0.34, skin.shade, 0.5], [0.62, skin.shade, 0]] as const;
+    d.rect(-70, -100, 140, 200, { fill: d.linear(fade, across), opacity: shade * 0.85 });
     d.glow(at(-dark * 20, -42), 34, 22, skin.light, 0.55);
     d.glow([dark * 54, 40], 26, 46, skin.deep, 0.2 + 0.25 * shade);
     d.glow([-dark * 58, 42], 18, 44, skin.shade, 0.45);

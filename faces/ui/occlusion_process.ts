@@ -13,14 +13,10 @@ const { model, record: { classes, task, input: { mirror } } } = await loadModel(
 using images = new NpyFile(path, "uint8");
 const image = images.read(Number(row), 1), size = images.shape[1];
 await using predictor = await openPredictor(model, { threads: 0 });
-const map = await occlusionMap(
-  image,
-  size,
-  (covered) =>
-    predictor.predict(covered, Int32Array.from({ length: covered.shape[0] }, (_, i) => i), {
-      mirror,
-    }),
-);
+const map = await occlusionMap(image, size, (covered) => {
+  const rows = Int32Array.from(Array(covered.shape[0]).keys());
+  return predictor.predict(covered, rows, { mirror });
+});
 const [low, high] = [Math.min(...map.changes), Math.max(...map.changes)];
 // Below these changes, colors would show rounding.
 const least = classes ? 0.02 : 0.2;

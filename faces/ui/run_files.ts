@@ -14,16 +14,7 @@ import { type ModelMetrics, readMetrics } from "../evaluation/score_model.ts";
 import { Problem } from "../serving/problem.ts";
 import { genderClasses } from "../training/targets.ts";
 import { readHistory, readRecord as readTraining } from "../training/training_record.ts";
-import type {
-  UiCurve,
-  UiDetails,
-  UiFace,
-  UiFaces,
-  UiLayer,
-  UiPhotos,
-  UiStep,
-  UiTable,
-} from "./ui_api.ts";
+import type { UiCurve, UiDetails, UiStep } from "./ui_api.ts";
 
 /** An output of a stage, with its folder. */
 interface Output {
@@ -39,6 +30,8 @@ interface Output {
 /** Tables in memory, the last ones used. */
 const tables = new Map<string, Record<string, unknown[]>>();
 const MAX_TABLES = 12;
+/** Faces or photos per page. */
+const FACES = 60;
 
 async function readTable(path: string): Promise<Record<string, unknown[]>> {
   const { mtime, size } = await Deno.stat(path);
@@ -140,65 +133,55 @@ export class RunFiles {
    * Lists faces of a split with their predictions, the largest errors or disagreements first.
    * @param other lists the faces on which another run disagrees
    */
-  async faces(query: Readonly<Record<string, string>>, other?: RunFiles): Promise<UiFaces> {
+  async faces(query: Readonly<Record<string, string>>, other?: RunFiles) {
     const { report, data } = this.#report();
+    const { split = "test", only = "", sort } = query;
     const evaluated = await this.evaluation();
     const models = Object.keys(evaluated);
-    const wanted = models.includes(query.model!) ? query.model : undefined;
-    if (other && wanted === undefined) {
-      // The first model on which they disagree.
-      for (const model of models.slice(0, -1)) {
-        const found = await this.faces({ ...query, model }, other);
-        if (found.total > 0) return found;
-      }
-    }
-    const model = wanted ?? models.at(other ? -1 : 0)!;
-    const { classes, metric } = evaluated[model]!;
-    const split = query.split ?? "test";
-    const own = await predictionsOf(report.path, model, split);
-    const theirs = other && await other.#byImage(model, split);
-    const images = theirs && await imagesOf(data.path);
-    const matches = (value: number, wanted: string | undefined) =>
-      !wanted || (classes ? value === classes.indexOf(wanted) : inRange(value, wanted));
-    // A network that has learned nothing contradicts labels by chance.
-    const suspects = query.only === "suspect" && evaluated[model]!.verdict === "better"
-      ? suspectLabels({ classes }, columnsOf(own))
-      : undefined;
-    const found = own.flatMap((face, i): (UiFace & { rank: number })[] => {
-      const { row, truth, prediction, probability } = face;
-      if (!matches(truth, query.label) || !matches(prediction, query.prediction)) return [];
-      const error = METRICS[metric].better === "less"
-        ? Math.abs(truth - prediction)
-        : truth === prediction
-        ? -(probability ?? 0)
-        : probability ?? 1;
-      const correct = classes ? truth === prediction : error < 5;
-      const { only = "" } = query;
-      const shown = { "": true, wrong: !correct, right: correct, suspect: suspects?.[i] ?? false };
-      if (!shown[only as keyof typeof shown]) return [];
-      const second = theirs?.get(images![row]!);
-      if (theirs && (second === undefined || second === prediction)) return [];
-      const rank = second === undefined
-        ? query.sort === "row" ? -row : error
-        : classes
-        ? error
-        : Math.abs(second - prediction);
-      const image = `/image/${data.place}/${row}`;
-      return [{
-        row,
-        truth,
-        prediction,
-        probability,
-        image,
-        rank,
-        ...(theirs && { other: second }),
-      }];
-    }).sort((a, b) => b.rank - a.rank);
-    const from = Number(query.from ?? 0);
-    return {
-      ...{ models, model, classes, total: found.length, all: own.length },
-      faces: found.slice(from, from + 60).map(({ rank: _, ...face }) => face),
+    const images = other && await imagesOf(data.path);
+    const list = async (model: string) => {
+      const { classes, metric, verdict } = evaluated[model]!;
+      const own = await predictionsOf(report.path, model, split);
+      const theirs = other && await other.#byImage(model, split);
+      const matches = (value: number, wanted: string | undefined) =>
+        !wanted || (classes ? value === classes.indexOf(wanted) : inRange(value, wanted));
+      // A network that has learned nothing contradicts labels by chance.
+      const suspects = only === "suspect" && verdict === "better"
+        ? suspectLabels({ classes }, {
+          truth: own.map(({ truth }) => truth),
+          prediction: own.map(({ prediction }) => prediction),
+          probabilities: own.map(({ probabilities }) => probabilities),
+        })
+        : undefined;
+      const found = own.flatMap(({ row, truth, prediction, probability }, i) => {
+        if (!matches(truth, query.label) || !matches(prediction, query.prediction)) return [];
+        const error = METRICS[metric].better === "less"
+          ? Math.abs(truth - prediction)
+          : truth === prediction
+          ? -(probability ?? 0)
+          : probability ?? 1;
+        const right = classes ? truth === prediction : error < 5;
+        const shown = { "": true, wrong: !right, right, suspect: suspects?.[i] ?? false };
+        if (!shown[only as keyof typeof shown]) return [];
+        const second = theirs?.get(images![row]!);
+        if (theirs && (second === undefined || second === prediction)) return [];
+        const rank = second !== undefined
+          ? classes ? error : Math.abs(second - prediction)
+          : sort === "row"
+          ? -row
+          : error;
+        const image = `/image/${data.place}/${row}`;
+        return [{ rank, face: { row, truth, prediction, probability, image, other: second } }];
+      }).sort((a, b) => b.rank - a.rank).map(({ face }) => face);
+      const faces = pageOf(found, query.from, FACES);
+      return { models, model, classes, total: found.length, all: own.length, faces };
     };
+    const [wanted] = models.filter((model) => model === query.model);
+    let listed = await list(wanted ?? models[0]!);
+    if (wanted !== undefined || !other) return listed;
+    // The first model on which they disagree.
+    for (const model of models.slice(1)) if (listed.total === 0) listed = await list(model);
+    return listed;
   }
 
   /** Returns image → prediction, of the model of a name or else the only one of that task. */
@@ -221,10 +204,7 @@ export class RunFiles {
   }
 
   /** Finds a photo in the archives. */
-  async #photo(
-    dataset: unknown,
-    path: unknown,
-  ): Promise<{ text: string; image: string } | undefined> {
+  async #photo({ dataset, path }: Record<string, unknown>) {
     const archives = this.#of("archives");
     if (!archives) return undefined;
     const index = await readTable(join(archives.path, "index.parquet"));
@@ -240,17 +220,15 @@ export class RunFiles {
   }
 
   /** Lists photos that became no face, by their problem. */
-  async problems(
-    { problem = "", from = "0" }: Readonly<Record<string, string>>,
-  ): Promise<UiPhotos> {
+  async problems({ problem = "", from = "0" }: Readonly<Record<string, string>>) {
     const crops = this.#of("faces");
     const table = crops && await readTable(join(crops.path, "problems.csv"));
     const all = (table?.problem ?? []).map((_, i) => rowOf(table!, i));
     const found = all.filter((one) => problem === "" || one.problem === problem);
-    const shown = found.slice(Number(from), Number(from) + 60).map(async (one) => ({
+    const shown = pageOf(found, from, FACES).map(async ({ dataset, full_path: path, ...one }) => ({
       text: `${one.problem} ${one.detail}`.trim(),
-      path: String(one.full_path),
-      image: (await this.#photo(one.dataset, one.full_path))?.image,
+      path: String(path),
+      image: (await this.#photo({ dataset, path }))?.image,
     }));
     return {
       problems: [...new Set(all.map((one) => String(one.problem)))],
@@ -268,7 +246,7 @@ export class RunFiles {
     if (Object.values(values).every((value) => value === undefined)) {
       throw new Problem(404, "no_row", `The data set has no row ${row}.`);
     }
-    const photo = await this.#photo(values.dataset, values.path);
+    const photo = await this.#photo(values);
     if (photo) steps.push({ title: "Photo", ...photo });
     const crops = this.#of("faces");
     if (crops) {
@@ -277,17 +255,16 @@ export class RunFiles {
         path === values.path && table.dataset![i] === values.dataset
       );
       if (at >= 0) {
-        const { shard, offset, size, box_x, box_y, box_width, box_height, score } = rowOf(
-          table,
-          at,
-        );
-        const image = `/file/${crops.place}/${shard}?offset=${offset}&size=${size}`;
-        const text = "Detected and cropped; the box is in pixels of the photo";
-        const all = { x: box_x, y: box_y, width: box_width, height: box_height, score };
-        const box = Object.fromEntries(
-          Object.entries(all).map(([name, value]) => [name, round(value)]),
-        );
-        steps.push({ title: "Crop", text, image, values: box });
+        const crop = rowOf(table, at);
+        const box = ["box_x", "box_y", "box_width", "box_height", "score"];
+        steps.push({
+          title: "Crop",
+          text: "Detected and cropped; the box is in pixels of the photo",
+          image: `/file/${crops.place}/${crop.shard}?offset=${crop.offset}&size=${crop.size}`,
+          values: Object.fromEntries(
+            box.map((name) => [name.replace("box_", ""), round(crop[name])]),
+          ),
+        });
       }
     }
     steps.push({
@@ -329,26 +306,26 @@ function inRange(value: number, text: string): boolean {
   return value >= Number(low || 0) && (high === "" || Math.floor(value) <= Number(high));
 }
 
-function columnsOf(rows: Awaited<ReturnType<typeof predictionsOf>>) {
-  return {
-    truth: rows.map(({ truth }) => truth),
-    prediction: rows.map(({ prediction }) => prediction),
-    probabilities: rows.map(({ probabilities }) => probabilities),
-  };
+/** Returns a page of a list, beginning at an index. */
+function pageOf<T>(list: readonly T[], from = "0", size: number): T[] {
+  return list.slice(Number(from), Number(from) + size);
 }
 
-async function predictionsOf(report: string, model: string, split: string) {
+interface Predicted {
+  readonly row: number;
+  readonly truth: number;
+  readonly prediction: number;
+  readonly probability: number | null;
+  readonly probabilities: number[];
+}
+
+async function predictionsOf(report: string, model: string, split: string): Promise<Predicted[]> {
   const all = await readTable(join(report, "predictions.parquet"));
-  return all.stage!.flatMap((stage, i) => {
-    if (stage !== model || (split !== "all" && all.split![i] !== split)) return [];
-    return [{
-      row: all.row![i] as number,
-      truth: all.truth![i] as number,
-      prediction: all.prediction![i] as number,
-      probability: all.probability![i] as number | null,
-      probabilities: all.probabilities?.[i] as number[],
-    }];
-  });
+  return all.stage!.flatMap((stage, i) =>
+    stage === model && (split === "all" || all.split![i] === split)
+      ? [rowOf(all, i) as unknown as Predicted]
+      : []
+  );
 }
 
 async function imagesOf(dataset: string): Promise<string[]> {
@@ -389,7 +366,7 @@ export function imageOf(path: string, row: number): Uint8Array<ArrayBuffer> {
 export async function tableOf(
   path: string,
   { q = "", sort = "", from = "0" }: Readonly<Record<string, string>>,
-): Promise<UiTable> {
+) {
   const table = await readTable(path);
   const columns = Object.keys(table);
   let rows = [...(table[columns[0]!] ?? []).keys()];
@@ -405,11 +382,10 @@ export async function tableOf(
     const sign = sort.startsWith("-") ? -1 : 1;
     rows.sort((a, b) => sign * compare(column[a], column[b]));
   }
-  const shown = rows.slice(Number(from), Number(from) + 100);
   const plain = (value: unknown) => typeof value === "bigint" ? Number(value) : value ?? null;
   return {
     ...{ columns, total: rows.length },
-    rows: shown.map((row) => columns.map((name) => plain(table[name]![row]))),
+    rows: pageOf(rows, from, 100).map((row) => columns.map((name) => plain(table[name]![row]))),
   };
 }
 
@@ -425,8 +401,12 @@ interface KerasLayer {
   config: Record<string, unknown> & { name?: string; layers?: KerasLayer[] };
 }
 
+const LAYER_SETTINGS = "filters units kernel_size strides pool_size padding rate activation".split(
+  " ",
+);
+
 /** Returns the layers of a `model.json`, with their numbers of weights. */
-export async function layersOf(path: string): Promise<UiLayer[]> {
+export async function layersOf(path: string) {
   const { modelTopology, weightsManifest } = JSON.parse(await Deno.readTextFile(path)) as {
     modelTopology: KerasLayer & { model_config?: KerasLayer };
     weightsManifest: { weights: { name: string; shape: number[] }[] }[];
@@ -439,17 +419,7 @@ export async function layersOf(path: string): Promise<UiLayer[]> {
   return (config.layers ?? []).map(({ class_name: type, config }) => ({
     name: config.name ?? "",
     type,
-    settings: [
-      "filters",
-      "units",
-      "kernel_size",
-      "strides",
-      "pool_size",
-      "padding",
-      "rate",
-      "activation",
-    ]
-      .filter((key) => config[key] !== undefined)
+    settings: LAYER_SETTINGS.filter((key) => config[key] !== undefined)
       .map((key) => `${key.replaceAll("_", " ")} ${[config[key]].flat().join("×")}`).join(", "),
     weights: (sizes.get(config.name ?? "") ?? [])
       .reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0),

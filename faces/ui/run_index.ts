@@ -14,28 +14,23 @@ import type { UiRun, UiRuns } from "./ui_api.ts";
 /** Time of reading in ms after which an answer leaves further records to the next one. */
 const BUDGET_MS = 400;
 
-interface Entry {
-  /** Date and size of the file. */
-  readonly stamp: string;
-  readonly run: UiRun;
-}
-
 export class RunIndex {
   readonly #history: History;
-  readonly #entries = new Map<string, Entry>();
+  /** File → its date and size, and the run. */
+  readonly #entries = new Map<string, { readonly stamp: string; readonly run: UiRun }>();
   #version = 0;
   #left = 0;
   #reading: Promise<void> | undefined;
-  #answer: { version: number; text: string } | undefined;
+  #answer = { version: -1, text: "" };
 
   constructor(artifacts: string) {
     this.#history = new History(artifacts);
   }
 
   /** Returns the runs as JSON, and a version that changes with them. */
-  async answer(): Promise<{ text: string; version: string }> {
+  async answer(): Promise<{ text: string; version: number }> {
     await (this.#reading ??= this.#read().finally(() => this.#reading = undefined));
-    if (this.#answer?.version !== this.#version) {
+    if (this.#answer.version !== this.#version) {
       const all = [...this.#entries.values()].map(({ run }) => run);
       const varied = variedSettings(all);
       const runs = all.toSorted((a, b) => a.at < b.at ? 1 : -1).map((run) => ({
@@ -49,7 +44,7 @@ export class RunIndex {
       const answer: UiRuns = { runs, left: this.#left };
       this.#answer = { version: this.#version, text: JSON.stringify(answer) };
     }
-    return { text: this.#answer!.text, version: `${this.#version}` };
+    return this.#answer;
   }
 
   /** Returns the record of a run; undefined if there is none. */
@@ -130,19 +125,10 @@ function damaged(name: string, problem: string, date: Date): UiRun {
 
 /** Returns the names of settings that not all successful runs share. */
 function variedSettings(runs: readonly UiRun[]): Set<string> {
-  const first = new Map<string, string>();
-  const varied = new Set<string>();
-  const ended = runs.filter(({ state }) => state === "ok");
-  for (const { settings } of ended) {
-    for (const [name, value] of Object.entries(settings)) {
-      if (varied.has(name)) continue;
-      const text = JSON.stringify(value) ?? "";
-      if (!first.has(name)) first.set(name, text);
-      else if (first.get(name) !== text) varied.add(name);
-    }
-  }
-  for (const name of first.keys()) {
-    if (ended.some(({ settings }) => !(name in settings))) varied.add(name);
-  }
-  return varied;
+  const ended = runs.filter(({ state }) => state === "ok").map(({ settings }) => settings);
+  const names = [...new Set(ended.flatMap((settings) => Object.keys(settings)))];
+  return new Set(names.filter((name) => {
+    const first = JSON.stringify(ended[0]![name]);
+    return ended.some((settings) => JSON.stringify(settings[name]) !== first);
+  }));
 }

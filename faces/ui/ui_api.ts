@@ -1,6 +1,7 @@
 /** JSON that the server sends to its page. */
 import type { RecordedStage } from "../../packages/pipeline/history.ts";
 import type { Metrics } from "../../packages/pipeline/stage.ts";
+import type { layersOf, RunFiles, tableOf } from "./run_files.ts";
 
 export type UiStage = Pick<RecordedStage, "id" | "use" | "status" | "why" | "seconds" | "after"> & {
   /** Folder of its result: the first 16 digits of the fingerprint. */
@@ -58,38 +59,6 @@ export interface UiDetails {
   readonly problem?: string;
 }
 
-/** A face of a data set, with its prediction. */
-export interface UiFace {
-  readonly row: number;
-  readonly truth: number;
-  readonly prediction: number;
-  readonly probability: number | null;
-  /** Prediction of the other run. */
-  readonly other?: number;
-  readonly image: string;
-}
-
-export interface UiFaces {
-  readonly models: readonly string[];
-  readonly model: string;
-  readonly classes?: readonly string[];
-  /** Number of faces that match, and of all in the split. */
-  readonly total: number;
-  readonly all: number;
-  readonly faces: readonly UiFace[];
-}
-
-/** Photos that became no face. */
-export interface UiPhotos {
-  readonly problems: readonly string[];
-  readonly total: number;
-  readonly photos: readonly {
-    readonly text: string;
-    readonly path: string;
-    readonly image?: string;
-  }[];
-}
-
 /** A step of a face's way: an image, or values. */
 export interface UiStep {
   readonly title: string;
@@ -100,18 +69,11 @@ export interface UiStep {
   readonly model?: string;
 }
 
-export interface UiTable {
-  readonly columns: readonly string[];
-  readonly total: number;
-  readonly rows: readonly (readonly unknown[])[];
-}
-
-export interface UiLayer {
-  readonly name: string;
-  readonly type: string;
-  readonly settings: string;
-  readonly weights: number;
-}
+export type UiFaces = Awaited<ReturnType<RunFiles["faces"]>>;
+export type UiFace = UiFaces["faces"][number];
+export type UiPhotos = Awaited<ReturnType<RunFiles["problems"]>>;
+export type UiTable = Awaited<ReturnType<typeof tableOf>>;
+export type UiLayer = Awaited<ReturnType<typeof layersOf>>[number];
 
 /** Part of the result of `deno task compare --json`, with its text. */
 export interface UiComparison {

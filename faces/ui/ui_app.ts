@@ -2,17 +2,18 @@
 import { join } from "node:path";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
+import type { Plugin } from "esbuild";
 import { type Context, Hono } from "hono";
 import { getMimeType } from "hono/utils/mime";
 import { RandomAccessFile } from "../../packages/formats/random_access_file.ts";
 import { ArtifactStore } from "../../packages/pipeline/artifact_store.ts";
 import type { RunRecord } from "../../packages/pipeline/history.ts";
 import { METRIC_DIRECTIONS } from "../evaluation/metrics.ts";
+import { bundle } from "../serving/bundle.ts";
 import { Problem, toProblem } from "../serving/problem.ts";
 import { checkHostAndOrigin, REPORT_POLICY, securityHeaders } from "../serving/security.ts";
 import { fileOf, imageOf, layersOf, RunFiles, tableOf } from "./run_files.ts";
-import type { UiComparison, UiStep } from "./ui_api.ts";
+import type { UiComparison, UiOutput, UiStep } from "./ui_api.ts";
 import { RunIndex } from "./run_index.ts";
 import { style as uiStyle } from "./ui_style.ts";
 
@@ -50,6 +51,11 @@ export async function createUi(options: UiOptions): Promise<Hono> {
   const open = async (id: string | undefined) => await RunFiles.open(await record(id), store);
   const started = crypto.randomUUID();
 
+  const json = (
+    path: string,
+    answer: (query: Record<string, string>, c: Context) => Promise<unknown>,
+  ) => app.get(path, async (c) => c.json(await answer(c.req.query(), c) as object));
+
   app.get("/health", (c) => c.json({ status: "ready" }));
   app.get("/api/about", (c) => c.json({ artifacts, pipelines, better: METRIC_DIRECTIONS }));
   app.get("/api/runs", async (c) => {
@@ -65,61 +71,39 @@ export async function createUi(options: UiOptions): Promise<Hono> {
     // A line may be under way.
     return c.text(text.slice(from, text.lastIndexOf("\n") + 1));
   });
-  app.get("/api/details", async (c) => {
-    const ids = (c.req.query("ids") ?? "").split(",").filter(Boolean).slice(0, 60);
-    const all = await Promise.all(ids.map(async (id) => {
-      const details = open(id).then((files) => files.details());
-      return [
-        id,
-        await details.catch(({ message }: Error) => ({
-          ...{ curves: [], intervals: {}, problem: message },
-        })),
-      ];
-    }));
-    return c.json(Object.fromEntries(all));
-  });
-  app.get(
-    "/api/evaluation",
-    async (c) => c.json(await (await open(c.req.query("id"))).evaluation()),
-  );
-  app.get("/api/compare", async (c) => {
-    const ids = (c.req.query("ids") ?? "").split(",").slice(0, 20);
-    const runs = await Promise.all(ids.map(record));
-    return c.json(await options.compare(runs.map(({ id }) => id)));
-  });
-  app.get("/api/faces", async (c) => {
-    const query = c.req.query();
-    const other = query.other ? await open(query.other) : undefined;
-    return c.json(await (await open(query.id)).faces(query, other));
-  });
-  app.get(
-    "/api/way",
-    async (c) => c.json(await (await open(c.req.query("id"))).way(Number(c.req.query("row")))),
-  );
-  app.get(
-    "/api/problems",
-    async (c) => c.json(await (await open(c.req.query("id"))).problems(c.req.query())),
-  );
-  app.get("/api/occlusion", async (c) => {
-    const { id, row, model = "" } = c.req.query();
-    const { folder, images } = (await open(id)).modelOf(model, Number(row));
-    return c.json(await options.occlude(folder, images, Number(row)));
-  });
-  app.get("/api/files", async (c) => {
-    const { outputs, problem } = await open(c.req.query("id"));
-    return c.json({
-      problem,
-      outputs: outputs.map(({ stage, kind, place, output, record }) => ({
-        ...{ stage, kind, place, files: record.outputs[output]!.files },
-      })),
+  json("/api/details", async ({ ids = "" }) => {
+    const all = ids.split(",").filter(Boolean).slice(0, 60).map(async (id) => {
+      const details = open(id).then((files) => files.details())
+        .catch(({ message: problem }: Error) => ({ curves: [], intervals: {}, problem }));
+      return [id, await details];
     });
+    return Object.fromEntries(await Promise.all(all));
   });
-  app.get("/api/why", async (c) => {
-    const pipeline = c.req.query("pipeline") ?? "";
-    if (!pipelines.includes(pipeline)) {
-      throw new Problem(404, "no_pipeline", `Start it with deno task ui ${pipeline}.`);
-    }
-    return c.json(await options.explain(pipeline) as object);
+  json("/api/compare", async ({ ids = "" }) => {
+    const runs = await Promise.all(ids.split(",").slice(0, 20).map(record));
+    return options.compare(runs.map(({ id }) => id));
+  });
+  json("/api/evaluation", async ({ id }) => (await open(id)).evaluation());
+  json("/api/faces", async (query) => {
+    const other = query.other ? await open(query.other) : undefined;
+    return (await open(query.id)).faces(query, other);
+  });
+  json("/api/way", async ({ id, row }) => (await open(id)).way(Number(row)));
+  json("/api/problems", async (query) => (await open(query.id)).problems(query));
+  json("/api/occlusion", async ({ id, row, model = "" }) => {
+    const { folder, images } = (await open(id)).modelOf(model, Number(row));
+    return options.occlude(folder, images, Number(row));
+  });
+  json("/api/files", async ({ id }) => {
+    const { outputs, problem } = await open(id);
+    const listed = outputs.map(({ stage, kind, place, output, record }): UiOutput => ({
+      ...{ stage, kind, place, files: record.outputs[output]!.files },
+    }));
+    return { problem, outputs: listed };
+  });
+  json("/api/why", ({ pipeline = "" }) => {
+    if (pipelines.includes(pipeline)) return options.explain(pipeline);
+    throw new Problem(404, "no_pipeline", `Start it with deno task ui ${pipeline}.`);
   });
 
   const pathOf = (c: Context) => {
@@ -130,15 +114,10 @@ export async function createUi(options: UiOptions): Promise<Hono> {
     const png = imageOf(await pathOf(c), Number(c.req.param("row")));
     return c.body(png, 200, { "content-type": "image/png", ...FOREVER });
   });
-  app.get(
-    "/api/table/:use/:print/:output/:file{.+}",
-    async (c) => c.json(await tableOf(await pathOf(c), c.req.query())),
-  );
-  app.get(
-    "/api/layers/:use/:print/:output/:file{.+}",
-    async (c) => c.json(await layersOf(await pathOf(c))),
-  );
-  app.get("/file/:use/:print/:output/:file{.+}", async (c) => {
+  const file = ":use/:print/:output/:file{.+}";
+  json(`/api/table/${file}`, async (query, c) => tableOf(await pathOf(c), query));
+  json(`/api/layers/${file}`, async (_, c) => layersOf(await pathOf(c)));
+  app.get(`/file/${file}`, async (c) => {
     using file = new RandomAccessFile(await pathOf(c));
     const { offset = "0", size = String(file.size) } = c.req.query();
     if (!(Number(size) <= MAX_BYTES)) throw new Problem(413, "too_large", "The file is too large.");
@@ -170,31 +149,23 @@ export async function createUi(options: UiOptions): Promise<Hono> {
 
 /** Reads the page and bundles its script, with the chart library that the report uses. */
 async function pageFiles() {
-  const { outputFiles } = await build({
-    entryPoints: [fileURLToPath(new URL("ui_page.ts", web))],
-    ...{ bundle: true, write: false, minify: true, format: "esm", target: "es2022" },
-    ...{ legalComments: "none", logLevel: "silent" },
-    plugins: [{
-      name: "packages",
-      setup: ({ onResolve }) =>
-        onResolve({ filter: /^[^./]/ }, ({ path, importer, kind }) => {
-          if (kind === "entry-point") return undefined;
-          const own = importer.startsWith(fileURLToPath(web));
-          return {
-            path: own
-              ? fileURLToPath(import.meta.resolve(path))
-              : createRequire(importer).resolve(path),
-          };
-        }),
-    }],
-  });
-  const read = (url: URL) => Deno.readTextFile(url);
+  const packages: Plugin = {
+    name: "packages",
+    setup: ({ onResolve }) =>
+      onResolve({ filter: /^[^./]/ }, ({ path, importer, kind }) => {
+        if (kind === "entry-point") return undefined;
+        const own = importer.startsWith(fileURLToPath(web));
+        const found = own ? import.meta.resolve(path) : createRequire(importer).resolve(path);
+        return { path: own ? fileURLToPath(found) : found };
+      }),
+  };
+  const script = await bundle(new URL("ui_page.ts", web), { minify: true, plugins: [packages] });
   const serving = new URL("../serving/web/", import.meta.url);
-  const style = await read(new URL("style.css", serving)) + uiStyle;
+  const read = (name: string, folder = serving) => Deno.readTextFile(new URL(name, folder));
   return {
-    "/": { type: "text/html; charset=utf-8", body: await read(new URL("index.html", web)) },
-    "/page.js": { type: "text/javascript", body: outputFiles[0]!.text },
-    "/style.css": { type: "text/css", body: style },
-    "/favicon.svg": { type: "image/svg+xml", body: await read(new URL("favicon.svg", serving)) },
+    "/": { type: "text/html; charset=utf-8", body: await read("index.html", web) },
+    "/page.js": { type: "text/javascript", body: script },
+    "/style.css": { type: "text/css", body: await read("style.css") + uiStyle },
+    "/favicon.svg": { type: "image/svg+xml", body: await read("favicon.svg") },
   };
 }

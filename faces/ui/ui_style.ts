@@ -113,7 +113,7 @@ pre {
   max-height: 320px; padding: 10px 12px; overflow: auto; border: 1px solid var(--line);
   border-radius: 10px; background: var(--card); font-size: 0.8rem; line-height: 1.45; white-space: pre-wrap;
 }
-h2 { margin-top: 22px; }
+h2 { margin-top: 22px; overflow-wrap: anywhere; }
 .notice a { color: inherit; }
 .swatch { display: inline-block; width: 12px; height: 12px; margin-right: 5px; border-radius: 3px; }
 .runs-line { display: flex; flex-wrap: wrap; gap: 4px 8px; align-items: center; }
@@ -124,7 +124,6 @@ h2 { margin-top: 22px; }
 .line { white-space: nowrap }
 .faces-grid img, .way img { border-radius: 8px; background: var(--bar); image-rendering: pixelated; }
 .faces-grid img { display: block; width: 96px; height: 96px; }
-h2 { overflow-wrap: anywhere; }
 .way { margin: 0; padding: 0; display: grid; gap: 14px; list-style: none;
   grid-template-columns: repeat(auto-fill, minmax(min(100%, 260px), 1fr)); }
 .way img { width: 100%; max-width: 240px; }

@@ -51,19 +51,18 @@ export function writeNpy(path: string, data: NpyArray, shape: readonly number[])
 export class NpyWriter implements Disposable {
   /** Rows written so far. */
   rows = 0;
-  readonly dtype: Dtype;
-  readonly rowShape: readonly number[];
   #file: Deno.FsFile;
   #rowLength: number;
-  #scalar: boolean;
   #open = true;
 
   /** @param rowShape shape without the first axis: `[32, 32, 3]` for an array [rows, 32, 32, 3] */
-  constructor(path: string, dtype: Dtype, rowShape: readonly number[] = [], scalar = false) {
-    this.dtype = dtype;
-    this.rowShape = rowShape;
+  constructor(
+    path: string,
+    readonly dtype: Dtype,
+    readonly rowShape: readonly number[] = [],
+    readonly scalar = false,
+  ) {
     this.#rowLength = product(rowShape);
-    this.#scalar = scalar;
     this.#file = Deno.openSync(path, { write: true, create: true, truncate: true });
     this.#file.seekSync(HEADER, Deno.SeekMode.Start);
   }
@@ -85,7 +84,7 @@ export class NpyWriter implements Disposable {
     if (!this.#open) return;
     this.#open = false;
     try {
-      const shape = this.#scalar ? [] : [this.rows, ...this.rowShape];
+      const shape = this.scalar ? [] : [this.rows, ...this.rowShape];
       const tuple = shape.length === 1 ? `(${shape[0]},)` : `(${shape.join(", ")})`;
       const text = `{'descr': '${dtypes[this.dtype].descr}', 'fortran_order': False, ` +
         `'shape': ${tuple}, }`;

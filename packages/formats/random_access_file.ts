@@ -5,19 +5,17 @@ export function writeAllSync(file: Deno.FsFile, bytes: Uint8Array): void {
 
 /** An open file for reads at any position. Reads are synchronous, so callers can share it. */
 export class RandomAccessFile implements Disposable {
-  readonly path: string;
   /** Size in bytes when it was opened. */
   readonly size: number;
   #file: Deno.FsFile;
   #mtime: number | undefined;
 
-  constructor(path: string) {
+  constructor(readonly path: string) {
     try {
       this.#file = Deno.openSync(path);
     } catch (cause) {
       throw new Error(`Cannot open "${path}": ${(cause as Error).message}.`, { cause });
     }
-    this.path = path;
     const { size, isFile, mtime } = this.#file.statSync();
     if (!isFile) {
       this.#file.close();

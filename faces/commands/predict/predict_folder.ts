@@ -7,8 +7,8 @@ import { counted } from "../../../packages/pipeline/causes.ts";
 import { printable } from "../../../packages/pipeline/errors.ts";
 import { mapOrdered } from "../../../packages/workers/ordered_map.ts";
 import { FORMATS, ImageError, UNKNOWN_FORMAT } from "../../images/decode_image.ts";
-import type { Result } from "../../serving/analyze_photo.ts";
 import type { InferencePool } from "../../serving/inference_pool.ts";
+import type { Result } from "../../serving/inference_session.ts";
 import type { OutputSpec } from "../../serving/prediction.ts";
 
 /** Maximum size of a file: a photo of 64 megapixels, the most that is decoded, is smaller. */

@@ -5,11 +5,11 @@
 /// <reference lib="dom.asynciterable" />
 /// <reference lib="esnext" />
 import type { Analysis } from "../api.ts";
-import { byId, service } from "./dom.ts";
+import { byId, offerThemes } from "../page_dom.ts";
 import { openLocal } from "./local.ts";
 import type { LiveView, Predictor } from "./page_predictor.ts";
 import { remote } from "./remote.ts";
-import { clearResults, showResults } from "./results_view.ts";
+import { clearResults, service, showResults } from "./results_view.ts";
 import { setState, showBoxes, showStill, type State, state, video } from "./viewfinder.ts";
 import { announcement, cameraError } from "./wording.ts";
 
@@ -255,27 +255,5 @@ document.addEventListener("drop", (event) => {
   void open(event.dataTransfer?.files[0], "No file was dropped. Drop a photo from a folder.");
 });
 
-// ---- Theme
-
-const THEMES = ["auto", "light", "dark"];
-const theme = byId("theme");
-const storage = (() => {
-  try {
-    return globalThis.localStorage;
-  } catch {
-    return undefined; // blocked: the choice lasts as long as the page
-  }
-})();
-
-function setTheme(name: string): void {
-  document.documentElement.style.colorScheme = name === "auto" ? "" : name;
-  theme.textContent = `Theme: ${name}`;
-  theme.onclick = () => {
-    const next = THEMES[(THEMES.indexOf(name) + 1) % THEMES.length];
-    storage?.setItem("theme", next);
-    setTheme(next);
-  };
-}
-
-setTheme(THEMES.find((name) => name === storage?.getItem("theme")) ?? "auto");
+offerThemes();
 updateButtons();

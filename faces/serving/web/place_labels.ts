@@ -8,7 +8,7 @@ export interface Rect {
   readonly height: number;
 }
 
-interface Size {
+export interface Size {
   readonly width: number;
   readonly height: number;
 }

@@ -1,8 +1,10 @@
 /** Results of a photo: a card for each face. */
-import type { Analysis, Face, Prediction } from "../api.ts";
-import { byId, element, service } from "./dom.ts";
+import type { Analysis, Face, Prediction, Service } from "../api.ts";
+import { byId, dom, part } from "../page_dom.ts";
 import { formatPrediction, label, percent } from "./wording.ts";
 
+/** Description of the service, which the server writes into the page. */
+export const service = JSON.parse(byId("service").textContent!) as Service;
 const list = byId("faces");
 const hint = byId("hint");
 const timings = byId("timings");
@@ -27,51 +29,40 @@ export function showResults({ faces, detector, timings: times }: Analysis): void
     `predict ${ms(predict)}.`;
 }
 
-function card(face: Face, i: number, count: number): HTMLElement {
+function card({ crop, predictions }: Face, i: number, count: number): Node {
   const size = service.models[0].input;
-  const figure = element("figure");
-  if (face.crop) {
-    const alt = `Face ${i + 1} as the networks receive it`;
-    figure.append(element("img", { src: face.crop, width: 96, height: 96, alt }));
-  }
-  const number = count > 1 ? `Face ${i + 1}, ` : "";
-  figure.append(element("figcaption", {}, `${number}${size} × ${size} pixels`));
-  const predictions = element("div", {}, ...face.predictions.flatMap(show));
-  return element("li", { className: "face card" }, figure, predictions);
+  return dom`<li class="face card"><figure>${
+    crop && part`<img src="${crop}" width="96" height="96"
+      alt="Face ${i + 1} as the networks receive it">`
+  }<figcaption>${count > 1 && `Face ${i + 1}, `}${size} × ${size} pixels</figcaption></figure>
+    <div>${predictions.map(show)}</div></li>`;
 }
 
 /** Shows a prediction as text, and as bars of all classes or on an age axis. */
-function show(prediction: Prediction): HTMLElement[] {
-  if ("years" in prediction) {
-    const { years, error, interval = { low: years - error, high: years + error } } = prediction;
-    const share = (age: number) => 100 * Math.min(1, Math.max(0, age / MAX_AGE));
-    const band = element("i"), mark = element("b");
-    band.style.left = `${share(interval.low)}%`;
-    band.style.right = `${100 - share(interval.high)}%`;
-    mark.style.left = `${share(years)}%`;
-    const ticks = [0, 25, 50, 75, 100].map((age) => element("span", {}, String(age)));
-    return [
-      element("p", { className: "prediction" }, formatPrediction(prediction)),
-      element("div", { className: "range", ariaHidden: "true" }, band, mark),
-      element("p", { className: "scale", ariaHidden: "true" }, ...ticks),
-    ];
+function show(prediction: Prediction): Node {
+  if ("classes" in prediction) {
+    const { probability, classes } = prediction;
+    const bars = classes.map((one) =>
+      part`<dt>${one.label}</dt><dd class="track" aria-hidden="true"><i></i></dd>
+        <dd>${percent(one.probability)}</dd>`
+    );
+    const small = part`<small>${percent(probability)}</small>`;
+    const shown = dom`<p class="prediction">${label(prediction)} ${small}</p>
+      <dl class="bars">${bars}</dl>`;
+    for (const [i, bar] of shown.querySelectorAll("i").entries()) {
+      bar.style.width = `${100 * classes[i].probability}%`;
+    }
+    return shown;
   }
-  if ("value" in prediction) {
-    return [element("p", { className: "prediction" }, formatPrediction(prediction))];
-  }
-  const { probability, classes } = prediction;
-  const small = element("small", {}, percent(probability));
-  const bars = classes.flatMap((one) => {
-    const bar = element("i");
-    bar.style.width = `${100 * one.probability}%`;
-    return [
-      element("dt", {}, one.label),
-      element("dd", { className: "track", ariaHidden: "true" }, bar),
-      element("dd", {}, percent(one.probability)),
-    ];
-  });
-  return [
-    element("p", { className: "prediction" }, `${label(prediction)} `, small),
-    element("dl", { className: "bars" }, ...bars),
-  ];
+  const shown = dom`<p class="prediction">${formatPrediction(prediction)}</p>`;
+  if ("value" in prediction) return shown;
+  const { years, error, interval = { low: years - error, high: years + error } } = prediction;
+  const share = (age: number) => 100 * Math.min(1, Math.max(0, age / MAX_AGE));
+  const ticks = [0, 25, 50, 75, 100].map((age) => part`<span>${age}</span>`);
+  shown.append(dom`<div class="range" aria-hidden="true"><i></i><b></b></div>
+    <p class="scale" aria-hidden="true">${ticks}</p>`);
+  shown.querySelector("i")!.style.left = `${share(interval.low)}%`;
+  shown.querySelector("i")!.style.right = `${100 - share(interval.high)}%`;
+  shown.querySelector("b")!.style.left = `${share(years)}%`;
+  return shown;
 }

@@ -1,15 +1,10 @@
 /** Area of the video or the photo, with boxes over its faces. */
 import type { Face } from "../api.ts";
-import { byId, element } from "./dom.ts";
-import { placeLabels } from "./place_labels.ts";
+import { byId, dom } from "../page_dom.ts";
+import { placeLabels, type Rect, type Size } from "./place_labels.ts";
 import { caption } from "./wording.ts";
 
 export type State = "idle" | "starting" | "live" | "still";
-
-interface Size {
-  readonly width: number;
-  readonly height: number;
-}
 
 const stage = byId("stage");
 const overlay = byId("overlay");
@@ -46,44 +41,30 @@ new ResizeObserver(() => showBoxes(shown.faces, shown.size)).observe(stage);
 /** Draws boxes over an image of this size; existing boxes move. */
 export function showBoxes(faces: readonly Face[], size: Size = { width: 1, height: 1 }): void {
   shown = { faces, size };
-  const { width, height } = size;
-  const scale = Math.min(stage.clientWidth / width, stage.clientHeight / height);
-  Object.assign(overlay.style, {
-    left: `${(stage.clientWidth - width * scale) / 2}px`,
-    top: `${(stage.clientHeight - height * scale) / 2}px`,
-    width: `${width * scale}px`,
-    height: `${height * scale}px`,
-  });
+  const scale = Math.min(stage.clientWidth / size.width, stage.clientHeight / size.height);
+  const area = { width: size.width * scale, height: size.height * scale };
+  const [x, y] = [(stage.clientWidth - area.width) / 2, (stage.clientHeight - area.height) / 2];
+  place(overlay, { x, y, ...area });
   const live = state() === "live";
   const mirrored = live && video.classList.contains("mirrored");
   while (overlay.children.length > faces.length) overlay.lastElementChild!.remove();
   // Sorted from left to right, a box belongs to the same face from frame to frame.
   const sorted = live ? faces.toSorted((a, b) => a.box.x - b.box.x) : faces;
-  const boxes = sorted.map(({ box: { x, y, width: w, height: h } }) => ({
-    x: (mirrored ? width - x - w : x) * scale,
+  const boxes = sorted.map(({ box: { x, y, width, height } }): Rect => ({
+    x: (mirrored ? size.width - x - width : x) * scale,
     y: y * scale,
-    width: w * scale,
-    height: h * scale,
+    width: width * scale,
+    height: height * scale,
   }));
   const labels = sorted.map((face, i) => {
-    const box = overlay.children[i] as HTMLElement ??
-      overlay.appendChild(element("div", { className: "box" }, element("span")));
-    const { x, y, width: w, height: h } = boxes[i];
-    Object.assign(box.style, {
-      left: `${100 * x / (width * scale)}%`,
-      top: `${100 * y / (height * scale)}%`,
-      width: `${100 * w / (width * scale)}%`,
-      height: `${100 * h / (height * scale)}%`,
-    });
+    if (!overlay.children[i]) overlay.append(dom`<div class="box"><span></span></div>`);
+    const box = overlay.children[i] as HTMLElement;
+    place(box, boxes[i]);
     const label = box.firstElementChild as HTMLElement;
     label.textContent = !live && faces.length > 1 ? String(i + 1) : caption(face);
     return label;
   });
-  const sizes = labels.map(({ offsetWidth, offsetHeight }) => ({
-    width: offsetWidth,
-    height: offsetHeight,
-  }));
-  const area = { width: width * scale, height: height * scale };
+  const sizes = labels.map((label) => ({ width: label.offsetWidth, height: label.offsetHeight }));
   for (const [i, at] of placeLabels(boxes, sizes, area).entries()) {
     const { style } = labels[i];
     style.visibility = at ? "" : "hidden";
@@ -92,4 +73,9 @@ export function showBoxes(faces: readonly Face[], size: Size = { width: 1, heigh
       style.top = `${at.y - boxes[i].y - BORDER}px`;
     }
   }
+}
+
+function place({ style }: HTMLElement, { x, y, width, height }: Rect): void {
+  const [left, top] = [`${x}px`, `${y}px`];
+  Object.assign(style, { left, top, width: `${width}px`, height: `${height}px` });
 }

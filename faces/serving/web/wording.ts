@@ -4,29 +4,19 @@ import type { ClassPrediction, Face, Prediction } from "../api.ts";
 
 /** Formats a prediction: "female 93 %", "34 ± 8 years", "uncertain (male) 61 %". */
 export function formatPrediction(prediction: Prediction): string {
-  if ("interval" in prediction && prediction.interval) {
-    const { low, high, level } = prediction.interval;
-    const [value, decimals, unit] = "years" in prediction
-      ? [prediction.years, 0, " years"] as const
-      : [prediction.value, 2, ""] as const;
-    const [at, from, to] = [value, low, high].map((one) => one.toFixed(decimals));
-    return `${at}${unit}, ${percent(level)} ${from} to ${to}`;
-  }
-  if ("value" in prediction) {
-    return `${prediction.value.toFixed(2)} ± ${prediction.error.toFixed(2)}`;
-  }
-  return "years" in prediction
-    ? `${prediction.years.toFixed(0)} ± ${prediction.error.toFixed(0)} years`
-    : `${label(prediction)} ${percent(prediction.probability)}`;
+  if ("classes" in prediction) return `${label(prediction)} ${percent(prediction.probability)}`;
+  const { error, interval } = prediction;
+  const [value, decimals, unit] = "years" in prediction
+    ? [prediction.years, 0, " years"] as const
+    : [prediction.value, 2, ""] as const;
+  const format = (one: number) => one.toFixed(decimals);
+  if (!interval) return `${format(value)} ± ${format(error)}${unit}`;
+  const { low, high, level } = interval;
+  return `${format(value)}${unit}, ${percent(level)} ${format(low)} to ${format(high)}`;
 }
 
 /** Returns the name of a predicted class; age groups have their unit. */
-export function label(
-  { label, minAge, maxAge, uncertain }: Pick<
-    ClassPrediction,
-    "label" | "minAge" | "maxAge" | "uncertain"
-  >,
-): string {
+export function label({ label, minAge, maxAge, uncertain }: ClassPrediction): string {
   const name = minAge === undefined && maxAge === undefined ? label : `${label} years`;
   return uncertain ? `uncertain (${name})` : name;
 }
@@ -56,17 +46,14 @@ export function cameraError(name: string, secure: boolean): string {
   if (!secure) {
     return `Browsers allow the camera on secure pages only. Open this page over https, ${instead}`;
   }
-  switch (name) {
-    case "NotAllowedError":
-    case "SecurityError":
-      return `Camera access was denied. Allow it next to the page's address, ${instead}`;
-    case "NotFoundError":
-    case "OverconstrainedError":
-      return `No camera was found. Connect one, ${instead}`;
-    case "NotReadableError":
-    case "AbortError":
-      return `Another program uses the camera. Close it, ${instead}`;
-    default:
-      return `The camera does not start (${name}). Try again, ${instead}`;
+  if (/^(NotAllowed|Security)Error$/.test(name)) {
+    return `Camera access was denied. Allow it next to the page's address, ${instead}`;
   }
+  if (/^(NotFound|Overconstrained)Error$/.test(name)) {
+    return `No camera was found. Connect one, ${instead}`;
+  }
+  if (/^(NotReadable|Abort)Error$/.test(name)) {
+    return `Another program uses the camera. Close it, ${instead}`;
+  }
+  return `The camera does not start (${name}). Try again, ${instead}`;
 }

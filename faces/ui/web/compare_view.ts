@@ -1,9 +1,10 @@
 /** Runs side by side: differences, curves, tests, confusion, disagreements, groups. */
 import type { ModelMetrics } from "../../evaluation/score_model.ts";
+import { dom } from "../../serving/page_dom.ts";
 import type { UiComparison, UiDetails, UiFaces, UiRun } from "../ui_api.ts";
 import { faceCard } from "./inside_view.ts";
 import { color, dots, lines } from "./ui_charts.ts";
-import { dom, get, later, number, select, table, text } from "./ui_dom.ts";
+import { get, later, number, range, select, table, text } from "./ui_dom.ts";
 import { store, turn, type View } from "./ui_store.ts";
 
 const MAX_RUNS = 20;
@@ -13,13 +14,11 @@ type Evaluation = Readonly<Record<string, ModelMetrics>>;
 export const compareView: View = {
   name: "compare",
   title: "Compare",
-  show(root, params) {
+  show(params) {
     const ids = (params.get("ids") ?? "").split(",").filter(Boolean);
     const runs = ids.flatMap((id) => store.runs.find((run) => run.id === id) ?? []);
-    root.append(dom`<h1 class="unseen">Compare</h1>`);
     if (runs.length < 2) {
-      root.append(dom`<p>Choose two or more rows in <a href="#runs">Runs</a>, then Compare.</p>`);
-      return;
+      return dom`<p>Choose two or more rows in <a href="#runs">Runs</a>, then Compare.</p>`;
     }
     // Means over seeds need all runs of a row.
     const groups = runs.map(({ group }) => store.runs.filter((run) => run.group === group));
@@ -28,14 +27,9 @@ export const compareView: View = {
       dom`${swatch(i)}<a href="#inside?id=${id}">${id}</a>
       <small>${name}</small>`
     );
-    root.append(
-      dom`<p class="runs-line">${heads}</p>`,
-      later(differences(runs, all)),
-      later(curves(runs)),
-      dom`<h2>Faces on which they disagree</h2>`,
-      later(disagreements(runs, params)),
-      later(evaluated(runs)),
-    );
+    return dom`<p class="runs-line">${heads}</p>${later(differences(runs, all))}
+      ${later(curves(runs))}<h2>Faces on which they disagree</h2>
+      ${later(disagreements(runs, params))}${later(evaluated(runs))}`;
   },
 };
 
@@ -59,11 +53,11 @@ async function differences(runs: readonly UiRun[], all: readonly UiRun[]): Promi
   const rows = metrics.filter(({ metric }) => metric !== "loss").map((row) => [
     dom`${row.model} ${row.metric} <small>${row.split}</small>`,
     ...row.values.map((value, i) => {
-      const { low, high } = row.intervals?.[i] ?? {};
       const best = row.best === i ? "★ " : "";
-      const interval = low !== undefined &&
-        dom`<small>${number(low, false)} to ${number(high, false)}</small>`;
-      return dom`<span class="number">${best}${number(value, false)}${interval}</span>`;
+      const interval = range(row.intervals?.[i]);
+      return dom`<span class="number">${best}${number(value, false)}${
+        interval && dom`<small>${interval}</small>`
+      }</span>`;
     }),
   ]);
   const copy = later(
@@ -107,17 +101,12 @@ async function curves(runs: readonly UiRun[]): Promise<Node> {
       const y = column === "loss" ? "loss" : curves[0]!.metric;
       const of = (name: string, curve: (typeof curves)[number]) =>
         curve.epochs.map((epoch) => [epoch[0]!, epoch[curve.columns.indexOf(name)]!] as const);
-      const series = curves.flatMap((curve) => [
-        {
-          name: curve.id,
-          color: color(curve.i),
-          points: of(`val_${column}`, curve),
-          mark: curve.kept,
-        },
-        ...(curves.length > 3
-          ? []
-          : [{ name: "", color: color(curve.i), dashed: true, points: of(column, curve) }]),
-      ]);
+      const series = curves.flatMap((curve) => {
+        const line = { name: curve.id, color: color(curve.i), mark: curve.kept };
+        const validation = { ...line, points: of(`val_${column}`, curve) };
+        const training = { color: line.color, name: "", dashed: true, points: of(column, curve) };
+        return curves.length > 3 ? [validation] : [validation, training];
+      });
       return lines(`${model}: ${y} of the validation set`, y, series);
     })
   );
@@ -170,11 +159,9 @@ async function evaluated(runs: readonly UiRun[]): Promise<Node> {
       dom`${model} <small>${name}</small>`,
       ...named.map((map) => {
         const { value, count, interval } = map.get(name) ?? {};
-        const range = interval &&
-          `${number(interval.low, false)} to ${number(interval.high, false)}, `;
-        return dom`<span class="number">${number(value, false)} <small>${range}n ${
-          number(count)
-        }</small></span>`;
+        return dom`<span class="number">${number(value, false)} <small>${
+          interval && `${range(interval)}, `
+        }n ${number(count)}</small></span>`;
       }),
     ]);
   });

@@ -1,6 +1,8 @@
 /** Files of a run: faces with predictions, a face's way, tables, layers. */
+import { formatBytes } from "../../../packages/pipeline/format.ts";
+import { dom } from "../../serving/page_dom.ts";
 import type { UiFace, UiFaces, UiLayer, UiOutput, UiPhotos, UiStep, UiTable } from "../ui_api.ts";
-import { date, dom, get, later, number, select, table, text } from "./ui_dom.ts";
+import { date, get, later, number, select, table, text, withValue } from "./ui_dom.ts";
 import { store, turn, type View } from "./ui_store.ts";
 
 const PAGE = { faces: 60, rows: 100 };
@@ -8,29 +10,25 @@ const PAGE = { faces: 60, rows: 100 };
 export const insideView: View = {
   name: "inside",
   title: "Inside",
-  show(root, params) {
+  show(params) {
     const id = params.get("id") ?? store.runs.find(({ state }) => state === "ok")?.id ?? "";
     const run = store.runs.find((one) => one.id === id);
-    root.append(dom`<h1 class="unseen">Look inside</h1>`);
-    if (!run) {
-      root.append(dom`<p>Choose a run in <a href="#runs">Runs</a>.</p>`);
-      return;
-    }
+    if (!run) return dom`<p>Choose a run in <a href="#runs">Runs</a>.</p>`;
     const [file, row] = [params.get("file"), params.get("row")];
-    root.append(
-      dom`<p>${run.name} <code>${id}</code>, ${date(run.at)}. ${
-        (file || row) && dom`<a href="#inside?id=${id}">All faces and files</a>`
-      }</p>`,
-    );
-    if (row) root.append(dom`<h2>The way of face ${row}</h2>`, later(way(id, row)));
-    else if (file?.endsWith("model.json")) {
-      root.append(dom`<h2>${titleOf(file)}</h2>`, later(layers(file)));
-    } else if (file) root.append(dom`<h2>${titleOf(file)}</h2>`, later(sheet(file, params)));
-    else {
-      root.append(dom`<h2>Faces and predictions</h2>`, later(grid(id, params)));
-      root.append(later(problems(id, params)));
-      root.append(dom`<h2>Files</h2>`, later(files(id)));
-    }
+    const parts: [title: string, content: Promise<Node>][] = row
+      ? [[`The way of face ${row}`, way(id, row)]]
+      : file
+      ? [[titleOf(file), file.endsWith("model.json") ? layers(file) : sheet(file, params)]]
+      : [
+        ["Faces and predictions", grid(id, params)],
+        ["", problems(id, params)],
+        ["Files", files(id)],
+      ];
+    return dom`<p>${run.name} <code>${id}</code>, ${date(run.at)}. ${
+      (file || row) && dom`<a href="#inside?id=${id}">All faces and files</a>`
+    }</p>${
+      parts.map(([title, content]) => dom`${title && dom`<h2>${title}</h2>`}${later(content)}`)
+    }`;
   },
 };
 
@@ -61,17 +59,14 @@ export function faceCard(
 async function grid(id: string, params: URLSearchParams): Promise<Node> {
   const names = ["model", "split", "label", "prediction", "only", "sort", "from"];
   const query = Object.fromEntries(names.map((name) => [name, params.get(name) ?? ""]));
-  const { models, model, classes, total, all, faces } = await get<UiFaces>("/api/faces", {
-    id,
-    ...query,
-  });
+  const found = await get<UiFaces>("/api/faces", { id, ...query });
+  const { models, model, classes, total, all, faces } = found;
   const field = (name: string, options?: readonly string[], chosen = query[name]!) => {
     const label = name[0]!.toUpperCase() + name.slice(1);
     const change = (value: string) => turn({ [name]: value, from: "" });
     if (options) return select(label, options, chosen, change);
-    const changed = ({ target }: Event) => change((target as HTMLInputElement).value);
     return dom`<label>${label} <input type="text" size="7" placeholder="20-30" value="${chosen}"
-      @change=${changed}></label>`;
+      @change=${withValue(change)}></label>`;
   };
   const labels = classes && ["", ...classes];
   return dom`<div class="tools">${field("model", models, model)}
@@ -129,19 +124,13 @@ function stepOf({ title, text: words, image, values = {} }: UiStep): Node {
 }
 
 async function files(id: string): Promise<Node> {
-  const { problem, outputs } = await get<{ problem?: string; outputs: UiOutput[] }>("/api/files", {
-    id,
-  });
+  type Files = { problem?: string; outputs: UiOutput[] };
+  const { problem, outputs } = await get<Files>("/api/files", { id });
   const rows = outputs.flatMap(({ stage, kind, place, files }) =>
     Object.entries(files).map(([name, { size }]) => {
       const inside = /\.(parquet|csv)$|^model\.json$/.test(name);
       const href = inside ? `#inside?id=${id}&file=${place}/${name}` : `/file/${place}/${name}`;
-      return [
-        stage,
-        kind,
-        dom`<a href="${href}">${name}</a>`,
-        size < 1e6 ? `${Math.ceil(size / 1000)} kB` : `${(size / 1e6).toFixed(1)} MB`,
-      ];
+      return [stage, kind, dom`<a href="${href}">${name}</a>`, formatBytes(size)];
     })
   );
   return dom`${problem && dom`<p class="notice">${problem}</p>`}${
@@ -157,7 +146,7 @@ async function sheet(file: string, params: URLSearchParams): Promise<Node> {
     const click = () => turn({ sort: sort === name ? `-${name}` : name, from: "" });
     return dom`<button @click=${click}>${name} ${sign}</button>`;
   });
-  const filter = ({ target }: Event) => turn({ q: (target as HTMLInputElement).value, from: "" });
+  const filter = withValue((q) => turn({ q, from: "" }));
   const cell = (value: unknown) =>
     typeof value === "number" ? text(value) : text(value).slice(0, 80);
   return dom`<p><input type="search" aria-label="Filter" placeholder="words" value="${q}"
@@ -170,9 +159,9 @@ async function sheet(file: string, params: URLSearchParams): Promise<Node> {
 async function layers(file: string): Promise<Node> {
   const all = await get<UiLayer[]>(`/api/layers/${file}`);
   const sum = all.reduce((sum, { weights }) => sum + weights, 0);
-  const rows = all.map((
-    { name, type, settings, weights },
-  ) => [name, type, dom`<span class="line">${settings}</span>`, number(weights)]);
+  const rows = all.map(({ name, type, settings, weights }) => [
+    ...[name, type, dom`<span class="line">${settings}</span>`, number(weights)],
+  ]);
   return dom`<p>${number(sum)} parameters in ${all.length} layers.</p>
     ${table("Layers", ["layer", "type", "settings", "parameters"], rows)}`;
 }

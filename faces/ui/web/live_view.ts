@@ -1,9 +1,9 @@
 /** Runs at work: their stages, progress, epochs and log, as they come; and dry runs. */
 import type { LiveEvent, LiveLine } from "../../../packages/pipeline/live_log.ts";
+import { dom } from "../../serving/page_dom.ts";
 import type { UiRun } from "../ui_api.ts";
-import { type GraphStage, stageGraph } from "./stage_graph.ts";
 import { color, lines } from "./ui_charts.ts";
-import { dom, duration, get, later, text } from "./ui_dom.ts";
+import { duration, get, later, text } from "./ui_dom.ts";
 import { store, type View } from "./ui_store.ts";
 
 const POLL_MS = 1000;
@@ -16,10 +16,7 @@ class Watched {
   read = 0;
   run: Of<"run"> | undefined;
   readonly stages = new Map<string, Of<"stage"> & { at: number }>();
-  readonly progress = new Map<
-    string,
-    Of<"progress"> & { from: number; since: number; at: number }
-  >();
+  readonly progress = new Map<string, Of<"progress"> & Record<"from" | "since" | "at", number>>();
   readonly epochs = new Map<string, Of<"epoch">[]>();
   readonly log: string[] = [];
 
@@ -43,10 +40,8 @@ class Watched {
     else if (event.type === "log") this.log.push(event.text);
     else if (event.type === "epoch") {
       this.epochs.set(event.id, [...this.epochs.get(event.id) ?? [], event]);
-      const numbers = Object.entries(event.numbers).map(([name, n]) => `${name} ${text(n)}`).join(
-        " ",
-      );
-      this.log.push(`  ${event.id}: epoch ${event.epoch}/${event.epochs} ${numbers}`);
+      const numbers = Object.entries(event.numbers).map(([name, n]) => ` ${name} ${text(n)}`);
+      this.log.push(`  ${event.id}: epoch ${event.epoch}/${event.epochs}${numbers.join("")}`);
     } else {
       const old = this.progress.get(event.id);
       const same = old?.total === event.total && old.unit === event.unit && event.done >= old.done;
@@ -81,14 +76,15 @@ class Watched {
         return lines(
           `${stage}: ${plain.join(", ")}, epoch ${epochs.at(-1)!.epoch} of ${epochs[0]!.epochs}`,
           loss ? "loss" : plain.join(", "),
-          chosen.map((name) => ({
-            name: `${plain.length > 1 ? `${name.replace("val_", "")}, ` : ""}${
-              name.startsWith("val_") ? "validation" : "training"
-            }`,
-            dashed: !name.startsWith("val_"),
-            color: color(plain.indexOf(name.replace("val_", ""))),
-            points: epochs.map(({ epoch, numbers }) => [epoch, numbers[name]!] as const),
-          })),
+          chosen.map((name) => {
+            const dashed = !name.startsWith("val_"), bare = name.replace("val_", "");
+            const set = dashed ? "training" : "validation";
+            return {
+              ...{ name: plain.length > 1 ? `${bare}, ${set}` : set, dashed },
+              color: color(plain.indexOf(bare)),
+              points: epochs.map(({ epoch, numbers }) => [epoch, numbers[name]!] as const),
+            };
+          }),
         );
       });
     });
@@ -98,10 +94,9 @@ class Watched {
 export const liveView: View = {
   name: "live",
   title: "Live",
-  show(root, params, signal) {
+  show(params, signal) {
     let watched: Watched | undefined, drawn = "", stage: string | null | undefined;
-    root.append(dom`<h1 class="unseen">Live</h1><div id="live"></div>`);
-    const place = root.querySelector("#live")!;
+    const place = document.createElement("div");
     const tick = async () => {
       if (signal.aborted) return;
       const running = store.runs.filter(({ state }) => state === "running");
@@ -143,6 +138,7 @@ export const liveView: View = {
       setTimeout(tick, POLL_MS);
     };
     tick();
+    return place;
   },
 };
 
@@ -155,22 +151,19 @@ const settingsOf = ({ settings, seeds }: UiRun) =>
 export const whyView: View = {
   name: "why",
   title: "Why",
-  show(root, params) {
+  show(params) {
     const chosen = params.get("pipeline") ?? "";
     const links = store.about.pipelines.map((name) =>
       dom`<a class="button" href="#why?pipeline=${name}">${name}</a> `
     );
-    root.append(dom`<h1 class="unseen">Why</h1><p>A dry run prints which stages would run, and why.
-      It changes nothing. ${links}</p>`);
-    if (chosen !== "") root.append(later(dryRun(chosen)));
+    return dom`<p>A dry run prints which stages would run, and why.
+      It changes nothing. ${links}</p>${chosen && later(dryRun(chosen))}`;
   },
 };
 
 async function dryRun(pipeline: string): Promise<Node> {
-  const { stages } = await get<{ stages: { id: string; status: string; why: string }[] }>(
-    "/api/why",
-    { pipeline },
-  );
+  type DryRun = { stages: { id: string; status: string; why: string }[] };
+  const { stages } = await get<DryRun>("/api/why", { pipeline });
   const known = store.runs.find(({ name }) => name === pipeline)?.stages ?? [];
   const all = stages.map(({ id, status, why }, i): GraphStage => {
     const run = why.startsWith("runs: ");
@@ -184,4 +177,63 @@ async function dryRun(pipeline: string): Promise<Node> {
     }</td></tr>`
   );
   return dom`<h2>${pipeline}</h2>${stageGraph(all)}<div class="wide"><table>${rows}</table></div>`;
+}
+
+interface GraphStage {
+  readonly id: string;
+  readonly after: readonly string[];
+  readonly status: string;
+  readonly why: string;
+  readonly seconds?: number;
+  /** From 0 to 1. */
+  readonly progress?: number;
+  readonly note?: string;
+}
+
+const [WIDTH, HEIGHT, GAP_X, GAP_Y] = [148, 58, 26, 14];
+
+/** Draws stages in columns: each one right of all that it takes from. */
+function stageGraph(stages: readonly GraphStage[]): Node {
+  const byId = new Map(stages.map((stage) => [stage.id, stage]));
+  const depths = new Map<string, number>();
+  const depth = (id: string): number => {
+    if (!depths.has(id)) {
+      const before = (byId.get(id)?.after ?? []).filter((one) => byId.has(one));
+      depths.set(id, Math.max(-1, ...before.map(depth)) + 1);
+    }
+    return depths.get(id)!;
+  };
+  const columns = Map.groupBy(stages, ({ id }) => depth(id));
+  const places = new Map(
+    [...columns].flatMap(([column, list]) =>
+      list.map(({ id }, i) => [id, [column * (WIDTH + GAP_X), i * (HEIGHT + GAP_Y)]] as const)
+    ),
+  );
+  const reaches = (from: string, to: string): boolean =>
+    (byId.get(from)?.after ?? []).some((id) => id === to || reaches(id, to));
+  const edges = stages.flatMap(({ id, after }) =>
+    after.filter((one) =>
+      // Arrows that follow from others are left out.
+      places.has(one) && !after.some((other) => other !== one && reaches(other, one))
+    ).map((one) => {
+      const [x1, y1] = places.get(one)!, [x2, y2] = places.get(id)!;
+      const [from, to, middle] = [y1 + HEIGHT / 2, y2 + HEIGHT / 2, x2 - GAP_X / 2];
+      return `M${x1 + WIDTH},${from}C${middle},${from} ${middle},${to} ${x2},${to}`;
+    })
+  );
+  const rows = Math.max(0, ...[...columns.values()].map(({ length }) => length));
+  const [width, height] = [columns.size * (WIDTH + GAP_X) - GAP_X, rows * (HEIGHT + GAP_Y)];
+  const boxes = stages.map(({ id, status, why, seconds, progress, note }) => {
+    const state = progress === undefined ? status : `${Math.floor(progress * 100)} %`;
+    const box = dom`<li class="stage-box ${status}" title="${why}"><b>${id}</b>
+      <span>${state} ${seconds ? duration(seconds) : ""} ${note}</span>${
+      progress !== undefined && dom`<progress value="${progress}" aria-label="${id}"></progress>`
+    }</li>`.firstElementChild as HTMLElement;
+    const [x, y] = places.get(id)!;
+    box.style.translate = `${x}px ${y}px`;
+    return box;
+  });
+  return dom`<div class="graph" tabindex="0" role="region" aria-label="Stages">
+    <svg width="${width}" height="${height}" aria-hidden="true"><path d="${edges.join("")}"/></svg>
+    <ul>${boxes}</ul></div>`;
 }

@@ -1,9 +1,11 @@
 /** A table of runs: what varies, metrics with spread or interval, curves, state. */
+import { byId, dom, part, stored } from "../../serving/page_dom.ts";
 import type { UiRun } from "../ui_api.ts";
 import { sparkline } from "./ui_charts.ts";
-import { date, dom, duration, number, part, stored, table, text } from "./ui_dom.ts";
+import { date, duration, number, range, table, text, withValue } from "./ui_dom.ts";
 import {
   detailsOf,
+  measured,
   metricsOf,
   repeatsOf,
   type Row,
@@ -37,12 +39,11 @@ let drawnAt = 0;
 let rows: Row[] = [], columns: Column[] = [];
 /** Keys of rows that differ from a newer one in code or data alone. */
 let older = new Set<string>();
-const byId = (id: string) => document.getElementById(id)!;
 
 export const runsView: View = {
   name: "runs",
   title: "Runs",
-  show(root, params) {
+  show(params) {
     const list = (name: string) => new Set((params.get(name) ?? "").split(",").filter(Boolean));
     [query, sort] = [params.get("q") ?? "", params.get("sort") ?? "-ended"];
     [show, picked, fold, active] = [list("show"), list("pick"), params.get("fold") !== "0", 0];
@@ -57,20 +58,17 @@ export const runsView: View = {
       fold = on;
       change({ fold: on ? "" : "0" });
     });
-    const search = ({ target }: Event) => change({ q: query = (target as HTMLInputElement).value });
-    root.append(dom`<h1 class="unseen">Runs</h1>
-      <div class="tools"><input type="search" id="search" aria-label="Filter" value="${query}"
+    const search = withValue((value) => change({ q: query = value }));
+    // Eight rows are drawn in advance.
+    const scroll = () => Math.abs(byId("box").scrollTop - drawnAt) > 5 * ROW && refill();
+    return dom`<div class="tools"><input type="search" id="search" aria-label="Filter" value="${query}"
         placeholder="dropout>0.3 gender state=ok" @input=${search}>${folded}${toggles}
         <span class="actions" id="actions"></span></div>
       <p class="muted small" id="count"></p>
-      <div class="wide runs" id="box" tabindex="0" role="region" aria-label="Table of runs"></div>
+      <div class="wide runs" id="box" tabindex="0" role="region" aria-label="Table of runs"
+        @scroll=${scroll}></div>
       <p class="muted small desk">Keys: / filter, ↑ ↓ move, space choose, p pin, Enter details,
-        c compare.</p>`);
-    byId("box").addEventListener("scroll", () => {
-      // Eight rows are drawn in advance.
-      if (Math.abs(byId("box").scrollTop - drawnAt) > 5 * ROW) refill();
-    });
-    runsView.update!();
+        c compare.</p>`;
   },
   update() {
     arrange();
@@ -162,13 +160,12 @@ function matches(run: UiRun, query: string): boolean {
   });
 }
 
-function pairsOf({ settings, seeds, state, name, id, metrics }: UiRun): [string, unknown][] {
-  const measured = Object.entries(metrics).flatMap(([model, splits]) =>
-    Object.entries(splits).flatMap(([split, named]) =>
-      Object.entries(named).map(([metric, value]) => [`${model} ${split} ${metric}`, value])
-    )
-  ) as [string, unknown][];
-  return [...Object.entries({ ...settings, ...seeds, state, pipeline: name, id }), ...measured];
+function pairsOf(run: UiRun): [string, unknown][] {
+  const { settings, seeds, state, name, id } = run;
+  return [
+    ...Object.entries({ ...settings, ...seeds, state, pipeline: name, id }),
+    ...measured(run),
+  ];
 }
 
 const texts = new WeakMap<UiRun, string>();
@@ -190,9 +187,7 @@ function metricCell(row: Row, path: readonly string[], best: number | undefined)
   const interval = detailsOf(row.first, refill)?.intervals[`${path[0]} ${path[1]}`];
   const spread = stats.sd !== undefined
     ? `± ${number(stats.sd, false)}, ${stats.n} ${repeatsOf(row)}`
-    : interval && /^(accuracy|mae)$/.test(path[2]!)
-    ? `${number(interval.low, false)} to ${number(interval.high, false)}`
-    : "";
+    : /^(accuracy|mae)$/.test(path[2]!) && range(interval);
   const value = number(stats.mean, false);
   const marked = stats.mean === best ? part`<b title="best on validation">★ ${value}</b>` : value;
   return part`<span class="number">${marked}<small>${spread}</small></span>`;
@@ -366,10 +361,10 @@ const compare = () => setParams({ ids: [...picked].join() }, "compare");
 function details(row: Row): void {
   const { first, runs } = row;
   const { id, name, state, group, startedAt, stages } = first;
-  const write = ({ target }: Event) => {
-    notes.value[group] = (target as HTMLTextAreaElement).value;
+  const write = withValue((value) => {
+    notes.value[group] = value;
     notes.save();
-  };
+  });
   const problem = first.problem ?? detailsOf(first, () => {})?.problem;
   const [view, words] = stages.length > 0
     ? ["inside", "Look inside"]

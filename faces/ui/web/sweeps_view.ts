@@ -1,6 +1,7 @@
 /** A metric against each parameter that varies, over all runs of a pipeline. */
+import { dom } from "../../serving/page_dom.ts";
 import { color, type Dot, dots } from "./ui_charts.ts";
-import { dom, number, select, table, text } from "./ui_dom.ts";
+import { number, select, table, text } from "./ui_dom.ts";
 import type { UiRun } from "../ui_api.ts";
 import {
   metricsOf,
@@ -35,8 +36,7 @@ function influencing(runs: readonly UiRun[], model: string): UiRun[] {
 export const sweepsView: View = {
   name: "sweeps",
   title: "Sweeps",
-  show(root, params) {
-    root.append(dom`<h1 class="unseen">Sweeps</h1>`);
+  show(params) {
     const ended = store.runs.filter(({ state }) => state === "ok");
     const names = [...new Set(ended.map(({ name }) => name))];
     const sweeps = names.flatMap((pipeline) => {
@@ -53,10 +53,9 @@ export const sweepsView: View = {
     });
     const sweep = sweeps.find(({ pipeline }) => pipeline === params.get("pipeline")) ?? sweeps[0];
     if (!sweep) {
-      root.append(dom`<p>No pipeline has runs that differ in a parameter of a network or of the
+      return dom`<p>No pipeline has runs that differ in a parameter of a network or of the
         stages before it. Vary one: <code>deno task run pipeline --sweep
-        trainGender.dropout=0.1,0.3 --sweep seed=1,2,3</code></p>`);
-      return;
+        trainGender.dropout=0.1,0.3 --sweep seed=1,2,3</code></p>`;
     }
     const { pipeline, metrics, path, rows, varied } = sweep;
     const [model, split, metric] = path as [string, string, string];
@@ -73,13 +72,9 @@ export const sweepsView: View = {
         if (settings[name] === undefined) return [];
         const spread = sd === undefined ? {} : { low: mean - sd, high: mean + sd };
         const values = varied.map((key) => `${key} ${text(settings[key])}`).join("\n");
-        return [{
-          ...{ x: settings[name], y: mean, ...spread, best: row === best },
-          ...{
-            title: `${number(mean, false)}, n ${n}\n${values}`,
-            color: color(row === best ? 1 : 0),
-          },
-        }];
+        const title = `${number(mean, false)}, n ${n}\n${values}`;
+        const shade = color(row === best ? 1 : 0);
+        return [{ x: settings[name], y: mean, ...spread, best: row === best, title, color: shade }];
       });
       return dots(`${model} ${metric} by ${name}`, name, `${metric} (${split})`, points);
     });
@@ -87,35 +82,23 @@ export const sweepsView: View = {
     const order = rows.toSorted((a, b) =>
       (a.stats.mean - b.stats.mean) * (better === "more" ? -1 : 1)
     );
-    root.append(
-      dom`<p class="tools">${
-        select(
-          "Pipeline",
-          sweeps.map((one) => one.pipeline),
-          pipeline,
-          (name) => turn({ pipeline: name }),
-        )
-      }
+    const choices = sweeps.map((one) => one.pipeline);
+    const results = order.slice(0, 50).map((row) => {
+      const { first, stats: { mean, sd, n } } = row;
+      const spread = sd === undefined ? "" : ` ± ${number(sd, false)}`;
+      return [
+        ...varied.map((name) => text(first.settings[name])),
+        `${row === best ? "★ " : ""}${number(mean, false)}${spread}`,
+        n > 1 ? `${n} ${repeatsOf(row)}` : n,
+        dom`<a href="#inside?id=${first.id}">${first.id}</a>`,
+      ];
+    });
+    return dom`<p class="tools">
+      ${select("Pipeline", choices, pipeline, (name) => turn({ pipeline: name }))}
       ${select("Metric", paths, path.join(" "), (metric) => turn({ metric }))}</p>
       <p class="muted">A point is the mean over seeds or folds, its line one standard deviation${
-        best && "; the star is the best on validation"
-      }.</p><div class="grid">${charts}</div>${
-        table(
-          "Results",
-          [...varied, `${metric} (${split})`, "n", "run"],
-          order.slice(0, 50).map((row) => {
-            const { first, stats: { mean, sd, n } } = row;
-            const value = `${row === best ? "★ " : ""}${number(mean, false)}${
-              sd === undefined ? "" : ` ± ${number(sd, false)}`
-            }`;
-            return [
-              ...[...varied.map((name) => text(first.settings[name])), value],
-              n > 1 ? `${n} ${repeatsOf(row)}` : n,
-              dom`<a href="#inside?id=${first.id}">${first.id}</a>`,
-            ];
-          }),
-        )
-      }`,
-    );
+      best && "; the star is the best on validation"
+    }.</p><div class="grid">${charts}</div>
+      ${table("Results", [...varied, `${metric} (${split})`, "n", "run"], results)}`;
   },
 };

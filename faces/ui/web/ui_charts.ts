@@ -1,6 +1,7 @@
 /** Charts by the report's library, in the colors of the theme. */
 import * as Plot from "@observablehq/plot";
-import { dom, part, short } from "./ui_dom.ts";
+import { dom, part } from "../../serving/page_dom.ts";
+import { short } from "./ui_dom.ts";
 
 export const color = (i: number) => `var(--c${i % 8})`;
 
@@ -85,6 +86,7 @@ export function dots(label: string, x: string, y: string, points: readonly Dot[]
     const name = String(value);
     return name.length > room ? `…${name.slice(1 - room)}` : name;
   };
+  const dot = { x: "x", y: "y", fill: "color", title: "title" };
   const spread = data.filter(({ low }) => low !== undefined);
   return draw(label, {
     x: { label: x, ...scale, tickFormat } as never,
@@ -92,16 +94,8 @@ export function dots(label: string, x: string, y: string, points: readonly Dot[]
     color: { type: "identity" },
     marks: [
       Plot.ruleX(spread, { x: "x", y1: "low", y2: "high", stroke: "color", strokeWidth: 1.5 }),
-      Plot.dot(data.filter(({ best }) => !best), {
-        x: "x",
-        y: "y",
-        r: 4,
-        fill: "color",
-        title: "title",
-      }),
-      Plot.dot(data.filter(({ best }) => best), {
-        ...{ x: "x", y: "y", r: 8, symbol: "star", fill: "color", title: "title" },
-      }),
+      Plot.dot(data.filter(({ best }) => !best), { ...dot, r: 4 }),
+      Plot.dot(data.filter(({ best }) => best), { ...dot, r: 8, symbol: "star" }),
     ],
   });
 }

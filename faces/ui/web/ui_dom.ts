@@ -1,52 +1,9 @@
-/** Elements from templates, requests, and values as text. */
+/** Requests, values as text, tables and choices. */
 /// <reference no-default-lib="true" />
 /// <reference lib="dom" />
 /// <reference lib="dom.iterable" />
 /// <reference lib="esnext" />
-
-const ESCAPES: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };
-
-/** A template that becomes a part of another one, parsed with it. */
-class Part {
-  constructor(readonly parts: readonly string[], readonly values: readonly unknown[]) {}
-}
-
-/** Like `dom`, for parts of a large template: one parse is faster than hundreds. */
-export const part = (parts: TemplateStringsArray, ...values: readonly unknown[]) =>
-  new Part(parts, values);
-
-/**
- * Parses HTML with values in it: text is escaped, nodes and lists of nodes take their place, and
- * `@click=${fn}` listens to an event. false and undefined are left out.
- */
-export function dom(parts: TemplateStringsArray, ...values: readonly unknown[]): DocumentFragment {
-  const held: unknown[] = [];
-  const hold = (value: unknown) => held.push(value) - 1;
-  const join = ({ parts, values }: Part): string =>
-    parts.map((part, i) => part + write(values[i])).join("");
-  const write = (value: unknown): string => {
-    if (value === false || value === undefined || value === null) return "";
-    if (typeof value === "function") return `"${hold(value)}"`;
-    if (value instanceof Part) return join(value);
-    if (value instanceof Node) return `<!--${hold(value)}-->`;
-    if (Array.isArray(value)) return value.map(write).join("");
-    return String(value).replace(/[&<>"]/g, (char) => ESCAPES[char]!);
-  };
-  const template = document.createElement("template");
-  template.innerHTML = join({ parts, values });
-  const walker = document.createTreeWalker(template.content, NodeFilter.SHOW_COMMENT);
-  const slots: Comment[] = [];
-  while (walker.nextNode()) slots.push(walker.currentNode as Comment);
-  for (const slot of slots) slot.replaceWith(held[Number(slot.data)] as Node);
-  for (const element of template.content.querySelectorAll("*")) {
-    for (const { name, value } of [...element.attributes]) {
-      if (!name.startsWith("@")) continue;
-      element.addEventListener(name.slice(1), held[Number(value)] as EventListener);
-      element.removeAttribute(name);
-    }
-  }
-  return template.content;
-}
+import { dom, part } from "../../serving/page_dom.ts";
 
 /** Requests JSON. @throws {Error} with the server's message */
 export async function get<T>(path: string, query: Record<string, unknown> = {}): Promise<T> {
@@ -79,6 +36,10 @@ export function number(value: number | null | undefined, whole = true): string {
   return value.toFixed(size < 2 ? 3 : size < 100 ? 2 : 1);
 }
 
+/** "0.912 to 0.934", or nothing. */
+export const range = (interval?: { readonly low: number; readonly high: number }) =>
+  interval && `${number(interval.low, false)} to ${number(interval.high, false)}`;
+
 /** "68k", "1.2M". */
 export const short = (value: number) =>
   value.toLocaleString("en", { notation: "compact", maximumSignificantDigits: 3 });
@@ -108,24 +69,6 @@ export function date(iso: string): string {
   return new Date(iso).toLocaleString("en-GB", options);
 }
 
-/** A value in the browser's storage, or a default where there is none. */
-export function stored<T>(key: string, empty: T): { value: T; save(): void } {
-  let value: T | undefined;
-  try {
-    value = JSON.parse(localStorage.getItem(key) ?? "null") ?? undefined;
-  } catch {
-    // Storage is off, or damaged.
-  }
-  const save = function (this: { value: T }) {
-    try {
-      localStorage.setItem(key, JSON.stringify(this.value));
-    } catch {
-      // It is kept until the page is closed.
-    }
-  };
-  return { value: value ?? empty, save };
-}
-
 /** A table in a region that scrolls. */
 export function table(label: string, head: readonly unknown[], rows: readonly unknown[][]) {
   return dom`<div class="wide" tabindex="0" role="region" aria-label="${label}"><table>
@@ -133,6 +76,10 @@ export function table(label: string, head: readonly unknown[], rows: readonly un
     <tbody>${rows.map((row) => dom`<tr>${row.map((cell) => dom`<td>${cell}</td>`)}</tr>`)}</tbody>
   </table></div>`;
 }
+
+/** Returns a listener that passes on a field's value. */
+export const withValue = (set: (value: string) => void) => ({ target }: Event) =>
+  set((target as HTMLInputElement).value);
 
 /** A choice of options, "VALUE" or "VALUE|LABEL". */
 export function select(
@@ -145,6 +92,5 @@ export function select(
     const [value = "", text = value || "any"] = one.split("|");
     return part`<option value="${value}" ${value === chosen && "selected"}>${text}</option>`;
   });
-  const changed = ({ target }: Event) => change((target as HTMLSelectElement).value);
-  return dom`<label>${label} <select @change=${changed}>${listed}</select></label>`;
+  return dom`<label>${label} <select @change=${withValue(change)}>${listed}</select></label>`;
 }

@@ -1,18 +1,19 @@
 /** The page: its views, their addresses, the theme. */
+import { byId, dom, offerThemes } from "../../serving/page_dom.ts";
 import { compareView } from "./compare_view.ts";
 import { insideView } from "./inside_view.ts";
 import { liveView, whyView } from "./live_view.ts";
 import { runsView } from "./runs_view.ts";
 import { sweepsView } from "./sweeps_view.ts";
 import { type About, store, type View } from "./ui_store.ts";
-import { dom, get, stored } from "./ui_dom.ts";
+import { get } from "./ui_dom.ts";
 
 const views: View[] = [runsView, liveView, compareView, sweepsView, insideView];
 /** Interval of requests while the page is visible, ms. */
 const POLL_MS = 2500;
 
-const main = document.getElementById("main")!;
-const nav = document.getElementById("nav")!;
+const main = byId("main");
+const nav = byId("nav");
 let current: View | undefined;
 let leave = new AbortController();
 
@@ -28,8 +29,9 @@ function show(): void {
       dom`<a href="#${name}" aria-current="${name === view.name ? "page" : "false"}">${title}</a>`
     ),
   );
-  main.replaceChildren();
-  view.show(main, new URLSearchParams(query), leave.signal);
+  const content = view.show(new URLSearchParams(query), leave.signal);
+  main.replaceChildren(dom`<h1 class="unseen">${view.title}</h1>`, content);
+  view.update?.();
 }
 
 async function poll(): Promise<void> {
@@ -48,23 +50,7 @@ async function poll(): Promise<void> {
   setTimeout(poll, pause);
 }
 
-function chooseTheme(): void {
-  const theme = stored("theme", "auto");
-  const names = ["auto", "light", "dark"];
-  const button = document.getElementById("theme")!;
-  const apply = () => {
-    button.textContent = `Theme: ${theme.value}`;
-    document.documentElement.style.colorScheme = theme.value === "auto" ? "" : theme.value;
-  };
-  button.onclick = () => {
-    theme.value = names[(names.indexOf(theme.value) + 1) % 3]!;
-    theme.save();
-    apply();
-  };
-  apply();
-}
-
-chooseTheme();
+offerThemes();
 store.about = await get<About>("/api/about");
 if (store.about.pipelines.length > 0) views.push(whyView);
 addEventListener("hashchange", show);

@@ -12,9 +12,9 @@ export interface About {
 export interface View {
   readonly name: string;
   readonly title: string;
-  /** Draws into an empty element; `signal` is aborted when another view is shown. */
-  show(root: HTMLElement, params: URLSearchParams, signal: AbortSignal): void;
-  /** Called when runs change. */
+  /** Returns its content; `signal` is aborted when another view is shown. */
+  show(params: URLSearchParams, signal: AbortSignal): Node;
+  /** Called when it is shown and when runs change. */
   update?(): void;
 }
 
@@ -129,29 +129,30 @@ export function statsOf({ runs }: Pick<Row, "runs">, [model, split, metric]: rea
 
 /** Settings with several values among rows; code, data and wiring only if asked for. */
 export function variedOf(rows: readonly Row[], code = false): string[] {
-  const values = new Map<string, Set<string>>();
-  for (const { first: { settings } } of rows) {
-    for (const [name, value] of Object.entries(settings)) {
-      if (!code && /: (code|data|packages|inputs)$/.test(name)) continue;
-      if (!values.has(name)) values.set(name, new Set());
-      values.get(name)!.add(JSON.stringify(value));
-    }
-  }
-  return [...values].filter(([, { size }]) => size > 1).map(([name]) => name).sort();
+  const all = rows.flatMap(({ first }) => Object.entries(first.settings))
+    .filter(([name]) => code || !/: (code|data|packages|inputs)$/.test(name));
+  return [...Map.groupBy(all, ([name]) => name)]
+    .filter(([, same]) => new Set(same.map(([, value]) => JSON.stringify(value))).size > 1)
+    .map(([name]) => name).sort();
 }
 
 /** Metrics of runs as [model, split, metric]; test, training and losses only if asked for. */
 export function metricsOf(runs: readonly UiRun[], show: ReadonlySet<string>): string[][] {
-  const found = new Set<string>();
-  for (const { metrics } of runs) {
-    for (const [model, splits] of Object.entries(metrics)) {
-      for (const [split, named] of Object.entries(splits)) {
-        if (split !== "validation" && !show.has(split)) continue;
-        for (const metric of Object.keys(named)) {
-          if (metric !== "loss" || show.has("loss")) found.add([model, split, metric].join("\n"));
-        }
-      }
-    }
-  }
-  return [...found].sort().map((key) => key.split("\n"));
+  const all = runs.flatMap((run) => measured(run).map(([path]) => path)).filter((path) => {
+    const [, split, metric] = path.split(" ");
+    return (split === "validation" || show.has(split!)) && (metric !== "loss" || show.has("loss"));
+  });
+  return [...new Set(all)].sort().map((path) => path.split(" "));
+}
+
+/** Returns the metrics of a run by "MODEL SPLIT METRIC". */
+export function measured({ metrics }: UiRun): [string, number][] {
+  return Object.entries(metrics).flatMap(([model, splits]) =>
+    Object.entries(splits).flatMap(([split, named]) =>
+      Object.entries(named).map(([metric, value]): [string, number] => [
+        `${model} ${split} ${metric}`,
+        value,
+      ])
+    )
+  );
 }

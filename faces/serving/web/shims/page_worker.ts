@@ -28,7 +28,7 @@ self.addEventListener("message", async ({ data }: MessageEvent<ToWorker>) => {
   const { id, image, options } = data;
   try {
     const bytes = image instanceof ImageBitmap ? bytesOf(image) : image;
-    const { timings, ...result } = await (await session).analyze(bytes, options);
+    const { timings, ...result } = await (await session)(bytes, options);
     answer({ id, result: { ...result, timings: { queue: 0, ...timings } } });
   } catch (error) {
     const { message } = error as Error;
