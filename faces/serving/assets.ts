@@ -3,7 +3,6 @@ import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { getMimeType } from "hono/utils/mime";
 import { LANDMARK_WEIGHTS } from "../detection/landmarks.ts";
-import type { DetectorConfig } from "../images/preprocessing.ts";
 import type { Service } from "./api.ts";
 import { bundle, bundleCompute } from "./bundle.ts";
 import type { Setup } from "./inference_session.ts";
