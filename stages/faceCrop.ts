@@ -14,6 +14,7 @@ import {
 import { foreignOf } from "../faces/detection/detector.ts";
 import type { CropPreprocessing } from "../faces/images/preprocessing.ts";
 import { chosen, definedChoice, withAliases } from "../packages/pipeline/define.ts";
+import { sha256 } from "../packages/pipeline/fingerprint.ts";
 import { defineStage, refuseUnused } from "../packages/pipeline/stage.ts";
 import { archives, faces, table } from "./kinds.ts";
 
@@ -79,6 +80,8 @@ export default defineStage({
   ),
   ignoreInCacheKey: ["workers"],
   compute: ({ detector, align }) => usesTensorFlow(detectorName(detector)) || align !== "none",
+  external: async ({ detector, weights }): Promise<Record<string, string>> =>
+    detectorName(detector) === "dlibCnn" && weights ? { weights: await digestOf(weights) } : {},
   part: cropUnit,
   callsPlugins: true,
   async run({ archives, table }, params, context) {
@@ -111,3 +114,17 @@ export default defineStage({
     return { show: problems > 0 ? ["faces/problems.csv"] : [] };
   },
 });
+
+/** Returns the SHA-256 of a detector's weights, which is part of the cache key. */
+async function digestOf(path: string): Promise<string> {
+  try {
+    return sha256(await Deno.readFile(path));
+  } catch (cause) {
+    const why = `${JSON.stringify(path)} (${(cause as Error).message})`;
+    throw new Error(
+      `Cannot read the detector's weights: ${why}. See faceCrop.weights. ` +
+        "Default: the weights in the project.",
+      { cause },
+    );
+  }
+}

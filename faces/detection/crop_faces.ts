@@ -106,11 +106,12 @@ async function* cropRemotely(
   scratch: string,
 ): AsyncGenerator<FinishedShard> {
   const { opening, shardSize } = job;
-  const { name, module } = opening.detector;
-  if (module !== undefined) {
+  const { name, module, weights } = opening.detector;
+  if (module !== undefined || weights !== undefined) {
     throw new Error(
-      `Cannot detect faces on other machines with the detector "${name}" of a plugin: the file ` +
-        "is on this machine only. Set executor: local.",
+      `Cannot detect faces on other machines with ` +
+        (module === undefined ? `weights "${weights}"` : `the detector "${name}" of a plugin`) +
+        `: the file is on this machine only. Set executor: local.`,
     );
   }
   const units = indices.map((index) => {

@@ -9,7 +9,10 @@ const unitData = z.strictObject({
   shardSize: z.int().min(1),
   opening: z.strictObject({
     // Files of the other machine are not opened.
-    detector: detectorConfig.extend({ module: z.undefined().optional() }),
+    detector: detectorConfig.extend({
+      module: z.undefined().optional(),
+      weights: z.undefined().optional(),
+    }),
     crop: z.strictObject({
       margin: z.number().min(0),
       maxSize: z.int().min(0),

@@ -12,7 +12,8 @@ export const detectorConfig = z.looseObject({
   module: z.string().min(1).optional(),
 });
 
-export type DetectorConfig = z.output<typeof detectorConfig>;
+/** A detector and its options. */
+export type DetectorConfig = z.output<typeof detectorConfig> & { readonly weights?: string };
 
 const cropPreprocessing = z.object({
   detector: detectorConfig,

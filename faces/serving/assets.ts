@@ -5,6 +5,7 @@ import { getMimeType } from "hono/utils/mime";
 import { LANDMARK_WEIGHTS } from "../detection/landmarks.ts";
 import type { Service } from "./api.ts";
 import { bundle, bundleCompute } from "./bundle.ts";
+import type { DetectorConfig } from "../images/preprocessing.ts";
 import type { Setup } from "./inference_session.ts";
 import type { ReportedMetrics } from "./model_sources.ts";
 import { renderCard, renderPage } from "./render_pages.ts";
@@ -70,22 +71,27 @@ async function inferenceAssets(setup: Setup): Promise<Assets> {
   if (setup.models.some(({ preprocessing: { crop } }) => crop.align !== undefined)) {
     for (const file of await weightFiles(LANDMARK_WEIGHTS)) await add("/detectors", file);
   }
-  for (const { name } of Object.values(setup.detectors)) {
-    for (const file of await detectorFiles(name)) await add("/detectors", file);
-  }
+  const served = async (detector: DetectorConfig): Promise<DetectorConfig> => {
+    const { weights, ...rest } = detector;
+    for (const file of await detectorFiles(detector)) await add("/detectors", file);
+    return weights === undefined ? rest : { ...rest, weights: await add("/detectors", weights) };
+  };
+  const { photo, live } = setup.detectors;
+  const detectors = { photo: await served(photo), live: await served(live) };
   // The second is for browsers without SIMD, such as Safari before 16.4.
   for (const name of ["tfjs-backend-wasm-simd.wasm", "tfjs-backend-wasm.wasm"]) {
     await add("/wasm", fileOf(`@tensorflow/tfjs-backend-wasm/dist/${name}`));
   }
-  const written: Setup = { ...setup, backend: "wasm", models };
+  const written: Setup = { ...setup, backend: "wasm", detectors, models };
   return assets.set("/setup.json", asset("setup.json", JSON.stringify(written)));
 }
 
 /** Returns the files that a built-in detector reads when it opens. */
-async function detectorFiles(name: string): Promise<string[]> {
+async function detectorFiles({ name, weights }: DetectorConfig): Promise<string[]> {
   if (name === "dlibCnn") {
-    return ["kernels.wasm", "kernels.simd.wasm", "mmod_human_face_detector.dat"]
-      .map((file) => fileOf(`../detection/detectors/dlib/${file}`));
+    const files = ["kernels.wasm", "kernels.simd.wasm"];
+    if (weights === undefined) files.push("mmod_human_face_detector.dat");
+    return files.map((file) => fileOf(`../detection/detectors/dlib/${file}`));
   }
   const model = name === "ssdMobilenetv1" ? "ssd_mobilenetv1" : "tiny_face_detector";
   return await weightFiles(`@vladmandic/face-api/model/${model}_model-weights_manifest.json`);

@@ -231,6 +231,20 @@ Deno.test("faceCrop finds faces with dlibCnn, with any number of workers and no 
   assert.equal(faceCrop.compute(faceCrop.params.parse({ detector: "dlibCnn" })), false);
 });
 
+Deno.test("faceCrop depends on the contents of dlibCnn's weights, and says if they are missing", async () => {
+  const weights = join(await Deno.makeTempDir(), "my.dat");
+  const params = { detector: "dlibCnn", weights };
+  await assert.rejects(
+    faceCrop.external(params),
+    /Cannot read the detector's weights: ".*my\.dat"/,
+  );
+  await Deno.writeTextFile(weights, "one");
+  const before = await faceCrop.external(params);
+  await Deno.writeTextFile(weights, "two");
+  assert.notDeepEqual(await faceCrop.external(params), before);
+  assert.deepEqual(await faceCrop.external({ detector: "tinyFaceDetector", weights }), {});
+});
+
 Deno.test("faceCrop's result does not depend on the number of workers", async () => {
   const demo = import.meta.resolve("@vladmandic/face-api/package.json");
   const photos: Photo[] = [];

@@ -41,11 +41,12 @@ const UNUSED: [stage: string, params: string, name: string, reason: string][] = 
   ["faceCrop", "detector: metadata, upsample: 1", "upsample", "with detector: metadata"],
   ["faceCrop", "upsample: 1", "upsample", "with detector: ssdMobilenetv1, whose options are"],
   ["faceCrop", "detector: tinyFaceDetector, minFace: 0.4", "minFace", "minConfidence, inputSizes"],
+  ["faceCrop", "weights: my.dat", "weights", "minConfidence, inputSizes"],
   [
     "faceCrop",
     "detector: dlibCnn, inputSizes: [64]",
     "inputSizes",
-    "minConfidence, upsample, minFace",
+    "minConfidence, upsample, minFace, weights",
   ],
   ["trainAge", "variant: binary, denseL2: 0.2", "denseL2", "with variant: binary"],
   ["trainAge", "variant: multiclass, convolutionL2: 0", "convolutionL2", "no such option"],

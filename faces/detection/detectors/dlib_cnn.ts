@@ -6,6 +6,7 @@
  * long. The weights are dlib's, in the public domain (CC0 1.0).
  */
 import { z } from "zod";
+import { pathParam } from "../../../packages/pipeline/stage.ts";
 import { defineDetector, type Detection, minConfidence } from "../detector.ts";
 
 /**
@@ -31,15 +32,17 @@ export default defineDetector({
         "faces are searched only if no larger one is detected, which saves time. Faces in the" +
         " _crop archives are at 0.55; 0.45 saves nearly half the time",
     ),
+    weights: pathParam({ byContent: true }).optional().describe(
+      "Only dlibCnn: path of a mmod_human_face_detector.dat. Default: the weights in the " +
+        "project",
+    ),
   }),
-  async open({ minConfidence, upsample, minFace }) {
+  async open({ minConfidence, upsample, minFace, weights }) {
     const { decode } = await import("./dlib/decode_boxes.ts");
     const { MmodNetwork } = await import("./dlib/dlib_network.ts");
     const { levelsAbove } = await import("./dlib/pyramid.ts");
     const { enlarge, halve, reduceBox } = await import("./dlib/enlarge.ts");
-    const { readModel } = await import("./dlib/dlib_model.ts");
-    const file = new URL(import.meta.resolve("./dlib/mmod_human_face_detector.dat"));
-    const model = readModel(await Deno.readFile(file));
+    const model = await read(weights);
     const network = await MmodNetwork.open(model);
     return {
       detect(image) {
@@ -68,3 +71,19 @@ export default defineDetector({
     };
   },
 });
+
+async function read(path: string | undefined) {
+  const { readModel } = await import("./dlib/dlib_model.ts");
+  if (path === undefined) {
+    const url = import.meta.resolve("./dlib/mmod_human_face_detector.dat");
+    return readModel(await Deno.readFile(new URL(url)), url);
+  }
+  const bytes = await Deno.readFile(path).catch((cause) => {
+    throw new Error(
+      `Cannot read the weights of dlibCnn: ${JSON.stringify(path)} (${cause.message}). ` +
+        "Default: the weights in the project.",
+      { cause },
+    );
+  });
+  return readModel(bytes, path);
+}

@@ -91,7 +91,7 @@ export class MmodNetwork {
    * @returns undefined if the image is too small for the network
    */
   run(pixels: Uint8Array, width: number, height: number, skip = 0): Scores | undefined {
-    const pyramid = tile(width, height, skip);
+    const pyramid = tile(width, height, this.#model, skip);
     const sizes: Size[] = [pyramid];
     for (const layer of this.#model.layers.slice(0, 3)) sizes.push(after(sizes.at(-1)!, layer));
     const last = sizes[3];
@@ -242,9 +242,16 @@ type Kernels = Record<
 
 /** Opens the kernels on a memory, with relaxed SIMD if requested and available. */
 async function openKernels(memory: WebAssembly.Memory, relaxed: boolean): Promise<Kernels> {
-  const read = (name: string) => Deno.readFile(new URL(import.meta.resolve(name)));
-  let bytes = relaxed ? await read("./kernels.wasm") : undefined;
-  if (!bytes || !WebAssembly.validate(bytes)) bytes = await read("./kernels.simd.wasm");
-  const { instance } = await WebAssembly.instantiate(bytes, { env: { memory } });
-  return instance.exports as unknown as Kernels;
+  const { exports } = await WebAssembly.instantiate(await load(relaxed), { env: { memory } });
+  return exports as unknown as Kernels;
+}
+
+async function load(relaxed: boolean): Promise<WebAssembly.Module> {
+  if (relaxed) {
+    const bytes = await Deno.readFile(new URL(import.meta.resolve("./kernels.wasm")));
+    if (WebAssembly.validate(bytes)) return await WebAssembly.compile(bytes);
+  }
+  return await WebAssembly.compile(
+    await Deno.readFile(new URL(import.meta.resolve("./kernels.simd.wasm"))),
+  );
 }

@@ -29,8 +29,6 @@ export interface Pyramid extends Size {
 const RATE = 5 / 6;
 /** Minimum height of a level. */
 const MIN_HEIGHT = 5;
-/** Pixels between the levels, and around all of them. */
-const PADDING = 10, BORDER = 11;
 
 /** Returns the number of levels to skip if faces below a size are not searched. */
 export function levelsAbove(leastFace: number, { width }: Model["window"]): number {
@@ -43,7 +41,12 @@ export function levelsAbove(leastFace: number, { width }: Model["window"]): numb
  * height is used; then upwards along the right border, up to the first level.
  * @param skip number of the largest levels that are left out
  */
-export function tile(width: number, height: number, skip = 0): Pyramid {
+export function tile(
+  width: number,
+  height: number,
+  { padding, outerPadding: outer }: Pick<Model, "padding" | "outerPadding">,
+  skip = 0,
+): Pyramid {
   const sizes: Size[] = [{ width, height }];
   for (;;) {
     const last = sizes.at(-1)!;
@@ -53,38 +56,38 @@ export function tile(width: number, height: number, skip = 0): Pyramid {
   }
   const above = sizes.splice(0, Math.min(skip, sizes.length - 1));
   ({ width, height } = sizes[0]);
-  const total = sizes.reduce((sum, size) => sum + size.height + PADDING, 0) - 2 * PADDING;
+  const total = sizes.reduce((sum, size) => sum + size.height + padding, 0) - 2 * padding;
   let column = 0, previous = 0;
   for (const size of sizes) {
-    const fits = size.width <= width - previous - PADDING;
+    const fits = size.width <= width - previous - padding;
     if (fits && (column - height) * 2 >= total - height) break;
-    column += size.height + PADDING;
+    column += size.height + padding;
     previous = size.width;
   }
-  column -= PADDING;
+  column -= padding;
 
   const levels: Rect[] = [];
-  let y = BORDER;
+  let y = outer;
   for (const size of sizes) {
-    if (y >= column + BORDER) break;
+    if (y >= column + outer) break;
     levels.push({
-      left: BORDER,
+      left: outer,
       top: y,
-      right: BORDER + size.width - 1,
+      right: outer + size.width - 1,
       bottom: y + size.height - 1,
     });
-    y += size.height + PADDING;
+    y += size.height + padding;
   }
-  y -= PADDING;
+  y -= padding;
   const [first] = levels;
   for (const size of sizes.slice(levels.length)) {
-    const right = BORDER + width - 1, bottom = y - 1;
+    const right = outer + width - 1, bottom = y - 1;
     const rect = { left: right - size.width + 1, top: bottom - size.height + 1, right, bottom };
     if (rect.left <= first.right && rect.top <= first.bottom) break;
     levels.push(rect);
-    y -= size.height + PADDING;
+    y -= size.height + padding;
   }
-  return { width: width + 2 * BORDER, height: column + 2 * BORDER, above, levels };
+  return { width: width + 2 * outer, height: column + 2 * outer, above, levels };
 }
 
 /** Returns the level of a point, or else the nearest one. */

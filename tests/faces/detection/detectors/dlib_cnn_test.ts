@@ -88,7 +88,7 @@ function beside(a: Image, b: Image): Image {
 }
 
 Deno.test("run() does not depend on the pictures before, and hardly on the kernels' build", async () => {
-  const model = readModel(weights);
+  const model = readModel(weights, "weights");
   const [network, plain] = [await MmodNetwork.open(model), await MmodNetwork.open(model, false)];
   const [small, large] = [await drawnFace(1, 200), await drawnFace(2, 320)];
   const scores = (on: MmodNetwork, { data, width, height }: Image) =>
@@ -132,14 +132,47 @@ Deno.test("dlibCnn halves a picture that would take too much memory, and keeps t
   }
 });
 
-Deno.test("readModel() refuses a file of another length", () => {
-  const longer = new Uint8Array([...weights, 0]);
-  assert.throws(() => readModel(longer), /729,940 bytes expected, the file has 729,941/);
+/** A byte more. */
+function withByte(bytes: Uint8Array): Uint8Array {
+  const longer = new Uint8Array(bytes.length + 1);
+  longer.set(bytes);
+  return longer;
+}
+
+Deno.test("readModel() says what is wrong with a file, and where", () => {
+  const damaged = (change: (bytes: Uint8Array) => Uint8Array | void) => {
+    const copy = weights.slice();
+    return () => readModel(change(copy) ?? copy, "my.dat");
+  };
+  for (
+    const [change, message] of [
+      [
+        (b) => b.subarray(0, 400_000),
+        /"my\.dat": at byte \d+,\d+ .* claims \d+ numbers, with \d+,\d+ bytes left.*729,940 bytes/,
+      ],
+      [(b) => b.subarray(0, 40), /needs \d+ bytes?, and \d+ remain/],
+      [() => new Uint8Array(), /at byte 0 the version of the network needs 1 byte, and 0 remain/],
+      [
+        () => new TextEncoder().encode("<!doctype html>"),
+        /the version of the network should begin/,
+      ],
+      [(b) => void (b[4] = 0x4c), /"loss_mmod_" should begin, and "Loss_mmod_" does/],
+      [(b) => void (b[5104 + 3] = 0x66), /"bn_con2" should begin/],
+      [(b) => withByte(b), /the file should end here, but has 1 byte more/],
+    ] satisfies [(bytes: Uint8Array) => Uint8Array | void, RegExp][]
+  ) assert.throws(damaged(change), { name: "ModelFormatError", message });
+});
+
+Deno.test("dlibCnn says that a file of weights is not there", async () => {
+  await assert.rejects(
+    openDetector("dlibCnn", { ...options, weights: "nowhere/my.dat" }),
+    /Cannot read the weights of dlibCnn: "nowhere\/my\.dat" .*Default: the weights in the project/,
+  );
 });
 
 Deno.test("tile() keeps the pyramid's pictures apart", () => {
   for (const [width, height] of [[256, 256], [500, 256], [100, 640], [1920, 1280], [81, 1003]]) {
-    const pyramid = tile(width, height);
+    const pyramid = tile(width, height, { padding: 10, outerPadding: 11 });
     for (const [i, a] of pyramid.levels.entries()) {
       assert.ok(a.left >= 11 && a.top >= 11);
       assert.ok(a.right < pyramid.width - 11 && a.bottom < pyramid.height - 11);
@@ -152,8 +185,8 @@ Deno.test("tile() keeps the pyramid's pictures apart", () => {
 });
 
 Deno.test("decode() keeps the surer of two boxes that share much, and both if they share little", () => {
-  const model = readModel(weights);
-  const pyramid = tile(300, 300);
+  const model = readModel(weights, "weights");
+  const pyramid = tile(300, 300, model);
   const scores = new Float32Array(38 * 38);
   const boxes = (...set: [column: number, row: number, score: number][]) => {
     scores.fill(-1);
