@@ -83,7 +83,7 @@ async function start(
   const lines = process.stdout.pipeThrough(new TextLineStream());
   let url: string | undefined;
   for await (const line of lines.values({ preventCancel: true })) {
-    url = /webcamServe: .* at (http:\S+)/.exec(line)?.[1];
+    url = /webcamServe: open (http:\S+)/.exec(line)?.[1];
     if (url) break;
   }
   if (!url) throw new Error(`Cannot measure: deno task serve ${pipeline} did not start.`);
