@@ -41,18 +41,8 @@ export default defineStage({
       };
     },
   ),
-  async run({ dataset, splits, teachers }, params, context) {
-    const { trainModel } = await import("../faces/training/train_model.ts");
-    const { jointTraining } = await import("../faces/training/stage_training.ts");
-    return await trainModel(
-      jointTraining({ networks, params, context }),
-      {
-        dataset: dataset.path,
-        splits: splits.path,
-        teachers: teachers.map(({ path }) => path),
-      },
-      context.outputs,
-      context,
-    );
+  async run(inputs, params, context) {
+    const { trainJoint } = await import("../faces/training/stage_training.ts");
+    return await trainJoint(inputs, { networks, params, context });
   },
 });

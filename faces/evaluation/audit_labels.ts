@@ -175,7 +175,7 @@ async function predictFold(
   writeNpy(join(folder, "train.npy"), train, [train.length]);
   writeNpy(join(folder, "validation.npy"), validation, [validation.length]);
   const { networks, ...options } = params;
-  await trainSingle({ dataset, splits: { ...dataset, path: folder } }, {
+  await trainSingle({ dataset, splits: { ...dataset, path: folder }, teachers: [] }, {
     ...{ task, network: "plain", networks, params: { ...options, export: [] } },
     context: {
       ...{ scratch: folder, outputs: { model }, seed: context.seed, compute: context.compute },

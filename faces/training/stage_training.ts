@@ -1,11 +1,12 @@
 /** Trainings of the stages: their networks and heads, from their parameters. */
 import type { z } from "zod";
 import { type Choice, chosen } from "../../packages/pipeline/define.ts";
-import type { Artifact, StageContext } from "../../packages/pipeline/stage.ts";
+import type { StageContext } from "../../packages/pipeline/stage.ts";
 import { chooseNetwork } from "./build_network.ts";
 import { losses } from "./losses.ts";
 import type { Initializer } from "./network_options.ts";
 import { ageClasses, genderClasses } from "./targets.ts";
+import { foldersOf } from "./training_data.ts";
 import { type ModelTraining, type Task, trainModel, type ValuesTask } from "./train_model.ts";
 import type { Head, LossDefinition, NetworkDefinition } from "./training_definitions.ts";
 import type { jointParams } from "./training_params.ts";
@@ -37,11 +38,7 @@ export function ageTask(variant: "regression" | keyof typeof ageClasses): Task {
 
 /** Trains a network for one task and writes the stage's model. */
 export async function trainSingle(
-  { dataset, splits, teachers = [] }: {
-    readonly dataset: Artifact;
-    readonly splits: Artifact;
-    readonly teachers?: readonly Artifact[];
-  },
+  inputs: Parameters<typeof foldersOf>[0],
   { task, network, networks, params, context }: StageTraining & {
     task: Task | ValuesTask;
     /** Default network. */
@@ -56,33 +53,30 @@ export async function trainSingle(
     tasks: { model: task },
     params,
     network: chooseNetwork(params.network, all, network, params),
-    heads: loss === undefined && teacher === undefined && teachers.length === 0
+    heads: loss === undefined && teacher === undefined && inputs.teachers.length === 0
       ? undefined
       : ([targets], [task]) => [headOf({ loss, task, weight: 1, context }, targets)],
   };
-  const folders = {
-    dataset: dataset.path,
-    splits: splits.path,
-    teachers: teachers.map(({ path }) => path),
-  };
-  return await trainModel(training, folders, context.outputs, context);
+  return await trainModel(training, foldersOf(inputs), context.outputs, context);
 }
 
-/** Returns the training of a network with a head for gender and one for age. */
-export function jointTraining(
+/** Trains a network with a head for gender and one for age, and writes both models. */
+export async function trainJoint(
+  inputs: Parameters<typeof foldersOf>[0],
   { networks, params, context }: StageTraining & {
     params: z.output<z.ZodObject<typeof jointParams>> & {
       network: Choice;
       initializer?: Initializer;
     };
+    context: StageContext;
   },
-): ModelTraining {
+): ReturnType<typeof trainModel> {
   const all = [...networks, ...context.definitions("network") as NetworkDefinition[]];
   const gender = classTask("gender") as Task, age = quantityTask("age");
   const { weights, heads } = params;
   const ageLoss = params.age === "years" ? "mae" : "ageDistribution";
   const defaults = { spread: params.ageSpread, reading: params.ageReading };
-  return {
+  const training: ModelTraining = {
     tasks: { gender, age },
     params,
     network: chooseNetwork(params.network, all, "deep", { ...params, heads: 2 }),
@@ -102,6 +96,7 @@ export function jointTraining(
       ),
     ],
   };
+  return await trainModel(training, foldersOf(inputs), context.outputs, context);
 }
 
 /** Returns the head of a loss that a parameter names. */

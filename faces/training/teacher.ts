@@ -1,6 +1,6 @@
 /**
- * Outputs of trained models as further targets: the parameter `teacher`, and the input `teachers`. Hinton et al., "Distilling
- * the knowledge in a neural network" (2015).
+ * Outputs of trained models as further targets: the parameter `teacher`, and the input `teachers`.
+ * Hinton et al., "Distilling the knowledge in a neural network" (2015).
  */
 import { dirname } from "node:path";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
@@ -30,8 +30,9 @@ export interface TaughtTask {
 }
 
 /**
- * Predicts images by the models that `teacher` names and those of `folders`, once each, averaged with their mirror images. A
- * head that estimates an age from a distribution gets distributions if all its teachers have one.
+ * Predicts images by the models that `teacher` names and those of `folders`, once each, averaged with
+ * their mirror images. A head that estimates an age from a distribution gets distributions if all its
+ * teachers have one.
  * @param rows images to predict; outputs of others are 0
  * @returns for each task the mean of its models' outputs, undefined if none has the task
  * @throws if no model has one of the tasks, or one has other classes, bins or another image size

@@ -1,6 +1,7 @@
 /** Inputs, trainer and logging shared by all trainings. */
 import { basename, dirname, join, resolve } from "node:path";
 import type { Definition } from "../../packages/pipeline/define.ts";
+import type { Artifact } from "../../packages/pipeline/stage.ts";
 import type { Preprocessing } from "../images/preprocessing.ts";
 import { NpyFile, readNpy } from "../../packages/formats/npy.ts";
 import { mean, median } from "../../packages/statistics/prediction_metrics.ts";
@@ -19,6 +20,18 @@ export interface InputFolders {
   splits: string;
   /** Models of the same pipeline whose outputs are learned. Default: none. */
   teachers?: readonly string[];
+}
+
+/** Returns the folders of a training stage's inputs. */
+export function foldersOf(
+  { dataset, splits, teachers }: {
+    readonly dataset: Artifact;
+    readonly splits: Artifact;
+    readonly teachers: readonly Artifact[];
+  },
+): InputFolders {
+  const paths = teachers.map(({ path }) => path);
+  return { dataset: dataset.path, splits: splits.path, teachers: paths };
 }
 
 /** The subset of a stage's context that training needs. */
