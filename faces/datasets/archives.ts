@@ -2,8 +2,7 @@
 import { join } from "node:path";
 import type { Artifact } from "../../packages/pipeline/stage.ts";
 import { readParquet } from "../../packages/formats/parquet.ts";
-import { byteCount, RandomAccessFile } from "../../packages/formats/random_access_file.ts";
-
+import { byteCount, count, RandomAccessFile } from "../../packages/formats/random_access_file.ts";
 import { photoOf } from "./rows.ts";
 import type { Layout } from "./sources.ts";
 
@@ -100,7 +99,7 @@ export class Archives implements Disposable {
     if (size > MAX_READ) {
       throw new Error(
         `Cannot read ${byteCount(size)} of "${tar}" into memory: ` +
-          `no photo or MATLAB file is larger than ${MAX_READ.toLocaleString("en")}.`,
+          `no photo or MATLAB file is larger than ${count(MAX_READ)}.`,
       );
     }
     return this.#open(tar).read(offset, size);

@@ -2,7 +2,7 @@
 import { createHash, type Hash } from "node:crypto";
 import { z } from "zod";
 import { moveDurably } from "../pipeline/durable.ts";
-import { writeAllSync } from "../formats/random_access_file.ts";
+import { count, writeAllSync } from "../formats/random_access_file.ts";
 import { readState, writeState } from "../pipeline/state.ts";
 
 /** Notes beside a partial file: the version of the file on the server. */
@@ -54,7 +54,7 @@ export class PartialFile {
     else await this.#keepUndamaged(signal);
     if (problem !== undefined || (known && this.size < found)) {
       onTrouble?.(
-        `the partial file is damaged after byte ${this.size.toLocaleString("en")}; the rest is ` +
+        `the partial file is damaged after byte ${count(this.size)}; the rest is ` +
           "downloaded again",
       );
     }

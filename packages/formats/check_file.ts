@@ -3,7 +3,7 @@ import { dirname, extname, join } from "node:path";
 import { readCsv } from "./csv.ts";
 import { NpyFile } from "./npy.ts";
 import { readParquet } from "./parquet.ts";
-import { byteCount, RandomAccessFile } from "./random_access_file.ts";
+import { byteCount, count, RandomAccessFile } from "./random_access_file.ts";
 import { scanTar } from "./tar.ts";
 
 /** Number of checked bytes of a CSV: its header and first rows. */
@@ -65,7 +65,7 @@ async function checkJson(path: string): Promise<void> {
     if (size !== expected) {
       throw new Error(
         `Cannot use "${path}": its weights take ${byteCount(expected)}, ` +
-          `${paths.join(", ")} has ${size.toLocaleString("en")}.`,
+          `${paths.join(", ")} has ${count(size)}.`,
       );
     }
   }

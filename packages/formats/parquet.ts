@@ -3,7 +3,7 @@ import { parquetRead } from "hyparquet";
 import type { SchemaElement } from "hyparquet";
 import { fileWriter, ParquetWriter } from "hyparquet-writer";
 import { checkPages, ParquetError, readFooter } from "./parquet/check_parquet.ts";
-import { RandomAccessFile } from "./random_access_file.ts";
+import { byteCount, RandomAccessFile } from "./random_access_file.ts";
 
 interface Values {
   int32: number;
@@ -228,7 +228,7 @@ function readWhole(path: string): Uint8Array<ArrayBuffer> {
   using file = new RandomAccessFile(path);
   if (file.size > MAX_BYTES) {
     throw new Error(
-      `Cannot read "${path}": it has more than ${MAX_BYTES.toLocaleString("en")} bytes.`,
+      `Cannot read "${path}": it has more than ${byteCount(MAX_BYTES)}.`,
     );
   }
   return file.read(0, file.size);
