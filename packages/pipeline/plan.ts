@@ -163,7 +163,7 @@ function wire(
       problems.push({ at, message: `${stage.use} takes one ${quote(kind)}, got ${ids.length}.` });
       return undefined;
     }
-    const wires = ids.flatMap((id) => {
+    const wires = ids.map((id) => {
       const [maker, output] = id.split(".");
       const found = makers.filter((source) =>
         source.stage === maker && (output === undefined || source.output === output)
@@ -190,8 +190,8 @@ function wire(
       }
       return found.length === 1 || takesAll ? found : [];
     });
-    if (wires.length < ids.length) return undefined;
-    return takesAll ? inOrder(wires) : wires[0];
+    if (wires.some(({ length }) => length === 0)) return undefined;
+    return takesAll ? inOrder(wires.flat()) : wires[0]![0];
   }
   if (takesAll && wanted.named) return [];
   const at = source.at(["stages", stage.id], true);

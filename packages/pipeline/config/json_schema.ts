@@ -145,22 +145,15 @@ function stageSchema(stage: Stage): Json {
   const { $schema: ___, ...drawn } = toJson(seedSchema);
   const { $schema: _, required: __, ...params } = toJson(stage.params);
   const inputs = Object.entries(stage.inputs).map(([name, input]) => {
-    const [kind, takesAll] = "all" in input ? [input.all, true] : [input, false];
     const id = { type: "string" };
-    return [
-      name,
-      takesAll
-        ? {
-          description: `Ids of the stages that make its ${kind.kind}. Default: ${
-            "named" in input && input.named ? "none" : "all that make one"
-          }`,
-          anyOf: [id, { type: "array", items: id }],
-        }
-        : {
-          description: `Id of the stage that makes its ${kind.kind}, if more than one does`,
-          ...id,
-        },
-    ];
+    if (!("all" in input)) {
+      const description = `Id of the stage that makes its ${input.kind}, if more than one does`;
+      return [name, { description, ...id }];
+    }
+    const { all: { kind }, named } = input;
+    const fallback = named ? "none" : "all that make one";
+    const description = `Ids of the stages that make its ${kind}. Default: ${fallback}`;
+    return [name, { description, anyOf: [id, { type: "array", items: id }] }];
   });
   return {
     ...params,
