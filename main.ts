@@ -1,7 +1,6 @@
 /** The app: the runner, and the stages it is given. */
 import { type App, main } from "./packages/pipeline/cli.ts";
 import { fromFileUrl } from "./packages/pipeline/paths.ts";
-import { METRIC_DIRECTIONS } from "./faces/evaluation/metrics.ts";
 import { stages } from "./stages/mod.ts";
 
 export const app: App = {
@@ -18,7 +17,7 @@ export const app: App = {
     "worker            process shards and runs of sweeps for other machines",
     "compute           list what this machine can compute on, and how fast; install TensorFlow",
   ],
-  better: METRIC_DIRECTIONS,
+  better: async () => (await import("./faces/evaluation/metrics.ts")).METRIC_DIRECTIONS,
   project: fromFileUrl(new URL(".", import.meta.url)).replace(/[\\/]$/, ""),
   stages,
   pluginApi: import.meta.resolve("./plugins/plugin_process.ts"),

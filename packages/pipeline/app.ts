@@ -19,6 +19,9 @@ export type RemoteRunEvent =
     | { readonly ended: ChildReport }
   );
 
+/** Metric → whether higher or lower values are better. */
+export type Directions = Readonly<Record<string, "more" | "less">>;
+
 /**
  * An app: its stages and commands, and the services that the runner takes from it.
  *
@@ -54,8 +57,8 @@ export interface App {
    * `packages/pipeline/serve_plugin.ts`
    */
   readonly pluginApi?: string;
-  /** Metric → whether higher or lower values are better. Summaries mark the best of these. */
-  readonly better?: Readonly<Record<string, "more" | "less">>;
+  /** Returns which values of a metric are better. Summaries mark the best of these. */
+  better?(): Promise<Directions>;
   /** Resolves the configured compute backend to an available one. */
   resolveCompute(wanted: Compute): Promise<ResolvedBackend>;
   /** Connects to workers on other machines. */

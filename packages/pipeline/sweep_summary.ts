@@ -1,5 +1,5 @@
 /** Summary of a sweep: a row per combination of values, with mean and spread over seeds. */
-import type { App } from "./app.ts";
+import type { Directions } from "./app.ts";
 import type { StageReport } from "./run/run_report.ts";
 import type { Metrics } from "./stage.ts";
 import { formatNumber, formatTable, formatValue } from "./format.ts";
@@ -105,7 +105,7 @@ export function spreads(runs: readonly Measured[]): MetricStats[] {
  */
 export function summaryLines(
   rows: readonly SummaryRow[],
-  better: App["better"] = {},
+  better: Directions = {},
   room?: number,
 ): string[] {
   const columns = new Map<string, MetricStats>();

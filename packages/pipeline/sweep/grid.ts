@@ -124,10 +124,11 @@ export async function pointsOf(
   call: CommandContext,
 ): Promise<SweepPoint[]> {
   const { file, options } = await configOptions(call);
+  const log = (line: string) => call.reporter.log(line);
   const combinations = await combine(
     sweep,
     seed,
-    () => bestPoints(sweep.best!, artifacts, call.better, (line) => call.reporter.log(line)),
+    async () => await bestPoints(sweep.best!, artifacts, await call.better?.(), log),
   );
   const points: SweepPoint[] = [];
   const problems = new Map<string, Problem>();

@@ -96,7 +96,8 @@ export async function runSweep(
   const ok = runs.length === points.length && runs.every(({ ok }) => ok);
   const result = report(prepared, ok, runs);
   if (result.summary.length > 0) {
-    ["", ...summaryLines(result.summary, call.better, call.reporter.columns()), ""].forEach(log);
+    const better = await call.better?.();
+    ["", ...summaryLines(result.summary, better, call.reporter.columns()), ""].forEach(log);
   }
   return result;
 }

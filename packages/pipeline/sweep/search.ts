@@ -3,7 +3,7 @@
  * points like a grid's, so they run, resume and are summarised like it.
  */
 import { random } from "@reproducible/random/random";
-import type { App } from "../app.ts";
+import type { Directions } from "../app.ts";
 import type { Override } from "../config/override.ts";
 import type { Best, Range } from "../config/sweep_schema.ts";
 import { ConfigError, joinWords, type Location, UsageError } from "../errors.ts";
@@ -74,7 +74,7 @@ function drawValue({ from, to, scale, step }: Range, share: number): number {
 export async function bestPoints(
   { of, by, share }: Best,
   artifacts: string,
-  better: App["better"] = {},
+  better: Directions = {},
   log: (line: string) => void = () => {},
 ): Promise<Record<string, unknown>[]> {
   const listed = runsOfPipeline(of, await new History(artifacts).list());
