@@ -14,18 +14,16 @@ import {
 import { fileNameOf, formerName, typed } from "./pipeline_identity.ts";
 import { Lock, tryLock } from "./cache/file_lock.ts";
 import { ignoreNotFound } from "./paths.ts";
-import type { Metrics } from "./stage.ts";
-import { metricsSchema } from "./stage_record.ts";
+import {
+  type RunReport,
+  runReportShape,
+  type StageReport,
+  stageReportShape,
+} from "./run/run_report.ts";
 import { withoutSecrets } from "./secrets.ts";
 import { parseState, readState, type State, writeState } from "./state.ts";
 
-export interface RecordedStage {
-  readonly id: string;
-  readonly use: string;
-  readonly why: string;
-  readonly seconds: number;
-  readonly status: "ran" | "cached" | "skipped" | "failed";
-  readonly outputs: Readonly<Record<string, string>>;
+export interface RecordedStage extends Readonly<StageReport> {
   /** Set for a stage that has a result, like the next three. */
   readonly fingerprint?: string;
   readonly dependencies?: CacheKeyInputs;
@@ -34,19 +32,16 @@ export interface RecordedStage {
   readonly after?: readonly string[];
 }
 
-export interface RunRecord {
+export interface RunRecord extends Readonly<Omit<RunReport, "stages">> {
   /** Eight hexadecimal digits. */
   readonly id: string;
   /** Its end, or its start if it has not ended; ISO 8601. */
   readonly at: string;
   readonly startedAt?: string;
-  readonly pipeline: string;
   /** Identity of its pipeline; runs of earlier versions have the name alone. */
   readonly file?: string;
-  readonly ok: boolean;
   /** Set for a run that has not ended, by its process: alive or not. */
   readonly state?: "running" | "interrupted";
-  readonly seconds: number;
   readonly seed: number;
   /** Values in place of the YAML's, those of a sweep among them; see `Config`. */
   readonly overrides?: Readonly<Record<string, unknown>>;
@@ -55,8 +50,6 @@ export interface RunRecord {
   readonly compute?: { readonly backend: string; readonly why: string };
   readonly deno?: string;
   readonly platform?: string;
-  readonly metrics: Metrics;
-  readonly cautions?: readonly string[];
   readonly stages: readonly RecordedStage[];
 }
 
@@ -66,23 +59,17 @@ const runSchema = z.object<Shape<Omit<RunRecord, "id"> & { readonly id?: string 
   id: text.optional(),
   at: text,
   startedAt: text.optional(),
-  pipeline: text,
+  ...runReportShape,
   file: text.optional(),
-  ok: z.boolean(),
   state: z.enum(["running", "interrupted"]).optional(),
-  seconds: z.number(),
   seed: z.number(),
   overrides: z.record(text, z.unknown()).optional(),
   point: z.record(text, z.unknown()).optional(),
   compute: z.object({ backend: text, why: text }).optional(),
   deno: text.optional(),
   platform: text.optional(),
-  metrics: metricsSchema,
-  cautions: z.array(text).optional(),
   stages: z.array(z.object<Shape<RecordedStage>>({
-    ...{ id: text, use: text, why: text, seconds: z.number() },
-    status: z.enum(["ran", "cached", "skipped", "failed"]),
-    outputs: z.record(text, text),
+    ...stageReportShape,
     fingerprint: text.optional(),
     dependencies: cacheKeySchema.optional(),
     warnings: z.array(text).optional(),

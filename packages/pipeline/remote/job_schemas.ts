@@ -1,6 +1,6 @@
 /** Schemas of jobs and their results: data, validated on arrival, never code. */
 import { z } from "zod";
-import { metricsSchema } from "../stage_record.ts";
+import { runReportShape, stageReportShape } from "../run/run_report.ts";
 import { orderSchema } from "../sweep/remote_run.ts";
 import { codeSchema, relativePathSchema } from "./compatibility.ts";
 
@@ -46,19 +46,11 @@ export const shardResultSchema = z.strictObject({
 
 /** Report of a run, as its process printed it, with outputs relative to the artifact folder. */
 export const sweepResultSchema = z.strictObject({
-  pipeline: z.string(),
-  ok: z.boolean(),
-  seconds: z.number(),
+  ...runReportShape,
   stages: z.array(z.strictObject({
-    id: z.string(),
-    use: z.string(),
-    status: z.enum(["ran", "cached", "skipped", "failed"]),
-    why: z.string(),
-    seconds: z.number(),
+    ...stageReportShape,
     outputs: z.record(z.string(), relativePathSchema),
   })),
-  metrics: metricsSchema,
-  cautions: z.array(z.string()).optional(),
   run: z.string().optional(),
   error: z.string().optional(),
 });

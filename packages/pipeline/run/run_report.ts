@@ -1,5 +1,8 @@
 /** Machine-readable report of a finished run. */
+import { z } from "zod";
+import type { Shape } from "../fingerprint.ts";
 import type { Metrics } from "../stage.ts";
+import { metricsSchema } from "../stage_record.ts";
 
 export type Status = "ran" | "cached" | "skipped" | "failed";
 
@@ -31,3 +34,18 @@ export interface RunReport {
   /** Sentences that hold for all metrics; see StageResult. */
   cautions?: readonly string[];
 }
+
+const text = z.string();
+
+export const stageReportShape: Shape<StageReport> = {
+  ...{ id: text, use: text, why: text, seconds: z.number() },
+  status: z.enum(["ran", "cached", "skipped", "failed"]),
+  outputs: z.record(text, text),
+};
+
+export const runReportShape: Shape<RunReport> = {
+  ...{ pipeline: text, ok: z.boolean(), seconds: z.number() },
+  stages: z.array(z.strictObject(stageReportShape)),
+  metrics: metricsSchema,
+  cautions: z.array(text).optional(),
+};

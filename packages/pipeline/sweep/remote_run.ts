@@ -53,12 +53,7 @@ export interface RemoteRun {
   readonly stages: Readonly<Record<string, Values>>;
   /** Varied values: key → value. */
   readonly point: Values;
-  readonly selection: {
-    readonly until?: readonly string[];
-    readonly from?: string;
-    readonly only?: string;
-    readonly force?: readonly string[];
-  };
+  readonly selection: Selection;
   /** Id → shared result. */
   readonly given: Used;
   readonly code: CodeVersion;
@@ -68,7 +63,7 @@ export interface RemoteRun {
   readonly backend?: ResolvedBackend;
 }
 
-const values = z.record(z.string(), z.unknown());
+const text = z.string(), values = z.record(text, z.unknown());
 
 /** Cache key inputs of a result without its code; inputs are named by the stages that make them. */
 const needSchema = z.strictObject(cacheKeySchema.omit({ modules: true, packages: true }).shape);
@@ -76,33 +71,25 @@ const needSchema = z.strictObject(cacheKeySchema.omit({ modules: true, packages:
 const { seed, compute } = pipelineSchema.shape;
 
 export const orderSchema: z.ZodType<RemoteRun> = z.strictObject<Shape<RemoteRun>>({
-  file: z.string(),
-  identity: z.string(),
-  name: z.string(),
+  ...{ file: text, identity: text, name: text },
   overrides: values,
-  seed,
-  compute,
+  ...{ seed, compute },
   plugins: z.array(
     relativePathSchema.refine((path) => !path.includes(":"), "expected a file of the project"),
   ),
-  stages: z.record(z.string(), values),
+  stages: z.record(text, values),
   point: values,
-  selection: z.strictObject({
-    until: z.array(z.string()).optional(),
-    from: z.string().optional(),
-    only: z.string().optional(),
-    force: z.array(z.string()).optional(),
+  selection: z.strictObject<Shape<Selection>>({
+    ...{ until: z.array(text).optional(), from: text.optional() },
+    ...{ only: text.optional(), force: z.array(text).optional() },
   }),
   given: z.record(
-    z.string(),
-    z.strictObject({
-      use: z.string().regex(/^[\w-]+$/),
-      fingerprint: z.string().regex(/^[0-9a-f]{64}$/),
-    }),
+    text,
+    z.strictObject({ use: text.regex(/^[\w-]+$/), fingerprint: text.regex(/^[0-9a-f]{64}$/) }),
   ),
   code: codeSchema,
-  needs: z.record(z.string(), needSchema),
-  backend: z.strictObject({ backend: z.string(), why: z.string() }).optional(),
+  needs: z.record(text, needSchema),
+  backend: z.strictObject({ backend: text, why: text }).optional(),
 });
 
 type Tools = Pick<
@@ -113,7 +100,7 @@ type Tools = Pick<
 /** Describes a run for another machine. @throws if plugins lie outside of the project */
 export async function describeRemoteRun(
   planned: Plan,
-  { point, selection, given }: Pick<RemoteRun, "point" | "given"> & { selection: Selection },
+  { point, selection, given }: Pick<RemoteRun, "point" | "given" | "selection">,
   tools: Tools,
 ): Promise<RemoteRun> {
   let backend: ResolvedBackend | undefined;
@@ -121,9 +108,8 @@ export async function describeRemoteRun(
     backend ??= await tools.resolveCompute(wanted);
   const { needs, code } = await needsOf(planned, selection, given, { ...tools, resolveCompute });
   const { file, identity, name, seed, compute } = planned;
-  const { until, from, only, force } = selection;
   return {
-    ...{ identity, name, seed, compute, point, given, needs, code },
+    ...{ identity, name, seed, compute, point, selection, given, needs, code },
     file: displayPath(file, tools.project),
     overrides: withoutSecrets(planned.overrides),
     plugins: pluginsOf(planned, tools.project),
@@ -137,7 +123,6 @@ export async function describeRemoteRun(
         },
       ]),
     ),
-    selection: { until: until && [...until], from, only, force: force && [...force] },
     ...(backend && { backend }),
   };
 }
