@@ -1,7 +1,7 @@
 /** Renders what a data set holds as one self-contained HTML page. */
 import { ageHistogram, genderShares } from "./charts/data_charts.ts";
 import { count } from "./format_result.ts";
-import { document, type Html, html, trusted } from "./html.ts";
+import { document, type Html, html } from "./html.ts";
 import { style } from "./report_style.ts";
 import { sheet } from "./sections/data_section.ts";
 import { table } from "./tables.ts";
@@ -58,7 +58,7 @@ export function dataPage(found: DataFound): string {
   const lacking = (known: number) => count(rows.length - known);
   return document(
     `${name}: data`,
-    html`<style>${trusted(style)}</style>`,
+    html`<style>${style}</style>`,
     html`
       <header>
         <p class="over">${folder}</p>

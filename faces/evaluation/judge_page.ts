@@ -16,7 +16,7 @@ export function judgePage(
   const data = JSON.stringify({ column, correct, suspects }).replaceAll("<", "\\u003c");
   return document(
     title,
-    html`<style>${trusted(style)}
+    html`<style>${style}
 #image { width: min(70vw, 320px); aspect-ratio: 1; border-radius: 10px; }
 button { font: inherit; padding: 8px 14px; margin: 0 8px 8px 0; }</style>`,
     html`

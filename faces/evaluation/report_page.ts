@@ -5,10 +5,10 @@
 import { document, html, trusted } from "./html.ts";
 import type { ModelReport, Report } from "./report_data.ts";
 import { chooseSections, type ChosenSection } from "./report_sections.ts";
+import { style } from "./report_style.ts";
 import { glossarySection } from "./sections/glossary_section.ts";
 import { protocolSection, runFacts } from "./sections/protocol_section.ts";
 import { cards, contents, opening } from "./sections/summary_section.ts";
-import { style } from "./report_style.ts";
 
 /** Policy of a report with a third-party section: no scripts, and nothing leaves the page. */
 const POLICY = `<meta http-equiv="Content-Security-Policy" content="default-src 'none'; ` +
@@ -28,7 +28,7 @@ export async function reportPage(
   const policy = sections.some(({ foreign }) => foreign) && trusted(POLICY);
   return document(
     `${report.pipeline}: gender and age from faces`,
-    html`${policy}<style>${trusted(style)}</style>`,
+    html`${policy}<style>${style}</style>`,
     html`
       <header>
         <p class="over">${report.pipeline}</p>
