@@ -42,7 +42,7 @@ export default defineStage({
     },
   ),
   async run(inputs, params, context) {
-    const { trainJoint } = await import("../faces/training/stage_training.ts");
+    const { trainJoint } = await import("../faces/training/train_model.ts");
     return await trainJoint(inputs, { networks, params, context });
   },
 });

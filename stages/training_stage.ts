@@ -64,7 +64,7 @@ export function defineTraining<F extends z.ZodRawShape>(
     /** Returns the task, and the network that is meant without one. */
     learn(
       params: z.output<z.ZodObject<F>>,
-      tasks: typeof import("../faces/training/stage_training.ts"),
+      tasks: typeof import("../faces/training/train_model.ts"),
     ): { task: Task | ValuesTask; network: string };
   },
 ): Stage {
@@ -84,7 +84,7 @@ export function defineTraining<F extends z.ZodRawShape>(
     ...{ ...trainingStage, name, summary, outputs: { model } },
     params: trainingStageParams(params, aliases, unused as never),
     async run(inputs, params, context) {
-      const training = await import("../faces/training/stage_training.ts");
+      const training = await import("../faces/training/train_model.ts");
       const { task, network } = learn(params as never, training);
       const options = { task, network, networks, params: params as never, context };
       return await training.trainSingle(inputs, options);

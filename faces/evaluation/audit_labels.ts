@@ -17,9 +17,14 @@ import { findSourceFaces, openFaces } from "../detection/faces_artifact.ts";
 import { decodeOutputs } from "../training/further_metrics.ts";
 import { loadModel } from "../training/model_files.ts";
 import { openPredictor } from "../training/predictor.ts";
-import { classTask, quantityTask, trainSingle } from "../training/stage_training.ts";
 import { classesOf, labelOf, readPeople } from "../training/targets.ts";
-import type { ModelTraining, Task } from "../training/train_model.ts";
+import {
+  classTask,
+  type ModelTraining,
+  quantityTask,
+  type Task,
+  trainSingle,
+} from "../training/train_model.ts";
 import type { NetworkDefinition } from "../training/training_definitions.ts";
 import { suspectLabels } from "./error_curves.ts";
 import { imageDataUrl, thumbnail } from "./image_data_urls.ts";

@@ -1,31 +1,33 @@
 /** Data augmentation: geometry, resolution, color, noise, random erasing. */
+import { z } from "zod";
 import type { Rng } from "../../packages/random/random.ts";
 
+const share = (max: number) => z.number().min(0).max(max);
+
 /** Limits of augmentation. Each change is drawn uniformly from [-limit, limit]. */
-export interface Augmentation {
-  /** True to flip half of the images horizontally. */
-  flip: boolean;
-  /** Translation, as a share of the width, in whole pixels. */
-  shift: number;
-  /** Brightness, as a share of white. */
-  light: number;
-  /** Contrast: relative change of the distance from mid-gray. */
-  contrast: number;
-  /** Saturation: relative change of the distance from gray. */
-  saturation: number;
-  /** Random erasing: maximum side of the erased square, as a share of the width. */
-  erase: number;
-  /** Relative change of scale. */
-  zoom: number;
-  /** Rotation in degrees. */
-  rotate: number;
-  /** Maximum reduction of the resolution: the image is scaled down and up again. */
-  lowResolution: number;
-  /** Share of the images without color. */
-  grayscale: number;
-  /** Maximum standard deviation of Gaussian noise, as a share of white. */
-  noise: number;
-}
+export const augmentation = z.strictObject({
+  flip: z.boolean().default(true).describe("Flip half of the images horizontally"),
+  shift: share(0.5).default(0.1).describe(
+    "Maximum translation, as a share of the width, in whole pixels",
+  ),
+  light: share(1).default(0.1).describe("Maximum change of brightness, as a share of white"),
+  contrast: share(1).default(0.2).describe("Maximum relative change of contrast"),
+  saturation: share(1).default(0.2).describe("Maximum relative change of saturation"),
+  erase: share(1).default(0).describe(
+    "Random erasing: maximum side of the erased square, as a share of the width",
+  ),
+  zoom: share(0.5).default(0).describe("Maximum relative change of scale"),
+  rotate: share(45).default(0).describe("Maximum rotation, degrees"),
+  lowResolution: share(0.5).default(0).describe(
+    "Maximum reduction of the resolution, as a share of the width: scaled down and up again",
+  ),
+  grayscale: share(1).default(0).describe("Share of the images without color"),
+  noise: share(0.5).default(0).describe(
+    "Maximum standard deviation of Gaussian noise, as a share of white",
+  ),
+});
+
+export type Augmentation = z.output<typeof augmentation>;
 
 /** A map of pixels, row by row: x' = a x + b y + c, y' = d x + e y + f. */
 type Affine = readonly [a: number, b: number, c: number, d: number, e: number, f: number];

@@ -4,8 +4,9 @@
  */
 import { z } from "zod";
 import type { Tensor } from "@tensorflow/tfjs-core";
+import { type Choice, chosen } from "../../packages/pipeline/define.ts";
 import { ageBins, type AgeEstimator, ageReadings } from "./network_options.ts";
-import { defineLoss, type Head, type Tf } from "./training_definitions.ts";
+import { defineLoss, type Head, type LossDefinition, type Tf } from "./training_definitions.ts";
 
 /** Computes the cross-entropy of each row of logits with probabilities. */
 function crossEntropies(tf: Tf, logits: Tensor, labels: Tensor): Tensor {
@@ -249,3 +250,43 @@ export const losses = [
     head: ({ weight }) => ordinalHead(weight),
   }),
 ];
+
+/** A loss that a parameter names. */
+export interface ChosenLoss {
+  /** Default: crossEntropy or mae. */
+  loss?: Choice;
+  /** Weight of the head's loss. */
+  weight: number;
+  /** Default options of ageDistribution. */
+  defaults?: object;
+}
+
+/**
+ * Returns the head of a loss.
+ * @param classes null for years
+ * @param targets those of the training set
+ */
+export function headOf(
+  { loss, weight, defaults }: ChosenLoss,
+  { task, classes }: { task: string; classes: readonly unknown[] | null },
+  targets: readonly number[],
+  plugins: readonly LossDefinition[],
+): Head {
+  const all = [...losses, ...plugins];
+  const { definition, options } = chosen(loss, all, classes ? "crossEntropy" : "mae");
+  const wanted = classes ? "classes" : "years";
+  if (!definition.of.includes(wanted)) {
+    const fitting = all.filter(({ of }) => of.includes(wanted)).map(({ name }) => name).join(", ");
+    throw new Error(
+      `Cannot train ${task} with loss "${definition.name}": it is a loss of ` +
+        `${definition.of.join(" or ")}, and the network predicts ${wanted}. Use one of ${fitting}.`,
+    );
+  }
+  if (task !== "age" && ["ageDistribution", "ordinal"].includes(definition.name)) {
+    throw new Error(
+      `Cannot train ${task} with loss "${definition.name}": it is of ages. Use mae, mse or huber.`,
+    );
+  }
+  const own = definition.name === "ageDistribution" ? { ...defaults, ...options } : options;
+  return definition.head({ ...own, weight, classes: classes?.length ?? null, targets } as never);
+}

@@ -2,28 +2,34 @@
 import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
+import type { z } from "zod";
 import { openBackend } from "../../packages/compute/open_backend.ts";
 import type { Backend } from "../../packages/compute/backends.ts";
 import { type Choice, chosen, type Definition } from "../../packages/pipeline/define.ts";
 import { counted } from "../../packages/pipeline/causes.ts";
-import { augment, type Augmentation } from "./augment.ts";
+import type { StageContext, StageResult } from "../../packages/pipeline/stage.ts";
+import { augment } from "./augment.ts";
 import { applyInit } from "./initial_weights.ts";
-import { quantityHead } from "./losses.ts";
+import { type ChosenLoss, headOf, quantityHead } from "./losses.ts";
+import { saveModel } from "./model_files.ts";
+import type { Initializer } from "./network_options.ts";
 import { classification, jointHead, regression, type SingleObjective } from "./objective.ts";
 import {
+  chooseNetwork,
   type ChosenNetwork,
   extractHead,
   multiHeadModel,
   multiplyAdds,
   singleHeadModel,
 } from "./build_network.ts";
-import { checkExports, saveTrained } from "./save_model.ts";
+import { checkExports, writeExports } from "./save_model.ts";
 import type { ChosenOptimizer } from "./optimizer.ts";
 import { optimizers } from "./optimizers.ts";
 import { samplings } from "./sampling.ts";
 import { schedules } from "./schedule.ts";
 import type {
   Head,
+  NetworkDefinition,
   OptimizerDefinition,
   SamplingDefinition,
   ScheduleDefinition,
@@ -34,22 +40,23 @@ import { calibrate, chooseThreshold, rowsOf } from "./prediction_interval.ts";
 import { hasDistribution, withDistribution } from "./with_distribution.ts";
 import { openPredictor } from "./predictor.ts";
 import { askTeachers } from "./teacher.ts";
-import type { ModelParams } from "./trained_models.ts";
-import { classesOf, labelOf } from "./targets.ts";
-import { type EarlyStoppingOptions, train } from "./train.ts";
+import { ageClasses, classesOf, genderClasses, labelOf } from "./targets.ts";
+import { train } from "./train.ts";
 import {
   artifactsOf,
   chooseTrainer,
+  type Compared,
   compareWithConstant,
-  type FitObserved,
+  foldersOf,
   follow,
   headHistory,
   type InputFolders,
   openTrainingData,
+  type StageInputs,
   type TrainingContext,
 } from "./training_data.ts";
-import type { ExportFormat } from "./training_params.ts";
-import type { TrainingRecord } from "./training_record.ts";
+import type { jointParams, TrainingParams } from "./training_params.ts";
+import { type TrainingRecord, writeRecord } from "./training_record.ts";
 
 /** A task that a network learns; `classes` is null for a quantity, such as age in years. */
 export type Task = Pick<TrainingRecord, "task" | "variant" | "classes">;
@@ -58,6 +65,24 @@ export type Task = Pick<TrainingRecord, "task" | "variant" | "classes">;
 export interface ValuesTask {
   task: string;
   classes: "values";
+}
+
+/** Returns the task of a column's classes. */
+export function classTask(target: string): Task | ValuesTask {
+  return target === "gender"
+    ? { task: "gender", variant: "binary", classes: [...genderClasses] }
+    : { task: target, classes: "values" };
+}
+
+/** Returns the task of a column's numbers. */
+export function quantityTask(target: string): Task {
+  return { task: target, variant: "regression", classes: null };
+}
+
+/** Returns the task of ages: years, or bands of them. */
+export function ageTask(variant: "regression" | keyof typeof ageClasses): Task {
+  if (variant === "regression") return quantityTask("age");
+  return { task: "age", variant, classes: [...ageClasses[variant]] };
 }
 
 /** Network, tasks and parameters of a training. */
@@ -72,30 +97,67 @@ export interface ModelTraining {
    */
   heads?(targets: readonly (readonly number[])[], tasks: readonly Task[]): Head[];
   /** `init`: default new weights; `teacher`: default none; one needs `heads`. */
-  params: ModelParams & {
-    batchSize: number;
-    epochs: number;
-    learningRate: number;
-    weightDecay?: number;
-    /** Default: adamw. */
-    optimizer?: Choice;
-    /** Default: shuffle. */
-    sampling?: Choice;
-    /** Default: constant. */
-    schedule?: Choice;
-    warmup?: number;
-    augment?: Augmentation | false;
-    /** Default: none. */
-    earlyStopping?: EarlyStoppingOptions;
-    batchNormMomentum: number;
-    export: readonly ExportFormat[];
-    /** Test-time augmentation. */
-    mirror?: boolean;
-    /** Maximum share of errors among predicted classes that are not uncertain. Default: none is. */
-    abstain?: number;
-    /** Further metrics of the validation set after each epoch. Default: none. */
-    metrics?: readonly Choice[];
+  params: TrainingParams;
+}
+
+/** Everything that both kinds of training need from a stage. */
+interface StageTraining<P> {
+  /** The built-in networks. */
+  networks: readonly NetworkDefinition[];
+  params: P;
+  context: StageContext;
+}
+
+/** Trains a network for one task and writes the stage's model. */
+export async function trainSingle(
+  inputs: StageInputs,
+  { task, network, networks, params, context }:
+    & StageTraining<TrainingParams & { network?: Choice; loss?: Choice }>
+    & {
+      task: Task | ValuesTask;
+      /** Default network. */
+      network: string;
+    },
+): ReturnType<typeof trainModel> {
+  const { loss, teacher } = params, folders = foldersOf(inputs);
+  const plain = loss === undefined && teacher === undefined && folders.teachers.length === 0;
+  const all = [...networks, ...pluginsOf<NetworkDefinition>(context, "network")];
+  const training: ModelTraining = {
+    tasks: { model: task },
+    params,
+    network: chooseNetwork(params.network, all, network, params),
+    heads: plain ? undefined : ([targets], [task]) => [
+      headOf({ loss, weight: 1 }, task, targets, pluginsOf(context, "loss")),
+    ],
   };
+  return await trainModel(training, folders, context.outputs, context);
+}
+
+/** Trains a network with a head for gender and one for age, and writes both models. */
+export async function trainJoint(
+  inputs: StageInputs,
+  { networks, params, context }: StageTraining<
+    z.output<z.ZodObject<typeof jointParams>> & { network: Choice; initializer?: Initializer }
+  >,
+): ReturnType<typeof trainModel> {
+  const { weights, heads, age, ageSpread: spread, ageReading: reading } = params;
+  const losses: ChosenLoss[] = [
+    { loss: heads?.gender?.loss, weight: weights.gender },
+    {
+      loss: heads?.age?.loss ?? (age === "years" ? "mae" : "ageDistribution"),
+      weight: weights.age,
+      defaults: { spread, reading },
+    },
+  ];
+  const all = [...networks, ...pluginsOf<NetworkDefinition>(context, "network")];
+  const training: ModelTraining = {
+    tasks: { gender: classTask("gender"), age: quantityTask("age") },
+    params,
+    network: chooseNetwork(params.network, all, "deep", { ...params, heads: 2 }),
+    heads: (targets, tasks) =>
+      losses.map((loss, i) => headOf(loss, tasks[i], targets[i], pluginsOf(context, "loss"))),
+  };
+  return await trainModel(training, foldersOf(inputs), context.outputs, context);
 }
 
 /**
@@ -105,12 +167,13 @@ export interface ModelTraining {
  */
 export async function trainModel(
   training: ModelTraining,
-  folders: InputFolders,
+  { teachers: taughtBy = [], ...folders }: InputFolders,
   outputs: Readonly<Record<string, string>>,
   context: TrainingContext,
-): Promise<{ observed: FitObserved }> {
+): Promise<StageResult> {
   const { params, network } = training, { augment: limits, warmup } = params;
-  const optimizing = chooseOptimizer(params, context);
+  const { seed, signal } = context, info = (message: string) => context.info(message);
+  const optimizing = chooseOptimizer(params, pluginsOf(context, "optimizer"));
   const schedule = chosen(params.schedule, [
     ...schedules,
     ...pluginsOf<ScheduleDefinition>(context, "schedule"),
@@ -119,79 +182,86 @@ export async function trainModel(
   const sampling = chosen(params.sampling, orders, "shuffle");
   const taskNames = Object.values(training.tasks).map(({ task }) => task);
   using opened = await openTrainingData(folders);
-  const { images, size, people } = opened;
-  if (params.abstain !== undefined && opened.calibration.length === 0) {
+  const { images, size, people, preprocessing, datasets, calibration } = opened;
+  if (params.abstain !== undefined && calibration.length === 0) {
     throw new Error(
       `Cannot choose the threshold of abstain ${params.abstain}: it comes from a calibration set, and ` +
         "the splits have none. Set split.calibration, such as 0.2, or remove abstain.",
     );
   }
-  const tasks = Object.entries(training.tasks).map(([output, { task, ...rest }]) => {
-    if (rest.classes !== "values") return [output, { task, ...rest } as Task] as const;
-    const classes = classesOf(task, Array.from(opened.rows.train, (row) => people[row]));
-    const variant = classes.length === 2 ? "binary" as const : "multiclass" as const;
-    return [output, { task, variant, classes }] as const;
-  });
-  const labels = tasks.map(([, task]) => people.map((person) => labelOf(task, person)));
-  /** Ages of each image that are intervals, of a task in years. */
-  const intervals = tasks.map(([, { task, classes }]) =>
-    task === "age" && !classes && people.some(({ ageInterval }) => ageInterval)
+  const tasks = Object.entries(training.tasks).map(([output, written]) => {
+    let task = written as Task;
+    if (written.classes === "values") {
+      const classes = classesOf(
+        written.task,
+        Array.from(opened.rows.train, (row) => people[row]),
+      );
+      const variant = classes.length === 2 ? "binary" : "multiclass";
+      task = { task: written.task, variant, classes };
+    }
+    const labels = people.map((person) => labelOf(task, person));
+    /** Ages of each image that are intervals, of a task in years. */
+    const intervals = task.task === "age" && !task.classes &&
+        people.some(({ ageInterval }) => ageInterval)
       ? people.map(({ ageInterval }) => ageInterval)
-      : undefined
-  );
-  const taught = params.teacher !== undefined || (folders.teachers ?? []).length > 0;
-  const labelled = (row: number) => !Number.isNaN(labels[0][row]) || intervals[0]?.[row];
+      : undefined;
+    return { output, task, labels, intervals };
+  });
+  const [first] = tasks;
+  const taught = params.teacher !== undefined || taughtBy.length > 0;
+  const labelled = (row: number) => !isNaN(first.labels[row]) || first.intervals?.[row];
   // A single head trains on rows that have its label, or a teacher; of several, each is masked.
   const rows = tasks.length > 1 ? opened.rows : {
     train: taught ? opened.rows.train : opened.rows.train.filter(labelled),
     validation: opened.rows.validation.filter(labelled),
   };
-  const inputs = { ...opened, rows };
   const [all, used] = [opened.rows, rows].map(({ train, validation }) =>
     train.length + validation.length
   );
   if (used < all) {
     const out = counted(all - used, "image");
-    context.info(`${out} of ${all} without a label of ${taskNames[0]} are left out`);
+    info(`${out} of ${all} without a label of ${taskNames[0]} are left out`);
   }
-  for (const [i, [, { task }]] of tasks.entries()) {
-    for (const [set, at] of Object.entries(rows)) {
-      if (opened.rows[set as keyof typeof rows].length === 0) continue;
-      if (at.some((row) => !Number.isNaN(labels[i][row]))) continue;
-      if (set === "train" && intervals[i]?.some((interval) => interval)) continue;
-      const what = intervals[i]
+  for (const { task: { task, classes }, labels, intervals } of tasks) {
+    for (const set of ["train", "validation"] as const) {
+      if (opened.rows[set].length === 0 || rows[set].some((row) => !isNaN(labels[row]))) continue;
+      if (set === "train" && intervals?.some((interval) => interval)) continue;
+      const what = intervals
         ? "an exact label of it, only intervals"
-        : tasks[i][1].classes === null
+        : classes === null
         ? "a number of it"
         : "a label of it";
       throw new Error(`Cannot train ${task}: no image of the ${set} set has ${what}. Add some.`);
     }
   }
-  const [[, { classes }]] = tasks;
   const made = training.heads?.(
-    labels.map((of) => Array.from(rows.train, (row) => of[row]).filter((label) => !isNaN(label))),
-    tasks.map(([, task]) => task),
+    tasks.map(({ labels }) =>
+      Array.from(rows.train, (row) => labels[row]).filter((label) => !isNaN(label))
+    ),
+    tasks.map(({ task }) => task),
   );
-  const masked = labels.some((of) => [...rows.train, ...rows.validation].some((i) => isNaN(of[i])));
+  const both = Int32Array.from([...rows.train, ...rows.validation]);
+  const masked = tasks.some(({ labels }) => both.some((row) => isNaN(labels[row])));
   await openBackend(context.compute as Backend);
   const artifacts = artifactsOf(context) ?? "";
   const teachers = !taught ? [] : await askTeachers(
-    { teacher: params.teacher, folders: folders.teachers },
-    tasks.map(([, task], i) => ({ ...task, reading: made?.[i].reading })),
-    images,
-    Int32Array.from([...rows.train, ...rows.validation]),
-    { artifacts, signal: context.signal, info: (message) => context.info(message) },
+    { teacher: params.teacher, folders: taughtBy },
+    tasks.map(({ task }, i) => ({ ...task, reading: made?.[i].reading })),
+    ...[images, both, { artifacts, signal, info }] as const,
   );
-  const joint = made ?? (intervals[0] && [quantityHead(1)]);
+  const { classes } = first.task;
+  const joint = made ?? (first.intervals && [quantityHead(1)]);
   const objective = joint
-    ? jointHead(joint, { masked, teachers, intervals: intervals.map((of) => of !== undefined) })
+    ? jointHead(joint, { masked, teachers, intervals: tasks.map(({ intervals }) => !!intervals) })
     : classes === null
     ? regression()
     : classification(classes.length);
   const heads = joint ?? [objective as SingleObjective];
   const metrics = chooseMetrics(params.metrics ?? [], pluginsOf(context, "metric"));
-  const unfit = metrics.find(({ of }) =>
-    tasks.every(([, { classes }]) => of !== (classes ? "classes" : "years"))
+  const metricsOf = (classes: Task["classes"]) =>
+    metrics.filter(({ of }) => of === (classes ? "classes" : "years"));
+  const unfit = metrics.find((metric) =>
+    !tasks.some(({ task }) => metricsOf(task.classes).includes(metric))
   );
   if (unfit) {
     throw new Error(
@@ -215,25 +285,29 @@ export async function trainModel(
   const warning = batchNormWarmupWarning({ ...params, earlyStopping }, rows.train.length);
   if (warning !== undefined) context.warn(warning);
 
-  const { name, initializer } = network, trunk = network.trunk(size), { seed } = context;
+  const { name, initializer } = network, trunk = network.trunk(size);
   const columns = made?.reduce((sum, head) => sum + head.columns, 0);
   const model = columns === undefined
     ? singleHeadModel(name, trunk, classes?.length ?? null, initializer, seed)
     : multiHeadModel(name, trunk, columns, initializer, seed);
   /** Calls `use` with the network of one task. */
-  const withNetwork = async (i: number, use: (network: LayersModel) => unknown) => {
-    if (!made) return void await use(model);
+  const withNetwork = async <T>(
+    i: number,
+    use: (network: LayersModel) => T,
+  ): Promise<Awaited<T>> => {
+    if (!made) return await use(model);
     const start = made.slice(0, i).reduce((sum, { columns }) => sum + columns, 0);
     const { columns, reading } = made[i];
-    const slice = { name: tasks[i][1].task, start, columns, reading };
-    const network = extractHead(model, trunk, slice);
+    const network = extractHead(model, trunk, {
+      ...{ name: tasks[i].task.task, start, columns, reading },
+    });
     try {
-      await use(network);
+      return await use(network);
     } finally {
       network.dispose();
     }
   };
-  const initHeads = tasks.map(([, task], i) => ({
+  const initHeads = tasks.map(({ task }, i) => ({
     ...task,
     columns: made?.[i].columns ?? task.classes?.length ?? 1,
   }));
@@ -241,36 +315,30 @@ export async function trainModel(
     const init = params.init === undefined
       ? undefined
       : await applyInit(model, params.init, initHeads, artifacts, tf);
-    if (init) context.info(init.summary);
+    if (init) info(init.summary);
     for (const i of tasks.keys()) {
       await withNetwork(i, (network) => checkExports(network, params.export));
     }
     /** Computes further metrics of a task on the validation set. */
     const furtherOf = async (i: number): Promise<Record<string, number | null>> => {
-      const classes = tasks[i][1].classes?.length;
-      const fitting = metrics.filter(({ of }) => of === (classes ? "classes" : "years"));
-      const at = rows.validation.filter((row) => !Number.isNaN(labels[i][row]));
-      const all = Array.from(at);
-      let outputs: Float32Array = new Float32Array();
-      if (fitting.length > 0) {
-        await withNetwork(i, async (network) => {
-          const { signal } = context;
-          // The predictor's engine does not take frozen layers.
-          if (init?.frozen.length) outputs = await predictRows(network, images, at, { signal });
-          else {
-            await using predictor = await openPredictor(network);
-            outputs = await predictor.predict(images, at, { signal });
-          }
-        });
-      }
+      const { task, labels } = tasks[i], fitting = metricsOf(task.classes);
+      if (fitting.length === 0) return {};
+      const at = rows.validation.filter((row) => !isNaN(labels[row])), all = Array.from(at);
+      const predicted = await withNetwork(i, async (network) => {
+        // The predictor's engine does not take frozen layers.
+        if (init?.frozen.length) return await predictRows(network, images, at, { signal });
+        await using predictor = await openPredictor(network);
+        return await predictor.predict(images, at, { signal });
+      });
+      const classes = task.classes?.length;
       const scored = {
-        ...{ truth: all.map((row) => labels[i][row]), ...decodeOutputs(outputs, classes), classes },
+        ...{ truth: all.map((row) => labels[row]), ...decodeOutputs(predicted, classes), classes },
         ...{ gender: all.map((row) => people[row].gender), age: all.map((row) => people[row].age) },
       };
       const values: Record<string, number | null> = {};
       for (const { name, compute } of fitting) {
         const value = await compute(scored);
-        values[`val_${name}`] = Number.isNaN(value) ? null : value;
+        values[`val_${name}`] = isNaN(value) ? null : value;
       }
       return values;
     };
@@ -279,43 +347,38 @@ export async function trainModel(
       i: number,
       network: LayersModel,
     ): Promise<Pick<TrainingRecord, "interval" | "abstention">> => {
-      const at = opened.calibration.filter((row) => !Number.isNaN(labels[i][row]));
-      const { abstain } = params, { task, classes } = tasks[i][1];
-      if (opened.calibration.length === 0 || (classes && abstain === undefined)) return {};
+      const { task: { task, classes }, labels } = tasks[i], { abstain, mirror } = params;
+      const at = calibration.filter((row) => !isNaN(labels[row]));
+      if (calibration.length === 0 || (classes && abstain === undefined)) return {};
       const whole = hasDistribution(network) ? withDistribution(network) : network;
       await using predictor = await openPredictor(whole);
-      const { signal } = context;
-      const said = await predictor.predict(images, at, { mirror: params.mirror, signal });
-      const truth = Array.from(at, (row) => labels[i][row]);
+      const predicted = rowsOf(await predictor.predict(images, at, { mirror, signal }), at.length);
+      const truth = Array.from(at, (row) => labels[row]), n = counted(at.length, "image");
       if (classes) {
-        const abstention = chooseThreshold(rowsOf(said, at.length), truth, abstain!);
+        const abstention = chooseThreshold(predicted, truth, abstain!);
         if (abstention.confidence === null) {
           context.warn(
-            `all predictions of ${task} count as uncertain: on the ${
-              counted(at.length, "image")
-            } of the ` +
-              `calibration set, no probability keeps errors at abstain ${abstain}. Raise abstain or ` +
-              "split.calibration",
+            `all predictions of ${task} count as uncertain: on the ${n} of the calibration set, no ` +
+              `probability keeps errors at abstain ${abstain}. Raise abstain or split.calibration`,
           );
         }
         return { abstention };
       }
-      const interval = calibrate(rowsOf(said, at.length), truth);
-      if (!interval) {
-        context.warn(
-          `${counted(at.length, "image")} of the calibration set with an exact ` +
-            `${task} are too few for intervals: at least 9 are needed; raise split.calibration`,
-        );
-      }
-      return interval ? { interval } : {};
+      const interval = calibrate(predicted, truth);
+      if (interval) return { interval };
+      context.warn(
+        `${n} of the calibration set with an exact ${task} are too few for intervals: at least 9 are ` +
+          "needed; raise split.calibration",
+      );
+      return {};
     };
     const { seconds: secondsPerEpoch, computedBy, ...result } = await train({
       ...{ model, objective, images, rows },
-      targets: people.flatMap((_, i) => [
-        ...labels.map((of) => of[i]),
-        ...intervals.flatMap((of) => of ? of[i] ?? [NaN, NaN] : []),
+      targets: people.flatMap((_, row) => [
+        ...tasks.map(({ labels }) => labels[row]),
+        ...tasks.flatMap(({ intervals }) => intervals ? intervals[row] ?? [NaN, NaN] : []),
         ...teachers.flatMap((one) =>
-          one ? Array.from(one.outputs.subarray(i * one.values, (i + 1) * one.values)) : []
+          one ? Array.from(one.outputs.subarray(row * one.values, (row + 1) * one.values)) : []
         ),
       ]),
       ...params,
@@ -328,14 +391,12 @@ export async function trainModel(
         const data = { person: (row: number) => people[row], random, tasks: taskNames };
         return sampling.definition.order(rows, data, sampling.options);
       },
-      schedule: schedule.definition.name === "constant"
-        ? undefined
-        : schedule.definition.factor({ warmup, ...schedule.options }),
+      schedule: schedule.definition.factor({ warmup, ...schedule.options }),
       augment: limits ? (batch, random) => augment(batch, size, limits, random) : undefined,
-      seed: context.seed,
+      seed,
       trainer: async (options) => {
         const trainer = await chooseTrainer(context)(options);
-        context.info(
+        info(
           `network ${network.use}: ${model.countParams().toLocaleString("en")} parameters, ` +
             `${multiplyAdds(model).toLocaleString("en")} multiply-adds per image`,
         );
@@ -345,54 +406,61 @@ export async function trainModel(
       onEpoch: follow(
         context,
         params.epochs,
-        tasks.map(([output], i) => ({ output, ...heads[i] })),
+        tasks.map(({ output }, i) => ({ output, metric: heads[i].metric })),
       ),
-      furtherMetrics: metrics.length === 0 ? undefined : async () => {
-        const further = [];
-        for (const i of tasks.keys()) further.push(await furtherOf(i));
-        return further;
-      },
-      signal: context.signal,
-      info: (message) => context.info(message),
-      progress: context.progress,
+      furtherMetrics: metrics.length === 0
+        ? undefined
+        : () => Array.fromAsync(tasks.keys(), furtherOf),
+      ...{ signal, info, progress: context.progress },
     });
     // The predictor's engine does not take frozen layers.
     for (const name of init?.frozen ?? []) model.getLayer(name).trainable = true;
-    const validation: FitObserved["validation"] = {};
-    for (const [i, [output, task]] of tasks.entries()) {
+    const { stoppedEarly, bestEpoch, weightsOfEpoch } = result;
+    const { mirror, learningRate } = params;
+    const recorded = params.weightDecay === undefined
+      ? params
+      : { ...params, weightDecay: optimizing.weightDecay };
+    const validation: Record<string, Compared> = {};
+    for (const [i, { output, task, labels, intervals }] of tasks.entries()) {
       const { loss, metric } = heads[i] as Pick<TrainingRecord, "loss" | "metric">;
-      const history = headHistory(result.history, i), kept = history[result.weightsOfEpoch - 1];
+      const history = headHistory(result.history, i);
       const compared = compareWithConstant(
-        { task: task.task, metric, learningRate: params.learningRate },
-        ...[kept, labels[i], rows, context, intervals[i]] as const,
+        { task: task.task, metric, learningRate },
+        ...[history[weightsOfEpoch - 1], labels, rows, context, intervals] as const,
       );
-      const recorded = params.weightDecay === undefined
-        ? params
-        : { ...params, weightDecay: optimizing.weightDecay };
-      const spec = {
-        // The order of keys in training.json counts for its digest.
-        ...(tasks.length > 1
-          ? {}
-          : { task: task.task, variant: task.variant, params: recorded, loss, metric }),
-        ...{ ...task, loss, metric, params: recorded, compared },
-      };
       await withNetwork(i, async (network) => {
-        const whole = { ...spec, ...await calibrated(i, network) };
-        await saveTrained(network, outputs[output], whole, result, history, inputs, context);
+        const record: TrainingRecord = {
+          // The order of keys in training.json counts for its digest.
+          ...(tasks.length > 1
+            ? {}
+            : { task: task.task, variant: task.variant, params: recorded, loss, metric }),
+          ...{ ...task, loss, metric, params: recorded },
+          ...await calibrated(i, network),
+          input: { size, channels: "RGB", divisor: 255, ...(mirror !== undefined && { mirror }) },
+          ...{ preprocessing, seed, backend: context.compute },
+          counts: { train: rows.train.length, validation: rows.validation.length },
+          datasets,
+          weights: network.countParams(),
+          multiplyAdds: multiplyAdds(network),
+          ...{ epochs: history.length, stoppedEarly, bestEpoch, weightsOfEpoch },
+          ...(compared.worse && { constantBaseline: compared.constantBaseline }),
+        };
+        const folder = outputs[output];
+        await saveModel(network, folder);
+        await writeRecord(folder, record, history);
+        await writeExports(network, folder, record, params.export);
       });
       validation[task.task] = compared;
     }
-    const { history, stoppedEarly, weightsOfEpoch } = result;
-    const scores = tasks.map(([, { task }], i) =>
+    const { history } = result, epochs = counted(history.length, "epoch");
+    const scores = tasks.map(({ task: { task } }, i) =>
       `${tasks.length > 1 ? `${task} ` : ""}val_${heads[i].metric} ` +
       validation[task].val_metric.toPrecision(3)
     );
-    context.info(
-      `${stoppedEarly ? "stopped early after" : "trained for"} ${
-        counted(history.length, "epoch")
-      }; weights of epoch ${weightsOfEpoch}: ` +
-        `val_loss ${history[weightsOfEpoch - 1].val_loss.toPrecision(3)}, ${scores.join(", ")}; ` +
-        `${model.countParams().toLocaleString("en")} parameters`,
+    info(
+      `${stoppedEarly ? "stopped early after" : "trained for"} ${epochs}; weights of epoch ` +
+        `${weightsOfEpoch}: val_loss ${history[weightsOfEpoch - 1].val_loss.toPrecision(3)}, ` +
+        `${scores.join(", ")}; ${model.countParams().toLocaleString("en")} parameters`,
     );
     return { observed: { secondsPerEpoch, computedBy, validation } };
   } finally {
@@ -407,11 +475,10 @@ function pluginsOf<D extends Definition>({ definitions }: TrainingContext, kind:
 
 /** Returns the optimizer that parameters name, with the options of the loop around it. */
 function chooseOptimizer(
-  { optimizer: written, weightDecay }: ModelTraining["params"],
-  context: TrainingContext,
+  { optimizer: written, weightDecay }: TrainingParams,
+  plugins: readonly OptimizerDefinition[],
 ): { optimizer: ChosenOptimizer; weightDecay: number; averaging?: number } {
-  const all = [...optimizers, ...pluginsOf<OptimizerDefinition>(context, "optimizer")];
-  const { definition, options } = chosen(written, all, "adamw");
+  const { definition, options } = chosen(written, [...optimizers, ...plugins], "adamw");
   const { clipNorm, averaging, learningRate: _, ...own } = options as {
     clipNorm?: number;
     averaging?: number;
@@ -430,7 +497,7 @@ function chooseOptimizer(
  */
 export function batchNormWarmupWarning(
   params: Required<
-    Pick<ModelTraining["params"], "batchSize" | "epochs" | "batchNormMomentum" | "earlyStopping">
+    Pick<TrainingParams, "batchSize" | "epochs" | "batchNormMomentum" | "earlyStopping">
   >,
   trainingImages: number,
 ): string | undefined {

@@ -1,7 +1,6 @@
 /** Inputs, trainer and logging shared by all trainings. */
 import { basename, dirname, join, resolve } from "node:path";
-import type { Definition } from "../../packages/pipeline/define.ts";
-import type { Artifact } from "../../packages/pipeline/stage.ts";
+import type { Artifact, StageContext } from "../../packages/pipeline/stage.ts";
 import type { Preprocessing } from "../images/preprocessing.ts";
 import { NpyFile, readNpy } from "../../packages/formats/npy.ts";
 import { mean, median } from "../../packages/statistics/prediction_metrics.ts";
@@ -12,7 +11,11 @@ import { type FullEpoch, type JointEpoch, liveCurves } from "./training_record.t
 import { type Person, readPeople } from "./targets.ts";
 import { TfjsTrainer } from "./tfjs_trainer.ts";
 import { epochLine, type TrainOptions } from "./train.ts";
-import type { Trainer, TrainerOptions } from "./trainer.ts";
+
+/** The artifacts that a training stage reads. */
+export type StageInputs = Readonly<
+  { dataset: Artifact; splits: Artifact; teachers: readonly Artifact[] }
+>;
 
 /** Folders of the artifacts that training reads. */
 export interface InputFolders {
@@ -23,29 +26,18 @@ export interface InputFolders {
 }
 
 /** Returns the folders of a training stage's inputs. */
-export function foldersOf(
-  { dataset, splits, teachers }: {
-    readonly dataset: Artifact;
-    readonly splits: Artifact;
-    readonly teachers: readonly Artifact[];
-  },
-): InputFolders {
+export function foldersOf({ dataset, splits, teachers }: StageInputs): Required<InputFolders> {
   const paths = teachers.map(({ path }) => path);
   return { dataset: dataset.path, splits: splits.path, teachers: paths };
 }
 
-/** The subset of a stage's context that training needs. */
-export interface TrainingContext {
-  scratch: string;
-  seed: number;
-  compute: string;
-  signal: AbortSignal;
-  progress: TrainOptions["progress"];
-  info(message: string): void;
-  warn(message: string): void;
-  /** Definitions that plugins brought. Default: none. */
-  definitions?(kind: string): readonly Definition[];
-}
+/** The subset of a stage's context that training needs; no plugins by default. */
+export type TrainingContext =
+  & Pick<
+    StageContext,
+    "scratch" | "seed" | "compute" | "signal" | "progress" | "info" | "warn"
+  >
+  & Partial<Pick<StageContext, "definitions">>;
 
 /** An opened dataset with its splits. */
 export interface TrainingInputs extends Disposable {
@@ -97,7 +89,13 @@ export async function openTrainingData({ dataset, splits }: InputFolders): Promi
  */
 export function chooseTrainer(context: TrainingContext): NonNullable<TrainOptions["trainer"]> {
   return async (options) => {
-    const trainer = await openTrainer(options, context);
+    const why = context.compute === "wasm" ? undefined : "the engine needs compute: wasm";
+    const trainer = why === undefined
+      ? await EngineTrainer.open(options).catch((error) => {
+        if (error instanceof UnsupportedNetwork) return new TfjsTrainer(options, error.message);
+        throw error;
+      })
+      : new TfjsTrainer(options, why);
     // The folder of all artifacts contains the curves of this attempt, and later those of the model.
     const logs = artifactsOf(context);
     context.info(
@@ -112,20 +110,6 @@ export function chooseTrainer(context: TrainingContext): NonNullable<TrainOption
 export function artifactsOf({ scratch }: TrainingContext): string | undefined {
   const work = resolve(scratch, "../..");
   return basename(work) === ".work" ? dirname(work) : undefined;
-}
-
-/** Opens the engine if it supports the network's layers, else TensorFlow.js. */
-async function openTrainer(
-  options: TrainerOptions,
-  { compute }: TrainingContext,
-): Promise<Trainer> {
-  if (compute !== "wasm") return new TfjsTrainer(options, "the engine needs compute: wasm");
-  try {
-    return await EngineTrainer.open(options);
-  } catch (error) {
-    if (!(error instanceof UnsupportedNetwork)) throw error;
-    return new TfjsTrainer(options, error.message);
-  }
 }
 
 /**
@@ -158,15 +142,6 @@ export interface Compared {
   constantBaseline: number;
   worse: boolean;
 }
-
-/** Observations that are not reproducible, or differ between machines. */
-export type FitObserved = {
-  secondsPerEpoch: number[];
-  /** Implementation that computed steps and loss, with the reason if not the engine; see Trainer. */
-  computedBy: string;
-  /** By task. */
-  validation: Record<string, Compared>;
-};
 
 /**
  * Compares the kept epoch with the constant baseline (majority class or median of the training set),

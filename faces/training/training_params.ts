@@ -1,6 +1,7 @@
 /** Parameters of the training stages. */
 import { z } from "zod";
 import { type Choice, definedChoice } from "../../packages/pipeline/define.ts";
+import { augmentation } from "./augment.ts";
 import { furtherMetrics } from "./further_metrics.ts";
 import { losses } from "./losses.ts";
 import { initializers } from "./network_options.ts";
@@ -66,30 +67,6 @@ export const trainingAliases = {
 
 /** Distribution of initial weights. */
 export const initializerParam = z.enum(initializers);
-
-const share = (max: number) => z.number().min(0).max(max);
-
-const augmentation = z.strictObject({
-  flip: z.boolean().default(true).describe("Flip half of the images horizontally"),
-  shift: share(0.5).default(0.1).describe(
-    "Maximum translation, as a share of the width, in whole pixels",
-  ),
-  light: share(1).default(0.1).describe("Maximum change of brightness, as a share of white"),
-  contrast: share(1).default(0.2).describe("Maximum relative change of contrast"),
-  saturation: share(1).default(0.2).describe("Maximum relative change of saturation"),
-  erase: share(1).default(0).describe(
-    "Random erasing: maximum side of the erased square, as a share of the width",
-  ),
-  zoom: share(0.5).default(0).describe("Maximum relative change of scale"),
-  rotate: share(45).default(0).describe("Maximum rotation, degrees"),
-  lowResolution: share(0.5).default(0).describe(
-    "Maximum reduction of the resolution, as a share of the width: scaled down and up again",
-  ),
-  grayscale: share(1).default(0).describe("Share of the images without color"),
-  noise: share(0.5).default(0).describe(
-    "Maximum standard deviation of Gaussian noise, as a share of white",
-  ),
-});
 
 const weightDecay = z.number().min(0).max(1).describe(
   "Decoupled weight decay (AdamW), applied to kernels only",
@@ -207,6 +184,12 @@ export const jointParams = {
     "Losses of the two heads. Rows without a head's label do not count for it",
   ),
 };
+
+/** Parameters of any training, as validated. */
+export type TrainingParams =
+  & Omit<z.output<z.ZodObject<typeof trainingParams>>, "dropout" | "earlyStopping">
+  & Partial<z.output<z.ZodObject<typeof singleParams>>>
+  & { earlyStopping?: z.output<typeof earlyStopping>; abstain?: number };
 
 /** Returns the parameters that optimizer or schedule leave without effect, with the reason. */
 export function unusedTraining(
