@@ -43,43 +43,48 @@ export async function predictRows(
   model: LayersModel,
   images: ImageSource,
   rows: Int32Array,
-  { batch = 256, mirror, signal, onBatch }: PredictOptions = {},
+  options: PredictOptions = {},
 ): Promise<Float32Array> {
-  const outputs = model.outputs[0].shape.at(-1)!;
   const [, height, width, channels] = images.shape;
-  const ask = async (bytes: Uint8Array): Promise<Float32Array> => {
+  return await predictBatches(images, rows, options, async (bytes) => {
+    await new Promise((resolve) => setTimeout(resolve)); // yields to the event loop
     const shape = [bytes.length / (height * width * channels), height, width, channels] as const;
-    const values = tf.tidy(() => model.apply(toTensor(bytes, [...shape])) as tf.Tensor);
-    try {
-      return Float32Array.from(await readTensor(values));
-    } finally {
-      values.dispose();
-    }
-  };
-  const predictions = new Float32Array(rows.length * outputs);
+    return await takeTensor(tf.tidy(() => model.apply(toTensor(bytes, [...shape])) as tf.Tensor));
+  });
+}
+
+/**
+ * Predicts images batch by batch. With `mirror`, averages predictions over images and their mirror
+ * images (test-time augmentation), which reduces their variance.
+ * @param predict predicts images, [n, height, width, 3], as [n, outputs]
+ */
+export async function predictBatches(
+  images: ImageSource,
+  rows: Int32Array,
+  { batch = 256, mirror, signal, onBatch }: PredictOptions,
+  predict: (bytes: Uint8Array) => Promise<Float32Array>,
+): Promise<Float32Array> {
+  let predictions = new Float32Array();
   for (let start = 0; start < rows.length; start += batch) {
     signal?.throwIfAborted();
-    const part = rows.subarray(start, start + batch);
-    const said = await predictWithFlip(readBytes(images, part), width, mirror, ask);
-    predictions.set(said, start * outputs);
+    const part = rows.subarray(start, start + batch), bytes = readBytes(images, part);
+    let outputs = await predict(bytes);
+    if (mirror) {
+      const other = await predict(flipHorizontally(bytes, images.shape[2]));
+      outputs = outputs.map((value, i) => (value + other[i]) / 2);
+    }
+    if (start === 0) predictions = new Float32Array(rows.length * outputs.length / part.length);
+    predictions.set(outputs, start * outputs.length / part.length);
     onBatch?.(part.length);
-    await new Promise((resolve) => setTimeout(resolve)); // yields to the event loop
   }
   return predictions;
 }
 
-/**
- * Predicts images, [n, height, width, 3]. With `mirror`, averages predictions over images and their
- * mirror images (test-time augmentation), which reduces their variance.
- */
-export async function predictWithFlip(
-  bytes: Uint8Array,
-  width: number,
-  mirror: boolean | undefined,
-  ask: (bytes: Uint8Array) => Promise<Float32Array>,
-): Promise<Float32Array> {
-  const said = await ask(bytes);
-  if (!mirror) return said;
-  const other = await ask(flipHorizontally(bytes, width));
-  return said.map((value, i) => (value + other[i]) / 2);
+/** Copies the values of a tensor and disposes of it. */
+export async function takeTensor(tensor: tf.Tensor): Promise<Float32Array> {
+  try {
+    return Float32Array.from(await readTensor(tensor));
+  } finally {
+    tensor.dispose();
+  }
 }

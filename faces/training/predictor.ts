@@ -13,9 +13,9 @@ import {
   UnsupportedNetwork,
 } from "../../packages/engine/engine.ts";
 import { isSoftmax } from "./forward.ts";
-import { type ImageSource, readBytes } from "./image_source.ts";
+import type { ImageSource } from "./image_source.ts";
 import { toEngineNetwork } from "./to_engine_network.ts";
-import { type PredictOptions, predictRows, predictWithFlip } from "./predict_rows.ts";
+import { predictBatches, type PredictOptions, predictRows, takeTensor } from "./predict_rows.ts";
 
 /** Predicts rows of a file. */
 export interface Predictor extends AsyncDisposable {
@@ -50,18 +50,12 @@ export async function openPredictor(
   const { engine, rest } = parts;
   return {
     fast: true,
-    async predict(images, rows, { mirror, signal, onBatch } = {}) {
-      const [, height, width, channels] = images.shape;
-      const ask = async (bytes: Uint8Array) =>
-        await follow(await engine.predict(bytes), bytes.length / (height * width * channels), rest);
-      const said: Float32Array[] = [];
-      for (let start = 0; start < rows.length; start += most) {
-        signal?.throwIfAborted();
-        const batch = rows.subarray(start, start + most);
-        said.push(await predictWithFlip(readBytes(images, batch), width, mirror, ask));
-        onBatch?.(batch.length);
-      }
-      return concat(said);
+    async predict(images, rows, options) {
+      const size = images.shape.slice(1).reduce((product, n) => product * n, 1);
+      return await predictBatches(
+        ...[images, rows, { ...options, batch: most }] as const,
+        async (bytes) => await follow(await engine.predict(bytes), bytes.length / size, rest),
+      );
     },
     [Symbol.asyncDispose]: () => engine.close(),
   };
@@ -108,25 +102,10 @@ async function follow(
   rest: readonly layers.Layer[],
 ): Promise<Float32Array> {
   if (rest.length === 0) return outputs;
-  const values = tf.tidy(() =>
+  return await takeTensor(tf.tidy(() =>
     rest.reduce<tf.Tensor>(
       (x, layer) => layer.apply(x) as tf.Tensor,
       tf.tensor2d(outputs, [rows, outputs.length / rows]),
     )
-  );
-  try {
-    return Float32Array.from(await readTensor(values));
-  } finally {
-    values.dispose();
-  }
-}
-
-function concat(parts: readonly Float32Array[]): Float32Array {
-  const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
+  ));
 }

@@ -4,14 +4,15 @@
  */
 import type { layers, LayersModel, SymbolicTensor } from "@tensorflow/tfjs-layers";
 import { type Tensor, transpose } from "@tensorflow/tfjs-core";
-import { readTensor } from "../../../packages/compute/read_tensor.ts";
+import { takeTensor } from "../predict_rows.ts";
+import { type OnnxNode, type OnnxValue, writeOnnx } from "../../../packages/formats/onnx.ts";
 import {
-  type OnnxConstant,
-  type OnnxNode,
-  type OnnxValue,
-  writeOnnx,
-} from "../../../packages/formats/onnx.ts";
-import { convertLayer, type Graph, UnknownLayer, type Value, type Weights } from "./onnx_layers.ts";
+  type Constant,
+  convertLayer,
+  type Graph,
+  UnknownLayer,
+  type Value,
+} from "./onnx_layers.ts";
 
 /** Documentation of inputs and outputs, and preprocessing. */
 export interface OnnxMeaning {
@@ -37,15 +38,12 @@ export function checkOnnx(model: LayersModel): void {
 
 /** Converts a network to the bytes of an .onnx file. @throws {NotExportable} */
 export async function toOnnx(model: LayersModel, meaning: OnnxMeaning): Promise<Uint8Array> {
-  const { nodes, weights } = convert(
-    model,
-    meaning,
-    meaning.outputs.map(({ name }) => name),
-  );
-  const constants: OnnxConstant[] = [];
-  for (const { name, shape, values } of weights) {
-    constants.push({ name, shape, values: await values() });
-  }
+  const names = meaning.outputs.map(({ name }) => name);
+  const { nodes, weights } = convert(model, meaning, names);
+  const constants = await Array.fromAsync(weights, async ({ values, ...constant }) => ({
+    ...constant,
+    values: typeof values === "function" ? await values() : values,
+  }));
   return writeOnnx({
     name: model.name,
     description: meaning.description,
@@ -81,9 +79,9 @@ function convert(
   model: LayersModel,
   { divisor, mirror }: Pick<OnnxMeaning, "divisor" | "mirror">,
   outputs: readonly string[],
-): { nodes: OnnxNode[]; weights: Weights[] } {
+): { nodes: OnnxNode[]; weights: Constant[] } {
   const nodes: OnnxNode[] = [];
-  const weights: Weights[] = [];
+  const weights: Constant[] = [];
   const graph: Graph = {
     add(operator, inputs, output, attributes) {
       nodes.push({ operator, inputs, output, ...(attributes ? { attributes } : {}) });
@@ -94,35 +92,29 @@ function convert(
       return name;
     },
     weight: (name, tensor, axes = tensor.shape.map((_, axis) => axis), shape) =>
-      graph.constant(name, shape ?? axes.map((axis) => tensor.shape[axis]), async () => {
-        const reordered = transpose(tensor as Tensor, axes);
-        try {
-          return Float32Array.from(await readTensor(reordered));
-        } finally {
-          reordered.dispose();
-        }
-      }),
+      graph.constant(
+        name,
+        shape ?? axes.map((axis) => tensor.shape[axis]),
+        () => takeTensor(transpose(tensor as Tensor, axes)),
+      ),
   };
   const { name: images } = inputOf(model);
   graph.add("Cast", [images], "floats", { to: 1 });
-  graph.constant("divisor", [], () => Promise.resolve(Float32Array.of(divisor)));
+  graph.constant("divisor", [], Float32Array.of(divisor));
   graph.add("Div", ["floats", "divisor"], "scaled");
   graph.add("Transpose", ["scaled"], "planes", { perm: [0, 3, 1, 2] }); // channels first, as in ONNX
 
-  const values = new Map<SymbolicTensor, Value>();
-  values.set(model.inputs[0], {
-    name: mirror ? withMirrors("planes", graph) : "planes",
-    shape: model.inputs[0].shape.slice(1) as number[],
+  const valueOf = (name: string, { shape: [, ...shape] }: SymbolicTensor): Value => ({
+    ...{ name, shape: shape as number[] },
   });
+  const [input] = model.inputs, first = mirror ? withMirrors("planes", graph) : "planes";
+  const values = new Map([[input, valueOf(first, input)]]);
   for (const layer of model.layers) {
     if (layer.getClassName() === "InputLayer") continue;
     const { inputs, output } = ends(layer, model);
     const taken = inputs.map((tensor) => values.get(tensor)!);
     try {
-      values.set(output, {
-        name: convertLayer(layer, taken, graph),
-        shape: output.shape.slice(1) as number[],
-      });
+      values.set(output, valueOf(convertLayer(layer, taken, graph), output));
     } catch (error) {
       if (!(error instanceof UnknownLayer)) throw error;
       throw lacking(layer, model, error.message);
@@ -142,7 +134,7 @@ function convert(
 /** Appends the mirror images: [batch, channels, height, width] to [2 batch, ...]. */
 function withMirrors(images: string, graph: Graph): string {
   const constant = (name: string, value: bigint) =>
-    graph.constant(`mirror.${name}`, [1], () => Promise.resolve(BigInt64Array.of(value)));
+    graph.constant(`mirror.${name}`, [1], BigInt64Array.of(value));
   // From the last column to before the first; ONNX clips the end to the border.
   const slice = [constant("from", -1n), constant("to", -(2n ** 31n)), constant("axis", 3n)];
   const mirrors = graph.add("Slice", [images, ...slice, constant("step", -1n)], "mirror.images");
@@ -152,7 +144,7 @@ function withMirrors(images: string, graph: Graph): string {
 /** Averages over each image and its mirror image: [2 batch, columns] to [batch, columns]. */
 function meanOfMirrors({ name, shape: [columns] }: Value, output: string, graph: Graph): void {
   const shape = BigInt64Array.of(2n, -1n, BigInt(columns));
-  const pairs = graph.constant(`${output}.pairs`, [3], () => Promise.resolve(shape));
+  const pairs = graph.constant(`${output}.pairs`, [3], shape);
   const halves = graph.add("Reshape", [name, pairs], `${output}.halves`);
   graph.add("ReduceMean", [halves], output, { axes: [0], keepdims: 0 });
 }

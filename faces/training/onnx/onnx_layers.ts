@@ -1,6 +1,6 @@
 /** Conversion of layers to ONNX operators. Values are [batch, channels, ...] in ONNX. */
 import type { layers } from "@tensorflow/tfjs-layers";
-import type { Attribute } from "../../../packages/formats/onnx.ts";
+import type { Attribute, OnnxConstant } from "../../../packages/formats/onnx.ts";
 
 type Config = ReturnType<layers.Layer["getConfig"]>;
 type Weight = ReturnType<layers.Layer["getWeights"]>[number];
@@ -11,11 +11,9 @@ export interface Value {
   readonly shape: readonly number[];
 }
 
-/** A constant with lazily read values. */
-export interface Weights {
-  readonly name: string;
-  readonly shape: readonly number[];
-  readonly values: () => Promise<Float32Array | BigInt64Array>;
+/** A constant; values of weights are read when the file is written. */
+export interface Constant extends Omit<OnnxConstant, "values"> {
+  readonly values: OnnxConstant["values"] | (() => Promise<OnnxConstant["values"]>);
 }
 
 /** Graph builder; each call returns the name of the new value. */
@@ -26,7 +24,7 @@ export interface Graph {
     output: string,
     attributes?: Record<string, Attribute>,
   ): string;
-  constant(name: string, shape: readonly number[], values: Weights["values"]): string;
+  constant(name: string, shape: readonly number[], values: Constant["values"]): string;
   /** Adds a layer's weight, with its axes in the given order, under another shape if given. */
   weight(name: string, tensor: Weight, axes?: number[], shape?: readonly number[]): string;
 }
@@ -36,90 +34,92 @@ export class UnknownLayer extends Error {}
 
 /** Adds a layer; returns the name of its output. @throws {UnknownLayer} */
 export function convertLayer(layer: layers.Layer, inputs: readonly Value[], graph: Graph): string {
-  const config = layer.getConfig();
   const kind = layer.getClassName();
   const convert = Object.hasOwn(converters, kind) ? converters[kind] : undefined;
   if (!convert) throw new UnknownLayer(`is a ${kind}`);
   // The prefix avoids conflicts with names of outputs, such as "years".
-  const name = `layers/${layer.name}`;
-  return convert({ layer, config, name, input: inputs[0], inputs, graph });
+  const name = `layers/${layer.name}`, weights = layer.getWeights(), config = layer.getConfig();
+  return convert({ layer, weights, config, name, input: inputs[0], inputs, graph });
 }
 
 interface Call {
   readonly layer: layers.Layer;
+  readonly weights: readonly Weight[];
   readonly config: Config;
+  /** Name of the layer's output, and prefix of those of its parts. */
   readonly name: string;
   readonly input: Value;
   readonly inputs: readonly Value[];
   readonly graph: Graph;
 }
 
-/** Converters by layer class. Each adds operators and returns the name of its output. */
-const converters: Record<string, (call: Call) => string> = {
+/** Adds operators and returns the name of the layer's output. */
+type Converter = (call: Call) => string;
+
+const pooling = (operator: string): Converter => (call) =>
+  call.graph.add(
+    operator,
+    [call.input.name],
+    call.name,
+    windowOf(call, pair(call.config.poolSize)),
+  );
+
+const globalPooling = (operator: string): Converter => ({ input, name, graph }) => {
+  const pooled = graph.add(operator, [input.name], `${name}.all`);
+  return graph.add("Flatten", [pooled], name, { axis: 1 });
+};
+
+/** Merges inputs two by two; `part` names the values in between. */
+const merging = (operator: string, part: string): Converter => ({ inputs, name, graph }) =>
+  inputs.map((input) => input.name).reduce((merged, input, i) =>
+    graph.add(operator, [merged, input], i === inputs.length - 1 ? name : `${name}.${part}${i}`)
+  );
+
+const withAlpha = (operator: string): Converter => ({ config, input, name, graph }) =>
+  graph.add(operator, [input.name], name, { alpha: { float: config.alpha as number } });
+
+const nothingInInference: Converter = ({ input }) => input.name;
+
+/** Converters by layer class. */
+const converters: Record<string, Converter> = {
   Conv2D(call) {
-    const { layer, config, name, input, graph } = call;
-    const [kernel, bias] = layer.getWeights();
-    const [height, width] = kernel.shape;
-    const window = windowOf(call, [height, width], config.strides, pair(config.dilationRate ?? 1));
+    const { weights: [kernel, bias], name, input, graph } = call;
+    const [height, width] = kernel.shape, window = windowOf(call, [height, width]);
     const inputs = [
       input.name,
       // [height, width, in, out] to [out, in, height, width]
       graph.weight(`${name}.kernel`, kernel, [3, 2, 0, 1]),
-      ...(bias ? [graph.weight(`${name}.bias`, bias)] : []),
+      ...biasOf(call, bias),
     ];
-    const output = graph.add("Conv", inputs, `${name}.sum`, window);
-    return activate(output, config.activation, name, graph);
+    return activate(call, graph.add("Conv", inputs, `${name}.sum`, window));
   },
-  DepthwiseConv2D(call) {
-    const { layer, config, name, graph } = call;
-    const [kernel, bias] = layer.getWeights();
-    const output = depthwise(call, kernel, bias ? [graph.weight(`${name}.bias`, bias)] : []);
-    return activate(output, config.activation, name, graph);
-  },
+  DepthwiseConv2D: (call) => activate(call, depthwise(call, biasOf(call, call.weights[1]))),
   SeparableConv2D(call) {
-    const { layer, config, name, graph } = call;
-    const [kernel, pointwise, bias] = layer.getWeights();
+    const { weights: [, pointwise, bias], name, graph } = call;
     const inputs = [
-      depthwise(call, kernel, []),
+      depthwise(call),
       graph.weight(`${name}.pointwise`, pointwise, [3, 2, 0, 1]),
-      ...(bias ? [graph.weight(`${name}.bias`, bias)] : []),
+      ...biasOf(call, bias),
     ];
-    const output = graph.add("Conv", inputs, `${name}.sum`, { kernel_shape: [1, 1] });
-    return activate(output, config.activation, name, graph);
+    return activate(call, graph.add("Conv", inputs, `${name}.sum`, { kernel_shape: [1, 1] }));
   },
-  Dense({ layer, config, name, input, graph }) {
-    const [kernel, bias] = layer.getWeights();
-    if (input.shape.length > 1) {
-      const product = [channelsLast(input, name, graph), graph.weight(`${name}.kernel`, kernel)];
-      let sum = graph.add("MatMul", product, `${name}.product`);
-      if (bias) sum = graph.add("Add", [sum, graph.weight(`${name}.bias`, bias)], `${name}.biased`);
-      const first = channelsFirst(sum, input.shape, `${name}.sum`, graph);
-      return activate(first, config.activation, name, graph);
+  Dense(call) {
+    const { weights: [weight, bias], name, input, graph } = call;
+    const first = channelsLast(call), kernel = graph.weight(`${name}.kernel`, weight);
+    if (input.shape.length === 1) {
+      const sum = graph.add("Gemm", [first, kernel, ...biasOf(call, bias)], `${name}.sum`);
+      return activate(call, sum);
     }
-    const output = graph.add(
-      "Gemm",
-      [
-        input.name,
-        graph.weight(`${name}.kernel`, kernel),
-        ...(bias ? [graph.weight(`${name}.bias`, bias)] : []),
-      ],
-      `${name}.sum`,
-    );
-    return activate(output, config.activation, name, graph);
+    let sum = graph.add("MatMul", [first, kernel], `${name}.product`);
+    if (bias) sum = graph.add("Add", [sum, ...biasOf(call, bias)], `${name}.biased`);
+    return activate(call, channelsFirst(sum, input.shape, `${name}.sum`, graph));
   },
-  BatchNormalization({ layer, config, name, input, graph }) {
-    const rank = input.shape.length;
-    if (config.axis !== -1 && config.axis !== rank) {
-      throw new UnknownLayer("normalizes another axis than the last");
-    }
-    const weights = layer.getWeights();
-    const channels = input.shape[rank - 1];
+  BatchNormalization(call) {
+    const { config, name, input, graph } = call, weights = [...call.weights];
+    checkLastAxis(call, "normalizes");
+    const channels = input.shape.at(-1)!;
     const constant = (part: string, value: number) =>
-      graph.constant(
-        `${name}.${part}`,
-        [channels],
-        () => Promise.resolve(new Float32Array(channels).fill(value)),
-      );
+      graph.constant(`${name}.${part}`, [channels], new Float32Array(channels).fill(value));
     const own = (part: string) => graph.weight(`${name}.${part}`, weights.shift()!);
     return graph.add(
       "BatchNormalization",
@@ -134,13 +134,11 @@ const converters: Record<string, (call: Call) => string> = {
       { epsilon: { float: config.epsilon as number } },
     );
   },
-  LayerNormalization({ layer, config, name, input, graph }) {
-    const rank = input.shape.length, weights = layer.getWeights();
-    if (![-1, rank].includes([config.axis].flat()[0] as number)) {
-      throw new UnknownLayer("normalizes another axis than the last");
-    }
+  LayerNormalization(call) {
+    const { config, name, input, graph } = call, weights = [...call.weights];
+    checkLastAxis(call, "normalizes");
     // Channels are axis 1 in ONNX; of images, weights are broadcast over height and width.
-    const shape = [input.shape[rank - 1], ...Array(rank - 1).fill(1)];
+    const shape = [input.shape.at(-1)!, ...Array(input.shape.length - 1).fill(1)];
     const own = (part: string) => graph.weight(`${name}.${part}`, weights.shift()!, [0], shape);
     const mean = (of: string, part: string) =>
       graph.add("ReduceMean", [of], `${name}.${part}`, { axes: [1], keepdims: 1 });
@@ -154,82 +152,62 @@ const converters: Record<string, (call: Call) => string> = {
     if (config.center !== false) value = graph.add("Add", [value, own("beta")], name);
     return value;
   },
-  MaxPooling2D: (call) =>
-    call.graph.add(
-      "MaxPool",
-      [call.input.name],
-      call.name,
-      windowOf(call, pair(call.config.poolSize), call.config.strides),
-    ),
-  AveragePooling2D: (call) =>
-    call.graph.add(
-      "AveragePool",
-      [call.input.name],
-      call.name,
-      windowOf(call, pair(call.config.poolSize), call.config.strides),
-    ),
-  GlobalAveragePooling2D: (call) => global("GlobalAveragePool", call),
-  GlobalMaxPooling2D: (call) => global("GlobalMaxPool", call),
-  Flatten: ({ input, name, graph }) =>
-    // TensorFlow.js flattens with channels last, as the next layer's weights expect.
-    graph.add("Flatten", [channelsLast(input, name, graph)], name, { axis: 1 }),
-  Reshape({ layer, input, name, graph }) {
-    const shape = (layer.outputShape as number[]).slice(1);
-    const to = graph.constant(
-      `${name}.shape`,
-      [shape.length + 1],
-      () => Promise.resolve(BigInt64Array.from([-1, ...shape], BigInt)),
-    );
-    const values = [channelsLast(input, name, graph), to];
-    return channelsFirst(graph.add("Reshape", values, `${name}.values`), shape, name, graph);
+  MaxPooling2D: pooling("MaxPool"),
+  AveragePooling2D: pooling("AveragePool"),
+  GlobalAveragePooling2D: globalPooling("GlobalAveragePool"),
+  GlobalMaxPooling2D: globalPooling("GlobalMaxPool"),
+  // TensorFlow.js flattens with channels last, as the next layer's weights expect.
+  Flatten: (call) => call.graph.add("Flatten", [channelsLast(call)], call.name, { axis: 1 }),
+  Reshape(call) {
+    const { layer, name, graph } = call, shape = (layer.outputShape as number[]).slice(1);
+    const sizes = BigInt64Array.from([-1, ...shape], BigInt);
+    const to = graph.constant(`${name}.shape`, [shape.length + 1], sizes);
+    const reshaped = graph.add("Reshape", [channelsLast(call), to], `${name}.values`);
+    return channelsFirst(reshaped, shape, name, graph);
   },
-  Activation: ({ config, input, name, graph }) =>
-    activate(input.name, config.activation, name, graph),
-  Softmax({ config, input, name, graph }) {
-    if (config.axis !== -1 && config.axis !== input.shape.length) {
-      throw new UnknownLayer("takes the softmax of another axis than the last");
-    }
-    return activate(input.name, "softmax", name, graph);
+  Activation: (call) => activate(call, call.input.name),
+  Softmax(call) {
+    checkLastAxis(call, "takes the softmax of");
+    return activate(call, call.input.name, "softmax");
   },
   ReLU({ config, input, name, graph }) {
     const relu = graph.add("Relu", [input.name], config.maxValue == null ? name : `${name}.relu`);
     if (config.maxValue == null) return relu;
-    const most = Float32Array.of(config.maxValue as number);
-    const limit = graph.constant(`${name}.maxValue`, [], () => Promise.resolve(most));
+    const limit = scalar(graph, `${name}.maxValue`, config.maxValue as number);
     return graph.add("Min", [relu, limit], name);
   },
-  LeakyReLU: ({ config, input, name, graph }) =>
-    graph.add("LeakyRelu", [input.name], name, { alpha: { float: config.alpha as number } }),
-  Add: ({ inputs, name, graph }) =>
-    inputs.map((input) => input.name).reduce((sum, input, i) =>
-      graph.add("Add", [sum, input], i === inputs.length - 1 ? name : `${name}.sum${i}`)
-    ),
-  Multiply: ({ inputs, name, graph }) =>
-    inputs.map((input) => input.name).reduce((product, input, i) =>
-      graph.add("Mul", [product, input], i === inputs.length - 1 ? name : `${name}.product${i}`)
-    ),
-  Concatenate({ config, inputs, name, graph }) {
-    if (config.axis !== -1 && config.axis !== inputs[0].shape.length) {
-      throw new UnknownLayer("concatenates another axis than the last");
-    }
-    return graph.add("Concat", inputs.map((input) => input.name), name, { axis: 1 });
-  },
-  ELU: ({ config, input, name, graph }) =>
-    graph.add("Elu", [input.name], name, { alpha: { float: config.alpha as number } }),
-  PReLU({ layer, input, name, graph }) {
-    const [alpha] = layer.getWeights();
+  LeakyReLU: withAlpha("LeakyRelu"),
+  ELU: withAlpha("Elu"),
+  PReLU({ weights: [alpha], input, name, graph }) {
     const axes = alpha.shape.map((_, axis) => axis === 0 ? alpha.shape.length - 1 : axis - 1);
     return graph.add("PRelu", [input.name, graph.weight(`${name}.alpha`, alpha, axes)], name);
   },
-  // No-ops in inference.
-  Dropout: ({ input }) => input.name,
-  SpatialDropout1D: ({ input }) => input.name,
-  GaussianNoise: ({ input }) => input.name,
-  GaussianDropout: ({ input }) => input.name,
+  Add: merging("Add", "sum"),
+  Multiply: merging("Mul", "product"),
+  Concatenate(call) {
+    checkLastAxis(call, "concatenates");
+    return call.graph.add("Concat", call.inputs.map(({ name }) => name), call.name, { axis: 1 });
+  },
+  Dropout: nothingInInference,
+  SpatialDropout1D: nothingInInference,
+  GaussianNoise: nothingInInference,
+  GaussianDropout: nothingInInference,
 };
 
-/** Transposes values of several axes, whose channels are the first in ONNX. */
-function channelsLast({ name: input, shape }: Value, name: string, graph: Graph): string {
+/** Throws unless a layer works along its last axis. */
+function checkLastAxis({ config, input }: Call, what: string): void {
+  const [axis] = [config.axis].flat() as number[];
+  if (![-1, input.shape.length].includes(axis)) {
+    throw new UnknownLayer(`${what} another axis than the last`);
+  }
+}
+
+function biasOf({ name, graph }: Call, bias: Weight | undefined): string[] {
+  return bias ? [graph.weight(`${name}.bias`, bias)] : [];
+}
+
+/** Transposes a layer's input of several axes, whose channels are the first in ONNX. */
+function channelsLast({ input: { name: input, shape }, name, graph }: Call): string {
   if (shape.length === 1) return input;
   const perm = [0, ...shape.map((_, axis) => (axis + 1) % shape.length + 1)];
   return graph.add("Transpose", [input], `${name}.last`, { perm });
@@ -247,16 +225,8 @@ function channelsFirst(
   return graph.add("Transpose", [input], name, { perm });
 }
 
-/** Activation operators by TensorFlow.js name. */
-const functions: Record<string, string> = {
-  relu: "Relu",
-  sigmoid: "Sigmoid",
-  tanh: "Tanh",
-  elu: "Elu",
-  selu: "Selu",
-  softplus: "Softplus",
-  softsign: "Softsign",
-};
+/** Activations that are an operator, whose name begins with a capital. */
+const functions = ["relu", "sigmoid", "tanh", "elu", "selu", "softplus", "softsign"];
 
 /** Activations of several operators, or with attributes. */
 const composed: Record<string, (x: string, name: string, graph: Graph) => string> = {
@@ -283,49 +253,37 @@ const composed: Record<string, (x: string, name: string, graph: Graph) => string
 };
 
 function scalar(graph: Graph, name: string, value: number): string {
-  return graph.constant(name, [], () => Promise.resolve(Float32Array.of(value)));
+  return graph.constant(name, [], Float32Array.of(value));
 }
 
-/** Adds a convolution of each channel by itself; `bias` has its name, if there is one. */
-function depthwise(call: Call, kernel: Weight, bias: readonly string[]): string {
-  const { config, name, input, graph } = call;
-  const [height, width, from, multiplier] = kernel.shape;
-  const window = windowOf(call, [height, width], config.strides, pair(config.dilationRate ?? 1));
-  const shape = [from * multiplier, 1, height, width];
+/** Adds a convolution of each channel by itself, with the first weight; `bias` has its name, if any. */
+function depthwise(call: Call, bias: readonly string[] = []): string {
+  const { weights: [kernel], name, input, graph } = call;
+  const [height, width, group, multiplier] = kernel.shape;
+  const window = windowOf(call, [height, width]), shape = [group * multiplier, 1, height, width];
   const filters = graph.weight(`${name}.depthwise`, kernel, [2, 3, 0, 1], shape);
-  return graph.add("Conv", [input.name, filters, ...bias], `${name}.channels`, {
-    ...window,
-    group: from,
-  });
+  const inputs = [input.name, filters, ...bias];
+  return graph.add("Conv", inputs, `${name}.channels`, { ...window, group });
 }
 
-function activate(input: string, activation: unknown, name: string, graph: Graph): string {
+/** Adds an activation. Default: the layer's. */
+function activate(
+  { config, name, graph }: Call,
+  input: string,
+  activation = config.activation as string | null | undefined,
+): string {
   if (activation == null || activation === "linear") return input;
   // Channels are the last axis in TensorFlow.js and the first one in ONNX.
   if (activation === "softmax") return graph.add("Softmax", [input], name, { axis: 1 });
-  if (Object.hasOwn(composed, String(activation))) {
-    return composed[String(activation)](input, name, graph);
-  }
-  const operator = functions[String(activation)];
-  if (!operator) throw new UnknownLayer(`has the activation ${activation}`);
-  return graph.add(operator, [input], name);
-}
-
-function global(operator: string, { input, name, graph }: Call): string {
-  return graph.add("Flatten", [graph.add(operator, [input.name], `${name}.all`)], name, {
-    axis: 1,
-  });
+  if (Object.hasOwn(composed, activation)) return composed[activation](input, name, graph);
+  if (!functions.includes(activation)) throw new UnknownLayer(`has the activation ${activation}`);
+  return graph.add(activation[0].toUpperCase() + activation.slice(1), [input], name);
 }
 
 /** Returns window, strides and padding. TensorFlow pads more at the end. */
-function windowOf(
-  { config, input }: Call,
-  size: readonly number[],
-  steps: unknown,
-  dilations: readonly number[] = [1, 1],
-): Record<string, Attribute> {
+function windowOf({ config, input }: Call, size: readonly number[]): Record<string, Attribute> {
   if (config.dataFormat === "channelsFirst") throw new UnknownLayer("has its channels first");
-  const strides = pair(steps ?? size);
+  const strides = pair(config.strides ?? size), dilations = pair(config.dilationRate ?? 1);
   const pads = [0, 1].map((axis) => {
     if (config.padding === "valid") return 0;
     if (config.padding !== "same") throw new UnknownLayer(`pads "${config.padding}"`);
