@@ -73,7 +73,7 @@ export function canonicalJson(value: unknown): string {
   return JSON.stringify(
     value,
     (_, inner: unknown) =>
-      typeof inner === "object" && inner !== null && !Array.isArray(inner)
+      isRecord(inner)
         ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => a < b ? -1 : 1))
         : inner,
   );
@@ -92,11 +92,10 @@ export function explainChanges(
   pending: readonly string[] = [],
 ): string[] {
   if (before.use !== now.use) return [`${id} uses ${now.use} instead of ${before.use}`];
-  const found: string[] = [];
-  found.push(...paramDifferences(id, before.params, now.params));
-  if (before.seed !== now.seed) found.push(changed("seed", before.seed, now.seed, MATTERS));
-  if (before.compute !== now.compute) {
-    found.push(changed("compute", before.compute, now.compute, MATTERS));
+  const found = paramDifferences(id, before.params, now.params);
+  for (const name of ["seed", "compute"] as const) {
+    if (before[name] === now[name]) continue;
+    found.push(changed(name, before[name], now[name], "matters now", "no longer matters"));
   }
   for (const [name, digest] of Object.entries(now.inputs)) {
     if (pending.includes(name)) continue;
@@ -107,8 +106,9 @@ export function explainChanges(
   found.push(...mapDifferences(before.modules, now.modules, (name) => `${name} changed`));
   found.push(...mapDifferences(before.packages, now.packages, (name, a, b) => {
     const [from, to] = [a.split(" ")[0], b.split(" ")[0]];
-    const show = (version: string) => version;
-    return from === to ? `a package that ${name} needs changed` : changed(name, from, to, { show });
+    return from === to
+      ? `a package that ${name} needs changed`
+      : `${name} changed from ${from} to ${to}`;
   }));
   found.push(...mapDifferences(before.external, now.external, (name) => `${name} changed`));
   if (before.pipeline !== now.pipeline) {
@@ -121,73 +121,55 @@ export function explainChanges(
         : changed("the pipeline's file", before.file, now.file),
     );
   }
-  if (found.length === 0) {
-    // Its inputs have the same content and another lineage.
-    const made = (name: string) => `${name} was made in another way`;
-    found.push(...mapDifferences(before.lineage ?? {}, now.lineage ?? {}, made));
-  }
-  return found;
+  if (found.length > 0) return found;
+  // Its inputs have the same content and another lineage.
+  const { lineage = {} } = before;
+  return mapDifferences(lineage, now.lineage ?? {}, (name) => `${name} was made in another way`);
 }
 
-function inputDifference(
-  name: string,
-  before: string | Record<string, string> | undefined,
-  now: string | Record<string, string>,
-): string[] {
+function inputDifference(name: string, before: string | Texts | undefined, now: string | Texts) {
   if (typeof now === "string" || typeof before !== "object") return [`its input ${name} changed`];
-  return mapDifferences(before, now, (id) => `its input ${name} of ${id} changed`)
-    .map((text) =>
-      text.replace(/^([\w.-]+) is (new|no longer used)$/, `its input ${name} of $1 is $2`)
-    );
+  const subject = (id: string) => `its input ${name} of ${id}`;
+  return mapDifferences(before, now, (id) => `${subject(id)} changed`, subject);
 }
 
 function paramDifferences(path: string, before: unknown, now: unknown): string[] {
   if (canonicalJson(before ?? null) === canonicalJson(now ?? null)) return [];
-  if (isRecord(before) && isRecord(now)) {
-    return [...new Set([...Object.keys(before), ...Object.keys(now)])].flatMap((key) =>
-      paramDifferences(`${path}.${key}`, before[key], now[key])
-    );
-  }
-  return [changed(path, before, now)];
+  if (!isRecord(before) || !isRecord(now)) return [changed(path, before, now)];
+  return Object.keys({ ...before, ...now })
+    .flatMap((key) => paramDifferences(`${path}.${key}`, before[key], now[key]));
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Phrases for a value that only one of two results has. */
-interface Words<T> {
-  readonly appears?: string;
-  readonly goes?: string;
-  show?(value: T): string;
-}
-
-/** Phrases for values that count only with some parameters, such as a seed. */
-const MATTERS: Words<unknown> = { appears: "matters now", goes: "no longer matters" };
-
-function changed<T>(
+/**
+ * @param appears for a value that only the present result has
+ * @param goes for one that it no longer has
+ */
+function changed(
   name: string,
-  before: T | undefined,
-  now: T | undefined,
-  { appears = "is now set", goes = "is no longer set", show = quote }: Words<T> = {},
+  before: unknown,
+  now: unknown,
+  appears = "is now set",
+  goes = "is no longer set",
 ): string {
-  if (before === undefined) return `${name} ${appears} (${show(now as T)})`;
-  if (now === undefined) return `${name} ${goes} (it was ${show(before)})`;
-  return `${name} changed from ${show(before)} to ${show(now)}`;
+  if (before === undefined) return `${name} ${appears} (${quote(now)})`;
+  if (now === undefined) return `${name} ${goes} (it was ${quote(before)})`;
+  return `${name} changed from ${quote(before)} to ${quote(now)}`;
 }
 
 function mapDifferences(
-  before: Record<string, string>,
-  now: Record<string, string>,
+  before: Texts,
+  now: Texts,
   explain: (name: string, before: string, now: string) => string,
+  subject = (name: string) => name,
 ): string[] {
-  return [...new Set([...Object.keys(before), ...Object.keys(now)])].flatMap((name) => {
+  return Object.keys({ ...before, ...now }).flatMap((name) => {
     const [a, b] = [before[name], now[name]];
     if (a === b) return [];
-    return a === undefined
-      ? `${name} is new`
-      : b === undefined
-      ? `${name} is no longer used`
-      : explain(name, a, b);
+    if (a === undefined) return `${subject(name)} is new`;
+    return b === undefined ? `${subject(name)} is no longer used` : explain(name, a, b);
   });
 }

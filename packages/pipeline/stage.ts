@@ -6,6 +6,8 @@
  */
 import { z } from "zod";
 import type { Definition } from "./define.ts";
+import type { PlannedStage } from "./plan.ts";
+import type { OutputRecord, StageRecord } from "./stage_record.ts";
 
 export { hideUrl } from "./secrets.ts";
 
@@ -82,39 +84,19 @@ export interface Artifact<Name extends string = string> {
   readonly digest: string;
 }
 
-/** Provenance of a stage's result, from its record. */
-export interface StageProvenance {
-  /** Id in the pipeline, and name of the stage. */
-  readonly id: string;
-  readonly use: string;
+/** Provenance of a stage's result, from the pipeline and from its record. */
+export interface StageProvenance
+  extends
+    Pick<PlannedStage, "id" | "use" | "params" | "inputs" | "replaces" | "after" | "seed">,
+    Pick<StageRecord, "fingerprint" | "startedAt" | "seconds" | "deno" | "platform">,
+    Pick<StageRecord, "machine" | "rights" | "caution">,
+    Required<Pick<StageRecord, "observed">> {
   /** The stage's module: its path from the project, or a package. */
   readonly module: string;
-  readonly fingerprint: string;
-  /** With defaults. */
-  readonly params: Readonly<Record<string, unknown>>;
-  /** `inputs:` as written: input → stage id(s). */
-  readonly inputs: Readonly<Record<string, string | readonly string[]>>;
-  /** `replaces:` as written. */
-  readonly replaces?: string;
-  /** Ids of the stages that its inputs come from. */
-  readonly after: readonly string[];
-  /** In place of the pipeline's. */
-  readonly seed?: number;
   /** Backend, if it computed. */
   readonly compute?: string;
   /** Package → locked version. */
   readonly packages: Readonly<Record<string, string>>;
-  /** ISO 8601, UTC. */
-  readonly startedAt: string;
-  readonly seconds: number;
-  readonly deno: string;
-  readonly platform: string;
-  readonly machine?: Machine;
-  /** Granted rights, if code of a third-party plugin took part. */
-  readonly rights?: readonly string[];
-  /** See StageResult, as for the next. */
-  readonly observed: Readonly<Record<string, unknown>>;
-  readonly caution?: string;
 }
 
 /** A computer: properties that determine its speed. */
@@ -273,9 +255,7 @@ export interface EarlierResult {
   /** Its folder, with a folder for each output. */
   readonly path: string;
   /** Recorded files of each output, by their paths in it. */
-  readonly outputs: Readonly<
-    Record<string, { files: Readonly<Record<string, { size: number; sha256: string }>> }>
-  >;
+  readonly outputs: Readonly<Record<string, Pick<OutputRecord, "files">>>;
   /** See `StageResult`. */
   readonly observed: Readonly<Record<string, unknown>>;
   /** Parts of the cache key that it does not share: `seed`, `inputs`, `modules`, `params.NAME`. */
@@ -313,7 +293,9 @@ export function cautionsOf(results: Iterable<{ readonly caution?: string }>): st
 
 /** A stage without its type parameters. */
 export interface Stage {
+  /** Used in YAML, in camelCase. */
   readonly name: string;
+  /** One line in the imperative ("Divide the dataset into ..."). */
   readonly summary: string;
   readonly inputs: Inputs;
   readonly outputs: Outputs;
@@ -332,13 +314,19 @@ export interface Stage {
   readonly lineage: boolean;
   /** True for a service, which runs until it is stopped: `serve` starts it, `run` does not. */
   readonly service: boolean;
-  /** Facts outside the pipeline that the result depends on, such as a local file's size and date. */
+  /**
+   * Facts outside the pipeline that the result depends on, such as a local file's size and date.
+   * @param place folder of all artifacts
+   */
   external(params: unknown, place?: { artifacts: string }): Promise<Record<string, string>>;
   /** True if it declares such facts. */
   readonly hasExternal?: boolean;
   /** Set by the runner if it runs in the process of a third-party plugin. */
   readonly bounded?: boolean;
-  /** Finds errors of parameters before anything runs, such as a file that does not exist. */
+  /**
+   * Finds errors of parameters before anything runs, such as a file that does not exist.
+   * @param place folder of all artifacts
+   */
   check?(params: unknown, place: { artifacts: string }): Promise<readonly ParamProblem[]>;
   /** For work that can be distributed to other machines. */
   readonly part?: UnitRunner;
@@ -354,16 +342,11 @@ export interface Stage {
   ): Promise<StageResult | void>;
 }
 
-/** Definition of a stage; `Stage` documents the optional parts. */
-export interface StageDefinition<
-  I extends Inputs,
-  O extends Outputs,
-  P extends z.ZodObject,
-> {
-  /** Used in YAML, in camelCase. */
-  name: string;
-  /** One line in the imperative ("Divide the dataset into ..."). */
-  summary: string;
+/** Definition of a stage; `Stage` documents its parts. */
+export interface StageDefinition<I extends Inputs, O extends Outputs, P extends z.ZodObject>
+  extends
+    Pick<Stage, "name" | "summary" | "part" | "callsPlugins">,
+    Partial<Pick<Stage, "lineage" | "service">> {
   inputs: I;
   outputs: O;
   /** A `z.strictObject`, every field with a default or required on purpose, and described. */
@@ -371,14 +354,8 @@ export interface StageDefinition<
   ignoreInCacheKey?: readonly (keyof z.output<P> & string)[];
   seeded?: boolean | ((params: z.output<P>) => boolean);
   compute?: boolean | ((params: z.output<P>) => boolean);
-  lineage?: boolean;
-  service?: boolean;
-  /** @param place folder of all artifacts */
   external?: (params: z.output<P>, place: { artifacts: string }) => Promise<Record<string, string>>;
-  /** @param place folder of all artifacts */
   check?: (params: z.output<P>, place: { artifacts: string }) => Promise<readonly ParamProblem[]>;
-  part?: UnitRunner;
-  callsPlugins?: boolean;
   run(
     inputs: InputArtifacts<I>,
     params: z.output<P>,

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { z } from "zod";
 import { type CacheKeyInputs, cacheKeySchema, fingerprint, type Shape } from "./fingerprint.ts";
-import type { Metrics } from "./stage.ts";
+import type { Machine, Metrics } from "./stage.ts";
 import { parseState, readState, type State, stateText } from "./state.ts";
 
 /** An output as it was recorded. */
@@ -28,12 +28,7 @@ export interface StageRecord {
   readonly seconds: number;
   readonly deno: string;
   readonly platform: string;
-  readonly machine?: {
-    readonly processor: string;
-    readonly cores: number;
-    readonly memory: number;
-    readonly system: string;
-  };
+  readonly machine?: Machine;
   readonly observed?: Readonly<Record<string, unknown>>;
   /** Granted rights, if code of a third-party plugin took part. */
   readonly rights?: readonly string[];
