@@ -9,16 +9,16 @@
  * A result is written aside and renamed when it is complete, so a published result is complete even
  * after a crash.
  */
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { z } from "zod";
-import { type Attempt, openAttempt } from "./cache/attempt.ts";
+import { type Attempt, type AttemptArguments, openAttempt } from "./cache/attempt.ts";
 import { entries, hasScratch, remove, removeLeftovers } from "./cache/attempt_files.ts";
 import { ensureFolder } from "./durable.ts";
-import { type CacheKeyInputs, canonicalJson, differences, fingerprint } from "./fingerprint.ts";
+import { type CacheKeyInputs, canonicalJson, differences } from "./fingerprint.ts";
 import { takeLock, tryLock } from "./cache/file_lock.ts";
 import { ignoreNotFound } from "./paths.ts";
-import { readRecord, type StageRecord } from "./stage_record.ts";
-import type { Artifact, EarlierResult, Stage } from "./stage.ts";
+import { type OutputRecord, readRecord, type StageRecord } from "./stage_record.ts";
+import type { Artifact, EarlierResult } from "./stage.ts";
 import { readState, type State, writeState } from "./state.ts";
 
 /** Stage id → a result, named by its stage and fingerprint. */
@@ -124,13 +124,14 @@ export class ArtifactStore {
     }
     if (canonicalJson(before) === canonicalJson(now)) return false;
     await this.#noteUsed(pipeline, now);
-    if (former !== undefined) await remove(join(this.folder, ".latest", `${former}.json`));
+    if (former !== undefined) await remove(this.#latest(former));
     return true;
   }
 
   async #noteUsed(pipeline: string, used: Used): Promise<void> {
-    await ensureFolder(join(this.folder, ".latest"));
-    await writeState(this.#latest(pipeline), { version: 1, used });
+    const path = this.#latest(pipeline);
+    await ensureFolder(dirname(path));
+    await writeState(path, { version: 1, used });
   }
 
   #latest(pipeline: string): string {
@@ -174,32 +175,26 @@ export class ArtifactStore {
 
   /** True if an interrupted attempt left files to resume from. */
   async interrupted(use: string, fingerprint: string): Promise<boolean> {
-    return await hasScratch(this.#work(use, fingerprint));
+    return await hasScratch(this.workOf(use, fingerprint));
   }
 
-  #work(use: string, fingerprint: string): string {
-    return join(this.folder, ".work", `${use}-${fingerprint.slice(0, 16)}`);
+  /** Returns the folder of attempts at a result; their lock is beside it. */
+  workOf(use: string, fingerprint: string): string {
+    return join(this.#work, `${use}-${fingerprint.slice(0, 16)}`);
   }
 
-  /**
-   * Opens an attempt at a result. Waits while another run makes the same one.
-   * @param waiting called once if it waits
-   */
-  async attempt(
-    stage: Pick<Stage, "name" | "outputs">,
-    dependencies: CacheKeyInputs,
-    waiting: () => void,
-    signal: AbortSignal,
-  ): Promise<Attempt> {
-    const hash = fingerprint(dependencies);
-    await ensureFolder(join(this.folder, ".work"));
-    return await openAttempt({
-      ...{ stage, dependencies, waiting, signal, patience: this.options.patience },
-      work: this.#work(stage.name, hash),
-      place: this.pathOf(stage.name, hash),
-      pulled: this.#work(`pulled-${stage.name}`, hash),
-      find: async () => (await this.find(stage.name, hash, Object.keys(stage.outputs))).record,
-    });
+  /** Returns the folder of what an interrupted pull of a result left. */
+  pulledOf(use: string, fingerprint: string): string {
+    return this.workOf(`pulled-${use}`, fingerprint);
+  }
+
+  get #work(): string {
+    return join(this.folder, ".work");
+  }
+
+  /** See `openAttempt`. */
+  async attempt(...wanted: AttemptArguments): Promise<Attempt> {
+    return await openAttempt(this, ...wanted);
   }
 
   /**
@@ -213,15 +208,14 @@ export class ArtifactStore {
     signal: AbortSignal,
   ): Promise<StageRecord> {
     const { fingerprint, dependencies, dependencies: { use: name } } = record;
+    const kindOf = ({ kind }: OutputRecord) => ({ kind, summary: "", files: {} });
     const outputs = Object.fromEntries(
-      Object.entries(record.outputs).map((
-        [name, { kind }],
-      ) => [name, { kind, summary: "", files: {} }]),
+      Object.entries(record.outputs).map(([output, recorded]) => [output, kindOf(recorded)]),
     );
     await using attempt = await this.attempt({ name, outputs }, dependencies, waiting, signal);
     const there = await this.find(name, fingerprint, Object.keys(outputs));
     if (there.record) return there.record;
-    await fill(attempt.outputs, this.#work(`pulled-${name}`, fingerprint));
+    await fill(attempt.outputs, this.pulledOf(name, fingerprint));
     return await attempt.adopt(record);
   }
 
@@ -258,9 +252,8 @@ export class ArtifactStore {
       return undefined;
     }
     // Left by a killed removal.
-    const work = join(this.folder, ".work");
-    const left = (await entries(work)).filter((name) => name.startsWith("removed-"));
-    for (const name of left) await remove(join(work, name));
+    const left = (await entries(this.#work)).filter((name) => name.startsWith("removed-"));
+    for (const name of left) await remove(join(this.#work, name));
     return file;
   }
 
@@ -299,8 +292,8 @@ export class ArtifactStore {
     why: readonly string[],
     signal: AbortSignal,
   ) {
-    await Deno.mkdir(join(this.folder, ".work"), { recursive: true });
-    const name = join(this.folder, ".work", `${use}-${fingerprint}.lock`);
+    await Deno.mkdir(this.#work, { recursive: true });
+    const name = `${this.workOf(use, fingerprint)}.lock`;
     using _lock = await takeLock(name, () => {}, signal);
     const { value } = await readRecord(path);
     // Another run may have made it again meanwhile.
@@ -312,8 +305,8 @@ export class ArtifactStore {
 
   /** Removes a result: first its folder by a rename, then its files. */
   async remove({ use, fingerprint, path }: StoredResult): Promise<void> {
-    const aside = join(this.folder, ".work", `removed-${use}-${fingerprint}`);
-    await Deno.mkdir(join(this.folder, ".work"), { recursive: true });
+    const aside = this.workOf(`removed-${use}`, fingerprint);
+    await Deno.mkdir(this.#work, { recursive: true });
     await remove(aside);
     await Deno.rename(path, aside).catch(ignoreNotFound);
     await remove(aside);
@@ -322,9 +315,9 @@ export class ArtifactStore {
 
   /** Removes leftovers of killed runs, and nothing that a live run works on. */
   async cleanUp(): Promise<void> {
-    for (const name of await entries(join(this.folder, ".work")).catch(() => [])) {
+    for (const name of await entries(this.#work).catch(() => [])) {
       if (!name.endsWith(".lock")) continue;
-      const path = join(this.folder, ".work", name);
+      const path = join(this.#work, name);
       try {
         const lock = await tryLock(path, false);
         if (lock) await removeLeftovers(path.slice(0, -".lock".length)).finally(() => lock.close());

@@ -1,8 +1,9 @@
 /** Attempts at results: made aside, and published when complete. */
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { copy, hasScratch, remove, removeLeftovers } from "./attempt_files.ts";
 import { digestFolder } from "../digest.ts";
 import { disk, ensureFolder, moveDurably } from "../durable.ts";
+import type { ArtifactStore } from "../artifact_store.ts";
 import { type CacheKeyInputs, canonicalJson, fingerprint } from "../fingerprint.ts";
 import { type Lock, takeLock } from "./file_lock.ts";
 import { ignoreNotFound } from "../paths.ts";
@@ -25,70 +26,58 @@ export interface Attempt {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-interface AttemptOptions {
-  readonly stage: Pick<Stage, "outputs">;
-  readonly dependencies: CacheKeyInputs;
-  /** Folder to work in; the lock is beside it. */
-  readonly work: string;
-  /** Folder of what an interrupted pull left. */
-  readonly pulled: string;
-  /** Folder of the published result. */
-  readonly place: string;
-  /** Returns the published result, if there is a complete one. */
-  find(): Promise<StageRecord | undefined>;
-  /** Called once when another run makes the same result. */
-  waiting(): void;
-  readonly signal: AbortSignal;
-  /** Ms without a heartbeat after which another attempt is no longer waited for. */
-  readonly patience?: number;
-}
+/** Names the result; `waiting` is called once if another run makes the same one. */
+export type AttemptArguments = [
+  stage: Pick<Stage, "name" | "outputs">,
+  dependencies: CacheKeyInputs,
+  waiting: () => void,
+  signal: AbortSignal,
+];
 
-/** Opens an attempt. Waits while another run makes the same result. */
-export async function openAttempt(wanted: AttemptOptions): Promise<Attempt> {
-  const { stage, dependencies, place, pulled, find } = wanted;
-  const { work, lock } = await acquireWorkDir(wanted);
+/** Opens an attempt at a result. Waits while another run makes the same one. */
+export async function openAttempt(
+  store: ArtifactStore,
+  ...[stage, dependencies, waiting, signal]: AttemptArguments
+): Promise<Attempt> {
+  const hash = fingerprint(dependencies);
+  const { patience } = store.options;
+  const wanted = store.workOf(stage.name, hash);
+  await ensureFolder(dirname(wanted));
+  const { work, lock } = await acquireWorkDir(wanted, waiting, signal, patience);
+  await using opening = new AsyncDisposableStack();
+  opening.use(lock);
+  opening.defer(() => removeLeftovers(work));
   const [scratch, result] = [join(work, "scratch"), join(work, "result")];
-  const release = async () => {
-    try {
-      await removeLeftovers(work);
-    } finally {
-      lock[Symbol.dispose]();
-    }
-  };
-  try {
-    const resumed = await hasScratch(work);
-    // Outputs of an interrupted attempt are incomplete; scratch is what is meant to last.
-    await remove(result);
-    await ensureFolder(scratch);
-    await Deno.mkdir(result);
-    const outputs: Record<string, string> = {};
-    for (const name of Object.keys(stage.outputs)) {
-      outputs[name] = join(result, name);
-      await Deno.mkdir(outputs[name]);
-    }
-    const adopt = async (record: StageRecord) => {
-      const there = await find();
-      const published = await publish(record, there, result, place, `${work}.old`);
-      for (const path of [scratch, pulled]) await remove(path);
-      return published;
-    };
-    return {
-      ...{ outputs, scratch, resumed, adopt },
-      commit: async (outcome) => {
-        const recorded: Record<string, OutputRecord> = {};
-        for (const [name, { kind, volatile }] of Object.entries(stage.outputs)) {
-          recorded[name] = { kind, ...await digestFolder(outputs[name]!, volatile) };
-        }
-        const hash = fingerprint(dependencies);
-        const made = { fingerprint: hash, dependencies, outputs: recorded };
-        return await adopt({ version: 1, ...outcome, ...made });
-      },
-      [Symbol.asyncDispose]: release,
-    };
-  } catch (error) {
-    await release();
-    throw error;
+  const resumed = await hasScratch(work);
+  // Outputs of an interrupted attempt are incomplete; scratch is what is meant to last.
+  await remove(result);
+  await ensureFolder(scratch);
+  await Deno.mkdir(result);
+  const outputs: Record<string, string> = {};
+  for (const name of Object.keys(stage.outputs)) {
+    outputs[name] = join(result, name);
+    await Deno.mkdir(outputs[name]);
   }
+  const adopt = async (record: StageRecord) => {
+    const there = await store.find(stage.name, hash, Object.keys(outputs));
+    const place = store.pathOf(stage.name, hash);
+    const published = await publish(record, there.record, result, place, `${work}.old`);
+    for (const path of [scratch, store.pulledOf(stage.name, hash)]) await remove(path);
+    return published;
+  };
+  const commit: Attempt["commit"] = async (outcome) => {
+    const recorded: Record<string, OutputRecord> = {};
+    for (const [name, { kind, volatile }] of Object.entries(stage.outputs)) {
+      recorded[name] = { kind, ...await digestFolder(outputs[name]!, volatile) };
+    }
+    const made = { fingerprint: hash, dependencies, outputs: recorded };
+    return await adopt({ version: 1, ...outcome, ...made });
+  };
+  const open = opening.move();
+  return {
+    ...{ outputs, scratch, resumed, commit, adopt },
+    [Symbol.asyncDispose]: () => open.disposeAsync(),
+  };
 }
 
 /**
@@ -96,11 +85,12 @@ export async function openAttempt(wanted: AttemptOptions): Promise<Attempt> {
  * scratch: the two do not collide when that machine wakes up.
  */
 async function acquireWorkDir(
-  { work, waiting, signal, patience }: AttemptOptions,
+  work: string,
+  ...waits: [waiting: () => void, signal: AbortSignal, patience?: number]
 ): Promise<{ work: string; lock: Lock }> {
   for (let n = 0, before: string | undefined;; n++) {
     const own = n === 0 ? work : `${work}+${n}`;
-    const lock = await takeLock(`${own}.lock`, waiting, signal, patience);
+    const lock = await takeLock(`${own}.lock`, ...waits);
     if (lock) {
       if (before !== undefined && !await hasScratch(own)) {
         await copy(join(before, "scratch"), join(own, "scratch"));
@@ -124,7 +114,7 @@ async function publish(
   const record = withChecksum(same ? { ...made, outputs: there.outputs } : made);
   await writeState(join(same ? place : result, "record.json"), record);
   if (same) return record;
-  await ensureFolder(join(place, ".."));
+  await ensureFolder(dirname(place));
   await remove(old);
   await disk.rename(place, old).catch(ignoreNotFound);
   await moveDurably(result, place);
