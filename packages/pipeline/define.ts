@@ -65,6 +65,13 @@ export function partsOf(schema: z.ZodType): {
   return schema instanceof z.ZodLazy ? partsOf(schema.unwrap() as z.ZodType) : schema.def as never;
 }
 
+/** Returns all schemas directly within a schema but that of a map's values. */
+export function schemasWithin(schema: z.ZodType): z.ZodType[] {
+  const { innerType, element, shape, options } = partsOf(schema);
+  const one = innerType ?? element;
+  return one ? [one] : [...Object.values(shape ?? {}), ...options ?? []];
+}
+
 const NO_OPTIONS = z.strictObject({});
 
 /**

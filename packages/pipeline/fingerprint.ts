@@ -140,7 +140,8 @@ function paramDifferences(path: string, before: unknown, now: unknown): string[]
     .flatMap((key) => paramDifferences(`${path}.${key}`, before[key], now[key]));
 }
 
-function isRecord(value: unknown): value is Record<string, unknown> {
+/** Returns true for a map, false for a list, a plain value and null. */
+export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 

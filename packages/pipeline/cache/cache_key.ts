@@ -1,12 +1,15 @@
-/** Collects the cache key of a planned stage. */
+/** Cache key of a planned stage, and the decision whether it must run. */
 import { basename } from "node:path";
 import { mapPaths } from "../config/stage_config.ts";
-import { formatError } from "../errors.ts";
-import { type CacheKeyInputs, canonicalJson } from "../fingerprint.ts";
+import { formatError, joinWords } from "../errors.ts";
+import type { ArtifactStore } from "../artifact_store.ts";
+import { type CacheKeyInputs, canonicalJson, explainChanges, fingerprint } from "../fingerprint.ts";
 import { fileNameOf } from "../pipeline_identity.ts";
 import { ancestors, type Edge, outputName, type Plan, type PlannedStage } from "../plan.ts";
 import { withoutSecrets } from "../secrets.ts";
 import type { ResolvedBackend, RunContext } from "../run/run_context.ts";
+import { WAITS } from "../run/run_report.ts";
+import type { StageRecord } from "../stage_record.ts";
 
 /** Facts that are known only while stages run. */
 export interface RuntimeFacts {
@@ -72,20 +75,56 @@ export async function cacheKeyInputsOf(
     use: stage.use,
     params,
     inputs,
-    ...(stage.stage.seeded(stage.params) ? { seed: stage.seed ?? plan.seed } : {}),
-    ...(stage.stage.compute(stage.params) ? { compute: (await backend()).backend } : {}),
+    ...stage.stage.seeded(stage.params) && { seed: stage.seed ?? plan.seed },
+    ...stage.stage.compute(stage.params) && { compute: (await backend()).backend },
     modules: Object.assign({}, ...graphs.map((graph) => graph.modules)),
     packages: denoLock.versions([...packages].map((name) => moduleHasher.imports.mapped(name))),
     external: await external(),
-    ...(stage.stage.lineage
-      ? {
-        pipeline: plan.name,
-        file: plan.identity,
-        lineage: Object.fromEntries(
-          [...ancestors(plan, stage.id)].filter((id) => id !== stage.id).sort()
-            .map((id) => [id, fingerprintOf(id)]),
-        ),
-      }
-      : {}),
+    ...stage.stage.lineage && {
+      pipeline: plan.name,
+      file: plan.identity,
+      lineage: Object.fromEntries(
+        [...ancestors(plan, stage.id)].filter((id) => id !== stage.id).sort()
+          .map((id) => [id, fingerprintOf(id)]),
+      ),
+    },
   };
+}
+
+interface Circumstances {
+  /** Changes are explained against the results that this pipeline used last. */
+  readonly plan: Pick<Plan, "identity" | "former">;
+  readonly force: boolean;
+  /** Ids of earlier stages that a dry run would run. */
+  readonly pending: ReadonlySet<string>;
+}
+
+/** Decides whether a stage must run. @returns a hit's record, or a miss's human-readable reason */
+export async function checkCache(
+  { id, use, after, wires, stage }: PlannedStage,
+  dependencies: CacheKeyInputs,
+  store: ArtifactStore,
+  { plan, force, pending }: Circumstances,
+): Promise<{ record: StageRecord } | { why: string }> {
+  const hash = fingerprint(dependencies);
+  if (force) return { why: "forced by --force" };
+  const waitsFor = after.filter((other) => pending.has(other));
+  const { record, damage } = waitsFor.length > 0
+    ? {}
+    : await store.find(use, hash, Object.keys(stage.outputs));
+  if (record) return { record };
+  if (damage) return { why: damage };
+  const last = await store.latest(fileNameOf(plan.identity), id, plan.former);
+  const before = last?.record;
+  const waiting = Object.entries(wires)
+    .filter(([, wired]) => [wired].flat().some((source) => waitsFor.includes(source.stage)))
+    .map(([name]) => name);
+  const reasons = before ? explainChanges(id, before.dependencies, dependencies, waiting) : [];
+  if (reasons.length > 0) {
+    const more = reasons.length > 4 ? ` and ${reasons.length - 4} more` : "";
+    return { why: reasons.slice(0, 4).join(", ") + more };
+  }
+  if (waitsFor.length > 0) return { why: `${joinWords(waitsFor)}${WAITS}` };
+  if (await store.interrupted(use, hash)) return { why: "an earlier run of it was interrupted" };
+  return { why: last ? "its last result is gone" : "it has not run yet" };
 }

@@ -17,16 +17,12 @@ interface Scope {
 
 export type Resolved = { readonly path: string } | { readonly package: string };
 
-/** A scope, prepared for thousands of lookups in each run. */
-interface PreparedScope extends Scope {
-  /** Start of the paths of its modules. */
-  readonly prefix: string;
-  /** Start of the specifiers that a name covers, and the name; the longest first. */
-  readonly bases: readonly (readonly [start: string, name: string])[];
-}
-
 export class ImportMap {
-  readonly #scopes: readonly PreparedScope[];
+  /**
+   * Prepared for thousands of lookups in each run. `prefix`: start of the paths of its modules;
+   * `bases`: start of the specifiers that a name covers, and the name; the longest first.
+   */
+  readonly #scopes;
   readonly #mapsRelative: boolean;
   /** Relative specifiers behind their folder → path: files of a folder import the same others. */
   readonly #joined = new Map<string, string>();
@@ -68,7 +64,7 @@ export class ImportMap {
 
   /** Returns what the project declares for a name; another specifier as it is. */
   mapped(specifier: string): string {
-    return lookUp(specifier, this.#scopes.slice(-1))?.target ?? specifier;
+    return this.#lookUp(specifier)?.target ?? specifier;
   }
 
   /**
@@ -83,36 +79,31 @@ export class ImportMap {
       if (path === undefined) this.#joined.set(joined, path = join(joined));
       return { path };
     }
-    const last = this.#scopes.length - 1;
-    const found = lookUp(
-      specifier,
-      this.#scopes.filter(({ prefix }, i) => i === last || from.startsWith(prefix)),
-    );
+    const found = this.#lookUp(specifier, from);
     const target = found?.target ?? specifier;
     if (target.startsWith("/")) return { path: target };
     if (/^\.{1,2}\//.test(target)) return { path: join(found?.folder ?? dirname(from), target) };
     if (target.startsWith("file:")) return { path: fromFileUrl(target) };
     return /^(node|data|https?):/.test(target) ? undefined : { package: target };
   }
+
+  /** Looks a specifier up in the project, and before that in the member that a module is of. */
+  #lookUp(specifier: string, from = ""): { target: string; folder: string } | undefined {
+    for (const [i, { folder, prefix, imports, bases }] of this.#scopes.entries()) {
+      if (i < this.#scopes.length - 1 && !from.startsWith(prefix)) continue;
+      const exact = imports[specifier];
+      if (exact !== undefined) return { target: exact, folder };
+      // "sharp/lib/x" is under "sharp" in the import map, "@/x.ts" under "@/".
+      const base = bases.find(([start]) => specifier.startsWith(start));
+      if (base === undefined) continue;
+      const [, name] = base;
+      const rest = name.endsWith("/") ? specifier.slice(name.length) : "";
+      return { target: imports[name]! + rest, folder };
+    }
+    return undefined;
+  }
 }
 
 async function readConfig(folder: string): Promise<DenoConfig> {
   return JSON.parse(await Deno.readTextFile(join(folder, "deno.json")));
-}
-
-function lookUp(
-  specifier: string,
-  scopes: readonly PreparedScope[],
-): { target: string; folder: string } | undefined {
-  for (const { folder, imports, bases } of scopes) {
-    const exact = imports[specifier];
-    if (exact !== undefined) return { target: exact, folder };
-    // "sharp/lib/x" is under "sharp" in the import map, "@/x.ts" under "@/".
-    const base = bases.find(([start]) => specifier.startsWith(start));
-    if (base === undefined) continue;
-    const [, name] = base;
-    const rest = name.endsWith("/") ? specifier.slice(name.length) : "";
-    return { target: imports[name]! + rest, folder };
-  }
-  return undefined;
 }

@@ -111,10 +111,7 @@ export const pipelineSchema = z.strictObject({
   ),
   artifacts: z.string().min(1).optional()
     .describe("Folder for results. Default: artifacts/ in the project"),
-  plugins: z.array(z.union([
-    z.string().min(1),
-    pluginEntry,
-  ])).default([])
+  plugins: z.array(z.union([z.string().min(1), pluginEntry])).default([])
     .describe("Stages of your own: files (./plugins/blur.ts) or npm packages (npm:name@1.0.0)"),
   sweep: sweepSchema.optional().describe(
     "Values to try: { split.test: [0.1, 0.2], seed: [1, 2, 3] } makes six runs. " +
@@ -160,17 +157,6 @@ export interface ConfigOptions {
   pluginApi?: string | undefined;
 }
 
-/** A pipeline's YAML with its plugins; its stages are not read yet. */
-interface OpenConfig {
-  readonly source: ConfigSource;
-  readonly registry: Registry;
-  /** Valid values of the top level. */
-  readonly top: Partial<z.output<typeof pipelineSchema>>;
-  readonly problems: Problem[];
-  /** True if a plugin did not load. */
-  readonly incomplete: boolean;
-}
-
 /** Returns the folder that keeps what is known of unchanged YAML and modules. */
 export function projectCache(project: string): string {
   return join(project, "artifacts", ".cache");
@@ -179,30 +165,28 @@ export function projectCache(project: string): string {
 /**
  * Reads a pipeline's top level and loads its plugins.
  * @param file its path, or its content
+ * @returns `top`: valid values of the top level; `incomplete`: whether a plugin did not load
  * @throws {ConfigError} if it is not YAML
  */
-export async function readTopLevel(
-  file: string | YamlFile,
-  options: ConfigOptions,
-): Promise<OpenConfig> {
+export async function readTopLevel(file: string | YamlFile, options: ConfigOptions) {
   const { project, cwd, registry, overrides } = options;
   const source = file instanceof YamlFile
     ? new ConfigSource([file], overrides)
     : await ConfigSource.read(file, cwd, overrides, projectCache(project));
   const parsed = pipelineSchema.safeParse(source.values);
-  const problems = parsed.success ? [] : toProblems(
-    ...[parsed.error, source, [], pipelineSchema, []] as const,
-    await parametersOfStages(source, registry),
-  );
+  const problems: Problem[] = [];
+  if (!parsed.success) {
+    const parameters = await parametersOfStages(source, registry);
+    problems.push(...toProblems(parsed.error, source, [], pipelineSchema, [], parameters));
+  }
   const top = parsed.data ?? validParts(source.values);
   let incomplete = false;
   for (const [i, plugin] of (top.plugins ?? []).entries()) {
     const path = ["plugins", i];
     try {
       const folder = source.folderOf(path) ?? cwd;
-      const { use, ...limits } = typeof plugin === "string"
-        ? pluginEntry.parse({ use: plugin })
-        : plugin;
+      const entry = typeof plugin === "string" ? pluginEntry.parse({ use: plugin }) : plugin;
+      const { use, ...limits } = entry;
       const specifier = pluginSpecifier(use, folder);
       const allow = limits.allow.map((right) => {
         const [, kind, file] = right.match(/^(read|write):(.+)$/) ?? [];
@@ -236,11 +220,10 @@ async function parametersOfStages(
 
 /** Returns the valid top-level values, so that one error does not hide others. */
 function validParts(values: Record<string, unknown>): Partial<z.output<typeof pipelineSchema>> {
+  const parsed = Object.entries(pipelineSchema.shape)
+    .map(([key, schema]) => [key, schema.safeParse(values[key])] as const);
   return Object.fromEntries(
-    Object.entries(pipelineSchema.shape).flatMap(([key, schema]) => {
-      const { success, data } = schema.safeParse(values[key]);
-      return success ? [[key, data]] : [];
-    }),
+    parsed.flatMap(([key, { success, data }]) => success ? [[key, data]] : []),
   );
 }
 
@@ -253,13 +236,11 @@ async function loadWithin(
   const { allow: rights } = limits, all = rights.includes("all");
   const own = specifier.startsWith("file:") && !specifier.includes("/node_modules/") &&
     fromFileUrl(specifier).startsWith(join(project, "/"));
-  const load = async () =>
-    own || all
-      ? await loadPlugin(specifier, async () => (await import(api)).api)
-      : await (await import("../third_party.ts")).loadThirdParty(
-        { ...limits, specifier, api, project },
-      );
-  const { stages, extensions } = await load();
+  const { stages, extensions } = own || all
+    ? await loadPlugin(specifier, async () => (await import(api)).api)
+    : await import("../third_party.ts").then(({ loadThirdParty }) =>
+      loadThirdParty({ ...limits, specifier, api, project })
+    );
   if (own) return { stages, extensions };
   return {
     stages: stages.map((one) => ({ ...one, rights })),
@@ -286,14 +267,10 @@ export async function readConfig(
 ): Promise<Config> {
   const { project, cwd } = options;
   const file = read instanceof YamlFile ? read.path : read;
-  const { source, registry, top, problems, incomplete } = await readTopLevel(read, options);
-  const scope = {
-    source,
-    registry,
-    problems,
-    incomplete,
-    folderOf: (path: Path) => source.folderOf(path) ?? cwd,
-  };
+  const { top, ...open } = await readTopLevel(read, options);
+  const { source, problems } = open;
+  const folderOf = (path: Path) => source.folderOf(path) ?? cwd;
+  const scope = { ...open, folderOf };
   const stages: ConfiguredStage[] = [];
   for (const [id, written] of Object.entries(top.stages ?? {})) {
     if (problems.length >= MAX_PROBLEMS) break;
@@ -318,7 +295,7 @@ export async function readConfig(
 
   const artifacts = top.artifacts === undefined
     ? join(project, "artifacts")
-    : resolve(scope.folderOf(["artifacts"]), top.artifacts);
+    : resolve(folderOf(["artifacts"]), top.artifacts);
   if (await Deno.stat(artifacts).then((info) => !info.isDirectory, () => false)) {
     const message = `artifacts: expected a folder for the results, but ${artifacts} is a file`;
     throw new ConfigError([{ at: source.at(["artifacts"]), message }]);
@@ -329,25 +306,13 @@ export async function readConfig(
   const identity = await identityOf(file, project);
   const overrides = overridesOf(source, stages, artifacts);
   const { seed, compute, executor, bullmq } = pipelineSchema.parse({ ...top, stages: {} });
-  const ca = bullmq.ca && resolve(scope.folderOf(["bullmq", "ca"]), bullmq.ca);
+  const ca = bullmq.ca && resolve(folderOf(["bullmq", "ca"]), bullmq.ca);
   const remoteWorkers = executor === "bullmq" ? { ...bullmq, ca } : undefined;
   const { remote: place } = top, given = typeof place === "string" ? { url: place } : place;
-  const remote = given && { ...given, url: resolveFrom(given.url, scope.folderOf(["remote"])) };
+  const remote = given && { ...given, url: resolveFrom(given.url, folderOf(["remote"])) };
   return {
-    ...{
-      file,
-      identity,
-      name,
-      former,
-      overrides,
-      seed,
-      compute,
-      remoteWorkers,
-      remote,
-      artifacts,
-      stages,
-      source,
-    },
+    ...{ file, identity, name, former, overrides, seed, compute, artifacts, stages, source },
+    ...{ remoteWorkers, remote },
   };
 }
 

@@ -1,12 +1,21 @@
-/** A pipeline as written, in files and on the command line: values and their places. */
-import { dirname } from "node:path";
-import { ConfigError, didYouMean, joinWords, type Location } from "../errors.ts";
-import { type MergedYaml, mergeFiles, readExtendsChain } from "./extends.ts";
+/**
+ * A pipeline as written, in files and on the command line: values and their places.
+ *
+ * A file with `extends: ./base.yaml` is written over another one. Maps are merged key by key at any
+ * depth. Other values, lists too, replace the base's; an empty value (`split:`) keeps it, and that of
+ * a parameter leaves the base's out. A stage with another `use` keeps nothing of the base's
+ * parameters. The base's name is not inherited.
+ */
+import { dirname, resolve } from "node:path";
+import { ConfigError, didYouMean, joinWords, type Location, quote } from "../errors.ts";
+import { isRecord } from "../fingerprint.ts";
+import { displayPath } from "../paths.ts";
 import type { Override } from "./override.ts";
-import type { Path, YamlFile } from "./yaml_file.ts";
+import { nameOf, type Path, YamlFile } from "./yaml_file.ts";
 
 export class ConfigSource {
-  readonly #merged: MergedYaml;
+  /** Name of a path → the file that has its value. */
+  readonly #from = new Map<string, YamlFile>();
   /** Display path of the pipeline's own file. */
   readonly file: string;
   /** The values, overrides applied. */
@@ -17,8 +26,11 @@ export class ConfigSource {
   /** @param files the pipeline's own and those that it extends, in this order */
   constructor(readonly files: readonly YamlFile[], overrides: readonly Override[] = []) {
     this.file = files[0]!.shown;
-    this.#merged = mergeFiles(files);
-    this.values = this.#merged.values;
+    const parts = files.map((file, depth): Part => {
+      const { extends: _, name: __, ...inherited } = file.values;
+      return { file, value: depth === 0 ? file.values : inherited };
+    });
+    this.values = merge([], parts, this.#from) as Record<string, unknown>;
     for (const override of overrides) this.#apply(override);
   }
 
@@ -33,7 +45,26 @@ export class ConfigSource {
     overrides: readonly Override[] = [],
     cache?: string,
   ): Promise<ConfigSource> {
-    return new ConfigSource(await readExtendsChain(path, cwd, cache), overrides);
+    const files: YamlFile[] = [];
+    for (let next = path;;) {
+      const file = await readFile(next, cwd, cache, files.at(-1));
+      files.push(file);
+      const base = file.values.extends;
+      if (base === undefined) return new ConfigSource(files, overrides);
+      const at = file.at(["extends"]);
+      if (typeof base !== "string" || base === "") {
+        const got = base === null ? "it is empty" : `got ${quote(base)}`;
+        const message = `extends: expected the path of a YAML file, as in ./base.yaml, ${got}`;
+        throw new ConfigError([{ at, message }]);
+      }
+      next = resolve(dirname(file.path), base);
+      const circle = files.findIndex((other) => other.path === next);
+      if (circle >= 0) {
+        const names = [...files.slice(circle), files[circle]!].map(({ shown }) => shown);
+        const message = `these files extend each other: ${names.join(" → ")}`;
+        throw new ConfigError([{ at, message }]);
+      }
+    }
   }
 
   #apply(override: Override): void {
@@ -77,22 +108,86 @@ export class ConfigSource {
     );
   }
 
+  /** Returns the file of a value; of a missing one, of its parent. */
+  #fileOf(path: Path): YamlFile {
+    return this.#from.get(nameOf(path)) ?? this.#fileOf(path.slice(0, -1));
+  }
+
   /** Returns the folder that a relative path as value counts from; undefined: the current folder. */
   folderOf(path: Path): string | undefined {
     const override = this.#overrideOf(path);
-    return override ? override.folder : dirname(this.#merged.fileOf(path).path);
+    return override ? override.folder : dirname(this.#fileOf(path).path);
   }
 
   /** True for a value of a file that the pipeline's own extends. */
   isInherited(path: Path): boolean {
-    return !this.#overrideOf(path) && this.#merged.fileOf(path) !== this.files[0];
+    return !this.#overrideOf(path) && this.#fileOf(path) !== this.files[0];
   }
 
   /** Returns the place of a value, or with `key` of its name; of a missing one, of its parent. */
   at(path: Path, key = false): Location {
     const override = this.#overrideOf(path);
-    if (!override) return this.#merged.fileOf(path).at(path, key);
+    if (!override) return this.#fileOf(path).at(path, key);
     const named = key && override.path.length === path.length ? override.keyAt : undefined;
     return named ?? override.at;
   }
+}
+
+async function readFile(
+  path: string,
+  cwd: string,
+  cache: string | undefined,
+  from: YamlFile | undefined,
+): Promise<YamlFile> {
+  const shown = displayPath(path, cwd);
+  const there = await Deno.stat(path).then(({ isFile }) => isFile, () => false);
+  if (there) return await YamlFile.read(path, shown, cache);
+  if (!from) throw new ConfigError([{ at: { text: path }, message: "no such file" }]);
+  const folder = dirname(path);
+  const names = await Array.fromAsync(Deno.readDir(folder), ({ name }) => name).catch(() => []);
+  const near = didYouMean(displayPath(path, folder), names.filter((name) => /\.ya?ml$/.test(name)));
+  const message = `extends: there is no file ${shown}.${near}`;
+  throw new ConfigError([{ at: from.at(["extends"]), message }]);
+}
+
+/** The value of one file at a path. */
+interface Part<Value = unknown> {
+  readonly file: YamlFile;
+  readonly value: Value;
+}
+
+type MapPart = Part<Readonly<Record<string, unknown>>>;
+
+/**
+ * @param parts values of the files at a path, by precedence; at least one
+ * @param from receives the file of each path
+ */
+function merge(path: Path, parts: readonly Part[], from: Map<string, YamlFile>): unknown {
+  const given = parts.filter(({ value }) => value !== null);
+  const top = given[0] ?? parts[0]!;
+  from.set(nameOf(path), top.file);
+  const covered = given.findIndex(({ value }) => !isRecord(value));
+  const maps = given.slice(0, covered < 0 ? undefined : covered) as MapPart[];
+  if (maps.length === 0) return top.value;
+  const inStages = path[0] === "stages", [, id] = path;
+  const merged = inStages && path.length === 2 ? sameStage(String(id), maps) : maps;
+  // The base's order, which is the order in which stages run where they could run in any.
+  const keys = new Set(merged.toReversed().flatMap(({ value }) => Object.keys(value)));
+  return Object.fromEntries(
+    [...keys].flatMap((key) => {
+      const inner = merged.filter(({ value }) => Object.hasOwn(value, key))
+        .map(({ file, value }): Part => ({ file, value: value[key] }));
+      const isParameter = inStages && path.length > 1;
+      const leftOut = isParameter && inner.length > 1 && inner[0]!.value === null;
+      return leftOut ? [] : [[key, merge([...path, key], inner, from)]];
+    }),
+  );
+}
+
+/** Returns the values of the files that mean the same stage as the first. */
+function sameStage(id: string, maps: readonly MapPart[]): readonly MapPart[] {
+  const use = (depth: number) =>
+    maps.slice(depth).map(({ value }) => value.use).find((name) => name !== undefined) ?? id;
+  const other = maps.findIndex((_, depth) => use(depth) !== use(0));
+  return other < 0 ? maps : maps.slice(0, other);
 }

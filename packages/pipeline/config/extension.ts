@@ -3,7 +3,8 @@
  * plugin's default export has `extends: "detector"`, a name, and further fields for the stage.
  */
 import { z } from "zod";
-import { choosesOf, definedChoice, type Definition, partsOf } from "../define.ts";
+import { choosesOf, definedChoice, type Definition, partsOf, schemasWithin } from "../define.ts";
+import { isRecord } from "../fingerprint.ts";
 
 export interface Extension {
   /** The kind of choice that it is added to, such as "detector". */
@@ -36,24 +37,20 @@ export function usedExtensions(
 ): Extension[] {
   if (extensions.length === 0) return []; // and no schema of a choice is built
   const { innerType, element, shape, options } = partsOf(schema);
+  const within = (part: unknown, one: z.ZodType) => usedExtensions(part, one, extensions);
   const kind = schema.meta()?.choice;
   if (kind !== undefined) {
     const name = (params as { use?: string } | undefined)?.use ?? params;
     return extensions.filter((one) => one.kind === kind && one.name === name);
   }
-  if (innerType) return usedExtensions(params, innerType, extensions);
-  if (element && Array.isArray(params)) {
-    return [...new Set(params.flatMap((one) => usedExtensions(one, element, extensions)))];
-  }
-  if (options) return options.flatMap((form) => usedExtensions(params, form, extensions));
-  if (!shape || typeof params !== "object" || params === null) return [];
-  return [
-    ...new Set(
-      Object.entries(shape).flatMap(([key, field]) =>
-        usedExtensions((params as Record<string, unknown>)[key], field, extensions)
-      ),
-    ),
-  ];
+  if (innerType) return within(params, innerType);
+  if (options) return options.flatMap((form) => within(params, form));
+  const found = element && Array.isArray(params)
+    ? params.flatMap((one) => within(one, element))
+    : shape && isRecord(params)
+    ? Object.entries(shape).flatMap(([key, field]) => within(params[key], field))
+    : [];
+  return [...new Set(found)];
 }
 
 /** Returns the kind of a choice, if a schema is one. */
@@ -69,28 +66,19 @@ function widened(schema: z.ZodType, extensions: readonly Extension[]): z.ZodType
 }
 
 function copyOf(schema: z.ZodType, extensions: readonly Extension[]): z.ZodType {
-  const { innerType, element, shape, options } = partsOf(schema);
   const kind = schema.meta()?.choice;
-  if (kind === undefined && options) {
-    const wider = options.map((form) => widened(form, extensions));
-    return wider.every((form, i) => form === options[i])
-      ? schema
-      : cloned(schema, { options: wider });
-  }
-  if (innerType) {
-    const wider = widened(innerType, extensions);
-    return wider === innerType ? schema : cloned(schema, { innerType: wider });
-  }
-  if (element) {
-    const wider = widened(element, extensions);
-    return wider === element ? schema : cloned(schema, { element: wider });
-  }
-  if (shape) {
-    const wider = Object.fromEntries(
-      Object.entries(shape).map(([key, field]) => [key, widened(field, extensions)]),
-    );
-    const same = Object.entries(wider).every(([key, field]) => field === shape[key]);
-    return same ? schema : cloned(schema, { shape: wider });
+  if (kind === undefined) {
+    const parts = schemasWithin(schema), wider = parts.map((part) => widened(part, extensions));
+    if (wider.every((part, i) => part === parts[i])) return schema;
+    const { innerType, element, shape } = partsOf(schema);
+    const changes = innerType
+      ? { innerType: wider[0] }
+      : element
+      ? { element: wider[0] }
+      : shape
+      ? { shape: Object.fromEntries(Object.keys(shape).map((key, i) => [key, wider[i]])) }
+      : { options: wider };
+    return z.core.clone(schema, { ...schema.def, ...changes } as typeof schema.def);
   }
   const added = extensions.filter((one) => one.kind === kind);
   if (added.length === 0) return schema;
@@ -108,8 +96,4 @@ function copyOf(schema: z.ZodType, extensions: readonly Extension[]): z.ZodType 
   if (!chooses) return z.enum([...own, ...added.map(({ name }) => name)]);
   const more = added.flatMap(({ definition }) => definition ?? []);
   return definedChoice(String(kind), [...chooses.definitions, ...more], chooses.fallback);
-}
-
-function cloned(schema: z.ZodType, changes: ReturnType<typeof partsOf>): z.ZodType {
-  return z.core.clone(schema, { ...schema.def, ...changes } as typeof schema.def);
 }

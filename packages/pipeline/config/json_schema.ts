@@ -1,6 +1,6 @@
 /** JSON Schema of a pipeline, for completion in editors, and docs/reference.md. */
 import { z } from "zod";
-import { choosesOf, type Definition, partsOf } from "../define.ts";
+import { choosesOf, type Definition, partsOf, schemasWithin } from "../define.ts";
 import { pipelineSchema } from "./config.ts";
 import { turnedBy } from "../plan.ts";
 import type { Kind, Stage } from "../stage.ts";
@@ -8,6 +8,8 @@ import { seedSchema, STAGE_ID } from "./stage_config.ts";
 import { rangeSchema } from "./sweep_schema.ts";
 
 type Json = Record<string, unknown>;
+
+const propertiesOf = ({ properties = {} }: Json) => properties as Record<string, Json>;
 
 const STAGES = "Stage id → its parameters. The order does not matter";
 
@@ -17,10 +19,11 @@ const STAGES = "Stage id → its parameters. The order does not matter";
 export function pipelineJsonSchema(stages: readonly Stage[]): Json {
   const names = stages.map((stage) => stage.name);
   const { required: _, ...top } = toJson(pipelineSchema);
+  const { sweep } = propertiesOf(top);
   const stagesSchema = (whole: boolean, named = whole ? "wholeNamed" : "named") => ({
     type: "object",
     description: STAGES,
-    ...(whole ? { minProperties: 1 } : {}),
+    ...whole && { minProperties: 1 },
     propertyNames: { pattern: STAGE_ID.source },
     properties: Object.fromEntries(stages.map((stage) => [stage.name, {
       if: { type: "object", required: ["use"] },
@@ -41,11 +44,8 @@ export function pipelineJsonSchema(stages: readonly Stage[]): Json {
     $schema: "http://json-schema.org/draft-07/schema#",
     title: "Pipeline",
     properties: {
-      ...top.properties as Json,
-      sweep: {
-        ...sweepSchemaOf(top),
-        properties: { ...sweepSchemaOf(top).properties as Json, ...sweepable(stages) },
-      },
+      ...propertiesOf(top),
+      sweep: { ...sweep, properties: { ...propertiesOf(sweep!), ...sweepable(stages) } },
       stages: { description: STAGES },
     },
     // A file over another one need not repeat what is written there.
@@ -83,19 +83,14 @@ function sweepable(stages: readonly Stage[]): Json {
   const found: [string, Json][] = [["seed", toJson(seedSchema)]];
   const walk = (path: string, properties: Record<string, Json>) => {
     for (const [name, schema] of Object.entries(properties)) {
-      const inner = schema.properties as Record<string, Json> | undefined;
-      if (inner) {
-        walk(`${path}.${name}`, inner);
-        continue;
-      }
-      found.push([`${path}.${name}`, schema]);
+      if (!schema.properties) found.push([`${path}.${name}`, schema]);
       // Options of a choice, each once.
       const { use: _, ...options } = Object.assign({}, ...optionsOf(schema).toReversed());
-      walk(`${path}.${name}`, options);
+      walk(`${path}.${name}`, schema.properties ? propertiesOf(schema) : options);
     }
   };
   for (const stage of stages) {
-    walk(stage.name, (toJson(stage.params).properties ?? {}) as Record<string, Json>);
+    walk(stage.name, propertiesOf(toJson(stage.params)));
     if (stage.canBeSeeded) found.push([`${stage.name}.seed`, toJson(seedSchema)]);
   }
   return Object.fromEntries(found.map(([key, { $schema: _, default: __, ...items }]) => {
@@ -106,14 +101,10 @@ function sweepable(stages: readonly Stage[]): Json {
   }));
 }
 
-const sweepSchemaOf = (top: Json) => (top.properties as Record<string, Json>).sweep as Json;
-
 /** Returns the options of each definition that a choice can name. */
 function optionsOf(schema: Json): Record<string, Json>[] {
-  const members = (schema.anyOf as Json[] | undefined ?? []).flatMap(({ oneOf }) =>
-    oneOf as Json[] ?? []
-  );
-  return members.map(({ properties }) => properties as Record<string, Json>);
+  const forms = schema.anyOf as Json[] | undefined ?? [];
+  return forms.flatMap(({ oneOf }) => oneOf as Json[] ?? []).map(propertiesOf);
 }
 
 const reference = (definition: string) => ({ $ref: `#/definitions/${definition}` });
@@ -161,55 +152,48 @@ function stageSchema(stage: Stage): Json {
     description: stage.summary,
     properties: {
       use: { const: stage.name, description: `Name of the stage: ${stage.summary}` },
-      ...(inputs.length > 0
-        ? {
-          inputs: {
-            type: "object",
-            description: "Input → id of the stage that makes it",
-            properties: Object.fromEntries(inputs),
-            additionalProperties: false,
-          },
-        }
-        : {}),
-      ...(turnedBy(stage).length > 0
-        ? {
-          replaces: {
-            type: "string",
-            description:
-              "Id of the stage whose output it takes; every stage that would take that " +
-              "output takes this one's. inputs: wins",
-          },
-        }
-        : {}),
-      ...(stage.canBeSeeded
-        ? { seed: { ...drawn, description: "For this stage alone, in place of the pipeline's" } }
-        : {}),
-      ...params.properties as Json,
+      ...inputs.length > 0 && {
+        inputs: {
+          type: "object",
+          description: "Input → id of the stage that makes it",
+          properties: Object.fromEntries(inputs),
+          additionalProperties: false,
+        },
+      },
+      ...turnedBy(stage).length > 0 && {
+        replaces: {
+          type: "string",
+          description:
+            "Id of the stage whose output it takes; every stage that would take that output takes " +
+            "this one's. inputs: wins",
+        },
+      },
+      ...stage.canBeSeeded && {
+        seed: { ...drawn, description: "For this stage alone, in place of the pipeline's" },
+      },
+      ...propertiesOf(params),
     },
   };
-}
-
-/** Everything that docs/reference.md is generated from. */
-export interface ReferenceSources {
-  /** Command → its help, in the order of the list of commands. */
-  readonly commands: Readonly<Record<string, string>>;
-  readonly stages: readonly Stage[];
-  /** Further sections, such as the app's own registries: Markdown with headings of level 2. */
-  readonly sections?: string;
 }
 
 /**
  * Returns the whole reference as Markdown: keys of a pipeline, stages with their parameters, kinds of
  * artifacts with their files, the app's own sections, and the help of each command.
+ * @param options.commands command → its help, in the order of the list of commands
+ * @param options.sections Markdown with headings of level 2, such as the app's own registries
  */
-export function referenceMarkdown({ commands, stages, sections = "" }: ReferenceSources): string {
+export function referenceMarkdown({ commands, stages, sections = "" }: {
+  readonly commands: Readonly<Record<string, string>>;
+  readonly stages: readonly Stage[];
+  readonly sections?: string;
+}): string {
   return [
     "<!-- deno-fmt-ignore-file -->",
     "# Reference",
     "Generated from the code by `deno task schema`; edits are overwritten.",
     "## Pipeline",
     "Keys at the top of a pipeline's YAML. Relative paths count from the folder of the YAML.",
-    parameterTable(pipelineSchema, (key) => key !== "stages" && key !== "sweep"),
+    parameterTable(pipelineSchema.omit({ stages: true, sweep: true })),
     "`stages` maps an id to a stage's parameters, and `sweep` a parameter to its values. Beside its " +
     "own parameters a stage takes `use` (the stage, where the id is another), `inputs` (input → id " +
     "of the stage that makes it), `replaces` (the stage whose output it takes over) and, where it " +
@@ -251,15 +235,13 @@ function stageMarkdown(stage: Stage): string {
 function choicesMarkdown(stages: readonly Stage[]): string[] {
   const found = new Map<string, Map<string, Definition>>();
   const walk = (schema: z.ZodType): void => {
-    const { innerType, element, shape, options } = partsOf(schema);
     const kind = schema.meta()?.choice as string, chooses = choosesOf(schema);
     if (chooses) {
       const known = found.get(kind) ?? new Map<string, Definition>();
       for (const one of chooses.definitions) known.set(one.name, one);
       found.set(kind, known);
       chooses.definitions.forEach(({ params }) => params && walk(params));
-    } else if (innerType ?? element) walk((innerType ?? element)!);
-    else [...Object.values(shape ?? {}), ...options ?? []].forEach(walk);
+    } else schemasWithin(schema).forEach(walk);
   };
   for (const { params } of stages) walk(params);
   if (found.size === 0) return [];
@@ -295,33 +277,37 @@ function kindMarkdown({ kind, summary, files, optional = [], volatile = [] }: Ki
       optional.includes(file) ? "optional" : "",
       volatile.includes(file) ? "not part of the digest" : "",
     ].filter(Boolean).join(", ");
-    return `| \`${file}\` | ${cell(content)} | ${notes} |`;
+    return [`\`${file}\``, content, notes];
   });
-  return `### Kind ${kind}\n\n${summary}.\n\n${
-    ["| file | content | |", "| --- | --- | --- |", ...rows].join("\n")
-  }`;
+  return `### Kind ${kind}\n\n${summary}.\n\n${table(["file", "content"], rows)}`;
 }
 
-function parameterTable(params: z.ZodType, shown: (key: string) => boolean = () => true): string {
-  const { properties = {}, required = [] } = toJson(params) as {
-    properties?: Record<string, Json>;
-    required?: string[];
-  };
-  const rows = Object.entries(properties).filter(([name]) => shown(name)).flatMap((
-    [name, schema],
-  ) => parameterRows(name, schema, required.includes(name)));
-  return rows.length === 0
-    ? "No parameters."
-    : ["| parameter | values | default | |", "| --- | --- | --- | --- |", ...rows].join("\n");
+function parameterTable(params: z.ZodType): string {
+  const rows = rowsOf("", toJson(params));
+  return rows.length === 0 ? "No parameters." : table(["parameter", "values", "default"], rows);
 }
 
-/** Returns text for a cell of a Markdown table. */
-const cell = (text: string) => text.replaceAll("|", "\\|").replaceAll("\n", " ");
+/** Returns a Markdown table. Its last column has no name. */
+function table(columns: readonly string[], rows: readonly (readonly string[])[]): string {
+  const cell = (text: string) => text.replaceAll("|", "\\|").replaceAll("\n", " ");
+  return [
+    `| ${columns.join(" | ")} | |`,
+    `|${" --- |".repeat(columns.length + 1)}`,
+    ...rows.map((cells) => `| ${cells.map(cell).join(" | ")} |`),
+  ].join("\n");
+}
 
-function parameterRows(name: string, schema: Json, required: boolean): string[] {
-  const inner = schema.properties as Record<string, Json> | undefined;
-  if (inner) {
-    return Object.entries(inner).flatMap(([key, value]) =>
+/** Returns a row for each parameter of a map. @param prefix precedes their names */
+function rowsOf(prefix: string, schema: Json): string[][] {
+  const { required = [] } = schema as { required?: string[] };
+  return Object.entries(propertiesOf(schema)).flatMap(([key, value]) =>
+    parameterRows(prefix + key, value, required.includes(key))
+  );
+}
+
+function parameterRows(name: string, schema: Json, required: boolean): string[][] {
+  if (schema.properties) {
+    return Object.entries(propertiesOf(schema)).flatMap(([key, value]) =>
       parameterRows(`${name}.${key}`, value, false)
     );
   }
@@ -331,14 +317,8 @@ function parameterRows(name: string, schema: Json, required: boolean): string[] 
     ? ""
     : `\`${JSON.stringify(schema.default)}\``;
   return [
-    `| \`${name}\` | ${cell(values(schema))} | ${cell(fallback)} | ${
-      cell(String(schema.description ?? ""))
-    } |`,
-    ...formsOf(schema.items as Json | undefined).flatMap(({ properties, required }) =>
-      Object.entries(properties as Record<string, Json>).flatMap(([key, value]) =>
-        parameterRows(`${name}[].${key}`, value, (required as string[] ?? []).includes(key))
-      )
-    ),
+    [`\`${name}\``, values(schema), fallback, String(schema.description ?? "")],
+    ...formsOf(schema.items as Json | undefined).flatMap((form) => rowsOf(`${name}[].`, form)),
   ];
 }
 
@@ -367,8 +347,7 @@ function values(schema: Json): string {
     Number(schema.maximum) < Number.MAX_SAFE_INTEGER && `at most ${schema.maximum}`,
     schema.exclusiveMaximum !== undefined && `less than ${schema.exclusiveMaximum}`,
   ].filter((text) => typeof text === "string");
-  const { properties } = schema as { properties?: Json };
-  if (properties) return `\`{ ${Object.keys(properties).join(", ")} }\``;
+  if (schema.properties) return `\`{ ${Object.keys(schema.properties).join(", ")} }\``;
   const type = schema.type === "integer" ? "whole number" : String(schema.type ?? "anything");
   return [type, ...bounds.filter((text) => !text.includes("-9007199254740991"))].join(", ");
 }

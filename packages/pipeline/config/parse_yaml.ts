@@ -13,6 +13,7 @@ import {
   type YAMLMap,
 } from "yaml";
 import { ConfigError, didYouMean } from "../errors.ts";
+import { isRecord } from "../fingerprint.ts";
 import { formatInteger } from "../reporter.ts";
 import { locate, nameOf, type ParsedYaml, type Place } from "./yaml_file.ts";
 
@@ -133,13 +134,11 @@ export function parsePipeline(text: string, shown: string): ParsedYaml {
   if (mistakes.length > 0) {
     throw new ConfigError(mistakes.map(({ at: offset, message }) => ({ at: at(offset), message })));
   }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new ConfigError([{
-      at: at(0),
-      message: 'expected a pipeline, such as "stages: { download: }"',
-    }]);
+  if (!isRecord(value)) {
+    const message = 'expected a pipeline, such as "stages: { download: }"';
+    throw new ConfigError([{ at: at(0), message }]);
   }
-  return { values: value as Record<string, unknown>, places: placesOf(document.contents, targets) };
+  return { values: value, places: placesOf(document.contents, targets) };
 }
 
 /** Lists the place of every path: where its value is written, merge keys applied. */

@@ -28,7 +28,7 @@ export async function loadPlugin(
   const name = specifier.startsWith("file:") ? fromFileUrl(specifier) : specifier;
   let exported: unknown[];
   try {
-    const module = await import(specifier) as PluginModule;
+    const module = await import(specifier) as { default?: unknown; apiVersion?: unknown };
     const make = typeof module.default === "function" ? module.default : undefined;
     const version = module.apiVersion ??
       (make && !specifier.startsWith("file:") ? "none" : apiVersion);
@@ -46,18 +46,14 @@ export async function loadPlugin(
     });
   }
   if (exported.length === 0) throw new Error(`plugin "${name}" has no stages in its list`);
-  const extensions = exported.filter(isExtension).map((definition) => ({
-    ...{ kind: definition.extends, name: definition.name, summary: definition.summary },
-    ...{ module: specifier, definition },
-  }));
-  const stages = exported.filter((one) => !isExtension(one))
-    .map((stage) => stageOf(stage as Stage, name, specifier));
-  return { stages, extensions };
-}
-
-interface PluginModule {
-  readonly default?: unknown;
-  readonly apiVersion?: unknown;
+  return {
+    stages: exported.filter((one) => !isExtension(one))
+      .map((stage) => stageOf(stage as Stage, name, specifier)),
+    extensions: exported.filter(isExtension).map((definition) => {
+      const { extends: kind, name, summary } = definition;
+      return { kind, name, summary, module: specifier, definition };
+    }),
+  };
 }
 
 function isKind(value: unknown): value is Kind {
@@ -71,42 +67,29 @@ function stageOf(stage: Stage, name: string, specifier: string): LazyStage {
         "Write: export default (api) => api.defineStage({ ... }).",
     );
   }
+  const refuse = (why: string) => {
+    throw new Error(`stage "${stage.name}" of plugin "${name}" ${why}`);
+  };
   // Without TypeScript anything may be exported; `defineStage` fills in what is left out.
   if (typeof stage.canBeSeeded !== "boolean" || typeof stage.external !== "function") {
-    throw new Error(
-      `stage "${stage.name}" of plugin "${name}" is a plain object. ` +
-        "Write: export default defineStage({ ... }).",
-    );
+    refuse("is a plain object. Write: export default defineStage({ ... }).");
   }
   for (const part of ["inputs", "outputs"] as const) {
     const kinds: unknown[] = Object.values(stage[part] ?? [undefined]);
     if (kinds.every((kind) => isKind(kind) || part === "inputs" && isKind((kind as All)?.all))) {
       continue;
     }
-    throw new Error(
-      `stage "${stage.name}" of plugin "${name}" declares no ${part}: expected name: kind, as in ` +
-        `${part}: { images }, or {}`,
-    );
+    refuse(`declares no ${part}: expected name: kind, as in ${part}: { images }, or {}`);
   }
   // `def` is zod's own account of a schema; of another major version it is not there.
   const { type, catchall } = (stage.params as Partial<z.ZodObject>)?.def ?? {};
   if (type !== "object" || catchall?._zod.def.type !== "never") {
-    throw new Error(
-      `stage "${stage.name}" of plugin "${name}" would let unknown parameters pass: ` +
-        "declare its params with z.strictObject of zod 4",
-    );
+    refuse("would let unknown parameters pass: declare its params with z.strictObject of zod 4");
   }
   const taken = RESERVED.find((key) => Object.hasOwn(stage.params.shape, key));
   if (taken !== undefined) {
-    throw new Error(
-      `stage "${stage.name}" of plugin "${name}" has a parameter "${taken}", which is the ` +
-        "runner's own word for every stage: rename it",
-    );
+    refuse(`has a parameter "${taken}", which is the runner's own word for every stage: rename it`);
   }
-  return {
-    name: stage.name,
-    module: specifier,
-    plugin: true,
-    load: () => Promise.resolve({ default: stage }),
-  };
+  const load = () => Promise.resolve({ default: stage });
+  return { name: stage.name, module: specifier, plugin: true, load };
 }

@@ -4,6 +4,7 @@ import { type Problem, quote } from "../errors.ts";
 import { type Extension, kindOf, usedExtensions } from "./extension.ts";
 import { toProblems, valueAt } from "./zod_issues.ts";
 import { type Aliases, choosesOf, partsOf } from "../define.ts";
+import { isRecord } from "../fingerprint.ts";
 import { resolveFrom } from "../paths.ts";
 import type { Registry } from "../registry.ts";
 import type { ConfigSource } from "./config_source.ts";
@@ -65,19 +66,13 @@ export async function readStage(
     return undefined;
   };
   if (!STAGE_ID.test(id)) {
-    return report(
-      path,
-      `stage id ${quote(id)}: expected a letter, then letters, digits, - or _`,
-      true,
-    );
+    const message = `stage id ${quote(id)}: expected a letter, then letters, digits, - or _`;
+    return report(path, message, true);
   }
-  if (written !== null && (typeof written !== "object" || Array.isArray(written))) {
+  if (written !== null && !isRecord(written)) {
     return report(path, `expected the parameters of ${id}, got ${quote(written)}`);
   }
-  const { use = id, inputs = {}, replaces, seed, ...raw } = (written ?? {}) as Record<
-    string,
-    unknown
-  >;
+  const { use = id, inputs = {}, replaces, seed, ...raw } = written ?? {};
   if (typeof use !== "string") return report([...path, "use"], "expected the name of a stage");
   if (!registry.has(use)) {
     if (incomplete) return undefined;
@@ -107,12 +102,12 @@ export async function readStage(
     problems.push(...toProblems(error, source, path, stage.params, RESERVED));
   }
   for (const [name, place] of Object.entries(stage.params.meta()?.aliases as Aliases ?? {})) {
-    const other = valueAt(raw, place.split("."));
-    if (valueAt(raw, name.split(".")) === undefined || other === undefined) continue;
-    report(
-      [...path, ...place.split(".")],
-      `${id}.${name} and ${id}.${place} are two spellings of one value. Remove one of them.`,
-    );
+    const other = place.split(".");
+    if ([name.split("."), other].some((one) => valueAt(raw, one) === undefined)) continue;
+    const message =
+      `${id}.${name} and ${id}.${place} are two spellings of one value. Remove one of ` +
+      "them.";
+    report([...path, ...other], message);
   }
   if (parsed.success && seed !== undefined && !stage.seeded(parsed.data)) {
     report([...path, "seed"], `${id} draws nothing at random, so a seed changes nothing`);
@@ -123,14 +118,15 @@ export async function readStage(
     one !== undefined
   );
   const rights = granted.length > 0 ? [...new Set(granted.flat())] : undefined;
-  const rest = { inputs: checked.data, replaces, seed: drawn.data, module, plugin, rights, params };
-  if (extensions.every(({ definition }) => !definition?.sandbox)) {
-    return { id, use, stage, extensions, ...rest };
-  }
+  const read = {
+    ...{ id, use, stage, module, plugin, rights, params, extensions },
+    ...{ inputs: checked.data, replaces, seed: drawn.data },
+  };
+  if (extensions.every(({ definition }) => !definition?.sandbox)) return read;
   const { callingPlugins, inProcess } = await import("../third_party.ts");
   const bounded = stage.callsPlugins ? callingPlugins : inProcess;
   try {
-    return { id, use, stage: bounded(stage, extensions, module), extensions, ...rest };
+    return { ...read, stage: bounded(stage, extensions, module) };
   } catch (error) {
     return report(path, (error as Error).message, true);
   }

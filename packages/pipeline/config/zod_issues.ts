@@ -1,8 +1,9 @@
 /** Errors of zod in the words of YAML. */
 import type { z } from "zod";
-import { choosesOf, partsOf } from "../define.ts";
+import { choosesOf, partsOf, schemasWithin } from "../define.ts";
 import { UNUSED } from "../stage.ts";
 import { didYouMean, joinWords, type Problem, quote } from "../errors.ts";
+import { isRecord } from "../fingerprint.ts";
 import type { ConfigSource } from "./config_source.ts";
 import type { Path } from "./yaml_file.ts";
 
@@ -21,19 +22,20 @@ export function toProblems(
   meant?: ReadonlyMap<string, readonly string[]>,
 ): Problem[] {
   return error.issues.flatMap(likelyUnionMember).flatMap((found): Problem[] => {
-    const inner = found.path.map((part) => part as string | number);
-    const issue = withoutNames(found, formerNames(schema.shape[String(inner[0])]));
+    const inner = found.path as (string | number)[];
+    const field: z.ZodType | undefined = schema.shape[inner[0]!];
+    const issue = field ? withoutNames(found, formerNames(field)) : found;
     const path = [...base, ...inner];
     const name = [...base.slice(1), ...inner].join(".");
     const maps = mapsAt(schema, inner, valueAt(source.values, base));
     const known = [...new Set([...maps.flat(), ...(inner.length === 0 ? more : [])])];
     const value = valueAt(source.values, path);
-    const mixed = maps.length > 1 && isMap(value) &&
+    const mixed = maps.length > 1 && isRecord(value) &&
       (issue.code === "invalid_union" ||
         issue.code === "unrecognized_keys" && issue.keys.some((key) => known.includes(key)));
     // The definition that a value without `use` means.
-    const fallback = inner.length === 1 && isMap(value) && !Object.hasOwn(value as object, "use")
-      ? fallbackOf(schema.shape[String(inner[0])])
+    const fallback = inner.length === 1 && isRecord(value) && !Object.hasOwn(value, "use")
+      ? fallbackOf(field)
       : undefined;
     if (issue.code === "unrecognized_keys" && !mixed) {
       return issue.keys.map((key) => {
@@ -61,10 +63,9 @@ export function toProblems(
       ? ` In ${source.file}, ${path.at(-1)}: without a value leaves it out`
       : typeof value !== "string"
       ? ""
-      : issue.code === "invalid_type" && issue.expected === "object" &&
-          known.includes(value)
+      : issue.code === "invalid_type" && issue.expected === "object" && known.includes(value)
       ? ` Write ${value}: {}`
-      : suggestion(schema, inner, value, choices(issue));
+      : suggestion(inner.length === 1 ? field : undefined, value, choices(issue));
     return [{ at: source.at(path), message: `${name}: ${expected}, ${got}.${hint}` }];
   });
 }
@@ -81,10 +82,6 @@ function likelyUnionMember(issue: z.core.$ZodIssue): z.core.$ZodIssue[] {
   return near[0]!.flatMap((inner) =>
     likelyUnionMember({ ...inner, path: [...issue.path, ...inner.path] } as z.core.$ZodIssue)
   );
-}
-
-function isMap(value: unknown): boolean {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** Returns the keys of each map that is valid at a path, through optionals, defaults, lists and unions. */
@@ -106,10 +103,7 @@ function mapsAt(schema: z.ZodType, path: Path, value: unknown): string[][] {
 }
 
 /** Suggests by the schema's own `mistaken` values (written → meant), else by the spelling. */
-function suggestion(schema: z.ZodType, path: Path, value: string, known: string[]): string {
-  const [field] = path.length === 1 && "shape" in schema
-    ? [(schema as z.ZodObject).shape[path[0]!] as z.ZodType | undefined]
-    : [];
+function suggestion(field: z.ZodType | undefined, value: string, known: string[]): string {
   const mistaken = field?.meta()?.mistaken as Record<string, string> | undefined;
   const meant = mistaken?.[value.toLowerCase()];
   return meant === undefined ? didYouMean(value, known) : ` Did you mean ${meant}?`;
@@ -120,11 +114,9 @@ function fallbackOf(schema: z.ZodType | undefined): string | undefined {
 }
 
 /** Returns the earlier names of all that a parameter can name. */
-function formerNames(schema: z.ZodType | undefined): string[] {
-  if (!schema) return [];
-  const chooses = choosesOf(schema), { innerType, element, shape, options } = partsOf(schema);
-  if (chooses) return chooses.definitions.flatMap(({ former = [] }) => former);
-  return [innerType, element, ...Object.values(shape ?? {}), ...options ?? []].flatMap(formerNames);
+function formerNames(schema: z.ZodType): string[] {
+  return choosesOf(schema)?.definitions.flatMap(({ former = [] }) => former) ??
+    schemasWithin(schema).flatMap(formerNames);
 }
 
 /** Returns an issue that does not list some of the valid values. */
@@ -165,13 +157,9 @@ function expectation(issue: z.core.$ZodIssue): string {
     case "invalid_value":
       return `expected ${joinWords(issue.values.map(quote), "or")}`;
     case "too_small":
-      return `expected ${
-        bound(issue.origin, issue.inclusive ? "at least" : "more than", issue.minimum)
-      }`;
+      return bound(issue.origin, issue.inclusive ? "at least" : "more than", issue.minimum);
     case "too_big":
-      return `expected ${
-        bound(issue.origin, issue.inclusive ? "at most" : "less than", issue.maximum)
-      }`;
+      return bound(issue.origin, issue.inclusive ? "at most" : "less than", issue.maximum);
     case "not_multiple_of":
       return `expected a multiple of ${issue.divisor}`;
     case "invalid_union": {
@@ -189,7 +177,7 @@ function expectation(issue: z.core.$ZodIssue): string {
 function bound(origin: string, relation: string, limit: number | bigint): string {
   const [one, many] =
     { string: [" character", " characters"], array: [" item", " items"] }[origin] ?? ["", ""];
-  return `${relation} ${limit}${limit === 1 ? one : many}`;
+  return `expected ${relation} ${limit}${limit === 1 ? one : many}`;
 }
 
 /** Returns what is at a path within a value; undefined: nothing. */

@@ -1,7 +1,6 @@
 /** Runs the stages of a plan that lack a result, and records the run. */
 import { join } from "node:path";
-import { checkCache } from "../cache/check_cache.ts";
-import { cacheKeyInputsOf, modulesOf } from "../cache/cache_key.ts";
+import { cacheKeyInputsOf, checkCache, modulesOf } from "../cache/cache_key.ts";
 import { assertIntact } from "../verify_results.ts";
 import { formatError, formatErrorWithStack, joinWords, placeIn, RunError } from "../errors.ts";
 import type { StageExecution } from "./run_stage.ts";
