@@ -58,9 +58,10 @@ const CODE = new Set([".ts", ".mts", ".tsx", ".js", ".mjs", ".jsx"]);
 
 export class ModuleHasher {
   #facts: Record<string, ModuleFacts> = {};
+  /** Several graphs at once wait for one read of the cache. */
+  #loading: Promise<void> | undefined;
   /** A run imports a module once, so its node holds for the run even if the file is edited. */
   readonly #nodes = new Map<string, Promise<ModuleNode | undefined>>();
-  #loaded = false;
   #changed = false;
 
   /**
@@ -79,7 +80,7 @@ export class ModuleHasher {
     const modules: Record<string, string> = {};
     const packages = new Set<string>();
     if (!entry.startsWith("file:")) return { modules, packages: [this.imports.mapped(entry)] };
-    await this.#load();
+    await (this.#loading ??= this.#load());
     const queue = [fromFileUrl(entry)];
     // deno.json counts by the packages that it maps to, not by its tasks.
     const seen = new Set([...queue, join(this.project, "deno.json")]);
@@ -97,7 +98,8 @@ export class ModuleHasher {
         queue.push(next);
       }
     }
-    return { modules: sorted(modules), packages: [...packages].sort() };
+    const sorted = Object.entries(modules).sort(([a], [b]) => a < b ? -1 : 1);
+    return { modules: Object.fromEntries(sorted), packages: [...packages].sort() };
   }
 
   /** Writes the cache for the next run, and ends the process of esbuild. */
@@ -116,12 +118,9 @@ export class ModuleHasher {
   }
 
   async #load(): Promise<void> {
-    if (this.#loaded) return;
-    this.#loaded = true;
     // A cache that is damaged, or of another version, costs only the time to build it again.
-    const { value } = await readState<z.output<typeof cacheSchema>>(
-      ...[this.cache, { shape: cacheSchema }] as const,
-    );
+    const form = { shape: cacheSchema };
+    const { value } = await readState<z.output<typeof cacheSchema>>(this.cache, form);
     if (value) this.#facts = JSON.parse(value.facts);
   }
 
@@ -201,13 +200,5 @@ async function analyze(path: string): Promise<Omit<ModuleFacts, "stamp">> {
   // A folder ("../") is a place, not something that is read; nor is an address ours.
   const assets = named(/new URL\("([^"]*[^"/])",import\.meta\.url\)/g)
     .filter((name) => !/^([a-z][a-z0-9+.-]*:|\/\/)/i.test(name));
-  return {
-    hash: sha256(code),
-    imports: [...imports].sort(),
-    assets: assets.sort(),
-  };
-}
-
-function sorted<T>(record: Record<string, T>): Record<string, T> {
-  return Object.fromEntries(Object.entries(record).sort(([a], [b]) => a < b ? -1 : 1));
+  return { hash: sha256(code), imports: [...imports].sort(), assets: assets.sort() };
 }

@@ -185,6 +185,16 @@ Deno.test("Modules keeps what it learnt", async (t) => {
     assert.equal((await look()).modules["stage.ts"], "kept");
     assert.deepEqual((await Deno.stat(cache)).mtime, mtime);
   });
+  await t.step("nor for several graphs at once", async () => {
+    await writeState(cache, JSON.parse(kept.replaceAll(before.modules["lib/deep.ts"]!, "kept")));
+    const modules = open();
+    const [, { modules: deep }] = await Promise.all(
+      ["stage.ts", "lib/deep.ts"].map((path) => modules.graph(toFileUrl(project.path(path)), [])),
+    );
+    assert.deepEqual(deep, { "lib/deep.ts": "kept" });
+    await modules.close();
+    await writeState(cache, JSON.parse(kept));
+  });
   await t.step("but not past an edit that leaves the size", async () => {
     await project.write({ "stage.ts": STAGE.replace("+ 1", "+ 3") });
     const { modules } = await look();
