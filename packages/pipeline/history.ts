@@ -193,8 +193,7 @@ export class History {
 
   /** Finds the last run with the same varied values and the same results. */
   async find(
-    { file, stages }: Pick<RunRecord, "file" | "stages">,
-    point: RunRecord["point"],
+    { file, point, stages }: Pick<RunRecord, "file" | "point" | "stages">,
   ): Promise<RunRecord | undefined> {
     const prints = (all: RunRecord["stages"]) =>
       all.map(({ id, fingerprint }) => [id, fingerprint]);

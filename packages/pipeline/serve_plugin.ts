@@ -5,10 +5,10 @@ import { serve } from "@reproducible/workers/worker_main";
 import { usedExtensions } from "./config/extension.ts";
 import { loadPlugin, type Plugin } from "./config/plugins.ts";
 import { formatError } from "./errors.ts";
-import { moduleName } from "./run/lineage.ts";
+import { contextOf } from "./run/stage_context.ts";
 import { type LazyStage, Registry } from "./registry.ts";
 import * as api from "./plugin_api.ts";
-import type { Artifact, ParamProblem, StageContext } from "./stage.ts";
+import type { Artifact, ParamProblem } from "./stage.ts";
 import type { Call } from "./third_party.ts";
 
 interface Opening {
@@ -103,28 +103,9 @@ async function answer(
   }
   const { inputs, context: { id, outputs, scratch, ...declared } } = call.run;
   const used = usedExtensions(params, stage.params, registry.extensions);
-  const undeclared = (name: string, flag: string) => {
-    throw new Error(
-      `Stage "${stage.name}" reads context.${name} without declaring it: add ${flag}: true to its ` +
-        "definition.",
-    );
-  };
-  const context: StageContext = {
+  const stageOf = { use: stage.name, extensions: used, project };
+  const context = contextOf(stageOf, declared, {
     ...{ id, outputs, scratch },
-    get seed() {
-      return declared.seed ?? undeclared("seed", "seeded");
-    },
-    get compute() {
-      return declared.compute ?? undeclared("compute", "compute");
-    },
-    get lineage() {
-      return declared.lineage ?? undeclared("lineage", "lineage");
-    },
-    extension(kind, name) {
-      const found = used.find((one) => one.kind === kind && one.name === name);
-      return found && moduleName(found.module, project);
-    },
-    definitions: (kind) => used.flatMap((one) => one.kind === kind ? one.definition ?? [] : []),
     earlierResults: () => Promise.resolve([]),
     signal: new AbortController().signal, // the runner ends the process
     progress: {
@@ -133,7 +114,7 @@ async function answer(
     },
     info: (message) => send(["info", message]),
     warn: (message) => send(["warn", message]),
-  };
+  });
   return await stage.run(inputs as Record<string, Artifact>, params, context);
 }
 

@@ -7,7 +7,7 @@ import type { StageExecution } from "./run_stage.ts";
 import { type CacheKeyInputs, fingerprint } from "../fingerprint.ts";
 import { formatBytes } from "../format.ts";
 import { ancestors, type Plan, type PlannedStage } from "../plan.ts";
-import { type Begun, History } from "../history.ts";
+import { type Beginning, type Begun, History } from "../history.ts";
 import { fileNameOf } from "../pipeline_identity.ts";
 import { displayPath } from "../paths.ts";
 import type { RemoteResults } from "../remote_results/remote_results.ts";
@@ -63,7 +63,7 @@ export async function runPlan(
   using _held = dryRun ? undefined : await context.store.lockShared(wait, context.signal);
   const history = new History(context.store.folder);
   const { name: pipeline, identity: file, overrides, seed } = plan;
-  const beginning = { pipeline, file, overrides, ...(point && { point }), seed };
+  const beginning = { pipeline, file, overrides, seed, ...(point && { point }) };
   const startedAt = new Date().toISOString();
   let begun: Begun | undefined;
   // Listed from its first work on: a run with nothing to do writes nothing.
@@ -83,12 +83,12 @@ export async function runPlan(
   };
   try {
     if (services && !dryRun) await begin();
-    await run.stages(dryRun);
+    await run.stages();
     // A service may run for days: the hashes are stored before.
     await context.moduleHasher.close();
     // A run of a sweep is listed even if all its results are cached.
     if (!part && !dryRun && (run.worthRecording || point)) {
-      id = await run.record(reportNow(), history, point);
+      id = await run.record({ ...reportNow(), ...beginning }, history);
     }
     if (services && run.ok && !dryRun) {
       await settle();
@@ -107,20 +107,12 @@ const UNSELECTED = "not selected";
 const MAX_CHECKED = 1e9;
 
 class Run {
-  readonly #plan: Plan;
-  readonly #selection: Selection;
-  readonly #context: RunContext;
   readonly #selected: ReadonlySet<string>;
   readonly #records = new Map<string, StageRecord>();
   /** Stages of a dry run that would run. */
   readonly #pending = new Set<string>();
   readonly #reports: StageReport[] = [];
   readonly #show: string[] = [];
-  readonly #part: boolean;
-  /** Lists the run in the history, if it is to be listed. */
-  readonly #begin: (() => Promise<Begun>) | undefined;
-  readonly #given: NonNullable<RunOptions["given"]>;
-  readonly #live: LiveLog | undefined;
   #compute: ResolvedBackend | undefined;
   #remote: RemoteResults | "failed" | undefined;
   ok = true;
@@ -129,68 +121,65 @@ class Run {
   /** True if other results are used than last time. */
   #usesOthers = false;
 
+  /** @param begin lists the run in the history, if it is to be listed */
+  constructor(
+    readonly plan: Plan,
+    readonly selection: Selection,
+    readonly context: RunContext,
+    readonly options: RunOptions,
+    readonly begin?: () => Promise<Begun>,
+    readonly live?: LiveLog,
+  ) {
+    this.#selected = select(plan, selection);
+  }
+
   get worthRecording(): boolean {
     return this.#did || this.#usesOthers;
   }
 
-  constructor(
-    plan: Plan,
-    selection: Selection,
-    context: RunContext,
-    options: RunOptions,
-    begin?: () => Promise<Begun>,
-    live?: LiveLog,
-  ) {
-    this.#begin = begin;
-    this.#live = live;
-    this.#part = options.part ?? false;
-    this.#given = options.given ?? new Map();
-    this.#plan = plan;
-    this.#selection = selection;
-    this.#context = context;
-    this.#selected = select(plan, selection);
-  }
-
-  async stages(dryRun: boolean): Promise<void> {
-    const { store, moduleHasher, excludedFolders, reporter } = this.#context;
+  async stages(): Promise<void> {
+    const { dryRun } = this.options;
+    const { store, moduleHasher, excludedFolders, reporter } = this.context;
     if (!dryRun) await store.cleanUp();
     // All code is hashed now: a module that is edited while an early stage computes for hours would
     // otherwise be recorded for a later stage, though the old one may be loaded.
-    const made = this.#plan.stages.filter(({ id }) => this.#isNeeded(id) && !this.#given.has(id));
+    const made = this.plan.stages.filter(({ id }) =>
+      this.#isNeeded(id) && !this.options.given?.has(id)
+    );
     for (const stage of made) {
       for (const module of modulesOf(stage)) await moduleHasher.graph(module, excludedFolders);
     }
-    for (const stage of this.#plan.stages) await this.#stage(stage, dryRun);
+    for (const stage of this.plan.stages) await this.#stage(stage);
     if (this.ok && !dryRun) this.#usesOthers = await this.#setCurrent();
     const { log: line, paint } = reporter;
     if (this.ok) this.#show.forEach((path) => line(`  ${paint.bold(path)}`));
   }
 
   /** Runs a stage if its result is missing. */
-  async #stage(stage: PlannedStage, dryRun: boolean): Promise<void> {
-    const { paint } = this.#context.reporter;
+  async #stage(stage: PlannedStage): Promise<void> {
+    const { paint } = this.context.reporter;
     const { id } = stage;
     const left = this.#skipReason(stage);
     if (left !== undefined) {
       const wanted = !stage.stage.service && this.#isNeeded(id);
-      if (this.#context.signal.aborted && wanted) this.ok = false;
-      const told = !stage.stage.service && !(this.#part && left === UNSELECTED);
+      if (this.context.signal.aborted && wanted) this.ok = false;
+      const told = !stage.stage.service && !(this.options.part && left === UNSELECTED);
       if (told) this.#log(paint.dim("-"), id, paint.dim(`skipped: ${left}`));
       return this.#finish(stage, "skipped", left);
     }
-    const given = this.#given.get(id);
+    const given = this.options.given?.get(id);
     if (given) return this.#takeCached(stage, given);
     const started = performance.now();
     const seconds = () => (performance.now() - started) / 1000;
     try {
       const dependencies = await this.#dependencies(stage);
-      const decision = await checkCache(stage, dependencies, this.#context.store, {
-        plan: this.#plan,
+      const decision = await checkCache(stage, dependencies, this.context.store, {
+        plan: this.plan,
         force: this.#isForced(id),
         pending: this.#pending,
       });
       if ("record" in decision) return this.#takeCached(stage, decision.record);
-      if (await this.#pull(stage, dependencies, dryRun)) return;
+      if (await this.#pull(stage, dependencies)) return;
       if (!this.#selected.has(id)) {
         throw new RunError(
           `${id} has to run first (${decision.why}), and the command line leaves it out. ` +
@@ -200,16 +189,16 @@ class Run {
       const { rights } = stage;
       const granted = rights ? `; third-party code, allow: [${rights.join(", ")}]` : "";
       this.#log(paint.bold(">"), id, `runs: ${decision.why}${granted}`);
-      if (dryRun) {
+      if (this.options.dryRun) {
         this.#pending.add(id);
         return this.#finish(stage, "skipped", WOULD_RUN + decision.why + granted);
       }
-      this.#live?.add({ type: "stage", id, status: "running", why: decision.why });
+      this.live?.add({ type: "stage", id, status: "running", why: decision.why });
       await this.#make(await this.#ready(stage, dependencies), decision.why, seconds);
     } catch (error) {
       this.ok = false;
       this.#did = true;
-      if (this.#context.signal.aborted) {
+      if (this.context.signal.aborted) {
         this.#log(paint.yellow("!"), id, "interrupted; the next run resumes here");
         this.#finish(stage, "failed", INTERRUPTED, seconds());
       } else {
@@ -230,21 +219,17 @@ class Run {
   }
 
   #takeCached(stage: PlannedStage, record: StageRecord): void {
-    const { paint } = this.#context.reporter;
+    const { paint } = this.context.reporter;
     this.#useResult(stage, record);
     this.#log(paint.dim("·"), stage.id, paint.dim("cached"));
     this.#finish(stage, "cached", "cached");
   }
 
   /** Takes a missing result from the remote, if it has it. Its failures are logged. */
-  async #pull(
-    stage: PlannedStage,
-    dependencies: CacheKeyInputs,
-    dryRun: boolean,
-  ): Promise<boolean> {
+  async #pull(stage: PlannedStage, dependencies: CacheKeyInputs): Promise<boolean> {
     const { id, use, after } = stage;
-    const { store, signal, reporter: { log, paint, startProgress } } = this.#context;
-    const { remote } = this.#plan;
+    const { store, signal, reporter: { log, paint, startProgress } } = this.context;
+    const { remote } = this.plan;
     if (!remote || this.#isForced(id) || after.some((other) => this.#pending.has(other))) {
       return false;
     }
@@ -261,14 +246,14 @@ class Run {
       if (!found) return false;
       const size = formatBytes(bytesOf(found));
       const origin = [`${size} from ${place.url}`, madeElsewhere(found)].filter(Boolean).join("; ");
-      if (dryRun) {
+      if (this.options.dryRun) {
         this.#log(paint.bold(">"), id, `would pull ${origin}`);
         this.#finish(stage, "skipped", `${WOULD_RUN}it would be pulled`);
         // Later stages are compared with what it will be.
         this.#records.set(id, found);
         return true;
       }
-      this.#live?.add({ type: "stage", id, status: "running", why: "it is pulled" });
+      this.live?.add({ type: "stage", id, status: "running", why: "it is pulled" });
       progress.start(bytesOf(found), "bytes");
       const waiting = () => log(`  ${id}: another run is making this; waiting for it`);
       const onBytes = (bytes: number) => progress.advance(bytes);
@@ -292,11 +277,11 @@ class Run {
   }
 
   async #make(ready: StageExecution, why: string, seconds: () => number): Promise<void> {
-    const { paint } = this.#context.reporter;
+    const { paint } = this.context.reporter;
     const { stage } = ready;
     const force = this.#isForced(stage.id);
     const { executeStage } = await loadRunStage();
-    const { record, made } = await executeStage(ready, this.#plan, this.#context, force);
+    const { record, made } = await executeStage(ready, this.plan, this.context, force);
     this.#useResult(stage, record);
     await this.#setCurrent();
     this.#did = true;
@@ -311,8 +296,8 @@ class Run {
 
   /** Stores which results the pipeline uses. A failure is logged and does not end the run. */
   async #setCurrent(): Promise<boolean> {
-    const { store, reporter } = this.#context;
-    const { identity, former } = this.#plan;
+    const { store, reporter } = this.context;
+    const { identity, former } = this.plan;
     try {
       return await store.setCurrent(fileNameOf(identity), this.#records, former);
     } catch (error) {
@@ -322,39 +307,39 @@ class Run {
   }
 
   #log(mark: string, id: string, text: string): void {
-    const width = Math.max(...this.#plan.stages.map((stage) => stage.id.length));
-    this.#context.reporter.log(`${mark} ${id.padEnd(width)}  ${text}`);
+    const width = Math.max(...this.plan.stages.map((stage) => stage.id.length));
+    this.context.reporter.log(`${mark} ${id.padEnd(width)}  ${text}`);
   }
 
   #finish(stage: PlannedStage, status: Status, why: string, seconds = 0): void {
     const { id, use } = stage;
-    this.#live?.add({ type: "stage", id, status, why, seconds });
+    this.live?.add({ type: "stage", id, status, why, seconds });
     const record = this.#records.get(id);
     const outputs = Object.fromEntries(
       Object.keys(record ? stage.stage.outputs : {}).map((name) => {
-        const { path } = this.#context.store.artifact(record!, name, id);
-        return [name, displayPath(path, this.#context.project)];
+        const { path } = this.context.store.artifact(record!, name, id);
+        return [name, displayPath(path, this.context.project)];
       }),
     );
     this.#reports.push({ id, use, status, why, seconds, outputs });
   }
 
   #useResult(stage: PlannedStage, record: StageRecord): void {
-    const { log: line, paint } = this.#context.reporter;
+    const { log: line, paint } = this.context.reporter;
     const known = cautionsOf(this.#records.values());
     this.#records.set(stage.id, record);
     // Before the first line with a score.
     cautionsOf(this.#records.values()).filter((caution) => !known.includes(caution))
       .forEach((caution) => line(paint.yellow(caution)));
     for (const file of record.show ?? []) {
-      const place = this.#context.store.pathOf(stage.use, record.fingerprint);
-      this.#show.push(displayPath(join(place, file), this.#context.project));
+      const place = this.context.store.pathOf(stage.use, record.fingerprint);
+      this.#show.push(displayPath(join(place, file), this.context.project));
     }
   }
 
   /** Returns the reason to skip a stage, if there is one. */
   #skipReason(stage: PlannedStage): string | undefined {
-    if (this.#context.signal.aborted) return "the run was interrupted";
+    if (this.context.signal.aborted) return "the run was interrupted";
     if (stage.stage.service) return "a service; deno task serve starts it";
     const missing = stage.after.filter((id) => !this.#records.has(id) && !this.#pending.has(id));
     if (!this.#isNeeded(stage.id)) return UNSELECTED;
@@ -367,45 +352,45 @@ class Run {
   }
 
   #isForced(id: string): boolean {
-    return this.#selection.force?.includes(id) ?? false;
+    return this.selection.force?.includes(id) ?? false;
   }
 
   /** Returns true if a stage is selected, or a selected one takes from it. */
   #isNeeded(id: string): boolean {
-    return [...this.#selected].some((last) => ancestors(this.#plan, last).has(id));
+    return [...this.#selected].some((last) => ancestors(this.plan, last).has(id));
   }
 
   #dependencies(stage: PlannedStage): Promise<CacheKeyInputs> {
-    return cacheKeyInputsOf(stage, this.#plan, this.#context, {
+    return cacheKeyInputsOf(stage, this.plan, this.context, {
       digest: ({ stage: id, output }) =>
         this.#records.get(id)?.outputs[output]?.digest ?? "not made yet",
       fingerprintOf: (id) => this.#records.get(id)?.fingerprint ?? "not made yet",
-      backend: async () => this.#compute ??= await this.#context.resolveCompute(this.#plan.compute),
+      backend: async () => this.#compute ??= await this.context.resolveCompute(this.plan.compute),
     });
   }
 
   async #ready(stage: PlannedStage, dependencies: CacheKeyInputs): Promise<StageExecution> {
-    const begun = await this.#begin?.();
+    const begun = await this.begin?.();
     const { prepareStage } = await loadRunStage();
-    return prepareStage(stage, dependencies, this.#plan, this.#records, this.#context, begun);
+    return prepareStage(stage, dependencies, this.plan, this.#records, this.context, begun);
   }
 
   /** Starts the pipeline's services and waits until they are stopped. */
   async services(): Promise<void> {
-    const { reporter, signal } = this.#context;
-    const services = this.#plan.stages.filter((stage) => stage.stage.service);
+    const { reporter, signal } = this.context;
+    const services = this.plan.stages.filter((stage) => stage.stage.service);
     await Promise.all(services.map(async (stage) => {
       try {
         const dependencies = await this.#dependencies(stage);
         for (const { stage: id, output } of Object.values(stage.wires).flat()) {
           const record = this.#records.get(id)!;
-          const { path } = this.#context.store.artifact(record, output, id);
+          const { path } = this.context.store.artifact(record, output, id);
           const { files } = record.outputs[output];
           const names = Object.keys(files).filter((name) => files[name].size < MAX_CHECKED);
           await assertIntact(path, { files }, names);
         }
         const { serve } = await loadRunStage();
-        await serve(await this.#ready(stage, dependencies), this.#context);
+        await serve(await this.#ready(stage, dependencies), this.context);
       } catch (error) {
         if (signal.aborted) return;
         this.ok = false;
@@ -421,7 +406,7 @@ class Run {
   report(seconds: number): RunReport {
     const metrics: Metrics = {};
     for (const record of this.#records.values()) Object.assign(metrics, record.metrics);
-    const { name: pipeline } = this.#plan;
+    const { name: pipeline } = this.plan;
     const stages = this.#reports.map((stage) => ({ ...stage, seconds: toMs(stage.seconds) }));
     const cautions = cautionsOf(this.#records.values());
     return {
@@ -431,28 +416,20 @@ class Run {
   }
 
   /** Keeps what ran, from what, with what result; returns the run's id, if it could be kept. */
-  async record(
-    report: RunReport,
-    history: History,
-    point: RunOptions["point"],
-  ): Promise<string | undefined> {
-    const stages = report.stages.map((stage) => ({
-      ...stage,
-      after: this.#plan.stages.find(({ id }) => id === stage.id)!.after,
-      fingerprint: this.#records.get(stage.id)?.fingerprint,
-      dependencies: this.#records.get(stage.id)?.dependencies,
-      warnings: this.#records.get(stage.id)?.warnings,
-    }));
-    const { identity: file, overrides, seed } = this.#plan;
+  async record(run: RunReport & Beginning, history: History): Promise<string | undefined> {
+    const stages = run.stages.map((stage) => {
+      const { fingerprint, dependencies, warnings } = this.#records.get(stage.id) ?? {};
+      const { after } = this.plan.stages.find(({ id }) => id === stage.id)!;
+      return { ...stage, after, fingerprint, dependencies, warnings };
+    });
     // The runs of a sweep take turns with what they use: one that did nothing was there before.
-    const same = point && !this.#did ? await history.find({ file, stages }, point) : undefined;
+    const record = { ...run, compute: this.#compute, stages };
+    const same = run.point && !this.#did ? await history.find(record) : undefined;
     if (same) return same.id;
-    const run = { ...report, file, overrides, seed, ...(point && { point }) };
     try {
-      return (await history.add({ ...run, compute: this.#compute, stages }, await this.#begin!()))
-        .id;
+      return (await history.add(record, await this.begin!())).id;
     } catch (error) {
-      this.#context.reporter.log(`this run could not be recorded: ${formatError(error)}`);
+      this.context.reporter.log(`this run could not be recorded: ${formatError(error)}`);
       return undefined;
     }
   }

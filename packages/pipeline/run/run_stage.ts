@@ -2,11 +2,12 @@
 import { type CacheKeyInputs, fingerprint } from "../fingerprint.ts";
 import type { Begun } from "../history.ts";
 import { type Edge, outputName, type Plan, type PlannedStage } from "../plan.ts";
-import { describeMachine, lineageOf, moduleName } from "./lineage.ts";
+import { describeMachine, lineageOf } from "./lineage.ts";
 import { checkOutputs } from "./check_outputs.ts";
+import { contextOf } from "./stage_context.ts";
 import type { StageRecord } from "../stage_record.ts";
 import { withoutSecrets } from "../secrets.ts";
-import type { Artifact, Lineage, StageContext, StageResult } from "../stage.ts";
+import type { Artifact, Lineage, StageResult } from "../stage.ts";
 import type { RunContext, ShardedWork } from "./run_context.ts";
 
 /** A stage that is about to run, with its inputs. */
@@ -56,7 +57,7 @@ export async function executeStage(
   { project, store, reporter, signal, connectWorkers, checkFile }: RunContext,
   force: boolean,
 ): Promise<{ record: StageRecord; made: boolean }> {
-  const { stage, dependencies, inputs } = ready;
+  const { stage, dependencies, inputs, lineage } = ready;
   const { paint } = reporter;
   const startedAt = new Date();
   await using attempt = await store.attempt(
@@ -73,6 +74,7 @@ export async function executeStage(
   const progress = reporter.startProgress(stage.id);
   try {
     const given = {
+      id: stage.id,
       outputs: attempt.outputs,
       scratch: attempt.scratch,
       earlierResults: () => store.resultsOf(dependencies),
@@ -93,7 +95,7 @@ export async function executeStage(
       artifacts: store.folder,
       ...given,
     };
-    const context = contextOf(ready, project, {
+    const context = contextOf({ ...stage, project }, { ...dependencies, lineage }, {
       ...given,
       ...(remoteWorkers && connectWorkers && stage.stage.part
         ? { remoteWorkers: connectWorkers(remoteWorkers, work) }
@@ -125,55 +127,22 @@ export async function serve(
   ready: StageExecution,
   { project, reporter, signal, store }: RunContext,
 ): Promise<void> {
-  const { stage, inputs, dependencies } = ready;
-  const scratch = await Deno.makeTempDir({ prefix: `${stage.id}-` });
-  const progress = reporter.startProgress(stage.id);
+  const { stage, inputs, dependencies, lineage } = ready;
+  const { id } = stage;
+  const scratch = await Deno.makeTempDir({ prefix: `${id}-` });
+  const progress = reporter.startProgress(id);
   const { bold, green, yellow } = reporter.paint;
   // The address of a service is what its user looks for.
   const info = (message: string) =>
-    reporter.log(`  ${stage.id}: ${message.replace(/https?:\/\/\S+/g, (url) => bold(green(url)))}`);
-  const warn = (message: string) => reporter.log(`  ${stage.id}: ${yellow(message)}`);
+    reporter.log(`  ${id}: ${message.replace(/https?:\/\/\S+/g, (url) => bold(green(url)))}`);
+  const warn = (message: string) => reporter.log(`  ${id}: ${yellow(message)}`);
   const earlierResults = () => store.resultsOf(dependencies);
-  const rest = { outputs: {}, scratch, earlierResults, signal, progress, info, warn };
+  const rest = { id, outputs: {}, scratch, earlierResults, signal, progress, info, warn };
+  const context = contextOf({ ...stage, project }, { ...dependencies, lineage }, rest);
   try {
-    await stage.stage.run(inputs, stage.params, contextOf(ready, project, rest));
+    await stage.stage.run(inputs, stage.params, context);
   } finally {
     progress.end();
     await Deno.remove(scratch, { recursive: true });
   }
-}
-
-/** Throws when a stage reads something undeclared, which its fingerprint would lack. */
-function contextOf(
-  { stage: { id, use, extensions }, dependencies: { seed, compute }, lineage }: StageExecution,
-  project: string,
-  rest: Omit<StageContext, "id" | "seed" | "compute" | "lineage" | "extension" | "definitions">,
-): StageContext {
-  const undeclared = (name: string, flag: string) =>
-    new Error(
-      `Stage "${use}" reads context.${name} without declaring it: add ${flag}: true to its ` +
-        "definition.",
-    );
-  return {
-    id,
-    ...rest,
-    extension(kind, name) {
-      const found = extensions.find((one) => one.kind === kind && one.name === name);
-      return found && moduleName(found.module, project);
-    },
-    definitions: (kind) =>
-      extensions.flatMap((one) => one.kind === kind ? one.definition ?? [] : []),
-    get seed() {
-      if (seed === undefined) throw undeclared("seed", "seeded");
-      return seed;
-    },
-    get compute() {
-      if (compute === undefined) throw undeclared("compute", "compute");
-      return compute;
-    },
-    get lineage() {
-      if (lineage === undefined) throw undeclared("lineage", "lineage");
-      return lineage;
-    },
-  };
 }

@@ -1,0 +1,44 @@
+/** The context that a stage runs with, in the runner or in the process of its plugin. */
+import type { Extension } from "../config/extension.ts";
+import type { StageContext } from "../stage.ts";
+import { moduleName } from "./lineage.ts";
+
+/** Facts that a stage has to declare before it reads them: its fingerprint would lack them. */
+type Declared = Partial<Pick<StageContext, "seed" | "compute" | "lineage">>;
+
+/** Returns a context that throws when the stage reads something undeclared. */
+export function contextOf(
+  { use, extensions, project }: {
+    readonly use: string;
+    readonly extensions: readonly Extension[];
+    readonly project: string;
+  },
+  { seed, compute, lineage }: Declared,
+  rest: Omit<StageContext, keyof Declared | "extension" | "definitions">,
+): StageContext {
+  const declared = <T>(value: T | undefined, name: string, flag = name): T => {
+    if (value !== undefined) return value;
+    throw new Error(
+      `Stage "${use}" reads context.${name} without declaring it: add ${flag}: true to its ` +
+        "definition.",
+    );
+  };
+  return {
+    ...rest,
+    extension(kind, name) {
+      const found = extensions.find((one) => one.kind === kind && one.name === name);
+      return found && moduleName(found.module, project);
+    },
+    definitions: (kind) =>
+      extensions.flatMap((one) => one.kind === kind ? one.definition ?? [] : []),
+    get seed() {
+      return declared(seed, "seed", "seeded");
+    },
+    get compute() {
+      return declared(compute, "compute");
+    },
+    get lineage() {
+      return declared(lineage, "lineage");
+    },
+  };
+}
