@@ -7,7 +7,6 @@ import type { RemoteRun } from "./sweep/remote_run.ts";
 import { localCodeVersion } from "./remote/compatibility.ts";
 import type { RemoteRunsWork, ShardedWork } from "./run/run_context.ts";
 import type { DispatchOptions } from "./remote/coordinator.ts";
-import { localCapabilities } from "./remote/capabilities.ts";
 import { connectBroker, parseRedisAddress } from "./remote/broker_client.ts";
 import { dispatchShards } from "./remote/shard_jobs.ts";
 import { dispatchSweepRuns } from "./remote/sweep_jobs.ts";
@@ -80,8 +79,7 @@ async function* withOwnWorker<T>(
       ...{ redis, prefix, name: workerName(), lock: DEFAULT_LOCK_MS, workers: 0, artifacts },
       signal: AbortSignal.any([signal, over.signal]),
       log: () => {},
-      ...await localCapabilities(app),
-    })
+    }, app)
     : undefined;
   // Its errors are thrown at the end; other workers may take its job meanwhile.
   ownWorker?.catch(() => {});

@@ -40,7 +40,6 @@ Exit codes: 0 stopped, 1 failed, 2 the command line is wrong.`,
         `a worker takes no pipeline; it processes jobs of any. Got "${positionals[0]}"`,
       );
     }
-    const { localCapabilities } = await import("./remote/capabilities.ts");
     const { parseRedisAddress } = await import("./remote/broker_client.ts");
     const { DEFAULT_LOCK_MS, DEFAULT_REDIS, workerName } = await import("./remote_workers.ts");
     const { runWorker } = await import("./remote/worker.ts");
@@ -63,8 +62,7 @@ Exit codes: 0 stopped, 1 failed, 2 the command line is wrong.`,
       workers: whole("workers", values.workers, 0),
       signal: interrupt.signal,
       log: (line) => reporter.log(line),
-      ...await localCapabilities(context),
-    });
+    }, context);
     return EXIT.ok;
   },
 };

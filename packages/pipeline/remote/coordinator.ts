@@ -1,4 +1,5 @@
 /** Dispatches jobs to workers on other machines and collects the outcomes. */
+import { addAbortListener } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
   type BrokerClient,
@@ -145,15 +146,10 @@ class BrokerConnection implements AsyncDisposable {
 
 /** Returns the promise's value. @throws the signal's reason as soon as it aborts */
 export async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
   const aborted = Promise.withResolvers<never>();
-  const abort = () => aborted.reject(signal.reason);
-  signal.addEventListener("abort", abort);
-  try {
-    signal.throwIfAborted();
-    return await Promise.race([promise, aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", abort);
-  }
+  using _abort = addAbortListener(signal, () => aborted.reject(signal.reason));
+  return await Promise.race([promise, aborted.promise]);
 }
 
 /** Waits. @throws the signal's reason as soon as it aborts */

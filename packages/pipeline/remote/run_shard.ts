@@ -1,30 +1,24 @@
 /** Runs a shard of a stage's work. */
+import { addAbortListener } from "node:events";
+import { hostname } from "node:os";
 import { join } from "node:path";
+import type { App } from "../app.ts";
+import { DenoLock } from "../cache/deno_lock.ts";
+import { ImportMap } from "../cache/import_map.ts";
+import { ModuleHasher } from "../cache/module_graph.ts";
+import { type Compute, projectCache } from "../config/config.ts";
+import { canonicalJson } from "../fingerprint.ts";
+import { fromFileUrl, readTextIfExists } from "../paths.ts";
 import type { UnitRunner } from "../stage.ts";
 import {
   assertSameCode,
   type CodeVersion,
   IncompatibleWorkerError,
+  localCodeVersion,
   toRelative,
 } from "./compatibility.ts";
 import { firstProblem, type ShardJob, type ShardResult } from "./job_schemas.ts";
-import type { JobLease } from "./worker.ts";
-
-/** Everything a worker needs to run shards. */
-export interface ShardTools {
-  /** Name of the worker. */
-  readonly name: string;
-  /** The shared folder on this machine. */
-  readonly artifacts: string;
-  /** Concurrent processes; 0: one per core. */
-  readonly workers: number;
-  /** Returns how a stage runs shards here, or undefined if it cannot. */
-  stage(use: string): Promise<ShardStage | undefined>;
-  /** @throws if this machine lacks the compute backend */
-  requireBackend(backend: string): Promise<void>;
-  readonly resources: ResourceCache;
-  log(line: string): void;
-}
+import type { JobLease, RunningWorker } from "./worker.ts";
 
 /** A stage that runs shards. */
 export interface ShardStage {
@@ -32,6 +26,30 @@ export interface ShardStage {
   readonly code: CodeVersion;
   /** The code changed after the worker started. */
   readonly changed: boolean;
+}
+
+/** Returns a function that returns how a stage runs shards here, or undefined if it cannot. */
+export async function localStages(
+  { project, stages }: Pick<App, "project" | "stages">,
+): Promise<(use: string) => Promise<ShardStage | undefined>> {
+  const imports = await ImportMap.read(project);
+  const locked = new DenoLock(await readTextIfExists(join(project, "deno.lock")));
+  const cache = join(projectCache(project), `modules-${hostname()}.json`);
+  const known = new Map<string, CodeVersion>();
+  const runner = [fromFileUrl(new URL("../", import.meta.url))];
+  return async (use) => {
+    const source = stages.find(({ name }) => name === use);
+    const part = source && (await source.load()).default.part;
+    if (!part) return undefined;
+    // Hashed for each shard: this process keeps the code that it loaded, but the processes that it
+    // starts load the current one.
+    const hasher = new ModuleHasher(project, cache, imports);
+    const { modules, packages } = await hasher.graph(source.module, runner);
+    await hasher.close();
+    const code = localCodeVersion({ modules, packages: locked.versions(packages) });
+    if (!known.has(use)) known.set(use, code);
+    return { part, code, changed: canonicalJson(code) !== canonicalJson(known.get(use)) };
+  };
 }
 
 /** Cache of one resource that a worker keeps open between shards. */
@@ -61,18 +79,17 @@ export class ResourceCache {
 export async function runShard(
   job: ShardJob,
   key: string,
-  tools: ShardTools,
+  worker: RunningWorker,
   { signal, advance }: JobLease,
 ): Promise<ShardResult> {
-  const { name, artifacts, workers, resources, log } = tools;
-  const { part, data } = await checkCompatible(job, tools);
+  const { name, artifacts, workers, resources, log } = worker;
+  const { part, data } = await checkCompatible(job, worker);
   const own = `${job.folder}/${crypto.randomUUID()}`;
   const folder = join(artifacts, own);
   await Deno.mkdir(folder);
   log(`${job.use} ${key}: started`);
   const began = performance.now();
-  const stop = () => void resources.close();
-  signal.addEventListener("abort", stop);
+  using _stop = addAbortListener(signal, () => void resources.close());
   try {
     const inputs = Object.fromEntries(
       Object.entries(job.inputs).map(([input, path]) => [input, join(artifacts, path)]),
@@ -86,15 +103,13 @@ export async function runShard(
   } catch (error) {
     await Deno.remove(folder, { recursive: true }).catch(() => {}); // else the run removes it
     throw error;
-  } finally {
-    signal.removeEventListener("abort", stop);
   }
 }
 
 /** Returns the stage's runner and the validated data. @throws {IncompatibleWorkerError} */
 async function checkCompatible(
   { use, code, compute, folder, inputs, data }: ShardJob,
-  { stage, requireBackend, artifacts }: ShardTools,
+  { stage, app, artifacts }: RunningWorker,
 ): Promise<{ part: UnitRunner; data: unknown }> {
   const found = await stage(use);
   if (!found) {
@@ -105,7 +120,7 @@ async function checkCompatible(
   }
   assertSameCode(code, found.code);
   if (compute !== undefined) {
-    await requireBackend(compute).catch((error: Error) => {
+    await app.resolveCompute(compute as Compute).catch((error: Error) => {
       throw new IncompatibleWorkerError(`it cannot compute on "${compute}": ${error.message}`);
     });
   }

@@ -3,6 +3,7 @@
  * the current code. It computes its own shards: if all workers had such runs, none would be left for
  * shards. While it waits for a result that another run makes, it holds none.
  */
+import { addAbortListener } from "node:events";
 import { type ChildReport, crashReport, startChild } from "../sweep/child_process.ts";
 import { formatValues } from "../sweep/grid.ts";
 import type { RemoteRunInit } from "../sweep/remote_run_main.ts";
@@ -13,17 +14,7 @@ import {
   localCodeVersion,
 } from "./compatibility.ts";
 import type { SweepJob } from "./job_schemas.ts";
-import type { ShardTools } from "./run_shard.ts";
-import type { JobLease } from "./worker.ts";
-
-/** Everything a worker needs to run runs of sweeps. */
-export interface SweepTools extends Pick<ShardTools, "name" | "artifacts" | "workers" | "log"> {
-  /** Ms without a heartbeat after which a worker loses its job. */
-  readonly lock: number;
-  readonly project: string;
-  /** Returns Deno's arguments that start the program. */
-  denoArgs(): Promise<readonly string[]>;
-}
+import type { JobLease, RunningWorker } from "./worker.ts";
 
 /** Grace period of a run that is stopped, in ms; a kill loses nothing. */
 const STOP_TIMEOUT_MS = 20_000;
@@ -31,7 +22,7 @@ const STOP_TIMEOUT_MS = 20_000;
 /** @throws {IncompatibleWorkerError} if results would differ here */
 export async function runSweepJob(
   { order }: SweepJob,
-  { name, lock, artifacts, workers, project, denoArgs, log }: SweepTools,
+  { name, lock, artifacts, workers, app: { project, denoArgs }, log }: RunningWorker,
   { signal, note }: JobLease,
 ): Promise<ChildReport> {
   // The run's process compares the modules.
@@ -49,12 +40,10 @@ export async function runSweepJob(
     },
   });
   let timer: ReturnType<typeof setTimeout> | undefined;
-  const stop = () => {
+  using _stop = addAbortListener(signal, () => {
     child.stop();
     timer = setTimeout(child.kill, STOP_TIMEOUT_MS);
-  };
-  signal.addEventListener("abort", stop);
-  if (signal.aborted) stop();
+  });
   try {
     const output = await child.ended as ChildReport & { readonly refused?: string } | undefined;
     signal.throwIfAborted();
@@ -64,6 +53,5 @@ export async function runSweepJob(
     return report;
   } finally {
     clearTimeout(timer);
-    signal.removeEventListener("abort", stop);
   }
 }

@@ -1,8 +1,9 @@
 /** A worker: takes jobs from the queue and processes them one at a time until it is stopped. */
 import { setTimeout as sleep } from "node:timers/promises";
+import type { App } from "../app.ts";
 import { IncompatibleWorkerError } from "./compatibility.ts";
-import { ResourceCache, runShard, type ShardTools } from "./run_shard.ts";
-import { runSweepJob, type SweepTools } from "./run_sweep_job.ts";
+import { localStages, ResourceCache, runShard } from "./run_shard.ts";
+import { runSweepJob } from "./run_sweep_job.ts";
 import { abortable, delay } from "./coordinator.ts";
 import { firstProblem, JOB_FORMAT, jobSchema } from "./job_schemas.ts";
 import {
@@ -20,10 +21,25 @@ import type {
 } from "./protocol.ts";
 
 /** Options of a worker. */
-export interface WorkerOptions extends Omit<ShardTools, "resources">, SweepTools {
+export interface WorkerOptions {
   readonly redis: RedisAddress;
   readonly prefix: string;
+  readonly name: string;
+  /** Ms without a heartbeat after which it loses its job. */
+  readonly lock: number;
+  /** The shared folder on this machine. */
+  readonly artifacts: string;
+  /** Concurrent processes; 0: one per core. */
+  readonly workers: number;
   readonly signal: AbortSignal;
+  log(line: string): void;
+}
+
+/** A worker, and what it runs jobs with. */
+export interface RunningWorker extends WorkerOptions {
+  readonly app: Pick<App, "project" | "stages" | "resolveCompute" | "denoArgs">;
+  readonly stage: Awaited<ReturnType<typeof localStages>>;
+  readonly resources: ResourceCache;
 }
 
 /** A worker's lease on its job. */
@@ -41,11 +57,15 @@ type Client = BrokerClient<WorkerRequest>;
 class LeaseLostError extends Error {}
 
 /** Processes jobs until the signal aborts, then releases the current one. */
-export async function runWorker(options: WorkerOptions): Promise<void> {
+export async function runWorker(
+  options: WorkerOptions,
+  app: RunningWorker["app"],
+): Promise<void> {
   const { redis, prefix, name, lock, signal, log } = options;
   let client: Client | undefined;
   const open = () => connectBroker<WorkerRequest>({ role: "worker", redis, prefix, name, lock });
   const resources = new ResourceCache();
+  const worker = { ...options, app, stage: await localStages(app), resources };
   const refused = new Set<string>();
   try {
     client = await abortable(open(), signal);
@@ -54,7 +74,7 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
       try {
         client ??= await open();
         const job = await client.request<ClaimedJob | null>({ take: true });
-        if (job) await processJob({ ...options, resources }, client, job, refused);
+        if (job) await processJob(worker, client, job, refused);
         else await resources.close();
       } catch (error) {
         if (client === undefined) await delay(1000, signal);
@@ -78,16 +98,16 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
  * @param refused reasons that were logged
  */
 async function processJob(
-  options: WorkerOptions & ShardTools,
+  worker: RunningWorker,
   client: Client,
   job: ClaimedJob,
   refused: Set<string>,
 ): Promise<void> {
-  const { log, signal } = options;
+  const { log, signal, name } = worker;
   try {
-    await client.request({ done: await runJob(options, client, job) });
+    await client.request({ done: await runJob(worker, client, job) });
   } catch (error) {
-    await options.resources.close();
+    await worker.resources.close();
     if (error instanceof BrokerDisconnectedError) throw error;
     const { message } = error as Error;
     if (error instanceof IncompatibleWorkerError) {
@@ -100,14 +120,14 @@ async function processJob(
       await client.request({ done: null });
     } else {
       log(`failed: ${message}`);
-      await client.request({ fail: `${message} (on ${options.name})` });
+      await client.request({ fail: `${message} (on ${name})` });
     }
   }
 }
 
 /** Runs a job of either kind. @throws {IncompatibleWorkerError} */
 async function runJob(
-  options: WorkerOptions & ShardTools,
+  worker: RunningWorker,
   client: Client,
   { id, data }: ClaimedJob,
 ): Promise<unknown> {
@@ -122,14 +142,11 @@ async function runJob(
   if (!parsed.success) throw new Error(`Cannot read a job: ${firstProblem(parsed.error)}.`);
   const job = parsed.data;
   if (job.kind === "part") {
-    return await withLease(
-      options,
-      client,
-      (lease) => runShard(job, id.split("-").at(-1)!, options, lease),
-    );
+    const key = id.split("-").at(-1)!;
+    return await withLease(worker, client, (lease) => runShard(job, key, worker, lease));
   }
-  await options.resources.close();
-  return await withLease(options, client, (lease) => runSweepJob(job, options, lease));
+  await worker.resources.close();
+  return await withLease(worker, client, (lease) => runSweepJob(job, worker, lease));
 }
 
 /** Runs `act` while it renews the lease; stops it when the lease is lost or the worker is stopped. */

@@ -1,4 +1,5 @@
 /** Runs the runs of a sweep on this machine, each as a process. */
+import { addAbortListener } from "node:events";
 import { invocationDir } from "../paths.ts";
 import type { CommandContext } from "../app.ts";
 import { SweepProgress, type SweepRunResult } from "./sweep_progress.ts";
@@ -20,8 +21,7 @@ export async function runLocal(
   const progress = new SweepProgress(points, call.reporter, cautions);
   const running = new Set<Child>();
   onKill(() => running.forEach((child) => child.kill()));
-  const stop = () => running.forEach((child) => child.stop());
-  signal.addEventListener("abort", stop);
+  using _stop = addAbortListener(signal, () => running.forEach((child) => child.stop()));
   let next = 0;
   const one = async () => {
     while (next < points.length && !signal.aborted) {
@@ -44,7 +44,6 @@ export async function runLocal(
   try {
     await Promise.all(Array.from({ length: Math.min(jobs, points.length) }, one));
   } finally {
-    signal.removeEventListener("abort", stop);
     progress.close();
   }
   return progress.runs;

@@ -1,7 +1,7 @@
 /** A stage that hands its work to workers. */
 import { join } from "node:path";
 import { distributeShards } from "../../../../packages/pipeline/remote_workers.ts";
-import { localCapabilities } from "../../../../packages/pipeline/remote/capabilities.ts";
+import { localStages } from "../../../../packages/pipeline/remote/run_shard.ts";
 import { connectBroker } from "../../../../packages/pipeline/remote/broker_client.ts";
 import type {
   CoordinatorRequest,
@@ -38,7 +38,7 @@ export class Job implements Disposable {
 
   static async of(photos: readonly Photo[]): Promise<Job> {
     const artifacts = await Deno.makeTempDir({ prefix: "remote-" });
-    const { stage } = await localCapabilities(app);
+    const stage = await localStages(app);
     const found = await stage("faceCrop");
     return new Job(artifacts, await photoArtifacts(join(artifacts, "in"), photos), found!.code);
   }
