@@ -12,24 +12,30 @@ import { HELP, mainHelp } from "./cli/help.ts";
 import { loadPlan, ofRun } from "./run/create_context.ts";
 import { invocationDir } from "./paths.ts";
 import { type App, type CommandContext, type CommandHandler, EXIT } from "./app.ts";
+import { mermaid } from "./plan.ts";
 import type { RunReport } from "./run/run_report.ts";
 import { createReporter, standardOutput } from "./reporter.ts";
 
 export { type App, EXIT };
 
 /** Commands load when they are called. */
-const MAIN: Record<BuiltIn, () => Promise<{ default: CommandHandler }>> = {
-  run: () => import("./cli/run_command.ts"),
-  serve: () => import("./cli/serve_command.ts"),
-  graph: () => import("./cli/graph_command.ts"),
-  schema: () => import("./cli/schema_command.ts"),
-  runs: () => import("./cli/runs_command.ts"),
-  verify: () => import("./cli/verify_command.ts"),
-  gc: () => import("./cli/gc_command.ts"),
-  push: async () => ({ default: (await import("./cli/remote_commands.ts")).push }),
-  pull: async () => ({ default: (await import("./cli/remote_commands.ts")).pull }),
-  remote: async () => ({ default: (await import("./cli/remote_commands.ts")).remoteStatus }),
+const MAIN: Record<BuiltIn, () => Promise<CommandHandler>> = {
+  run: async () => (await import("./cli/run_command.ts")).run,
+  serve: async () => (await import("./cli/run_command.ts")).serve,
+  graph: () => Promise.resolve(graph),
+  schema: async () => (await import("./cli/schema_command.ts")).default,
+  runs: async () => (await import("./cli/runs_command.ts")).default,
+  verify: async () => (await import("./cli/verify_command.ts")).default,
+  gc: async () => (await import("./cli/gc_command.ts")).default,
+  push: async () => (await import("./cli/remote_commands.ts")).push,
+  pull: async () => (await import("./cli/remote_commands.ts")).pull,
+  remote: async () => (await import("./cli/remote_commands.ts")).remoteStatus,
 };
+
+async function graph(call: CommandContext): Promise<number> {
+  call.reporter.log(mermaid(await loadPlan(call)));
+  return EXIT.ok;
+}
 
 /** Runs a command line and returns its exit code. */
 export async function main(args: readonly string[], app: App): Promise<number> {
@@ -41,13 +47,18 @@ export async function main(args: readonly string[], app: App): Promise<number> {
   let pipeline = "";
   try {
     if (app.commands && Object.hasOwn(app.commands, command)) {
-      return await runCommand(app.commands[command]!, rest, app);
+      const { default: own } = await app.commands[command]();
+      if (!rest.includes("--help") && !rest.includes("-h")) {
+        return await own.run(rest, contextOf(app, createReporter(standardOutput("stderr"))));
+      }
+      createReporter(standardOutput("stdout")).log(own.help);
+      return EXIT.ok;
+    }
+    if (["", "--help", "help"].includes(command)) {
+      reporter.log(mainHelp(app));
+      return EXIT.ok;
     }
     if (!isCommand(command)) {
-      if (command === "" || command === "--help" || command === "help") {
-        reporter.log(mainHelp(app));
-        return EXIT.ok;
-      }
       const known = [...Object.keys(COMMANDS), ...Object.keys(app.commands ?? {})];
       throw new UsageError(`there is no command "${command}".${didYouMean(command, known)}`);
     }
@@ -57,13 +68,12 @@ export async function main(args: readonly string[], app: App): Promise<number> {
       reporter.log(HELP[command]);
       return EXIT.ok;
     }
-    const { default: run } = await MAIN[command]();
+    const run = await MAIN[command]();
     const context = contextOf(app, reporter, values, names);
     return await run(["run", "serve", "graph"].includes(command) ? await ofRun(context) : context);
   } catch (error) {
     // As in "deno task graph | head".
     if (error instanceof Deno.errors.BrokenPipe) return EXIT.failed;
-    const wrong = error instanceof ConfigError || error instanceof UsageError;
     const problems = error instanceof ConfigError && error.problems.length > 1
       ? `${error.problems.length} errors:\n`
       : "";
@@ -73,22 +83,8 @@ export async function main(args: readonly string[], app: App): Promise<number> {
       const told = command === "run" ? report : { ok: false };
       console.log(JSON.stringify({ ...told, error: formatError(error) }));
     }
-    return wrong ? EXIT.config : EXIT.failed;
+    return error instanceof ConfigError || error instanceof UsageError ? EXIT.config : EXIT.failed;
   }
-}
-
-/** Runs a command that is not the runner's own. */
-async function runCommand(
-  load: NonNullable<App["commands"]>[string],
-  args: string[],
-  app: App,
-): Promise<number> {
-  const { default: command } = await load();
-  if (args.includes("--help") || args.includes("-h")) {
-    createReporter(standardOutput("stdout")).log(command.help);
-    return EXIT.ok;
-  }
-  return await command.run(args, contextOf(app, createReporter(standardOutput("stderr"))));
 }
 
 function contextOf(

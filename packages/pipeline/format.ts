@@ -1,4 +1,5 @@
 /** Tables and numbers as text. */
+import type { Metrics } from "./stage.ts";
 
 /**
  * Formats rows of cells as lines with aligned columns.
@@ -97,4 +98,14 @@ export function formatValue(value: unknown): string {
   if (value === undefined) return "–";
   const text = typeof value === "string" ? value : JSON.stringify(value);
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
+}
+
+/** "train accuracy 0.681, again loss 11.4": metrics of the test set, or of the last one. */
+export function formatMetrics(metrics: Metrics): string {
+  return Object.entries(metrics).map(([stage, splits]) => {
+    const split = Object.entries(splits.test ?? Object.values(splits).at(-1) ?? {});
+    const scores = split.filter(([name]) => name !== "loss");
+    const shown = scores.length > 0 ? scores : split;
+    return `${stage} ${shown.map(([name, value]) => `${name} ${formatNumber(value)}`).join(" ")}`;
+  }).join(", ");
 }

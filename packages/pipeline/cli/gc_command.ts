@@ -1,6 +1,7 @@
 /** deno task gc: removes results that no listed run needs. */
 import { parsePositiveInt } from "../args.ts";
 import { remove } from "../cache/attempt_files.ts";
+import { counted } from "../causes.ts";
 import { UsageError } from "../errors.ts";
 import { findUnreferenced, interrupted, type Removable } from "../cache/garbage.ts";
 import { pipelinesOf, type RunRecord } from "../history.ts";
@@ -13,52 +14,30 @@ import { formatBytes, formatTable } from "../format.ts";
 import { artifactsOf, forget, listRuns } from "./runs_command.ts";
 
 export default async function gc(call: CommandContext): Promise<number> {
-  const { values, names, reporter: { log: line } } = call;
+  const { values, names, reporter: { log } } = call;
   if (names.length > 0) {
     throw new UsageError(`gc takes no names, got "${names[0]}"; deno task runs --forget RUN`);
   }
-  const folder = artifactsOf(call);
-  const store = new ArtifactStore(folder);
-  const keep = parsePositiveInt("keep", values);
-  const find = async (tell: (text: string) => void = () => {}) => {
-    const unread: string[] = [];
-    const foreign = (path: string) =>
-      tell(
-        `${displayPath(path, invocationDir())} has no valid record of a result; it is left alone`,
-      );
-    const runs = await listRuns(folder, tell, (text) => unread.push(text));
-    if (!values["dry-run"]) {
-      const alive = runs.filter(({ state }) => state === "running").map(({ id }) => id);
-      await removeStaleLogs(folder, new Set(alive));
-    }
-    const forgotten = keep === undefined ? [] : allButLast(runs, keep);
-    const left = runs.filter((run) => !forgotten.includes(run));
-    return {
-      forgotten,
-      kept: left.length,
-      results: await findUnreferenced(store, left, forgotten, unread, foreign),
-      attempts: values.interrupted ? await interrupted(store) : [],
-    };
-  };
-  const found = await find(line);
-  const all = [...found.results, ...found.attempts];
+  const store = new ArtifactStore(artifactsOf(call));
+  const found = await findGarbage(store, values, log);
+  const { forgotten, results, attempts } = found;
+  const all = [...results, ...attempts];
   const report = (removed: boolean, garbage: readonly Removable[]) => {
     if (!values.json) return;
-    const results = garbage.map(({ place, bytes }) => ({
-      ...{ use: place.use, fingerprint: place.fingerprint, bytes },
-    }));
-    const forgotten = found.forgotten.map(({ id }) => id);
-    console.log(JSON.stringify({ ok: true, removed, bytes: total(garbage), results, forgotten }));
+    const results = garbage.map(({ place: { use, fingerprint }, bytes }) => (
+      { use, fingerprint, bytes }
+    ));
+    const ids = forgotten.map(({ id }) => id);
+    const bytes = total(garbage);
+    console.log(JSON.stringify({ ok: true, removed, bytes, results, forgotten: ids }));
   };
-  if (all.length === 0 && found.forgotten.length === 0) {
-    const kept = found.kept === 1
-      ? "1 run is listed, and needs"
-      : `${formatInteger(found.kept)} runs are listed, and need`;
-    line(`nothing to remove: ${kept} all that is there`);
+  if (all.length === 0 && forgotten.length === 0) {
+    const are = found.kept === 1 ? "is listed, and needs" : "are listed, and need";
+    log(`nothing to remove: ${counted(found.kept, "run")} ${are} all that is there`);
     report(false, []);
     return EXIT.ok;
   }
-  describe(found, line);
+  describe(found, log);
   if (values["dry-run"]) {
     report(false, all);
     return EXIT.ok;
@@ -70,27 +49,49 @@ export default async function gc(call: CommandContext): Promise<number> {
 
   using lock = await store.lockExclusive();
   if (!lock) {
-    const why = "a run or a service is at work in this folder";
-    line(`nothing was removed: ${why}; wait for its end`);
-    if (values.json) console.log(JSON.stringify({ ok: false, removed: false, error: why }));
+    const error = "a run or a service is at work in this folder";
+    log(`nothing was removed: ${error}; wait for its end`);
+    if (values.json) console.log(JSON.stringify({ ok: false, removed: false, error }));
     return EXIT.failed;
   }
   // What was used since it was described stays.
-  const now = await find();
+  const now = await findGarbage(store, values);
   const still = new Set([...now.results, ...now.attempts].map(({ place }) => place.path));
-  const garbage = all.filter(({ place }) => still.has(place.path));
-  await forget(now.forgotten, folder);
-  for (const { place } of garbage) {
-    if (found.attempts.some((attempt) => attempt.place.path === place.path)) {
-      await remove(place.path);
-      await remove(`${place.path}.lock`);
-    } else {
-      await store.remove(place);
-    }
+  const unused = ({ place }: Removable) => still.has(place.path);
+  await forget(now.forgotten, store);
+  for (const { place } of results.filter(unused)) await store.remove(place);
+  for (const { place: { path } } of attempts.filter(unused)) {
+    await remove(path);
+    await remove(`${path}.lock`);
   }
-  line(`removed ${formatBytes(total(garbage))}`);
+  const garbage = all.filter(unused);
+  log(`removed ${formatBytes(total(garbage))}`);
   report(true, garbage);
   return EXIT.ok;
+}
+
+async function findGarbage(
+  store: ArtifactStore,
+  values: CommandContext["values"],
+  log: (text: string) => void = () => {},
+) {
+  const keep = parsePositiveInt("keep", values);
+  const unread: string[] = [];
+  const foreign = (path: string) =>
+    log(`${displayPath(path, invocationDir())} has no valid record of a result; it is left alone`);
+  const runs = await listRuns(store.folder, log, (text) => unread.push(text));
+  if (!values["dry-run"]) {
+    const alive = runs.filter(({ state }) => state === "running").map(({ id }) => id);
+    await removeStaleLogs(store.folder, new Set(alive));
+  }
+  const forgotten = keep === undefined ? [] : allButLast(runs, keep);
+  const left = runs.filter((run) => !forgotten.includes(run));
+  return {
+    forgotten,
+    kept: left.length,
+    results: await findUnreferenced(store, left, forgotten, unread, foreign),
+    attempts: values.interrupted ? await interrupted(store) : [],
+  };
 }
 
 /** All runs but the last ones of each pipeline; those that have not ended count as none of them. */
@@ -103,35 +104,25 @@ function allButLast(runs: readonly RunRecord[], keep: number): RunRecord[] {
 }
 
 function describe(
-  { forgotten, kept, results, attempts }: {
-    forgotten: readonly RunRecord[];
-    kept: number;
-    results: readonly Removable[];
-    attempts: readonly Removable[];
-  },
-  line: (text: string) => void,
+  { forgotten, kept, results, attempts }: Awaited<ReturnType<typeof findGarbage>>,
+  log: (text: string) => void,
 ): void {
-  const of = (garbage: readonly Removable[]) =>
-    `${formatInteger(garbage.length)}, ${formatBytes(total(garbage))}`;
-  if (forgotten.length > 0) {
-    line(
-      `${formatInteger(forgotten.length)} ${
-        forgotten.length === 1 ? "run" : "runs"
-      } will be listed no longer`,
-    );
-  }
+  const amounts = (
+    garbage: readonly Removable[],
+  ) => [formatInteger(garbage.length), formatBytes(total(garbage))];
+  if (forgotten.length > 0) log(`${counted(forgotten.length, "run")} will be listed no longer`);
   if (results.length > 0) {
     const whom = kept === 1
       ? "the listed run does not need"
       : `none of the ${formatInteger(kept)} listed runs needs`;
-    line(`results that ${whom}: ${of(results)}`);
+    log(`results that ${whom}: ${amounts(results).join(", ")}`);
     const groups = Map.groupBy(results, ({ place }) => place.use);
-    const rows = [...groups].map(([use, garbage]) => [
-      ...[`  ${use}`, formatInteger(garbage.length), formatBytes(total(garbage))],
-    ]);
-    formatTable(rows, [1, 2]).forEach(line);
+    const rows = [...groups].map(([use, garbage]) => [`  ${use}`, ...amounts(garbage)]);
+    formatTable(rows, [1, 2]).forEach(log);
   }
-  if (attempts.length > 0) line(`files that interrupted stages would resume from: ${of(attempts)}`);
+  if (attempts.length > 0) {
+    log(`files that interrupted stages would resume from: ${amounts(attempts).join(", ")}`);
+  }
 }
 
 function total(garbage: readonly Removable[]): number {

@@ -1,4 +1,4 @@
-/** deno task run. */
+/** deno task run and serve. */
 import { join } from "node:path";
 import { didYouMean, joinWords, UsageError } from "../errors.ts";
 import type { Plan } from "../plan.ts";
@@ -14,7 +14,7 @@ import { select, type Selection } from "../run/selection.ts";
 import { projectCache } from "../config/config.ts";
 import { PARENT_ENV } from "../sweep/child_process.ts";
 
-export default async function run(call: CommandContext): Promise<number> {
+export async function run(call: CommandContext): Promise<number> {
   const { values } = call;
   if (Deno.env.get(PARENT_ENV) === "order") {
     return await (await import("../sweep/remote_run_main.ts")).runRemoteRun(call);
@@ -148,4 +148,30 @@ function next(
   ].filter((command) => typeof command === "string");
   if (next.length === 0) return;
   reporter.log(`next: ${next.map((command) => `deno task ${command}`).join("\n      ")}`);
+}
+
+/** Starts the services of a pipeline. */
+export async function serve(call: CommandContext): Promise<number> {
+  const { values } = call;
+  let planned = await loadPlan(call);
+  const services = planned.stages.filter((stage) => stage.stage.service);
+  if (values.host !== undefined) {
+    const set = services.filter(({ stage }) => "host" in stage.params.shape)
+      .map(({ id }) => `${id}.host=${JSON.stringify(values.host)}`);
+    planned = await loadPlan({
+      ...call,
+      values: { ...values, set: [...values.set ?? [], ...set] },
+    });
+  }
+  if (services.length === 0) {
+    const { text } = planned.source.at(["stages"], true);
+    throw new UsageError(`${text}: the pipeline has no service; add a stage that is one`);
+  }
+  using interrupt = abortOnSignal(call.reporter, EXIT.interrupted);
+  const context = await createRunContext(planned.artifacts, call, interrupt.signal);
+  const until = services.flatMap((stage) => stage.after);
+  const { report: { ok } } = await runPlan(planned, { until }, context, { services: true });
+  // A service is meant to be stopped by Ctrl-C; what has to run before it is not.
+  if (interrupt.signal.aborted && !ok) return EXIT.interrupted;
+  return ok ? EXIT.ok : EXIT.failed;
 }

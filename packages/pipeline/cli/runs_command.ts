@@ -19,11 +19,11 @@ import {
 import { displayPath, invocationDir } from "../paths.ts";
 import { type CommandContext, EXIT } from "../app.ts";
 import { formatDuration } from "../reporter.ts";
-import { formatMetrics } from "./format_metrics.ts";
 import { withoutSecrets } from "../secrets.ts";
+import { INTERRUPTED } from "../run/run_report.ts";
 import { ArtifactStore } from "../artifact_store.ts";
 import { formatValues } from "../sweep/grid.ts";
-import { formatTable, formatTimestamp } from "../format.ts";
+import { formatMetrics, formatTable, formatTimestamp } from "../format.ts";
 
 export default async function runs(call: CommandContext): Promise<number> {
   const { values, names, reporter } = call;
@@ -34,7 +34,7 @@ export default async function runs(call: CommandContext): Promise<number> {
       const identity = await identityNamed(name, invocationDir(), call.project);
       return findRun(name, all, { identity });
     });
-    await forget(await Promise.all(found), artifacts);
+    await forget(await Promise.all(found), new ArtifactStore(artifacts));
     reporter.log(
       `forgot ${joinWords([...new Set(values.forget)])}; deno task gc removes what only they used`,
     );
@@ -87,13 +87,12 @@ export async function listRuns(
 }
 
 /** Takes runs off the list, and off what their pipelines used last. */
-export async function forget(runs: readonly RunRecord[], artifacts: string): Promise<void> {
-  const store = new ArtifactStore(artifacts);
+export async function forget(runs: readonly RunRecord[], store: ArtifactStore): Promise<void> {
   for (const run of runs) {
     const prints = run.stages.flatMap(({ fingerprint }) => fingerprint ?? []);
     await store.forget(noteOf(run), new Set(prints));
   }
-  await new History(artifacts).remove(new Set(runs.map(({ id }) => id)));
+  await new History(store.folder).remove(new Set(runs.map(({ id }) => id)));
 }
 
 /** The runs of pipelines, or those that ids name. */
@@ -121,12 +120,8 @@ function valuesOf(run: RunRecord, before: RunRecord | undefined): string {
   const [then, now] = [before ? settingsOf(before) : undefined, settingsOf(run)];
   for (const [name, { value, stage }] of now) {
     const old = then?.get(name);
-    const isNew = then === undefined || (stage !== undefined && !then.has(stage));
-    if (
-      isNew || given.has(name) || canonicalJson(old?.value ?? null) === canonicalJson(value ?? null)
-    ) {
-      continue;
-    }
+    if (!then || (stage !== undefined && !then.has(stage)) || given.has(name)) continue;
+    if (canonicalJson(old?.value ?? null) === canonicalJson(value ?? null)) continue;
     // Records of earlier versions do not know what a stage took from.
     if (name.endsWith(": inputs") && old?.value === undefined) continue;
     given.set(name.replace(/: \w+$/, ""), /: \w+$/.test(name) ? name.split(": ")[1] : value);
@@ -138,18 +133,11 @@ function valuesOf(run: RunRecord, before: RunRecord | undefined): string {
 
 function rowOf(run: RunRecord, values: string): string[] {
   const failed = run.stages.filter(({ status }) => status === "failed");
-  const result = run.state !== undefined ? run.state : failed.length > 0
-    ? `${
-      joinWords(
-        failed.map(({ id, why }) => why === "interrupted" ? `${id} interrupted` : `${id} failed`),
-      )
-    }`
-    : formatMetrics(run.metrics) || "no metrics";
-  const began = Date.parse(run.startedAt ?? run.at);
-  const took = run.state === undefined
-    ? formatDuration(run.seconds)
-    : run.state === "running"
-    ? formatDuration((Date.now() - began) / 1000)
-    : "–";
+  const ends = failed.map(({ id, why }) => `${id} ${why === INTERRUPTED ? why : "failed"}`);
+  const result = run.state ?? (joinWords(ends) || formatMetrics(run.metrics) || "no metrics");
+  const seconds = run.state === undefined
+    ? run.seconds
+    : (Date.now() - Date.parse(run.startedAt ?? run.at)) / 1000;
+  const took = run.state === "interrupted" ? "–" : formatDuration(seconds);
   return [run.id, formatTimestamp(run.at), nameOf(run), took, values, result];
 }

@@ -1,7 +1,7 @@
 /** deno task verify: whether results are still what was made. */
 import { formatError, UsageError } from "../errors.ts";
 import { identityNamed } from "../find_pipeline.ts";
-import { findByIdPrefix, History } from "../history.ts";
+import { findByIdPrefix, History, type RecordedStage } from "../history.ts";
 import { fileNameOf } from "../pipeline_identity.ts";
 import { abortOnSignal } from "../interrupt.ts";
 import { loadPlan } from "../run/create_context.ts";
@@ -41,58 +41,45 @@ export default async function verify(call: CommandContext): Promise<number> {
       const problems = [...finding.problems];
       line(`${paint.red("✗")} ${name}: ${problems.join(", ")}`);
       damaged.push({ use, fingerprint, path, problems });
-      try {
-        await store.markDamaged(place, problems, signal);
-      } catch (error) {
-        line(`  ${name} cannot be marked, so that runs take it as it is: ${formatError(error)}`);
-      }
+      await store.markDamaged(place, problems, signal).catch((error) =>
+        line(`  ${name} cannot be marked, so that runs take it as it is: ${formatError(error)}`)
+      );
     }
   } finally {
     progress.end();
   }
-  const read = `${counted(places.length, "result")}, ${formatBytes(bytes)}`;
-  line(
-    damaged.length === 0
-      ? `${paint.green("✓")} ${read}: all as they were made`
-      : `${
-        formatInteger(damaged.length)
-      } of ${read} are damaged; the next run that needs them makes them again`,
-  );
   const ok = damaged.length === 0;
+  const read = `${counted(places.length, "result")}, ${formatBytes(bytes)}`;
+  const bad = `${formatInteger(damaged.length)} of ${read} are damaged`;
+  line(
+    ok
+      ? `${paint.green("✓")} ${read}: all as they were made`
+      : `${bad}; the next run that needs them makes them again`,
+  );
   if (values.json) console.log(JSON.stringify({ ok, results: places.length, bytes, damaged }));
   return ok ? EXIT.ok : EXIT.failed;
 }
 
-/** All results, or those that a pipeline used last. */
+/** All results, those of a run, or those that a pipeline used last. */
 async function placesOf(
   call: CommandContext,
 ): Promise<{ store: ArtifactStore; places: StoredResult[] }> {
-  const { names } = call;
+  const { names, values, project } = call;
   if (names.length > 1) throw new UsageError(`one pipeline at a time; got ${names.join(" and ")}`);
-  if (names.length === 0) {
-    const store = new ArtifactStore(artifactsOf(call));
-    return { store, places: await store.storedResults() };
-  }
-  const all = await new History(artifactsOf(call)).list();
-  const run = await identityNamed(names[0]!, invocationDir(), call.project) === undefined
-    ? findByIdPrefix(names[0]!, all)
+  let store = new ArtifactStore(artifactsOf(call));
+  if (names.length === 0) return { store, places: await store.storedResults() };
+  const run = await identityNamed(names[0], invocationDir(), project) === undefined
+    ? findByIdPrefix(names[0], await new History(store.folder).list())
     : undefined;
-  if (run) {
-    const store = new ArtifactStore(artifactsOf(call));
-    const made = run.stages.map(({ use, fingerprint }) =>
-      fingerprint && store.pathOf(use, fingerprint)
-    );
-    return {
-      store,
-      places: (await store.storedResults()).filter(({ path }) => made.includes(path)),
-    };
+  let used: readonly Pick<RecordedStage, "use" | "fingerprint">[] | undefined = run?.stages;
+  if (!used) {
+    const plan = await loadPlan(call);
+    if (values.artifacts === undefined) store = new ArtifactStore(plan.artifacts);
+    used = Object.values(await store.currentOf(fileNameOf(plan.identity), plan.former));
   }
-  const plan = await loadPlan(call);
-  const store = new ArtifactStore(
-    call.values.artifacts === undefined ? plan.artifacts : artifactsOf(call),
-  );
-  const used = Object.values(await store.currentOf(fileNameOf(plan.identity), plan.former)).map((
-    { use, fingerprint },
-  ) => store.pathOf(use, fingerprint));
-  return { store, places: (await store.storedResults()).filter(({ path }) => used.includes(path)) };
+  const paths = used.map(({ use, fingerprint }) => fingerprint && store.pathOf(use, fingerprint));
+  return {
+    store,
+    places: (await store.storedResults()).filter(({ path }) => paths.includes(path)),
+  };
 }
