@@ -49,3 +49,15 @@ export const runReportShape: Shape<RunReport> = {
   metrics: metricsSchema,
   cautions: z.array(text).optional(),
 };
+
+/** Returns a report with other paths of its stages' outputs. */
+export function withPaths<Report extends RunReport>(
+  report: Report,
+  pathOf: (path: string) => string,
+): Report {
+  const stages = report.stages.map((stage) => {
+    const outputs = Object.entries(stage.outputs).map(([name, path]) => [name, pathOf(path)]);
+    return { ...stage, outputs: Object.fromEntries(outputs) };
+  });
+  return { ...report, stages };
+}

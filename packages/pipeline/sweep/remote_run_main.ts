@@ -6,6 +6,7 @@ import { type Compute, pipelineSchema } from "../config/config.ts";
 import { createRunContext } from "../run/create_context.ts";
 import { type CommandContext, EXIT } from "../app.ts";
 import { runPlan } from "../run/run_pipeline.ts";
+import { withPaths } from "../run/run_report.ts";
 import { ArtifactStore } from "../artifact_store.ts";
 import {
   assertPluginsInProject,
@@ -52,13 +53,7 @@ export async function runRemoteRun(call: CommandContext): Promise<number> {
     const { report, id } = await runPlan(planned, selection, context, { point, given });
     // Relative to the artifact folder, which other machines have elsewhere.
     const shared = (path: string) => toRelative(resolve(project, path), artifacts) ?? path;
-    const sent = report.stages.map((stage) => ({
-      ...stage,
-      outputs: Object.fromEntries(
-        Object.entries(stage.outputs).map(([name, path]) => [name, shared(path)]),
-      ),
-    }));
-    console.log(JSON.stringify({ ...report, stages: sent, run: id }));
+    console.log(JSON.stringify({ ...withPaths(report, shared), run: id }));
     return report.ok ? EXIT.ok : EXIT.failed;
   } catch (error) {
     if (!(error instanceof IncompatibleWorkerError)) throw error;

@@ -9,8 +9,8 @@ import { type RunReport, type StageReport, WAITS, WOULD_RUN } from "../run/run_r
 import { runPlan } from "../run/run_pipeline.ts";
 import { select, type Selection } from "../run/selection.ts";
 import type { ResolvedBackend, RunContext } from "../run/run_context.ts";
-import type { SweepRunResult } from "./sweep_progress.ts";
-import { checkWorkersReachable, runRemote, silent } from "./remote_sweep.ts";
+import { SweepProgress, type SweepRunResult } from "./sweep_progress.ts";
+import { checkWorkersReachable, rehearse, runRemote } from "./remote_sweep.ts";
 import { formatValues, type SweepPoint } from "./grid.ts";
 import { runLocal } from "./local_sweep.ts";
 import { summarise, summaryLines, type SummaryRow } from "../sweep_summary.ts";
@@ -38,16 +38,18 @@ export async function runSweep(
   options: SweepOptions,
 ): Promise<SweepReport> {
   const began = performance.now();
-  const { reporter: { log } } = call;
+  const { reporter } = call;
+  const { log } = reporter;
   const { selection, signal } = options;
-  const [{ plan: first }] = points as [SweepPoint];
+  const [{ plan: first }] = points;
   const context = await createRunContext(first.artifacts, call, signal);
   const identities: ReadonlyMap<string, string>[] = [];
   for (const { plan } of points) identities.push(await predictFingerprints(plan, context));
-  const selected = [...select(first, selection)];
-  const common = selected.filter((id) =>
-    identities.every((names) => names.get(id) === identities[0]!.get(id))
+  const same = first.stages.map(({ id }) => id).filter((id) =>
+    identities.every((names) => names.get(id) === identities[0].get(id))
   );
+  const selected = [...select(first, selection)];
+  const common = selected.filter((id) => same.includes(id));
   const report = (
     stages: StageReport[],
     ok: boolean,
@@ -64,13 +66,7 @@ export async function runSweep(
     return report([], true, await dryRun(points, identities, common, context, selection));
   }
   // Fails before the shared stages run, which may take hours.
-  if (first.remoteWorkers) {
-    await checkWorkersReachable(points, call, {
-      selection,
-      context,
-      remoteWorkers: first.remoteWorkers,
-    });
-  }
+  if (first.remoteWorkers) await checkWorkersReachable(points, call, selection, context);
 
   // The shared results must not be removed before the last run has used them.
   const wait = () => log("results are being removed; waiting for the end of it");
@@ -87,17 +83,21 @@ export async function runSweep(
   const left = joinWords(selected.filter((id) => !common.includes(id)));
   const runText = points.length === 1 ? "the run continues" : `${points.length} runs continue`;
   log(left === "" ? "all stages have run; collecting results" : `${runText} with ${left}`);
-  const runs = first.remoteWorkers
-    ? await runRemote(points, call, {
-      ...{ selection, signal, common, cautions, identities, context },
-      remoteWorkers: first.remoteWorkers,
-    })
-    : await runLocal(points, call, { common, cautions }, options);
+  const force = selection.force?.filter((id) => !common.includes(id));
+  const progress = new SweepProgress(points, reporter, cautions);
+  try {
+    await (first.remoteWorkers
+      ? runRemote(points, call, { ...selection, force }, same, context, progress)
+      : runLocal(points, call, force, options, progress));
+  } finally {
+    progress.close();
+  }
+  const { runs } = progress;
   const ok = runs.length === points.length && runs.every(({ ok }) => ok);
   const result = report(prepared, ok, runs);
   if (result.summary.length > 0) {
     const better = await call.better?.();
-    ["", ...summaryLines(result.summary, better, call.reporter.columns()), ""].forEach(log);
+    ["", ...summaryLines(result.summary, better, reporter.columns()), ""].forEach(log);
   }
   return result;
 }
@@ -144,7 +144,7 @@ async function dryRun(
   const runs: SweepRunResult[] = [];
   const seen = new Set<string>();
   for (const [i, { plan, values }] of points.entries()) {
-    const { report } = await runPlan(plan, selection, silent(context), { dryRun: true });
+    const report = await rehearse(plan, selection, context);
     runs.push({ values, ...report });
     if (i === 0) {
       for (const { id, why, status } of report.stages.filter(({ id }) => common.includes(id))) {
