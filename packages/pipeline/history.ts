@@ -82,7 +82,6 @@ export function parseRun(bytes: Uint8Array, name: string): State<RunRecord> {
   return parseState(bytes, name, { shape: runSchema });
 }
 
-/** Reads a run's record. */
 async function readRun(path: string): Promise<State<RunRecord>> {
   return await readState(path, { shape: runSchema, unsealed: runSchema.strict() });
 }
@@ -156,7 +155,6 @@ export class History {
     return record;
   }
 
-  /** Lists the names of the records' files. */
   async names(): Promise<string[]> {
     return (await entries(this.folder)).filter((name) => name.endsWith(".json"));
   }
@@ -203,7 +201,6 @@ export class History {
     );
   }
 
-  /** Removes runs from the list. */
   async remove(ids: ReadonlySet<string>): Promise<void> {
     for (const name of await this.names()) {
       const path = join(this.folder, name);

@@ -55,7 +55,6 @@ export interface LiveLine {
 const INTERVAL_MS = 500;
 const MAX_EVENTS = 400;
 
-/** Folder of the logs. */
 export const liveFolder = (artifacts: string) => join(artifacts, ".live");
 
 export class LiveLog {

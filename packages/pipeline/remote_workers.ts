@@ -13,7 +13,6 @@ import { dispatchSweepRuns } from "./remote/sweep_jobs.ts";
 import type { RedisAddress } from "./remote/protocol.ts";
 import { runWorker as workOn } from "./remote/worker.ts";
 
-/** Default address of Redis. */
 export const DEFAULT_REDIS = "redis://127.0.0.1:6379";
 /** Ms without a heartbeat after which a worker loses its job. */
 export const DEFAULT_LOCK_MS = 30_000;

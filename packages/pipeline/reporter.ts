@@ -7,7 +7,6 @@ import type { Progress } from "./stage.ts";
 export interface Reporter {
   /** Columns that a line has room for. */
   columns(): number;
-  /** Prints a line. */
   log(text: string): void;
   /** Shows the progress of a stage until `end` is called. */
   startProgress(id: string): Progress & { end(): void };
@@ -27,7 +26,6 @@ const colors = (enabled: boolean) =>
 // deno-lint-ignore no-control-regex -- color codes begin with a control character
 const COLOR_CODE = /(\x1b\[(?:1|2|22|3[123]|39)m)/;
 
-/** Output of a reporter: a terminal or a pipe. */
 export interface Output {
   write(text: string): void;
   readonly terminal: boolean;

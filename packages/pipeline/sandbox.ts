@@ -30,7 +30,6 @@ export interface Sandbox {
 export interface CallOptions {
   readonly read?: readonly string[];
   readonly write?: readonly string[];
-  /** Environment variables. */
   readonly env?: readonly string[];
   /** Allows WebGPU, for which Deno asks no right though it loads the machine's drivers. */
   readonly gpu?: boolean;
@@ -196,7 +195,6 @@ function explained(message: string, stack?: string): Error {
   return error;
 }
 
-/** Returns Deno's flags for a call. */
 async function flagsOf(
   { specifier, allow, modules }: Sandbox,
   { read = [], write = [], env = [] }: CallOptions,

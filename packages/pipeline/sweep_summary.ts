@@ -65,7 +65,6 @@ export function summarise(finished: readonly Finished[]): SummaryRow[] {
 /** Relative spread below which values count as equal: rounding of their last digits. */
 const NOISE = 1e-9;
 
-/** Returns the statistics of each metric. */
 export function spreads(runs: readonly Measured[]): MetricStats[] {
   const found = new Map<string, { key: [string, string, string]; values: number[] }>();
   const counted = new Set<string>();

@@ -14,7 +14,6 @@ export interface WorkerSpec {
   readonly network?: boolean;
   /** Allows it to start processes. */
   readonly run?: boolean;
-  /** Further environment variables. */
   readonly env?: Readonly<Record<string, string>>;
   /** Deno's flags in place of those rights. */
   readonly flags?: readonly string[];
@@ -38,7 +37,6 @@ export interface Listener {
   crashed(how: string): void;
 }
 
-/** A worker process. */
 export interface Child {
   readonly pid: number;
   /** Sends a task. @param bytes sent beside the JSON unchanged */

@@ -6,7 +6,6 @@
  *     the JSON, in UTF-8; the bytes
  */
 
-/** A message and its bytes. */
 export interface Frame {
   readonly message: unknown;
   readonly bytes: Uint8Array<ArrayBuffer>;

@@ -9,13 +9,11 @@
 import { cores } from "./cores.ts";
 import { type Child, type Reply, startChild, type WorkerSpec } from "./child.ts";
 
-/** Result of a task. */
 export type Result<Answer> =
   | { readonly answer: Answer; readonly bytes: Uint8Array<ArrayBuffer> }
   /** Two workers crashed on the task; a description of how. */
   | { readonly crashed: string };
 
-/** A pool of worker processes. */
 export interface ProcessPool<Task, Answer> extends AsyncDisposable {
   /**
    * Runs a task on one of the workers; tasks start in call order.
@@ -34,7 +32,6 @@ interface Job {
 
 /** Tasks per worker: one in progress, the others queued, so it never waits for the next. */
 const PREFETCH = 3;
-/** Default timeout of a task in seconds. */
 const TIMEOUT_SECONDS = 300;
 /**
  * Ticks per timeout. Ticks are counted instead of time, so a suspended machine does not cause
@@ -170,7 +167,6 @@ export function openPool<Task, Answer>(
   };
 }
 
-/** Free memory per worker, in bytes. */
 const BYTES_PER_WORKER = 2 ** 29;
 
 /** Returns the default number of workers: one per core, limited by free memory and tasks. */

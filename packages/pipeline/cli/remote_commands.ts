@@ -23,7 +23,6 @@ import { loadPlan } from "../run/create_context.ts";
 import type { StageRecord } from "../stage_record.ts";
 import { artifactsOf } from "./runs_command.ts";
 
-/** Everything that the three commands need. */
 interface Sharing {
   readonly store: ArtifactStore;
   readonly history: History;
@@ -82,7 +81,6 @@ async function runNamed(
   return findRun(name, all, { identity, has: ({ ok }) => ok, what: "succeeded", listedBy });
 }
 
-/** The results of a run. */
 function resultsOf({ stages }: RunRecord) {
   return stages.flatMap(({ id, use, fingerprint }) =>
     fingerprint === undefined ? [] : [{ id, use, fingerprint }]

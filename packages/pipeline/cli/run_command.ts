@@ -39,7 +39,6 @@ export interface Swept {
   readonly attached: boolean;
 }
 
-/** Runs a pipeline once, and returns the exit code. */
 export async function runOne(planned: Plan, call: CommandContext, swept?: Swept): Promise<number> {
   const { values, reporter } = call;
   const selection = selectionOf(call, planned);
@@ -150,7 +149,6 @@ function next(
   reporter.log(`next: ${next.map((command) => `deno task ${command}`).join("\n      ")}`);
 }
 
-/** Starts the services of a pipeline. */
 export async function serve(call: CommandContext): Promise<number> {
   const { values } = call;
   let planned = await loadPlan(call);

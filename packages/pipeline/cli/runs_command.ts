@@ -110,7 +110,6 @@ async function ofPipelines(
   return [...new Set(found.flat())];
 }
 
-/** Number of listed values of a run. */
 const MOST_VALUES = 4;
 
 /** Returns the overrides of a run, and its differences from the one before of its pipeline. */

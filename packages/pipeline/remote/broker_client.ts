@@ -8,7 +8,6 @@ export class BrokerDisconnectedError extends Error {
   override readonly name = "BrokerDisconnectedError";
 }
 
-/** A connection to a broker. */
 export interface BrokerClient<Request> extends AsyncDisposable {
   /** @throws {BrokerDisconnectedError} */
   request<Answer>(request: Request): Promise<Answer>;

@@ -9,7 +9,6 @@ import {
 } from "./broker_client.ts";
 import type { CoordinatorRequest, Job, JobsSnapshot, JobState, RedisAddress } from "./protocol.ts";
 
-/** Options for dispatching jobs. */
 export interface DispatchOptions {
   readonly redis: RedisAddress;
   readonly prefix: string;
@@ -27,7 +26,6 @@ export interface Task extends Omit<Job, "id"> {
   readonly key: string;
 }
 
-/** Result of a job, or the reason of its failure. */
 export type Outcome =
   | { readonly key: string; readonly result: unknown }
   | { readonly key: string; readonly failed: string };

@@ -29,16 +29,13 @@ const shardSchema = z.strictObject({
   data: z.unknown(),
 });
 
-/** A run of a sweep. */
 const sweepSchema = z.strictObject({ ...common, kind: z.literal("point"), order: orderSchema });
 
 export const jobSchema = z.discriminatedUnion("kind", [shardSchema, sweepSchema]);
 
 /** Result of a shard. */
 export const shardResultSchema = z.strictObject({
-  /** Folder of the shard's files. */
   folder: relativePathSchema,
-  /** Name of the worker. */
   worker: z.string(),
   /** Validated by the stage. */
   result: z.unknown(),

@@ -1,6 +1,5 @@
 /** Messages between a process and its broker, the only process that connects to Redis. */
 
-/** Address of Redis. */
 export interface RedisAddress {
   /** redis://host:6379, or rediss:// for TLS; may contain user and password. */
   readonly url: string;
@@ -8,7 +7,6 @@ export interface RedisAddress {
   readonly ca?: string;
 }
 
-/** Parameters of a broker. */
 export type BrokerInit =
   & { readonly redis: RedisAddress; readonly prefix: string }
   & (
@@ -17,7 +15,6 @@ export type BrokerInit =
     | { readonly role: "worker"; readonly name: string; readonly lock: number }
   );
 
-/** A dispatched job. */
 export interface Job {
   readonly id: string;
   readonly data: unknown;
@@ -25,7 +22,6 @@ export interface Job {
   readonly priority?: number;
 }
 
-/** Requests of a coordinator. */
 export type CoordinatorRequest =
   | { readonly add: readonly Job[] }
   /** Returns a `JobsSnapshot` and renews the run's heartbeat. */
@@ -43,7 +39,6 @@ export interface JobProgress {
   readonly worker: string;
 }
 
-/** State of a job. */
 export type JobState =
   | { readonly id: string; readonly state: "gone" }
   | { readonly id: string; readonly state: "waiting" }
@@ -51,10 +46,8 @@ export type JobState =
   | { readonly id: string; readonly state: "done"; readonly result: unknown }
   | { readonly id: string; readonly state: "failed"; readonly reason: string };
 
-/** States of a run's jobs. */
 export interface JobsSnapshot {
   readonly jobs: readonly JobState[];
-  /** Number of connected workers. */
   readonly workers: number;
   /** Workers that refused a job since the last snapshot, with the reason. */
   readonly refused: Readonly<Record<string, string>>;

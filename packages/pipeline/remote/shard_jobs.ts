@@ -6,7 +6,6 @@ import { type CodeVersion, toRelative } from "./compatibility.ts";
 import { dispatchJobs, type DispatchOptions, type States } from "./coordinator.ts";
 import { firstProblem, JOB_FORMAT, type ShardJob, shardResultSchema } from "./job_schemas.ts";
 
-/** A stage's work and how to dispatch it. */
 export interface ShardDispatch extends Omit<DispatchOptions, "run"> {
   readonly use: string;
   readonly code: CodeVersion;

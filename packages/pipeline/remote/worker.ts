@@ -20,7 +20,6 @@ import type {
   WorkerRequest,
 } from "./protocol.ts";
 
-/** Options of a worker. */
 export interface WorkerOptions {
   readonly redis: RedisAddress;
   readonly prefix: string;

@@ -124,7 +124,6 @@ class Folder implements Place {
   }
 }
 
-/** A request to a bucket. */
 interface Ask {
   readonly method: "GET" | "HEAD" | "PUT";
   readonly key?: string;

@@ -26,9 +26,7 @@ export const RUNS = "v1/runs/";
 
 /** Bytes of a part. Another size takes another version of the keys. */
 export const PART = 1 << 23;
-/** Number of concurrent requests. */
 const PARALLEL = 6;
-/** Maximum size of a record. */
 export const MAX_RECORD = 1 << 26;
 
 /** A part of a result's file, here and there. */
@@ -39,7 +37,6 @@ interface Part {
   readonly length: number;
 }
 
-/** A file of a result. */
 interface ResultFile {
   readonly output: string;
   readonly name: string;

@@ -74,7 +74,6 @@ export function moduleName(module: string, project: string): string {
   return module.startsWith("file:") ? displayPath(fromFileUrl(module), project) : module;
 }
 
-/** Returns this computer. */
 export function describeMachine(): Machine {
   const cores = cpus();
   const processor = cores[0]?.model ?? arch();

@@ -28,7 +28,6 @@ import type { ResolvedBackend, RunContext } from "./run_context.ts";
 /** Loaded by a run that has something to do. */
 const loadRunStage = () => import("./run_stage.ts");
 
-/** A run that is over. */
 export interface RunResult {
   readonly report: RunReport;
   /** Its id, if it is listed: a run that changed nothing is not. */
@@ -36,9 +35,7 @@ export interface RunResult {
 }
 
 export interface RunOptions {
-  /** Only report what would run. */
   readonly dryRun?: boolean;
-  /** Start the pipeline's services as well. */
   readonly services?: boolean;
   /** Run the shared stages of a sweep: not listed, and without lines for unselected stages. */
   readonly part?: boolean;
@@ -155,7 +152,6 @@ class Run {
     if (this.ok) this.#show.forEach((path) => line(`  ${paint.bold(path)}`));
   }
 
-  /** Runs a stage if its result is missing. */
   async #stage(stage: PlannedStage): Promise<void> {
     const { paint } = this.context.reporter;
     const { id } = stage;

@@ -21,7 +21,6 @@ export const PARENT_ENV = "RUNNER_ATTACHED";
 export interface Child {
   /** Its JSON output, or undefined if it crashed. */
   readonly ended: Promise<unknown>;
-  /** Last lines of its log. */
   readonly lastLines: readonly string[];
   /** Stops it after the current step. */
   stop(): Promise<void>;
@@ -36,11 +35,9 @@ export interface ChildOptions {
   readonly cores?: number;
   /** First line of its standard input, as JSON. */
   readonly order?: unknown;
-  /** Receives each line of its log. */
   onLine(line: string): void;
 }
 
-/** Number of log lines that are kept. */
 const MAX_LINES = 20;
 
 /** Starts a run. @param args Deno's arguments */

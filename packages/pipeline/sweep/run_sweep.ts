@@ -25,7 +25,6 @@ export interface SweepReport extends RunReport {
 export interface SweepOptions {
   readonly selection: Selection;
   readonly dryRun: boolean;
-  /** Concurrent runs. */
   readonly jobs: number;
   readonly signal: AbortSignal;
   /** Receives a function that kills all runs. */

@@ -5,7 +5,6 @@ import { formatMetrics } from "../format.ts";
 import type { ChildReport } from "./child_process.ts";
 import { formatValues, type SweepPoint } from "./grid.ts";
 
-/** Report of a run of a sweep. */
 export interface SweepRunResult extends ChildReport {
   /** Key → value. */
   readonly values: Readonly<Record<string, unknown>>;
@@ -17,7 +16,6 @@ export class SweepProgress {
   readonly #progress: ReturnType<Reporter["startProgress"]>;
   readonly #began = new Map<number, number>();
   readonly #runs: (SweepRunResult | undefined)[];
-  /** Cautions that were logged. */
   readonly #cautions: Set<string>;
 
   /** @param cautions those that are printed already */

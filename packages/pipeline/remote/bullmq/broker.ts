@@ -20,17 +20,13 @@ import type {
 } from "../protocol.ts";
 
 const QUEUE = "jobs";
-/** Lifetime of a run's heartbeat, in ms. */
 const HEARTBEAT_MS = 15_000;
-/** Timeout of `take`, in ms. */
 const TAKE_MS = 500;
 /** Times that a job is retried after a crash of its worker; then the job counts as the cause. */
 const MAX_STALLS = 10;
 /** Delay before a refused job is offered again, in ms. */
 const REFUSED_DELAY_MS = 1000;
-/** Timeout of a worker's disconnection, in ms. */
 const DISCONNECT_TIMEOUT_MS = 10_000;
-/** Connection timeout, in ms. */
 const CONNECT_TIMEOUT_MS = 10_000;
 
 const keyOf = (prefix: string, ...parts: string[]) => [prefix, ...parts].join(":");
@@ -141,14 +137,11 @@ async function stateOf(id: string, key: string, redis: Redis): Promise<JobState>
   return { id, state: "failed", reason };
 }
 
-/** Outcome of a worker's job. */
 type JobOutcome = Exclude<WorkerRequest, { take: true } | { hold: unknown }>;
 
-/** The job that the worker processes. */
 interface CurrentJob {
   readonly job: BullJob;
   readonly outcome: PromiseWithResolvers<JobOutcome>;
-  /** Reason of the lost lease. */
   lost?: string;
 }
 
