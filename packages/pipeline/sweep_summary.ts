@@ -1,14 +1,13 @@
 /** Summary of a sweep: a row per combination of values, with mean and spread over seeds. */
 import type { Directions } from "./app.ts";
-import type { StageReport } from "./run/run_report.ts";
+import type { RunReport, StageReport } from "./run/run_report.ts";
 import type { Metrics } from "./stage.ts";
 import { formatNumber, formatTable, formatValue } from "./format.ts";
 import { canonicalJson } from "./fingerprint.ts";
 
 /** A successful run of a sweep. */
-export interface Finished {
+export interface Finished extends Pick<RunReport, "metrics"> {
   readonly values: Readonly<Record<string, unknown>>;
-  readonly metrics: Metrics;
   readonly stages?: readonly Pick<StageReport, "id" | "outputs">[];
 }
 
@@ -66,25 +65,27 @@ export function summarise(finished: readonly Finished[]): SummaryRow[] {
 const NOISE = 1e-9;
 
 export function spreads(runs: readonly Measured[]): MetricStats[] {
-  const found = new Map<string, { key: [string, string, string]; values: number[] }>();
   const counted = new Set<string>();
-  for (const { metrics, result } of runs) {
-    for (const [stage, splits] of Object.entries(metrics)) {
-      for (const [split, named] of Object.entries(splits)) {
-        for (const [metric, value] of Object.entries(named)) {
-          const key: [string, string, string] = [stage, split, metric];
-          const made = result?.(stage.split(".")[0]!);
-          const once = `${key.join("\n")}\n${made}\n${value}`;
-          if (made !== undefined && counted.has(once)) continue;
+  const found = runs.flatMap(({ metrics, result }) =>
+    Object.entries(metrics).flatMap(([stage, splits]) =>
+      Object.entries(splits).flatMap(([split, named]) =>
+        Object.entries(named).flatMap(([metric, value]) => {
+          const made = result?.(stage.split(".")[0]);
+          const once = [stage, split, metric, made, value].join("\n");
+          if (made !== undefined && counted.has(once)) return [];
           counted.add(once);
-          const entry = found.get(key.join("\n")) ?? { key, values: [] };
-          entry.values.push(value);
-          found.set(key.join("\n"), entry);
-        }
-      }
-    }
-  }
-  return [...found.values()].map(({ key: [stage, split, metric], values }) => {
+          return { stage, split, metric, value };
+        })
+      )
+    )
+  );
+  const groups = Map.groupBy(
+    found,
+    ({ stage, split, metric }) => [stage, split, metric].join("\n"),
+  );
+  return [...groups.values()].map((group) => {
+    const [{ stage, split, metric }] = group;
+    const values = group.map(({ value }) => value);
     const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
     const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
     const [least, most] = [Math.min(...values), Math.max(...values)];
@@ -107,15 +108,13 @@ export function summaryLines(
   better: Directions = {},
   room?: number,
 ): string[] {
-  const columns = new Map<string, MetricStats>();
-  for (const spread of rows.flatMap(({ metrics }) => metrics)) {
-    const { stage, split, metric } = spread;
-    const only = !rows.some(({ metrics }) =>
-      metrics.some((other) => other.stage === stage && other.metric !== "loss")
-    );
-    if (split === "train" || (metric === "loss" && !only)) continue;
-    columns.set(`${stage} ${split} ${metric}`, spread);
-  }
+  const all = rows.flatMap(({ metrics }) => metrics);
+  const columns = new Map(
+    all.filter(({ stage, split, metric }) =>
+      split !== "train" &&
+      !(metric === "loss" && all.some((one) => one.stage === stage && one.metric !== "loss"))
+    ).map((spread) => [`${spread.stage} ${spread.split} ${spread.metric}`, spread]),
+  );
   const keys = Object.keys(rows[0]?.values ?? {});
   const seeds = rows.some(({ runs }) => runs > 1);
   const spreadOf = (row: SummaryRow, { stage, split, metric }: MetricStats) =>
@@ -124,36 +123,27 @@ export function summaryLines(
     const spreads = rows.map((row) => spreadOf(row, column));
     // Different losses are not comparable.
     const other = column.metric === "loss" && keys.some((key) => /\.(loss|use)$/.test(key));
-    const wanted = other ? undefined : better[column.metric];
-    const direction = wanted && (wanted === "more" ? 1 : -1);
-    const known = spreads.flatMap((spread) => spread ? [spread.mean * (direction ?? 0)] : []);
+    const sign = other ? 0 : { more: 1, less: -1 }[better[column.metric]] ?? 0;
+    const known = spreads.flatMap((spread) => spread ? [spread.mean * sign] : []);
     const most = Math.max(...known);
     // Of equal values none is the best.
-    const alone = known.filter((value) => value === most).length === 1;
-    const best = direction && column.split === "validation" && known.length > 1 && alone
-      ? most
-      : undefined;
+    const alone = known.length > 1 && known.filter((value) => value === most).length === 1;
+    const best = sign !== 0 && column.split === "validation" && alone ? most : undefined;
     return spreads.map((spread) => {
       if (!spread) return "–";
       const { mean, deviation } = spread;
       const text = formatNumber(mean) +
         (deviation === undefined ? "" : ` ± ${formatNumber(deviation)}`);
-      return mean * (direction ?? 0) === best ? `${text} *` : text;
+      return mean * sign === best ? `${text} *` : text;
     });
   });
   const head = [...keys, ...(seeds ? ["runs"] : []), ...columns.keys()];
-  const lines = formatTable(
-    [
-      head,
-      ...rows.map((row, i) => [
-        ...keys.map((key) => formatValue(row.values[key])),
-        ...(seeds ? [String(row.runs)] : []),
-        ...cells.map((column) => column[i]!),
-      ]),
-    ],
-    [],
-    room,
-  );
+  const body = rows.map((row, i) => [
+    ...keys.map((key) => formatValue(row.values[key])),
+    ...(seeds ? [String(row.runs)] : []),
+    ...cells.map((column) => column[i]),
+  ]);
+  const lines = formatTable([head, ...body], [], room);
   const words = [
     ...(seeds ? ["mean ± standard deviation over seeds or folds"] : []),
     ...(cells.flat().some((cell) => cell.endsWith("*"))

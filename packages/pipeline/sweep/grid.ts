@@ -120,19 +120,13 @@ function keyOf(path: readonly string[]): string {
  */
 export async function pointsOf(
   sweep: Sweep,
-  { seed, artifacts }: Pick<Plan, "seed" | "artifacts">,
+  base: Plan,
   call: CommandContext,
 ): Promise<SweepPoint[]> {
   const { file, options } = await configOptions(call);
-  const log = (line: string) => call.reporter.log(line);
-  const combinations = await combine(
-    sweep,
-    seed,
-    async () => await bestPoints(sweep.best!, artifacts, await call.better?.(), log),
-  );
   const points: SweepPoint[] = [];
   const problems = new Map<string, Problem>();
-  for (const combination of combinations) {
+  for (const combination of await combine(sweep, base, call)) {
     const registry = new Registry().add(call.stages);
     const overrides = [...options.overrides ?? [], ...combination];
     try {
@@ -152,22 +146,21 @@ export async function pointsOf(
   return points;
 }
 
-/** @param best reads the best points of `sweep.best` */
 async function combine(
   { axes, trials, best }: Sweep,
-  seed: number,
-  readBest: () => Promise<Record<string, unknown>[]>,
-): Promise<(readonly Override[])[]> {
+  { seed, artifacts }: Plan,
+  { better, reporter: { log } }: CommandContext,
+): Promise<ReturnType<typeof grid>> {
   if (best) {
     const at = { text: `sweep.best of ${best.of}` };
-    const chosen = (await readBest()).map((values) =>
+    const chosen = (await bestPoints(best, artifacts, await better?.(), log)).map((values) =>
       Object.entries(values).map(([key, value]) => ({ path: key.split("."), value, at }))
     );
     // An extended search still names what it varied.
     const taken = new Set(chosen.flatMap((row) => row.map(({ path }) => keyOf(path))));
     const others = axes.filter(({ key }) => !taken.has(keyOf(key.split("."))));
     requireTrials(others);
-    return chosen.flatMap((row) => grid(others).map((more) => [...row, ...more]));
+    return grid(others, chosen);
   }
   if (trials === undefined) {
     requireTrials(axes);
@@ -175,8 +168,7 @@ async function combine(
   }
   const drawn = drawTrials(axes.filter(({ key }) => !isSeed(key)), trials, seed);
   // Each drawn combination is tried with every seed and fold.
-  const repeated = grid(axes.filter(({ key }) => isSeed(key)));
-  return drawn.flatMap((row) => repeated.map((more) => [...row, ...more]));
+  return grid(axes.filter(({ key }) => isSeed(key)), drawn);
 }
 
 /** Returns "train.learningRate=0.001 seed=2". */

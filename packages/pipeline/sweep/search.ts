@@ -23,11 +23,11 @@ export interface Axis {
 
 type Row = readonly Override[];
 
-/** Returns every combination, the last axis varying fastest. */
-export function grid(axes: readonly Axis[]): Row[] {
-  return axes.reduce<Row[]>(
+/** Returns every combination of some rows and all values, the last axis varying fastest. */
+export function grid(axes: readonly Axis[], rows: readonly Row[] = [[]]): readonly Row[] {
+  return axes.reduce(
     (rows, { values }) => rows.flatMap((row) => values.map((value) => [...row, value])),
-    [[]],
+    rows,
   );
 }
 
@@ -82,10 +82,9 @@ export async function bestPoints(
   const varied = new Set(swept.flatMap(({ point }) => Object.keys(point!)));
   const settings = swept.map((run) => unvaried(run, varied));
   const last = settings.at(-1);
-  const edits = settings.map((one) => {
-    const [edit] = Object.keys(one).filter((name) => one[name] !== (last![name] ?? one[name]));
-    return edit;
-  });
+  const edits = settings.map((one) =>
+    Object.keys(one).find((name) => one[name] !== (last![name] ?? one[name]))
+  );
   const edited = edits.filter((edit) => edit !== undefined);
   if (edited.length > 0) {
     log(
@@ -95,19 +94,13 @@ export async function bestPoints(
   }
   const finished = swept.filter((_, i) => edits[i] === undefined)
     .map(({ point, metrics, stages }) => ({ values: point!, metrics, stages }));
-  const measured = summarise(finished).map(({ values, metrics }) => ({
-    values,
-    metrics: new Map(
-      metrics.filter(({ split }) => split === "validation")
-        .map(({ stage, metric, mean }) => [`${stage}.${metric}`, mean]),
-    ),
-  }));
-  const rows = measured.flatMap(({ values, metrics }) => {
-    const mean = metrics.get(by);
-    return mean === undefined ? [] : [{ values, mean }];
-  });
+  const measured = summarise(finished).flatMap(({ values, metrics }) =>
+    metrics.filter(({ split }) => split === "validation")
+      .map(({ stage, metric, mean }) => ({ values, mean, name: `${stage}.${metric}` }))
+  );
+  const rows = measured.filter(({ name }) => name === by);
   if (rows.length === 0) {
-    const known = new Set(measured.flatMap(({ metrics }) => [...metrics.keys()]));
+    const known = new Set(measured.map(({ name }) => name));
     throw new UsageError(
       finished.length === 0
         ? `sweep.best: no run of a sweep of "${of}" has finished. Run that sweep first.`
