@@ -67,10 +67,7 @@ export type WorkerRequest =
   | { readonly giveBack: true };
 
 /** A job as a worker takes it; its data is not validated yet. */
-export interface ClaimedJob {
-  readonly id: string;
-  readonly data: unknown;
-}
+export type ClaimedJob = Pick<Job, "id" | "data">;
 
 /** State of a worker's lease on its job. */
 export interface LeaseStatus {

@@ -3,7 +3,7 @@ import { join, sep } from "node:path";
 import { counted } from "../causes.ts";
 import type { FinishedUnit, Progress, WorkUnit } from "../stage.ts";
 import { type CodeVersion, toRelative } from "./compatibility.ts";
-import { dispatchJobs, type DispatchOptions, type States } from "./coordinator.ts";
+import { dispatchJobs, type DispatchOptions } from "./coordinator.ts";
 import { firstProblem, JOB_FORMAT, type ShardJob, shardResultSchema } from "./job_schemas.ts";
 
 export interface ShardDispatch extends Omit<DispatchOptions, "run"> {
@@ -36,10 +36,18 @@ export async function* dispatchShards(
     ...(compute === undefined ? {} : { compute }),
   };
   const tasks = shards.map(({ key, data }) => ({ key, data: { ...about, data } }));
-  const progress = new AggregateProgress(work.progress);
+  let finished = 0, shown = 0;
+  /** Never goes back: while a lost worker's items are computed again, the bar waits. */
+  const advance = (to: number, note?: string) => {
+    work.progress.advance(Math.max(0, to - shown), note);
+    shown = Math.max(shown, to);
+  };
   for await (const event of dispatchJobs({ ...work, run }, tasks)) {
     if ("states" in event) {
-      progress.show(event.states);
+      const active = [...event.states.values()].filter((state) => state.state === "active");
+      const items = active.reduce((sum, { standing }) => sum + (standing?.items ?? 0), 0);
+      const note = `${counted(active.length, "shard")} in progress`;
+      advance(finished + items, active.length > 0 ? note : "");
       continue;
     }
     const { outcome } = event;
@@ -51,35 +59,8 @@ export async function* dispatchShards(
     if (!path.startsWith(folder + sep)) {
       throw new Error(`Cannot use a worker's result: "${data.folder}" is not a shard's folder.`);
     }
-    progress.finish(items);
+    advance(finished += items);
     yield { key, folder: path, result: data.result };
     await Deno.remove(path, { recursive: true });
-  }
-}
-
-/** The progress of all workers as one. */
-class AggregateProgress {
-  #finished = 0;
-  #shown = 0;
-
-  constructor(readonly progress: Progress) {}
-
-  finish(items: number): void {
-    this.#finished += items;
-    this.#advance(this.#finished);
-  }
-
-  show(states: States): void {
-    const active = [...states.values()].filter((state) => state.state === "active");
-    const items = active.reduce((sum, { standing }) => sum + (standing?.items ?? 0), 0);
-    const note = `${counted(active.length, "shard")} in progress`;
-    this.#advance(this.#finished + items, active.length > 0 ? note : "");
-  }
-
-  /** Never goes back: while a lost worker's items are computed again, the bar waits. */
-  #advance(to: number, note?: string): void {
-    const now = Math.max(this.#shown, to);
-    this.progress.advance(now - this.#shown, note);
-    this.#shown = now;
   }
 }

@@ -103,25 +103,22 @@ export async function ofRun(call: CommandContext): Promise<CommandContext> {
  */
 export async function createRunContext(
   artifacts: string,
-  { project, resolveCompute, connectWorkers, checkFile, reporter }: Pick<
+  app: Pick<
     RunContext,
     "project" | "resolveCompute" | "connectWorkers" | "checkFile" | "reporter"
   >,
   signal: AbortSignal,
   cache = "modules",
 ): Promise<RunContext> {
+  const { project } = app;
   const imports = await ImportMap.read(project);
   return {
-    project,
+    ...app,
     store: new ArtifactStore(artifacts),
     moduleHasher: new ModuleHasher(project, join(projectCache(project), `${cache}.json`), imports),
     denoLock: new DenoLock(await readTextIfExists(join(project, "deno.lock"))),
     // Loaded from a registry, the runner is a package with a version like others.
     excludedFolders: import.meta.dirname ? [join(import.meta.dirname, "../")] : [],
-    resolveCompute,
-    connectWorkers,
-    checkFile,
-    reporter,
     signal,
   };
 }

@@ -11,18 +11,18 @@ export interface SweepRunResult extends ChildReport {
 }
 
 export class SweepProgress {
-  readonly #points: readonly SweepPoint[];
-  readonly #reporter: Reporter;
   readonly #progress: ReturnType<Reporter["startProgress"]>;
   readonly #began = new Map<number, number>();
   readonly #runs: (SweepRunResult | undefined)[];
   readonly #cautions: Set<string>;
 
   /** @param cautions those that are printed already */
-  constructor(points: readonly SweepPoint[], reporter: Reporter, cautions: readonly string[]) {
+  constructor(
+    readonly points: readonly SweepPoint[],
+    readonly reporter: Reporter,
+    cautions: readonly string[],
+  ) {
     this.#cautions = new Set(cautions);
-    this.#points = points;
-    this.#reporter = reporter;
     this.#runs = points.map(() => undefined);
     this.#progress = reporter.startProgress("sweep");
     this.#progress.start(points.length, "runs");
@@ -44,20 +44,20 @@ export class SweepProgress {
 
   /** @param text current step of a run */
   updated(index: number, text: string): void {
-    this.#progress.advance(0, `${formatValues(this.#points[index]!.values)}: ${text.trim()}`);
+    this.#progress.advance(0, `${formatValues(this.points[index]!.values)}: ${text.trim()}`);
   }
 
   /** @param interrupted true if the sweep ended the run */
   finished(index: number, report: ChildReport, interrupted: boolean): void {
-    const { log, paint } = this.#reporter;
-    const { values } = this.#points[index]!;
+    const { log, paint } = this.reporter;
+    const { values } = this.points[index]!;
     this.#runs[index] = { values, ...report };
     const { runs } = this;
     // Time left is that of runs which compute: cached ones before them take none.
     if (runs.every(({ ok, stages }) => ok && stages.every(({ status }) => status === "cached"))) {
-      this.#progress.start(this.#points.length, "runs", runs.length);
+      this.#progress.start(this.points.length, "runs", runs.length);
     } else this.#progress.advance(1, "");
-    const head = `${index + 1}/${this.#points.length}  ${formatValues(values)}`;
+    const head = `${index + 1}/${this.points.length}  ${formatValues(values)}`;
     const id = report.run === undefined ? "" : `  ${paint.dim(`run ${report.run}`)}`;
     if (report.ok) {
       for (const caution of report.cautions ?? []) {
