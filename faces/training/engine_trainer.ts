@@ -16,7 +16,6 @@ import { readTensor } from "../../packages/compute/read_tensor.ts";
 import { counted } from "../../packages/pipeline/causes.ts";
 import { toEngineNetwork } from "./to_engine_network.ts";
 import { defaultOptimizer } from "./optimizer.ts";
-import type { OptimizerDefinition } from "./training_definitions.ts";
 import { isBuiltIn, type Objective, scoresOf } from "./objective.ts";
 import {
   type BatchResult,
@@ -26,14 +25,15 @@ import {
   type TrainerOptions,
 } from "./trainer.ts";
 
-export class EngineTrainer extends Trainer {
-  readonly #engine: Engine;
-  readonly #definition: OptimizerDefinition;
+export class EngineTrainer extends Trainer<Engine> {
+  readonly #batchSize: number;
+  /** Names of the optimizer's state. */
+  readonly #state: readonly string[];
 
   private constructor(options: TrainerOptions, engine: Engine) {
-    super(options);
-    this.#engine = engine;
-    this.#definition = (options.optimizer ?? defaultOptimizer).definition;
+    super(options, engine);
+    this.#batchSize = options.batchSize;
+    this.#state = (options.optimizer ?? defaultOptimizer).definition.state;
   }
 
   /** Opens the engine. @throws {UnsupportedNetwork} naming the unsupported feature */
@@ -56,22 +56,10 @@ export class EngineTrainer extends Trainer {
   }
 
   get computedBy(): string {
-    const threads = `engine, ${counted(this.#engine.threads, "thread")}`;
+    const threads = `engine, ${counted(this.stepper.threads, "thread")}`;
     return isBuiltIn(this.objective)
       ? threads
       : `${threads}; loss "${lossName(this.objective)}" by TensorFlow.js (${tf.getBackend()})`;
-  }
-
-  get steps(): number {
-    return this.#engine.steps;
-  }
-
-  get learningRate(): number {
-    return this.#engine.learningRate;
-  }
-
-  set learningRate(rate: number) {
-    this.#engine.learningRate = rate;
   }
 
   async step(
@@ -81,7 +69,7 @@ export class EngineTrainer extends Trainer {
   ): Promise<BatchResult> {
     const rng = random("all");
     const key = [rng.int(2 ** 32), rng.int(2 ** 32)] as const;
-    return this.#means(await this.#engine.step(images, this.#labels(targets), key), targets);
+    return this.#means(await this.stepper.step(images, this.#labels(targets), key), targets);
   }
 
   async validate(
@@ -92,15 +80,15 @@ export class EngineTrainer extends Trainer {
   ): Promise<BatchResult> {
     const mean = new RunningMean();
     const read = (start: number) => {
-      const batch = rows.subarray(start, start + this.batchSize);
+      const batch = rows.subarray(start, start + this.#batchSize);
       const truth = gatherTargets(targets, batch, this.objective.targets);
       return { images: readBytes(images, batch), targets: truth, labels: this.#labels(truth) };
     };
     let next = read(0);
-    for (let start = 0; start < rows.length; start += this.batchSize) {
+    for (let start = 0; start < rows.length; start += this.#batchSize) {
       const batch = next;
-      const running = this.#engine.evaluate(batch.images, batch.labels);
-      if (start + this.batchSize < rows.length) next = read(start + this.batchSize);
+      const running = this.stepper.evaluate(batch.images, batch.labels);
+      if (start + this.#batchSize < rows.length) next = read(start + this.#batchSize);
       const sums = await running;
       mean.add(await this.#means(sums, batch.targets), sums.rows);
       signal.throwIfAborted();
@@ -112,26 +100,26 @@ export class EngineTrainer extends Trainer {
     return Promise.resolve(this.#weights());
   }
 
-  #weights(values = this.#engine.weights()): Float32Array[] {
+  #weights(values = this.stepper.weights()): Float32Array[] {
     return this.model.weights.map(({ originalName }) => values.get(originalName)!.data);
   }
 
   override averages(): Float32Array[] {
-    return this.#weights(this.#engine.averages());
+    return this.#weights(this.stepper.averages());
   }
 
   override setAverages(values: readonly Float32Array[]): void {
-    this.#engine.setAverages(named(this.model.weights, values));
+    this.stepper.setAverages(named(this.model.weights, values));
   }
 
   setWeights(weights: readonly Float32Array[]): void {
-    this.#engine.setWeights(named(this.model.weights, weights));
+    this.stepper.setWeights(named(this.model.weights, weights));
   }
 
   protected optimizerState(): Promise<Record<string, Float32Array[]>> {
-    const state = this.#engine.optimizerState();
+    const state = this.stepper.optimizerState();
     return Promise.resolve(Object.fromEntries(
-      this.#definition.state.map((name) => [
+      this.#state.map((name) => [
         name,
         this.model.trainableWeights.map(({ originalName }) =>
           state[momentOf(name)].get(originalName)!.data
@@ -141,10 +129,10 @@ export class EngineTrainer extends Trainer {
   }
 
   protected setOptimizerState(step: number, state: (name: string) => Float32Array[]): void {
-    const moments = this.#definition.state.map((name) =>
+    const moments = this.#state.map((name) =>
       [momentOf(name), named(this.model.trainableWeights, state(name))] as const
     );
-    this.#engine.setOptimizerState({ step, ...Object.fromEntries(moments) });
+    this.stepper.setOptimizerState({ step, ...Object.fromEntries(moments) });
   }
 
   copyWeightsToModel(): void {
@@ -152,7 +140,7 @@ export class EngineTrainer extends Trainer {
   }
 
   close(): Promise<void> {
-    return this.#engine.close();
+    return this.stepper.close();
   }
 
   /** Converts targets to the engine's labels. */
@@ -168,7 +156,7 @@ export class EngineTrainer extends Trainer {
   ): Promise<BatchResult> {
     const all = loss / rows + penalty, objective = this.objective;
     if (!isBuiltIn(objective)) {
-      const output = tf.tensor2d(this.#engine.outputs(), [rows, objective.outputs]);
+      const output = tf.tensor2d(this.stepper.outputs(), [rows, objective.outputs]);
       try {
         return { loss: all, ...await scoresOf(objective, output, targets) };
       } finally {
@@ -177,7 +165,7 @@ export class EngineTrainer extends Trainer {
     }
     if (!("heads" in objective)) return { loss: all, metric: metric / rows };
     const losses = heads.map((sum) => sum / rows);
-    const scores = objective.scores(this.#engine.outputs(), targets, losses);
+    const scores = objective.scores(this.stepper.outputs(), targets, losses);
     const whole = scores.length === 1 ? scores[0].metric : loss / rows;
     return { loss: all, metric: whole, heads: scores };
   }

@@ -90,23 +90,13 @@ export function forward(model: LayersModel, x: tf.Tensor, pass?: TrainingPass): 
     values.set(symbol.id, value);
     return value;
   };
-  const [output] = model.outputs;
-  const last = output.sourceLayer;
-  if (!endsInSoftmax(model)) {
-    if (last.getConfig().activation === "softmax") {
-      throw new Error(
-        `Cannot train "${model.name}": the softmax of its last layer, "${last.name}", must be a ` +
-          `separate layer. Use layers.activation({ activation: "softmax" }) after it.`,
-      );
-    }
-    return valueOf(output);
-  }
-  return valueOf(last.inboundNodes[output.nodeIndex].inputTensors[0]);
-}
-
-/** Returns true if the model ends in a softmax, so that `forward` returns logits. */
-export function endsInSoftmax(model: LayersModel): boolean {
-  return isSoftmax(model.outputs[0].sourceLayer);
+  const [output] = model.outputs, last = output.sourceLayer;
+  if (isSoftmax(last)) return valueOf(last.inboundNodes[output.nodeIndex].inputTensors[0]);
+  if (last.getConfig().activation !== "softmax") return valueOf(output);
+  throw new Error(
+    `Cannot train "${model.name}": the softmax of its last layer, "${last.name}", must be a ` +
+      `separate layer. Use layers.activation({ activation: "softmax" }) after it.`,
+  );
 }
 
 /** Returns true for a softmax layer over the last axis. */
@@ -119,47 +109,35 @@ export function isSoftmax(layer: layers.Layer): boolean {
 }
 
 function applyLayer(layer: layers.Layer, inputs: tf.Tensor[], pass?: TrainingPass): tf.Tensor {
-  const [x] = inputs;
-  const className = layer.getClassName();
-  if (pass !== undefined) {
-    if (className === "Dropout") {
-      const { rate, noiseShape } = layer.getConfig();
-      const shape = noiseShape as (number | null)[] | undefined ?? x.shape;
-      return dropout(
-        x,
-        rate as number,
-        shape.map((size, axis) => size ?? x.shape[axis]),
-        pass.random(layer.name),
+  const [x] = inputs, value = inputs.length === 1 ? x : inputs;
+  if (pass === undefined) return layer.apply(value) as tf.Tensor;
+  const className = layer.getClassName(), config = layer.getConfig();
+  const epsilon = config.epsilon as number, lastAxis = [-1, x.rank - 1];
+  if (className === "Dropout") {
+    const shape = config.noiseShape as (number | null)[] | undefined ?? x.shape;
+    const whole = shape.map((size, axis) => size ?? x.shape[axis]);
+    return dropout(x, config.rate as number, whole, pass.random(layer.name));
+  }
+  // As in Keras, a frozen layer uses its moving averages.
+  if (className === "BatchNormalization" && layer.trainable) {
+    if (!config.center || !config.scale || !lastAxis.includes(config.axis as number)) {
+      throw new Error(
+        `Cannot train layer "${layer.name}": batch normalization supports only the last axis, ` +
+          `with center and scale.`,
       );
     }
-    // As in Keras, a frozen layer uses its moving averages.
-    if (className === "BatchNormalization" && layer.trainable) {
-      const { epsilon, axis, center, scale } = layer.getConfig();
-      if (!center || !scale || (axis !== -1 && axis !== x.rank - 1)) {
-        throw new Error(
-          `Cannot train layer "${layer.name}": batch normalization supports only the last axis, ` +
-            `with center and scale.`,
-        );
-      }
-      const [gamma, beta] = normWeights(layer).map((weight) => weight.read() as tf.Tensor1D);
-      return batchNormTraining(
-        x,
-        gamma,
-        beta,
-        epsilon as number,
-        (statistics) => pass.report(layer, statistics),
-      );
-    }
+    const [gamma, beta] = normWeights(layer).map((weight) => weight.read() as tf.Tensor1D);
+    return batchNormTraining(
+      ...[x, gamma, beta, epsilon] as const,
+      (statistics) => pass.report(layer, statistics),
+    );
   }
-  if (pass !== undefined && className === "LayerNormalization" && layer.weights.length === 2) {
-    const { axis, epsilon } = layer.getConfig();
-    if ([-1, x.rank - 1].includes([axis].flat()[0] as number)) {
-      const [gamma, beta] = layer.weights.map((weight) => weight.read() as tf.Tensor1D);
-      return layerNormTraining(x, gamma, beta, epsilon as number);
-    }
+  const plain = className === "LayerNormalization" && layer.weights.length === 2;
+  if (plain && lastAxis.includes([config.axis].flat()[0] as number)) {
+    const [gamma, beta] = layer.weights.map((weight) => weight.read() as tf.Tensor1D);
+    return layerNormTraining(x, gamma, beta, epsilon);
   }
-  const value = inputs.length === 1 ? x : inputs;
-  const training = pass !== undefined && className !== "BatchNormalization";
+  const training = className !== "BatchNormalization";
   return layer.apply(value, training ? { training } : undefined) as tf.Tensor;
 }
 
@@ -190,73 +168,81 @@ export interface BatchStatistics {
 }
 
 /**
- * Normalizes each channel (the last axis) of `x` over the batch, then scales and shifts it, in few
- * operations, fast on every backend. (The gradient derived by tfjs tiles the statistics to full size
- * several times.) Passes the statistics of the batch to `report`.
- * Ioffe and Szegedy, "Batch normalization" (2015).
+ * Scales and shifts normalized values, in few operations, fast on every backend. (The gradient derived
+ * by tfjs tiles the statistics to full size several times.)
+ * @param normalize returns the normalized values, and the inverse of their deviation before
+ * @param slope returns the gradient of `x`
  */
-export function batchNormTraining(
-  x: tf.Tensor,
-  gamma: tf.Tensor1D, // [channels]
-  beta: tf.Tensor1D,
-  epsilon: number,
-  report: (statistics: BatchStatistics) => void,
+function normed(
+  [x, gamma, beta]: [x: tf.Tensor, gamma: tf.Tensor1D, beta: tf.Tensor1D], // gamma, beta: [channels]
+  normalize: (x: tf.Tensor) => [normalized: tf.Tensor, inverse: tf.Tensor],
+  slope: (
+    dy: tf.Tensor,
+    saved: { normalized: tf.Tensor; inverse: tf.Tensor; gamma: tf.Tensor },
+    sums: { dBeta: tf.Tensor; dGamma: tf.Tensor },
+  ) => tf.Tensor,
 ): tf.Tensor {
-  const count = x.size / gamma.size; // values per channel
-  const operation = tf.customGrad((x, gamma, beta, save) => {
-    const mean = tf.div(sumOverBatch(x as tf.Tensor), count) as tf.Tensor1D;
-    const centered = tf.sub(x as tf.Tensor, mean);
-    const variance = tf.div(sumOverBatch(tf.square(centered)), count) as tf.Tensor1D;
-    report({ mean: tf.keep(mean), variance: tf.keep(variance) });
-
-    const inverse = tf.rsqrt(tf.add(variance, epsilon)); // [channels]
-    const normalized = tf.mul(centered, inverse);
-    const value = tf.add(tf.mul(normalized, gamma as tf.Tensor), beta as tf.Tensor);
-    (save as tf.GradSaveFunc)([normalized, inverse, gamma as tf.Tensor]);
-
-    const gradFunc = (dy: tf.Tensor, saved: tf.Tensor[]) => {
-      const [normalized, inverse, gamma] = saved;
-      const dBeta = sumOverBatch(dy);
-      const dGamma = sumOverBatch(tf.mul(dy, normalized));
-      const scale = tf.mul(gamma, inverse);
-      // dx = scale · (dy - mean(dy) - normalized · mean(dy · normalized))
-      const dx = tf.sub(
-        tf.mul(tf.sub(dy, tf.div(dBeta, count)), scale),
-        tf.mul(normalized, tf.mul(scale, tf.div(dGamma, count))),
-      );
-      return [dx, dGamma, dBeta];
+  const operation = tf.customGrad((...given) => {
+    const [x, gamma, beta] = given as tf.Tensor[], save = given[3] as tf.GradSaveFunc;
+    const [normalized, inverse] = normalize(x);
+    save([normalized, inverse, gamma]);
+    const gradFunc = (dy: tf.Tensor, [normalized, inverse, gamma]: tf.Tensor[]) => {
+      const dBeta = sumOverBatch(dy), dGamma = sumOverBatch(tf.mul(dy, normalized));
+      return [slope(dy, { normalized, inverse, gamma }, { dBeta, dGamma }), dGamma, dBeta];
     };
-    return { value, gradFunc };
+    return { value: tf.add(tf.mul(normalized, gamma), beta), gradFunc };
   });
   return operation(x, gamma, beta);
 }
 
 /**
- * Normalizes the channels of each position of `x`, then scales and shifts them; written out for the
- * same reason. Ba et al., "Layer normalization" (2016).
+ * Normalizes each channel (the last axis) of `x` over the batch, then scales and shifts it. Passes the
+ * statistics of the batch to `report`. Ioffe and Szegedy, "Batch normalization" (2015).
+ */
+export function batchNormTraining(
+  x: tf.Tensor,
+  gamma: tf.Tensor1D,
+  beta: tf.Tensor1D,
+  epsilon: number,
+  report: (statistics: BatchStatistics) => void,
+): tf.Tensor {
+  const count = x.size / gamma.size; // values per channel
+  return normed([x, gamma, beta], (x) => {
+    const mean = tf.div(sumOverBatch(x), count) as tf.Tensor1D, centered = tf.sub(x, mean);
+    const variance = tf.div(sumOverBatch(tf.square(centered)), count) as tf.Tensor1D;
+    report({ mean: tf.keep(mean), variance: tf.keep(variance) });
+    const inverse = tf.rsqrt(tf.add(variance, epsilon)); // [channels]
+    return [tf.mul(centered, inverse), inverse];
+  }, (dy, { normalized, inverse, gamma }, { dBeta, dGamma }) => {
+    const scale = tf.mul(gamma, inverse);
+    // scale · (dy - mean(dy) - normalized · mean(dy · normalized))
+    return tf.sub(
+      tf.mul(tf.sub(dy, tf.div(dBeta, count)), scale),
+      tf.mul(normalized, tf.mul(scale, tf.div(dGamma, count))),
+    );
+  });
+}
+
+/**
+ * Normalizes the channels of each position of `x`, then scales and shifts them. Ba et al., "Layer
+ * normalization" (2016).
  */
 function layerNormTraining(
   x: tf.Tensor,
-  gamma: tf.Tensor1D, // [channels]
+  gamma: tf.Tensor1D,
   beta: tf.Tensor1D,
   epsilon: number,
 ): tf.Tensor {
   const mean = (x: tf.Tensor) => tf.mean(x, -1, true);
-  const operation = tf.customGrad((x, gamma, beta, save) => {
-    const centered = tf.sub(x as tf.Tensor, mean(x as tf.Tensor));
+  return normed([x, gamma, beta], (x) => {
+    const centered = tf.sub(x, mean(x));
     const inverse = tf.rsqrt(tf.add(mean(tf.square(centered)), epsilon));
-    const normalized = tf.mul(centered, inverse);
-    const value = tf.add(tf.mul(normalized, gamma as tf.Tensor), beta as tf.Tensor);
-    (save as tf.GradSaveFunc)([normalized, inverse, gamma as tf.Tensor]);
-    const gradFunc = (dy: tf.Tensor, [normalized, inverse, gamma]: tf.Tensor[]) => {
-      const scaled = tf.mul(dy, gamma);
-      const along = tf.mul(normalized, mean(tf.mul(scaled, normalized)));
-      const dx = tf.mul(tf.sub(tf.sub(scaled, mean(scaled)), along), inverse);
-      return [dx, sumOverBatch(tf.mul(dy, normalized)), sumOverBatch(dy)];
-    };
-    return { value, gradFunc };
+    return [tf.mul(centered, inverse), inverse];
+  }, (dy, { normalized, inverse, gamma }) => {
+    const scaled = tf.mul(dy, gamma);
+    const along = tf.mul(normalized, mean(tf.mul(scaled, normalized)));
+    return tf.mul(tf.sub(tf.sub(scaled, mean(scaled)), along), inverse);
   });
-  return operation(x, gamma, beta);
 }
 
 /** Sums [batch, ..., channels] to [channels]. */

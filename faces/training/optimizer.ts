@@ -17,27 +17,21 @@ export const defaultOptimizer: ChosenOptimizer = { definition: adamw, options: {
 export class Optimizer {
   /** Number of steps. */
   steps = 0;
-  /** Learning rate of the next step. */
-  learningRate: number;
   /** Tensors of each variable, in the order of the definition's `state`. */
   readonly state: tf.Tensor[][];
-  readonly #chosen: ChosenOptimizer;
-  readonly #variables: readonly tf.Variable[];
-  readonly #weightDecay: number;
-  readonly #decays: readonly boolean[];
 
-  /** @param decay decoupled weight decay of the variables that `decays` selects */
+  /**
+   * @param learningRate that of the next step
+   * @param decay decoupled weight decay of the variables that `decays` selects
+   */
   constructor(
-    variables: readonly tf.Variable[],
-    learningRate: number,
-    chosen: ChosenOptimizer = defaultOptimizer,
-    decay: { weightDecay: number; decays: readonly boolean[] } = { weightDecay: 0, decays: [] },
+    readonly variables: readonly tf.Variable[],
+    public learningRate: number,
+    readonly chosen: ChosenOptimizer = defaultOptimizer,
+    readonly decay: { weightDecay: number; decays: readonly boolean[] } = {
+      ...{ weightDecay: 0, decays: [] },
+    },
   ) {
-    this.#variables = variables;
-    this.learningRate = learningRate;
-    this.#chosen = chosen;
-    this.#weightDecay = decay.weightDecay;
-    this.#decays = decay.decays;
     this.state = variables.map((variable) =>
       chosen.definition.state.map(() => tf.zerosLike(variable))
     );
@@ -46,19 +40,19 @@ export class Optimizer {
   /** Takes one step; `gradients` are in the order of the variables. */
   step(gradients: readonly tf.Tensor[]): void {
     this.steps++;
-    const { definition, options, clipNorm } = this.#chosen;
-    const { learningRate, steps: step } = this;
+    const { chosen: { definition, options, clipNorm }, learningRate, steps: step } = this;
+    const { weightDecay, decays } = this.decay;
     tf.tidy(() => {
       const changeOf = definition.prepare({ ...options, learningRate, step } as never, tf);
       const scale = clipNorm === undefined ? undefined : tf.minimum(
         1,
         tf.div(clipNorm, tf.sqrt(tf.addN(gradients.map((one) => tf.sum(tf.square(one)))))),
       );
-      for (const [i, variable] of this.#variables.entries()) {
+      for (const [i, variable] of this.variables.entries()) {
         const gradient = scale ? tf.mul(gradients[i], scale) : gradients[i];
         const { change, state } = changeOf(gradient, this.state[i]);
-        const kept = this.#weightDecay > 0 && this.#decays[i]
-          ? tf.mul(variable as tf.Tensor, 1 - learningRate * this.#weightDecay)
+        const kept = weightDecay > 0 && decays[i]
+          ? tf.mul(variable as tf.Tensor, 1 - learningRate * weightDecay)
           : variable as tf.Tensor;
         variable.assign(tf.sub(kept, change));
         this.#replace(i, state);
@@ -69,8 +63,8 @@ export class Optimizer {
   /** Restores the state of a checkpoint; `values` returns the arrays of all variables by name. */
   restore(steps: number, values: (name: string) => readonly Float32Array[]): void {
     this.steps = steps;
-    const all = this.#chosen.definition.state.map(values);
-    for (const [i, { shape }] of this.#variables.entries()) {
+    const all = this.chosen.definition.state.map(values);
+    for (const [i, { shape }] of this.variables.entries()) {
       this.#replace(i, all.map((arrays) => tf.tensor(arrays[i], shape)));
     }
   }
@@ -83,9 +77,4 @@ export class Optimizer {
     tf.dispose(this.state[i]);
     this.state[i] = state.map((tensor) => tf.keep(tensor));
   }
-}
-
-/** Interpolates linearly from `old` to `value`. */
-export function lerp(old: tf.Tensor, value: tf.Tensor, share: number): tf.Tensor {
-  return tf.add(old, tf.mul(tf.sub(value, old), share));
 }

@@ -8,7 +8,7 @@ const BETA2 = 0.999;
 const EPSILON = 1e-7;
 
 /** Interpolates linearly from `old` to `value`. */
-function lerp(tf: Tf, old: Tensor, value: Tensor, share: Tensor): Tensor {
+export function lerp(tf: Tf, old: Tensor, value: Tensor, share: Tensor | number): Tensor {
   return tf.add(old, tf.mul(tf.sub(value, old), share));
 }
 

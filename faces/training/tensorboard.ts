@@ -22,29 +22,27 @@ export async function writeTensorboard(
   history: readonly FullEpoch[],
   done = 0,
 ): Promise<void> {
+  const scored = (loss: number, value: number, further: FullEpoch["further"] = {}) => [
+    ["epoch_loss", loss] as const,
+    [`epoch_${metric}`, value] as const,
+    ...Object.entries(further).map(([column, value]) =>
+      [column.replace("val_", "epoch_"), value ?? NaN] as const
+    ),
+  ];
   const runs = {
-    train: ({ loss, metric: value, learning_rate: rate }: FullEpoch) => ({ loss, value, rate }),
-    validation: ({ val_loss: loss, val_metric: value, further }: FullEpoch) => ({
-      ...{ loss, value, further },
-    }),
+    train: ({ loss, metric, learning_rate: rate }: FullEpoch) => [
+      ...scored(loss, metric),
+      ...(rate === undefined ? [] : [["epoch_learning_rate", rate] as const]),
+    ],
+    validation: ({ val_loss, val_metric, further }: FullEpoch) =>
+      scored(val_loss, val_metric, further),
   };
-  for (const [run, of] of Object.entries(runs)) {
-    const scalars = history.slice(done).flatMap((record) => {
-      const { loss, value, rate, further = {} }: Partial<FullEpoch> & {
-        loss: number;
-        value: number;
-        rate?: number;
-      } = of(record);
-      const at = { step: record.epoch - 1, wallTime: record.epoch };
-      return [
-        { tag: "epoch_loss", value: loss, ...at },
-        { tag: `epoch_${metric}`, value, ...at },
-        ...Object.entries(further).map(([name, value]) => ({
-          ...{ tag: name.replace("val_", "epoch_"), value: value ?? NaN, ...at },
-        })),
-        ...(rate === undefined ? [] : [{ tag: "epoch_learning_rate", value: rate, ...at }]),
-      ];
-    });
+  for (const [run, scalarsOf] of Object.entries(runs)) {
+    const scalars = history.slice(done).flatMap((record) =>
+      scalarsOf(record).map(([tag, value]) => ({
+        ...{ tag, value, step: record.epoch - 1, wallTime: record.epoch },
+      }))
+    );
     await Deno.mkdir(join(folder, tensorboardFolder, run), { recursive: true });
     const bytes = done === 0 ? eventFile(scalars) : events(scalars);
     await Deno.writeFile(join(folder, tensorboardFolder, run, fileName), bytes, {

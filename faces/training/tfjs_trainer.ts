@@ -3,9 +3,9 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { layers } from "@tensorflow/tfjs-layers";
 import type { Rng } from "../../packages/random/random.ts";
 import { readScalar, readTensor } from "../../packages/compute/read_tensor.ts";
-import { defaultOptimizer, lerp, Optimizer } from "./optimizer.ts";
-import type { BatchStatistics } from "./forward.ts";
-import { forward, normWeights } from "./forward.ts";
+import { Optimizer } from "./optimizer.ts";
+import { lerp } from "./optimizers.ts";
+import { type BatchStatistics, forward, normWeights } from "./forward.ts";
 import { type ImageSource, readBatch, toTensor } from "./image_source.ts";
 import { scoresOf } from "./objective.ts";
 import {
@@ -16,35 +16,16 @@ import {
   type TrainerOptions,
 } from "./trainer.ts";
 
-export class TfjsTrainer extends Trainer {
+export class TfjsTrainer extends Trainer<Optimizer> {
   readonly computedBy: string;
-  readonly #optimizer: Optimizer;
-  readonly #state: readonly string[];
-  readonly #variables: tf.Variable[];
 
   /** @param why reason for not using the engine */
   constructor(options: TrainerOptions, why?: string) {
-    super(options);
-    const { model: { trainableWeights }, learningRate, weightDecay = 0 } = options;
-    const { optimizer = defaultOptimizer } = options;
-    this.computedBy = `TensorFlow.js (${tf.getBackend()})${why === undefined ? "" : `: ${why}`}`;
-    this.#variables = trainableWeights.map((weight) => weight.read() as tf.Variable);
+    const { model: { trainableWeights }, learningRate, weightDecay = 0, optimizer } = options;
+    const variables = trainableWeights.map((weight) => weight.read() as tf.Variable);
     const decays = trainableWeights.map(({ originalName }) => /kernel$/.test(originalName));
-    this.#state = optimizer.definition.state;
-    const decay = { weightDecay, decays };
-    this.#optimizer = new Optimizer(this.#variables, learningRate, optimizer, decay);
-  }
-
-  get steps(): number {
-    return this.#optimizer.steps;
-  }
-
-  get learningRate(): number {
-    return this.#optimizer.learningRate;
-  }
-
-  set learningRate(rate: number) {
-    this.#optimizer.learningRate = rate;
+    super(options, new Optimizer(variables, learningRate, optimizer, { weightDecay, decays }));
+    this.computedBy = `TensorFlow.js (${tf.getBackend()})${why === undefined ? "" : `: ${why}`}`;
   }
 
   async step(
@@ -65,8 +46,8 @@ export class TfjsTrainer extends Trainer {
         });
         tf.keep(output); // the metric is read after the step
         return tf.add(this.objective.lossOf(output, targets), this.#penalty()) as tf.Scalar;
-      }, this.#variables);
-      this.#optimizer.step(this.#variables.map(({ name }) => grads[name]));
+      }, [...this.stepper.variables]);
+      this.stepper.step(this.stepper.variables.map(({ name }) => grads[name]));
       for (const weight of this.model.trainableWeights) {
         // `write` applies the weight's constraint.
         if ("constraint" in weight && weight.constraint != null) {
@@ -76,8 +57,8 @@ export class TfjsTrainer extends Trainer {
       for (const [layer, { mean, variance }] of statistics) {
         const momentum = layer.getConfig().momentum as number;
         const [, , movingMean, movingVariance] = normWeights(layer);
-        movingMean.write(lerp(movingMean.read(), mean, 1 - momentum));
-        movingVariance.write(lerp(movingVariance.read(), variance, 1 - momentum));
+        movingMean.write(lerp(tf, movingMean.read(), mean, 1 - momentum));
+        movingVariance.write(lerp(tf, movingVariance.read(), variance, 1 - momentum));
         tf.dispose([mean, variance]);
       }
       return [value, output];
@@ -122,15 +103,15 @@ export class TfjsTrainer extends Trainer {
   }
 
   protected async optimizerState(): Promise<Record<string, Float32Array[]>> {
-    const arrays: Record<string, Float32Array[]> = {};
-    for (const [i, name] of this.#state.entries()) {
-      arrays[name] = await Promise.all(this.#optimizer.state.map((state) => copy(state[i])));
-    }
-    return arrays;
+    const { state, chosen: { definition } } = this.stepper;
+    const arrays = definition.state.map(async (name, i) =>
+      [name, await Promise.all(state.map((tensors) => copy(tensors[i])))] as const
+    );
+    return Object.fromEntries(await Promise.all(arrays));
   }
 
   protected setOptimizerState(steps: number, state: (name: string) => Float32Array[]): void {
-    this.#optimizer.restore(steps, state);
+    this.stepper.restore(steps, state);
   }
 
   copyWeightsToModel(): void {
@@ -138,7 +119,7 @@ export class TfjsTrainer extends Trainer {
   }
 
   close(): Promise<void> {
-    this.#optimizer.dispose();
+    this.stepper.dispose();
     return Promise.resolve();
   }
 

@@ -6,6 +6,7 @@ import { readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
 import { checkTrainable } from "./forward.ts";
 import { type ImageSource, readBytes } from "./image_source.ts";
 import type { Schedule } from "./training_definitions.ts";
+import type { EarlyStoppingParams } from "./training_params.ts";
 import type { EpochRecord, JointEpoch } from "./training_record.ts";
 import { TfjsTrainer } from "./tfjs_trainer.ts";
 import {
@@ -63,15 +64,9 @@ export interface TrainOptions extends TrainerOptions {
 }
 
 /** Options of early stopping. */
-export interface EarlyStoppingOptions {
-  /** loss, val_loss, metric, val_metric, or val_NAME of a further metric. */
-  monitor: string;
+export interface EarlyStoppingOptions extends EarlyStoppingParams {
   /** For a further metric: true if higher values are better. */
   higherIsBetter?: boolean;
-  /** Epochs without improvement before training stops. */
-  patience: number;
-  /** True to restore the weights of the best epoch. */
-  restoreBest: boolean;
 }
 
 /** Result of `train`. */
@@ -99,11 +94,10 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
   const { model, objective, images, targets, rows, seed, signal, progress } = options;
   const { batchSize, epochs, learningRate, schedule, averaging, earlyStopping } = options;
   if (rows.train.length === 0 || rows.validation.length === 0) {
+    const images = counted(rows.train.length, "image");
     throw new Error(
-      `Cannot train on ${
-        counted(rows.train.length, "image")
-      } and validate on ${rows.validation.length}: ` +
-        `both need at least one. Change the split, or add data.`,
+      `Cannot train on ${images} and validate on ${rows.validation.length}: both need at least one. ` +
+        "Change the split, or add data.",
     );
   }
   const outputs = model.outputs[0].shape.at(-1);
@@ -134,7 +128,7 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
     }
     const average = averaging === undefined
       ? undefined
-      : await WeightAverage.open(trainer, model, averaging, saved?.arrays);
+      : await averageOf(trainer, model, averaging, saved?.arrays);
 
     const stepsPerEpoch = Math.ceil(rows.train.length / batchSize);
     progress.start(epochs * stepsPerEpoch, "steps", history.length * stepsPerEpoch);
@@ -193,10 +187,14 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
       seconds.push(Math.round(performance.now() - began) / 1000);
       await writeCheckpoint<State>(options.checkpoint, {
         state: { history, seconds, stopper: stopper.state, steps: trainer.steps },
-        arrays: { ...await trainer.save(best), ...average?.arrays },
+        arrays: { ...await trainer.save(best), ...average?.arrays() },
       });
       await options.onEpoch?.(history, better);
-      progress.advance(1, note(history.at(-1)!, epochs));
+      const { loss, val_loss } = history.at(-1)!;
+      progress.advance(
+        1,
+        `epoch ${epoch}/${epochs} loss ${short(loss)} val_loss ${short(val_loss)}`,
+      );
     }
 
     const { restoreBest } = earlyStopping;
@@ -223,55 +221,38 @@ function shuffled(rows: Int32Array, rng: Rng): Int32Array {
 }
 
 /**
- * Exponential moving average of all weights, with a lower decay in the first steps, as in
+ * Returns an exponential moving average of all weights, with a lower decay in the first steps, as in
  * tf.train.ExponentialMovingAverage. Polyak and Juditsky, "Acceleration of stochastic approximation by
  * averaging" (1992).
  */
-class WeightAverage {
-  private constructor(
-    readonly trainer: Trainer,
-    readonly decay: number,
-    readonly names: readonly string[],
-    readonly own: readonly Float32Array[],
-  ) {}
-
-  static async open(
-    trainer: Trainer,
-    model: LayersModel,
-    decay: number,
-    saved?: Record<string, Float32Array>,
-  ): Promise<WeightAverage> {
-    const names = model.weights.map(({ originalName }) => `average/${originalName}`);
-    const values = saved ? names.map((name) => saved[name]) : await trainer.weights();
-    trainer.setAverages?.(values);
-    return new WeightAverage(trainer, decay, names, values.map((array) => array.slice()));
-  }
-
-  get values(): readonly Float32Array[] {
-    return this.trainer.averages?.() ?? this.own;
-  }
-
-  get arrays(): Record<string, Float32Array> {
-    const { values } = this;
-    return Object.fromEntries(this.names.map((name, i) => [name, values[i]]));
-  }
-
-  async update(): Promise<void> {
-    const { trainer, decay, own } = this;
-    if (trainer.averages) return;
-    const share = 1 - Math.min(decay, (1 + trainer.steps) / (10 + trainer.steps));
-    for (const [w, weights] of (await trainer.weights()).entries()) {
-      const average = own[w];
-      for (let i = 0; i < average.length; i++) average[i] += share * (weights[i] - average[i]);
-    }
-  }
-
-  /** Gives the average to the trainer; returns the weights that it had. */
-  async use(): Promise<Float32Array[]> {
-    const weights = await this.trainer.weights();
-    this.trainer.setWeights(this.values);
-    return weights.map((array) => array.slice());
-  }
+async function averageOf(
+  trainer: Trainer,
+  model: LayersModel,
+  decay: number,
+  saved?: Record<string, Float32Array>,
+) {
+  const names = model.weights.map(({ originalName }) => `average/${originalName}`);
+  const first = saved ? names.map((name) => saved[name]) : await trainer.weights();
+  trainer.setAverages?.(first);
+  const own = first.map((array) => array.slice());
+  const current = () => trainer.averages?.() ?? own;
+  return {
+    arrays: () => Object.fromEntries(current().map((values, i) => [names[i], values])),
+    async update() {
+      if (trainer.averages) return;
+      const share = 1 - Math.min(decay, (1 + trainer.steps) / (10 + trainer.steps));
+      for (const [w, weights] of (await trainer.weights()).entries()) {
+        const average = own[w];
+        for (let i = 0; i < average.length; i++) average[i] += share * (weights[i] - average[i]);
+      }
+    },
+    /** Gives the average to the trainer; returns the weights that it had. */
+    async use() {
+      const weights = await trainer.weights();
+      trainer.setWeights(current());
+      return weights.map((array) => array.slice());
+    },
+  };
 }
 
 /** State in a checkpoint, in addition to arrays. */
@@ -294,26 +275,21 @@ export interface EarlyStoppingState {
 /** Monitors a value and stops training when it no longer improves. */
 export class EarlyStopping {
   state: EarlyStoppingState = { best: null, bestEpoch: 0, wait: 0, stopped: false };
-  readonly #monitor: string;
-  readonly #patience: number;
   readonly #sign: 1 | -1;
 
-  constructor(
-    { monitor, patience, higherIsBetter }: EarlyStoppingOptions,
-    metricHigherIsBetter: boolean,
-  ) {
-    this.#monitor = monitor;
-    this.#patience = patience;
+  constructor(readonly options: EarlyStoppingOptions, metricHigherIsBetter: boolean) {
+    const { monitor, higherIsBetter } = options;
     const higher = higherIsBetter ?? (/^(val_)?metric$/.test(monitor) && metricHigherIsBetter);
     this.#sign = higher ? -1 : 1;
   }
 
   /** Updates the state with an epoch; returns true if it is the best so far. */
   update(epoch: JointEpoch): boolean {
+    const { monitor, patience } = this.options;
     const further = [epoch, ...epoch.heads ?? []].find(({ further }) =>
-      further && this.#monitor in further
+      further && monitor in further
     )?.further;
-    const column = further ? further[this.#monitor] : epoch[this.#monitor as keyof EpochRecord];
+    const column = further ? further[monitor] : epoch[monitor as keyof EpochRecord];
     // JSON has no infinity for a metric that is not defined.
     const value = column == null ? Number.MAX_VALUE : this.#sign * column;
     const { best, wait } = this.state;
@@ -322,7 +298,7 @@ export class EarlyStopping {
       return true;
     }
     // Keras checks patience from the second epoch on; the first one is always an improvement.
-    this.state = { ...this.state, wait: wait + 1, stopped: wait + 1 >= this.#patience };
+    this.state = { ...this.state, wait: wait + 1, stopped: wait + 1 >= patience };
     return false;
   }
 }
@@ -362,20 +338,17 @@ export function epochLine(
   ].join(" ");
 }
 
-function note({ epoch, loss, val_loss }: JointEpoch, epochs: number): string {
-  return `epoch ${epoch}/${epochs} loss ${short(loss)} val_loss ${short(val_loss)}`;
-}
-
 function short(loss: number): string {
   return loss.toPrecision(3);
 }
 
 function diverged(loss: number, epoch: number, step: number, options: TrainOptions): Error {
+  const { model, learningRate, batchSize } = options;
   return new Error(
-    `Cannot continue training "${options.model.name}": the loss is ${loss} in epoch ${epoch}, step ` +
+    `Cannot continue training "${model.name}": the loss is ${loss} in epoch ${epoch}, step ` +
       `${
         step + 1
-      }. Training diverged: lower learningRate (now ${options.learningRate}), or raise ` +
-      `batchSize (now ${options.batchSize}).`,
+      }. Training diverged: lower learningRate (now ${learningRate}), or raise batchSize ` +
+      `(now ${batchSize}).`,
   );
 }

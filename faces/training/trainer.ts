@@ -28,24 +28,37 @@ export interface BatchResult extends Score {
   heads?: readonly Score[];
 }
 
-/** A network with its optimizer. */
-export abstract class Trainer {
+/** A network with its optimizer, which is `S`, or part of it. */
+export abstract class Trainer<
+  S extends { readonly steps: number; learningRate: number } = {
+    readonly steps: number;
+    learningRate: number;
+  },
+> {
   protected readonly model: LayersModel;
   protected readonly objective: Objective;
-  protected readonly batchSize: number;
 
-  constructor({ model, objective, batchSize }: TrainerOptions) {
-    this.model = model;
-    this.objective = objective;
-    this.batchSize = batchSize;
+  constructor(options: TrainerOptions, protected readonly stepper: S) {
+    ({ model: this.model, objective: this.objective } = options);
   }
 
   /** Implementation that computes the steps and the loss, such as `engine, 2 threads`. */
   abstract readonly computedBy: string;
+
   /** Steps of the optimizer. */
-  abstract readonly steps: number;
+  get steps(): number {
+    return this.stepper.steps;
+  }
+
   /** Learning rate of the next step. */
-  abstract learningRate: number;
+  get learningRate(): number {
+    return this.stepper.learningRate;
+  }
+
+  set learningRate(rate: number) {
+    this.stepper.learningRate = rate;
+  }
+
   /**
    * Takes one optimizer step on a batch.
    * @param images bytes, [batch, height, width, 3]

@@ -26,6 +26,8 @@ const earlyStopping = z.strictObject({
   ),
 });
 
+export type EarlyStoppingParams = z.output<typeof earlyStopping>;
+
 /** Export formats, in addition to TensorFlow.js's. */
 const exportFormats = ["onnx"] as const;
 export type ExportFormat = typeof exportFormats[number];
@@ -189,7 +191,7 @@ export const jointParams = {
 export type TrainingParams =
   & Omit<z.output<z.ZodObject<typeof trainingParams>>, "dropout" | "earlyStopping">
   & Partial<z.output<z.ZodObject<typeof singleParams>>>
-  & { earlyStopping?: z.output<typeof earlyStopping>; abstain?: number };
+  & { earlyStopping?: EarlyStoppingParams; abstain?: number };
 
 /** Returns the parameters that optimizer or schedule leave without effect, with the reason. */
 export function unusedTraining(
