@@ -8,19 +8,8 @@ import { joinWords } from "../packages/pipeline/errors.ts";
 const count = z.int().min(1).max(4096);
 const sides = z.union([count, z.tuple([count, count])]);
 const activation = z.enum([
-  ...[
-    "linear",
-    "relu",
-    "relu6",
-    "elu",
-    "selu",
-    "swish",
-    "gelu",
-    "mish",
-    "tanh",
-    "sigmoid",
-  ] as const,
-  ...["hardSigmoid", "softplus", "softsign"] as const,
+  ...["linear", "relu", "relu6", "elu", "selu", "swish", "gelu"] as const,
+  ...["mish", "tanh", "sigmoid", "hardSigmoid", "softplus", "softsign"] as const,
 ]).optional();
 const initializer = z.enum(initializers).optional();
 const l2 = z.number().min(0).optional().describe("L2 penalty on the kernel");
@@ -31,15 +20,9 @@ const named = {
     .optional(),
   input: z.string().optional().describe("Name of the layer before. Default: the one above"),
 };
-const window = { ...named, poolSize: sides.optional(), strides: sides.optional(), padding };
-const kernels = {
-  ...named,
-  kernelSize: sides,
-  strides: sides.optional(),
-  padding,
-  activation,
-  useBias,
-};
+const strides = sides.optional();
+const window = { ...named, poolSize: sides.optional(), strides, padding };
+const kernels = { ...named, kernelSize: sides, strides, padding, activation, useBias };
 const momentum = z.number().min(0).lt(1).optional();
 const epsilon = z.number().gt(0).optional();
 /** Names of the layers to merge, or a map with them as `inputs`. */
@@ -230,11 +213,8 @@ export const layerList = defineNetwork({
         name,
         ...(l2 ? { kernelRegularizer: tfjs.regularizers.l2({ l2: l2 as number }) } : {}),
       };
-      const from = inputs
-        ? inputs.map((of) => values.get(of)!)
-        : input === undefined
-        ? last
-        : values.get(input)!;
+      const valueOf = (name: string) => values.get(name)!;
+      const from = inputs ? inputs.map(valueOf) : input === undefined ? last : valueOf(input);
       const refuse = (reason: string, cause?: unknown): never => {
         throw new Error(`Cannot build the network: layer ${i + 1} (${kind}) ${reason}`, { cause });
       };

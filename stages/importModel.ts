@@ -4,11 +4,6 @@ import { formatError } from "../packages/pipeline/errors.ts";
 import { cautionsOf, defineStage, pathParam } from "../packages/pipeline/stage.ts";
 import { model } from "./kinds.ts";
 
-/** Returns true if a model brings the list of what it was trained on. */
-async function isImported(folder: string): Promise<boolean> {
-  return await Deno.stat(`${folder}/trained_on.parquet`).then(() => true, () => false);
-}
-
 export default defineStage({
   name: "importModel",
   summary: "Take a model that was trained before, to evaluate or serve it",
@@ -40,7 +35,11 @@ export default defineStage({
     await cp(folder, context.outputs.model, { recursive: true });
     const records = await recordsBehind(folder);
     const images = await writeTrainedOn(context.outputs.model, folder, records);
-    if (images === undefined && !await isImported(folder)) {
+    const isImported = await Deno.stat(`${folder}/trained_on.parquet`).then(
+      () => true,
+      () => false,
+    );
+    if (images === undefined && !isImported) {
       context.warn(
         `it is not known which images "${folder}" was trained on: its dataset and splits are not ` +
           "stored beside it. An evaluation cannot leave them out",

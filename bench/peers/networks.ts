@@ -7,7 +7,7 @@ import {
   singleHeadModel,
 } from "../../faces/training/build_network.ts";
 import { networks } from "../../models/mod.ts";
-import { buildAge2021, buildGender2021, deepTrunk } from "../../models/build_2021.ts";
+import { buildAge2021, buildGender2021, deepTrunk } from "../../tests/models/build_2021.ts";
 import { classHead, distributionHead } from "../../faces/training/losses.ts";
 import {
   classification,

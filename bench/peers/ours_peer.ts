@@ -11,7 +11,7 @@ import { classification, regression } from "../../faces/training/objective.ts";
 import { predictRows } from "../../faces/training/predict_rows.ts";
 import { toEngineNetwork } from "../../faces/training/to_engine_network.ts";
 import { train, type TrainOptions } from "../../faces/training/train.ts";
-import { buildAge2021, buildGender2021 } from "../../models/build_2021.ts";
+import { buildAge2021, buildGender2021 } from "../../tests/models/build_2021.ts";
 import { type NetworkName, servePeer } from "../peer.ts";
 import { draw, kinds } from "./networks.ts";
 

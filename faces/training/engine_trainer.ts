@@ -143,7 +143,6 @@ export class EngineTrainer extends Trainer<Engine> {
     return this.stepper.close();
   }
 
-  /** Converts targets to the engine's labels. */
   #labels(targets: number[]): Labels {
     const objective = this.objective;
     return "heads" in objective && isBuiltIn(objective) ? objective.labels(targets) : targets;
@@ -218,7 +217,6 @@ function lossOf(name: string): "categoricalCrossentropy" | "meanAbsoluteError" {
   return name === "categorical_crossentropy" ? "categoricalCrossentropy" : "meanAbsoluteError";
 }
 
-/** Returns values by the names of their weights. */
 function named(
   weights: readonly { originalName: string }[],
   values: readonly Float32Array[],

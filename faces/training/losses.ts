@@ -8,12 +8,10 @@ import { type Choice, chosen } from "../../packages/pipeline/define.ts";
 import { ageBins, type AgeEstimator, ageReadings } from "./network_options.ts";
 import { defineLoss, type Head, type LossDefinition, type Tf } from "./training_definitions.ts";
 
-/** Computes the cross-entropy of each row of logits with probabilities. */
 function crossEntropies(tf: Tf, logits: Tensor, labels: Tensor): Tensor {
   return tf.neg(tf.sum(tf.mul(labels, tf.logSoftmax(logits)), -1));
 }
 
-/** Computes the mean absolute error of each row. */
 function absoluteErrors(tf: Tf, outputs: Tensor, labels: Tensor): Tensor {
   return tf.mean(tf.abs(tf.sub(outputs, labels)), -1);
 }
@@ -35,7 +33,6 @@ export function classHead(columns: number, weight: number, labelSmoothing = 0): 
   };
 }
 
-/** Returns a regression head. */
 export function quantityHead(weight: number): Head {
   return {
     ...{ loss: "mean_absolute_error", metric: "mae", columns: 1, weight },
@@ -255,7 +252,6 @@ export const losses = [
 export interface ChosenLoss {
   /** Default: crossEntropy or mae. */
   loss?: Choice;
-  /** Weight of the head's loss. */
   weight: number;
   /** Default options of ageDistribution. */
   defaults?: object;

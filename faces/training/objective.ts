@@ -3,9 +3,6 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { Head } from "./training_definitions.ts";
 import { readTensor } from "../../packages/compute/read_tensor.ts";
 
-/** Names of the built-in losses, as in Keras. */
-export type LossName = "categorical_crossentropy" | "mean_absolute_error";
-
 /**
  * Mean loss and metric over images, of which `count` have a label. Default: all. (A type, because
  * tfjs's tidy does not accept interfaces.)
@@ -13,9 +10,7 @@ export type LossName = "categorical_crossentropy" | "mean_absolute_error";
 export type Score = { loss: number; metric: number; count?: number };
 
 interface Common {
-  /** True if a higher metric is better. */
   readonly higherIsBetter: boolean;
-  /** Number of outputs per image. */
   readonly outputs: number;
   /** Number of targets per image: one per head, and further ones of a joint objective. */
   readonly targets: number;
@@ -73,24 +68,19 @@ export async function scoresOf(
   targets: number[],
 ): Promise<{ metric: number; heads?: Score[] }> {
   if (!("heads" in objective)) {
-    return {
-      metric: await objective.metricSum(output, targets) * objective.targets / targets.length,
-    };
+    const sum = await objective.metricSum(output, targets);
+    return { metric: sum * objective.targets / targets.length };
   }
   const heads = await objective.scoresOf(output, targets);
-  return { metric: metricOf(objective, heads), heads };
-}
-
-/** Returns the metric of a single head, or the weighted sum of the losses of several. */
-export function metricOf({ heads }: JointObjective, scores: readonly Score[]): number {
-  if (heads.length === 1) return scores[0].metric;
-  return scores.reduce((sum, { loss }, h) => sum + heads[h].weight * loss, 0);
+  // Several heads have no common metric: their weighted loss.
+  const metric = heads.length === 1
+    ? heads[0].metric
+    : heads.reduce((sum, { loss }, h) => sum + objective.heads[h].weight * loss, 0);
+  return { metric, heads };
 }
 
 /** Returns a classification objective: cross-entropy from logits, and accuracy. */
-export function classification(
-  classes: number,
-): SingleObjective & { loss: LossName; metric: "accuracy" } {
+export function classification(classes: number): SingleObjective {
   return markBuiltIn({
     loss: "categorical_crossentropy",
     metric: "accuracy",
@@ -112,7 +102,7 @@ export function classification(
 }
 
 /** Returns a regression objective: the mean absolute error is loss and metric. */
-export function regression(): SingleObjective & { loss: LossName; metric: "mae" } {
+export function regression(): SingleObjective {
   return markBuiltIn({
     loss: "mean_absolute_error",
     metric: "mae",
@@ -188,7 +178,6 @@ export function jointHead(
     }
     return all;
   };
-  /** Returns the targets of one head. */
   const targetsOf = (targets: readonly number[], h: number) =>
     targets.filter((_, i) => i % width === h);
   /** Slices a head's columns of a tensor [rows, columns]. */
@@ -253,7 +242,6 @@ export function jointHead(
     const all = tf.add(sum, tf.sum(tf.mul(intervalLosses(output, known, h), those)));
     return tf.div(all, Math.max(1, count + known.filter(Boolean).length));
   };
-  /** Computes the mean loss of one head. */
   const lossOf: typeof labelLoss = (output, truth, targets, h) => {
     const loss = labelLoss(output, truth, targets, h), lesson = lessons[h];
     if (!lesson) return loss;

@@ -15,7 +15,6 @@ export interface ChosenOptimizer {
 export const defaultOptimizer: ChosenOptimizer = { definition: adamw, options: {} };
 
 export class Optimizer {
-  /** Number of steps. */
   steps = 0;
   /** Tensors of each variable, in the order of the definition's `state`. */
   readonly state: tf.Tensor[][];

@@ -12,7 +12,6 @@ import {
 
 export { loadModel } from "./model_files.ts";
 
-/** Options of predictions. */
 export interface PredictOptions {
   /** Batch size. Affects predictions only by rounding. */
   batch?: number;

@@ -25,7 +25,6 @@ export interface Predictor extends AsyncDisposable {
   predict(images: ImageSource, rows: Int32Array, options?: PredictOptions): Promise<Float32Array>;
 }
 
-/** Options of `openPredictor`. */
 export interface PredictorOptions {
   /** Maximum batch size of the engine, which determines its memory. Default: 64. */
   batch?: number;

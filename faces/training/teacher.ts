@@ -60,20 +60,16 @@ export async function askTeachers(
         "Cannot learn from a teacher: none is named. Set teacher.from, or inputs: { teachers: STAGE }.",
       );
     }
-    const lessons: (Lessons | undefined)[] = [], infos: string[] = [];
+    const lessons: (Lessons | undefined)[] = [], infos: string[] = [], [count, size] = images.shape;
     for (const { task, classes, reading } of tasks) {
-      const own = models.filter(({ record }) => record.task === task);
-      for (const { path, record } of own) {
-        const labels = (classes: readonly ClassRecord[] | null) =>
-          classes ? classes.map(({ label }) => label).join(", ") : "years";
-        const [theirs, ours] = [labels(record.classes), labels(classes)], [, size] = images.shape;
-        if (theirs !== ours || record.input.size !== size) {
-          throw new Error(
-            `Cannot learn from "${path}": it predicts ${theirs} from images of ` +
-              `${record.input.size} pixels, and this training ${ours} from ${size}. Name a model ` +
-              "of the same classes and size.",
-          );
-        }
+      const own = models.filter(({ record }) => record.task === task), ours = labelsOf(classes);
+      for (const { path, record: { classes, input } } of own) {
+        const theirs = labelsOf(classes);
+        if (theirs === ours && input.size === size) continue;
+        throw new Error(
+          `Cannot learn from "${path}": it predicts ${theirs} from images of ${input.size} pixels, and ` +
+            `this training ${ours} from ${size}. Name a model of the same classes and size.`,
+        );
       }
       if (own.length === 0) {
         lessons.push(undefined);
@@ -87,18 +83,16 @@ export async function askTeachers(
         await using predictor = await openPredictor(
           distributions ? withDistribution(model) : model,
         );
-        const said = await predictor.predict(images, rows, { mirror: true, signal });
-        if (sum.length === 0) sum = new Float64Array(said.length);
-        for (const [i, value] of said.entries()) sum[i] += value;
+        const outputs = await predictor.predict(images, rows, { mirror: true, signal });
+        if (sum.length === 0) sum = new Float64Array(outputs.length);
+        for (const [i, value] of outputs.entries()) sum[i] += value;
       }
       const columns = sum.length / rows.length;
       const values = distributions ? columns - 1 : columns; // without the age
-      const outputs = new Float32Array(images.shape[0] * values);
+      const outputs = new Float32Array(count * values);
       for (const [i, row] of rows.entries()) {
-        const mean = Array.from(
-          sum.subarray((i + 1) * columns - values, (i + 1) * columns),
-          (value) => value / own.length,
-        );
+        const end = (i + 1) * columns;
+        const mean = Array.from(sum.subarray(end - values, end), (value) => value / own.length);
         outputs.set(classes ? softened(mean, temperature) : mean, row * values);
       }
       lessons.push({ weight, temperature, values, outputs });
@@ -107,12 +101,10 @@ export async function askTeachers(
       );
     }
     if (infos.length === 0) {
-      const others = new Set(models.map(({ record }) => record.task));
+      const ours = tasks.map(({ task }) => task).join(" and ");
+      const theirs = [...new Set(models.map(({ record }) => record.task))].join(" and ");
       throw new Error(
-        `Cannot learn ${
-          tasks.map(({ task }) => task).join(" and ")
-        } from the teacher: it predicts ` +
-          `${[...others].join(" and ")}. Name a model of this task.`,
+        `Cannot learn ${ours} from the teacher: it predicts ${theirs}. Name a model of this task.`,
       );
     }
     info(`teacher: ${infos.join(", ")}`);
@@ -137,6 +129,10 @@ async function checkBins(model: LayersModel, path: string): Promise<void> {
         described(ageBins)
       }. Use a loss of years, such as mae, or a model of the same bins.`,
   );
+}
+
+function labelsOf(classes: readonly ClassRecord[] | null): string {
+  return classes ? classes.map(({ label }) => label).join(", ") : "years";
 }
 
 /** Returns probabilities at another temperature. */

@@ -186,7 +186,6 @@ function describe(layer: layers.Layer, config: Config): Layer[] {
   }
 }
 
-/** Strides and padding. */
 function windows(layer: layers.Layer, config: Config) {
   const { padding, strides, dilationRate = 1 } = config;
   if (pair(dilationRate).some((rate) => rate !== 1)) throw unsupported(layer, "is dilated");

@@ -18,7 +18,6 @@ import {
 } from "./trainer.ts";
 import { counted } from "../../packages/pipeline/causes.ts";
 
-/** Options of `train`. */
 export interface TrainOptions extends TrainerOptions {
   /**
    * The network, which receives the trained weights. Its initial weights are drawn from the seed,
@@ -63,13 +62,11 @@ export interface TrainOptions extends TrainerOptions {
   };
 }
 
-/** Options of early stopping. */
 export interface EarlyStoppingOptions extends EarlyStoppingParams {
   /** For a further metric: true if higher values are better. */
   higherIsBetter?: boolean;
 }
 
-/** Result of `train`. */
 export interface TrainingResult {
   history: JointEpoch[];
   bestEpoch: number;
@@ -260,11 +257,9 @@ interface State {
   history: JointEpoch[];
   seconds: number[];
   stopper: EarlyStoppingState;
-  /** Steps of the optimizer. */
   steps: number;
 }
 
-/** State of early stopping in a checkpoint. */
 export interface EarlyStoppingState {
   best: number | null;
   bestEpoch: number;

@@ -28,9 +28,8 @@ const earlyStopping = z.strictObject({
 
 export type EarlyStoppingParams = z.output<typeof earlyStopping>;
 
-/** Export formats, in addition to TensorFlow.js's. */
-const exportFormats = ["onnx"] as const;
-export type ExportFormat = typeof exportFormats[number];
+/** An export format, in addition to TensorFlow.js's. */
+export type ExportFormat = "onnx";
 
 /** Parameters of every training, with the defaults of the 2021 networks. */
 export const trainingParams = {
@@ -48,10 +47,8 @@ export const trainingParams = {
       "hundreds of steps with 0.99, the default of Keras and of the 2021 networks, and after tens " +
       "of steps with 0.9",
   ),
-  dropout: z.number().min(0).lt(1).default(0.25).describe(
-    "Dropout rate",
-  ),
-  export: z.array(z.enum(exportFormats)).default([]).describe(
+  dropout: z.number().min(0).lt(1).default(0.25).describe("Dropout rate"),
+  export: z.array(z.enum(["onnx"])).default([]).describe(
     "Additional formats. onnx: model.onnx, for onnxruntime and others. Its input is RGB bytes as in " +
       "images.npy, [batch, size, size, 3]",
   ),
@@ -67,7 +64,6 @@ export const trainingAliases = {
   initializer: "network.initializer",
 };
 
-/** Distribution of initial weights. */
 export const initializerParam = z.enum(initializers);
 
 const weightDecay = z.number().min(0).max(1).describe(
@@ -86,6 +82,8 @@ const metrics = z.array(definedChoice("metric", furtherMetrics)).optional().desc
   "Further metrics of the validation set after each epoch: columns val_NAME of history.csv, in " +
     "epoch lines and TensorBoard's curves, without test-time augmentation. Default: none",
 );
+/** Parameters of every stage that trains, whose defaults none of them changes. */
+const shared = { init: initParam, teacher: teacherParam, optimizer, sampling, metrics };
 const augment = z.union([z.literal(false), augmentation]);
 const AUGMENT =
   "Data augmentation: limits of uniformly drawn changes of each training image; false " +
@@ -95,20 +93,19 @@ const MIRROR =
   "the report, predictions, the webcam page and model.onnx. Doubles inference time; history.csv is " +
   "computed without it";
 
-const classLosses = losses.filter(({ of }) => of.includes("classes"));
-const yearLosses = losses.filter(({ of }) => of.includes("years"));
-const lossParam = (definitions: typeof losses, fallback: string) =>
-  definedChoice("loss", definitions, fallback).optional();
+const lossParam = (predicted: readonly ("classes" | "years")[], fallback: string) => {
+  const fitting = losses.filter(({ of }) => of.some((one) => predicted.includes(one)));
+  return definedChoice("loss", fitting, fallback).optional();
+};
 
-/** Loss of a stage that predicts classes, or years as well. */
-export const classLoss = lossParam(classLosses, "crossEntropy").describe(
+export const classLoss = lossParam(["classes"], "crossEntropy").describe(
   "Loss. Default: crossEntropy",
 );
-export const anyLoss = lossParam(losses, "").describe(
+export const quantityLoss = lossParam(["years"], "mae").describe("Loss. Default: mae");
+/** Loss of a stage that predicts classes or years. */
+export const anyLoss = lossParam(["classes", "years"], "").describe(
   "Loss. Default: mae for regression, crossEntropy for classes",
 );
-
-export const quantityLoss = lossParam(yearLosses, "mae").describe("Loss. Default: mae");
 
 /** Threshold of stages that predict classes. */
 export const abstain = z.number().gt(0).lt(1).optional().describe(
@@ -118,11 +115,7 @@ export const abstain = z.number().gt(0).lt(1).optional().describe(
 
 /** Training parameters of one task beside those of every training; absent ones have no effect. */
 export const singleParams = {
-  init: initParam,
-  teacher: teacherParam,
-  optimizer,
-  sampling,
-  metrics,
+  ...shared,
   weightDecay: weightDecay.optional(),
   schedule: definedChoice("schedule", schedules, "constant").optional().describe(
     "Learning rate schedule. Default: constant",
@@ -168,18 +161,14 @@ export const jointParams = {
   export: trainingParams.export,
   batchNormMomentum: trainingParams.batchNormMomentum.default(0.9),
   dropout: trainingParams.dropout.default(0.3),
-  init: initParam,
-  teacher: teacherParam,
-  optimizer,
-  sampling,
-  metrics,
+  ...shared,
   heads: z.strictObject({
     gender: z.strictObject({
-      loss: lossParam(classLosses, "crossEntropy").describe("Loss. Default: crossEntropy"),
+      loss: classLoss,
       weight: z.number().gt(0).optional().describe("Loss weight, as `weights.gender`"),
     }).optional().describe("Head of gender"),
     age: z.strictObject({
-      loss: lossParam(yearLosses, "ageDistribution").describe("Loss. Default: as `age` names it"),
+      loss: lossParam(["years"], "ageDistribution").describe("Loss. Default: as `age` names it"),
       weight: z.number().gt(0).optional().describe("Loss weight, as `weights.age`"),
     }).optional().describe("Head of age"),
   }).optional().describe(

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { openBackend } from "../../packages/compute/open_backend.ts";
-import { deepTrunk } from "../../models/build_2021.ts";
+import { deepTrunk } from "./build_2021.ts";
 import { multiHeadModel } from "../../faces/training/build_network.ts";
 import { ageBins } from "../../faces/training/network_options.ts";
 import { toEngineNetwork } from "../../faces/training/to_engine_network.ts";

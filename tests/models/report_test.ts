@@ -4,7 +4,7 @@ import type { LayersModel } from "@tensorflow/tfjs-layers";
 import { openBackend } from "../../packages/compute/open_backend.ts";
 import { initialize } from "../../faces/training/initialize.ts";
 import { type Initializer, initializers } from "../../faces/training/network_options.ts";
-import { buildAge2021, buildGender2021 } from "../../models/build_2021.ts";
+import { buildAge2021, buildGender2021 } from "./build_2021.ts";
 import reference from "../faces/training/keras_reference.json" with { type: "json" };
 
 /** Class names of the layers, with what matters of their sizes. */

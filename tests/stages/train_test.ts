@@ -7,7 +7,7 @@ import evaluate from "../../stages/evaluate.ts";
 import trainGender from "../../stages/trainGender.ts";
 import trainJoint from "../../stages/trainJoint.ts";
 import type { Stage, StageResult } from "../../packages/pipeline/stage.ts";
-import { buildGender2021 } from "../../models/build_2021.ts";
+import { buildGender2021 } from "../models/build_2021.ts";
 import { chooseTrainer, compareWithConstant } from "../../faces/training/training_data.ts";
 import { classification } from "../../faces/training/objective.ts";
 import { genderClasses } from "../../faces/training/targets.ts";

@@ -9,7 +9,8 @@ import { openBackend } from "../../../packages/compute/open_backend.ts";
 import { random } from "../../../packages/random/random.ts";
 import { median } from "../../../packages/statistics/prediction_metrics.ts";
 import type { Backend } from "../../../packages/compute/backends.ts";
-import { buildGender2021 } from "../../../models/build_2021.ts";
+import { networks } from "../../../models/mod.ts";
+import { chooseNetwork, singleHeadModel } from "../../training/build_network.ts";
 import { EngineTrainer } from "../../training/engine_trainer.ts";
 import { classification } from "../../training/objective.ts";
 import { TfjsTrainer } from "../../training/tfjs_trainer.ts";
@@ -38,7 +39,8 @@ async function time(backend: Backend, batch: number): Promise<number> {
   const rng = random(1, "probe");
   const images = Uint8Array.from({ length: batch * 32 * 32 * 3 }, () => rng.int(256));
   const targets = Array.from({ length: batch }, () => rng.int(2));
-  const model = buildGender2021({ size: 32, classes: 2, seed: 1 });
+  const { name, trunk, initializer } = chooseNetwork(undefined, networks, "gender2021", {});
+  const model = singleHeadModel(name, trunk(32), 2, initializer, 1);
   const options = { model, objective: classification(2), learningRate: 0.001, batchSize: batch };
   const trainer = backend === "wasm" ? await EngineTrainer.open(options) : new TfjsTrainer(options);
   const step = async () => {

@@ -8,7 +8,7 @@ import { openBackend } from "../../../packages/compute/open_backend.ts";
 import { random } from "../../../packages/random/random.ts";
 import { configureDetector } from "../../../faces/detection/detectors.ts";
 import type { Preprocessing } from "../../../faces/images/preprocessing.ts";
-import { buildAge2021, buildGender2021, deepTrunk } from "../../../models/build_2021.ts";
+import { buildAge2021, buildGender2021, deepTrunk } from "../../models/build_2021.ts";
 import { faceSvg } from "../../../faces/synthetic/drawn_face.ts";
 import { drawTraits, type Gender } from "../../../faces/synthetic/traits.ts";
 import { drawSvg } from "../../../faces/synthetic/sample_archive.ts";

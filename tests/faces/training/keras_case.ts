@@ -8,7 +8,7 @@ import type { LayersModel } from "@tensorflow/tfjs-layers";
 import { openBackend } from "../../../packages/compute/open_backend.ts";
 import { random } from "../../../packages/random/random.ts";
 import { writeNpy } from "../../../packages/formats/npy.ts";
-import { buildAge2021, buildGender2021 } from "../../../models/build_2021.ts";
+import { buildAge2021, buildGender2021 } from "../../models/build_2021.ts";
 import { writeCheckpoint } from "../../../faces/training/checkpoint.ts";
 import { classification, type Objective, regression } from "../../../faces/training/objective.ts";
 

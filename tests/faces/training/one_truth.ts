@@ -5,7 +5,7 @@ import { openBackend } from "../../../packages/compute/open_backend.ts";
 import { random } from "../../../packages/random/random.ts";
 import type { Backend } from "../../../packages/compute/backends.ts";
 import { multiHeadModel } from "../../../faces/training/build_network.ts";
-import { buildAge2021, buildGender2021, deepTrunk } from "../../../models/build_2021.ts";
+import { buildAge2021, buildGender2021, deepTrunk } from "../../models/build_2021.ts";
 import { EngineTrainer } from "../../../faces/training/engine_trainer.ts";
 import { classHead, distributionHead } from "../../../faces/training/losses.ts";
 import { jointHead } from "../../../faces/training/objective.ts";

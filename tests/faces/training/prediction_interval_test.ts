@@ -13,7 +13,7 @@ import {
 } from "../../../faces/training/prediction_interval.ts";
 import { openPredictor } from "../../../faces/training/predictor.ts";
 import { hasDistribution, withDistribution } from "../../../faces/training/with_distribution.ts";
-import { deepTrunk } from "../../../models/build_2021.ts";
+import { deepTrunk } from "../../models/build_2021.ts";
 
 /** A network's outputs that are normal around `age`, and the truth drawn with another deviation. */
 function drawn(n: number, stream: string, spread = 6, noise = 10) {

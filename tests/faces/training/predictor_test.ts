@@ -5,7 +5,7 @@ import { openBackend } from "../../../packages/compute/open_backend.ts";
 import { random } from "../../../packages/random/random.ts";
 import { extractHead, multiHeadModel } from "../../../faces/training/build_network.ts";
 import { ageBins } from "../../../faces/training/network_options.ts";
-import { buildAge2021, buildGender2021, deepTrunk } from "../../../models/build_2021.ts";
+import { buildAge2021, buildGender2021, deepTrunk } from "../../models/build_2021.ts";
 import { imagesInMemory } from "../../../faces/training/image_source.ts";
 import { predict, predictRows } from "../../../faces/training/predict_rows.ts";
 import { openPredictor } from "../../../faces/training/predictor.ts";

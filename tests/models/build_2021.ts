@@ -1,9 +1,9 @@
 /** The whole 2021 networks with initial weights, for probes, benchmarks and tests. */
 import type { LayersModel } from "@tensorflow/tfjs-layers";
-import { chooseNetwork, singleHeadModel } from "../faces/training/build_network.ts";
-import type { NetworkOptions } from "../faces/training/training_definitions.ts";
-import type { GenderDense } from "../faces/training/network_options.ts";
-import { networks } from "./mod.ts";
+import { chooseNetwork, singleHeadModel } from "../../faces/training/build_network.ts";
+import type { NetworkOptions } from "../../faces/training/training_definitions.ts";
+import type { GenderDense } from "../../faces/training/network_options.ts";
+import { networks } from "../../models/mod.ts";
 
 /** Options; those of training have the defaults of the 2021 networks. */
 export interface Network2021Options extends Partial<NetworkOptions> {
