@@ -1,7 +1,7 @@
 import { z } from "zod";
 import {
+  anyInitializer,
   anyLoss,
-  initializerParam,
   singleParams,
   trainingParams,
 } from "../faces/training/training_params.ts";
@@ -32,9 +32,7 @@ export default defineStage({
     ),
     list: z.int().min(1).max(2000).default(200).describe("Labels to judge on the page"),
     ...training,
-    initializer: initializerParam.optional().describe(
-      "Distribution of the initial weights. Default: that of the network",
-    ),
+    initializer: anyInitializer,
     network: networkParam("plain").default("plain").describe("Network"),
     ...recipe,
     loss: anyLoss,

@@ -1,7 +1,7 @@
 /** Declaration of training stages: all that they share. */
 import { z } from "zod";
 import {
-  initializerParam,
+  anyInitializer,
   singleParams,
   trainingAliases,
   trainingParams,
@@ -47,7 +47,7 @@ export function trainingStageParams<P extends z.ZodObject>(
 
 /** Declares a stage that trains a network for one task. */
 export function defineTraining<F extends z.ZodRawShape>(
-  { name, summary, first, initializer, options, network, last, aliases, unused, learn }: {
+  { initializer = anyInitializer, ...stage }: {
     name: string;
     summary: string;
     /** Parameters of the stage alone; the order of all is that of training.json. */
@@ -68,13 +68,11 @@ export function defineTraining<F extends z.ZodRawShape>(
     ): { task: Task | ValuesTask; network: string };
   },
 ): Stage {
+  const { name, summary, first, options, network, last, aliases, unused, learn } = stage;
   const params = z.strictObject({
     ...first,
     ...trainingParams,
-    initializer: initializer ??
-      initializerParam.optional().describe(
-        "Distribution of the initial weights. Default: that of the network",
-      ),
+    initializer,
     ...options,
     network,
     ...singleParams,

@@ -65,29 +65,35 @@ function defined<T extends object>(values: T): T {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as T;
 }
 
-/** Appends layers to a trunk. */
-function assemble(name: string, trunk: Trunk, heads: layers.Layer[]): LayersModel {
+/** Appends layers to a trunk; initializes the network if there is a seed. */
+function assemble(
+  name: string,
+  trunk: Trunk,
+  heads: layers.Layer[],
+  seed?: number,
+): LayersModel {
   const body = trunk();
   const whole = Array.isArray(body) ? sequential({ name, layers: [...body, ...heads] }) : model({
     ...{ name, inputs: body.image },
     outputs: heads.reduce((x, layer) => layer.apply(x) as SymbolicTensor, body.features),
   });
   const { shape } = heads[0].inboundNodes[0].inputTensors[0];
-  if (shape.length === 2) return whole;
-  throw new Error(
-    `Cannot build the network "${name}": its layers end with the shape [${[
-      "batch",
-      ...shape.slice(1),
-    ]}], and heads need [batch, n]. End it with flatten or globalAveragePooling2d.`,
-  );
+  if (shape.length !== 2) {
+    throw new Error(
+      `Cannot build the network "${name}": its layers end with the shape [batch,${
+        shape.slice(1)
+      }], ` +
+        "and heads need [batch, n]. End it with flatten or globalAveragePooling2d.",
+    );
+  }
+  if (seed !== undefined) initialize(whole, seed);
+  return whole;
 }
 
 /** The columns of a head in the layer "heads", and their interpretation. */
-export interface HeadSlice {
+export interface HeadSlice extends Pick<Head, "columns" | "reading"> {
   name: string;
   start: number;
-  columns: number;
-  reading: Head["reading"];
 }
 
 /**
@@ -106,9 +112,7 @@ export function singleHeadModel(
     // A layer of its own: the loss is computed from the logits, which is stable.
     layers.activation({ name: "probabilities", activation: "softmax" }),
   ];
-  const built = assemble(name, trunk, head);
-  initialize(built, seed);
-  return built;
+  return assemble(name, trunk, head, seed);
 }
 
 /** Builds an uncompiled network: [batch, size, size, 3], 0 to 1, to [batch, columns] of logits. */
@@ -120,9 +124,7 @@ export function multiHeadModel(
   seed: number,
 ): LayersModel {
   const head = layers.dense({ name: "heads", units: columns, kernelInitializer });
-  const built = assemble(name, trunk, [head]);
-  initialize(built, seed);
-  return built;
+  return assemble(name, trunk, [head], seed);
 }
 
 /**

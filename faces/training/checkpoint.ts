@@ -6,6 +6,7 @@
  */
 import { disk, moveDurably } from "../../packages/pipeline/durable.ts";
 import { sha256 } from "../../packages/pipeline/fingerprint.ts";
+import { ignoreNotFound } from "../../packages/pipeline/paths.ts";
 import { removeDamaged } from "../../packages/pipeline/state.ts";
 
 /** Header bytes before the checksum. */
@@ -57,13 +58,8 @@ export async function readCheckpoint<State>(
   path: string,
   info: (message: string) => void = () => {},
 ): Promise<Checkpoint<State> | undefined> {
-  let bytes: Uint8Array<ArrayBuffer>;
-  try {
-    bytes = await Deno.readFile(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
+  const bytes = await Deno.readFile(path).catch(ignoreNotFound);
+  if (bytes === undefined) return undefined;
   const { from, to } = CHECKSUM;
   const sum = new TextDecoder().decode(bytes.subarray(from, to));
   bytes.fill(0x30, from, to);

@@ -94,21 +94,15 @@ export async function applyInit(
     );
   }
   const freeze = typeof init === "string" ? undefined : init.freeze;
-  const patterns = Array.isArray(freeze)
-    ? freeze.map((name) => ({ name, pattern: globPattern(name) }))
-    : [];
-  const frozen: string[] = [];
-  for (const layer of network.layers) {
-    const named = patterns.some(({ pattern }) => pattern.test(layer.name));
-    if (!named && !(freeze === "matched" && matched.has(layer.name))) continue;
-    layer.trainable = false;
-    frozen.push(layer.name);
-  }
-  const missed = patterns.find(({ pattern }) => !frozen.some((name) => pattern.test(name)));
-  if (missed) {
+  const globs = Array.isArray(freeze) ? freeze : [], names = network.layers.map(({ name }) => name);
+  const frozen = names.filter((name) =>
+    freeze === "matched" ? matched.has(name) : globs.some((glob) => globPattern(glob).test(name))
+  );
+  for (const name of frozen) network.getLayer(name).trainable = false;
+  const missed = globs.find((glob) => !frozen.some((name) => globPattern(glob).test(name)));
+  if (missed !== undefined) {
     throw new Error(
-      `Cannot freeze "${missed.name}": no layer has that name. There are ` +
-        `${network.layers.map(({ name }) => name).join(", ")}.`,
+      `Cannot freeze "${missed}": no layer has that name. There are ${names.join(", ")}.`,
     );
   }
   const total = network.weights.length;

@@ -10,8 +10,6 @@ import {
   toTensor,
 } from "./image_source.ts";
 
-export { loadModel } from "./model_files.ts";
-
 export interface PredictOptions {
   /** Batch size. Affects predictions only by rounding. */
   batch?: number;

@@ -67,15 +67,20 @@ export function boundsOf(
   { of, level, margin }: Pick<PredictionInterval, "of" | "level" | "margin">,
   outputs: ArrayLike<number>,
 ): Bounds {
-  const value = outputs[0];
-  if (of === "error") return { value, low: value - margin, high: value + margin };
-  const shares = Array.from(outputs).slice(1);
+  const value = outputs[0], [low, high] = rangeOf(outputs, of, level);
   // A negative margin may leave the prediction outside.
-  return {
-    value,
-    low: Math.min(value, ageQuantile(shares, (1 - level) / 2) - margin),
-    high: Math.max(value, ageQuantile(shares, (1 + level) / 2) + margin),
-  };
+  return { value, low: Math.min(value, low - margin), high: Math.max(value, high + margin) };
+}
+
+/** Returns an interval without its margin: the prediction, or quantiles of the distribution. */
+function rangeOf(
+  outputs: ArrayLike<number>,
+  of: PredictionInterval["of"],
+  level: number,
+): [low: number, high: number] {
+  if (of === "error") return [outputs[0], outputs[0]];
+  const shares = Array.from(outputs).slice(1);
+  return [ageQuantile(shares, (1 - level) / 2), ageQuantile(shares, (1 + level) / 2)];
 }
 
 /** Returns a quantile of a distribution over the age bins, linear within a bin. */
@@ -104,12 +109,8 @@ export function calibrate(
   const of = outputs[0]?.length > 1 ? "distribution" : "error";
   // Distance of the truth to the interval without a margin, negative inside.
   const scores = outputs.map((row, i) => {
-    if (of === "error") return Math.abs(truth[i] - row[0]);
-    const shares = Array.from(row).slice(1);
-    return Math.max(
-      ageQuantile(shares, (1 - level) / 2) - truth[i],
-      truth[i] - ageQuantile(shares, (1 + level) / 2),
-    );
+    const [low, high] = rangeOf(row, of, level);
+    return Math.max(low - truth[i], truth[i] - high);
   });
   const margin = conformalQuantile(scores, level);
   return Number.isFinite(margin) ? { level, of, margin, images: truth.length } : undefined;

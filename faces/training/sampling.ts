@@ -23,23 +23,17 @@ export const samplings = [
       ageBand: z.int().min(1).max(100).default(10).describe("Years of a group of ages"),
     }),
     order(rows, { person, random, tasks }, { by = tasks, ageBand }) {
-      const groups = new Map<string, number[]>();
-      for (const row of rows) {
+      const groups = Map.groupBy(rows, (row) => {
         const one = person(row), [low, high] = one.ageInterval ?? [one.age, one.age];
         const values: Readonly<Record<string, string | number | null>> = {
           ...one.attributes,
           ...{ gender: one.gender, age: Math.floor((low + high) / 2 / ageBand) },
         };
         const unknown = by.find((label) => values[label] === undefined);
-        if (unknown !== undefined) {
-          const names = Object.keys(values).join(", ");
-          throw new Error(`Cannot balance by "${unknown}": the labels have ${names}. Name one.`);
-        }
-        const key = by.map((label) => values[label]).join(" ");
-        const group = groups.get(key);
-        if (group) group.push(row);
-        else groups.set(key, [row]);
-      }
+        if (unknown === undefined) return by.map((label) => values[label]).join(" ");
+        const names = Object.keys(values).join(", ");
+        throw new Error(`Cannot balance by "${unknown}": the labels have ${names}. Name one.`);
+      });
       const order = new Int32Array(rows.length);
       let at = 0;
       for (const [g, key] of [...groups.keys()].sort().entries()) {

@@ -9,7 +9,7 @@ import { counted } from "../../packages/pipeline/causes.ts";
 import type { ImageSource } from "./image_source.ts";
 import { ageBins, ageReadings } from "./network_options.ts";
 import type { HeadTeacher } from "./objective.ts";
-import { loadModel } from "./predict_rows.ts";
+import { loadModel } from "./model_files.ts";
 import { openPredictor } from "./predictor.ts";
 import type { ClassRecord } from "./targets.ts";
 import { type ModelParams, modelsNamed } from "./trained_models.ts";

@@ -91,7 +91,7 @@ export class TfjsTrainer extends Trainer<Optimizer> {
       signal.throwIfAborted();
     }
     const penalty = await readScalar(tf.tidy(() => this.#penalty()));
-    return { ...mean.result, loss: mean.loss + penalty };
+    return { ...mean.result, loss: mean.result.loss + penalty };
   }
 
   async weights(): Promise<Float32Array[]> {

@@ -1,5 +1,6 @@
 /** The training loop. */
 import type { LayersModel } from "@tensorflow/tfjs-layers";
+import type { Progress } from "../../packages/pipeline/stage.ts";
 import { random, type Rng } from "../../packages/random/random.ts";
 import { ensureInitialized } from "./initialize.ts";
 import { readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
@@ -56,10 +57,7 @@ export interface TrainOptions extends TrainerOptions {
   signal: AbortSignal;
   /** Logs the removal of a damaged checkpoint. */
   info?(message: string): void;
-  progress: {
-    start(total: number, unit: string, done?: number): void;
-    advance(items?: number, note?: string): void;
-  };
+  progress: Pick<Progress, "start" | "advance">;
 }
 
 export interface EarlyStoppingOptions extends EarlyStoppingParams {
@@ -107,11 +105,8 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
   }
   ensureInitialized(model, seed);
   const stopper = new EarlyStopping(earlyStopping, objective.higherIsBetter);
-  const open = options.trainer ?? ((options) => Promise.resolve(new TfjsTrainer(options)));
-  const { weightDecay, optimizer, order: orderOf = shuffled } = options;
-  const trainer = await open({
-    ...{ model, objective, learningRate, weightDecay, optimizer, batchSize, averaging },
-  });
+  const trainer = await options.trainer?.(options) ?? new TfjsTrainer(options);
+  const { order: orderOf = shuffled } = options;
   const history: JointEpoch[] = [];
   const seconds: number[] = [];
   let best: Float32Array[] = [];
@@ -144,9 +139,8 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
       for (let step = 0; step < stepsPerEpoch; step++) {
         const batch = next;
         if (schedule !== undefined) {
-          const factor = schedule(
-            ...[(epoch - 1) * stepsPerEpoch + step, epochs * stepsPerEpoch, stepsPerEpoch] as const,
-          );
+          const from = (epoch - 1) * stepsPerEpoch;
+          const factor = schedule(from + step, epochs * stepsPerEpoch, stepsPerEpoch);
           trainer.learningRate = learningRate * factor;
         }
         const running = trainer.step(

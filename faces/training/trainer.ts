@@ -28,13 +28,14 @@ export interface BatchResult extends Score {
   heads?: readonly Score[];
 }
 
-/** A network with its optimizer, which is `S`, or part of it. */
-export abstract class Trainer<
-  S extends { readonly steps: number; learningRate: number } = {
-    readonly steps: number;
-    learningRate: number;
-  },
-> {
+/** Number of an optimizer's steps, and the learning rate of the next one. */
+interface Stepper {
+  readonly steps: number;
+  learningRate: number;
+}
+
+/** A network with its optimizer, which is `S` or part of it. */
+export abstract class Trainer<S extends Stepper = Stepper> {
   protected readonly model: LayersModel;
   protected readonly objective: Objective;
 
@@ -45,12 +46,10 @@ export abstract class Trainer<
   /** Implementation that computes the steps and the loss, such as `engine, 2 threads`. */
   abstract readonly computedBy: string;
 
-  /** Steps of the optimizer. */
   get steps(): number {
     return this.stepper.steps;
   }
 
-  /** Learning rate of the next step. */
   get learningRate(): number {
     return this.stepper.learningRate;
   }
@@ -143,23 +142,22 @@ export class RunningMean {
     }
   }
 
-  get loss(): number {
-    return this.#loss / this.#count;
-  }
-
-  get metric(): number {
-    return this.#metric / this.#count;
-  }
-
   /** All means. `heads` is undefined for a single head. */
   get result(): BatchResult {
-    const heads = this.#heads.map(({ loss, metric }) => ({ loss, metric }));
-    return { loss: this.loss, metric: this.metric, ...(heads.length > 0 ? { heads } : {}) };
+    const heads = this.#heads.map(({ result: { loss, metric } }) => ({ loss, metric }));
+    return {
+      ...{ loss: this.#loss / this.#count, metric: this.#metric / this.#count },
+      ...(heads.length > 0 && { heads }),
+    };
   }
 }
 
 /** Gathers the targets of some rows, each with `width` numbers. */
-export function gatherTargets(values: ArrayLike<number>, rows: Int32Array, width = 1): number[] {
+export function gatherTargets(
+  values: ArrayLike<number>,
+  rows: Int32Array,
+  width: number,
+): number[] {
   const targets: number[] = [];
   for (const row of rows) {
     for (let i = 0; i < width; i++) targets.push(values[row * width + i]);

@@ -8,7 +8,7 @@ import { readParquet } from "../../packages/formats/parquet.ts";
 import { UnsupportedNetwork } from "../../packages/engine/engine.ts";
 import { EngineTrainer } from "./engine_trainer.ts";
 import { type FullEpoch, type JointEpoch, liveCurves } from "./training_record.ts";
-import { type Person, readPeople } from "./targets.ts";
+import { readPeople } from "./targets.ts";
 import { TfjsTrainer } from "./tfjs_trainer.ts";
 import { epochLine, type TrainOptions } from "./train.ts";
 
@@ -25,7 +25,6 @@ export interface InputFolders {
   teachers?: readonly string[];
 }
 
-/** Returns the folders of a training stage's inputs. */
 export function foldersOf({ dataset, splits, teachers }: StageInputs): Required<InputFolders> {
   const paths = teachers.map(({ path }) => path);
   return { dataset: dataset.path, splits: splits.path, teachers: paths };
@@ -39,23 +38,11 @@ export type TrainingContext =
   >
   & Partial<Pick<StageContext, "definitions">>;
 
-/** An opened dataset with its splits. */
-export interface TrainingInputs extends Disposable {
-  images: NpyFile<"uint8">;
-  /** Height and width of the images. */
-  size: number;
-  /** Age and gender of each image. */
-  people: readonly Person[];
-  rows: { train: Int32Array; validation: Int32Array };
-  /** Rows of the calibration set, if there is one. */
-  calibration: Int32Array;
-  preprocessing: Preprocessing;
-  /** Number of training images by data set. */
-  datasets: Record<string, number>;
-}
-
-/** Opens a dataset and its splits. */
-export async function openTrainingData({ dataset, splits }: InputFolders): Promise<TrainingInputs> {
+/**
+ * Opens a dataset and its splits: images of `size` pixels, labels of each (`people`), rows of each set
+ * (`calibration` is empty without one), and the number of training images by data set (`datasets`).
+ */
+export async function openTrainingData({ dataset, splits }: InputFolders) {
   // Not validated: its schema imports the detectors, on which training must not depend.
   const preprocessing: Preprocessing = JSON.parse(
     await Deno.readTextFile(join(dataset, "preprocessing.json")),
@@ -157,7 +144,7 @@ export function compareWithConstant(
   },
   { epoch, val_metric }: Pick<FullEpoch, "epoch" | "val_metric">,
   targets: readonly number[],
-  { train, validation }: TrainingInputs["rows"],
+  { train, validation }: Record<"train" | "validation", Int32Array>,
   { warn }: Pick<TrainingContext, "warn">,
   intervals: readonly (readonly [low: number, high: number] | undefined)[] = [],
 ): Compared {

@@ -65,6 +65,9 @@ export const trainingAliases = {
 };
 
 export const initializerParam = z.enum(initializers);
+export const anyInitializer = initializerParam.optional().describe(
+  "Distribution of the initial weights. Default: that of the network",
+);
 
 const weightDecay = z.number().min(0).max(1).describe(
   "Decoupled weight decay (AdamW), applied to kernels only",

@@ -8,7 +8,8 @@ import { openCropper } from "../../../faces/detection/cropper.ts";
 import { openDetector } from "../../../faces/detection/detectors.ts";
 import { findLabelledFace } from "../../../faces/detection/find_faces.ts";
 import { toNetworkInput } from "../../../faces/images/resize.ts";
-import { loadModel, predict } from "../../../faces/training/predict_rows.ts";
+import { loadModel } from "../../../faces/training/model_files.ts";
+import { predict } from "../../../faces/training/predict_rows.ts";
 import { analysisOf, problemOf } from "./answers.ts";
 import { drawnFace, drawnGroup, preprocessing, type Service, startService } from "./fixture.ts";
 

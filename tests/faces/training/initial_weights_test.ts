@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { checkModels, modelFacts } from "../../../faces/training/trained_models.ts";
-import { loadModel } from "../../../faces/training/predict_rows.ts";
+import { loadModel } from "../../../faces/training/model_files.ts";
 import trainAge from "../../../stages/trainAge.ts";
 import trainGender from "../../../stages/trainGender.ts";
 import trainJoint from "../../../stages/trainJoint.ts";

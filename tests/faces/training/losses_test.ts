@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
-import { loadModel, predictRows } from "../../../faces/training/predict_rows.ts";
+import { loadModel } from "../../../faces/training/model_files.ts";
+import { predictRows } from "../../../faces/training/predict_rows.ts";
 import { losses } from "../../../faces/training/losses.ts";
 import { samplings } from "../../../faces/training/sampling.ts";
 import { ageBins } from "../../../faces/training/network_options.ts";

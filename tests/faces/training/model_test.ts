@@ -5,8 +5,8 @@ import { loadLayersModel } from "@tensorflow/tfjs-layers";
 import { openBackend } from "../../../packages/compute/open_backend.ts";
 import { random } from "../../../packages/random/random.ts";
 import { buildAge2021, buildGender2021 } from "../../models/build_2021.ts";
-import { saveModel } from "../../../faces/training/model_files.ts";
-import { loadModel, predict, predictRows } from "../../../faces/training/predict_rows.ts";
+import { loadModel, saveModel } from "../../../faces/training/model_files.ts";
+import { predict, predictRows } from "../../../faces/training/predict_rows.ts";
 import { imagesInMemory } from "../../../faces/training/image_source.ts";
 import {
   readHistory,
