@@ -19,17 +19,14 @@ export const age2021 = defineNetwork({
   trunk(options, tfjs) {
     const { dropout, initializer, convolutionL2 = 0.0005, denseL2 = 0.1 } = options;
     const { layers, regularizers } = tfjs;
+    const penalty = denseL2 > 0 ? regularizers.l2({ l2: denseL2 }) : undefined;
     const dense = (units: number) => [
       layers.dense({
         name: `dense${units}`,
         units,
         kernelInitializer: initializer,
-        ...(denseL2 > 0
-          ? {
-            kernelRegularizer: regularizers.l2({ l2: denseL2 }),
-            biasRegularizer: regularizers.l2({ l2: denseL2 }),
-          }
-          : {}),
+        kernelRegularizer: penalty,
+        biasRegularizer: penalty,
       }),
       layers.leakyReLU({ name: `leaky${units}`, alpha: 0.2 }),
     ];

@@ -11,28 +11,19 @@ import {
   type Tensors,
   UnsupportedNetwork,
 } from "../../packages/engine/engine.ts";
-import { type ImageSource, readBytes } from "./image_source.ts";
 import { readTensor } from "../../packages/compute/read_tensor.ts";
 import { counted } from "../../packages/pipeline/causes.ts";
 import { toEngineNetwork } from "./to_engine_network.ts";
 import { defaultOptimizer } from "./optimizer.ts";
 import { isBuiltIn, type Objective, scoresOf } from "./objective.ts";
-import {
-  type BatchResult,
-  gatherTargets,
-  RunningMean,
-  Trainer,
-  type TrainerOptions,
-} from "./trainer.ts";
+import { type BatchResult, Trainer, type TrainerOptions } from "./trainer.ts";
 
 export class EngineTrainer extends Trainer<Engine> {
-  readonly #batchSize: number;
   /** Names of the optimizer's state. */
   readonly #state: readonly string[];
 
   private constructor(options: TrainerOptions, engine: Engine) {
-    super(options, engine);
-    this.#batchSize = options.batchSize;
+    super(options, engine, options.batchSize);
     this.#state = (options.optimizer ?? defaultOptimizer).definition.state;
   }
 
@@ -72,28 +63,9 @@ export class EngineTrainer extends Trainer<Engine> {
     return this.#means(await this.stepper.step(images, this.#labels(targets), key), targets);
   }
 
-  async validate(
-    images: ImageSource,
-    targets: ArrayLike<number>,
-    rows: Int32Array,
-    signal: AbortSignal,
-  ): Promise<BatchResult> {
-    const mean = new RunningMean();
-    const read = (start: number) => {
-      const batch = rows.subarray(start, start + this.#batchSize);
-      const truth = gatherTargets(targets, batch, this.objective.targets);
-      return { images: readBytes(images, batch), targets: truth, labels: this.#labels(truth) };
-    };
-    let next = read(0);
-    for (let start = 0; start < rows.length; start += this.#batchSize) {
-      const batch = next;
-      const running = this.stepper.evaluate(batch.images, batch.labels);
-      if (start + this.#batchSize < rows.length) next = read(start + this.#batchSize);
-      const sums = await running;
-      mean.add(await this.#means(sums, batch.targets), sums.rows);
-      signal.throwIfAborted();
-    }
-    return mean.result;
+  protected async evaluate(images: Uint8Array, targets: number[]): Promise<BatchResult> {
+    const sums = await this.stepper.evaluate(images, this.#labels(targets));
+    return await this.#means(sums, targets);
   }
 
   weights(): Promise<Float32Array[]> {

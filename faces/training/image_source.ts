@@ -48,15 +48,14 @@ export function flipHorizontally(bytes: Uint8Array, width: number): Uint8Array {
   return mirror;
 }
 
-/** Reads some images as a tensor [rows, height, width, 3], 0 to 1. */
-export function readBatch(images: ImageSource, rows: ArrayLike<number>): tf.Tensor4D {
-  const [, height, width, channels] = images.shape;
-  return toTensor(readBytes(images, rows), [rows.length, height, width, channels]);
-}
-
-/** Converts bytes to a tensor, 0 to 1. */
-export function toTensor(bytes: Uint8Array, shape: [number, number, number, number]): tf.Tensor4D {
+/**
+ * Converts the bytes of images to a tensor, 0 to 1.
+ * @param shape [images, height, width, channels]; the number of images follows from the bytes
+ */
+export function toTensor(bytes: Uint8Array, [, ...shape]: readonly (number | null)[]): tf.Tensor4D {
+  const [height, width, channels] = shape as number[];
   const pixels = new Float32Array(bytes.length);
   for (let i = 0; i < bytes.length; i++) pixels[i] = bytes[i] / 255;
-  return tf.tensor4d(pixels, shape);
+  const images = bytes.length / (height * width * channels);
+  return tf.tensor4d(pixels, [images, height, width, channels]);
 }

@@ -149,11 +149,8 @@ export function jointHead(
   heads: readonly Head[],
   { masked = false, intervals = [], teachers = [] }: JointOptions = {},
 ): JointObjective {
-  const columns = heads.reduce((sum, head) => sum + head.columns, 0);
-  const starts = heads.map((_, h) =>
-    heads.slice(0, h).reduce((sum, head) => sum + head.columns, 0)
-  );
-  let width = heads.length;
+  let columns = 0, width = heads.length;
+  const starts = heads.map((head) => (columns += head.columns) - head.columns);
   const spans = heads.map(({ loss, reading, interval }, h) => {
     if (!intervals[h]) return undefined;
     if (interval || reading === "quantity") return (width += 2) - 2;
@@ -178,26 +175,35 @@ export function jointHead(
     }
     return all;
   };
-  const targetsOf = (targets: readonly number[], h: number) =>
-    targets.filter((_, i) => i % width === h);
+  /** Selects `count` targets of each image. */
+  const select = (targets: readonly number[], from: number, count = 1) =>
+    targets.filter((_, i) => i % width >= from && i % width < from + count);
+  /** Encodes rows as a tensor [rows, columns]; undefined ones as 0. */
+  const encode = <T>(
+    rows: readonly (T | undefined)[],
+    columns: number,
+    write: (row: T, into: Float32Array, at: number) => void,
+  ): tf.Tensor => {
+    const all = new Float32Array(rows.length * columns);
+    for (const [i, row] of rows.entries()) if (row !== undefined) write(row, all, i * columns);
+    return tf.tensor2d(all, [rows.length, columns]);
+  };
   /** Slices a head's columns of a tensor [rows, columns]. */
   const part = (x: tf.Tensor, h: number) =>
     tf.slice(x as tf.Tensor2D, [0, starts[h]], [-1, heads[h].columns]);
   /** Computes the mean loss of one head against its teacher. */
   const lessonLoss = (output: tf.Tensor, targets: readonly number[], h: number): tf.Scalar => {
     const { columns, reading, write, rowLosses } = heads[h];
-    const { from, values, temperature } = lessons[h]!, rows = targets.length / width;
-    const said = targets.filter((_, i) => i % width >= from && i % width < from + values);
-    const soft = tf.tensor2d(said, [rows, values]);
+    const { from, values, temperature } = lessons[h]!, own = part(output, h);
+    const taught = select(targets, from, values);
+    const soft = tf.tensor2d(taught, [targets.length / width, values]);
     if (reading === "classes") {
-      const logs = tf.logSoftmax(tf.div(part(output, h), temperature));
+      const logs = tf.logSoftmax(tf.div(own, temperature));
       // The gradient of soft labels is smaller by the square.
       return tf.mul(tf.neg(tf.mean(tf.sum(tf.mul(soft, logs), -1))), temperature ** 2);
     }
-    if (values > 1) return tf.mean(rowLosses(tf, part(output, h), soft)); // a distribution
-    const truth = new Float32Array(rows * columns);
-    for (let row = 0; row < rows; row++) write(said[row], truth, row * columns);
-    return tf.mean(rowLosses(tf, part(output, h), tf.tensor2d(truth, [rows, columns])));
+    const truth = values > 1 ? soft : encode(taught, columns, write); // a distribution, or years
+    return tf.mean(rowLosses(tf, own, truth));
   };
   /** Computes the losses of one head's rows against intervals; those of rows without one are finite. */
   const intervalLosses = (
@@ -207,11 +213,8 @@ export function jointHead(
   ): tf.Tensor => {
     const { columns, interval, rowLosses } = heads[h], own = part(output, h);
     if (interval) {
-      const truth = new Float32Array(known.length * columns);
-      for (const [row, span] of known.entries()) {
-        if (span) interval.write(...span, truth, row * columns);
-      }
-      return interval.rowLosses(tf, own, tf.tensor2d(truth, [known.length, columns]));
+      const truth = encode(known, columns, (span, ...place) => interval.write(...span, ...place));
+      return interval.rowLosses(tf, own, truth);
     }
     // The label is the year of the interval that is nearest to the output.
     const [low, high] = [0, 1].map((end) =>
@@ -229,7 +232,7 @@ export function jointHead(
     const rows = heads[h].rowLosses(tf, part(output, h), part(truth, h));
     const { rowWeight } = heads[h];
     if (!rowWeight && !masked) return tf.mean(rows);
-    const own = targetsOf(targets, h);
+    const own = select(targets, h);
     const weights = own.map((target) => Number.isNaN(target) ? 0 : rowWeight?.(target) ?? 1);
     const count = own.filter((target) => !Number.isNaN(target)).length;
     const sum = tf.sum(tf.mul(rows, tf.tensor1d(weights))), from = spans[h];
@@ -255,7 +258,7 @@ export function jointHead(
   const scores = (outputs: Float32Array, targets: readonly number[], losses: readonly number[]) =>
     heads.map(({ metric, read }, h): Score => {
       let sum = 0, count = 0;
-      for (const [row, target] of targetsOf(targets, h).entries()) {
+      for (const [row, target] of select(targets, h).entries()) {
         if (Number.isNaN(target)) continue;
         const output = read(outputs, row * columns + starts[h]);
         sum += metric === "mae" ? Math.abs(output - target) : Number(output === target);

@@ -42,11 +42,9 @@ export async function predictRows(
   rows: Int32Array,
   options: PredictOptions = {},
 ): Promise<Float32Array> {
-  const [, height, width, channels] = images.shape;
   return await predictBatches(images, rows, options, async (bytes) => {
     await new Promise((resolve) => setTimeout(resolve)); // yields to the event loop
-    const shape = [bytes.length / (height * width * channels), height, width, channels] as const;
-    return await takeTensor(tf.tidy(() => model.apply(toTensor(bytes, [...shape])) as tf.Tensor));
+    return await takeTensor(tf.tidy(() => model.apply(toTensor(bytes, images.shape)) as tf.Tensor));
   });
 }
 

@@ -6,15 +6,9 @@ import { readScalar, readTensor } from "../../packages/compute/read_tensor.ts";
 import { Optimizer } from "./optimizer.ts";
 import { lerp } from "./optimizers.ts";
 import { type BatchStatistics, forward, normWeights } from "./forward.ts";
-import { type ImageSource, readBatch, toTensor } from "./image_source.ts";
+import { toTensor } from "./image_source.ts";
 import { scoresOf } from "./objective.ts";
-import {
-  type BatchResult,
-  gatherTargets,
-  RunningMean,
-  Trainer,
-  type TrainerOptions,
-} from "./trainer.ts";
+import { type BatchResult, Trainer, type TrainerOptions } from "./trainer.ts";
 
 export class TfjsTrainer extends Trainer<Optimizer> {
   readonly computedBy: string;
@@ -24,7 +18,8 @@ export class TfjsTrainer extends Trainer<Optimizer> {
     const { model: { trainableWeights }, learningRate, weightDecay = 0, optimizer } = options;
     const variables = trainableWeights.map((weight) => weight.read() as tf.Variable);
     const decays = trainableWeights.map(({ originalName }) => /kernel$/.test(originalName));
-    super(options, new Optimizer(variables, learningRate, optimizer, { weightDecay, decays }));
+    const own = new Optimizer(variables, learningRate, optimizer, { weightDecay, decays });
+    super(options, own, VALIDATION_BATCH);
     this.computedBy = `TensorFlow.js (${tf.getBackend()})${why === undefined ? "" : `: ${why}`}`;
   }
 
@@ -34,10 +29,8 @@ export class TfjsTrainer extends Trainer<Optimizer> {
     random: (layer: string) => Rng,
   ): Promise<BatchResult> {
     const statistics: [layers.Layer, BatchStatistics][] = [];
-    const rows = targets.length / this.objective.targets;
     const [loss, output] = tf.tidy(() => {
-      const [, height, width, channels] = this.model.inputs[0].shape as number[];
-      const x = toTensor(images, [rows, height, width, channels]);
+      const x = toTensor(images, this.model.inputs[0].shape);
       let output!: tf.Tensor;
       const { value, grads } = tf.variableGrads(() => {
         output = forward(this.model, x, {
@@ -72,26 +65,17 @@ export class TfjsTrainer extends Trainer<Optimizer> {
     }
   }
 
-  async validate(
-    images: ImageSource,
-    targets: ArrayLike<number>,
-    rows: Int32Array,
-    signal: AbortSignal,
-  ): Promise<BatchResult> {
-    const mean = new RunningMean();
-    for (let start = 0; start < rows.length; start += VALIDATION_BATCH) {
-      const batch = rows.subarray(start, start + VALIDATION_BATCH);
-      const truth = gatherTargets(targets, batch, this.objective.targets);
-      const output = tf.tidy(() => forward(this.model, readBatch(images, batch)));
-      const loss = await readScalar(tf.tidy(() => this.objective.lossOf(output, truth)));
-      const scores = await scoresOf(this.objective, output, truth);
-      output.dispose();
-      mean.add({ loss, ...scores }, batch.length);
-      await turn();
-      signal.throwIfAborted();
-    }
-    const penalty = await readScalar(tf.tidy(() => this.#penalty()));
-    return { ...mean.result, loss: mean.result.loss + penalty };
+  protected async evaluate(images: Uint8Array, targets: number[]): Promise<BatchResult> {
+    const output = tf.tidy(() => forward(this.model, toTensor(images, this.model.inputs[0].shape)));
+    const loss = await readScalar(tf.tidy(() => this.objective.lossOf(output, targets)));
+    const scores = await scoresOf(this.objective, output, targets);
+    output.dispose();
+    await turn();
+    return { loss, ...scores };
+  }
+
+  protected override async penalty(): Promise<number> {
+    return await readScalar(tf.tidy(() => this.#penalty()));
   }
 
   async weights(): Promise<Float32Array[]> {

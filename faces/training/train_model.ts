@@ -174,10 +174,8 @@ export async function trainModel(
   const { params, network } = training, { augment: limits, warmup } = params;
   const { seed, signal } = context, info = (message: string) => context.info(message);
   const optimizing = chooseOptimizer(params, pluginsOf(context, "optimizer"));
-  const schedule = chosen(params.schedule, [
-    ...schedules,
-    ...pluginsOf<ScheduleDefinition>(context, "schedule"),
-  ], "constant");
+  const rates = [...schedules, ...pluginsOf<ScheduleDefinition>(context, "schedule")];
+  const schedule = chosen(params.schedule, rates, "constant");
   const orders = [...samplings, ...pluginsOf<SamplingDefinition>(context, "sampling")];
   const sampling = chosen(params.sampling, orders, "shuffle");
   const taskNames = Object.values(training.tasks).map(({ task }) => task);
@@ -192,10 +190,8 @@ export async function trainModel(
   const tasks = Object.entries(training.tasks).map(([output, written]) => {
     let task = written as Task;
     if (written.classes === "values") {
-      const classes = classesOf(
-        written.task,
-        Array.from(opened.rows.train, (row) => people[row]),
-      );
+      const training = Array.from(opened.rows.train, (row) => people[row]);
+      const classes = classesOf(written.task, training);
       const variant = classes.length === 2 ? "binary" : "multiclass";
       task = { task: written.task, variant, classes };
     }
@@ -273,13 +269,11 @@ export async function trainModel(
     { monitor: "val_loss", patience: params.epochs, restoreBest: false };
   const monitored = metrics.find(({ name }) => earlyStopping.monitor === `val_${name}`);
   if (monitored ? !monitored.better : !/^(val_)?(loss|metric)$/.test(earlyStopping.monitor)) {
-    const names = metrics.flatMap(({ name, better }) => better ? [`val_${name}`] : []);
+    const further = metrics.flatMap(({ name, better }) => better ? [`val_${name}`] : []);
+    const names = ["val_loss", "val_metric", ...further].join(", ");
     throw new Error(
       `Cannot stop early by "${earlyStopping.monitor}": it is no metric of this training with a ` +
-        `better direction. Name one of ${
-          ["val_loss", "val_metric", ...names].join(", ")
-        }, or add ` +
-        "it to metrics.",
+        `better direction. Name one of ${names}, or add it to metrics.`,
     );
   }
   const warning = batchNormWarmupWarning({ ...params, earlyStopping }, rows.train.length);

@@ -77,15 +77,8 @@ export interface FoundModel {
   readonly path: string;
 }
 
-/** A stage's result in a run. */
-interface Result {
-  id: string;
-  use: string;
-  fingerprint: string;
-}
-
-/** Returns the results of a run. */
-export function resultsOf({ stages }: RunRecord): Result[] {
+/** Returns the results of a run's stages. */
+export function resultsOf({ stages }: RunRecord) {
   return stages.flatMap(({ id, use, fingerprint }) =>
     fingerprint ? [{ id, use, fingerprint }] : []
   );
@@ -94,7 +87,7 @@ export function resultsOf({ stages }: RunRecord): Result[] {
 /** Returns the models among results. @throws if one is damaged */
 export async function modelsOf(
   store: ArtifactStore,
-  results: readonly Result[],
+  results: ReturnType<typeof resultsOf>,
 ): Promise<FoundModel[]> {
   const found = await Promise.all(results.map(async ({ id, use, fingerprint }) => {
     const { record, damage } = await store.find(use, fingerprint);
@@ -153,10 +146,8 @@ export async function modelsNamed(
   params: ModelParams,
   artifacts: string,
 ): Promise<string[]> {
-  const found = [];
-  for (const { from } of sourcesOf(params).filter((source) => source.name === name)) {
-    found.push(...await findTrained(from, artifacts));
-  }
+  const own = sourcesOf(params).filter((source) => source.name === name);
+  const found = (await Array.fromAsync(own, ({ from }) => findTrained(from, artifacts))).flat();
   return name === "teacher" ? found : [theOne(found)];
 }
 
@@ -184,12 +175,9 @@ const manifestShape = z.looseObject({
 
 /** Reads which file has the weights of a model, and which weights they are. */
 export async function readManifest(model: string) {
+  const wayOut = "Name the folder of a `model` artifact, its model.json, or a run";
   const { weightsManifest: [{ paths: [file], weights }] } = await readJson(
-    ...[
-      model,
-      manifestShape,
-      "Name the folder of a `model` artifact, its model.json, or a run",
-    ] as const,
+    ...[model, manifestShape, wayOut] as const,
   );
   return { file: join(dirname(model), file), weights };
 }

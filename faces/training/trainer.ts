@@ -2,7 +2,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 import type { Rng } from "../../packages/random/random.ts";
-import type { ImageSource } from "./image_source.ts";
+import { type ImageSource, readBytes } from "./image_source.ts";
 import type { ChosenOptimizer } from "./optimizer.ts";
 import type { Objective, Score } from "./objective.ts";
 
@@ -39,7 +39,11 @@ export abstract class Trainer<S extends Stepper = Stepper> {
   protected readonly model: LayersModel;
   protected readonly objective: Objective;
 
-  constructor(options: TrainerOptions, protected readonly stepper: S) {
+  constructor(
+    options: TrainerOptions,
+    protected readonly stepper: S,
+    private readonly validationBatch: number,
+  ) {
     ({ model: this.model, objective: this.objective } = options);
   }
 
@@ -68,13 +72,12 @@ export abstract class Trainer<S extends Stepper = Stepper> {
     targets: number[],
     random: (layer: string) => Rng,
   ): Promise<BatchResult>;
-  /** Computes loss and metric of images in inference mode: moving averages, no dropout. */
-  abstract validate(
-    images: ImageSource,
-    targets: ArrayLike<number>,
-    rows: Int32Array,
-    signal: AbortSignal,
-  ): Promise<BatchResult>;
+  /** Computes loss and metric of a batch in inference mode: moving averages, no dropout. */
+  protected abstract evaluate(images: Uint8Array, targets: number[]): Promise<BatchResult>;
+  /** Computes the penalties that the losses of `evaluate` lack. */
+  protected penalty(): Promise<number> {
+    return Promise.resolve(0);
+  }
   /** Returns all weights, in the model's order. */
   abstract weights(): Promise<Float32Array[]>;
   abstract setWeights(weights: readonly Float32Array[]): void;
@@ -90,6 +93,30 @@ export abstract class Trainer<S extends Stepper = Stepper> {
   /** Copies the current weights into the model. */
   abstract copyWeightsToModel(): void;
   abstract close(): Promise<void>;
+
+  /** Computes loss and metric of images in inference mode. */
+  async validate(
+    images: ImageSource,
+    targets: ArrayLike<number>,
+    rows: Int32Array,
+    signal: AbortSignal,
+  ): Promise<BatchResult> {
+    const mean = new RunningMean(), size = this.validationBatch;
+    const read = (start: number) => {
+      const batch = rows.subarray(start, start + size);
+      const truth = gatherTargets(targets, batch, this.objective.targets);
+      return { images: readBytes(images, batch), targets: truth, count: batch.length };
+    };
+    let next = read(0);
+    for (let start = 0; start < rows.length; start += size) {
+      const { images, targets, count } = next, running = this.evaluate(images, targets);
+      // Reads the next batch during the computation of this one.
+      if (start + size < rows.length) next = read(start + size);
+      mean.add(await running, count);
+      signal.throwIfAborted();
+    }
+    return { ...mean.result, loss: mean.result.loss + await this.penalty() };
+  }
 
   /** Returns the arrays of a checkpoint: weights, `best`, and the optimizer's state. */
   async save(best: readonly Float32Array[]): Promise<Record<string, Float32Array>> {

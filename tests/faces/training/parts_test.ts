@@ -24,7 +24,7 @@ import { schedules } from "../../../faces/training/schedule.ts";
 import { batchNormWarmupWarning } from "../../../faces/training/train_model.ts";
 import { checkTrainable, forward } from "../../../faces/training/forward.ts";
 import { NpyFile, writeNpy } from "../../../packages/formats/npy.ts";
-import { imagesInMemory, readBatch, readBytes } from "../../../faces/training/image_source.ts";
+import { imagesInMemory, readBytes, toTensor } from "../../../faces/training/image_source.ts";
 import { classification, regression } from "../../../faces/training/objective.ts";
 import { ageClasses, genderClasses, labelOf } from "../../../faces/training/targets.ts";
 
@@ -205,13 +205,13 @@ Deno.test("labelOf() puts people into the report's classes", () => {
   );
 });
 
-Deno.test("readBatch() gives the rows asked for, from 0 to 1", async () => {
+Deno.test("readBytes() and toTensor() give the rows asked for, from 0 to 1", async () => {
   await openBackend("wasm");
   const bytes = Uint8Array.from({ length: 3 * 2 * 2 * 3 }, (_, i) => i);
   bytes[12] = 255;
   const images = imagesInMemory(bytes, 2);
   tf.tidy(() => {
-    const batch = readBatch(images, [2, 1]);
+    const batch = toTensor(readBytes(images, [2, 1]), images.shape);
     assert.deepEqual(batch.shape, [2, 2, 2, 3]);
     closeTo(batch.dataSync().slice(0, 2), [24 / 255, 25 / 255], 1e-7);
     closeTo(batch.dataSync().slice(12, 14), [1, 13 / 255], 1e-7);
