@@ -54,12 +54,11 @@ export function wiringProblems(config: Parts): readonly Problem[] {
 function wireAll(config: Parts): PlannedStage[] {
   const problems: Problem[] = [];
   const byId = new Map(config.stages.map((stage) => [stage.id, stage]));
-  const makers = Map.groupBy(
-    config.stages.flatMap(({ id, stage }) =>
-      Object.keys(stage.outputs).map((output): Edge => ({ stage: id, output }))
-    ),
-    ({ stage, output }) => byId.get(stage)!.stage.outputs[output]!.kind,
+  const edges = config.stages.flatMap(({ id, stage }) =>
+    Object.keys(stage.outputs).map((output): Edge => ({ stage: id, output }))
   );
+  const kindOf = ({ stage, output }: Edge) => byId.get(stage)!.stage.outputs[output]!.kind;
+  const makers = Map.groupBy(edges, kindOf);
   const wiring: Wiring = { ...config, byId, makers, replaced: new Map(), problems };
   for (const stage of config.stages) {
     if (stage.replaces !== undefined && problems.length < MAX_PROBLEMS) replace(stage, wiring);
@@ -68,15 +67,13 @@ function wireAll(config: Parts): PlannedStage[] {
   const planned = config.stages.map((stage): PlannedStage => {
     if (problems.length >= MAX_PROBLEMS) return { ...stage, wires: {}, after: [] };
     const wires: Record<string, Edge | readonly Edge[]> = {};
-    for (const name of Object.keys(stage.inputs)) {
-      if (!Object.hasOwn(stage.stage.inputs, name)) {
-        const known = Object.keys(stage.stage.inputs);
-        problems.push({
-          at: config.source.at(["stages", stage.id, "inputs", name], true),
-          message: `${stage.use} has no input ${quote(name)}.${didYouMean(name, known)} ` +
-            (known.length > 0 ? `It has ${joinWords(known)}.` : "It takes none."),
-        });
-      }
+    const known = Object.keys(stage.stage.inputs);
+    for (const name of Object.keys(stage.inputs).filter((name) => !known.includes(name))) {
+      problems.push({
+        at: config.source.at(["stages", stage.id, "inputs", name], true),
+        message: `${stage.use} has no input ${quote(name)}.${didYouMean(name, known)} ` +
+          (known.length > 0 ? `It has ${joinWords(known)}.` : "It takes none."),
+      });
     }
     for (const [name, wanted] of Object.entries(stage.stage.inputs)) {
       const found = wire(stage, name, wanted, wiring);
@@ -100,9 +97,8 @@ function replace(stage: ConfiguredStage, { byId, source, replaced, problems }: W
     report(`these stages replace each other: ${[id, ...chain].join(" → ")}`);
   } else if (!byId.has(maker!)) {
     const known = [...byId.keys()].filter((other) => other !== id);
-    report(
-      `there is no stage "${maker}".${didYouMean(maker!, known)} There are ${joinWords(known)}.`,
-    );
+    const near = didYouMean(maker!, known);
+    report(`there is no stage "${maker}".${near} There are ${joinWords(known)}.`);
   } else {
     const outputs = Object.entries(byId.get(maker!)!.stage.outputs)
       .filter(([output]) => only === undefined || only === output);
@@ -144,24 +140,28 @@ function wire(
   wanted: Kind | All,
   { source, byId, replaced, problems, ...wiring }: Wiring,
 ): Edge | readonly Edge[] | undefined {
-  const takesAll = "all" in wanted;
-  const { kind } = takesAll ? wanted.all : wanted;
-  const makers = (wiring.makers.get(kind) ?? []).filter((other) => other.stage !== stage.id);
-  const nameOf = ({ stage, output }: Edge) => {
-    const { outputs } = byId.get(stage)!.stage;
-    const same = Object.keys(outputs).filter((other) => outputs[other]!.kind === kind);
-    return outputName({ stage, output }, same.map((output) => ({ stage, output })));
+  const path = ["stages", stage.id];
+  const reportAt = (at: Problem["at"], message: string) => {
+    problems.push({ at, message });
+    return undefined;
   };
-  const isReplaced = !takesAll &&
-    makers.some((other) => replaced.get(`${other.stage}.${other.output}`) === stage.id);
+  const takesAll = "all" in wanted;
+  const { kind, summary } = takesAll ? wanted.all : wanted;
+  const makers = (wiring.makers.get(kind) ?? []).filter((other) => other.stage !== stage.id);
+  const nameOf = (edge: Edge) => {
+    const { outputs } = byId.get(edge.stage)!.stage;
+    const same = Object.keys(outputs).filter((other) => outputs[other]!.kind === kind);
+    return outputName(edge, same.map((output) => ({ stage: edge.stage, output })));
+  };
+  const replacerOf = ({ stage, output }: Edge) => replaced.get(`${stage}.${output}`);
+  const isReplaced = !takesAll && makers.some((other) => replacerOf(other) === stage.id);
   const written = stage.inputs[name] ?? (isReplaced ? stage.replaces : undefined);
   if (written !== undefined) {
     const place = stage.inputs[name] !== undefined ? ["inputs", name] : ["replaces"];
-    const at = source.at(["stages", stage.id, ...place]);
-    const ids = Array.isArray(written) ? written as string[] : [written as string];
+    const report = (message: string) => reportAt(source.at([...path, ...place]), message);
+    const ids = [written].flat();
     if (!takesAll && ids.length !== 1) {
-      problems.push({ at, message: `${stage.use} takes one ${quote(kind)}, got ${ids.length}.` });
-      return undefined;
+      return report(`${stage.use} takes one ${quote(kind)}, got ${ids.length}.`);
     }
     const wires = ids.map((id) => {
       const [maker, output] = id.split(".");
@@ -169,24 +169,17 @@ function wire(
         source.stage === maker && (output === undefined || source.output === output)
       );
       if (found.length > 1 && !takesAll) {
-        const meant = found.map(nameOf);
-        problems.push({
-          at,
-          message: `stage "${maker}" makes more than one ${quote(kind)}. Write ${
-            joinWords(meant, "or")
-          }.`,
-        });
+        const meant = joinWords(found.map(nameOf), "or");
+        report(`stage "${maker}" makes more than one ${quote(kind)}. Write ${meant}.`);
       } else if (found.length === 0) {
         const reason = id === stage.id
           ? "a stage cannot take what it makes itself."
           : byId.has(maker!)
           ? `stage "${id}" makes no ${quote(kind)}.`
           : `there is no stage "${maker}".${didYouMean(maker!, makers.map((made) => made.stage))}`;
-        const names = makers.map(nameOf);
-        const offer = names.length > 0
-          ? ` ${joinWords(names)} ${names.length > 1 ? "make" : "makes"} it.`
-          : "";
-        problems.push({ at, message: `${reason}${offer}` });
+        const makes = makers.length > 1 ? "make" : "makes";
+        const offer = makers.length > 0 ? ` ${joinWords(makers.map(nameOf))} ${makes} it.` : "";
+        report(`${reason}${offer}`);
       }
       return found.length === 1 || takesAll ? found : [];
     });
@@ -194,41 +187,32 @@ function wire(
     return takesAll ? inOrder(wires.flat()) : wires[0]![0];
   }
   if (takesAll && wanted.named) return [];
-  const at = source.at(["stages", stage.id], true);
   // What a stage replaces is not taken from its replacement, or it would wait for itself.
   const free = replaced.size === 0 ? makers : makers.filter((other) => {
-    const by = replaced.get(`${other.stage}.${other.output}`);
+    const by = replacerOf(other);
     return (by === undefined || by === stage.id) && !chainOf(other.stage, byId).has(stage.id);
   });
+  if (takesAll && (free.length > 0 || wanted.orNone)) return inOrder(free);
+  if (free.length === 1) return free[0];
+  const report = (message: string) => reportAt(source.at(path, true), message);
   if (free.length === 0) {
-    if (takesAll && wanted.orNone) return [];
-    problems.push({
-      at,
-      message: `${stage.id} needs ${takesAll ? "at least one " : ""}${quote(kind)} ` +
-        `(${lowerFirst((takesAll ? wanted.all : wanted).summary)}), and no other stage of the ` +
+    return report(
+      `${stage.id} needs ${takesAll ? "at least one " : ""}${quote(kind)} ` +
+        `(${summary.charAt(0).toLowerCase()}${summary.slice(1)}), and no other stage of the ` +
         "pipeline makes it. Add one that does.",
-    });
-    return undefined;
+    );
   }
-  if (takesAll) return inOrder(free);
-  if (free.length > 1) {
-    // A stage that turns the kind into itself (a blur) was most likely added to be taken.
-    const turns = ({ stage }: Edge) => turnedBy(byId.get(stage)!.stage).includes(kind);
-    const meant = free.findLast(turns);
-    const [first, ...others] = free.filter((other) => other !== meant).map(nameOf);
-    const everywhere = meant && others.length === 0 && !byId.get(meant.stage)!.replaces
-      ? `, or for all stages ${meant.stage}: { replaces: ${first} }`
-      : "";
-    problems.push({
-      at,
-      message:
-        `${stage.id} needs one ${quote(kind)}, and ${joinWords(free.map(nameOf))} make one each. ` +
-        `Choose one: ${stage.id}: { inputs: { ${name}: ${nameOf(meant ?? free.at(-1)!)} } }` +
-        everywhere,
-    });
-    return undefined;
-  }
-  return free[0];
+  // A stage that turns the kind into itself (a blur) was most likely added to be taken.
+  const meant = free.findLast((one) => turnedBy(byId.get(one.stage)!.stage).includes(kind));
+  const [first, ...others] = free.filter((other) => other !== meant).map(nameOf);
+  const everywhere = meant && others.length === 0 && !byId.get(meant.stage)!.replaces
+    ? `, or for all stages ${meant.stage}: { replaces: ${first} }`
+    : "";
+  return report(
+    `${stage.id} needs one ${quote(kind)}, and ${joinWords(free.map(nameOf))} make one each. ` +
+      `Choose one: ${stage.id}: { inputs: { ${name}: ${nameOf(meant ?? free.at(-1)!)} } }` +
+      everywhere,
+  );
 }
 
 /** Returns an output as `inputs:` names it: its stage, with its name where the stage makes several. */
@@ -238,24 +222,19 @@ export function outputName({ stage, output }: Edge, others: readonly Edge[]): st
 }
 
 /** Sorts by id, each once. */
-function inOrder(wires: readonly Edge[]): Edge[] {
-  const unique = new Map(wires.map((source) => [`${source.stage}.${source.output}`, source]));
+function inOrder(edges: readonly Edge[]): Edge[] {
+  const unique = new Map(edges.map((edge) => [`${edge.stage}.${edge.output}`, edge]));
   const before = (a: Edge, b: Edge) =>
     a.stage === b.stage ? a.output < b.output : a.stage < b.stage;
   return [...unique.values()].sort((a, b) => before(a, b) ? -1 : 1);
 }
 
-function lowerFirst(text: string): string {
-  return text.charAt(0).toLowerCase() + text.slice(1);
-}
-
 /** Sorts topologically, in the YAML's order where possible. */
 function order(stages: readonly PlannedStage[], config: Parts): PlannedStage[] {
+  const waiting = new Map(stages.map((stage) => [stage.id, stage]));
   const ordered: PlannedStage[] = [];
-  const done = new Set<string>();
-  let waiting = [...stages];
-  while (waiting.length > 0) {
-    const ready = waiting.find((stage) => stage.after.every((id) => done.has(id)));
+  while (waiting.size > 0) {
+    const ready = waiting.values().find(({ after }) => !after.some((id) => waiting.has(id)));
     if (!ready) {
       const cycle = findCycle(waiting);
       throw new ConfigError([{
@@ -265,20 +244,18 @@ function order(stages: readonly PlannedStage[], config: Parts): PlannedStage[] {
       }]);
     }
     ordered.push(ready);
-    done.add(ready.id);
-    waiting = waiting.filter((stage) => stage !== ready);
+    waiting.delete(ready.id);
   }
   return ordered;
 }
 
 /** Returns the ids along a cycle, each before the one that takes from it. */
-function findCycle(waiting: readonly PlannedStage[]): string[] {
-  const byId = new Map(waiting.map((stage) => [stage.id, stage]));
+function findCycle(waiting: ReadonlyMap<string, PlannedStage>): string[] {
   const seen: string[] = [];
-  let id = waiting[0]!.id;
+  let id = [...waiting.keys()][0]!;
   while (!seen.includes(id)) {
     seen.push(id);
-    id = byId.get(id)!.after.find((other) => byId.has(other))!;
+    id = waiting.get(id)!.after.find((other) => waiting.has(other))!;
   }
   return seen.slice(seen.indexOf(id)).reverse();
 }
