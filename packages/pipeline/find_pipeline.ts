@@ -12,28 +12,28 @@ import { displayPath, readTextIfExists } from "./paths.ts";
 export async function findPipeline(name: string, cwd: string, project: string): Promise<string> {
   const path = await fileNamed(name, cwd, project);
   if (path !== undefined) return path;
-  const ending = /\.ya?ml$/.test(name) ? "" : ".yaml";
-  const tried = [...new Set([cwd, project].map((folder) => resolve(folder, name + ending)))];
   const files: string[] = [];
   for (const folder of [project, join(project, "experiments")]) {
-    const names = (await entries(folder)).filter((name) => /\.ya?ml$/.test(name));
+    const names = (await entries(folder)).filter((name) => YAML.test(name));
     files.push(...names.map((name) => displayPath(join(folder, name), project)));
   }
-  const [one, ...others] = await labelled(name, files, project);
-  if (one !== undefined && others.length === 0) return resolve(project, one);
-  const there = files.map((file) => file.replace(/\.ya?ml$/, ""));
-  if (one !== undefined) {
-    const all = [one, ...others].map((file) => `"${typed(file)}"`).sort();
-    const message = `${joinWords(all)} are all called so; write which is meant.`;
-    throw new ConfigError([{ at: { text: name }, message }]);
-  }
-  throw new ConfigError([{
-    at: { text: name },
-    message: `there is no such pipeline.${didYouMean(name, there)} ` +
-      `Looked for ${tried.join(" and ")}. ` +
-      `The project has ${joinWords(there.sort()) || "none"}.`,
-  }]);
+  const found = await labelled(name, files, project);
+  if (found.length === 1) return resolve(project, found[0]!);
+  const all = found.map((file) => `"${typed(file)}"`).sort();
+  const tried = new Set([cwd, project].map((folder) => resolve(folder, name + endingsOf(name)[0])));
+  const there = files.map((file) => file.replace(YAML, ""));
+  const message = all.length > 0
+    ? `${joinWords(all)} are all called so; write which is meant.`
+    : `there is no such pipeline.${didYouMean(name, there)} ` +
+      `Looked for ${[...tried].join(" and ")}. ` +
+      `The project has ${joinWords(there.sort()) || "none"}.`;
+  throw new ConfigError([{ at: { text: name }, message }]);
 }
+
+const YAML = /\.ya?ml$/;
+
+/** Returns the endings that make a file of a name, by precedence. */
+const endingsOf = (name: string) => YAML.test(name) ? [""] : [".yaml", ".yml", ""];
 
 /** Returns the identity of the pipeline whose file a name is; undefined if there is none. */
 export async function identityNamed(
@@ -47,7 +47,7 @@ export async function identityNamed(
 
 async function fileNamed(name: string, cwd: string, project: string) {
   for (const folder of new Set([cwd, project])) {
-    for (const ending of /\.ya?ml$/.test(name) ? [""] : [".yaml", ".yml", ""]) {
+    for (const ending of endingsOf(name)) {
       const path = resolve(folder, name + ending);
       const info = await Deno.stat(path).catch(() => undefined);
       if (info?.isFile) return path;
@@ -57,15 +57,11 @@ async function fileNamed(name: string, cwd: string, project: string) {
 }
 
 /** Returns files whose pipelines have a name as label, or had it in earlier versions. */
-async function labelled(
-  name: string,
-  files: readonly string[],
-  project: string,
-): Promise<string[]> {
-  const says = await Promise.all(files.map(async (file) => {
+async function labelled(name: string, files: readonly string[], project: string) {
+  const matches = await Promise.all(files.map(async (file) => {
     if (formerName(file) === name) return true;
     const text = await readTextIfExists(join(project, file)) ?? "";
     return text.match(/^name:\s*["']?([\w.-]+)["']?\s*(#.*)?$/m)?.[1] === name;
   }));
-  return files.filter((_, i) => says[i]);
+  return files.filter((_, i) => matches[i]);
 }

@@ -279,16 +279,13 @@ export function descendants(plan: Plan, id: string): Set<string> {
 }
 
 /** Returns the stages as a Mermaid flowchart. */
-export function mermaid(plan: Plan): string {
-  const lines = ["flowchart LR"];
-  for (const { id, use, stage } of plan.stages) {
+export function mermaid({ stages }: Plan): string {
+  const boxes = stages.map(({ id, use, stage }) => {
     const label = id === use ? id : `${id}<br/><small>${use}</small>`;
-    lines.push(stage.service ? `  ${id}(["${label}"])` : `  ${id}["${label}"]`);
-  }
-  for (const { id, wires } of plan.stages) {
-    for (const source of Object.values(wires).flat()) {
-      lines.push(`  ${source.stage} -- ${source.output} --> ${id}`);
-    }
-  }
-  return lines.join("\n");
+    return stage.service ? `  ${id}(["${label}"])` : `  ${id}["${label}"]`;
+  });
+  const arrows = stages.flatMap(({ id, wires }) =>
+    Object.values(wires).flat().map((wire) => `  ${wire.stage} -- ${wire.output} --> ${id}`)
+  );
+  return ["flowchart LR", ...boxes, ...arrows].join("\n");
 }

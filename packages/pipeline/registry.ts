@@ -8,22 +8,12 @@ export interface LazyStage {
   readonly name: string;
   /** URL of the module; the result of the stage depends on it and on all it imports. */
   readonly module: string;
-  /** Default: false. */
+  /** True if a plugin has it: errors then report their place in the module. Default: false */
   readonly plugin?: boolean;
   /** Granted rights, if it is of a third-party plugin. */
   readonly rights?: readonly string[];
   load(): Promise<{ default: Stage }>;
 }
-
-interface RegisteredStage {
-  readonly stage: Stage;
-  readonly module: string;
-  /** True if a plugin has it: errors then report their place in the module. */
-  readonly plugin: boolean;
-  readonly rights?: readonly string[];
-}
-
-type Named = Pick<LazyStage, "name" | "module">;
 
 export class Registry {
   #sources = new Map<string, LazyStage>();
@@ -49,7 +39,7 @@ export class Registry {
     return this;
   }
 
-  #check(kind: string, { name, module }: Named, other: Named | undefined): void {
+  #check(kind: string, { name, module }: LazyStage | Extension, other?: LazyStage | Extension) {
     const why = this.#frozen
       ? `of ${module}: stages and plugins are registered before the run starts.`
       : other && `of ${module}: ${other.module} has that name already. Rename one of them.`;
@@ -74,17 +64,17 @@ export class Registry {
   }
 
   /** Loads a stage. Throws when the name is unknown or its module does not hold that stage. */
-  async get(name: string): Promise<RegisteredStage> {
+  async get(name: string): Promise<Omit<LazyStage, "name" | "load"> & { readonly stage: Stage }> {
     const source = this.#sources.get(name);
     if (!source) throw new Error(this.unknown(name));
+    const { module, plugin, rights } = source;
     const { default: stage } = await source.load();
     if (stage?.name !== name) {
       throw new Error(
-        `${source.module} is registered as stage "${name}", but its default export is ` +
+        `${module} is registered as stage "${name}", but its default export is ` +
           `${stage?.name ? `stage "${stage.name}"` : "not a stage (use defineStage)"}.`,
       );
     }
-    const { module, plugin = false, rights } = source;
     if (this.#extensions.length === 0) return { stage, module, plugin, rights };
     const params = addChoices(stage.params, this.#extensions);
     return { stage: Object.freeze({ ...stage, params }), module, plugin, rights };

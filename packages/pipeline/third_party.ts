@@ -25,7 +25,7 @@ import {
   type PluginProcess,
   type Sandbox,
 } from "./sandbox.ts";
-import type { Artifact, Lineage, Stage, StageContext } from "./stage.ts";
+import type { Stage, StageContext } from "./stage.ts";
 import { metricsSchema } from "./stage_record.ts";
 import { readState, writeState } from "./state.ts";
 
@@ -39,16 +39,14 @@ export type Call =
       | { readonly external: { artifacts: string } }
       | { readonly check: { artifacts: string } }
       | {
-        readonly run: {
-          readonly inputs: Readonly<Record<string, Artifact | readonly Artifact[]>>;
-          readonly context: Pick<StageContext, "id" | "outputs" | "scratch"> & {
-            readonly seed?: number;
-            readonly compute?: string;
-            readonly lineage?: Lineage;
-          };
-        };
+        readonly run: { readonly inputs: Parameters<Stage["run"]>[0]; readonly context: Context };
       }
     );
+
+/** The part of a stage's context that is data, as far as the stage declares it. */
+type Context =
+  & Pick<StageContext, "id" | "outputs" | "scratch">
+  & Partial<Pick<StageContext, "seed" | "compute" | "lineage">>;
 
 /** Minutes that reading declarations may take. */
 const MAX_MINUTES = 1;
@@ -118,13 +116,10 @@ export async function loadThirdParty(given: Omit<Sandbox, "modules">): Promise<P
   } catch (cause) {
     const { state } = await Deno.permissions.query({ name: "run" });
     if (state === "granted") throw cause;
-    throw new Error(
-      `plugin "${
-        nameOf(given.specifier)
-      }" is read by a process, which this command may not start. ` +
-        "Run the pipeline with --dry-run once",
-      { cause },
-    );
+    const message =
+      `plugin "${nameOf(given.specifier)}" is read by a process, which this command ` +
+      "may not start. Run the pipeline with --dry-run once";
+    throw new Error(message, { cause });
   }
 }
 
@@ -133,11 +128,8 @@ async function load(given: Omit<Sandbox, "modules">): Promise<Plugin> {
   await refuseSharedFolder(specifier, project);
   const before = await contentOf(specifier, project);
   const sandbox = { ...given, modules: before.files };
-  const file = join(
-    project,
-    "artifacts/.cache/plugins",
-    `${sha256(specifier).slice(0, 16)}.json`,
-  );
+  const name = `${sha256(specifier).slice(0, 16)}.json`;
+  const file = join(project, "artifacts/.cache/plugins", name);
   const { value } = await readState<z.output<typeof cacheSchema>>(file, { shape: cacheSchema });
   let declarations = value?.key === before.key ? value.declarations : undefined;
   if (!declarations) {
@@ -184,10 +176,7 @@ async function refuseSharedFolder(specifier: string, project: string): Promise<v
 }
 
 /** Returns a hash of a module's code, and the files of the project that are part of it. */
-async function contentOf(
-  specifier: string,
-  project: string,
-): Promise<{ key: string; files: string[]; packages: readonly string[] }> {
+async function contentOf(specifier: string, project: string) {
   const imports = await ImportMap.read(project);
   const cache = join(project, "artifacts", ".cache", "plugin_modules.json");
   const hasher = new ModuleHasher(project, cache, imports);
@@ -219,9 +208,9 @@ function stageOf(declared: Declarations["stages"][number], sandbox: Sandbox): St
   const { name, seeded, compute, external, check, params: schema, ...rest } = declared;
   const call = async <T>(schema: z.ZodType<T>, task: Call): Promise<T> =>
     validated(schema, await callPlugin(sandbox, task), sandbox.specifier);
-  return Object.freeze({
-    ...rest as Pick<Stage, "summary" | "inputs" | "outputs" | "ignoreInCacheKey" | "lineage">,
-    ...{ name, service: declared.service, bounded: true, params: toZod(schema) },
+  const stage = {
+    ...rest as Pick<Stage, "summary" | "inputs" | "outputs" | "ignoreInCacheKey">,
+    ...{ name, lineage: rest.lineage, service: rest.service, bounded: true, params: toZod(schema) },
     ...{ seeded: () => seeded, canBeSeeded: seeded, compute: () => compute },
     external: async (params: unknown, place = { artifacts: "" }) =>
       external
@@ -231,46 +220,29 @@ function stageOf(declared: Declarations["stages"][number], sandbox: Sandbox): St
       check: (params: unknown, place: { artifacts: string }) =>
         call(problemsSchema, { stage: name, params, check: place }),
     }),
-    run: runner(declared, sandbox),
-  });
+  };
+  return Object.freeze({ ...stage, run: runner(stage, sandbox) });
 }
 
 /** Returns a stage that runs as a whole in a process, since definitions of plugins take part. */
 export function inProcess(stage: Stage, extensions: readonly Extension[], module: string): Stage {
-  const [first, ...others] = sandboxesOf(extensions);
+  const sandboxes = extensions.flatMap(({ definition }) => definition?.sandbox ?? []);
+  const [first, second] = new Map(sandboxes.map((one) => [one.specifier, one])).values();
   if (!first) return stage;
-  if (others.length > 0) {
+  if (second) {
     throw new Error(
       `it takes from two third-party plugins, "${first.specifier}" and ` +
-        `"${others[0]!.specifier}", which would share their rights. Use one at a time`,
+        `"${second.specifier}", which would share their rights. Use one at a time`,
     );
   }
   const plugins = [...new Set(extensions.map(({ module }) => module))]
     .filter((one) => one !== first.specifier);
   const options = async (): Promise<CallOptions> => {
-    const graphs = await Promise.all(
-      [module, ...plugins].map((one) => contentOf(one, first.project)),
-    );
-    const files = graphs.flatMap(({ files }) => files);
+    const contents = [module, ...plugins].map((one) => contentOf(one, first.project));
+    const files = (await Promise.all(contents)).flatMap(({ files }) => files);
     return { plugins, env: ENV, read: [...files, await packagesFolder()] };
   };
-  const run = (...[inputs, params, context]: Parameters<Stage["run"]>) =>
-    options().then((more) =>
-      runner(
-        {
-          ...{ name: stage.name, lineage: stage.lineage, service: stage.service },
-          ...{ seeded: stage.seeded(params), compute: stage.compute(params) },
-        },
-        first,
-        more,
-      )(inputs, params, context)
-    );
-  return Object.freeze({ ...stage, bounded: true, run });
-}
-
-function sandboxesOf(extensions: readonly Extension[]): Sandbox[] {
-  const all = extensions.flatMap(({ definition }) => definition?.sandbox ?? []);
-  return [...new Map(all.map((one) => [one.specifier, one])).values()];
+  return Object.freeze({ ...stage, bounded: true, run: runner(stage, first, options) });
 }
 
 /** Returns a stage that runs here, whose calls of plugins' functions go to a process of each. */
@@ -314,14 +286,12 @@ const ENV = ["CORES"];
 
 /** Returns a function that runs a stage in a process. */
 function runner(
-  { name, seeded, compute, lineage, service }: Pick<
-    Declarations["stages"][number],
-    "name" | "seeded" | "compute" | "lineage" | "service"
-  >,
+  stage: Pick<Stage, "name" | "seeded" | "compute" | "lineage" | "service">,
   sandbox: Sandbox,
-  more: CallOptions = {},
+  options = (): Promise<CallOptions> => Promise.resolve({}),
 ): Stage["run"] {
   return async (inputs, params, context) => {
+    const more = await options(), compute = stage.compute(params);
     const { id, outputs, scratch, signal, progress } = context;
     let lines = 0;
     const onEvent = (event: unknown) => {
@@ -329,25 +299,19 @@ function runner(
       if (message[0] === "start") progress.start(message[1], message[2], message[3]);
       else if (message[0] === "advance") progress.advance(message[1], message[2] || undefined);
       else if (++lines <= MAX_LINES) context[message[0]](message[1]);
-      else {
-        const name = nameOf(sandbox.specifier);
-        throw new Error(`plugin "${name}" logs more than ${MAX_LINES} lines`);
-      }
+      else {throw new Error(
+          `plugin "${nameOf(sandbox.specifier)}" logs more than ${MAX_LINES} lines`,
+        );}
     };
-    const task: Call = {
-      ...{ stage: name, params },
-      run: {
-        inputs,
-        context: {
-          ...{ id, outputs, scratch },
-          ...(seeded && { seed: context.seed }),
-          ...(compute && { compute: context.compute }),
-          ...(lineage && { lineage: context.lineage }),
-        },
-      },
+    const declared: Context = {
+      ...{ id, outputs, scratch },
+      ...(stage.seeded(params) && { seed: context.seed }),
+      ...(compute && { compute: context.compute }),
+      ...(stage.lineage && { lineage: context.lineage }),
     };
+    const task: Call = { stage: stage.name, params, run: { inputs, context: declared } };
     const answer = await callPlugin(sandbox, task, {
-      ...{ ...more, signal, endless: service, onEvent },
+      ...{ ...more, signal, endless: stage.service, onEvent },
       gpu: compute && context.compute === "webgpu",
       read: [...Object.values(inputs).flat().map(({ path }) => path), ...more.read ?? []],
       write: [...Object.values(outputs), scratch],

@@ -80,7 +80,7 @@ export async function readStage(
     const hint = named ? "" : ` To name a stage freely, name it: ${id}: { use: ... }.`;
     return report(named ? [...path, "use"] : path, registry.unknown(use) + hint, !named);
   }
-  const { stage, module, plugin, rights: own } = await registry.get(use);
+  const { stage, module, plugin = false, rights: own } = await registry.get(use);
   const checked = inputsSchema.safeParse(inputs);
   if (!checked.success) {
     return report([...path, "inputs"], "expected input: stage id, as in inputs: { images: blur }");
