@@ -133,7 +133,10 @@ export function withAliases<P extends z.ZodObject>(params: P, aliases: Aliases):
   return params.overwrite((values) => {
     const result = structuredClone(values) as Values;
     for (const [name, place] of Object.entries(aliases)) {
-      move(result, place.split("."), name.split("."));
+      const value = take(result, place.split("."));
+      if (value === undefined) continue;
+      const path = name.split("."), key = path.pop()!;
+      path.reduce((map, part) => (map[part] ??= {}) as Values, result)[key] = value;
     }
     return result as typeof values;
   }).meta({ aliases });
@@ -141,23 +144,17 @@ export function withAliases<P extends z.ZodObject>(params: P, aliases: Aliases):
 
 type Values = Record<string, unknown>;
 
-/** Moves a value, if there is one, and removes what it leaves empty. */
-function move(values: Values, from: readonly string[], to: readonly string[]): void {
-  const maps = from.slice(0, -1).reduce<Values[]>((path, key) => {
-    const next = path.at(-1)![key];
-    return [...path, typeof next === "object" && next !== null ? next as Values : {}];
-  }, [values]);
-  const value = maps.at(-1)![from.at(-1)!];
-  if (value !== undefined) {
-    delete maps.at(-1)![from.at(-1)!];
-    const into = to.slice(0, -1).reduce((map, key) => (map[key] ??= {}) as Values, values);
-    into[to.at(-1)!] = value;
+/** Takes a value out of maps, and removes what it leaves empty. @returns undefined if there is none */
+function take(values: Values, [key, ...path]: readonly string[]): unknown {
+  const inner = values[key!];
+  if (path.length === 0) {
+    if (inner !== undefined) delete values[key!];
+    return inner;
   }
-  for (let depth = maps.length - 1; depth > 0; depth--) {
-    const map = maps[depth], parent = maps[depth - 1], key = from[depth - 1];
-    if (parent[key] !== map) continue;
-    const [first, ...others] = Object.keys(map);
-    if (first === undefined) delete parent[key];
-    else if (first === "use" && others.length === 0) parent[key] = map.use;
-  }
+  if (typeof inner !== "object" || inner === null) return undefined;
+  const map = inner as Values, value = take(map, path);
+  const [first, ...others] = Object.keys(map);
+  if (first === undefined) delete values[key!];
+  else if (first === "use" && others.length === 0) values[key!] = map.use;
+  return value;
 }

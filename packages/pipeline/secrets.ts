@@ -46,9 +46,8 @@ export function withoutSecrets<T>(value: T): T {
     }
     if (Array.isArray(inner)) return inner.map(hide);
     if (typeof inner !== "object" || inner === null) return inner;
-    return Object.fromEntries(
-      Object.entries(inner).map(([key, part]) => [hideSecrets(key), hide(part)]),
-    );
+    const parts = Object.entries(inner).map(([key, part]) => [hideSecrets(key), hide(part)]);
+    return Object.fromEntries(parts);
   };
   return hide(value) as T;
 }

@@ -11,28 +11,23 @@ import type { ResolvedBackend, RunContext } from "../run/run_context.ts";
 import { WAITS } from "../run/run_report.ts";
 import type { StageRecord } from "../stage_record.ts";
 
-/** Facts that are known only while stages run. */
-export interface RuntimeFacts {
-  /** Returns the digest of an input. */
-  digest(wire: Edge): string;
-  /** Returns the fingerprint of an earlier stage. */
-  fingerprintOf(id: string): string;
-  /** Called only for a stage that computes. */
-  backend(): Promise<ResolvedBackend>;
-}
-
 /** Returns the URLs of a stage's module and of the plugins that its parameters name. */
 export function modulesOf({ module, extensions }: PlannedStage): string[] {
   return [module, ...extensions.map((extension) => extension.module)];
 }
 
+/** @param facts known only while stages run; `backend()` is called only for a stage that computes */
 export async function cacheKeyInputsOf(
   stage: PlannedStage,
   plan: Plan,
   { moduleHasher, denoLock, excludedFolders, store, reporter }:
     & Pick<RunContext, "moduleHasher" | "denoLock" | "excludedFolders">
     & Partial<Pick<RunContext, "store" | "reporter">>,
-  { digest, fingerprintOf, backend }: RuntimeFacts,
+  facts: {
+    digest(input: Edge): string;
+    fingerprintOf(id: string): string;
+    backend(): Promise<ResolvedBackend>;
+  },
 ): Promise<CacheKeyInputs> {
   const located = mapPaths(
     stage.params,
@@ -58,14 +53,13 @@ export async function cacheKeyInputsOf(
     }
   };
   const inputs = Object.fromEntries(
-    Object.entries(stage.wires).map(([name, wired]) => [
-      name,
-      Array.isArray(wired)
-        ? Object.fromEntries(
-          (wired as Edge[]).map((source, _, all) => [outputName(source, all), digest(source)]),
-        )
-        : digest(wired as Edge),
-    ]),
+    Object.entries(stage.wires).map(([name, wired]) => {
+      if ("stage" in wired) return [name, facts.digest(wired)];
+      return [
+        name,
+        Object.fromEntries(wired.map((one) => [outputName(one, wired), facts.digest(one)])),
+      ];
+    }),
   );
   const graphs = await Promise.all(
     modulesOf(stage).map((module) => moduleHasher.graph(module, excludedFolders)),
@@ -76,7 +70,7 @@ export async function cacheKeyInputsOf(
     params,
     inputs,
     ...stage.stage.seeded(stage.params) && { seed: stage.seed ?? plan.seed },
-    ...stage.stage.compute(stage.params) && { compute: (await backend()).backend },
+    ...stage.stage.compute(stage.params) && { compute: (await facts.backend()).backend },
     modules: Object.assign({}, ...graphs.map((graph) => graph.modules)),
     packages: denoLock.versions([...packages].map((name) => moduleHasher.imports.mapped(name))),
     external: await external(),
@@ -85,7 +79,7 @@ export async function cacheKeyInputsOf(
       file: plan.identity,
       lineage: Object.fromEntries(
         [...ancestors(plan, stage.id)].filter((id) => id !== stage.id).sort()
-          .map((id) => [id, fingerprintOf(id)]),
+          .map((id) => [id, facts.fingerprintOf(id)]),
       ),
     },
   };

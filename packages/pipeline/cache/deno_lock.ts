@@ -42,10 +42,7 @@ export class DenoLock {
         plain!.match(/^((@[^/]+\/[^@/]+|[^@/]+)(?:@([^/]+))?)/) ?? [];
       const version = this.#lock.specifiers?.[`${registry}:${id}`] ?? wanted;
       const below = this.#closure(`${name}@${version}`);
-      return [
-        name,
-        below === "" ? version.split("_")[0]! : `${version.split("_")[0]} (with ${below})`,
-      ];
+      return [name, `${version.split("_")[0]}${below && ` (with ${below})`}`];
     }));
   }
 
@@ -53,21 +50,17 @@ export class DenoLock {
   #closure(key: string): string {
     const known = this.#closures.get(key);
     if (known !== undefined) return known;
-    const found = new Set<string>();
-    const queue = [key];
-    for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
-      const entry = this.#packages[next];
-      for (const name of [...entry?.dependencies ?? [], ...entry?.optionalDependencies ?? []]) {
-        const full = this.#fullKey(name);
-        if (!found.has(full)) {
-          found.add(full);
-          queue.push(full);
-        }
-      }
-    }
+    const found = new Set(this.#needsOf(key));
+    // A loop over a set goes on to what is added meanwhile.
+    for (const next of found) this.#needsOf(next).forEach((name) => found.add(name));
     const hash = found.size === 0 ? "" : sha256([...found].sort().join("\n")).slice(0, 8);
     this.#closures.set(key, hash);
     return hash;
+  }
+
+  #needsOf(key: string): string[] {
+    const { dependencies = [], optionalDependencies = [] } = this.#packages[key] ?? {};
+    return [...dependencies, ...optionalDependencies].map((name) => this.#fullKey(name));
   }
 
   /** The lock names a dependency without its version where only one version is there. */

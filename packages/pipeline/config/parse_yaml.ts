@@ -1,7 +1,6 @@
 /** Text of YAML → its values and their places. Loaded only for a text that is not kept parsed. */
 import {
   type Alias,
-  type Document,
   isAlias,
   isMap,
   isNode,
@@ -20,17 +19,12 @@ import { locate, nameOf, type ParsedYaml, type Place } from "./yaml_file.ts";
 /** Largest number of values in a file once its aliases are resolved. */
 const MAX_VALUES = 100_000;
 
-/** A YAML document, its aliases checked. */
-interface Parsed {
-  readonly document: Document.Parsed;
-  readonly targets: ReadonlyMap<Alias, Node>;
-  /** Every error with its offset in the text; without any, `value` is valid. */
-  readonly mistakes: readonly { readonly at: number; readonly message: string }[];
-  readonly value: unknown;
-}
-
-/** Parses YAML 1.2 with merge keys (`<<`). Never throws: errors are listed with their offsets. */
-export function parseYaml(text: string): Parsed {
+/**
+ * Parses YAML 1.2 with merge keys (`<<`). Never throws.
+ * @returns `targets`: alias → the node that it stands for; `mistakes`: every error with its offset in
+ *   the text; without any, `value` is valid
+ */
+export function parseYaml(text: string) {
   // The parser's own search for duplicate keys is quadratic.
   const options = { prettyErrors: false, merge: true, uniqueKeys: false };
   const document = parseDocument(text, options);

@@ -29,6 +29,8 @@ const keptSchema = z.object({
   places: z.record(z.string(), z.tuple([z.number(), z.number()])),
 });
 
+type Kept = z.output<typeof keptSchema>;
+
 export function nameOf(path: Path): string {
   return JSON.stringify(path.map(String));
 }
@@ -109,8 +111,6 @@ export class YamlFile {
     }
   }
 }
-
-type Kept = ParsedYaml & { readonly text: string };
 
 function fileOf(path: string, cache: string): string {
   return join(cache, `yaml-${sha256(path).slice(0, 16)}.json`);
