@@ -144,10 +144,8 @@ export class ArtifactStore {
    */
   async currentOf(pipeline: string, former?: string): Promise<Used> {
     const { value, problem } = await this.readUsed(pipeline);
-    if (!value && problem === undefined && former !== undefined) {
-      return await this.currentOf(former);
-    }
-    return value ?? {};
+    if (value || problem !== undefined || former === undefined) return value ?? {};
+    return await this.currentOf(former);
   }
 
   /** Reads the same from its file, with the problem of a damaged one. */
@@ -267,8 +265,9 @@ export class ArtifactStore {
     for (const use of (await entries(this.folder)).sort()) {
       if (use.startsWith(".") || use === "runs") continue;
       const names = await entries(join(this.folder, use)).catch(() => []);
-      for (const name of names.filter((name) => /^[0-9a-f]{16}$/.test(name)).sort()) {
-        places.push({ use, fingerprint: name, path: join(this.folder, use, name) });
+      const prints = names.filter((name) => /^[0-9a-f]{16}$/.test(name)).sort();
+      for (const fingerprint of prints) {
+        places.push({ use, fingerprint, path: this.pathOf(use, fingerprint) });
       }
     }
     return places;

@@ -1,6 +1,6 @@
 /** Digests of files outside of the project, remembered by path, size and dates. */
 import { createHash } from "node:crypto";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { z } from "zod";
 import { digestFile } from "./digest.ts";
 import { ensureFolder } from "./durable.ts";
@@ -33,13 +33,13 @@ export async function contentDigest(paths: readonly string[], artifacts: string)
     stamp.update(`${path}\0${[size, ...times, ino]}\0`);
     latest = Math.max(latest, ...times);
   }
-  const key = stamp.digest("hex"),
-    cache = join(artifacts, ".cache"),
-    file = join(cache, "contents.json");
-  const read = async () =>
-    artifacts === ""
+  const key = stamp.digest("hex"), file = join(artifacts, ".cache", "contents.json");
+  const read = async () => {
+    const { value } = artifacts === ""
       ? {}
-      : (await readState<z.output<typeof shape>>(file, { shape })).value?.digests ?? {};
+      : await readState<z.output<typeof shape>>(file, { shape });
+    return value?.digests ?? {};
+  };
   const known = (await read())[key];
   if (known !== undefined) return known;
   const began = Date.now(), content = createHash("sha256");
@@ -52,7 +52,9 @@ export async function contentDigest(paths: readonly string[], artifacts: string)
   if (artifacts !== "" && began - latest > MTIME_RESOLUTION_MS) {
     const digests = Object.entries({ ...await read(), [key]: digest }).slice(-MAX_DIGESTS);
     // A read-only folder or a full disk: the next run reads the files again.
-    await ensureFolder(cache).then(() => writeState(file, { digests: Object.fromEntries(digests) }))
+    await ensureFolder(dirname(file)).then(() =>
+      writeState(file, { digests: Object.fromEntries(digests) })
+    )
       .catch(() => {});
   }
   return digest;

@@ -141,8 +141,8 @@ function decodeUrl(text: string): string {
 export function formatErrorWithStack(error: unknown): string {
   const mistake = error instanceof TypeError || error instanceof ReferenceError ||
     error instanceof RangeError;
-  const stack = mistake
-    ? `\n${hideSecrets(error.stack?.split("\n").slice(1).join("\n") ?? "")}`
-    : "";
-  return formatError(error) + stack;
+  if (!mistake) return formatError(error);
+  return `${formatError(error)}\n${
+    hideSecrets(error.stack?.split("\n").slice(1).join("\n") ?? "")
+  }`;
 }

@@ -25,7 +25,6 @@ export interface Plan extends Omit<Config, "stages"> {
 /** The part of a config that wiring needs. */
 type Parts = Pick<Config, "stages" | "source">;
 
-/** State of wiring. */
 interface Wiring extends Parts {
   readonly byId: ReadonlyMap<string, ConfiguredStage>;
   /** Kind → outputs of that kind, in the order of the stages. */
@@ -236,12 +235,10 @@ function order(stages: readonly PlannedStage[], config: Parts): PlannedStage[] {
   while (waiting.size > 0) {
     const ready = waiting.values().find(({ after }) => !after.some((id) => waiting.has(id)));
     if (!ready) {
-      const cycle = findCycle(waiting);
-      throw new ConfigError([{
-        at: config.source.at(["stages", cycle[0]!], true),
-        message: `these stages wait for each other: ${[...cycle, cycle[0]].join(" → ")}. ` +
-          "Change the inputs of one of them.",
-      }]);
+      const cycle = findCycle(waiting), at = config.source.at(["stages", cycle[0]!], true);
+      const message = `these stages wait for each other: ${[...cycle, cycle[0]].join(" → ")}. ` +
+        "Change the inputs of one of them.";
+      throw new ConfigError([{ at, message }]);
     }
     ordered.push(ready);
     waiting.delete(ready.id);

@@ -22,7 +22,6 @@ export interface State<T> {
   readonly text?: string;
 }
 
-/** Schemas of a state. */
 interface Form {
   /** For a file with a checksum; further fields are kept. */
   readonly shape: z.ZodType;

@@ -29,7 +29,6 @@ import type { Stage, StageContext } from "./stage.ts";
 import { metricsSchema } from "./stage_record.ts";
 import { readState, writeState } from "./state.ts";
 
-/** A call of the process. */
 export type Call =
   | { readonly declare: true }
   /** With its arguments as bytes; `of`: the options of its `open()`, whose result has the method. */
@@ -284,7 +283,6 @@ export async function callDefinition(
 /** Environment variables that built-in stages read. */
 const ENV = ["CORES"];
 
-/** Returns a function that runs a stage in a process. */
 function runner(
   stage: Pick<Stage, "name" | "seeded" | "compute" | "lineage" | "service">,
   sandbox: Sandbox,

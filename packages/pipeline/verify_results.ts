@@ -24,16 +24,13 @@ export async function verifyResult(
   onBytes: (bytes: number) => void = () => {},
 ): Promise<VerifyResult> {
   const { value: record, problem = "record.json is missing", newer } = await readRecord(path);
-  const none = { problems: [], strangers: [], bytes: 0 };
-  if (newer) return { ...none, newer: problem };
-  if (!record) return { ...none, problems: [problem] };
-  const here = record.dependencies.use === use && record.fingerprint.startsWith(fingerprint);
-  const problems = [
-    ...(record.damage === undefined ? [] : [record.damage]),
-    ...(here ? [] : ["record.json is that of another result"]),
-  ];
-  const strangers: string[] = [];
+  const problems: string[] = [], strangers: string[] = [];
   let bytes = 0;
+  if (newer) return { problems, strangers, bytes, newer: problem };
+  if (!record) return { problems: [problem], strangers, bytes };
+  const here = record.dependencies.use === use && record.fingerprint.startsWith(fingerprint);
+  if (record.damage !== undefined) problems.push(record.damage);
+  if (!here) problems.push("record.json is that of another result");
   for (const [output, { files }] of Object.entries(record.outputs)) {
     const folder = join(path, output);
     const there = await listFiles(folder).catch((): string[] => []);

@@ -79,11 +79,9 @@ export class ConfigSource {
     const inStages = !["stages", "bullmq"].includes(path[0]!) &&
       (path.length > 1 || known.includes(path[0]!));
     if (inStages && !known.includes(path[0]!)) {
-      throw new ConfigError([{
-        at: override.keyAt ?? at,
-        message: `${this.file} has no stage "${path[0]}".${didYouMean(path[0]!, known)} ` +
-          `It has ${joinWords(known) || "none"}.`,
-      }]);
+      const message = `${this.file} has no stage "${path[0]}".${didYouMean(path[0]!, known)} ` +
+        `It has ${joinWords(known) || "none"}.`;
+      throw new ConfigError([{ at: override.keyAt ?? at, message }]);
     }
     this.overrides.push({ ...override, path: inStages ? ["stages", ...path] : path });
     let target = inStages ? stages! : this.values;
