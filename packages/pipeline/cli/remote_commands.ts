@@ -27,7 +27,6 @@ interface Sharing {
   readonly store: ArtifactStore;
   readonly history: History;
   readonly remote: RemoteResults;
-  readonly signal: AbortSignal;
 }
 
 /** Opens the remote, runs the command and returns its exit code. */
@@ -44,7 +43,7 @@ async function sharing(
   const waiting = () => call.reporter.log("results are being removed; waiting");
   try {
     using _held = await store.lockShared(waiting, signal);
-    return await command({ store, history, remote, signal }) ? EXIT.ok : EXIT.failed;
+    return await command({ store, history, remote }) ? EXIT.ok : EXIT.failed;
   } catch (error) {
     if (signal.aborted) return EXIT.interrupted;
     if (error instanceof UsageError) throw error;
@@ -91,7 +90,7 @@ function resultsOf({ stages }: RunRecord) {
 async function each(
   { reporter }: CommandContext,
   run: RunRecord,
-  signal: AbortSignal,
+  { signal }: RemoteResults,
   copy: (
     result: ReturnType<typeof resultsOf>[0],
     start: (record: StageRecord) => (bytes: number) => void,
@@ -121,12 +120,12 @@ async function each(
 export async function push(call: CommandContext): Promise<number> {
   const { log } = call.reporter;
   const run = await runNamed(call, await new History(artifactsOf(call)).list());
-  return await sharing(call, nameOf(run), async ({ store, history, remote, signal }) => {
-    const ok = await each(call, run, signal, async ({ use, fingerprint }, start) => {
+  return await sharing(call, nameOf(run), async ({ store, history, remote }) => {
+    const ok = await each(call, run, remote, async ({ use, fingerprint }, start) => {
       const { record, damage = "it is gone" } = await store.find(use, fingerprint);
       if (!record) throw new Error(`its result cannot be pushed: ${damage}`);
       const place = store.pathOf(use, fingerprint);
-      const { other, made } = await remote.push(record, place, { signal, onBytes: start(record) });
+      const { other, made } = await remote.push(record, place, start(record));
       if (!other) return made ? formatBytes(bytesOf(record)) : "was there";
       const maker = madeElsewhere(other) ?? "made by this kind of machine";
       return `another result of the same inputs is there and stays (${maker}); yours stays here`;
@@ -161,16 +160,16 @@ export async function pull(call: CommandContext): Promise<number> {
   // The YAML of a name has its remote; an id is at that of pipeline.yaml.
   const [name = "pipeline"] = call.names;
   const known = await identityNamed(name, invocationDir(), call.project);
-  return await sharing(call, known ?? "pipeline", async ({ store, history, remote, signal }) => {
+  return await sharing(call, known ?? "pipeline", async ({ store, history, remote }) => {
     const { runs, files } = await runsAt(remote, log);
     const run = await runNamed(call, runs, `deno task remote status --remote ${remote.place.url}`);
     const records = new Map<string, StageRecord>();
-    const ok = await each(call, run, signal, async ({ id, use, fingerprint }, start) => {
+    const ok = await each(call, run, remote, async ({ id, use, fingerprint }, start) => {
       const { record } = await store.find(use, fingerprint);
       const found = record ?? await remote.find(use, fingerprint);
       if (!found) throw new Error(`${remote.place.url} does not have its result`);
       const waiting = () => log(`  ${id}: another run is making this; waiting for it`);
-      if (!record) await remote.pull(found, store, { waiting, signal, onBytes: start(found) });
+      if (!record) await remote.pull(found, store, waiting, start(found));
       records.set(id, found);
       const origin = madeElsewhere(found);
       const text = record ? "was here" : formatBytes(bytesOf(found));

@@ -47,7 +47,11 @@ interface ResultFile {
 export class RemoteResults {
   readonly place: Place;
 
-  constructor(settings: RemoteSettings, signal: AbortSignal, patience?: Partial<Patience>) {
+  constructor(
+    settings: RemoteSettings,
+    readonly signal: AbortSignal,
+    patience?: Partial<Patience>,
+  ) {
     this.place = openPlace(settings, signal, patience);
   }
 
@@ -69,56 +73,50 @@ export class RemoteResults {
   async pull(
     record: StageRecord,
     store: ArtifactStore,
-    { waiting, signal, onBytes }: {
-      waiting: () => void;
-      signal: AbortSignal;
-      onBytes: (bytes: number) => void;
-    },
+    waiting: () => void,
+    onBytes: (bytes: number) => void,
   ): Promise<StageRecord> {
-    return await store.adopt(
-      record,
-      async (folders, scratch) => {
-        await ensureFolder(scratch);
-        const files = filesOf(record);
-        const parts: Part[] = [];
-        for (const [i, file] of files.entries()) {
-          const path = join(scratch, `${i}-${file.sha256}`);
-          using open = await Deno.open(path, { create: true, write: true });
-          // Resumes after the last whole part.
-          const { size } = await open.stat();
-          const have = size === file.size ? size : size < file.size ? size - size % PART : 0;
-          await open.truncate(have);
-          onBytes(have);
-          parts.push(...partsOf(file, path).filter(({ at }) => at >= have));
+    const fill = async (folders: Readonly<Record<string, string>>, scratch: string) => {
+      await ensureFolder(scratch);
+      const files = filesOf(record).map((file, i) => (
+        { ...file, path: join(scratch, `${i}-${file.sha256}`) }
+      ));
+      const parts: Part[] = [];
+      for (const file of files) {
+        using open = await Deno.open(file.path, { create: true, write: true });
+        // Resumes after the last whole part.
+        const { size } = await open.stat();
+        const have = size === file.size ? size : size < file.size ? size - size % PART : 0;
+        await open.truncate(have);
+        onBytes(have);
+        parts.push(...partsOf(file, file.path).filter(({ at }) => at >= have));
+      }
+      const read = async (part: Part) => {
+        this.signal.throwIfAborted();
+        const bytes = await this.place.get(part.key, part.length);
+        if (bytes?.length === part.length) return { part, bytes };
+        const what = bytes ? `has ${bytes.length} of ${part.length} bytes` : "is missing";
+        throw new RemoteError(`the result there is incomplete: ${part.key} ${what}`, false);
+      };
+      for await (const { part, bytes } of mapOrdered(parts, PARALLEL, read)) {
+        await Deno.writeFile(part.path, bytes, { append: true });
+        onBytes(bytes.length);
+      }
+      for (const { output, name, sha256, path } of files) {
+        const to = join(folders[output], name);
+        if ((await digestFile(path)).sha256 !== sha256) {
+          await remove(path);
+          throw new RemoteError(
+            `${output}/${name} has other bytes there than were recorded. Remove ` +
+              `${OBJECTS}${sha256}.* there, and push it again`,
+            false,
+          );
         }
-        const read = async (part: Part) => {
-          signal.throwIfAborted();
-          const bytes = await this.place.get(part.key, part.length);
-          if (bytes?.length === part.length) return { part, bytes };
-          const what = bytes ? `has ${bytes.length} of ${part.length} bytes` : "is missing";
-          throw new RemoteError(`the result there is incomplete: ${part.key} ${what}`, false);
-        };
-        for await (const { part, bytes } of mapOrdered(parts, PARALLEL, read)) {
-          await Deno.writeFile(part.path, bytes, { append: true });
-          onBytes(bytes.length);
-        }
-        for (const [i, { output, name, sha256 }] of files.entries()) {
-          const path = join(scratch, `${i}-${sha256}`), to = join(folders[output]!, name);
-          if ((await digestFile(path)).sha256 !== sha256) {
-            await remove(path);
-            throw new RemoteError(
-              `${output}/${name} has other bytes there than were recorded. Remove ` +
-                `${OBJECTS}${sha256}.* there, and push it again`,
-              false,
-            );
-          }
-          await ensureFolder(join(to, ".."));
-          await Deno.rename(path, to);
-        }
-      },
-      waiting,
-      signal,
-    );
+        await ensureFolder(join(to, ".."));
+        await Deno.rename(path, to);
+      }
+    };
+    return await store.adopt(record, fill, waiting, this.signal);
   }
 
   /**
@@ -129,7 +127,7 @@ export class RemoteResults {
   async push(
     record: StageRecord,
     folder: string,
-    { signal, onBytes }: { signal: AbortSignal; onBytes: (bytes: number) => void },
+    onBytes: (bytes: number) => void,
   ): Promise<{ other?: StageRecord; made: boolean }> {
     const { use } = record.dependencies;
     const other = async () => {
@@ -149,7 +147,7 @@ export class RemoteResults {
       parts.push(...partsOf(file, path));
     }
     const write = async ({ key, path, at, length }: Part) => {
-      signal.throwIfAborted();
+      this.signal.throwIfAborted();
       // Left by an interrupted push, or of another result.
       if (await this.place.sizeOf(key) !== length) {
         using file = await Deno.open(path);

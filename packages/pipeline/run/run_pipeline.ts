@@ -253,7 +253,7 @@ class Run {
       progress.start(bytesOf(found), "bytes");
       const waiting = () => log(`  ${id}: another run is making this; waiting for it`);
       const onBytes = (bytes: number) => progress.advance(bytes);
-      const record = await this.#remote.pull(found, store, { waiting, signal, onBytes });
+      const record = await this.#remote.pull(found, store, waiting, onBytes);
       this.#useResult(stage, record);
       await this.#setCurrent();
       this.#did = true;
