@@ -67,24 +67,23 @@ export interface Fetched {
  * ```
  */
 export async function fetchFile(url: string, options: FetchOptions): Promise<Fetched> {
+  const { path, md5: expected, signal, onTrouble } = options;
   const patience = { ...DEFAULT_POLICY, ...options.patience };
   const known = hideUrl(url);
-  const partial = new PartialFile(`${options.path}.part`, known, options.md5 !== undefined);
+  const partial = new PartialFile(`${path}.part`, known, expected !== undefined);
   try {
-    await partial.open(options.signal, options.onTrouble);
-    let failures = 0;
-    let wrongSums = 0;
-    let furthest = partial.size;
+    await partial.open(signal, onTrouble);
+    let failures = 0, wrongSums = 0, furthest = partial.size;
     while (true) {
-      options.signal?.throwIfAborted();
+      signal?.throwIfAborted();
       try {
         const resumed = partial.size > 0;
         const lengthKnown = await receive(partial, url, patience.stall, options);
         const md5 = partial.md5();
         const { size, validator } = partial;
-        if (options.md5 !== undefined && md5 !== options.md5) {
+        if (expected !== undefined && md5 !== expected) {
           await partial.reset();
-          const message = `its MD5 is ${md5}, expected was ${options.md5}`;
+          const message = `its MD5 is ${md5}, expected was ${expected}`;
           // A resumed file may mix two versions; one from a single response is another file.
           if (resumed && ++wrongSums < 2) throw new TransientError(message, 0);
           throw new Error(
@@ -92,33 +91,32 @@ export async function fetchFile(url: string, options: FetchOptions): Promise<Fet
               `MD5 under "checksums"`,
           );
         }
-        await partial.finish(options.path);
+        await partial.finish(path);
         return { md5, size, validator, lengthKnown };
       } catch (error) {
-        options.signal?.throwIfAborted();
+        signal?.throwIfAborted();
         if (!(error instanceof TransientError)) throw error;
-        if (/number of redirects/i.test(error.message)) {
-          throw new Error(`${error.message}, which another attempt would not change`, {
-            cause: error.cause,
-          });
+        const { message, cause } = error;
+        if (/number of redirects/i.test(message)) {
+          throw new Error(`${message}, which another attempt would not change`, { cause });
         }
         failures = partial.size > furthest ? 0 : failures + 1;
         furthest = Math.max(furthest, partial.size);
         if (failures >= patience.attempts) {
+          const wayOut = "Run again to resume the download";
           throw new Error(
-            `${error.message}; ${failures} consecutive attempts received nothing. Run again to ` +
-              "resume the download",
-            { cause: error.cause ?? error },
+            `${message}; ${failures} consecutive attempts received nothing. ${wayOut}`,
+            { cause: cause ?? error },
           );
         }
         const doubled = patience.delay * 2 ** Math.max(failures - 1, 0);
         const wait = Math.min(Math.max(error.wait ?? doubled, 0), patience.longest);
-        options.onTrouble?.(`${error.message}; retry in ${(wait / 1000).toFixed(0)} s`);
-        await delay(wait, undefined, { signal: options.signal });
+        onTrouble?.(`${message}; retry in ${(wait / 1000).toFixed(0)} s`);
+        await delay(wait, undefined, { signal });
       }
     }
   } catch (cause) {
-    options.signal?.throwIfAborted();
+    signal?.throwIfAborted();
     const message = cause instanceof Error ? cause.message : String(cause);
     throw new Error(`Cannot download "${known}": ${message}.`, { cause });
   } finally {

@@ -135,7 +135,9 @@ class BrokerConnection implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const leave = this.#client?.then((client) => client.request({ leave: this.left() }));
+    const leave = this.#client?.then((client) =>
+      client.request({ remove: this.left(), leave: true })
+    );
     await Promise.race([
       leave?.catch(() => {}),
       sleep(DISCONNECT_TIMEOUT_MS, null, { ref: false }),

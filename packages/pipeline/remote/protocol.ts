@@ -26,10 +26,8 @@ export type CoordinatorRequest =
   | { readonly add: readonly Job[] }
   /** Returns a `JobsSnapshot` and renews the run's heartbeat. */
   | { readonly look: readonly string[] }
-  /** Removes jobs whose results have arrived. */
-  | { readonly remove: readonly string[] }
-  /** Ends the run and cancels its remaining jobs. */
-  | { readonly leave: readonly string[] };
+  /** Removes jobs whose results have arrived; `leave` ends the run, whose remaining jobs these are. */
+  | { readonly remove: readonly string[]; readonly leave?: true };
 
 /** Progress of a worker with its job. */
 export interface JobProgress {

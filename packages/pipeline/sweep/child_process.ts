@@ -31,14 +31,15 @@ export interface ChildOptions {
   readonly cwd: string;
   /** The user's folder. */
   readonly user: string;
-  /** Cores that it may use. Default: all. */
+  /** Cores that it may use; 0: all. Default: all. */
   readonly cores?: number;
   /** First line of its standard input, as JSON. */
   readonly order?: unknown;
   onLine(line: string): void;
 }
 
-const MAX_LINES = 20;
+/** Number of last lines of its log that are kept. */
+const MAX_LINES = 3;
 
 /** Starts a run. @param args Deno's arguments */
 export function startChild(
@@ -50,11 +51,9 @@ export function startChild(
     cwd,
     env: {
       ...{ INIT_CWD: user, [PARENT_ENV]: order === undefined ? "point" : "order", NO_COLOR: "1" },
-      ...(cores === undefined ? {} : { CORES: String(cores) }),
+      ...(cores && { CORES: String(cores) }),
     },
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "piped",
+    ...{ stdin: "piped", stdout: "piped", stderr: "piped" },
   }).spawn();
   const stdin = process.stdin.getWriter();
   const close = () => stdin.close().catch(() => {});
@@ -70,12 +69,12 @@ export function startChild(
       onLine(line);
     }
   };
-  const ended = async () => {
+  const ended = async (): Promise<unknown> => {
     const [text] = await Promise.all([new Response(process.stdout).text(), read()]);
     await process.status;
     await close();
     try {
-      return JSON.parse(text) as unknown;
+      return JSON.parse(text);
     } catch {
       return undefined;
     }
@@ -105,7 +104,7 @@ export function crashReport(
   { lastLines }: Pick<Child, "lastLines">,
   where = "",
 ): ChildReport {
-  const output = lastLines.slice(-3).join(" / ") || "nothing";
+  const output = lastLines.join(" / ") || "nothing";
   return failedReport(pipeline, `its process${where} crashed; last output: ${output}`);
 }
 

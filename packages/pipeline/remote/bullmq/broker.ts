@@ -98,11 +98,10 @@ function coordinator(queue: Queue, redis: Redis, prefix: string, run: string) {
       )));
       return { answer: null };
     }
-    if ("remove" in request || "leave" in request) {
-      if ("leave" in request) await redis.del(alive);
+    if ("remove" in request) {
+      if (request.leave) await redis.del(alive);
       // A claimed job cannot be removed; its worker drops it when the heartbeat is gone.
-      const ids = "leave" in request ? request.leave : request.remove;
-      for (const id of ids) await (await queue.getJob(id))?.remove().catch(() => {});
+      for (const id of request.remove) await (await queue.getJob(id))?.remove().catch(() => {});
       return { answer: null };
     }
     await redis.set(alive, "1", "PX", HEARTBEAT_MS);
