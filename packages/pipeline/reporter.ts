@@ -110,31 +110,26 @@ const SLOW = 0.05;
 
 /** Counts items, and computes rate and remaining time. */
 export class ProgressMeter {
-  #total = 0;
-  #done = 0;
-  #unit = "";
-  #note = "";
-  #began = 0;
-  #counted = 0;
-  #from = 0;
+  /** Times in ms; `from` is the number of items that were there, `counted` the time of the last. */
+  #state = { total: 0, done: 0, from: 0, unit: "", note: "", began: 0, counted: 0 };
 
   constructor(readonly now: () => number = Date.now) {}
 
   get finished(): boolean {
-    return this.#done >= this.#total;
+    return this.#state.done >= this.#state.total;
   }
 
   start(total: number, unit: string, done: number): void {
-    [this.#total, this.#unit, this.#done, this.#from] = [total, unit, done, done];
-    this.#began = this.#counted = this.now();
-    this.#note = "";
+    const now = this.now();
+    this.#state = { total, done, from: done, unit, note: "", began: now, counted: now };
   }
 
   advance(items: number, note?: string): void {
-    this.#done = Math.min(this.#done + items, this.#total);
-    if (items > 0) this.#counted = this.now();
+    const state = this.#state;
+    state.done = Math.min(state.done + items, state.total);
+    if (items > 0) state.counted = this.now();
     // Before a cut, which may remove the end of a URL's user.
-    if (note !== undefined) this.#note = hideSecrets(note);
+    if (note !== undefined) state.note = hideSecrets(note);
   }
 
   /** "6,210/10,420 photos  48/s  1:27 left  note". */
@@ -143,40 +138,35 @@ export class ProgressMeter {
   }
 
   #parts(): string[] {
-    const seconds = (this.now() - this.#began) / 1000;
-    let rate = seconds > 0 ? (this.#done - this.#from) / seconds : 0, waited = 0;
+    const { total, done, from, unit, note, began, counted } = this.#state;
+    const now = this.now(), seconds = (now - began) / 1000;
+    let rate = seconds > 0 ? (done - from) / seconds : 0, waited = 0;
     const slow = rate < SLOW;
     if (slow) { // such as the runs of a sweep: until the next one counts, time left goes down
-      waited = (this.now() - this.#counted) / 1000;
-      rate = (this.#done - this.#from) / (seconds - waited) || 0;
+      waited = (now - counted) / 1000;
+      rate = (done - from) / (seconds - waited) || 0;
     }
-    const bytes = this.#unit === "bytes";
-    const amount = (n: number) => bytes ? megabytes(n) : formatInteger(n);
-    const unit = this.#total === 1 ? this.#unit.replace(/s$/, "") : this.#unit;
-    const parts = [`${amount(this.#done)}/${amount(this.#total)}${bytes ? "" : ` ${unit}`}`];
-    if (rate > 0) {
-      if (!slow) {
-        parts.push(
-          `${bytes ? megabytes(rate) : rate < 10 ? rate.toFixed(1) : formatInteger(rate)}/s`,
-        );
-      }
-      const left = (this.#total - this.#done) / rate - waited;
-      if (left > 0) parts.push(`${formatDuration(left)} left`);
-    }
-    if (this.#note) parts.push(this.#note);
+    const bytes = unit === "bytes", amount = bytes ? megabytes : formatInteger;
+    const units = bytes ? "" : ` ${total === 1 ? unit.replace(/s$/, "") : unit}`;
+    const parts = [`${amount(done)}/${amount(total)}${units}`];
+    if (!slow) parts.push(`${!bytes && rate < 10 ? rate.toFixed(1) : amount(rate)}/s`);
+    const left = (total - done) / rate - waited;
+    if (rate > 0 && left > 0) parts.push(`${formatDuration(left)} left`);
+    if (note) parts.push(note);
     return parts;
   }
 
   /** Returns a line with a bar; a long note replaces the counts and shortens the bar. */
   bar(id: string, paint: Colors, columns = Infinity): string {
-    if (this.#total === 0) return `  ${id}`;
+    const { total, done, note } = this.#state;
+    if (total === 0) return `  ${id}`;
     let parts = this.#parts(), width = 20;
     const taken = () => id.length + 11 + parts.join("  ").length; // all but the bar
-    if (this.#note && taken() + width > columns) {
+    if (note && taken() + width > columns) {
       parts = parts.slice(-2); // time left and note
       width = Math.min(width, Math.max(0, columns - taken()));
     }
-    const share = Math.min(1, this.#done / this.#total);
+    const share = Math.min(1, done / total);
     const full = Math.floor(share * width);
     const drawn = paint.green("━".repeat(full)) + paint.dim("─".repeat(width - full));
     const percent = `${Math.floor(share * 100)} %`.padStart(5);

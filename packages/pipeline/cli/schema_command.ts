@@ -5,7 +5,7 @@ import { ConfigError } from "../errors.ts";
 import { configOptions } from "../run/create_context.ts";
 import { writeFileAtomic } from "../durable.ts";
 import { displayPath, readTextIfExists } from "../paths.ts";
-import { type App, type CommandContext, EXIT } from "../app.ts";
+import { type CommandContext, EXIT } from "../app.ts";
 import { HELP } from "./help.ts";
 import { pipelineJsonSchema, referenceMarkdown } from "../config/json_schema.ts";
 
@@ -18,18 +18,19 @@ export default async function schema(call: CommandContext): Promise<number> {
   const stages = await Promise.all(
     registry.names().map(async (stage) => (await registry.get(stage)).stage),
   );
-  const own = file === join(project, "pipeline.yaml");
   const built = new Set(call.stages.map((source) => source.name));
   const writes: [string, string][] = [[
     `${file.replace(/\.ya?ml$/, "")}.schema.json`,
     JSON.stringify(pipelineJsonSchema(stages), null, 2) + "\n",
   ]];
   const reference = join(project, "docs", "reference.md");
-  if (own && await readTextIfExists(reference) !== undefined) {
+  if (file === join(project, "pipeline.yaml") && await readTextIfExists(reference) !== undefined) {
     const extra = await call.reference?.();
+    const own = Object.entries(call.commands ?? {})
+      .map(async ([name, load]) => [name, (await load()).default.help] as const);
     const text = referenceMarkdown({
       stages: stages.filter((stage) => built.has(stage.name)),
-      commands: { ...await commandHelp(call), ...extra?.commands },
+      commands: { ...HELP, ...Object.fromEntries(await Promise.all(own)), ...extra?.commands },
       sections: extra?.sections,
     });
     writes.push([reference, text]);
@@ -43,14 +44,4 @@ export default async function schema(call: CommandContext): Promise<number> {
     reporter.log(values.check ? `${shown} is out of date: deno task schema` : `wrote ${shown}`);
   }
   return stale && values.check ? EXIT.failed : EXIT.ok;
-}
-
-/** Returns the help of the runner's commands, then of the app's. */
-async function commandHelp({ commands = {} }: App): Promise<Record<string, string>> {
-  const further = await Promise.all(
-    Object.entries(commands).map(async ([name, load]) =>
-      [name, (await load()).default.help] as const
-    ),
-  );
-  return { ...HELP, ...Object.fromEntries(further) };
 }

@@ -18,7 +18,8 @@ import {
 import { ancestors, createPlan, type Plan } from "../plan.ts";
 import { displayPath, fromFileUrl, invocationDir, toFileUrl } from "../paths.ts";
 import type { StageRecord } from "../stage_record.ts";
-import { type LazyStage, Registry } from "../registry.ts";
+import { Registry } from "../registry.ts";
+import type { App } from "../app.ts";
 import { withoutSecrets } from "../secrets.ts";
 import { select, type Selection } from "../run/selection.ts";
 import type { ArtifactStore, Used } from "../artifact_store.ts";
@@ -192,12 +193,8 @@ async function modulesOfPlugins(
 /** Creates the plan of a run that another machine described. @throws {IncompatibleWorkerError} */
 export async function planOf(
   order: RemoteRun,
-  { project, stages, artifacts, pluginApi }: {
-    readonly project: string;
-    readonly stages: readonly LazyStage[];
-    readonly pluginApi?: string | undefined;
-    readonly artifacts: string;
-  },
+  { project, stages, pluginApi }: Pick<App, "project" | "stages" | "pluginApi">,
+  artifacts: string,
 ): Promise<Plan> {
   const { identity, name, overrides, seed, compute, stages: written } = order;
   const plugins = order.plugins.map((path) => join(project, path));

@@ -38,12 +38,12 @@ export type RemoteRunInit = z.output<typeof initSchema>;
 export async function runRemoteRun(call: CommandContext): Promise<number> {
   using parent = followParent();
   const { order, artifacts, patience } = initSchema.parse(JSON.parse(await parent.order));
-  const { project, stages, pluginApi } = call;
+  const { project } = call;
   try {
     const context = await createRunContext(artifacts, call, parent.signal, `modules-${hostname()}`);
     await assertPluginsInProject(order.plugins, { project, artifacts });
     await assertSamePlugins(order, context);
-    const planned = await planOf(order, { project, stages, artifacts, pluginApi });
+    const planned = await planOf(order, call, artifacts);
     context.store = new ArtifactStore(artifacts, { patience });
     await assertSameResults(order, planned, context);
     context.resolveCompute = async () => await requireBackend(order, call);

@@ -60,7 +60,7 @@ Deno.test("an order opens as the plan that it was written from", async () => {
   const order = await write(project);
   const plan = await project.plan();
   const { artifacts } = plan;
-  const opened = await planOf(order, { project: project.folder, stages, artifacts });
+  const opened = await planOf(order, { project: project.folder, stages }, artifacts);
   const told = ({ stages }: typeof plan) =>
     stages.map(({ id, use, params, seed, wires, module }) => ({
       ...{ id, use, seed, wires, module },
@@ -81,7 +81,7 @@ Deno.test("an order is refused where something else would come out", async (t) =
   const open = async (changed: Partial<RemoteRun> = {}) => {
     const changedOrder = travelled({ ...order, ...changed });
     const { artifacts } = await project.plan();
-    const opened = await planOf(changedOrder, { project: project.folder, stages, artifacts });
+    const opened = await planOf(changedOrder, { project: project.folder, stages }, artifacts);
     await assertSameResults(changedOrder, opened, tools(project));
   };
   const refuses = (act: Promise<void>, why: RegExp) =>
