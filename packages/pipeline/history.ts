@@ -368,16 +368,16 @@ export function findRun(
   const own = byPipeline(name, runs, identity);
   const newest = own.findLast(has);
   if (newest) return newest;
-  const begun = own.length === 0 ? findByIdPrefix(name, runs) : undefined;
-  if (begun) return begun;
-  if (own.length > 0) {
-    const last = own.at(-1)!;
+  const last = own.at(-1);
+  if (last) {
+    const state = last.state === undefined ? last.ok ? "has not" : "failed" : `is ${last.state}`;
     throw new UsageError(
-      `no run of the pipeline "${name}" ${what}; the last, ${last.id}, ${
-        last.state === undefined ? last.ok ? "has not" : "failed" : `is ${last.state}`
-      }. Run it: deno task run ${nameOf(last)}.`,
+      `no run of the pipeline "${name}" ${what}; the last, ${last.id}, ${state}. ` +
+        `Run it: deno task run ${nameOf(last)}.`,
     );
   }
+  const begun = findByIdPrefix(name, runs);
+  if (begun) return begun;
   throw new UsageError(
     `there is no run "${name}".${didYouMean(name, namesOf(runs.filter(has)))} A run is named by ` +
       `its id, the beginning of it, or its pipeline's name; ${listedBy} lists them.`,

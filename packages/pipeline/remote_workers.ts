@@ -43,12 +43,9 @@ export async function* runSweepRemotely(
   orders: readonly RemoteRun[],
   app: App,
 ): AsyncGenerator<RemoteRunEvent> {
-  yield* withOwnWorker(
-    settings,
-    work,
-    app,
-    (place) => dispatchSweepRuns({ ...work, ...place }, orders),
-  );
+  yield* withOwnWorker(settings, work, app, (place) => (
+    dispatchSweepRuns({ ...work, ...place }, orders)
+  ));
 }
 
 /** @throws if Redis cannot be reached, with address and reason */

@@ -90,17 +90,12 @@ export function selectionOf({ values }: Pick<CommandContext, "values">, planned:
   );
 }
 
-function logSummary(
-  { report, id }: RunResult,
-  interrupted: boolean,
-  reporter: Reporter,
-): void {
+function logSummary({ report, id }: RunResult, interrupted: boolean, reporter: Reporter): void {
   const { log, paint } = reporter;
   report.cautions?.forEach((caution) => log(paint.yellow(caution)));
-  const counts = (["ran", "cached", "failed"] as const).map((status): [number, string] => [
-    report.stages.filter((stage) => stage.status === status && stage.why !== INTERRUPTED).length,
-    status,
-  ]);
+  const ended = report.stages.filter(({ why }) => why !== INTERRUPTED);
+  const count = (wanted: string) => ended.filter(({ status }) => status === wanted).length;
+  const counts = ["ran", "cached", "failed"].map((status) => [count(status), status] as const);
   const named = id === undefined ? "" : `  ${paint.dim(`run ${id}`)}`;
   log(`${outcomeLine(report, interrupted, reporter, counts)}${named}`);
 }
@@ -110,7 +105,7 @@ export function outcomeLine(
   { ok, seconds }: Pick<RunResult["report"], "ok" | "seconds">,
   interrupted: boolean,
   { paint }: Reporter,
-  counts: readonly [count: number, text: string][],
+  counts: readonly (readonly [count: number, text: string])[],
 ): string {
   const head = ok
     ? `${paint.green("done")} in`
