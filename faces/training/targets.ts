@@ -49,19 +49,17 @@ export async function readPeople(path: string): Promise<Person[]> {
   });
 }
 
-/** Target of a network: `gender`, `age`, or another column of the labels. */
-interface Target {
-  task: string;
-  classes: readonly ClassRecord[] | null;
-}
-
 /**
  * Returns the training target of a person: a class index, or a quantity if `classes` is null. NaN if
  * the label is missing (gender neither 0 nor 1, age negative), is of no class of the training set, or
  * is an interval of ages that is not within one class.
+ * @param task `gender`, `age`, or another column of the labels
  * @throws if no class covers the person's age
  */
-export function labelOf({ task, classes }: Target, person: Person): number {
+export function labelOf(
+  { task, classes }: { task: string; classes: readonly ClassRecord[] | null },
+  person: Person,
+): number {
   const { gender, age, ageInterval, attributes } = person;
   if (task === "gender") return [0, 1].includes(gender) ? gender : NaN;
   if (task !== "age") {
@@ -100,20 +98,19 @@ const MAX_CLASSES = 100;
 export function classesOf(column: string, people: readonly Person[]): ClassRecord[] {
   const values = new Set(people.map(({ attributes }) => attributes?.[column] ?? null));
   values.delete(null);
-  if (values.size >= 2 && values.size <= MAX_CLASSES) {
+  const { size } = values;
+  if (size >= 2 && size <= MAX_CLASSES) {
     const sorted = [...values].sort((a, b) => a! < b! ? -1 : 1);
     return sorted.map((value) => ({ label: String(value) }));
   }
   const names = new Set(people.flatMap(({ attributes = {} }) => Object.keys(attributes)));
   const why = !names.has(column)
     ? `the labels have no such column; they have ${["gender", ...names].join(", ")}`
-    : values.size < 2
-    ? `it has ${
-      values.size === 0 ? "no value" : `a single value, "${[...values]}",`
-    } in the training set`
-    : `it has ${
-      values.size.toLocaleString("en")
-    } different values, at most ${MAX_CLASSES} are classes`;
+    : size === 0
+    ? "it has no value in the training set"
+    : size === 1
+    ? `it has a single value, "${[...values]}", in the training set`
+    : `it has ${size.toLocaleString("en")} different values, at most ${MAX_CLASSES} are classes`;
   throw new Error(`Cannot train classes of "${column}": ${why}. Name another column as target.`);
 }
 

@@ -4,7 +4,7 @@ import { eventFile, events } from "../../packages/formats/tfevents.ts";
 import type { FullEpoch } from "./training_record.ts";
 
 /** Folder in a model's folder; pass it, or any parent, to `tensorboard --logdir`. */
-export const tensorboardFolder = "tensorboard";
+const tensorboardFolder = "tensorboard";
 const fileName = "events.out.tfevents.0000000000.faces.v2";
 
 /**

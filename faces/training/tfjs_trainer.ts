@@ -38,7 +38,7 @@ export class TfjsTrainer extends Trainer<Optimizer> {
           report: (layer, batch) => statistics.push([layer, batch]),
         });
         tf.keep(output); // the metric is read after the step
-        return tf.add(this.objective.lossOf(output, targets), this.#penalty()) as tf.Scalar;
+        return tf.add(this.objective.lossOf(output, targets), this.#penalties()) as tf.Scalar;
       }, [...this.stepper.variables]);
       this.stepper.step(this.stepper.variables.map(({ name }) => grads[name]));
       for (const weight of this.model.trainableWeights) {
@@ -75,7 +75,7 @@ export class TfjsTrainer extends Trainer<Optimizer> {
   }
 
   protected override async penalty(): Promise<number> {
-    return await readScalar(tf.tidy(() => this.#penalty()));
+    return await readScalar(tf.tidy(() => this.#penalties()));
   }
 
   async weights(): Promise<Float32Array[]> {
@@ -108,7 +108,7 @@ export class TfjsTrainer extends Trainer<Optimizer> {
   }
 
   /** Sums the L2 penalties of all layers. (tf.Sequential itself reports none.) */
-  #penalty(): tf.Scalar {
+  #penalties(): tf.Scalar {
     return this.model.layers.flatMap((layer) => layer.calculateLosses()).reduce<tf.Scalar>(
       (sum, loss) => tf.add(sum, loss),
       tf.scalar(0),

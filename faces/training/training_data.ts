@@ -7,7 +7,7 @@ import { mean, median } from "../../packages/statistics/prediction_metrics.ts";
 import { readParquet } from "../../packages/formats/parquet.ts";
 import { UnsupportedNetwork } from "../../packages/engine/engine.ts";
 import { EngineTrainer } from "./engine_trainer.ts";
-import { type FullEpoch, type JointEpoch, liveCurves } from "./training_record.ts";
+import { curvesWriter, type FullEpoch, type JointEpoch } from "./training_record.ts";
 import { readPeople } from "./targets.ts";
 import { TfjsTrainer } from "./tfjs_trainer.ts";
 import { epochLine, type TrainOptions } from "./train.ts";
@@ -108,7 +108,7 @@ export function follow(
   epochs: number,
   outputs: readonly { output: string; metric: string }[],
 ): TrainOptions["onEpoch"] {
-  const curves = outputs.map(({ output, metric }) => liveCurves(join(scratch, output), metric));
+  const curves = outputs.map(({ output, metric }) => curvesWriter(join(scratch, output), metric));
   const metrics = outputs.map(({ output, metric }) =>
     outputs.length > 1 ? `${output}_${metric}` : metric
   );
@@ -176,9 +176,7 @@ export function compareWithConstant(
 
 /** Counts the occurrences of each value, in ascending order. */
 function countBy<T extends string | number>(values: readonly T[]): Map<T, number> {
-  const counts = new Map<T, number>();
-  for (const value of [...values].sort((a, b) => a < b ? -1 : Number(a > b))) {
-    counts.set(value, (counts.get(value) ?? 0) + 1);
-  }
-  return counts;
+  const sorted = values.toSorted((a, b) => a < b ? -1 : Number(a > b));
+  const groups = Map.groupBy(sorted, (value) => value);
+  return new Map([...groups].map(([value, all]) => [value, all.length]));
 }

@@ -90,41 +90,31 @@ export async function writeRecord(
   history: readonly FullEpoch[],
 ): Promise<void> {
   await Deno.writeTextFile(join(folder, "training.json"), JSON.stringify(record, null, 2) + "\n");
-  await writeCurves(folder, record.metric, history);
+  await curvesWriter(folder, record.metric)(history);
 }
 
 /**
- * Writes `history.csv` and TensorBoard's event files into a folder.
- * @param done number of epochs already written; the others are appended
+ * Returns a function that appends new epochs to `history.csv` and TensorBoard's event files in a folder.
+ * Its first call, such as that of a resumed training, writes them anew.
  */
-async function writeCurves(
-  folder: string,
-  metric: string,
-  history: readonly FullEpoch[],
-  done = 0,
-): Promise<void> {
-  await Deno.mkdir(folder, { recursive: true });
-  const given = columns.filter((name) => history.every((epoch) => epoch[name] !== undefined));
-  const lines = history.slice(done).map((epoch) =>
-    [
-      ...given.map((name) => epoch[name]),
-      ...Object.values(epoch.further ?? {}).map((value) => value ?? NaN),
-    ].join(",")
-  );
-  const header = [...given, ...Object.keys(history[0]?.further ?? {})];
-  const text = [...(done === 0 ? [header] : []), ...lines, ""].join("\n");
-  await Deno.writeTextFile(join(folder, "history.csv"), text, { append: done > 0 });
-  await writeTensorboard(folder, metric, history, done);
-}
-
-/** Returns a function that appends new epochs to the curves. A resumed training rewrites them. */
-export function liveCurves(
+export function curvesWriter(
   folder: string,
   metric: string,
 ): (history: readonly FullEpoch[]) => Promise<void> {
   let done = 0;
   return async (history) => {
-    await writeCurves(folder, metric, history, done);
+    await Deno.mkdir(folder, { recursive: true });
+    const given = columns.filter((name) => history.every((epoch) => epoch[name] !== undefined));
+    const lines = history.slice(done).map((epoch) =>
+      [
+        ...given.map((name) => epoch[name]),
+        ...Object.values(epoch.further ?? {}).map((value) => value ?? NaN),
+      ].join(",")
+    );
+    const header = [...given, ...Object.keys(history[0]?.further ?? {})];
+    const text = [...(done === 0 ? [header] : []), ...lines, ""].join("\n");
+    await Deno.writeTextFile(join(folder, "history.csv"), text, { append: done > 0 });
+    await writeTensorboard(folder, metric, history, done);
     done = history.length;
   };
 }
