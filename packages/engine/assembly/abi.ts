@@ -98,7 +98,6 @@ export enum Kernel {
   inputFloats,
   convolve,
   statistics,
-  normalize,
   gradientSums,
   preActivationGradient,
   filterGradient,

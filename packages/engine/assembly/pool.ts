@@ -64,14 +64,18 @@ function halve(
  * Of each window the value `z` whose normalized value is the greatest, the first of equal ones, and
  * its place in the window, for the gradient. Bytes of places are kept where they are wanted.
  */
-export function pool(r: usize, from: i32, to: i32): void {
-  const z = address(r, 3), height = word(r, 4), width = word(r, 5), channels = word(r, 6);
+export function pool(r: usize, from: i32, to: i32, thread: i32): void {
+  const height = word(r, 4), width = word(r, 5), channels = word(r, 6);
   const gammas = address(r, 7);
   const windowHeight = word(r, 8), windowWidth = word(r, 9);
   const strideY = word(r, 10), strideX = word(r, 11), top = word(r, 12), left = word(r, 13);
   const outHeight = word(r, 14), outWidth = word(r, 15);
-  const maxima = address(r, 16), places = address(r, 17); // 0 where not wanted
+  const places = address(r, 17); // 0 where not wanted
   const step = <usize> channels << 2, row = step * <usize> width;
+  const z = ofThread(address(r, 3), <usize> word(r, 18), thread, from, row * <usize> height);
+  const maxima = ofThread(
+    address(r, 16), <usize> word(r, 19), thread, from, step * <usize> (outHeight * outWidth),
+  );
   const minus = f32x4.splat(-0.0), zero = f32x4.splat(0);
   const halves = windowHeight == 2 && windowWidth == 2 && strideY == 2 && strideX == 2 &&
     height == 2 * outHeight && width == 2 * outWidth;
@@ -121,31 +125,6 @@ export function pool(r: usize, from: i32, to: i32): void {
   }
 }
 
-/** Normalizes, `z * scale + shift`, into the padded images that the next layer reads. */
-export function normalize(r: usize, from: i32, to: i32, thread: i32): void {
-  const z = address(r, 3), height = word(r, 4), width = word(r, 5), channels = word(r, 6);
-  const scale = address(r, 7), shift = address(r, 8);
-  const outImage = <usize> word(r, 10), outRow = <usize> word(r, 11);
-  const out = ofThread(address(r, 9), <usize> word(r, 12), thread, from, outImage);
-  const step = <usize> channels << 2;
-  let at = z + <usize> (from * height * width) * step;
-  for (let i = from; i < to; ++i) {
-    for (let y = 0; y < height; ++y) {
-      const row = out + <usize> i * outImage + <usize> y * outRow;
-      for (let c: usize = 0; c < step; c += 16) {
-        const k = v128.load(scale + c), h = v128.load(shift + c);
-        let from = at + c, o = row + c;
-        for (let x = 0; x < width; ++x) {
-          v128.store(o, madd(v128.load(from), k, h));
-          from += step;
-          o += step;
-        }
-      }
-      at += <usize> width * step;
-    }
-  }
-}
-
 /** Where a channel lies whose first four bytes are the `c`th of a pixel, in panels of eight. */
 // @ts-ignore: decorator
 @inline function inPanel(c: usize, panel: usize): usize { return (c >> 5) * panel + (c & 31); }
@@ -169,7 +148,7 @@ export function normalize(r: usize, from: i32, to: i32, thread: i32): void {
  * to the next eight.
  */
 export function preActivationGradient(r: usize, from: i32, to: i32, thread: i32): void {
-  const d = address(r, 3), z = address(r, 4), height = word(r, 5), width = word(r, 6);
+  const z = address(r, 4), height = word(r, 5), width = word(r, 6);
   const channels = word(r, 7), places = address(r, 8);
   const windowHeight = word(r, 9), windowWidth = word(r, 10);
   const strideY = word(r, 11), strideX = word(r, 12), top = word(r, 13), left = word(r, 14);
@@ -179,6 +158,7 @@ export function preActivationGradient(r: usize, from: i32, to: i32, thread: i32)
   const outImage = <usize> word(r, 24);
   const outRow = <usize> word(r, 25), outStep = <usize> word(r, 26), mean = address(r, 27);
   const dImage = <usize> word(r, 28), panel = <usize> word(r, 29);
+  const d = ofThread(address(r, 3), <usize> word(r, 30), thread, from, dImage);
   const out = ofThread(address(r, 22), <usize> word(r, 23), thread, from, outImage);
   const step = <usize> channels << 2, row = step * <usize> width;
   const single = windowHeight == 1 && windowWidth == 1 && strideY == 1 && strideX == 1;

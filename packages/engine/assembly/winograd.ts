@@ -24,7 +24,7 @@ import {
   gradientTile6, inputTile6, outputTile6, weightsGradientTile6, weightsTile6,
 } from "./tiles/f4x3";
 
-/** Tiles that pass at once, but for a row that has more; plan/layout.ts has the same. */
+/** Tiles that pass at once, but for a row that has more; plan/layers/convolution_layer.ts has the same. */
 // @ts-ignore: decorator
 @inline const TILES = 32;
 

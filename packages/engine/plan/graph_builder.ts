@@ -1,19 +1,18 @@
 /** Builds the operations of a graph: what its layers share. */
 import { Activation, type Kernel } from "../assembly/abi.ts";
-import type { Layer } from "../engine_network.ts";
 import type { Allocator } from "./allocator.ts";
-import type { LargeDense } from "./layers/dense_layer.ts";
 import { layerDeclarations } from "./layers/mod.ts";
 import { Buffer, type Operation, type Schedule } from "./operations.ts";
-import type { collectParameters, Parts } from "./parameters.ts";
-import { type KernelRecord, overItems, record, type Stage, type Word } from "./program.ts";
-import { product, upTo8 } from "./shapes.ts";
+import { collectParameters, type optimizerTable, type Parts } from "./parameters.ts";
+import { bits, type KernelRecord, overItems, record, type Stage, type Word } from "./program.ts";
+import { product, rowBytes, upTo8 } from "./shapes.ts";
 import {
   copy,
   type GraphLayer,
   type GraphTensor,
   kernel,
   type LayerDeclaration,
+  type Lazy,
   linear,
   type Shape,
   type WeightDeclarer,
@@ -29,9 +28,8 @@ type Backward =
 /** A kernel over items that prepares weights. */
 type Preparation = [name: keyof typeof Kernel, count: number, words: readonly Word[]];
 
-/** Memory of each thread, and zeros. */
+/** Memory of each thread. */
 interface SharedMemory {
-  readonly zeros: number;
   readonly packs: number;
   readonly packStep: number;
   readonly tiles: number;
@@ -41,28 +39,31 @@ interface SharedMemory {
 }
 
 /** Returns what the engine needs of a layer's kind. */
-const declarationOf = ({ kind }: Layer) => layerDeclarations[kind] as LayerDeclaration;
+const declarationOf = ({ kind }: GraphLayer) => layerDeclarations[kind] as LayerDeclaration;
 
 export class GraphBuilder {
   /** Shape of each layer's output, without the batch. */
   readonly shapes: Shape[] = [];
   /** Parts of the gradients of weights, by the weights' address. */
   readonly parts = new Map<number, Parts>();
-  readonly denses: LargeDense[] = [];
   /** Bytes from a weight to its gradient. */
   gradientOffset = 0;
+  /** As many as the widest layer has channels. */
+  zeros = 0;
+  ones = 0;
+  /** Set before the records are written. */
+  optimizer!: ReturnType<typeof optimizerTable> & { readonly moments: readonly [number, number] };
   schedule!: Schedule;
   training = false;
   readonly #memory: Allocator;
-  readonly #collected: ReturnType<typeof collectParameters>;
   readonly #weights = new Map<GraphLayer, Weights>();
   readonly #memoryOf = new Map<GraphLayer, Weights>();
   #backward: (() => void)[] = [];
   /** Kernels that prepare weights: for the forward pass, then for the backward pass. */
   #prepared: Preparation[][] = [[], []];
   #padded: GraphTensor | undefined;
-  /** Largest needs of all layers, bytes; floats of the widest position. */
-  readonly scratch = { pack: 0, plane: 0, planes: 0, widest: 8 };
+  /** Largest needs of all layers, bytes. */
+  readonly scratch = { pack: 0, plane: 0, planes: 0 };
   readonly #sums: number[] = [];
   /** Gradient sums of Winograd's algorithm in use, by level. */
   readonly #sumsOfLevel = new Map<number, number>();
@@ -70,16 +71,15 @@ export class GraphBuilder {
 
   constructor(
     memory: Allocator,
-    collected: ReturnType<typeof collectParameters>,
     readonly sizes: { batch: number; threads: number; chunks: number },
   ) {
     this.#memory = memory;
-    this.#collected = collected;
   }
 
-  /** Computes shapes and allocates weights. */
-  declare(input: Shape, layers: readonly GraphLayer[]): void {
-    const { tensors, parameters, parameter } = this.#collected, later: (() => void)[] = [];
+  /** Computes shapes, and allocates weights and constants. */
+  declare(input: Shape, layers: readonly GraphLayer[]) {
+    const { tensors, parameters, parameter, end } = collectParameters(this.#memory);
+    const later: (() => void)[] = [];
     for (const [index, layer] of layers.entries()) {
       const shapes = layer.inputs.map((n) => n < 0 ? input : this.shapes[n]);
       const { shape, weights } = declarationOf(layer);
@@ -94,7 +94,7 @@ export class GraphBuilder {
           return index;
         },
         moving: (weights, name, suffixes, channels) =>
-          // In the order of the other planner: moving statistics after the weights.
+          // Behind all weights.
           void later.push(() => {
             for (const suffix of suffixes) {
               const address = weights[suffix] = this.#memory.allocate(upTo8(channels) * 4);
@@ -108,6 +108,12 @@ export class GraphBuilder {
       this.#weights.set(layer, made ?? {});
     }
     for (const allocate of later) allocate();
+    const { moments, gradient } = end();
+    this.gradientOffset = gradient;
+    const widest = Math.max(...[input, ...this.shapes].map((shape) => upTo8(shape.at(-1)!)));
+    this.zeros = this.#memory.allocate(widest * 4);
+    this.ones = this.#memory.place(new Int32Array(widest).fill(bits([1])));
+    return { tensors, parameters, moments, gradient };
   }
 
   /** Begins a pass; returns the stages that prepare the weights for it. */
@@ -142,36 +148,46 @@ export class GraphBuilder {
   backward(): void {
     for (const step of this.#backward.reverse()) step();
     this.#backward = [];
-    this.schedule.base = this.schedule.depth;
-    this.schedule.add({ reads: this.denses.flatMap(({ x, d }) => [x, d]), writes: [] });
   }
 
+  /**
+   * Returns the images, which are converted where they are read.
+   * @param rows true if a dense layer reads them
+   */
   readInput(
     { address, floats, divisor }: { address: number; floats: boolean; divisor?: number },
     [height, width, channels]: Shape,
+    rows: boolean,
   ): GraphTensor {
-    const image = this.tensor([height, width, channels], false, undefined, channels * 4);
-    const row = width * channels;
-    this.add([], [image.value], () => {
-      const [first, step, bytes] = image.value.words;
-      return [record(floats ? "inputFloats" : "inputBytes", 0, 0, [
-        ...[address, row, height, first, bytes, row * 4, step],
-        [divisor ?? 1],
-      ])];
-    });
-    return image;
+    const shape = [height, width, channels], numbers = product(shape);
+    const value = new Buffer(rows ? rowBytes(numbers) : numbers * 4);
+    const kernel = floats ? "inputFloats" : "inputBytes",
+      size = { inHeight: height, inWidth: width };
+    const lazy: Lazy = {
+      reads: [],
+      compute: ([first, step, image], { inHeight, inWidth }, row) =>
+        record(kernel, 0, 0, [
+          ...[address, inWidth * channels, inHeight, first, image, row, step],
+          [divisor ?? 1],
+        ]),
+      store: () => {
+        lazy.store = undefined;
+        this.add([], [value], () => [lazy.compute(value.words, size, width * channels * 4)]);
+      },
+    };
+    return { ...this.tensor(shape, false, value, channels * 4), lazy };
   }
 
   /** Adds a layer's operations. @param value where its output goes, for the last layer */
   forward(layer: GraphLayer, inputs: GraphTensor[], value?: Buffer): GraphTensor {
-    const { normalizes, operations } = declarationOf(layer);
+    const { unpadded, normalizes, operations } = declarationOf(layer);
     if (!normalizes?.(layer)) { for (const { lazy } of inputs) lazy?.store?.(); }
-    // Only convolutions read the image as it is.
-    const taken = layer.kind === "conv2d"
-      ? inputs
-      : inputs.map((x) =>
-        x.step === upTo8(x.channels) * 4 ? x : this.#padded ??= this.repack(x, x.shape)
-      );
+    const padded = (x: GraphTensor) => {
+      if (x.step === upTo8(x.channels) * 4) return x;
+      x.lazy?.store?.();
+      return this.#padded ??= this.repack(x, x.shape);
+    };
+    const taken = unpadded ? inputs : inputs.map(padded);
     for (const { slot } of taken) slot.readers++;
     return operations(this, layer, taken, this.#weights.get(layer)!, value);
   }
@@ -184,12 +200,11 @@ export class GraphBuilder {
     value?: Buffer,
     step = upTo8(shape.at(-1)!) * 4,
   ): GraphTensor {
-    const positions = product(shape.slice(0, -1));
-    this.reserve({ widest: step / 4 });
-    const gradient = trained && this.training ? new Buffer(positions * step) : undefined;
+    const positions = product(shape.slice(0, -1)), own = value ?? new Buffer(positions * step);
+    const gradient = trained && this.training ? new Buffer(own.image) : undefined;
     return {
       ...{ shape, channels: shape.at(-1)!, positions, step, trained },
-      ...{ value: value ?? new Buffer(positions * step), slot: { gradient, readers: 0 } },
+      ...{ value: own, slot: { gradient, readers: 0 } },
     };
   }
 
@@ -345,15 +360,15 @@ export class GraphBuilder {
   /** Memory that all layers share, allocated when their needs are known. */
   get shared(): SharedMemory {
     const allocate = () => {
-      const { pack, plane, planes, widest } = this.scratch, { threads } = this.sizes;
+      const { pack, plane, planes } = this.scratch, { threads } = this.sizes;
       const apart = (bytes: number) => {
         const step = Math.ceil((bytes + 64) / 64) * 64;
         return { address: this.#memory.allocate(threads * step), step };
       };
       const packed = apart(pack), tiles = apart(2 * planes * plane);
       return {
-        ...{ zeros: this.#memory.allocate(widest * 4), packs: packed.address },
-        ...{ packStep: packed.step, tiles: tiles.address, tileStep: tiles.step, plane },
+        ...{ packs: packed.address, packStep: packed.step },
+        ...{ tiles: tiles.address, tileStep: tiles.step, plane },
         sums: this.#sums.map(apart),
       };
     };
@@ -361,7 +376,7 @@ export class GraphBuilder {
   }
 
   scratchWords(side: number): number[] {
-    const { tiles, tileStep, plane, zeros, packs, packStep } = this.shared;
-    return [tiles, tileStep, plane, zeros, side, packs, packStep];
+    const { tiles, tileStep, plane, packs, packStep } = this.shared;
+    return [tiles, tileStep, plane, this.zeros, side, packs, packStep];
   }
 }

@@ -1,20 +1,23 @@
 /** Declaration of a layer of a graph, its values, and records of kernels over them. */
 import { Activation, Combine, type Kernel } from "../assembly/abi.ts";
 import { type Layer, UnsupportedNetwork } from "../engine_network.ts";
+import type { Block } from "./fusion.ts";
 import type { GraphBuilder } from "./graph_builder.ts";
 import type { Buffer } from "./operations.ts";
 import { type KernelRecord, record, type Word } from "./program.ts";
 
-/** A layer with all its inputs, and an activation that is fused with it. */
-export type GraphLayer = Layer & {
+/** A layer or block with all its inputs, and an activation that is fused with it. */
+export type GraphLayer = (Layer | Block) & {
   inputs: readonly number[];
   activation?: { kind: Activation; alpha: number };
-  /** Keys the dropout mask: the layer's index in the network. */
+  /** Keys the dropout mask: the index of the layer in the network, or of the block. */
   salt?: number;
 };
 
+type Kind = GraphLayer["kind"];
+
 /** A layer of some kinds. */
-export type LayerOf<K extends Layer["kind"]> = Extract<GraphLayer, { kind: K }>;
+export type LayerOf<K extends Kind> = Extract<GraphLayer, { kind: K }>;
 
 /** Shape of an output, without the batch. */
 export type Shape = readonly number[];
@@ -40,13 +43,16 @@ export interface GradientView {
   own?: boolean;
 }
 
-/** A normalization that its readers compute where they need it. */
+/** Values that their readers compute where they need them. */
 export interface Lazy {
-  readonly x: GraphTensor;
   readonly reads: readonly Buffer[];
-  /** Scale, shift, activation and its parameter. */
-  readonly words: Word[];
-  /** Stores its values, once. */
+  /** Returns the kernel that computes them to an image, whose rows are `row` bytes apart. */
+  readonly compute: (
+    to: Word[],
+    size: { inHeight: number; inWidth: number },
+    row: number,
+  ) => KernelRecord;
+  /** Stores them, once. */
   store?: () => void;
 }
 
@@ -79,7 +85,7 @@ export interface WeightDeclarer {
   vector(name: string, length: number, l2?: number): number;
   /**
    * Makes the last weight one whose optimizer steps are panels of eight columns, of `rows`. Returns the
-   * number by which `denseUpdates` finds them.
+   * number by which its update finds them.
    */
   panels(rows: number): number;
   /** Statistics per channel, whose addresses are known once all layers are declared. */
@@ -91,6 +97,8 @@ interface Declaration<L extends GraphLayer> {
   shape?(layer: L, inputs: readonly Shape[]): Shape;
   /** Default: none. */
   weights?(layer: L, input: Shape, declare: WeightDeclarer): Weights;
+  /** True if it reads images whose channels have no padding. */
+  unpadded?: true;
   /** Returns true if it computes a normalization before it itself, where it reads. Default: false */
   normalizes?(layer: L): boolean;
   /**
@@ -107,10 +115,10 @@ interface Declaration<L extends GraphLayer> {
 }
 
 /** Everything that the engine needs of these kinds of layers. */
-export type LayerDeclaration<K extends Layer["kind"] = Layer["kind"]> = Declaration<LayerOf<K>>;
+export type LayerDeclaration<K extends Kind = Kind> = Declaration<LayerOf<K>>;
 
 /** @throws {UnsupportedNetwork} */
-export function refuse(layer: Layer, why: string): never {
+export function refuse(layer: GraphLayer | Layer, why: string): never {
   const name = "name" in layer ? `"${layer.name}" (${layer.kind})` : layer.kind;
   throw new UnsupportedNetwork(`The fast engine cannot train layer ${name}: it ${why}`);
 }

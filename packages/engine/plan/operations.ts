@@ -4,8 +4,10 @@
  * needs the whole batch: the statistics of batch normalization, large dense layers, the loss.
  */
 import type { Allocator } from "./allocator.ts";
-import { RANGE_BYTES } from "./layout.ts";
 import { type KernelRecord, overImages, overItems, type Stage, type Word } from "./program.ts";
+
+/** Maximum working set of a range of images, bytes: fits a core's private cache. */
+const RANGE_BYTES = 384 * 1024;
 
 /** Room behind a buffer, for kernels that read past the end. */
 const BEHIND = 64;

@@ -1,15 +1,7 @@
 /** Weights, gradients and moments, and the optimizer's table. */
 import type { Allocator } from "./allocator.ts";
 import { bits, overItems, record, type Stage, type Tensor } from "./program.ts";
-import { type SizedBlock, upTo8 } from "./shapes.ts";
-
-/** Addresses of a block's weights; 0 if absent. */
-export interface Places {
-  readonly kernel: number;
-  readonly bias: number;
-  readonly gamma: number;
-  readonly beta: number;
-}
+import { upTo8 } from "./shapes.ts";
 
 export interface Parameter {
   address: number;
@@ -17,7 +9,7 @@ export interface Parameter {
   l2: number;
   /** True if decoupled weight decay applies: kernels only. */
   decays: boolean;
-  /** Block and rows of a dense kernel. */
+  /** Layer and rows of a dense kernel. */
   dense?: { b: number; rows: number };
 }
 
@@ -25,16 +17,6 @@ export interface Parameter {
 export interface Parts {
   address: number;
   bytes: number;
-}
-
-export interface Parameters {
-  readonly tensors: Tensor[];
-  /** Weights by block. */
-  readonly places: readonly Places[];
-  readonly parameters: readonly Parameter[];
-  /** Byte offsets from a weight to its moments and gradient. */
-  readonly moments: readonly [number, number];
-  readonly gradient: number;
 }
 
 /** Allocates weights contiguously; `end` allocates moments and gradients in the same order. */
@@ -63,43 +45,13 @@ export function collectParameters(memory: Allocator) {
   return { tensors, parameters, parameter, end };
 }
 
-/** Allocates the weights of all blocks. */
-export function layOutParameters(memory: Allocator, blocks: readonly SizedBlock[]): Parameters {
-  const { tensors, parameters, parameter, end } = collectParameters(memory);
-  const places = blocks.map(({ b, block: { linear, norm }, conv, dense }) => {
-    const columns = linear.kind === "dense" ? linear.units : linear.filters;
-    const name = `${linear.name}/kernel`, l2 = linear.l2?.kernel;
-    const kernel = dense
-      ? parameter(
-        name,
-        [dense.groups * dense.inChannels, columns],
-        [dense.groups, dense.inChannels, dense.inStride, columns],
-        l2,
-      )
-      : parameter(
-        name,
-        [conv.kh, conv.kw, conv.inChannels, columns],
-        [conv.kh * conv.kw, conv.inChannels, conv.inStride, columns],
-        l2,
-      );
-    if (dense) parameters.at(-1)!.dense = { b, rows: dense.inFlat };
-    const vector = (suffix: string, layer: string, l2?: number) =>
-      parameter(`${layer}/${suffix}`, [columns], [1, 1, 1, columns], l2);
-    const bias = linear.bias ? vector("bias", linear.name, linear.l2?.bias) : 0;
-    const gamma = norm ? vector("gamma", norm.name) : 0;
-    const beta = norm ? vector("beta", norm.name) : 0;
-    return { kernel, bias, gamma, beta };
-  });
-  return { tensors, places, parameters, ...end() };
-}
-
 /** Number of floats updated by one item of the optimizer's stage. */
 const UPDATE = 4096;
 
 /**
  * Builds the table of packages/engine/assembly/update.ts: each item's weights, and the partial
  * gradients of chunks. Dense kernels come last, an item a panel; `panels`
- * has the first of each block's.
+ * has the first of each layer's.
  */
 export function optimizerTable(
   memory: Allocator,

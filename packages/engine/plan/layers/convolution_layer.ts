@@ -1,6 +1,5 @@
 /** Convolutions, and dense layers of each position as convolutions of one pixel. */
 import type { GraphBuilder } from "../graph_builder.ts";
-import { WINDOW_BYTES, WINOGRAD_TILES } from "../layout.ts";
 import type { Buffer } from "../operations.ts";
 import { record, type Word } from "../program.ts";
 import { tileSides, upTo8 } from "../shapes.ts";
@@ -23,7 +22,13 @@ import {
   type Weights,
 } from "../graph_layer.ts";
 
+/** Tiles that pass at once, but for a row that has more; equal to the constant in winograd.ts. */
+const WINOGRAD_TILES = 32;
+/** What windows are packed in at most, but for a row that has more: CACHE in conv.ts. */
+const WINDOW_BYTES = 27 * 1024;
+
 export const conv2d: LayerDeclaration<"conv2d"> = {
+  unpadded: true,
   shape: (layer, [shape]) => outputOf(layer, layer.kernelSize, shape, layer.filters),
   weights(layer, shape, { parameter, vector }) {
     const { name, kernelSize: [kh, kw], filters, kernel = "kernel", bias, l2 } = layer;
@@ -43,7 +48,7 @@ export const conv2d: LayerDeclaration<"conv2d"> = {
   operations: (graph, layer, [x], weights, value) =>
     convolution(
       ...[graph, layer, sizesOf(layer, layer.kernelSize, x.shape)] as const,
-      ...[x, conv2d.shape!(layer, [x.shape]), weights, value] as const,
+      ...[x, conv2d.shape!(layer, [x.shape]), weights, { value }] as const,
     ),
 };
 
@@ -57,21 +62,34 @@ export function denseOfPositions(
 ): GraphTensor {
   const each: Window = { strides: [1, 1], padding: "valid" };
   const c = sizesOf(each, [1, 1], [1, x.positions]);
-  return convolution(graph, layer, c, x, [...x.shape.slice(0, -1), layer.units], weights, value);
+  const shape = [...x.shape.slice(0, -1), layer.units];
+  return convolution(graph, layer, c, x, shape, weights, { value });
 }
 
-function convolution(
+/**
+ * Adds a convolution.
+ * @param options.tiles false: without Winograd's algorithm
+ * @param options.packs true if it reads the gradient of its outputs in panels of eight channels.
+ * Default: where windows of few channels are packed
+ * @param options.gradient adds and returns the gradient of its outputs
+ */
+export function convolution(
   graph: GraphBuilder,
   layer: LayerOf<"conv2d" | "dense">,
   c: WindowSizes,
   x: GraphTensor,
   shape: readonly number[],
   { kernel: weights, bias }: Weights,
-  value?: Buffer,
+  { value, tiles = true, packs = (c.kw * x.step / 4 & 3) !== 0, gradient }: {
+    value?: Buffer;
+    tiles?: boolean;
+    packs?: boolean;
+    gradient?: () => GradientView;
+  },
 ): GraphTensor {
   const { kh, kw, sy, sx } = c, stride = x.step / 4, columns = upTo8(shape.at(-1)!);
   const y = graph.tensor(shape, x.trained || !layer.frozen, value), view = viewOf(x, c);
-  const square = kh === kw && stride % 8 === 0;
+  const square = tiles && kh === kw && stride % 8 === 0;
   const { winograd, winogradGradient } = tileSides(
     square && sy === 1 && sx === 1,
     ...[kh, c.outHeight, c.outWidth] as const,
@@ -114,7 +132,7 @@ function convolution(
     ...view.fill(),
     record(winograd > 0 ? "winograd" : "convolve", 0, 0, [
       ...[...windows(view), winograd > 0 ? transformed : weights],
-      ...[bias || graph.shared.zeros, bias ? 32 : 0, y.value.address, y.value.image],
+      ...[bias || graph.zeros, bias ? 32 : 0, y.value.address, y.value.image],
       ...[c.outWidth * y.step, y.step, kind, [alpha] as const],
       ...[view.buffer.step, ...graph.scratchWords(winograd), y.value.step],
     ]),
@@ -139,11 +157,10 @@ function convolution(
       ];
     });
   };
-  // Windows of few channels are packed, and with them the gradients in panels of eight channels.
-  offerView(layer, c, x, y, (kw * stride & 3) !== 0);
+  offerView(layer, c, x, y, packs);
   graph.onBackward(() => {
     if (!y.slot.gradient) return;
-    const d = filledView(graph, layer, y, c);
+    const d = gradient?.() ?? filledView(graph, layer, y, c);
     if (!layer.frozen) filterGradient(d);
     if (!x.slot.gradient) return;
     graph.prepare("forward", "turn", stride / 8, [weights, kh * kw, stride, columns / 8, turned]);
@@ -175,7 +192,7 @@ function inputGradient(
   graph.add([d], [result], () => [
     record(side > 0 ? "winograd" : "convolve", 0, 0, [
       ...[d.address, d.image, row, y.step, kh, kw * y.step / 4, row],
-      ...[height, width, x.step / 32, weights, graph.shared.zeros, 0],
+      ...[height, width, x.step / 32, weights, graph.zeros, 0],
       ...[result.address, result.image, width * x.step, x.step, 0, [0] as const],
       ...[d.step, ...graph.scratchWords(side), result.step],
     ]),

@@ -33,7 +33,7 @@ export const depthwiseConv2d: LayerDeclaration<"depthwiseConv2d"> = {
       ...view.fill(),
       record("depthwise", 0, 0, [
         ...[...windows(view, y.value.words), weights, 32, kh * kw],
-        ...[bias || graph.shared.zeros, bias ? 1 : 0],
+        ...[bias || graph.zeros, bias ? 1 : 0],
       ]),
     ]);
     offerView(layer, c, x, y, false);
@@ -56,7 +56,7 @@ export const depthwiseConv2d: LayerDeclaration<"depthwiseConv2d"> = {
         record("depthwise", 0, 0, [
           ...[...d.words, down, step, ...result.words, c.inHeight, c.inWidth],
           ...[step, kh, kw, down, step, weights + (kh * kw - 1) * 32, -32, kh * kw],
-          ...[graph.shared.zeros, 0],
+          ...[graph.zeros, 0],
         ]),
       ]);
       graph.addResult(x, result);

@@ -1,13 +1,14 @@
 /** Functions of single numbers, with and without weights. */
 import { Activation } from "../../assembly/abi.ts";
 import type { Layer } from "../../engine_network.ts";
-import { dropoutSalt } from "../dense_layers.ts";
 import type { Word } from "../program.ts";
 import { product } from "../shapes.ts";
-import { type LayerDeclaration, refuse } from "../graph_layer.ts";
+import { type GraphLayer, type LayerDeclaration, refuse } from "../graph_layer.ts";
 
 /** Returns the activation of a layer, and its parameter. */
-export function activationOf(layer: Layer): { kind: Activation; alpha: number } | undefined {
+export function activationOf(
+  layer: GraphLayer | Layer,
+): { kind: Activation; alpha: number } | undefined {
   if (layer.kind === "relu") return { kind: Activation.relu, alpha: 0 };
   if (layer.kind === "leakyRelu") return { kind: Activation.leakyRelu, alpha: layer.alpha };
   if (layer.kind !== "activation") return undefined;
@@ -63,6 +64,17 @@ export const softmax: LayerDeclaration<"softmax"> = {
   },
 };
 
+/** Returns the salt of the dropout mask of a layer of a graph, or of a block of a sequence. */
+export function dropoutSalt(index: number): number {
+  return Math.imul(index + 1, 0x632BE5AB);
+}
+
+/** Dropout's threshold, factor and salt. */
+export const dropoutWords = (rate: number, index: number): Word[] => [
+  ...[Math.min(Math.round(rate * 2 ** 32), 2 ** 32 - 1), [1 / (1 - rate)] as const],
+  dropoutSalt(index),
+];
+
 export const dropout: LayerDeclaration<"dropout"> = {
   operations(graph, layer, [x], _, value) {
     if (!graph.training || layer.rate === 0) return graph.repack(x, x.shape, value);
@@ -81,8 +93,8 @@ export const dropout: LayerDeclaration<"dropout"> = {
     const [row, column] = [0, 0, ...rest].slice(-2);
     const [height, width] = [1, 1, ...x.shape.slice(0, -1)].slice(-2);
     const words: Word[] = [
-      ...[height, width, x.step, Math.min(Math.round(layer.rate * 2 ** 32), 2 ** 32 - 1)],
-      ...[[1 / (1 - layer.rate)] as const, dropoutSalt(layer.salt!), image, row, column, channel],
+      ...[height, width, x.step, ...dropoutWords(layer.rate, layer.salt!)],
+      ...[image, row, column, channel],
     ];
     const y = graph.tensor(x.shape, x.trained, value);
     return graph.unary(x, y, ["dropout", [...words, 0]], ["dropout", words]);

@@ -2,7 +2,7 @@
 import type { Layer } from "../../engine_network.ts";
 import type { GraphBuilder } from "../graph_builder.ts";
 import { Buffer } from "../operations.ts";
-import { type KernelRecord, record } from "../program.ts";
+import { type KernelRecord, record, type Word } from "../program.ts";
 import { extent } from "../shapes.ts";
 import {
   type GradientView,
@@ -70,18 +70,21 @@ export function viewOf(x: GraphTensor, c: WindowSizes, before?: View): View {
   const height = Math.max((c.outHeight - 1) * c.sy + c.kh, c.top + c.inHeight);
   const width = Math.max((c.outWidth - 1) * c.sx + c.kw, c.left + c.inWidth);
   const pixel = x.step, row = width * pixel, whole = height === c.inHeight && width === c.inWidth;
-  const lazy = x.lazy?.store && x.lazy, { value } = lazy?.x ?? x;
+  const lazy = x.lazy?.store && x.lazy, { value } = x;
   if (whole && !lazy) {
     return { buffer: value, row, pixel, reads: [value], writes: [], fill: () => [] };
   }
   const buffer = new Buffer(height * row, whole ? undefined : "local");
+  const copy = (to: Word[]) =>
+    record("place", 0, 0, [
+      ...[...value.words, ...to, c.inHeight, c.inWidth, pixel, c.inWidth * pixel, row, pixel, 0, 0],
+    ]);
   return {
     ...{ buffer, row, pixel, reads: [...lazy?.reads ?? [value]], writes: [buffer] },
-    fill: () => [record("place", 0, 0, [
-      ...[...value.words, ...shifted(buffer, c.top * row + c.left * pixel)],
-      ...[c.inHeight, c.inWidth, pixel, c.inWidth * pixel, row, pixel, 0, 0],
-      ...lazy?.words ?? [],
-    ])],
+    fill() {
+      const to = shifted(buffer, c.top * row + c.left * pixel);
+      return [lazy?.compute(to, c, row) ?? copy(to)];
+    },
   };
 }
 
@@ -110,6 +113,15 @@ export function offerView(
   }
   // A normalization that follows writes there, unless an activation lies between.
   if (y.slot.view && layer.activation) y.slot.view.own = true;
+}
+
+/** Returns where the gradient of a convolution's outputs is written: where it is used. */
+export function viewOfGradient(
+  { slot, positions, step }: GraphTensor,
+  { outHeight: height, outWidth: width }: WindowSizes,
+): GradientView {
+  const places = [0, width * step, step, 32] as const;
+  return slot.view ?? { buffer: new Buffer(positions * step), height, width, places };
 }
 
 /** Returns the gradient of a convolution's outputs where it is used. */
