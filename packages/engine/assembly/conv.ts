@@ -75,7 +75,6 @@ function packWindows(
 }
 
 /** Bytes between packed windows: a multiple of four floats. */
-// @ts-ignore: decorator
 @inline function windowStep(runs: i32, run: i32): usize {
   return <usize> ((runs * run + 3) & ~3) << 2;
 }
@@ -278,7 +277,6 @@ function packPanel(
 }
 
 /** Working set that fits the L1 cache, bytes. */
-// @ts-ignore: decorator
 @inline const CACHE = 27 * 1024;
 
 function panelGradients(

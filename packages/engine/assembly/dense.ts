@@ -10,7 +10,6 @@ import { matrixTimesPanel, outerProducts } from "./gemm";
 import { turn8, update } from "./update";
 
 /** Four random words from four counters (the finalizer of MurmurHash3, twice keyed). */
-// @ts-ignore: decorator
 @inline function hash(counter: v128, key0: v128, key1: v128): v128 {
   let x = i32x4.add(i32x4.mul(counter, i32x4.splat(0x9E3779B1)), key0);
   x = v128.xor(x, i32x4.shr_u(x, 16));
@@ -23,13 +22,11 @@ import { turn8, update } from "./update";
 }
 
 /** Counters of a row's units from byte `at` on. */
-// @ts-ignore: decorator
 @inline function counters(row: i32, at: usize): v128 {
   return i32x4.add(i32x4.splat((row << 16) | <i32> (at >> 2)), i32x4(0, 1, 2, 3));
 }
 
 /** Keeps a lane where the random word of its counter reaches `threshold` = rate * 2^32. */
-// @ts-ignore: decorator
 @inline export function drop(
   x: v128, counter: v128, key0: v128, key1: v128, threshold: v128, factor: v128,
 ): v128 {

@@ -3,7 +3,6 @@ import { address, madd, word } from "./simd";
 import { operand } from "./graph";
 
 /** One output of four channels, over a window of `height` by `width` taps. */
-// @ts-ignore: decorator
 @inline function oneWindow(
   x: usize, height: i32, width: i32, jump: usize, pixel: usize, w: usize, tap: usize, bias: v128,
 ): v128 {

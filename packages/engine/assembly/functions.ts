@@ -6,14 +6,11 @@
 import { Activation } from "./abi";
 import { activate, activateGradient, madd } from "./simd";
 
-// @ts-ignore: decorator
 @inline function splat(x: f32): v128 { return f32x4.splat(x); }
-// @ts-ignore: decorator
 @inline function above0(x: v128, yes: v128, no: v128): v128 {
   return v128.bitselect(yes, no, f32x4.gt(x, splat(0)));
 }
 
-// @ts-ignore: decorator
 @inline export function exp4(x: v128): v128 {
   x = f32x4.min(f32x4.max(x, splat(-87)), splat(88));
   const n = f32x4.nearest(f32x4.mul(x, splat(1.44269504)));
@@ -27,12 +24,10 @@ import { activate, activateGradient, madd } from "./simd";
   return f32x4.mul(y, i32x4.shl(i32x4.add(i32x4.trunc_sat_f32x4_s(n), i32x4.splat(127)), 23));
 }
 
-// @ts-ignore: decorator
 @inline function sigmoid4(x: v128): v128 {
   return f32x4.div(splat(1), f32x4.add(splat(1), exp4(f32x4.neg(x))));
 }
 
-// @ts-ignore: decorator
 @inline function tanh4(x: v128): v128 {
   const size = f32x4.abs(x), z = f32x4.mul(x, x);
   let p = madd(splat(-5.70498872745e-3), z, splat(2.06390887954e-2));
@@ -46,7 +41,6 @@ import { activate, activateGradient, madd } from "./simd";
   return v128.bitselect(small, signed, f32x4.lt(size, splat(0.625)));
 }
 
-// @ts-ignore: decorator
 @inline function erf4(x: v128): v128 {
   const size = f32x4.abs(x);
   const t = f32x4.div(splat(1), madd(size, splat(0.3275911), splat(1)));
@@ -59,7 +53,6 @@ import { activate, activateGradient, madd } from "./simd";
 }
 
 /** log(1 + exp(x)), by the series of the inverse hyperbolic tangent. */
-// @ts-ignore: decorator
 @inline function softplus4(x: v128): v128 {
   const e = exp4(f32x4.neg(f32x4.abs(x)));
   const s = f32x4.div(e, f32x4.add(e, splat(2))), z = f32x4.mul(s, s);
@@ -72,7 +65,6 @@ import { activate, activateGradient, madd } from "./simd";
 }
 
 /** tanh(log(1 + exp(x))). */
-// @ts-ignore: decorator
 @inline function mish4(x: v128): v128 {
   const e = exp4(f32x4.min(x, splat(30))), q = f32x4.mul(e, f32x4.add(e, splat(2)));
   return f32x4.div(q, f32x4.add(q, splat(2)));
@@ -143,14 +135,12 @@ function slope(kind: i32, x: v128, alpha: v128): v128 {
 }
 
 /** An activation of a vector; with a constant `kind`, the simple ones are inlined. */
-// @ts-ignore: decorator
 @inline export function apply(kind: i32, x: v128, alpha: v128): v128 {
   if (kind <= Activation.leakyRelu) return activate(x, kind, alpha);
   return curve(kind, x, alpha);
 }
 
 /** The gradient by x, from that of the activation's output. */
-// @ts-ignore: decorator
 @inline export function applyGradient(kind: i32, d: v128, x: v128, alpha: v128): v128 {
   if (kind <= Activation.leakyRelu) return activateGradient(d, x, kind, alpha);
   return f32x4.mul(d, slope(kind, x, alpha));

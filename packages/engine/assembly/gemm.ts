@@ -9,13 +9,9 @@
 import { activate, madd } from "./simd";
 
 // Broadcasts one of four lanes.
-// @ts-ignore: decorator
 @inline function lane0(x: v128): v128 { return v128.shuffle<f32>(x, x, 0, 0, 0, 0); }
-// @ts-ignore: decorator
 @inline function lane1(x: v128): v128 { return v128.shuffle<f32>(x, x, 1, 1, 1, 1); }
-// @ts-ignore: decorator
 @inline function lane2(x: v128): v128 { return v128.shuffle<f32>(x, x, 2, 2, 2, 2); }
-// @ts-ignore: decorator
 @inline function lane3(x: v128): v128 { return v128.shuffle<f32>(x, x, 3, 3, 3, 3); }
 
 /**
@@ -24,7 +20,6 @@ import { activate, madd } from "./simd";
  * a convolution sees its window in an image: no copy is made. Rows may repeat, to fill a rest.
  * Reads each piece of `a` up to three floats too far.
  */
-// @ts-ignore: decorator
 @inline function fourRows(
   a0: usize, a1: usize, a2: usize, a3: usize, runs: i32, run: i32, jump: usize,
   b: usize, bias: usize, kind: i32, alpha: f32, o0: usize, o1: usize, o2: usize, o3: usize,
@@ -106,7 +101,6 @@ export function matrixTimesPanel(
 }
 
 /** Broadcasts float `n` of twenty; `n` is constant. */
-// @ts-ignore: decorator
 @inline function float(n: i32, x0: v128, x1: v128, x2: v128, x3: v128, x4: v128): v128 {
   const x = n < 4 ? x0 : n < 8 ? x1 : n < 12 ? x2 : n < 16 ? x3 : x4, lane = n & 3;
   return lane == 0 ? lane0(x) : lane == 1 ? lane1(x) : lane == 2 ? lane2(x) : lane3(x);
@@ -116,7 +110,6 @@ export function matrixTimesPanel(
  * As `fourRows`, for windows of RGB pixels, `taps` (2 or 3, constant) across, that move by one pixel:
  * what four of them see is loaded once. Reads up to two floats too far.
  */
-// @ts-ignore: decorator
 @inline export function fourWindows(
   a: usize, taps: i32, runs: i32, jump: usize,
   b: usize, bias: usize, kind: i32, alpha: f32, o: usize, oStep: usize,

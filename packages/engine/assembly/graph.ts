@@ -10,23 +10,19 @@ import { apply, applyGradient, exp4 } from "./functions";
 import { address, madd, ofThread, real, word } from "./simd";
 
 /** Address of image `i` of the operand at word `n`. */
-// @ts-ignore: decorator
 @inline export function operand(r: usize, n: usize, thread: i32, from: i32, i: i32): usize {
   const image = <usize> word(r, n + 2);
   return ofThread(address(r, n), <usize> word(r, n + 1), thread, from, image) + <usize> i * image;
 }
 
-// @ts-ignore: decorator
 @inline function size(r: usize, n: usize): usize { return <usize> word(r, n); }
 
 /** Stores a value, or adds it to the one there. */
-// @ts-ignore: decorator
 @inline function put(to: usize, x: v128, add: bool): void {
   v128.store(to, add ? f32x4.add(v128.load(to), x) : x);
 }
 
 /** True in the lanes of channels [c / 4, c / 4 + 4) that are no padding. */
-// @ts-ignore: decorator
 @inline function lanes(c: usize, channels: i32): v128 {
   return i32x4.lt_s(
     i32x4.add(i32x4.splat(<i32> (c >> 2)), i32x4(0, 1, 2, 3)), i32x4.splat(channels),
@@ -42,11 +38,9 @@ function clearPadding(at: usize, positions: i32, step: usize, channels: i32): vo
 }
 
 /** Positions that pass at once for each four channels, whose coefficients stay in registers. */
-// @ts-ignore: decorator
 @inline const BLOCK = 16;
 
 /** y = activation(scale * x + shift) of some positions, `xStep` and `yStep` bytes apart. */
-// @ts-ignore: decorator
 @inline function affineRow(
   x: usize, xStep: usize, y: usize, yStep: usize, positions: i32, bytes: usize, kind: i32, alpha: v128,
   scale: usize, shift: usize,
@@ -62,7 +56,6 @@ function clearPadding(at: usize, positions: i32, step: usize, channels: i32): vo
   }
 }
 
-// @ts-ignore: decorator
 @inline function mapImage(
   x: usize, y: usize, positions: i32, step: usize, kind: i32, alpha: v128, scale: usize, shift: usize,
 ): void {
@@ -94,7 +87,6 @@ export function map(r: usize, from: i32, to: i32, thread: i32): void {
   }
 }
 
-// @ts-ignore: decorator
 @inline function mapGradientImage(
   d: usize, x: usize, dx: usize, positions: i32, step: usize, kind: i32, alpha: v128,
   scale: usize, shift: usize, add: bool,
@@ -448,14 +440,12 @@ export function softmaxGradient(r: usize, from: i32, to: i32, thread: i32): void
   }
 }
 
-// @ts-ignore: decorator
 @inline function sumLanes(x: v128): f32 {
   return (f32x4.extract_lane(x, 0) + f32x4.extract_lane(x, 1)) +
     (f32x4.extract_lane(x, 2) + f32x4.extract_lane(x, 3));
 }
 
 /** Mean of a position's channels; the padding is zero. */
-// @ts-ignore: decorator
 @inline function meanOf(x: usize, step: usize, channels: i32): f32 {
   let sum = f32x4.splat(0);
   for (let c: usize = 0; c < step; c += 16) sum = f32x4.add(sum, v128.load(x + c));
@@ -463,7 +453,6 @@ export function softmaxGradient(r: usize, from: i32, to: i32, thread: i32): void
 }
 
 /** 1 / standard deviation of a position's channels. */
-// @ts-ignore: decorator
 @inline function deviationOf(x: usize, step: usize, channels: i32, mean: f32, epsilon: f32): f32 {
   let sum = f32x4.splat(0);
   for (let c: usize = 0; c < step; c += 16) {

@@ -20,18 +20,14 @@ import {
   softmaxGradient,
 } from "./graph";
 
-// @ts-ignore: decorator
 @inline const SPINS = 20000;
 
 // A stage's counter has 64 bytes: how many items were drawn, how many are done, and whether the next
 // stage may begin.
-// @ts-ignore: decorator
 @inline const DONE: usize = 32;
-// @ts-ignore: decorator
 @inline const OPEN: usize = 36;
 
 /** Reports `mine` items of a stage as done; returns true if they were the last ones. */
-// @ts-ignore: decorator
 @inline function finishes(counter: usize, mine: i32, all: i32): bool {
   return mine > 0 && atomic.add<i32>(counter + DONE, mine) + mine == all;
 }
@@ -110,7 +106,6 @@ function overItems(r: usize, item: i32, thread: i32): void {
   }
 }
 
-// @ts-ignore: decorator
 @inline const RECORD: usize = WORDS * 4;
 
 /**

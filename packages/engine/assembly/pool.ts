@@ -8,19 +8,16 @@
 import { activateGradient, address, madd, ofThread, real, word } from "./simd";
 
 /** Reverses the order of a channel with a negative gamma; with a gamma of 0, all values are equal. */
-// @ts-ignore: decorator
 @inline function ordered(z: v128, sign: v128, some: v128): v128 {
   return v128.and(v128.xor(z, sign), some);
 }
 
 /** Where `n` is greater than `best`, or `z` not a number: a NaN, once met, stays. */
-// @ts-ignore: decorator
 @inline function beats(n: v128, best: v128, z: v128): v128 {
   return v128.or(f32x4.gt(n, best), f32x4.ne(z, z));
 }
 
 /** Four places, a byte each. */
-// @ts-ignore: decorator
 @inline function storePlaces(to: usize, place: v128): void {
   place = i16x8.narrow_i32x4_u(place, place);
   v128.store32_lane(to, i8x16.narrow_i16x8_u(place, place), 0);
@@ -126,11 +123,9 @@ export function pool(r: usize, from: i32, to: i32, thread: i32): void {
 }
 
 /** Where a channel lies whose first four bytes are the `c`th of a pixel, in panels of eight. */
-// @ts-ignore: decorator
 @inline function inPanel(c: usize, panel: usize): usize { return (c >> 5) * panel + (c & 31); }
 
 /** One of the four places in a window: the maximum has the gradient `g`, the others none. */
-// @ts-ignore: decorator
 @inline function four(
   z: usize, out: usize, mean: v128, slope: v128, offset: v128, g: v128, place: v128, here: i32,
   kind: i32, alpha: v128,

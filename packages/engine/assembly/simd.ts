@@ -5,19 +5,15 @@ import { Control } from "./abi";
  * a * b + c, lane by lane. With relaxed SIMD it is one fused instruction where the processor has
  * one; the plain build rounds twice.
  */
-// @ts-ignore: decorator
 @inline export function madd(a: v128, b: v128, c: v128): v128 {
   if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_madd(a, b, c);
   return f32x4.add(f32x4.mul(a, b), c);
 }
 
-// @ts-ignore: decorator
 @inline export const RELU = 1;
-// @ts-ignore: decorator
 @inline export const LEAKY = 2;
 
 /** Activation of one vector; NaN passes. `pmax(a, b)` is `a < b ? b : a`. */
-// @ts-ignore: decorator
 @inline export function activate(x: v128, kind: i32, alpha: v128): v128 {
   if (kind == RELU) return f32x4.pmax(x, f32x4.splat(0));
   if (kind == LEAKY) {
@@ -30,7 +26,6 @@ import { Control } from "./abi";
  * Gradient through the activation whose output was `y`: the sign of the output is the sign of the
  * input. At 0 it is that of the negative side, as in TensorFlow; a NaN in `y` lets `d` through.
  */
-// @ts-ignore: decorator
 @inline export function activateGradient(d: v128, y: v128, kind: i32, alpha: v128): v128 {
   if (kind == RELU) return v128.andnot(d, f32x4.le(y, f32x4.splat(0)));
   if (kind == LEAKY) {
@@ -40,23 +35,19 @@ import { Control } from "./abi";
 }
 
 /** Rows (images) in the current batch. */
-// @ts-ignore: decorator
 @inline export function rowsNow(): i32 {
   return load<i32>(Control.rows);
 }
 
 /** Word `n` of a kernel's record. */
-// @ts-ignore: decorator
 @inline export function word(record: usize, n: usize): i32 {
   return load<i32>(record + (n << 2));
 }
 
-// @ts-ignore: decorator
 @inline export function address(record: usize, n: usize): usize {
   return load<u32>(record + (n << 2)) as usize;
 }
 
-// @ts-ignore: decorator
 @inline export function real(record: usize, n: usize): f32 {
   return load<f32>(record + (n << 2));
 }
@@ -65,7 +56,6 @@ import { Control } from "./abi";
  * Returns the address of image 0. A thread has its own images from `from` on, `step` bytes after those
  * of the previous thread; with a step of 0 they are shared.
  */
-// @ts-ignore: decorator
 @inline export function ofThread(
   first: usize, step: usize, thread: i32, from: i32, image: usize,
 ): usize {

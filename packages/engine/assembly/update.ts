@@ -51,7 +51,6 @@ function penaltyOf(entry: usize): f64 {
   return sum * <f64> l2;
 }
 
-// @ts-ignore: decorator
 @inline function squares(w: v128): f64 {
   const q = f32x4.mul(w, w);
   return <f64> f32x4.extract_lane(q, 0) + <f64> f32x4.extract_lane(q, 1) +
@@ -81,7 +80,6 @@ export function update(
   store<f64>(norm, sum);
 }
 
-// @ts-ignore: decorator
 @inline function gradientAt(at: usize, toG: usize, part: usize, partStep: usize, parts: i32): v128 {
   if (parts == 0) return v128.load(at + toG);
   let g = v128.load(part);
@@ -136,7 +134,6 @@ function step(
 }
 
 /** Transposes four vectors, `step` bytes apart, to `to`, also `step` apart. */
-// @ts-ignore: decorator
 @inline function transpose4(from: usize, to: usize): void {
   const a = v128.load(from), b = v128.load(from, 32), c = v128.load(from, 64);
   const d = v128.load(from, 96);
@@ -149,7 +146,6 @@ function step(
 }
 
 /** Transposes eight rows of eight floats. */
-// @ts-ignore: decorator
 @inline export function turn8(from: usize, to: usize): void {
   transpose4(from, to);
   transpose4(from + 16, to + 128);

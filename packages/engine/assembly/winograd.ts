@@ -25,19 +25,14 @@ import {
 } from "./tiles/f4x3";
 
 /** Tiles that pass at once, but for a row that has more; plan/layers/convolution_layer.ts has the same. */
-// @ts-ignore: decorator
 @inline const TILES = 32;
 
 /** Rows of an image's tiles, and images, that pass at once. */
-// @ts-ignore: decorator
 @inline function rowsAtOnce(down: i32, across: i32): i32 { return min(down, max(1, TILES / across)); }
-// @ts-ignore: decorator
 @inline function imagesAtOnce(down: i32, across: i32): i32 { return max(1, TILES / (down * across)); }
 
 /** Taps of a window, and outputs of a tile, across. */
-// @ts-ignore: decorator
 @inline function tapsOf(n: i32): i32 { return (n & 1) != 0 ? 2 : 3; }
-// @ts-ignore: decorator
 @inline function outputsOf(n: i32): i32 { return n < 5 ? 2 : 4; }
 
 /** Transforms weights `[panel][taps²][rows][8]` to `[n²][panel][rows][8]`; one item is one panel. */

@@ -1,38 +1,30 @@
 /** Functions shared by the transforms of Winograd's algorithm (winograd.ts). */
 import { madd } from "../simd";
 
-// @ts-ignore: decorator
 @inline export function add(a: v128, b: v128): v128 { return f32x4.add(a, b); }
-// @ts-ignore: decorator
 @inline export function sub(a: v128, b: v128): v128 { return f32x4.sub(a, b); }
-// @ts-ignore: decorator
 @inline export function half(a: v128): v128 { return f32x4.mul(a, f32x4.splat(0.5)); }
 /** x a + b */
-// @ts-ignore: decorator
 @inline export function times(x: f32, a: v128, b: v128): v128 { return madd(f32x4.splat(x), a, b); }
 
 // Rows of planes: numbers `plane` bytes apart.
-// @ts-ignore: decorator
 @inline export function store3(o: usize, plane: usize, a: v128, b: v128, c: v128): void {
   v128.store(o, a);
   v128.store(o + plane, b);
   v128.store(o + 2 * plane, c);
 }
-// @ts-ignore: decorator
 @inline export function store4(
   o: usize, plane: usize, a: v128, b: v128, c: v128, d: v128,
 ): void {
   store3(o, plane, a, b, c);
   v128.store(o + 3 * plane, d);
 }
-// @ts-ignore: decorator
 @inline export function store5(
   o: usize, plane: usize, a: v128, b: v128, c: v128, d: v128, e: v128,
 ): void {
   store4(o, plane, a, b, c, d);
   v128.store(o + 4 * plane, e);
 }
-// @ts-ignore: decorator
 @inline export function store6(
   o: usize, plane: usize, a: v128, b: v128, c: v128, d: v128, e: v128, f: v128,
 ): void {
@@ -42,15 +34,12 @@ import { madd } from "../simd";
 
 // What tiles of 4×4 multiply, from the gradients of four outputs in a line, at the points 1, -1 and
 // 2; first and last come those of the outer two as they are.
-// @ts-ignore: decorator
 @inline export function g1(a: v128, b: v128, c: v128, d: v128): v128 {
   return add(add(a, c), add(b, d));
 }
-// @ts-ignore: decorator
 @inline export function g2(a: v128, b: v128, c: v128, d: v128): v128 {
   return sub(add(a, c), add(b, d));
 }
-// @ts-ignore: decorator
 @inline export function g3(a: v128, b: v128, c: v128, d: v128): v128 {
   return times(2, times(4, d, b), times(4, c, a));
 }

@@ -8,7 +8,6 @@ import { activate } from "../simd";
 import { add, store3, sub } from "./common";
 
 /** Transforms the input of a tile's four windows to planes. */
-// @ts-ignore: decorator
 @inline export function inputTile3(p: usize, step: usize, row: usize, o: usize, plane: usize): void {
   const a0 = v128.load(p), a1 = v128.load(p + step), a2 = v128.load(p + 2 * step);
   p += row;
@@ -19,13 +18,11 @@ import { add, store3, sub } from "./common";
   inputRow3(b0, b1, b2, o + 3 * plane, plane);
   inputRow3(sub(c0, b0), sub(c1, b1), sub(c2, b2), o + 6 * plane, plane);
 }
-// @ts-ignore: decorator
 @inline function inputRow3(d0: v128, d1: v128, d2: v128, o: usize, plane: usize): void {
   store3(o, plane, sub(d0, d1), d1, sub(d2, d1));
 }
 
 /** Transforms planes to a tile of outputs, with bias and activation. */
-// @ts-ignore: decorator
 @inline export function outputTile3(
   p: usize, plane: usize, bias: v128, kind: i32, slope: v128, o: usize, step: usize, row: usize,
 ): void {
@@ -42,7 +39,6 @@ import { add, store3, sub } from "./common";
 }
 
 /** Transforms the gradients of a tile's outputs to planes; returns the sum of the four. */
-// @ts-ignore: decorator
 @inline export function gradientTile3(
   p: usize, step: usize, row: usize, o: usize, plane: usize,
 ): v128 {
@@ -56,7 +52,6 @@ import { add, store3, sub } from "./common";
 }
 
 /** Transforms a window of weights, its taps `tap` bytes apart, to planes. */
-// @ts-ignore: decorator
 @inline export function weightsTile3(p: usize, tap: usize, o: usize, plane: usize): void {
   const a = v128.load(p), b = v128.load(p + tap);
   const c = v128.load(p + 2 * tap), d = v128.load(p + 3 * tap);
@@ -67,7 +62,6 @@ import { add, store3, sub } from "./common";
 }
 
 /** Transforms planes to the gradients of a window of weights. */
-// @ts-ignore: decorator
 @inline export function weightsGradientTile3(p: usize, plane: usize, o: usize, tap: usize): void {
   const a0 = v128.load(p), a1 = v128.load(p + plane), a2 = v128.load(p + 2 * plane);
   p += 3 * plane;

@@ -9,7 +9,6 @@ import { activate } from "../simd";
 import { add, half, store4, sub } from "./common";
 
 /** Transforms the input of a tile's four windows to planes. */
-// @ts-ignore: decorator
 @inline export function inputTile4(p: usize, step: usize, row: usize, o: usize, plane: usize): void {
   const p1 = p + step, p2 = p1 + step, p3 = p2 + step, q = 2 * row;
   // Row by row, for few registers: the rows are loaded again, which costs less than to keep them.
@@ -25,13 +24,11 @@ import { add, half, store4, sub } from "./common";
     o += 4 * plane;
   }
 }
-// @ts-ignore: decorator
 @inline function inputRow4(d0: v128, d1: v128, d2: v128, d3: v128, o: usize, plane: usize): void {
   store4(o, plane, sub(d0, d2), add(d1, d2), sub(d2, d1), sub(d1, d3));
 }
 
 /** Transforms planes to a tile of outputs, with bias and activation. */
-// @ts-ignore: decorator
 @inline export function outputTile4(
   p: usize, plane: usize, bias: v128, kind: i32, slope: v128, o: usize, step: usize, row: usize,
 ): void {
@@ -60,7 +57,6 @@ import { add, half, store4, sub } from "./common";
 }
 
 /** Transforms the gradients of a tile's outputs to planes; returns the sum of the four. */
-// @ts-ignore: decorator
 @inline export function gradientTile4(
   p: usize, step: usize, row: usize, o: usize, plane: usize,
 ): v128 {
@@ -72,13 +68,11 @@ import { add, half, store4, sub } from "./common";
   gradientRow4(f32x4.neg(c), f32x4.neg(d), o + 12 * plane, plane);
   return add(add(a, b), add(c, d));
 }
-// @ts-ignore: decorator
 @inline function gradientRow4(a: v128, b: v128, o: usize, plane: usize): void {
   store4(o, plane, a, add(a, b), sub(a, b), f32x4.neg(b));
 }
 
 /** Transforms a window of weights, its taps `tap` bytes apart, to planes. */
-// @ts-ignore: decorator
 @inline export function weightsTile4(p: usize, tap: usize, o: usize, plane: usize): void {
   const a0 = v128.load(p), a1 = v128.load(p + tap), a2 = v128.load(p + 2 * tap);
   p += 3 * tap;
@@ -92,14 +86,12 @@ import { add, half, store4, sub } from "./common";
   weightsRow4(sub(s0, h0), sub(s1, h1), sub(s2, h2), o + 8 * plane, plane);
   weightsRow4(c0, c1, c2, o + 12 * plane, plane);
 }
-// @ts-ignore: decorator
 @inline function weightsRow4(g0: v128, g1: v128, g2: v128, o: usize, plane: usize): void {
   const s = half(add(g0, g2)), h = half(g1);
   store4(o, plane, g0, add(s, h), sub(s, h), g2);
 }
 
 /** Transforms planes to the gradients of a window of weights. */
-// @ts-ignore: decorator
 @inline export function weightsGradientTile4(p: usize, plane: usize, o: usize, tap: usize): void {
   // Column by column of the planes, then along the rows.
   let x0 = f32x4.splat(0), x1 = x0, x2 = x0, y0 = x0, y1 = x0, y2 = x0, z0 = x0, z1 = x0, z2 = x0;

@@ -13,24 +13,18 @@ import { activate } from "../simd";
 import { add, g1, g2, g3, half, store5, sub, times } from "./common";
 
 // What is multiplied, from five inputs in a line.
-// @ts-ignore: decorator
 @inline function m0(d0: v128, d1: v128, d2: v128, d3: v128): v128 {
   return times(2, sub(d0, d2), sub(d3, d1));
 }
-// @ts-ignore: decorator
 @inline function m1(d1: v128, d2: v128, d3: v128): v128 { return times(2, d1, sub(d2, d3)); }
-// @ts-ignore: decorator
 @inline function m2(d1: v128, d2: v128, d3: v128): v128 {
   return times(2, sub(d1, d2), sub(d3, d2));
 }
-// @ts-ignore: decorator
 @inline function m3(d1: v128, d3: v128): v128 { return sub(d3, d1); }
-// @ts-ignore: decorator
 @inline function m4(d1: v128, d2: v128, d3: v128, d4: v128): v128 {
   return times(-2, sub(d3, d1), sub(d4, d2));
 }
 
-// @ts-ignore: decorator
 @inline function inputRow(
   d0: v128, d1: v128, d2: v128, d3: v128, d4: v128, o: usize, plane: usize,
 ): void {
@@ -44,7 +38,6 @@ import { add, g1, g2, g3, half, store5, sub, times } from "./common";
  * Transforms the input of a tile's windows to planes. Column by column, then row by row: spilled
  * values are on the runtime's stack, which is cached.
  */
-// @ts-ignore: decorator
 @inline export function inputTile5(p: usize, step: usize, row: usize, o: usize, plane: usize): void {
   const row2 = row + row, row3 = row2 + row, row4 = row3 + row;
   let d0 = v128.load(p), d1 = v128.load(p + row), d2 = v128.load(p + row2);
@@ -84,21 +77,16 @@ import { add, g1, g2, g3, half, store5, sub, times } from "./common";
 }
 
 // The outputs, from five products in a line.
-// @ts-ignore: decorator
 @inline function y0(p0: v128, p1: v128, p2: v128, p3: v128): v128 {
   return add(add(p0, p3), add(p1, p2));
 }
-// @ts-ignore: decorator
 @inline function y1(p1: v128, p2: v128, p3: v128): v128 { return times(2, p3, sub(p1, p2)); }
-// @ts-ignore: decorator
 @inline function y2(p1: v128, p2: v128, p3: v128): v128 { return times(4, p3, add(p1, p2)); }
-// @ts-ignore: decorator
 @inline function y3(p1: v128, p2: v128, p3: v128, p4: v128): v128 {
   return add(times(8, p3, sub(p1, p2)), p4);
 }
 
 /** A column of outputs, with their activation. */
-// @ts-ignore: decorator
 @inline function outputColumn(
   p0: v128, p1: v128, p2: v128, p3: v128, p4: v128, kind: i32, slope: v128, o: usize, row: usize,
 ): void {
@@ -112,7 +100,6 @@ import { add, g1, g2, g3, half, store5, sub, times } from "./common";
 }
 
 /** Transforms planes to a tile of outputs, with bias and activation. */
-// @ts-ignore: decorator
 @inline export function outputTile5(
   p: usize, plane: usize, bias: v128, kind: i32, slope: v128, o: usize, step: usize, row: usize,
 ): void {
@@ -151,7 +138,6 @@ import { add, g1, g2, g3, half, store5, sub, times } from "./common";
 }
 
 /** Returns the sum of the row. */
-// @ts-ignore: decorator
 @inline function gradientRow(
   a: v128, b: v128, c: v128, d: v128, o: usize, plane: usize,
 ): v128 {
@@ -161,7 +147,6 @@ import { add, g1, g2, g3, half, store5, sub, times } from "./common";
 }
 
 /** Transforms the gradients of a tile's outputs to planes; returns the sum of the sixteen. */
-// @ts-ignore: decorator
 @inline export function gradientTile5(
   p: usize, step: usize, row: usize, o: usize, plane: usize,
 ): v128 {
@@ -191,10 +176,8 @@ import { add, g1, g2, g3, half, store5, sub, times } from "./common";
   return sum;
 }
 
-// @ts-ignore: decorator
 @inline function sixth(a: v128): v128 { return f32x4.mul(a, f32x4.splat(1.0 / 6.0)); }
 
-// @ts-ignore: decorator
 @inline function weightsRow(g0: v128, g1: v128, o: usize, plane: usize): void {
   store5(
     o, plane,
@@ -203,7 +186,6 @@ import { add, g1, g2, g3, half, store5, sub, times } from "./common";
 }
 
 /** Transforms a window of weights, its taps `tap` bytes apart, to planes. */
-// @ts-ignore: decorator
 @inline export function weightsTile5(p: usize, tap: usize, o: usize, plane: usize): void {
   const a = v128.load(p), b = v128.load(p + tap);
   const c = v128.load(p + 2 * tap), d = v128.load(p + 3 * tap);
@@ -215,7 +197,6 @@ import { add, g1, g2, g3, half, store5, sub, times } from "./common";
 }
 
 /** Transforms planes to the gradients of a window of weights. */
-// @ts-ignore: decorator
 @inline export function weightsGradientTile5(p: usize, plane: usize, o: usize, tap: usize): void {
   let a = f32x4.splat(0), b = a, c = a, d = a;
   for (let n = 0; n < 5; ++n) {

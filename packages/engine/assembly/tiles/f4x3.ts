@@ -16,28 +16,21 @@ import { activate } from "../simd";
 import { add, g1, g2, g3, store3, store6, sub, times } from "./common";
 
 // What is multiplied, from six inputs in a line.
-// @ts-ignore: decorator
 @inline function m0(d0: v128, d2: v128, d4: v128): v128 { return times(4, d0, times(-5, d2, d4)); }
-// @ts-ignore: decorator
 @inline function m1(d1: v128, d2: v128, d3: v128, d4: v128): v128 {
   return add(times(-4, d2, d4), times(-4, d1, d3));
 }
-// @ts-ignore: decorator
 @inline function m2(d1: v128, d2: v128, d3: v128, d4: v128): v128 {
   return sub(times(-4, d2, d4), times(-4, d1, d3));
 }
-// @ts-ignore: decorator
 @inline function m3(d1: v128, d2: v128, d3: v128, d4: v128): v128 {
   return times(2, sub(d3, d1), sub(d4, d2));
 }
-// @ts-ignore: decorator
 @inline function m4(d1: v128, d2: v128, d3: v128, d4: v128): v128 {
   return times(-2, sub(d3, d1), sub(d4, d2));
 }
-// @ts-ignore: decorator
 @inline function m5(d1: v128, d3: v128, d5: v128): v128 { return times(4, d1, times(-5, d3, d5)); }
 
-// @ts-ignore: decorator
 @inline function inputRow(
   d0: v128, d1: v128, d2: v128, d3: v128, d4: v128, d5: v128, o: usize, plane: usize,
 ): void {
@@ -51,7 +44,6 @@ import { add, g1, g2, g3, store3, store6, sub, times } from "./common";
  * Transforms the input of a tile's windows to planes. Column by column, then row by row: spilled
  * values are on the runtime's stack, which is cached.
  */
-// @ts-ignore: decorator
 @inline export function inputTile6(p: usize, step: usize, row: usize, o: usize, plane: usize): void {
   const row2 = row + row, row3 = row2 + row, row4 = row3 + row, row5 = row4 + row;
   let d0 = v128.load(p), d1 = v128.load(p + row), d2 = v128.load(p + row2);
@@ -98,25 +90,20 @@ import { add, g1, g2, g3, store3, store6, sub, times } from "./common";
 }
 
 // The outputs, from six products in a line.
-// @ts-ignore: decorator
 @inline function y0(p0: v128, p1: v128, p2: v128, p3: v128, p4: v128): v128 {
   return add(add(p0, add(p3, p4)), add(p1, p2));
 }
-// @ts-ignore: decorator
 @inline function y1(p1: v128, p2: v128, p3: v128, p4: v128): v128 {
   return times(2, sub(p3, p4), sub(p1, p2));
 }
-// @ts-ignore: decorator
 @inline function y2(p1: v128, p2: v128, p3: v128, p4: v128): v128 {
   return times(4, add(p3, p4), add(p1, p2));
 }
-// @ts-ignore: decorator
 @inline function y3(p1: v128, p2: v128, p3: v128, p4: v128, p5: v128): v128 {
   return add(times(8, sub(p3, p4), sub(p1, p2)), p5);
 }
 
 /** A column of outputs, with their activation. */
-// @ts-ignore: decorator
 @inline function outputColumn(
   p0: v128, p1: v128, p2: v128, p3: v128, p4: v128, p5: v128, kind: i32, slope: v128,
   o: usize, row: usize,
@@ -131,7 +118,6 @@ import { add, g1, g2, g3, store3, store6, sub, times } from "./common";
 }
 
 /** Transforms planes to a tile of outputs, with bias and activation. */
-// @ts-ignore: decorator
 @inline export function outputTile6(
   p: usize, plane: usize, bias: v128, kind: i32, slope: v128, o: usize, step: usize, row: usize,
 ): void {
@@ -175,13 +161,11 @@ import { add, g1, g2, g3, store3, store6, sub, times } from "./common";
 }
 
 // The last product but one of four outputs' gradients in a line; common.ts has the others.
-// @ts-ignore: decorator
 @inline function g4(a: v128, b: v128, c: v128, d: v128): v128 {
   return times(-2, times(4, d, b), times(4, c, a));
 }
 
 /** Returns the sum of the row. */
-// @ts-ignore: decorator
 @inline function gradientRow(
   a: v128, b: v128, c: v128, d: v128, o: usize, plane: usize,
 ): v128 {
@@ -191,7 +175,6 @@ import { add, g1, g2, g3, store3, store6, sub, times } from "./common";
 }
 
 /** Transforms the gradients of a tile's outputs to planes; returns the sum of the sixteen. */
-// @ts-ignore: decorator
 @inline export function gradientTile6(
   p: usize, step: usize, row: usize, o: usize, plane: usize,
 ): v128 {
@@ -226,11 +209,9 @@ import { add, g1, g2, g3, store3, store6, sub, times } from "./common";
   return sum;
 }
 
-// @ts-ignore: decorator
 @inline function scaled(x: f32, a: v128): v128 { return f32x4.mul(f32x4.splat(x), a); }
 
 /** Of three weights, what is multiplied for `n`. */
-// @ts-ignore: decorator
 @inline function weight(g0: v128, g1: v128, g2: v128, n: i32): v128 {
   if (n == 0) return scaled(0.25, g0);
   if (n == 5) return g2;
@@ -243,7 +224,6 @@ import { add, g1, g2, g3, store3, store6, sub, times } from "./common";
 }
 
 /** Transforms a window of weights, its taps `tap` bytes apart, to planes. */
-// @ts-ignore: decorator
 @inline export function weightsTile6(p: usize, tap: usize, o: usize, plane: usize): void {
   const q = p + 3 * tap, r = q + 3 * tap;
   for (let n = 0; n < 6; ++n) {
@@ -257,7 +237,6 @@ import { add, g1, g2, g3, store3, store6, sub, times } from "./common";
 }
 
 /** Transforms planes to the gradients of a window of weights. */
-// @ts-ignore: decorator
 @inline export function weightsGradientTile6(p: usize, plane: usize, o: usize, tap: usize): void {
   let x0 = f32x4.splat(0), x1 = x0, x2 = x0, y0 = x0, y1 = x0, y2 = x0, z0 = x0, z1 = x0, z2 = x0;
   for (let n = 0; n < 6; ++n) {
