@@ -16,7 +16,6 @@ import {
   meanAbsoluteError,
   median,
 } from "../../packages/statistics/prediction_metrics.ts";
-import type { Interval } from "../../packages/statistics/confidence_intervals.ts";
 import { rocCurve } from "../../packages/statistics/roc.ts";
 import { loadModel } from "../training/model_files.ts";
 import { boundsOf, rowsOf } from "../training/prediction_interval.ts";
@@ -27,7 +26,7 @@ import { labelOf, type Person, readPeople } from "../training/targets.ts";
 import { readTrainedOn } from "../training/trained_on.ts";
 import { gatherData, type Labels, type Sources } from "./data_facts.ts";
 import { type AgeGate, ageGate, type Gate } from "./age_gate.ts";
-import { adjustAll, type Fairness, MINIMUM, modelFairness } from "./fairness.ts";
+import { adjustAll, MINIMUM, modelFairness } from "./fairness.ts";
 import { describeNetwork, type Network } from "./describe_network.ts";
 import { errorCurves, suspectLabels } from "./error_curves.ts";
 import { caption, chooseExamples, dots } from "./examples.ts";
@@ -42,8 +41,7 @@ import { reportPage } from "./report_page.ts";
 import { chooseSections } from "./report_sections.ts";
 import {
   bySplit,
-  type MetricsFile,
-  type ModelMetrics,
+  type FurtherMetric,
   type Predictions,
   type PredictionTask,
   type ReferencePredictions,
@@ -69,29 +67,30 @@ interface Data {
   archives: readonly string[];
 }
 
-interface Inputs extends Sources {
-  splits: Artifact;
-  models: readonly Artifact[];
-  references: readonly Artifact[];
+/** Parameters of the stage. */
+interface EvaluateParams {
+  examples: number;
+  crops: number;
+  sensitivity: number;
+  framing: number;
+  metrics: readonly Choice[];
+  gate?: Gate;
+  /** Default: the built-in ones. */
+  sections?: readonly Choice[];
 }
 
 /** Evaluates every model on all splits and writes the artifact `report`. */
 export async function evaluate(
-  inputs: Inputs,
-  { examples, crops, sensitivity = 0, framing: photos = 0, metrics: written = [], gate, sections }:
-    {
-      examples: number;
-      framing?: number;
-      sensitivity?: number;
-      crops: number;
-      /** Default: the built-in ones. */
-      sections?: readonly Choice[];
-      metrics?: readonly Choice[];
-      gate?: Gate;
-    },
+  inputs: Sources & {
+    splits: Artifact;
+    models: readonly Artifact[];
+    references: readonly Artifact[];
+  },
+  params: EvaluateParams,
   context: StageContext,
 ): Promise<StageResult> {
   const { dataset, splits, models } = inputs;
+  const { examples, crops, sensitivity, gate, sections } = params;
   const output = context.outputs.report;
 
   const table = join(dataset.path, "table.parquet"), persons = await readPeople(table);
@@ -107,7 +106,8 @@ export async function evaluate(
       `Cannot evaluate: the test set of "${splits.stage}" is empty. Change its shares.`,
     );
   }
-  const further = chooseMetrics(written, written.length > 0 ? context.definitions("metric") : []);
+  const named = params.metrics.length > 0;
+  const further = chooseMetrics(params.metrics, named ? context.definitions("metric") : []);
   const chosenSections = chooseSections(sections, context.definitions("reportSection"));
   const references = await Promise.all(inputs.references.map(({ path }) => readReference(path)));
   const archives = inputs.archives.map(({ digest }) => digest);
@@ -122,70 +122,55 @@ export async function evaluate(
   context.progress.start(total * models.length, "predictions");
 
   await openBackend(context.compute as Backend);
-  const reports: ModelReport[] = [];
-  const predicted: { stage: string; predictions: Record<SplitName, Predictions> }[] = [];
+  const evaluated: NonNullable<Awaited<ReturnType<typeof evaluateModel>>>[] = [];
   for (const model of models) {
-    const options = { examples, sensitivity, gate };
-    const evaluated = await evaluateModel(model, data, options, context, models.length > 1);
-    if (!evaluated) continue;
-    const { report, predictions } = evaluated;
-    const { classes } = report.metrics;
-    const fitting = further.filter(({ of }) => of === (classes ? "classes" : "years"));
+    const one = await evaluateModel(model, data, params, context, models.length > 1);
+    if (!one) continue;
+    const { report, report: { metrics }, predictions } = one, { classes } = metrics;
+    const labels = bySplit((split) => labelsOf(people, predictions[split].rows));
     const scored = bySplit((split) => {
-      const of = <T>(column: readonly T[]) =>
-        Array.from(predictions[split].rows, (row) => column[row]);
-      const { gender, age } = people;
-      return { ...predictions[split], classes: classes?.length, gender: of(gender), age: of(age) };
+      const { gender, age } = labels[split];
+      return { ...predictions[split], classes: classes?.length, gender, age };
     });
-    const used = usedSplits(report.metrics);
-    for (const split of used) {
-      for (const { name, compute } of fitting) {
-        Object.assign(report.metrics[split], { [name]: await compute(scored[split]) });
+    const fitting = further.filter(({ of }) => of === (classes ? "classes" : "years"));
+    for (const { name, title, unit, decimals, compute, interval } of fitting) {
+      const intervals: FurtherMetric["intervals"] = {};
+      for (const split of usedSplits(metrics)) {
+        Object.assign(metrics[split], { [name]: await compute(scored[split]) });
+        intervals[split] = await interval(scored[split], labels[split].identity);
       }
+      (metrics.further ??= []).push({
+        ...{ name, title, unit: metrics.metric === "error" ? "" : unit, decimals, intervals },
+      });
     }
-    if (fitting.length > 0) {
-      report.metrics.further = [];
-      for (const { name, title, unit, decimals, interval } of fitting) {
-        const intervals: Partial<Record<SplitName, Interval>> = {};
-        for (const split of used) {
-          const identities = Array.from(predictions[split].rows, (row) => people.identity[row]);
-          intervals[split] = await interval(scored[split], identities);
-        }
-        report.metrics.further.push({
-          ...{ name, title, unit: report.metrics.metric === "error" ? "" : unit, decimals },
-          intervals,
-        });
-      }
-    }
-    const tested = Array.from(predictions.test.rows);
     report.fairness = await modelFairness(
-      report.metrics,
+      metrics,
       predictions.test,
-      tested.map((row) => persons[row]),
-      tested.map((row) => people.identity[row]),
+      Array.from(predictions.test.rows, (row) => persons[row]),
+      labels.test.identity,
       fitting,
     );
-    context.info(line(model.stage, report.metrics));
-    reports.push(report);
-    predicted.push({ stage: model.stage, predictions });
+    context.info(line(model.stage, metrics));
+    evaluated.push(one);
   }
+  const reports = evaluated.map(({ report }) => report);
 
   if (reports.length === 0) {
     throw new Error("Cannot evaluate: no image has a label of a model's task. Add some.");
   }
 
-  const byModel = <T>(of: (metrics: ModelMetrics) => T) =>
-    Object.fromEntries(reports.map(({ id, metrics }) => [id, of(metrics)]));
-  const metrics: MetricsFile = { models: byModel((metrics) => metrics) };
+  const byModel = <T>(of: (report: ModelReport) => T) =>
+    Object.fromEntries(reports.map((report) => [report.id, of(report)]));
   const write = (name: string, text: string) => Deno.writeTextFile(join(output, name), text);
   const writeJson = (name: string, value: unknown) =>
     write(name, JSON.stringify(value, null, 2) + "\n");
-  await writeJson("metrics.json", metrics);
-  const fairness = reports.map(({ id, fairness }): [string, Fairness] => [id, fairness!]);
-  adjustAll(fairness.map(([, one]) => one));
-  await writeJson("fairness.json", { minimum: MINIMUM, models: Object.fromEntries(fairness) });
-  const framing = photos > 0
-    ? await compareFraming(inputs, images, rows, people, photos)
+  await writeJson("metrics.json", { models: byModel(({ metrics }) => metrics) });
+  adjustAll(reports.map(({ fairness }) => fairness!));
+  await writeJson("fairness.json", {
+    ...{ minimum: MINIMUM, models: byModel(({ fairness }) => fairness) },
+  });
+  const framing = params.framing > 0
+    ? await compareFraming(inputs, images, rows, people, params.framing)
     : undefined;
   if (framing) {
     for (const warning of framing.warnings) context.warn(warning);
@@ -193,12 +178,12 @@ export async function evaluate(
     await writeJson("framing.json", numbers);
   }
   if (sensitivity > 0) {
-    await writeJson(
-      "sensitivity.json",
-      Object.fromEntries(reports.map(({ id, sensitivity }) => [id, sensitivity])),
-    );
+    await writeJson("sensitivity.json", byModel(({ sensitivity }) => sensitivity));
   }
-  await writePredictions(join(output, "predictions.parquet"), predicted);
+  await writePredictions(
+    join(output, "predictions.parquet"),
+    evaluated.map(({ report: { id: stage }, predictions }) => ({ stage, predictions })),
+  );
   const whole: Report = {
     pipeline: context.lineage.pipeline,
     data: {
@@ -210,23 +195,13 @@ export async function evaluate(
       lineage: context.lineage,
       id: context.id,
       use: "evaluate",
-      params: {
-        ...{
-          examples,
-          crops,
-          sensitivity,
-          framing: photos,
-          ...(written.length > 0 && { metrics: written }),
-        },
-        ...(gate && { gate }),
-        ...(sections && { sections }),
-      },
+      params: { ...params, metrics: named ? params.metrics : undefined },
     },
   };
   await write("report.html", await reportPage(whole, chosenSections));
   await write("MODEL_CARD.md", modelCard(whole));
   return {
-    metrics: byModel((metrics) =>
+    metrics: byModel(({ metrics }) =>
       Object.fromEntries(
         usedSplits(metrics).map((name) => [name, { ...metrics[name] } as Record<string, number>]),
       )
@@ -243,11 +218,7 @@ export async function evaluate(
 async function evaluateModel(
   { stage: id, path }: Artifact,
   data: Data,
-  { examples, sensitivity: most, gate }: {
-    examples: number;
-    sensitivity: number;
-    gate: Gate | undefined;
-  },
+  { examples, sensitivity: most, gate }: Pick<EvaluateParams, "examples" | "sensitivity" | "gate">,
   context: StageContext,
   several: boolean,
 ): Promise<{ report: ModelReport; predictions: Record<SplitName, Predictions> } | undefined> {
@@ -289,7 +260,7 @@ async function evaluateModel(
     context.info(`${id} was trained on ${trainedOn} of ${rows.test.length} images: left out`);
   }
   rows.test = unseen;
-  const predictions: Partial<Record<SplitName, Predictions>> = {};
+  const predictions = {} as Record<SplitName, Predictions>;
   let network: Network, gated: AgeGate | undefined, sensitivity: Sensitivity | undefined;
   try {
     network = describeNetwork(model);
@@ -306,8 +277,12 @@ async function evaluateModel(
       const onBatch = (n: number) => progress.advance(n, id);
       const outputs = await predictor.predict(images, rows[name], { mirror, signal, onBatch });
       const n = truth.length;
+      const decoded = decodeOutputs(first(outputs, n), subject.classes?.length);
+      const loss = decoded.probabilities
+        ? crossEntropy(truth, decoded.probabilities)
+        : meanAbsoluteError(truth, decoded.prediction);
       predictions[name] = {
-        ...interpret(first(outputs, n), { rows: rows[name], truth }, subject, penalty),
+        ...{ rows: rows[name], truth, ...decoded, loss: loss + penalty },
         ...(interval && { bounds: rowsOf(outputs, n).map((row) => boundsOf(interval, row)) }),
         ...(abstention && { abstention }),
       };
@@ -330,7 +305,7 @@ async function evaluateModel(
       const tested = [...rows.test, ...others];
       gated = ageGate(
         gate,
-        [...Array.from(predictions.test!.prediction), ...ages],
+        [...Array.from(predictions.test.prediction), ...ages],
         tested.map((row) => persons[row]),
         tested.map((row) => people.identity[row]),
       );
@@ -338,18 +313,11 @@ async function evaluateModel(
   } finally {
     model.dispose();
   }
-  const all = predictions as Record<SplitName, Predictions>;
-  const { test } = all;
-  const select = <T>(values: readonly T[], name: SplitName) =>
-    Array.from(rows[name], (row) => values[row]);
+  const { test } = predictions, labelled = bySplit((name) => labelsOf(people, rows[name]));
   const scores = scoreModel(
     subject,
-    all,
-    bySplit((name) => ({
-      age: select(people.age, name),
-      gender: select(people.gender, name),
-      identity: select(people.identity, name),
-    })),
+    predictions,
+    labelled,
     ["gender", "age"].includes(record.task)
       ? data.references.map((one) => toReferencePredictions(one, record, people, rows))
       : [],
@@ -375,18 +343,14 @@ async function evaluateModel(
   const { epochs, weightsOfEpoch, stoppedEarly, backend, seed, datasets, constantBaseline } =
     record;
   return {
-    predictions: all,
+    predictions,
     report: {
       id,
       metrics: {
         ...scores,
         ...(gated && { gate: gated }),
         ...(record.interval && {
-          coverage: scoreIntervals(record.interval, test.bounds!, test.truth, {
-            age: select(people.age, "test"),
-            gender: select(people.gender, "test"),
-            identity: select(people.identity, "test"),
-          }),
+          coverage: scoreIntervals(record.interval, test.bounds!, test.truth, labelled.test),
         }),
         ...(splitNames.some((name) => unlabelled[name] > 0) && { unlabelled }),
         ...(imported && { trainedOn: seen ? trainedOn : null }),
@@ -405,7 +369,10 @@ async function evaluateModel(
       ...(!subject.classes && { scatter: dots(test) }),
       ...(record.task === "age" && !subject.classes &&
         {
-          errors: errorCurves(test, median((all.train.truth.length > 0 ? all.train : test).truth)),
+          errors: errorCurves(
+            test,
+            median((predictions.train.truth.length > 0 ? predictions.train : test).truth),
+          ),
         }),
       ...(sensitivity && { sensitivity }),
       examples: await Promise.all(shown),
@@ -437,38 +404,20 @@ function curves(
   history: readonly EpochRecord[],
   { task, metric }: Pick<TrainingRecord, "task" | "metric">,
 ): Curve[] {
-  type Score = Exclude<keyof EpochRecord, "learning_rate">;
-  const of = (train: Score, validation: Score) =>
-    history.map((epoch) => ({
-      epoch: epoch.epoch,
-      train: epoch[train],
-      validation: epoch[validation],
-    }));
-  return [
-    { name: "loss", title: "Loss", points: of("loss", "val_loss") },
-    {
-      name: metric,
-      title: metricLabel(primaryMetric(task, metric), "title"),
-      points: of("metric", "val_metric"),
-    },
-  ];
+  const curve = (name: string, title: string, column: "loss" | "metric"): Curve => ({
+    ...{ name, title },
+    points: history.map(({ epoch, [column]: train, [`val_${column}` as const]: validation }) => ({
+      ...{ epoch, train, validation },
+    })),
+  });
+  const title = metricLabel(primaryMetric(task, metric), "title");
+  return [curve("loss", "Loss", "loss"), curve(metric, title, "metric")];
 }
 
-/**
- * Converts a network's outputs to predictions.
- * @param outputs [rows, classes] probabilities, or [rows, 1] years
- */
-function interpret(
-  outputs: Float32Array,
-  { rows, truth }: { rows: Int32Array; truth: number[] },
-  { classes }: PredictionTask,
-  penalty: number,
-): Predictions {
-  const decoded = decodeOutputs(outputs, classes?.length);
-  const loss = decoded.probabilities
-    ? crossEntropy(truth, decoded.probabilities)
-    : meanAbsoluteError(truth, outputs);
-  return { rows, truth, ...decoded, loss: loss + penalty };
+/** Returns labels of some rows. */
+function labelsOf({ age, gender, identity }: Data["people"], rows: ArrayLike<number>) {
+  const of = <T>(column: readonly T[]) => Array.from(rows, (row) => column[row]);
+  return { age: of(age), gender: of(gender), identity: of(identity) };
 }
 
 /** Computes the L2 penalty, which is part of the loss in training. */
