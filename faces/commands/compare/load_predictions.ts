@@ -4,44 +4,15 @@ import { readParquet } from "../../../packages/formats/parquet.ts";
 import type { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts";
 import { nameOf, type RunRecord } from "../../../packages/pipeline/history.ts";
 import type { StageRecord } from "../../../packages/pipeline/stage_record.ts";
-import type { Interval } from "../../../packages/statistics/confidence_intervals.ts";
 import { type Choice, chosen } from "../../../packages/pipeline/define.ts";
 import { assertIntact, damagedError } from "../../../packages/pipeline/verify_results.ts";
-import { type MetricName, METRICS } from "../../evaluation/metrics.ts";
+import { METRICS } from "../../evaluation/metrics.ts";
 import { readMetrics } from "../../evaluation/score_model.ts";
-import {
-  furtherMetrics,
-  type MetricDefinition,
-  type ScoredPredictions,
-} from "../../training/further_metrics.ts";
+import { furtherMetrics, type ScoredPredictions } from "../../training/further_metrics.ts";
 import { readPeople } from "../../training/targets.ts";
 
-/** A further metric with its options. */
-interface ComputableMetric extends Pick<MetricDefinition, "name" | "of" | "title" | "better"> {
-  compute(predictions: ScoredPredictions): number;
-}
-
 /** A model of a run and its results, with one value per test image. */
-export interface TestedModel {
-  /** Id of the stage that trained it, as in metrics.json. */
-  readonly id: string;
-  readonly task: string;
-  readonly variant?: string;
-  readonly metric: MetricName;
-  readonly classes?: readonly string[];
-  /** 95 % intervals of further metrics, by name, as `evaluate` computed them. */
-  readonly further: ReadonlyMap<string, Interval | undefined>;
-  /** 1 or 0 for a correct or wrong class, or the absolute error in years. */
-  readonly scores: Float64Array;
-  /** Data set and path. */
-  readonly images: readonly string[];
-  /** Identity of the person, if known. */
-  readonly people: readonly (string | null)[];
-  /** Predictions of the test set, from which any metric can be computed. */
-  readonly scored: ScoredPredictions;
-  /** Metrics to compare models by, beside the primary one. */
-  readonly computable: readonly ComputableMetric[];
-}
+export type TestedModel = Awaited<ReturnType<typeof readModels>>[number];
 
 /**
  * Loads the models of a run; `missing` is the reason if there are none.
@@ -94,7 +65,7 @@ export async function loadPredictions(
 }
 
 /** Returns built-in metrics: as written, and all others with their defaults. Plugins are not loaded. */
-function builtIn(written: readonly Choice[], further: "named" | "all"): ComputableMetric[] {
+function builtIn(written: readonly Choice[], further: "named" | "all") {
   const nameOf = (choice: Choice) => typeof choice === "string" ? choice : choice.use;
   const isOf = ({ name, former = [] }: (typeof furtherMetrics)[number], choice: Choice) =>
     [name, ...former].includes(nameOf(choice)!);
@@ -113,14 +84,12 @@ function builtIn(written: readonly Choice[], further: "named" | "all"): Computab
 async function readModels(
   report: string,
   dataset: string,
-  metrics: readonly ComputableMetric[],
-): Promise<TestedModel[]> {
+  metrics: ReturnType<typeof builtIn>,
+) {
   const { models } = await readMetrics(report);
   // Predictions of earlier versions have no probabilities.
   const all = await readParquet(join(report, "predictions.parquet")) as
-    & {
-      [column in "row" | "truth" | "prediction"]: number[];
-    }
+    & Record<"row" | "truth" | "prediction", number[]>
     & { stage: string[]; split: string[]; probabilities?: (number[] | null)[] };
   const table = await readParquet(join(dataset, "table.parquet"), {
     ...{ dataset: "string", path: "string", identity: "string?" },
@@ -141,13 +110,18 @@ async function readModels(
       age: rows.map((row) => persons[row]!.age),
     };
     return {
-      ...{ id, task, variant, metric, classes, scored },
+      // The stage that trained it, as in metrics.json.
+      id,
+      ...{ task, variant, metric, classes, scored },
+      // Metrics to compare models by, beside the primary one.
       computable: metrics.filter(({ name, of }) =>
         of === (classes ? "classes" : "years") && (name !== "auc" || probabilities) &&
         // Of two classes all are neighbors.
         (name !== "oneOff" || classes!.length > 2)
       ),
+      // Metric → its 95 % interval, as evaluate computed it.
       further: new Map(further.map(({ name, intervals }) => [name, intervals.test])),
+      // 1 or 0 for a correct or wrong class, or the absolute error in years.
       scores: METRICS[metric].each(truth, prediction),
       images: rows.map((row) => `${table.dataset[row]}/${table.path[row]}`),
       people: rows.map((row) => table.identity[row]),
