@@ -12,7 +12,7 @@ import { withoutGuard } from "../../packages/formats/csv_write.ts";
 import { ignoreNotFound } from "../../packages/pipeline/paths.ts";
 import type { NpyFile } from "../../packages/formats/npy.ts";
 import type { Artifact } from "../../packages/pipeline/stage.ts";
-import { type ArchivedDataset, openArchives } from "../datasets/archives.ts";
+import { openArchives } from "../datasets/archives.ts";
 import { reasons } from "../datasets/rows.ts";
 import { readCopies } from "../datasets/write_splits.ts";
 
@@ -52,17 +52,7 @@ export async function gatherData(
   const names = [...sets.keys()]; // in row order, which is that of the pipeline
   return {
     datasets: names.map((name) => group(name, labels, sets.get(name)!)),
-    terms: await readDescriptions(archives, ({ terms }) => terms),
-    labelledBy: await readDescriptions(
-      archives,
-      ({ labelledBy, metadata }) =>
-        labelledBy ?? ("variable" in metadata ? LABELLED_BY[metadata.variable] : undefined),
-    ),
-    framedBy: await readDescriptions(
-      archives,
-      ({ layout, detect }) =>
-        layout === "aligned" ? "the whole photo" : detect === false ? "its middle" : undefined,
-    ),
+    ...await describeDatasets(archives),
     splits: bySplit((name) => group(name, labels, splits[name])),
     selection: await Promise.all(tables.map(readSelection)),
     ...(made && { photos: await readPhotos(made) }),
@@ -127,19 +117,28 @@ const LABELLED_BY: Readonly<Record<string, string>> = {
   sample: "drawn by this project",
 };
 
-/** Returns a phrase of each data set that has it. */
-async function readDescriptions(
+/** Returns terms, source of the labels and framing of data sets, as far as they are known. */
+async function describeDatasets(
   artifacts: readonly Artifact[],
-  of: (dataset: ArchivedDataset) => string | undefined,
-): Promise<Record<string, string>> {
-  const found = await Promise.all(artifacts.map(async (artifact) => {
+): Promise<Pick<DataReport, "terms" | "labelledBy" | "framedBy">> {
+  const found: Record<"terms" | "labelledBy" | "framedBy", Record<string, string>> = {
+    ...{ terms: {}, labelledBy: {}, framedBy: {} },
+  };
+  for (const artifact of artifacts) {
     using opened = await openArchives(artifact, { photos: false });
-    return opened.datasets.flatMap((dataset) => {
-      const text = of(dataset);
-      return text === undefined ? [] : [[dataset.name, text]];
-    });
-  }));
-  return Object.fromEntries(found.flat());
+    for (const { name, terms, labelledBy, metadata, layout, detect } of opened.datasets) {
+      const source = "variable" in metadata ? LABELLED_BY[metadata.variable] : undefined;
+      const framed = detect === false ? "its middle" : undefined;
+      const facts = {
+        ...{ terms, labelledBy: labelledBy ?? source },
+        framedBy: layout === "aligned" ? "the whole photo" : framed,
+      };
+      for (const fact of ["terms", "labelledBy", "framedBy"] as const) {
+        if (facts[fact] !== undefined) found[fact][name] = facts[fact];
+      }
+    }
+  }
+  return found;
 }
 
 async function readSelection({ stage, path }: Artifact): Promise<Selection> {
@@ -175,12 +174,12 @@ const problems: Record<string, string> = {
 
 async function readPhotos({ path }: Artifact): Promise<DataReport["photos"]> {
   const { datasets } = await readSummary<PhotoCounts>(path);
-  const named = (counts: PhotoCounts["problems"]) =>
-    Object.fromEntries(Object.entries(counts).map(([name, n]) => [problems[name] ?? name, n]));
-  return Object.fromEntries(
-    Object.entries(datasets)
-      .map(([name, counts]) => [name, { ...counts, problems: named(counts.problems) }]),
-  );
+  for (const counts of Object.values(datasets)) {
+    counts.problems = Object.fromEntries(
+      Object.entries(counts.problems).map(([name, n]) => [problems[name] ?? name, n]),
+    );
+  }
+  return datasets;
 }
 
 /** Draws crops at random, or the dataset's images if its crops are missing. */

@@ -103,18 +103,21 @@ export async function modelFairness(
   minimum = MINIMUM,
 ): Promise<Fairness> {
   const { groupings, left_out } = divisions(persons);
-  const strata = persons.map(({ age }) => age >= 0 ? Math.floor(age / STRATUM) : -1);
+  const tested = { metrics, test, persons, people, further, minimum };
   return {
     left_out,
-    groupings: await Promise.all(groupings.map(({ by, groups, unknown }) => {
-      const measured = measure(metrics, test, by.includes(metrics.task));
-      // Groups of ages have different ages.
-      const same = !by.includes("age") && { strata };
-      return byGroup({ by, groups, unknown, measured, minimum, people, ...same }, {
-        ...{ metrics: further, classes: metrics.classes?.length, test, persons },
-      });
-    })),
+    groupings: await Promise.all(groupings.map((division) => byGroup(division, tested))),
   };
+}
+
+/** Predictions of the test set, and the parameters of `modelFairness`. */
+interface Tested {
+  metrics: Pick<ModelMetrics, "task" | "metric" | "classes">;
+  test: Predictions;
+  persons: readonly Person[];
+  people: readonly unknown[] | undefined;
+  further: readonly ChosenMetric[];
+  minimum: number;
 }
 
 /** Groups of people by an attribute, or by two crossed. */
@@ -179,8 +182,7 @@ function attributesOf(persons: readonly Person[]) {
 
 /** Returns the metrics of single predictions. @param own true for groups of the target itself */
 function measure(
-  { metric, classes }: Pick<ModelMetrics, "metric" | "classes">,
-  { truth, prediction }: Predictions,
+  { metrics: { metric, classes }, test: { truth, prediction } }: Tested,
   own: boolean,
 ): Record<string, Measured> {
   const { better, each, groupInterval: interval } = METRICS[metric];
@@ -200,72 +202,49 @@ function measure(
   };
 }
 
-async function byGroup(
-  { by, groups, unknown, measured, minimum, people, strata }: Division & {
-    measured: Record<string, Measured>;
-    minimum: number;
-    people: readonly unknown[] | undefined;
-    strata?: readonly number[];
-  },
-  further: {
-    metrics: readonly ChosenMetric[];
-    classes: number | undefined;
-    test: Predictions;
-    persons: readonly Person[];
-  },
-): Promise<FairnessBy> {
+async function byGroup({ by, groups, unknown }: Division, tested: Tested): Promise<FairnessBy> {
+  const { persons, people, minimum } = tested;
   const large = groups.filter(([, rows]) => rows.length >= minimum);
   const small = groups.filter(([, rows]) => rows.length < minimum);
   const names = large.map(([name]) => name);
-  const indices = new Int32Array(further.persons.length).fill(-1);
+  const indices = new Int32Array(persons.length).fill(-1);
   large.forEach(([, rows], group) => rows.forEach((i) => indices[i] = group));
-  const grouping: Grouping = {
-    ...{ groups: indices, count: large.length },
-    ...strata && { strata, least: LEAST },
-  };
+  const raw: Grouping = { groups: indices, count: large.length };
+  // Groups of ages have different ages.
+  const strata = by.includes("age")
+    ? undefined
+    : persons.map(({ age }) => age >= 0 ? Math.floor(age / STRATUM) : -1);
+  const grouping: Grouping = { ...raw, ...strata && { strata, least: LEAST } };
   const metrics: FairnessBy["metrics"] = {};
   const tests: { metric: MetricByGroup; of(groups: Int32Array): number }[] = [];
+  const measured = measure(tested, by.includes(tested.metrics.task));
   for (const [name, { values, better, interval }] of Object.entries(measured)) {
     const applying = large.map(([, rows]) => rows.filter((i) => !Number.isNaN(values[i])));
     const among = [...names.keys()].filter((group) => applying[group].length >= minimum);
     if (among.length < 2) continue;
-    const raw = groupMeans(values, { ...grouping, strata: undefined } as Grouping, among);
+    const { means: rawMeans } = groupMeans(values, raw, among);
     const { means, covered } = groupMeans(values, grouping, among);
     const standardize = strata !== undefined && covered > 0;
-    const describe = (means: readonly number[]): GroupDifference => ({
-      difference: difference(means),
-      ...better !== "zero" && { ratio: ratio(means) },
-      ...better && { worst_group: names[among[worst(means, better)]] },
-    });
+    const own = among.map((group) => names[group]);
     metrics[name] = {
       overall: mean(Array.from(values).filter((value) => !Number.isNaN(value))),
-      ...describe(raw.means),
-      ...standardize && { standardized: { ...describe(means), covered } },
+      ...describe(own, rawMeans, better),
+      ...standardize && { standardized: { ...describe(own, means, better), covered } },
       by_group: Object.fromEntries(among.map((group, k) => {
-        const own = applying[group];
-        const range = interval(
-          own.map((i) => values[i]),
-          people && own.map((i) => people[i]),
-        );
+        const rows = applying[group];
+        const range = interval(rows.map((i) => values[i]), people && rows.map((i) => people[i]));
         return [names[group], {
-          ...{ count: own.length, value: raw.means[k], ...range && { interval: range } },
+          ...{ count: rows.length, value: rawMeans[k], ...range && { interval: range } },
           ...standardize && { standardized: means[k] },
         }];
       })),
     };
-    const meansOf = groupMeansOf(
-      values,
-      standardize ? grouping : { count: names.length },
-      among,
-    );
-    tests.push({
-      metric: metrics[name],
-      of: (groups) => difference(meansOf(groups).means),
-    });
+    const meansOf = groupMeansOf(values, standardize ? grouping : { count: names.length }, among);
+    tests.push({ metric: metrics[name], of: (groups) => difference(meansOf(groups).means) });
   }
   const ps = tests.length === 0 ? [] : permutationTest(grouping, tests.map(({ of }) => of), people);
   ps.forEach((p, i) => tests[i].metric.p = p);
-  Object.assign(metrics, await furtherByGroup(large, further, people));
+  Object.assign(metrics, await furtherByGroup(large, tested));
   const [selection, positives, negatives] = ["selection", "true_positive", "false_positive"]
     .map((name) => metrics[`${name}_rate`]?.difference);
   return {
@@ -281,25 +260,33 @@ async function byGroup(
   };
 }
 
-function worst(means: readonly number[], better: NonNullable<Measured["better"]>): number {
+/** Returns the differences of means of groups. */
+function describe(
+  names: readonly string[],
+  means: readonly number[],
+  better: Measured["better"],
+): GroupDifference {
   const bad = means.map((mean) =>
     better === "more" ? -mean : better === "less" ? mean : Math.abs(mean)
   );
-  return bad.indexOf(Math.max(...bad));
+  return {
+    difference: difference(means),
+    ...better !== "zero" && { ratio: ratio(means) },
+    ...better && { worst_group: names[bad.indexOf(Math.max(...bad))] },
+  };
 }
 
 /** Returns the metrics of `evaluate.metrics`, which are no means: without standardization and test. */
 async function furtherByGroup(
   large: Division["groups"],
-  { metrics, classes, test, persons }: Parameters<typeof byGroup>[1],
-  people?: readonly unknown[],
+  { further, metrics, test, persons, people }: Tested,
 ): Promise<FairnessBy["metrics"]> {
   const scored = {
-    ...{ ...test, classes },
+    ...{ ...test, classes: metrics.classes?.length },
     ...{ gender: persons.map(({ gender }) => gender), age: persons.map(({ age }) => age) },
   };
   const found: FairnessBy["metrics"] = {};
-  for (const metric of metrics) {
+  for (const metric of further) {
     const all = await Promise.all(large.map(async ([name, rows]) => {
       const own = selectRows(scored, rows);
       const value = await metric.compute(own);
@@ -308,12 +295,13 @@ async function furtherByGroup(
     }));
     const groups = all.filter(([, { value }]) => !Number.isNaN(value));
     if (groups.length < 2) continue;
-    const values = groups.map(([, { value }]) => value), { better = "zero" } = metric;
     found[metric.name] = {
       ...{ overall: await metric.compute(scored), by_group: Object.fromEntries(groups) },
-      difference: difference(values),
-      ...better !== "zero" && { ratio: ratio(values) },
-      worst_group: groups[worst(values, better)][0],
+      ...describe(
+        groups.map(([name]) => name),
+        groups.map(([, { value }]) => value),
+        metric.better ?? "zero",
+      ),
     };
   }
   return found;

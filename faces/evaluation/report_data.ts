@@ -6,6 +6,7 @@ import type { Framing } from "./compare_framing.ts";
 import type { Network } from "./describe_network.ts";
 import type { ErrorCurves } from "./error_curves.ts";
 import type { Sensitivity } from "./sensitivity.ts";
+import type { TrainingRecord } from "../training/training_record.ts";
 import type { Roc } from "../../packages/statistics/roc.ts";
 
 export interface Report {
@@ -94,22 +95,15 @@ export interface ModelReport {
   network: Network;
   /** Loss and metric by epoch, on the training and validation set. */
   curves: readonly Curve[];
-  training: {
-    /** Epochs trained, and the epoch whose weights were kept. */
-    epochs: number;
-    weightsOfEpoch: number;
-    stoppedEarly: boolean;
-    backend: string;
-    seed: number;
-    /** Path that computed the steps: the engine or TensorFlow.js with its reason, if known. */
-    computedBy?: string;
-    /** Score of the constant baseline on validation, only where the kept weights are worse. */
-    constantBaseline?: number;
-    /** Duration of each epoch, if known. */
-    secondsPerEpoch?: readonly number[];
-    /** Number of training faces by data set. */
-    datasets: Readonly<Record<string, number>>;
-  };
+  training:
+    & Pick<TrainingRecord, "epochs" | "weightsOfEpoch" | "stoppedEarly" | "backend" | "seed">
+    & Pick<TrainingRecord, "datasets" | "constantBaseline">
+    & {
+      /** Path that computed the steps: the engine or TensorFlow.js with its reason, if known. */
+      computedBy?: string;
+      /** Duration of each epoch, if known. */
+      secondsPerEpoch?: readonly number[];
+    };
   params: Readonly<Record<string, unknown>>;
   /** Binary classifiers only. */
   roc?: Roc["points"];
