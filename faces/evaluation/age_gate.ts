@@ -12,19 +12,12 @@ export interface Gate {
   limit: number;
 }
 
-interface Rate {
-  /** Faces that the rate is of. */
-  count: number;
-  value: number;
-  interval: Interval;
-}
-
-/** Error rates of a gate; undefined without faces of the age. */
+/** Error rates of some faces; undefined without faces of the age. */
 export interface GateRates {
-  /** Share of the faces below the threshold that is let in. */
-  false_accept?: Rate;
+  /** Share of the faces below the threshold that is let in, and their number. */
+  false_accept?: { count: number; value: number; interval: Interval };
   /** Share of the faces from the threshold on that is refused. */
-  false_reject?: Rate;
+  false_reject?: GateRates["false_accept"];
 }
 
 /** Error rates of a gate on the test set. */
@@ -53,7 +46,7 @@ export function ageGate(
   const legal = persons.map(({ age, ageInterval: [low, high] = [age, age] }) =>
     low >= threshold ? true : high < threshold ? false : undefined
   );
-  const rate = (rows: readonly number[], of: boolean, least: number): Rate | undefined => {
+  const rate = (rows: readonly number[], of: boolean, least: number) => {
     const some = rows.filter((i) => legal[i] === of);
     if (some.length < least) return undefined;
     const wrong = some.map((i) => Number(estimates[i] >= limit !== of));

@@ -21,13 +21,6 @@ export interface AgeGender {
   male: number;
 }
 
-/** The opened network. */
-interface AgeGenderNet {
-  /** @param pixels bytes of RGB images of faces, [n, 112, 112, 3] */
-  predict(pixels: Uint8Array): Promise<AgeGender[]>;
-  close(): void;
-}
-
 /**
  * Removes the margin that was added to the box of a face on every side. The network was trained on
  * boxes without a margin: on 400 faces of FairFace with a margin of 0.2, its gender accuracy is 0.83
@@ -42,7 +35,7 @@ export function withoutMargin(image: Image, margin: number): Promise<Image> {
 }
 
 /** Opens the network on the current backend. */
-export async function openAgeGenderNet(): Promise<AgeGenderNet> {
+export async function openAgeGenderNet() {
   const path = "@vladmandic/face-api/model/age_gender_model-weights_manifest.json";
   const { default: manifest } = await import(
     "@vladmandic/face-api/model/age_gender_model-weights_manifest.json",
@@ -91,7 +84,8 @@ export async function openAgeGenderNet(): Promise<AgeGenderNet> {
   };
 
   return {
-    async predict(pixels) {
+    /** @param pixels bytes of RGB images of faces, [n, 112, 112, 3] */
+    async predict(pixels: Uint8Array): Promise<AgeGender[]> {
       const n = pixels.length / (SIZE * SIZE * 3);
       const outputs = tf.tidy(() =>
         forward(tf.tensor4d(Float32Array.from(pixels), [n, SIZE, SIZE, 3]))

@@ -2,6 +2,7 @@
 import { ageHistogram, genderShares } from "./charts/data_charts.ts";
 import { count } from "./format_result.ts";
 import { document, type Html, html } from "./html.ts";
+import type { NamedImage } from "./report_data.ts";
 import { style } from "./report_style.ts";
 import { sheet } from "./sections/data_section.ts";
 import { table } from "./tables.ts";
@@ -37,9 +38,9 @@ export interface DataFound {
   /** Number of near copies of whole photos. */
   readonly near: number;
   /** Pairs of copies, near ones first: some with pictures, all as lines. */
-  readonly pairs: { readonly shown: DataFound["shown"]; readonly lines: readonly string[] };
+  readonly pairs: { readonly shown: readonly NamedImage[]; readonly lines: readonly string[] };
   /** Photos to show. */
-  readonly shown: readonly { readonly image: string; readonly name: string }[];
+  readonly shown: readonly NamedImage[];
 }
 
 /** Maximum number of paths in a list, and of values in a table. */

@@ -1,55 +1,36 @@
 /** Human-readable description of a network, layer by layer. */
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 
-/** Description of a layer. */
-interface LayerRow {
-  name: string;
-  /** Operation, such as "convolution 2×2, ReLU". */
-  what: string;
-  /** Output shape without the batch, such as "32×32×16". */
-  output: string;
-  /** Number of parameters, including moving averages. */
-  weights: number;
-  /** Names of its input layers, if not the previous layer. */
-  from?: string[];
-}
-
 /** Description of a network. */
-export interface Network {
-  name: string;
-  /** Input shape, such as "32×32×3". */
-  input: string;
-  layers: LayerRow[];
-  /** Number of parameters. */
-  weights: number;
-  /** Number of trainable parameters. */
-  trainable: number;
-}
+export type Network = ReturnType<typeof describeNetwork>;
 
 /** Describes the layers of a network in the order of computation. */
-export function describeNetwork(model: LayersModel): Network {
-  const rows: LayerRow[] = [];
-  for (const [i, layer] of model.layers.entries()) {
+export function describeNetwork(model: LayersModel) {
+  const layers = model.layers.flatMap((layer, i) => {
     const kind = layer.getClassName();
-    if (kind === "InputLayer") continue;
+    if (kind === "InputLayer") return [];
     const inputs = layer.inboundNodes[0]?.inboundLayers.map(({ name }) => name) ?? [];
     // A sequential model does not list its input as a layer.
     const before = model.layers[i - 1]?.name ?? inputs[0];
     const follows = inputs.length === 0 || (inputs.length === 1 && inputs[0] === before);
-    rows.push({
+    return [{
       name: layer.name,
+      // Operation, such as "convolution 2×2, ReLU".
       what: describe(kind, layer.getConfig() as Config),
+      // Without the batch, such as "32×32×16".
       output: shape(layer.outputShape as (number | null)[]),
+      // Parameters, including moving averages.
       weights: layer.countParams(),
-      ...(follows ? {} : { from: inputs }),
-    });
-  }
+      // Its input layers, if not the previous layer.
+      ...(!follows && { from: inputs }),
+    }];
+  });
   const count = (weights: typeof model.weights) =>
     weights.reduce((sum, { shape }) => sum + shape.reduce<number>((n, d) => n * (d ?? 1), 1), 0);
   return {
     name: model.name,
     input: shape(model.inputs[0].shape),
-    layers: rows,
+    layers,
     weights: count(model.weights),
     trainable: count(model.trainableWeights),
   };

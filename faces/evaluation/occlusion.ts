@@ -4,26 +4,18 @@ import { imagesInMemory, type ImageSource } from "../training/image_source.ts";
 /** Positions of the cover per axis; its side is a quarter of the image's. */
 export const GRID = 8;
 
-export interface OcclusionMap {
-  /** Class index or number that the model predicts. */
-  prediction: number;
-  /**
-   * Change by the part, [GRID, GRID]: prediction less that of the covered image; of a classifier, of the
-   * predicted class's probability.
-   */
-  changes: Float64Array;
-}
-
 /**
  * Covers each part of an image with its mean color and predicts.
  * @param image RGB bytes, [size, size, 3]
  * @param predict returns outputs of images, [images, values]: probabilities, or one number each
+ * @returns the predicted class index or number, and its change by the part, [GRID, GRID]: prediction less
+ *   that of the covered image; of a classifier, of the predicted class's probability
  */
 export async function occlusionMap(
   image: Uint8Array,
   size: number,
   predict: (images: ImageSource) => Promise<Float32Array>,
-): Promise<OcclusionMap> {
+) {
   const pixels = size * size, length = 3 * pixels, side = Math.max(1, Math.round(size / 4));
   const mean = [0, 1, 2].map((channel) => {
     let sum = 0;
@@ -59,7 +51,7 @@ export async function occlusionMap(
 export function paintMap(
   image: Uint8Array,
   size: number,
-  { changes }: OcclusionMap,
+  { changes }: { changes: Float64Array },
   scale: number,
 ): { data: Uint8Array; width: number; height: number } {
   const factor = Math.max(1, Math.ceil(240 / size)), width = size * factor;

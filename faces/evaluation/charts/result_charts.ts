@@ -4,7 +4,6 @@ import type { Html } from "../html.ts";
 import { colors, draw } from "./draw.ts";
 import type { CalibrationBin } from "../../../packages/statistics/calibration.ts";
 import type { RiskPoint } from "../../../packages/statistics/conformal.ts";
-import type { Interval } from "../../../packages/statistics/confidence_intervals.ts";
 import type { Roc } from "../../../packages/statistics/roc.ts";
 import { faces } from "../format_result.ts";
 import { formatMetricValue, metricLabel, type MetricName, METRICS } from "../metrics.ts";
@@ -12,17 +11,10 @@ import type { ErrorCurves } from "../error_curves.ts";
 import type { Sensitivity } from "../sensitivity.ts";
 import type { AgeBand, Group } from "../subgroups.ts";
 
-/** A test metric, its confidence interval and its constant baseline. */
-interface IntervalRow {
-  metric: MetricName;
-  value: number;
-  low: number;
-  high: number;
-  baseline: number;
-}
-
 /** Renders a test metric with its confidence interval and the constant baseline. */
-export function intervalChart(marks: IntervalRow): Html {
+export function intervalChart(
+  marks: { metric: MetricName; value: number; low: number; high: number; baseline: number },
+): Html {
   const { metric, value, low, high, baseline } = marks;
   const label = metricLabel(metric);
   const [at, from, to, constant] = [value, low, high, baseline]
@@ -66,66 +58,37 @@ export function intervalChart(marks: IntervalRow): Html {
   });
 }
 
-/** Renders the MAE of each age band, with that of the constant baseline. */
-export function bandErrors(bands: readonly AgeBand[]): Html {
-  return bandChart("Mean absolute error by age band", "MAE, years", bands, {
-    value: ({ mae }) => mae,
-    interval: ({ interval }) => interval,
-    fill: () => colors.train,
-    marks: [
-      Plot.tickY(bands, { x: bandName, y: "guessMae", stroke: colors.baseline, strokeWidth: 3 }),
-    ],
-  });
-}
-
-/** Renders the bias, the mean of prediction - truth, of each age band. */
-export function bandBias(bands: readonly AgeBand[]): Html {
-  return bandChart("Mean signed error by age band", "bias, years", bands, {
-    value: ({ bias }) => bias,
-    interval: ({ biasInterval }) => biasInterval,
-    fill: ({ bias }) => bias > 0 ? colors.validation : colors.train,
-  });
-}
-
-const bandName = ({ from, to }: AgeBand) => `${from}–${to}`;
-
-/** Draws a bar with its confidence interval for each age band. */
-function bandChart(title: string, label: string, bands: readonly AgeBand[], parts: {
-  value(band: AgeBand): number;
-  interval(band: AgeBand): Interval | undefined;
-  fill(band: AgeBand): string;
-  marks?: Plot.Markish[];
-}): Html {
-  const { value, interval, fill, marks = [] } = parts;
-  const many = bands.length > 7;
-  return draw(title, {
+/** Renders the MAE of each age band and of the constant baseline, or the bias: prediction - truth. */
+export function bandChart(bands: readonly AgeBand[], metric: "mae" | "bias"): Html {
+  const mae = metric === "mae", label = mae ? "MAE" : "bias", many = bands.length > 7;
+  const bars = bands.map((band) => ({
+    ...{ ...band, name: `${band.from}–${band.to}`, value: band[metric] },
+    range: mae ? band.interval : band.biasInterval,
+  }));
+  return draw(`Mean ${mae ? "absolute" : "signed"} error by age band`, {
     x: {
       label: "true age, years",
-      domain: bands.map(bandName),
+      domain: bars.map(({ name }) => name),
       tickRotate: many ? -40 : 0,
       labelAnchor: "right",
       labelArrow: "right",
     },
-    y: { label, grid: true, nice: true },
+    y: { label: `${label}, years`, grid: true, nice: true },
     marginBottom: many ? 60 : 42,
     marks: [
-      Plot.barY(bands, {
-        x: bandName,
-        y: value,
-        fill,
-        title: (band) =>
-          `${bandName(band)}: ${label.replace(", years", "")} ${value(band).toFixed(1)} years, ${
-            faces(band.count)
-          }`,
+      Plot.barY(bars, {
+        ...{ x: "name", y: "value" },
+        fill: ({ bias }) => !mae && bias > 0 ? colors.validation : colors.train,
+        title: ({ name, value, count }) =>
+          `${name}: ${label} ${value.toFixed(1)} years, ${faces(count)}`,
       }),
-      Plot.ruleX(bands.filter(interval), {
-        x: bandName,
-        y1: (band) => interval(band)!.low,
-        y2: (band) => interval(band)!.high,
-        stroke: colors.ink,
-        strokeWidth: 1.25,
+      Plot.ruleX(bars.filter(({ range }) => range), {
+        ...{ x: "name", y1: ({ range }) => range!.low, y2: ({ range }) => range!.high },
+        ...{ stroke: colors.ink, strokeWidth: 1.25 },
       }),
-      ...marks,
+      mae
+        ? Plot.tickY(bars, { x: "name", y: "guessMae", stroke: colors.baseline, strokeWidth: 3 })
+        : null,
       Plot.ruleY([0]),
     ],
   });

@@ -1,23 +1,19 @@
 /** Learning curves. */
 import * as Plot from "@observablehq/plot";
 import type { Html } from "../html.ts";
+import type { Curve } from "../report_data.ts";
 import { colors, draw } from "./draw.ts";
 
-export interface Epoch {
-  epoch: number;
-  train: number;
-  validation: number;
-}
-
-export interface Marks {
-  /** The epoch whose weights were kept. */
-  kept: number;
-  /** The epoch after which early stopping ended the training. */
-  stopped?: number;
-}
-
-/** Renders a learning curve, with the kept epoch and the epoch of early stopping marked. */
-export function curves(epochs: readonly Epoch[], name: string, { kept, stopped }: Marks): Html {
+/**
+ * Renders a learning curve.
+ * @param kept the epoch whose weights were kept, which is marked
+ * @param stopped the epoch after which early stopping ended the training, if it did
+ */
+export function curves(
+  epochs: Curve["points"],
+  name: string,
+  { kept, stopped }: { kept: number; stopped?: number },
+): Html {
   const marks = [
     { epoch: kept, word: stopped === kept ? "kept, stopped" : "kept", dash: "2 3" },
     ...(stopped === undefined || stopped === kept

@@ -1,7 +1,6 @@
 /** The report's section on a model's results, compared with baselines and other networks. */
 import {
-  bandBias,
-  bandErrors,
+  bandChart,
   biasByYear,
   cumulativeScore,
   groupValues,
@@ -193,7 +192,7 @@ function ageErrors({ byAgeBand, bias }: ModelMetrics): Html {
 <figcaption><b>MAE by age, years</b>
 <span class="key"><i class="train"></i>network</span>
 <span class="key"><i class="baseline"></i>constant baseline</span></figcaption>
-${bandErrors(bands)}
+${bandChart(bands, "mae")}
 </figure>
 <figure class="card">
 <figcaption><b>Bias by age</b>Mean of predicted minus true age, years.${
@@ -203,7 +202,7 @@ ${bandErrors(bands)}
       )}).
     `
   }</figcaption>
-${bandBias(bands)}
+${bandChart(bands, "bias")}
 </figure>
 <div class="card">
 <h3>MAE and bias by age</h3>
