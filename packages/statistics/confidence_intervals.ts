@@ -48,10 +48,9 @@ export function accuracyInterval(
   const share = mean(hits);
   const unit = groups.length === hits.length ? "image" : "person";
   // A bootstrap of constant values, or of very few people, would have zero width.
-  if (unit === "image" || share === 0 || share === 1 || groups.length < MIN_COUNT) {
-    return { ...wilson(share, groups.length), level: LEVEL, method: "wilson", unit };
-  }
-  return { ...bootstrapMean(hits, groups), level: LEVEL, method: "bootstrap", unit };
+  return unit === "image" || share === 0 || share === 1 || groups.length < MIN_COUNT
+    ? { ...wilson(share, groups.length), level: LEVEL, method: "wilson", unit }
+    : meanInterval(hits, people);
 }
 
 /**
@@ -68,7 +67,8 @@ export function accuracyInterval(
 export function meanInterval(values: ArrayLike<number>, people?: readonly unknown[]): Interval {
   const groups = groupsOf(values.length, people);
   const unit = groups.length === values.length ? "image" : "person";
-  return { ...bootstrapMean(values, groups), level: LEVEL, method: "bootstrap", unit };
+  const ends = percentileInterval(bootstrapMeans(values, groups));
+  return { ...ends, level: LEVEL, method: "bootstrap", unit };
 }
 
 /** Computes the interval of a mean; undefined with fewer than `MIN_COUNT` images or people. */
@@ -145,14 +145,6 @@ export function wilson(share: number, n: number): { low: number; high: number } 
   };
 }
 
-/** Computes the 95 % interval of a mean by resampling groups; see `bootstrapMeans`. */
-export function bootstrapMean(
-  values: ArrayLike<number>,
-  groups: readonly (readonly number[])[],
-): { low: number; high: number } {
-  return percentileInterval(bootstrapMeans(values, groups));
-}
-
 /** Returns the 2.5th and 97.5th percentile of sorted values. */
 export function percentileInterval(sorted: Float64Array): { low: number; high: number } {
   return { low: quantile(sorted, (1 - LEVEL) / 2), high: quantile(sorted, (1 + LEVEL) / 2) };
@@ -209,16 +201,11 @@ export function bootstrap(n: number, statistic: (drawn: Int32Array) => number): 
 
 /** Groups indices by person. An unknown person (null or "") is a group of its own. */
 export function groupsOf(n: number, people?: readonly unknown[]): number[][] {
-  const groups = new Map<unknown, number[]>();
-  for (let i = 0; i < n; i++) {
-    const person = people?.[i];
-    const known = person !== undefined && person !== null && person !== "";
-    const key = known ? person : Symbol();
-    const group = groups.get(key);
-    if (group) group.push(i);
-    else groups.set(key, [i]);
-  }
-  return [...groups.values()];
+  const unknown = (person: unknown) => person === undefined || person === null || person === "";
+  const all = Array.from({ length: n }, (_, i) => i);
+  return [
+    ...Map.groupBy(all, (i) => unknown(people?.[i]) ? Symbol() : people?.[i]).values(),
+  ];
 }
 
 /**

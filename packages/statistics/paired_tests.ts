@@ -137,14 +137,9 @@ function paired(
  * @returns the two-sided p-value
  */
 export function mcnemar(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  let onlyA = 0;
-  let onlyB = 0;
-  for (let i = 0; i < a.length; i++) {
-    if (a[i] > b[i]) onlyA++;
-    else if (b[i] > a[i]) onlyB++;
-  }
-  const n = onlyA + onlyB;
-  const fewer = Math.min(onlyA, onlyB);
+  const signs = Array.from(a, (value, i) => Math.sign(value - b[i]));
+  const [onlyA, onlyB] = [1, -1].map((sign) => signs.filter((one) => one === sign).length);
+  const n = onlyA + onlyB, fewer = Math.min(onlyA, onlyB);
   // log of C(n, k) / 2^n for k = 0, 1, ..., because the numbers themselves would underflow.
   let term = -n * Math.LN2;
   const terms = [term];

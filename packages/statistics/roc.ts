@@ -75,10 +75,7 @@ export function aucInterval(
     );
     return { ...wilson(auc, pairs), level: LEVEL, method: "wilson", unit };
   }
-  const area = resampledAuc(truth, scores, groups);
-  const times = new Int32Array(groups.length);
-  const areas = bootstrap(groups.length, (drawn) => area(countDraws(drawn, times)));
-  return { ...percentileInterval(areas), level: LEVEL, method: "bootstrap", unit };
+  return bootstrapAuc([resampledAuc(truth, scores, groups)], groups.length, unit);
 }
 
 /**
@@ -102,18 +99,22 @@ export function meanAucInterval(
       probabilities.map((row) => row[c]),
       groups,
     ));
-  const times = new Int32Array(groups.length);
-  const means = bootstrap(groups.length, (drawn) => {
-    countDraws(drawn, times);
+  return bootstrapAuc(areas, groups.length, unit);
+}
+
+/** Computes the interval of the mean of areas, over resamples of n groups. */
+function bootstrapAuc(
+  areas: readonly ((times: Int32Array) => number)[],
+  n: number,
+  unit: Interval["unit"],
+): Interval {
+  const times = new Int32Array(n);
+  const means = bootstrap(n, (drawn) => {
+    times.fill(0);
+    for (let i = 0; i < n; i++) times[drawn[i]]++;
     return mean(areas.map((area) => area(times)).filter((area) => !Number.isNaN(area)));
   });
   return { ...percentileInterval(means), level: LEVEL, method: "bootstrap", unit };
-}
-
-function countDraws(drawn: Int32Array, times: Int32Array): Int32Array {
-  times.fill(0);
-  for (let i = 0; i < drawn.length; i++) times[drawn[i]]++;
-  return times;
 }
 
 /** Returns the AUC as a function of how often each group occurs. */
