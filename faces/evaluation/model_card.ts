@@ -28,7 +28,17 @@ import { thresholdText } from "./sections/uncertainty_cards.ts";
 
 /** Content of a model card. */
 export interface ModelCardData {
-  readonly models: readonly CardModel[];
+  readonly models: readonly {
+    readonly id: string;
+    /** "Age in years" */
+    readonly title: string;
+    /** Test result, as a sentence. */
+    readonly worth: string;
+    /** Training data and settings, as a phrase. */
+    readonly origin: string;
+    /** Undefined for a model without a test. */
+    readonly metrics?: ModelMetrics;
+  }[];
   /** Training data sets. */
   readonly datasets: readonly string[];
   /** Data set → its license or terms. Default: none. */
@@ -42,17 +52,7 @@ export interface ModelCardData {
   readonly privacy?: string;
 }
 
-interface CardModel {
-  readonly id: string;
-  /** "Age in years" */
-  readonly title: string;
-  /** Test result, as a sentence. */
-  readonly worth: string;
-  /** Training data and settings, as a phrase. */
-  readonly origin: string;
-  /** Undefined for a model without a test. */
-  readonly metrics?: ModelMetrics;
-}
+type CardModel = ModelCardData["models"][number];
 
 type Block =
   | { heading: string; level: 2 | 3 }
@@ -220,13 +220,8 @@ function terms(all: readonly string[], known: Readonly<Record<string, string>> =
   ].filter((text): text is string => Boolean(text));
 }
 
-function heading(text: string): Block {
-  return { heading: text, level: 2 };
-}
-
-function text(text: string): Block {
-  return { text };
-}
+const heading = (heading: string): Block => ({ heading, level: 2 });
+const text = (text: string): Block => ({ text });
 
 /** Renders blocks as Markdown. */
 export function toMarkdown(title: string, blocks: readonly Block[]): string {
@@ -268,10 +263,6 @@ export function toHtml(blocks: readonly Block[]): Html[] {
   });
 }
 
-function sumOf(counts: Readonly<Record<string, number>>): number {
-  return Object.values(counts).reduce((sum, n) => sum + n, 0);
-}
-
 /** Renders the model card of a report as Markdown, the content of MODEL_CARD.md. */
 export function modelCard({ pipeline, models, data, made: { lineage } }: Report): string {
   const mirror = lineage.stages.map(({ params }) => params.mirror).find((from) => from);
@@ -287,15 +278,15 @@ export function modelCard({ pipeline, models, data, made: { lineage } }: Report)
         "Details: report.html.",
     ),
     ...cardBlocks({
-      models: models.map(({ id, metrics, training, network }) => ({
-        ...{ id, metrics, title: subject(metrics), worth: summary(metrics) },
-        origin:
-          `${faces(metrics.counts.train || sumOf(training.datasets))} of ${
-            Object.keys(training.datasets).join(" and ")
-          }; ` +
-          `${counted(training.epochs, "epoch")}, seed ${training.seed}, ` +
-          `${count(network.weights)} parameters`,
-      })),
+      models: models.map(({ id, metrics, training: { datasets, epochs, seed }, network }) => {
+        const trained = Object.values(datasets).reduce((sum, n) => sum + n, 0);
+        return {
+          ...{ id, metrics, title: subject(metrics), worth: summary(metrics) },
+          origin: `${faces(metrics.counts.train || trained)} of ` +
+            `${Object.keys(datasets).join(" and ")}; ${counted(epochs, "epoch")}, seed ${seed}, ` +
+            `${count(network.weights)} parameters`,
+        };
+      }),
       datasets: data.datasets.map(({ name }) => name),
       terms: data.terms,
       ...(typeof mirror === "string" ? { mirror } : {}),

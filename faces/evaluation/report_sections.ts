@@ -85,13 +85,8 @@ export const reportSections: readonly ReportSectionDefinition[] = [
 /** Names of the built-in sections. */
 export const DEFAULT_SECTIONS = reportSections.map(({ name }) => name);
 
-/** A section with its options. */
-export interface ChosenSection {
-  links(report: Report): Links | Promise<Links>;
-  render(report: Report): Html | Promise<Html>;
-  /** True if a third-party plugin renders it. */
-  readonly foreign: boolean;
-}
+/** A section with its options; `foreign` if a third-party plugin renders it. */
+export type ChosenSection = ReturnType<typeof chooseSections>[number];
 
 const linksSchema = z.array(z.tuple([z.string().regex(/^[\w.-]+$/), z.string()]));
 
@@ -102,22 +97,20 @@ const htmlSchema = z.string().refine((text) => !/<meta/i.test(text), "has a <met
 export function chooseSections(
   written: readonly Choice[] = DEFAULT_SECTIONS,
   plugins: readonly Definition[] = [],
-): ChosenSection[] {
+) {
   const all = [...reportSections, ...plugins as ReportSectionDefinition[]];
   return written.map((choice) => {
     const { definition, options } = chosen(choice, all, "");
     const { call } = definition;
-    if (!call) {
-      const render = (report: Report) => definition.render(report, options);
-      return { links: definition.links, render, foreign: false };
-    }
     return {
-      links: (report) => call("links", linksSchema, report),
-      render: async (report) => {
+      links: (report: Report) =>
+        call ? call("links", linksSchema, report) : definition.links(report),
+      render: async (report: Report) => {
+        if (!call) return await definition.render(report, options);
         const text = await call("render", htmlSchema, report, options);
         return (await import("./html.ts")).trusted(text);
       },
-      foreign: true,
+      foreign: call !== undefined,
     };
   });
 }

@@ -23,21 +23,13 @@ import { assertIntact } from "../../../packages/pipeline/verify_results.ts";
 import { readRecord } from "../../../packages/pipeline/stage_record.ts";
 import { type FoundModel, modelsOf, resultsOf } from "../../training/trained_models.ts";
 
-interface Found {
-  readonly models: readonly FoundModel[];
-  /** "run 1a2b3c4d", for a message. */
-  readonly origin: string;
-  /** Shown before predictions; see StageResult. */
-  readonly cautions: readonly string[];
-  readonly compute: Parameters<CommandContext["resolveCompute"]>[0];
-}
-
 /**
  * Finds models.
  * @param wanted id of a run or the beginning of one, a pipeline (its newest models), or the folder
  *   of a model
  * @param artifacts folder of the runs
  * @param given true if the folder counts for a pipeline too, in place of its own
+ * @returns their origin ("run 1a2b3c4d") for a message, and cautions to print before predictions
  * @throws {UsageError} if there are none
  */
 export async function findModels(
@@ -45,7 +37,12 @@ export async function findModels(
   artifacts: string,
   tools: CommandContext,
   given = false,
-): Promise<Found> {
+): Promise<{
+  models: readonly FoundModel[];
+  origin: string;
+  cautions: readonly string[];
+  compute: Parameters<CommandContext["resolveCompute"]>[0];
+}> {
   const folder = resolve(tools.cwd, wanted);
   const runs = await new History(artifacts).list();
   if (await readTextIfExists(join(folder, "training.json"))) {

@@ -14,18 +14,16 @@ import type { OutputSpec } from "../../serving/prediction.ts";
 /** Maximum size of a file: a photo of 64 megapixels, the most that is decoded, is smaller. */
 const MAX_BYTES = 400e6;
 
-interface Options {
-  readonly recursive: boolean;
-  readonly parallel: number;
-  readonly lines: Lines;
-  readonly pool: Pick<InferencePool, "analyze">;
-  readonly signal: AbortSignal;
-  readonly reporter: CommandContext["reporter"];
-}
-
 export async function predictFolder(
   folder: string,
-  { recursive, parallel, lines, pool, signal, reporter }: Options,
+  { recursive, parallel, lines, pool, signal, reporter }: {
+    recursive: boolean;
+    parallel: number;
+    lines: Lines;
+    pool: Pick<InferencePool, "analyze">;
+    signal: AbortSignal;
+    reporter: CommandContext["reporter"];
+  },
 ): Promise<number> {
   let total = 0, others = 0;
   for (const listed of listPhotos(folder, recursive)) {
@@ -90,7 +88,7 @@ export async function predictFolder(
  */
 export async function predictPhoto(
   path: string,
-  pool: Options["pool"],
+  pool: Pick<InferencePool, "analyze">,
   signal: AbortSignal,
 ): Promise<Awaited<ReturnType<InferencePool["analyze"]>> | string> {
   for (let tries = 2;;) {
