@@ -13,17 +13,7 @@ import { imagesInMemory, type ImageSource, readBytes } from "../training/image_s
 import { imageDataUrl } from "./image_data_urls.ts";
 
 /** Framing of a data set: where its images and the photos of serving show a face. */
-export interface Framing {
-  /** Training, test, serving: the mean face, and three examples; those of test are served too. */
-  rows: readonly { name: string; count: number; images: readonly string[] }[];
-  /** Median correlation of test images with the same photos served; undefined without photos. */
-  served?: number;
-  /** Correlation of the mean faces of training and test; undefined without training images. */
-  means?: number;
-  photos: number;
-  withoutFace: number;
-  warnings: readonly string[];
-}
+export type Framing = Awaited<ReturnType<typeof compareFraming>>;
 
 /** Fixed, so the same data show the same images. */
 const SEED = 20210;
@@ -39,7 +29,7 @@ export async function compareFraming(
   rows: Readonly<Record<"train" | "test", Int32Array>>,
   labels: { dataset: readonly string[]; path: readonly string[] },
   photos: number,
-): Promise<Framing> {
+) {
   const size = images.shape[1], length = size * size * 3;
   const draw = (name: "train" | "test") => {
     const drawn = rows[name].slice();
@@ -87,10 +77,13 @@ export async function compareFraming(
   const urls = async (all: readonly Uint8Array[]) =>
     await Promise.all(all.map((one) => imageDataUrl(imagesInMemory(one, size), 0)));
   return {
+    // Each with the mean face, and three examples; those of test are served too.
     rows: await Promise.all(parts.map(async ({ name, all, three }, i) => ({
       ...{ name, count: all.length, images: await urls([faces[i], ...three]) },
     }))),
+    // Median correlation of test images with the same photos served.
     ...(similarity !== undefined && { served: similarity }),
+    // Correlation of the mean faces of training and test.
     ...(means !== undefined && { means }),
     ...{ photos: asked, withoutFace, warnings },
   };
@@ -102,17 +95,16 @@ async function serve(
   archives: readonly Artifact[],
   labels: { dataset: readonly string[]; path: readonly string[] },
   rows: Int32Array,
-): Promise<{ served: Map<number, Uint8Array>; asked: number; withoutFace: number }> {
-  const served = new Map<number, Uint8Array>();
-  let asked = 0, withoutFace = 0;
-  if (archives.length === 0 || rows.length === 0) return { served, asked, withoutFace };
+) {
+  const found = { served: new Map<number, Uint8Array>(), asked: 0, withoutFace: 0 };
+  if (archives.length === 0 || rows.length === 0) return found;
   const several = new Set(
     labels.path.flatMap((path, row) =>
       photoOf(path) === path ? [] : `${labels.dataset[row]}\n${photoOf(path)}`
     ),
   );
   const preprocessing = await readPreprocessing(dataset.path);
-  if (hasForeignModule(preprocessing)) return { served, asked, withoutFace };
+  if (hasForeignModule(preprocessing)) return found;
   const own = preprocessing.detector;
   const { name, ...options } = own.name === "metadata" ? configureDetector(DEFAULT_DETECTOR) : own;
   const detector = await openDetector(name, options);
@@ -127,20 +119,20 @@ async function serve(
         if (several.has(`${set}\n${photoOf(labels.path[row])}`)) continue;
         const photo = known.has(set) && photos.read(set, labels.path[row]);
         if (!photo) continue;
-        asked++;
+        found.asked++;
         const [face] = await findFaces(photo, preprocessing, detector, cropper).catch((error) => {
           if (error instanceof ImageError) return [];
           throw error;
         });
-        if (face) served.set(row, face.tensor);
-        else withoutFace++;
+        if (face) found.served.set(row, face.tensor);
+        else found.withoutFace++;
       }
     }
   } finally {
     detector.close();
     cropper.close();
   }
-  return { served, asked, withoutFace };
+  return found;
 }
 
 function meanFace(all: readonly Uint8Array[]): Uint8Array {

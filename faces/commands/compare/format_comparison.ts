@@ -68,7 +68,7 @@ export function formatComparison(
   format: "text" | "markdown" | "latex",
   room = 80,
 ): string {
-  const { runs, parameters, metrics, seeds, pooled, tests, cautions, notes } = comparison;
+  const { runs, parameters, metrics, seeds, pooled = [], tests, cautions, notes } = comparison;
   const style = { text: textStyle(room), markdown: MARKDOWN, latex: LATEX }[format];
   const differences = (rows: readonly (readonly string[])[]) =>
     rows.length === 0
@@ -82,6 +82,13 @@ export function formatComparison(
         (interval ? ` (${formatNumber(interval.low)} to ${formatNumber(interval.high)})` : "");
       return i === best ? style.best(text) : text;
     });
+  const section = (title: string, content: readonly string[]) =>
+    content.length > 0 ? [...style.heading(title), ...content] : [];
+  const mark = format === "text" ? "*" : "Bold";
+  const brackets = metrics.some(({ intervals }) => intervals?.some(Boolean))
+    ? " In brackets: 95 % bootstrap CI, test set."
+    : "";
+  const further = tests.length > 0 ? differenceRows(comparison) : [];
   const lines = [
     ...cautions.flatMap((caution) => [caution, ""]),
     ...style.table([
@@ -90,42 +97,27 @@ export function formatComparison(
         { id, pipeline, at, ok },
       ) => [id, pipeline, formatTimestamp(at), ok ? "" : "failed"]),
     ]),
-    ...style.heading("Parameters"),
-    ...differences(parameters.map(({ name, values }) => [name, ...values.map(formatValue)])),
-    ...style.heading("Metrics"),
-    ...differences(
-      metrics.map((row) => [`${row.model} ${row.split} ${row.metric}`, ...metricCells(row)]),
+    ...section(
+      "Parameters",
+      differences(parameters.map(({ name, values }) => [name, ...values.map(formatValue)])),
     ),
+    ...section(
+      "Metrics",
+      differences(
+        metrics.map((row) => [`${row.model} ${row.split} ${row.metric}`, ...metricCells(row)]),
+      ),
+    ),
+    ...(metrics.length > 0 ? ["", style.item(`${mark}: best value.${brackets}`)] : []),
+    ...section("Over seeds", seeds ? style.table(seedRows(seeds)) : []),
+    ...section("Pooled over folds", pooled.map((one) => style.item(pooledSentence(one)))),
+    ...section("Significance", tests.map((test) => style.item(sentence(test)))),
+    ...section(
+      "Further metrics",
+      further.length > 1 ? [...style.table(further), "", style.item(FURTHER)] : [],
+    ),
+    ...(tests.length > 0 ? [style.item(SCOPE)] : []),
+    ...section("Not compared", notes.map(style.item)),
   ];
-  if (metrics.length > 0) {
-    const mark = format === "text" ? "*" : "Bold";
-    const brackets = metrics.some(({ intervals }) => intervals?.some(Boolean))
-      ? " In brackets: 95 % bootstrap CI, test set."
-      : "";
-    lines.push("", style.item(`${mark}: best value.${brackets}`));
-  }
-  if (seeds) lines.push(...style.heading("Over seeds"), ...style.table(seedRows(seeds)));
-  if (pooled) {
-    lines.push(
-      ...style.heading("Pooled over folds"),
-      ...pooled.map((one) => style.item(pooledSentence(one))),
-    );
-  }
-  if (tests.length > 0) {
-    lines.push(
-      ...style.heading("Significance"),
-      ...tests.map((test) => style.item(sentence(test))),
-    );
-    const further = differenceRows(comparison);
-    if (further.length > 1) {
-      lines.push(...style.heading("Further metrics"), ...style.table(further), "");
-      lines.push(style.item(FURTHER));
-    }
-    lines.push(
-      style.item("These tests compare trained models. To compare settings, sweep over seeds."),
-    );
-  }
-  if (notes.length > 0) lines.push(...style.heading("Not compared"), ...notes.map(style.item));
   return lines.join("\n").replace(/^\n/, "") + "\n";
 }
 
@@ -196,6 +188,8 @@ function sentence(test: ModelTest): string {
     ? `${model}: no significant difference between ${a} and ${b}, ${size}; ${how}`
     : `${model}: ${better} is significantly better than ${better === a ? b : a} by ${size}; ${how}`;
 }
+
+const SCOPE = "These tests compare trained models. To compare settings, sweep over seeds.";
 
 /** Note below the table of further metrics. */
 const FURTHER = "Difference: first run minus second, on the images in both test sets. " +

@@ -35,35 +35,32 @@ export function protocolSection({ data, models, made: { lineage } }: Report): Ht
   const { by, copies: policy, stratify, test } = (stage?.params ?? {}) as Record<string, unknown>;
   const { crop, resize, detector, steps } = preprocessing as Record<string, Record<string, Child>>;
   const drawn = cautionsOf(lineage.stages).some((caution) => caution.includes("synthetic"));
-  const share = typeof test === "object" && test !== null
-    ? Object.entries(test).map((pair) => pair.join(" ")).join(" ")
-    : undefined;
+  const part = Object.entries(typeof test === "object" ? { ...test } : {})
+    .map((pair) => pair.join(" ")).join(" ");
   const facts: readonly (readonly [string, Child])[] = [
     ["Data", datasets.map(({ name, ages }) => `${name}, ${faces(ages.length)}`).join("; ")],
     [
       "Sets",
       splitNames.filter((name) => splits[name].ages.length > 0)
         .map((name) => `${name} ${count(splits[name].ages.length)}`).join(", ") +
-      (share ? `; test set: ${share}` : "") +
+      (part && `; test set: ${part}`) +
       (Array.isArray(stratify) && stratify.length > 0
         ? `; stratified by ${stratify.join(", ")}`
         : ""),
     ],
     [
       "People",
-      by === "identity"
-        ? "all images of a person are in one set"
-        : by === "image"
-        ? "split by image: sets may share people, which raises scores"
-        : undefined,
+      {
+        identity: "all images of a person are in one set",
+        image: "split by image: sets may share people, which raises scores",
+      }[String(by)],
     ],
     [
       "Copies",
-      policy === "group"
-        ? `each in the set of its original; ${count(copies?.count ?? 0)} found`
-        : policy === "ignore"
-        ? "not looked for: sets may share photos, which raises scores"
-        : undefined,
+      {
+        group: `each in the set of its original; ${count(copies?.count ?? 0)} found`,
+        ignore: "not looked for: sets may share photos, which raises scores",
+      }[String(policy)],
     ],
     [
       "Framing",
