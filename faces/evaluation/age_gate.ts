@@ -21,14 +21,7 @@ export interface GateRates {
 }
 
 /** Error rates of a gate on the test set. */
-export interface AgeGate extends Gate, GateRates {
-  /** By true age in whole years. */
-  by_year: ({ age: number } & GateRates)[];
-  /** By the groups of one attribute, and of two crossed; rates of few faces are hidden. */
-  by_group: ({ by: string[]; group: string } & GateRates)[];
-  /** Faces whose interval of ages contains the threshold. */
-  left_out: number;
-}
+export type AgeGate = ReturnType<typeof ageGate>;
 
 /**
  * Computes the error rates of a gate.
@@ -42,7 +35,7 @@ export function ageGate(
   estimates: ArrayLike<number>,
   persons: readonly Person[],
   people?: readonly unknown[],
-): AgeGate {
+) {
   const legal = persons.map(({ age, ageInterval: [low, high] = [age, age] }) =>
     low >= threshold ? true : high < threshold ? false : undefined
   );
@@ -62,12 +55,15 @@ export function ageGate(
   return {
     ...{ threshold, limit },
     ...rates(all),
+    // By true age in whole years.
     by_year: [...years].sort(([a], [b]) => a - b).map(([age, rows]) => ({ age, ...rates(rows) })),
+    // By the groups of one attribute, and of two crossed; rates of few faces are hidden.
     by_group: divisions(persons).groupings.filter(({ by }) => !by.includes("age"))
       .flatMap(({ by, groups }) =>
         groups.map(([group, rows]) => ({ by, group, ...rates(rows, MINIMUM) }))
           .filter(({ false_accept, false_reject }) => false_accept || false_reject)
       ),
+    // Faces whose interval of ages contains the threshold.
     left_out: legal.filter((one) => one === undefined).length,
   };
 }
