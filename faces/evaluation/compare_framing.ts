@@ -24,7 +24,7 @@ export const MIN_SERVED = 0.7, MIN_MEAN = 0.9;
 
 /** Compares framings. @param photos maximum number of test photos to serve */
 export async function compareFraming(
-  { dataset, archives }: { dataset: Artifact; archives: readonly Artifact[] },
+  inputs: { dataset: Artifact; archives: readonly Artifact[] },
   images: ImageSource,
   rows: Readonly<Record<"train" | "test", Int32Array>>,
   labels: { dataset: readonly string[]; path: readonly string[] },
@@ -41,12 +41,7 @@ export async function compareFraming(
     return Array.from(some, (_, i) => bytes.subarray(i * length, (i + 1) * length));
   };
   const train = draw("train"), test = draw("test");
-  const { served, asked, withoutFace } = await serve(
-    dataset,
-    archives,
-    labels,
-    test.subarray(0, photos),
-  );
+  const { served, asked, withoutFace } = await serve(inputs, labels, test.subarray(0, photos));
   const pairs = [...served].map(([row, tensor]) => correlation(read([row])[0], tensor));
   const examples = [...served.keys()].slice(0, 3);
   const shown = examples.length > 0 ? examples : test.subarray(0, 3);
@@ -91,9 +86,8 @@ export async function compareFraming(
 
 /** Detects and crops the photos of rows as `predict` and the service do: network inputs by row. */
 async function serve(
-  dataset: Artifact,
-  archives: readonly Artifact[],
-  labels: { dataset: readonly string[]; path: readonly string[] },
+  { dataset, archives }: Parameters<typeof compareFraming>[0],
+  labels: Parameters<typeof compareFraming>[3],
   rows: Int32Array,
 ) {
   const found = { served: new Map<number, Uint8Array>(), asked: 0, withoutFace: 0 };

@@ -31,6 +31,11 @@ export interface Metric {
   groupInterval(each: ArrayLike<number>, people?: readonly unknown[]): Interval | undefined;
 }
 
+const MEAN_ERROR = {
+  ...{ name: "MAE", title: "MAE", better: "less" as const, each: absoluteErrors },
+  ...{ interval: meanInterval, groupInterval: meanIntervalOfEnough },
+};
+
 /** Primary metrics: accuracy of classes, MAE of ages, and MAE of other numbers. */
 export const METRICS: Readonly<Record<MetricName, Metric>> = {
   accuracy: {
@@ -38,14 +43,8 @@ export const METRICS: Readonly<Record<MetricName, Metric>> = {
     ...{ domain: [0, 1], each: isCorrect },
     ...{ interval: accuracyInterval, groupInterval: accuracyInterval },
   },
-  mae: {
-    ...{ name: "MAE", title: "MAE", unit: "\u00a0years", better: "less", decimals: 1 },
-    ...{ each: absoluteErrors, interval: meanInterval, groupInterval: meanIntervalOfEnough },
-  },
-  error: {
-    ...{ name: "MAE", title: "MAE", unit: "", better: "less", decimals: 2 },
-    ...{ each: absoluteErrors, interval: meanInterval, groupInterval: meanIntervalOfEnough },
-  },
+  mae: { ...MEAN_ERROR, unit: "\u00a0years", decimals: 1 },
+  error: { ...MEAN_ERROR, unit: "", decimals: 2 },
 };
 
 /** Returns the primary metric of a task, given its metric in training.json. */

@@ -4,11 +4,7 @@ import { readParquet, writeParquet } from "../../packages/formats/parquet.ts";
 import type { AgeGender } from "./age_gender_net.ts";
 
 /** Predictions of a pretrained network. */
-export interface Reference {
-  name: string;
-  /** Returns the prediction for a photo, if there is one. */
-  of(dataset: string, path: string): AgeGender | undefined;
-}
+export type Reference = Awaited<ReturnType<typeof readReference>>;
 
 /** Writes the artifact `reference`. */
 export async function writeReference(
@@ -29,9 +25,11 @@ export async function writeReference(
   );
 }
 
-/** Reads the artifact `reference`. */
-export async function readReference(folder: string): Promise<Reference> {
-  const { name } = JSON.parse(await Deno.readTextFile(join(folder, "reference.json")));
+/** Reads the artifact `reference`; `of` returns the prediction for a photo, if there is one. */
+export async function readReference(folder: string) {
+  const { name }: { name: string } = JSON.parse(
+    await Deno.readTextFile(join(folder, "reference.json")),
+  );
   const { dataset, path, age, male } = await readParquet(join(folder, "predictions.parquet"), {
     dataset: "string",
     path: "string",
@@ -41,5 +39,5 @@ export async function readReference(folder: string): Promise<Reference> {
   const predictions = new Map(
     dataset.map((set, i) => [`${set}\n${path[i]}`, { age: age[i], male: male[i] }]),
   );
-  return { name, of: (set, path) => predictions.get(`${set}\n${path}`) };
+  return { name, of: (set: string, path: string) => predictions.get(`${set}\n${path}`) };
 }
