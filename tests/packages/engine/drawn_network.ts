@@ -1,5 +1,6 @@
 /** Drawn networks of the engine, against TensorFlow.js. */
-import { Engine, type Tensors } from "../../../packages/engine/engine.ts";
+import { Engine, type Network, type Tensors } from "../../../packages/engine/engine.ts";
+import type { Rng } from "../../../packages/random/random.ts";
 import { close } from "./close.ts";
 import { drawBatch, drawNetwork, drawWeights, random } from "./networks.ts";
 import { pass } from "./reference.ts";
@@ -19,11 +20,26 @@ export const dividedBy255 = (images: Uint8Array) =>
   Float32Array.from(images, (x) => Math.fround(x / 255));
 const one = (x: number) => new Float32Array([x]);
 
-/** Compares predictions, losses, gradients and a step of network `n` with those of TensorFlow.js. */
+/** Compares drawn network `n` with TensorFlow.js. */
 export async function compareDrawnNetwork(n: number, relaxed: boolean): Promise<void> {
   const rng = random(11, "network", n);
   const network = drawNetwork(rng);
   const batch = 1 + rng.int(24), rows = Math.max(1, batch - rng.int(3));
+  await compareNetwork(network, { n, rng, batch, rows, relaxed });
+}
+
+/** Compares predictions, losses, gradients and a step of a network with those of TensorFlow.js. */
+export async function compareNetwork(
+  network: Network,
+  { n, rng, batch, rows, relaxed }: {
+    /** Decides on dropout and on the number of threads. */
+    n: number;
+    rng: Rng;
+    batch: number;
+    rows: number;
+    relaxed: boolean;
+  },
+): Promise<void> {
   const engine = await Engine.compile(network, {
     ...{ batch, threads: 1 + n % 3, keepGradients: true, relaxed },
   });

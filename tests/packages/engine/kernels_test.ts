@@ -1,8 +1,8 @@
 /** The engine's numbers, against those of TensorFlow.js and against finite differences. */
 import { ok } from "node:assert/strict";
-import { Engine, type Network, type Tensors } from "../../../packages/engine/engine.ts";
+import { Engine, type Layer, type Network, type Tensors } from "../../../packages/engine/engine.ts";
 import { close, difference } from "./close.ts";
-import { compareDrawnNetwork, dividedBy255 } from "./drawn_network.ts";
+import { compareDrawnNetwork, compareNetwork, dividedBy255 } from "./drawn_network.ts";
 import { drawBatch, drawNetwork, drawWeights, random } from "./networks.ts";
 import { pass } from "./reference.ts";
 
@@ -11,6 +11,27 @@ for (const relaxed of [true, false]) {
     for (let n = 0; n < 10; n++) await compareDrawnNetwork(n, relaxed);
   });
 }
+
+Deno.test("Engine normalises wide dense layers as tfjs does", async () => {
+  const dense = (name: string, units: number): Layer => ({
+    kind: "dense",
+    name,
+    units,
+    bias: true,
+  });
+  const norm = (name: string): Layer => ({ kind: "batchNorm", name, momentum: 0.9, epsilon: 1e-3 });
+  for (const [n, units] of [300, 129].entries()) {
+    const network: Network = {
+      ...{ input: [9, 7, 3], loss: "meanAbsoluteError" },
+      layers: [
+        ...[{ kind: "flatten" } as const, dense("wide", units), norm("first")],
+        ...[dense("second", 65), { kind: "relu" } as const, norm("third"), dense("last", 2)],
+      ],
+    };
+    const rng = random(5, "wide", units);
+    await compareNetwork(network, { n, rng, batch: 37, rows: 33, relaxed: true });
+  }
+});
 
 Deno.test("Engine convolves as tfjs does where Winograd's algorithm saves products", async () => {
   for (const size of [2, 3]) {
