@@ -93,3 +93,16 @@ Deno.test("experiments/best_gender.yaml and best_age.yaml train one and the same
   assert.deepEqual(gender, age);
   assert.ok(gender.some(({ use }) => use === "trainJoint"));
 });
+
+Deno.test("experiments/best_64.yaml trains on larger images as best_age.yaml does", async () => {
+  const [age, larger] = await Promise.all(["age", "64"].map(async (name) => {
+    const { stages } = await planOf(`experiments/best_${name}.yaml`);
+    const { size } = stages.find(({ id }) => id === "resize32")!.params as { size: number };
+    const { network, ...training } = stages.find(({ id }) => id === "trainJoint")!
+      .params as Record<string, unknown>;
+    return { size, network, training };
+  }));
+  assert.deepEqual([age.size, larger.size], [32, 64]);
+  assert.deepEqual(larger.training, age.training);
+  assert.notDeepEqual(larger.network, age.network);
+});
