@@ -90,7 +90,8 @@ export async function readStage(
   }
   const drawn = seedSchema.optional().safeParse(seed);
   if (!drawn.success) {
-    problems.push(...toProblems(drawn.error, source, [...path, "seed"], NO_KEYS, []));
+    const noKeys = z.strictObject({});
+    problems.push(...toProblems(drawn.error, source, [...path, "seed"], noKeys, []));
   }
   const absolute = mapPaths(raw, stage.params, path, (text, at) => resolveFrom(text, folderOf(at)));
   const parsed = stage.params.safeParse(absolute);
@@ -131,9 +132,6 @@ export async function readStage(
     return report(path, (error as Error).message, true);
   }
 }
-
-/** For values that have no names in them. */
-const NO_KEYS = z.strictObject({});
 
 const inputsSchema = z.record(z.string(), z.union([z.string(), z.array(z.string())]));
 

@@ -103,12 +103,10 @@ export class YamlFile {
 
   /** Returns the place of a value, or with `key` of its name; of a missing one, of its parent. */
   at(path: Path, key = false): Location {
-    for (let length = path.length;; length--) {
-      const place = this.parsed.places[nameOf(path.slice(0, length))];
-      if (!place && length > 0) continue;
-      const [name, value] = place ?? [0, 0];
-      return locate(this.text, this.shown, key && length === path.length ? name : value);
-    }
+    const place = this.parsed.places[nameOf(path)];
+    if (!place && path.length > 0) return this.at(path.slice(0, -1));
+    const [name, value] = place ?? [0, 0];
+    return locate(this.text, this.shown, key ? name : value);
   }
 }
 

@@ -175,9 +175,8 @@ function expectation(issue: z.core.$ZodIssue): string {
 }
 
 function bound(origin: string, relation: string, limit: number | bigint): string {
-  const [one, many] =
-    { string: [" character", " characters"], array: [" item", " items"] }[origin] ?? ["", ""];
-  return `expected ${relation} ${limit}${limit === 1 ? one : many}`;
+  const unit = { string: " character", array: " item" }[origin] ?? "";
+  return `expected ${relation} ${limit}${unit}${unit && limit !== 1 ? "s" : ""}`;
 }
 
 /** Returns what is at a path within a value; undefined: nothing. */
