@@ -6,8 +6,6 @@
  */
 import { z } from "zod";
 import type { Definition } from "./define.ts";
-import type { PlannedStage } from "./plan.ts";
-import type { OutputRecord, StageRecord } from "./stage_record.ts";
 
 export { hideUrl } from "./secrets.ts";
 
@@ -84,19 +82,39 @@ export interface Artifact<Name extends string = string> {
   readonly digest: string;
 }
 
-/** Provenance of a stage's result, from the pipeline and from its record. */
-export interface StageProvenance
-  extends
-    Pick<PlannedStage, "id" | "use" | "params" | "inputs" | "replaces" | "after" | "seed">,
-    Pick<StageRecord, "fingerprint" | "startedAt" | "seconds" | "deno" | "platform">,
-    Pick<StageRecord, "machine" | "rights" | "caution">,
-    Required<Pick<StageRecord, "observed">> {
+/** Provenance of a stage's result, from its record. */
+export interface StageProvenance {
+  /** Id in the pipeline, and name of the stage. */
+  readonly id: string;
+  readonly use: string;
   /** The stage's module: its path from the project, or a package. */
   readonly module: string;
+  readonly fingerprint: string;
+  /** With defaults. */
+  readonly params: Readonly<Record<string, unknown>>;
+  /** `inputs:` as written: input → stage id(s). */
+  readonly inputs: Readonly<Record<string, string | readonly string[]>>;
+  /** `replaces:` as written. */
+  readonly replaces?: string;
+  /** Ids of the stages that its inputs come from. */
+  readonly after: readonly string[];
+  /** In place of the pipeline's. */
+  readonly seed?: number;
   /** Backend, if it computed. */
   readonly compute?: string;
   /** Package → locked version. */
   readonly packages: Readonly<Record<string, string>>;
+  /** ISO 8601, UTC. */
+  readonly startedAt: string;
+  readonly seconds: number;
+  readonly deno: string;
+  readonly platform: string;
+  readonly machine?: Machine;
+  /** Granted rights, if code of a third-party plugin took part. */
+  readonly rights?: readonly string[];
+  /** See StageResult, as for the next. */
+  readonly observed: Readonly<Record<string, unknown>>;
+  readonly caution?: string;
 }
 
 /** A computer: properties that determine its speed. */
@@ -255,7 +273,9 @@ export interface EarlierResult {
   /** Its folder, with a folder for each output. */
   readonly path: string;
   /** Recorded files of each output, by their paths in it. */
-  readonly outputs: Readonly<Record<string, Pick<OutputRecord, "files">>>;
+  readonly outputs: Readonly<
+    Record<string, { files: Readonly<Record<string, { size: number; sha256: string }>> }>
+  >;
   /** See `StageResult`. */
   readonly observed: Readonly<Record<string, unknown>>;
   /** Parts of the cache key that it does not share: `seed`, `inputs`, `modules`, `params.NAME`. */
