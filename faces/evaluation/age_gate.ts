@@ -12,16 +12,30 @@ export interface Gate {
   limit: number;
 }
 
-/** Error rates of some faces; undefined without faces of the age. */
+interface Rate {
+  /** Faces that the rate is of. */
+  count: number;
+  value: number;
+  interval: Interval;
+}
+
+/** Error rates of a gate; undefined without faces of the age. */
 export interface GateRates {
-  /** Share of the faces below the threshold that is let in, and their number. */
-  false_accept?: { count: number; value: number; interval: Interval };
+  /** Share of the faces below the threshold that is let in. */
+  false_accept?: Rate;
   /** Share of the faces from the threshold on that is refused. */
-  false_reject?: GateRates["false_accept"];
+  false_reject?: Rate;
 }
 
 /** Error rates of a gate on the test set. */
-export type AgeGate = ReturnType<typeof ageGate>;
+export interface AgeGate extends Gate, GateRates {
+  /** By true age in whole years. */
+  by_year: ({ age: number } & GateRates)[];
+  /** By the groups of one attribute, and of two crossed; rates of few faces are hidden. */
+  by_group: ({ by: string[]; group: string } & GateRates)[];
+  /** Faces whose interval of ages contains the threshold. */
+  left_out: number;
+}
 
 /**
  * Computes the error rates of a gate.
@@ -35,11 +49,11 @@ export function ageGate(
   estimates: ArrayLike<number>,
   persons: readonly Person[],
   people?: readonly unknown[],
-) {
+): AgeGate {
   const legal = persons.map(({ age, ageInterval: [low, high] = [age, age] }) =>
     low >= threshold ? true : high < threshold ? false : undefined
   );
-  const rate = (rows: readonly number[], of: boolean, least: number) => {
+  const rate = (rows: readonly number[], of: boolean, least: number): Rate | undefined => {
     const some = rows.filter((i) => legal[i] === of);
     if (some.length < least) return undefined;
     const wrong = some.map((i) => Number(estimates[i] >= limit !== of));
@@ -55,15 +69,12 @@ export function ageGate(
   return {
     ...{ threshold, limit },
     ...rates(all),
-    // By true age in whole years.
     by_year: [...years].sort(([a], [b]) => a - b).map(([age, rows]) => ({ age, ...rates(rows) })),
-    // By the groups of one attribute, and of two crossed; rates of few faces are hidden.
     by_group: divisions(persons).groupings.filter(({ by }) => !by.includes("age"))
       .flatMap(({ by, groups }) =>
         groups.map(([group, rows]) => ({ by, group, ...rates(rows, MINIMUM) }))
           .filter(({ false_accept, false_reject }) => false_accept || false_reject)
       ),
-    // Faces whose interval of ages contains the threshold.
     left_out: legal.filter((one) => one === undefined).length,
   };
 }

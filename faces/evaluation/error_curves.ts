@@ -3,7 +3,14 @@ import { mean, median } from "../../packages/statistics/prediction_metrics.ts";
 import type { Predictions, PredictionTask } from "./score_model.ts";
 
 /** Errors of ages on the test set, years. */
-export type ErrorCurves = ReturnType<typeof errorCurves>;
+export interface ErrorCurves {
+  /** Cumulative score: share of errors of at most `error`, beside that of the constant baseline. */
+  cumulative: readonly { error: number; share: number; baseline: number }[];
+  /** Mean of prediction - truth for each true age. */
+  bias: readonly { truth: number; bias: number; count: number }[];
+  /** Least squares: prediction = intercept + slope · truth. A slope below 1 regresses to the mean. */
+  line: { slope: number; intercept: number };
+}
 
 /** Largest error of the cumulative score, years. */
 const MAX_ERROR = 20;
@@ -12,28 +19,25 @@ const MAX_ERROR = 20;
 export function errorCurves(
   { truth, prediction }: Pick<Predictions, "truth" | "prediction">,
   constant: number,
-) {
+): ErrorCurves {
   const all = Array.from(truth, (value, i) => ({ value, error: prediction[i] - value }));
   const share = (error: number, of: (one: (typeof all)[number]) => number) =>
     all.filter((one) => Math.abs(of(one)) <= error).length / all.length;
   const years = Map.groupBy(all, ({ value }) => Math.round(value));
   return {
-    // Share of errors of at most `error`, beside that of the constant baseline.
     cumulative: Array.from({ length: MAX_ERROR + 1 }, (_, error) => ({
       error,
       share: share(error, ({ error }) => error),
       baseline: share(error, ({ value }) => constant - value),
     })),
-    // Mean of prediction - truth for each true age.
     bias: [...years].sort(([a], [b]) => a - b).map(([truth, some]) => ({
       ...{ truth, bias: mean(some.map(({ error }) => error)), count: some.length },
     })),
-    // Least squares: prediction = intercept + slope · truth. Below 1, it regresses to the mean.
     line: fit(truth, prediction),
   };
 }
 
-function fit(x: ArrayLike<number>, y: ArrayLike<number>) {
+function fit(x: ArrayLike<number>, y: ArrayLike<number>): ErrorCurves["line"] {
   const [mx, my] = [mean(x), mean(y)];
   let xy = 0, xx = 0;
   for (let i = 0; i < x.length; i++) {

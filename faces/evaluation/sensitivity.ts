@@ -5,7 +5,13 @@ import { sample } from "../training/augment.ts";
 import { imagesInMemory, type ImageSource, readBytes } from "../training/image_source.ts";
 
 /** Metric of a model on a sample of the test set, as it is and changed. */
-export type Sensitivity = Awaited<ReturnType<typeof measureSensitivity>>;
+export interface Sensitivity {
+  /** Number of images. */
+  count: number;
+  /** Metric on the unchanged images. */
+  unchanged: number;
+  changes: readonly { name: string; value: number }[];
+}
 
 type Change = (image: Uint8Array, size: number, position: number) => Promise<Uint8Array>;
 
@@ -58,7 +64,7 @@ export async function measureSensitivity(
   rows: Int32Array,
   { most, multiplyAdds = 0 }: { most: number; multiplyAdds?: number },
   score: (images: ImageSource, rows: Int32Array) => Promise<number>,
-) {
+): Promise<Sensitivity> {
   const affordable = BUDGET / (multiplyAdds * Object.keys(CHANGES).length);
   const drawn = rows.slice();
   random(SEED, "sensitivity").shuffle(drawn);

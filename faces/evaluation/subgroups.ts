@@ -11,7 +11,21 @@ import {
 import { type MetricName, METRICS } from "./metrics.ts";
 
 /** Errors in one band of true ages. */
-export type AgeBand = ReturnType<typeof errorByAgeBand>[number];
+export interface AgeBand {
+  /** First and last age of the band. */
+  from: number;
+  to: number;
+  /** Number of images whose true age is in the band. */
+  count: number;
+  /** MAE, years. Its interval is undefined where there are too few images or people. */
+  mae: number;
+  interval?: Interval;
+  /** Mean of prediction - truth, years: positive values overestimate. */
+  bias: number;
+  biasInterval?: Interval;
+  /** MAE of the constant baseline, years. */
+  guessMae: number;
+}
 
 /** Metric of a subgroup. */
 export interface Group {
@@ -50,20 +64,16 @@ export function errorByAgeBand(
   baseline: number,
   people?: readonly unknown[],
   width = 10,
-) {
+): AgeBand[] {
   const errors = absoluteErrors(truth, prediction), signed = signedErrors(truth, prediction);
   const bands = Map.groupBy(errors.keys(), (i) => Math.floor(truth[i] / width) * width);
   return [...bands].sort(([a], [b]) => a - b).map(([from, members]) => {
     const [mae, interval] = average(errors, members, people);
     const [bias, biasInterval] = average(signed, members, people);
     return {
-      // First and last age of the band, and the number of images of it.
       ...{ from, to: from + width - 1, count: members.length },
-      // Years. Without an interval, there are too few images or people.
       ...{ mae, ...(interval && { interval }) },
-      // Mean of prediction - truth, years: positive values overestimate.
       ...{ bias, ...(biasInterval && { biasInterval }) },
-      // MAE of the constant baseline, years.
       guessMae: mean(members.map((i) => Math.abs(baseline - truth[i]))),
     };
   });

@@ -1,5 +1,6 @@
 /** Coverage of prediction intervals, and accuracy if unsure predictions are withheld. */
-import { riskCoverage } from "../../packages/statistics/conformal.ts";
+import type { Interval } from "../../packages/statistics/confidence_intervals.ts";
+import { riskCoverage, type RiskPoint } from "../../packages/statistics/conformal.ts";
 import { mean } from "../../packages/statistics/prediction_metrics.ts";
 import {
   type AbstentionThreshold,
@@ -8,10 +9,18 @@ import {
   type PredictionInterval,
 } from "../training/prediction_interval.ts";
 import { METRICS } from "./metrics.ts";
-import { type People, scoreGroups } from "./subgroups.ts";
+import { type Group, type People, scoreGroups } from "./subgroups.ts";
 
 /** Prediction intervals on the test set. */
-export type Coverage = ReturnType<typeof scoreIntervals>;
+export interface Coverage extends PredictionInterval {
+  /** Share of truths inside, and its 95 % confidence interval. */
+  coverage: number;
+  interval: Interval;
+  /** Mean width. */
+  width: number;
+  /** By gender, and by gender and age band: coverage as `value`, and mean width. */
+  groups?: (Omit<Group, "bias" | "biasInterval"> & { width: number })[];
+}
 
 /** Scores prediction intervals. */
 export function scoreIntervals(
@@ -19,16 +28,14 @@ export function scoreIntervals(
   bounds: readonly Bounds[],
   truth: ArrayLike<number>,
   people?: People,
-) {
+): Coverage {
   const inside = bounds.map(({ low, high }, i) => Number(low <= truth[i] && truth[i] <= high));
   const widths = bounds.map(({ low, high }) => high - low);
   return {
     ...how,
-    // Share of truths inside, and its 95 % confidence interval.
     coverage: mean(inside),
     interval: METRICS.accuracy.interval(inside, people?.identity),
     width: mean(widths),
-    // By gender, and by gender and age band: coverage as `value`.
     ...(people && {
       groups: scoreGroups("accuracy", inside, people, widths)
         .map(({ bias, biasInterval: _, ...group }) => ({ ...group, width: bias! })),
@@ -36,8 +43,24 @@ export function scoreIntervals(
   };
 }
 
+/** Share of predictions that are kept, and their accuracy; none with too few. */
+interface Kept {
+  kept: number;
+  accuracy: number;
+  interval: Interval;
+}
+
 /** Accuracy if predictions below a confidence are withheld. */
-export type Abstention = ReturnType<typeof scoreAbstention>;
+export interface Abstention {
+  /** Threshold of a model trained with `abstain`, and the predictions that are not uncertain. */
+  threshold?: AbstentionThreshold & (Kept | { kept: 0 });
+  /** Area under the risk-coverage curve. */
+  aurc: number;
+  /** At some confidences, each with the share of predictions kept and their accuracy. */
+  at: ({ confidence: number } & Kept)[];
+  /** At most 100 points of the curve. */
+  curve: RiskPoint[];
+}
 
 const CONFIDENCES = [0.6, 0.7, 0.8, 0.9, 0.95];
 
@@ -47,9 +70,8 @@ export function scoreAbstention(
   correct: ArrayLike<number>,
   people?: readonly unknown[],
   threshold?: AbstentionThreshold,
-) {
-  /** Returns the share of predictions that are kept, and their accuracy; undefined without any. */
-  const keep = (sure: (one: number) => boolean) => {
+): Abstention {
+  const keep = (sure: (one: number) => boolean): Kept | undefined => {
     const kept = confidence.flatMap((one, i) => sure(one) ? [i] : []);
     if (kept.length === 0) return undefined;
     const values = kept.map((i) => correct[i]);
@@ -61,14 +83,12 @@ export function scoreAbstention(
   const { points, aurc } = riskCoverage(confidence, Array.from(correct, (one) => 1 - one));
   const step = Math.ceil(points.length / 100);
   return {
-    // Of a model trained with `abstain`: its predictions that are not uncertain.
     ...threshold && {
       threshold: {
         ...threshold,
         ...keep((one) => !isUncertain(threshold, one)) ?? { kept: 0 as const },
       },
     },
-    // Area under the risk-coverage curve, of which at most 100 points are kept.
     aurc,
     at: CONFIDENCES.flatMap((least) => {
       const kept = keep((one) => one >= least);

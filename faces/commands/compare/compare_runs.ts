@@ -5,29 +5,91 @@ import {
   compareHits,
   compareStatistics,
   holm,
+  type PairedTest,
 } from "../../../packages/statistics/paired_tests.ts";
 import { mean } from "../../../packages/statistics/prediction_metrics.ts";
 import { counted } from "../../../packages/pipeline/causes.ts";
 import { cautionLines, nameOf, type RunRecord } from "../../../packages/pipeline/history.ts";
 import type { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts";
-import { METRICS } from "../../evaluation/metrics.ts";
-import { metricRows, type Names, parameterRows, statsOverSeeds } from "./differences.ts";
+import { type MetricName, METRICS } from "../../evaluation/metrics.ts";
+import {
+  type MetricRow,
+  metricRows,
+  type Names,
+  type OverSeeds,
+  type ParameterRow,
+  parameterRows,
+  statsOverSeeds,
+} from "./differences.ts";
 import { selectRows } from "../../training/further_metrics.ts";
 import { loadPredictions, type TestedModel } from "./load_predictions.ts";
 
 /** Result of a comparison, as `compare --json` prints it. */
-export type Comparison = Awaited<ReturnType<typeof compareRuns>>;
+export interface Comparison {
+  readonly runs: readonly Pick<RunRecord, "id" | "pipeline" | "at" | "seconds" | "ok">[];
+  readonly parameters: readonly ParameterRow[];
+  readonly metrics: readonly (MetricRow & {
+    /** Test metrics only: the 95 % bootstrap interval of each run. */
+    readonly intervals?: readonly ({ low: number; high: number } | undefined)[];
+  })[];
+  /** Means over runs that differ in seeds alone, if there are any. */
+  readonly seeds?: OverSeeds;
+  /** Test metrics of runs whose test sets are disjoint, such as folds, over all their images. */
+  readonly pooled?: readonly Pooled[];
+  readonly tests: readonly ModelTest[];
+  /** Differences of further metrics of the same models; p with Holm's correction over all of them. */
+  readonly differences: readonly Difference[];
+  /** Cautions on the metrics of runs, such as that their data is synthetic. */
+  readonly cautions: readonly string[];
+  /** Models that could not be compared, with the reason. */
+  readonly notes: readonly string[];
+}
+
 /** A test metric over the images of several runs. */
-export type Pooled = NonNullable<ReturnType<typeof pool>>;
+export interface Pooled {
+  readonly model: string;
+  readonly metric: MetricName;
+  /** Ids of the runs. */
+  readonly runs: readonly string[];
+  readonly images: number;
+  readonly value: number;
+  /** 95 % interval. */
+  readonly low: number;
+  readonly high: number;
+}
+
 /** Significance test of two models on the same images. */
-export type ModelTest = ReturnType<typeof testModels>[number];
+export interface ModelTest extends PairedTest {
+  readonly model: string;
+  readonly metric: MetricName;
+  /** Ids of the runs. */
+  readonly a: string;
+  readonly b: string;
+  /** p with Holm's correction, if there are several tests. */
+  readonly corrected?: number;
+  /** True if the difference is significant: p < 0.05. */
+  readonly real: boolean;
+  /** The run with the better model, if the difference is significant. */
+  readonly better?: string;
+}
+
+/** Difference of a further metric of two models on the same images, by a paired bootstrap. */
+export interface Difference extends Pick<ModelTest, "model" | "a" | "b" | "better">, PairedTest {
+  /** Key, as evaluate.metrics names it. */
+  readonly metric: string;
+  readonly title: string;
+  readonly corrected: number;
+}
 
 /** Minimum number of images in both test sets for a test. */
 const MIN_IMAGES = 20;
 const ALPHA = 0.05;
 
 /** Compares two or more runs. */
-export async function compareRuns(runs: readonly RunRecord[], store: ArtifactStore) {
+export async function compareRuns(
+  runs: readonly RunRecord[],
+  store: ArtifactStore,
+): Promise<Comparison> {
   const notes: string[] = [];
   const tested = await Promise.all(runs.map(async (run) => {
     // The best of many is tested against each: all metrics would take minutes.
@@ -47,14 +109,17 @@ export async function compareRuns(runs: readonly RunRecord[], store: ArtifactSto
     const models = named.map((models) => models.get(row.model)).map((model) =>
       model?.metric === row.metric || model?.further.has(row.metric) ? model : undefined
     );
-    // 95 % intervals of each run.
-    const intervals = row.split === "test" && models.some(Boolean) && models.map((model) => {
-      const { low, high } = (model?.metric === row.metric
-        ? meanInterval(model.scores, model.people)
-        : model?.further.get(row.metric)) ?? {};
-      return low === undefined || high === undefined ? undefined : { low, high };
-    });
-    return { ...row, ...(intervals && { intervals }) };
+    if (row.split !== "test" || models.every((model) => !model)) return row;
+    return {
+      ...row,
+      intervals: models.map((model) => {
+        if (!model) return undefined;
+        const interval = model.metric === row.metric
+          ? meanInterval(model.scores, model.people)
+          : model.further.get(row.metric);
+        return interval && { low: interval.low, high: interval.high };
+      }),
+    };
   });
   const labels = [...new Set(named.flatMap((models) => [...models.keys()]))];
   const pairs = labels.flatMap((label) =>
@@ -73,13 +138,9 @@ export async function compareRuns(runs: readonly RunRecord[], store: ArtifactSto
       return { id, pipeline: nameOf(run), at, seconds, ok };
     }),
     ...{ parameters: parameterRows(runs, names), metrics },
-    // Means over runs that differ in seeds alone, if there are any.
     ...(seeds && { seeds }),
-    // Test metrics of runs whose test sets are disjoint, such as folds, over all their images.
     ...(pooled.length > 0 && { pooled }),
-    ...{ tests, differences: differencesOf(pairs), cautions: cautionLines(runs) },
-    // Models that could not be compared, with the reason.
-    notes,
+    ...{ tests, differences: differencesOf(pairs), cautions: cautionLines(runs), notes },
   };
 }
 
@@ -88,7 +149,7 @@ function pool(
   label: string,
   runs: readonly string[],
   modelOf: (id: string) => TestedModel | undefined,
-) {
+): Pooled | undefined {
   const models = runs.flatMap((id) => modelOf(id) ?? []);
   const images = models.flatMap((model) => model.images);
   if (models.length < Math.max(2, runs.length) || new Set(images).size < images.length) return;
@@ -123,7 +184,14 @@ function nameModels(tested: readonly (readonly TestedModel[])[]): Names[] {
 }
 
 /** Two models of the same task, and the rows of each on the images in both test sets. */
-type Pair = ReturnType<typeof pairModels>[number];
+interface Pair {
+  readonly model: string;
+  /** Ids of the runs. */
+  readonly a: string;
+  readonly b: string;
+  readonly models: readonly [TestedModel, TestedModel];
+  readonly rows: readonly [Int32Array, Int32Array];
+}
 
 /** Pairs two models, or the best one with each other one; equal models are no pair. */
 function pairModels(
@@ -131,7 +199,7 @@ function pairModels(
   runs: readonly RunRecord[],
   models: readonly (TestedModel | undefined)[],
   notes: string[],
-) {
+): Pair[] {
   const there = models.flatMap((model, run) => model ? [{ model, run: runs[run]!.id }] : []);
   if (there.length < 2) return [];
   const { metric } = there[0]!.model;
@@ -148,7 +216,7 @@ function pairModels(
     const rows = commonRows(first!.model, other.model);
     if (rows === undefined) return [];
     if (typeof rows !== "string") {
-      return [{ model, a, b, models: [first!.model, other.model] as const, rows }];
+      return [{ model, a, b, models: [first!.model, other.model], rows }];
     }
     notes.push(`${model}, ${a} and ${b}: ${rows}`);
     return [];
@@ -159,10 +227,7 @@ function pairModels(
  * Returns the rows of two models on the images in both test sets.
  * @returns the reason if there are too few; undefined for equal models, as of runs that share one
  */
-function commonRows(
-  a: TestedModel,
-  b: TestedModel,
-): readonly [Int32Array, Int32Array] | string | undefined {
+function commonRows(a: TestedModel, b: TestedModel): Pair["rows"] | string | undefined {
   const rows = new Map(b.images.map((image, row) => [image, row]));
   const pairs = a.images.flatMap((image, i) => rows.has(image) ? [[i, rows.get(image)!]] : []);
   if (pairs.length < MIN_IMAGES) {
@@ -179,7 +244,7 @@ function commonRows(
 }
 
 /** Tests the pairs of a model, with Holm's correction. */
-function testModels(pairs: readonly Pair[]) {
+function testModels(pairs: readonly Pair[]): ModelTest[] {
   const tests = pairs.map(({ models: [a, b], rows: [own, other] }) =>
     (a.metric === "accuracy" ? compareHits : compareErrors)(
       own.values().map((row) => a.scores[row]!).toArray(),
@@ -188,21 +253,19 @@ function testModels(pairs: readonly Pair[]) {
     )
   );
   const corrected = holm(tests.map(({ p }) => p));
-  return tests.map((test, i) => {
+  return tests.map((test, i): ModelTest => {
     const { model, a, b, models: [{ metric }] } = pairs[i]!, real = corrected[i]! < ALPHA;
     const sign = METRICS[metric].better === "more" ? 1 : -1;
     return {
       ...{ model, metric, a, b, ...test },
-      // p with Holm's correction, if there are several tests.
       ...(tests.length > 1 && { corrected: corrected[i] }),
-      // The run with the better model, if the difference is significant.
       ...{ real, ...(real && { better: test.difference * sign > 0 ? a : b }) },
     };
   });
 }
 
-/** Compares further metrics of all pairs; p with Holm's correction over all of them. */
-function differencesOf(pairs: readonly Pair[]) {
+/** Compares further metrics of all pairs. */
+function differencesOf(pairs: readonly Pair[]): Difference[] {
   const found = pairs.flatMap(({ model, a, b, models: [first, second], rows: [own, other] }) => {
     const people = Array.from(own, (row) => first.people[row]);
     const [x, y] = [selectRows(first.scored, own), selectRows(second.scored, other)];
@@ -214,7 +277,7 @@ function differencesOf(pairs: readonly Pair[]) {
     });
   });
   const corrected = holm(found.map(({ p }) => p));
-  return found.map(({ direction, ...one }, i) => {
+  return found.map(({ direction, ...one }, i): Difference => {
     const real = direction !== undefined && corrected[i]! < ALPHA;
     const first = (direction === "more") === (one.difference > 0);
     return {

@@ -5,18 +5,42 @@ import type { Metrics } from "../../../packages/pipeline/stage.ts";
 import { type MetricStats, spreads } from "../../../packages/pipeline/sweep_summary.ts";
 import { METRIC_DIRECTIONS } from "../../evaluation/metrics.ts";
 
+/** A parameter with its value in each run, undefined where a run lacks it. */
+export interface ParameterRow {
+  readonly name: string;
+  readonly values: readonly unknown[];
+}
+
+/** A metric with its value in each run. */
+export interface MetricRow {
+  readonly model: string;
+  readonly split: string;
+  readonly metric: string;
+  readonly values: readonly (number | undefined)[];
+  /** Direction of better values, if known. */
+  readonly better?: "more" | "less";
+  /** Index of the run with the best value; undefined if several share it. */
+  readonly best?: number;
+}
+
+/** Metrics over seeds, of each group of runs that differ in seeds alone. */
+export interface OverSeeds {
+  /** Ids of the runs of each group. */
+  readonly groups: readonly (readonly string[])[];
+  readonly rows: readonly (Pick<MetricRow, "model" | "split" | "metric"> & {
+    /** One value per group. */
+    readonly spreads: readonly (MetricStats | undefined)[];
+  })[];
+}
+
 /** Stage id → the name under which it is compared; see `nameModels`. */
 export type Names = ReadonlyMap<string, string>;
 
-/**
- * Returns the parameters in which runs differ, each with its value in every run; undefined where a run
- * lacks it.
- * @param names of each run
- */
+/** Returns the parameters in which runs differ. @param names of each run */
 export function parameterRows(
   runs: readonly RunRecord[],
   names: readonly Names[],
-): { name: string; values: unknown[] }[] {
+): ParameterRow[] {
   const rows = new Map<string, unknown[]>();
   runs.forEach((run, i) => {
     for (const [name, { value }] of shownSettingsOf(run, (id) => names[i]!.get(id) ?? id)) {
@@ -61,9 +85,7 @@ function stageOf(name: string, rows: ReadonlyMap<string, unknown>): string {
 }
 
 /**
- * Returns the metrics in which runs differ, each with its value in every run, the direction of better
- * values and the index of the run with the best one. Only where all runs measure the same is there a
- * direction; several runs that share the best value are none.
+ * Returns the metrics in which runs differ. Marks a best value only where all runs measure the same.
  * @param names of each run
  * @param subjects of each run: model → its prediction task, if known
  */
@@ -71,26 +93,30 @@ export function metricRows(
   runs: readonly RunRecord[],
   names: readonly Names[],
   subjects: readonly ReadonlyMap<string, string>[] = [],
-) {
-  const found = runs.flatMap((run, i) =>
-    Object.entries(run.metrics).flatMap(([id, splits]) =>
-      Object.entries(splits).flatMap(([split, metrics]) =>
-        Object.entries(metrics).map(([metric, value]) => {
-          const model = names[i]!.get(id) ?? id;
+): MetricRow[] {
+  const rows = new Map<
+    string,
+    { key: [string, string, string]; values: (number | undefined)[]; measures: Set<string> }
+  >();
+  runs.forEach((run, i) => {
+    for (const [id, splits] of Object.entries(run.metrics)) {
+      const model = names[i]!.get(id) ?? id;
+      for (const [split, metrics] of Object.entries(splits)) {
+        for (const [metric, value] of Object.entries(metrics)) {
+          const key: [string, string, string] = [model, split, metric];
+          const empty = { key, values: runs.map(() => undefined), measures: new Set<string>() };
+          const row = rows.get(key.join("\n")) ?? empty;
+          row.values[i] = value;
           const measured = measureOf(run, id, metric, Object.keys(metrics));
-          const measure = `${measured} ${subjects[i]?.get(model) ?? ""}`;
-          return { run, model, split, metric, value, measure };
-        })
-      )
-    )
-  );
-  const rows = Map.groupBy(found, ({ model, split, metric }) => [model, split, metric].join("\n"));
-  return [...rows.values()].flatMap((row) => {
-    const [{ model, split, metric }] = row as [typeof found[number]];
-    const values = runs.map((run) => row.findLast((one) => one.run === run)?.value);
+          row.measures.add(`${measured} ${subjects[i]?.get(model) ?? ""}`);
+          rows.set(key.join("\n"), row);
+        }
+      }
+    }
+  });
+  return [...rows.values()].flatMap(({ key: [model, split, metric], values, measures }) => {
     if (values.every((value) => value === values[0])) return [];
-    const same = row.every(({ measure }) => measure === row[0]!.measure);
-    const better = same ? METRIC_DIRECTIONS[metric] : undefined;
+    const better = measures.size === 1 ? METRIC_DIRECTIONS[metric] : undefined;
     const there = values.filter((value) => value !== undefined);
     const top = better === "more" ? Math.max(...there) : Math.min(...there);
     const holders = values.flatMap((value, i) => value === top ? [i] : []);
@@ -112,14 +138,14 @@ function measureOf(
   return canonicalJson([stage?.use ?? null, loss, [...metrics].sort()]);
 }
 
-/** Metrics over seeds: ids of each group of runs that differ in seeds alone, and a row per metric. */
-export type OverSeeds = NonNullable<ReturnType<typeof statsOverSeeds>>;
-
 /**
  * Groups runs that differ in seeds alone and computes means; undefined without such runs.
  * @param names of each run
  */
-export function statsOverSeeds(runs: readonly RunRecord[], names: readonly Names[]) {
+export function statsOverSeeds(
+  runs: readonly RunRecord[],
+  names: readonly Names[],
+): OverSeeds | undefined {
   // Records of earlier versions lack the inputs of stages.
   const wired = runs.every(({ stages }) =>
     stages.every(({ dependencies, after }) => !dependencies || after)
