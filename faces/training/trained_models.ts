@@ -5,7 +5,12 @@ import { z } from "zod";
 import { readJson } from "../../packages/formats/read_json.ts";
 import { ArtifactStore } from "../../packages/pipeline/artifact_store.ts";
 import { didYouMean, formatError, joinWords } from "../../packages/pipeline/errors.ts";
-import { findByIdPrefix, History, type RunRecord } from "../../packages/pipeline/history.ts";
+import {
+  findByIdPrefix,
+  History,
+  resultsOf,
+  type UsedResult,
+} from "../../packages/pipeline/history.ts";
 import { outputName } from "../../packages/pipeline/plan.ts";
 import { assertIntact, damagedError } from "../../packages/pipeline/verify_results.ts";
 import { type ParamProblem, pathParam } from "../../packages/pipeline/stage.ts";
@@ -77,17 +82,10 @@ export interface FoundModel {
   readonly path: string;
 }
 
-/** Returns the results of a run's stages. */
-export function resultsOf({ stages }: RunRecord) {
-  return stages.flatMap(({ id, use, fingerprint }) =>
-    fingerprint ? [{ id, use, fingerprint }] : []
-  );
-}
-
 /** Returns the models among results. @throws if one is damaged */
 export async function modelsOf(
   store: ArtifactStore,
-  results: ReturnType<typeof resultsOf>,
+  results: readonly UsedResult[],
 ): Promise<FoundModel[]> {
   const found = await Promise.all(results.map(async ({ id, use, fingerprint }) => {
     const { record, damage } = await store.find(use, fingerprint);

@@ -384,6 +384,16 @@ export function findRun(
   );
 }
 
+/** A result that a run made or used. */
+export type UsedResult = Required<Pick<RecordedStage, "id" | "use" | "fingerprint">>;
+
+/** Returns the results of a run's stages. */
+export function resultsOf({ stages }: Pick<RunRecord, "stages">): UsedResult[] {
+  return stages.flatMap(({ id, use, fingerprint }) =>
+    fingerprint === undefined ? [] : [{ id, use, fingerprint }]
+  );
+}
+
 function namesOf(runs: readonly RunRecord[]): string[] {
   return [...new Set(runs.map(nameOf))];
 }

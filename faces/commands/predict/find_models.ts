@@ -13,6 +13,7 @@ import {
   History,
   nameOf,
   pipelinesOf,
+  resultsOf,
   type RunRecord,
 } from "../../../packages/pipeline/history.ts";
 import { commandOf, fileNameOf } from "../../../packages/pipeline/pipeline_identity.ts";
@@ -21,7 +22,7 @@ import { cautionsOf } from "../../../packages/pipeline/stage.ts";
 import { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts";
 import { assertIntact } from "../../../packages/pipeline/verify_results.ts";
 import { readRecord } from "../../../packages/pipeline/stage_record.ts";
-import { type FoundModel, modelsOf, resultsOf } from "../../training/trained_models.ts";
+import { type FoundModel, modelsOf } from "../../training/trained_models.ts";
 
 /**
  * Finds models.

@@ -9,7 +9,17 @@ import { ensureFolder, writeFileAtomic } from "../durable.ts";
 import { formatError, UsageError } from "../errors.ts";
 import { identityNamed } from "../find_pipeline.ts";
 import { formatBytes, formatTable, formatTimestamp } from "../format.ts";
-import { byTime, findRun, History, nameOf, noteOf, parseRun, type RunRecord } from "../history.ts";
+import {
+  byTime,
+  findRun,
+  History,
+  nameOf,
+  noteOf,
+  parseRun,
+  resultsOf,
+  type RunRecord,
+  type UsedResult,
+} from "../history.ts";
 import { abortOnSignal } from "../interrupt.ts";
 import { invocationDir, resolveFrom } from "../paths.ts";
 import {
@@ -80,19 +90,13 @@ async function runNamed(
   return findRun(name, all, { identity, has: ({ ok }) => ok, what: "succeeded", listedBy });
 }
 
-function resultsOf({ stages }: RunRecord) {
-  return stages.flatMap(({ id, use, fingerprint }) =>
-    fingerprint === undefined ? [] : [{ id, use, fingerprint }]
-  );
-}
-
 /** Copies each result of a run, with a line and a progress bar. Returns false if some failed. */
 async function each(
   { reporter }: CommandContext,
   run: RunRecord,
   { signal }: RemoteResults,
   copy: (
-    result: ReturnType<typeof resultsOf>[0],
+    result: UsedResult,
     start: (record: StageRecord) => (bytes: number) => void,
   ) => Promise<string>,
 ): Promise<boolean> {
