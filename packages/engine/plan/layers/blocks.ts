@@ -5,9 +5,7 @@ import { Buffer } from "../operations.ts";
 import { conv2d, convolution } from "./convolution_layer.ts";
 import { rowBytes } from "../shapes.ts";
 import { declareNorm, gradientSums, normalized, normMemory, statistics } from "./normalizations.ts";
-import { outputOf, sizesOf, viewOfGradient, type Window } from "./windows.ts";
-
-const each: Window = { strides: [1, 1], padding: "valid" };
+import { EACH, outputOf, sizesOf, viewOfGradient } from "./windows.ts";
 
 /**
  * A normalization keeps or reverses the order of a channel's values, so pooling comes first, and only
@@ -28,7 +26,7 @@ export const convolutionBlock: LayerDeclaration<"convolutionBlock"> = {
     const { linear, norm, pool, activation, inputs } = block;
     const c = sizesOf(linear, linear.kernelSize, x.shape);
     const sums = [c.outHeight, c.outWidth, linear.filters];
-    const p = sizesOf(pool ?? each, pool?.poolSize ?? [1, 1], sums);
+    const p = sizesOf(pool ?? EACH, pool?.poolSize ?? [1, 1], sums);
     const pooled = p.kh * p.kw * p.sy * p.sx > 1, layer = { ...linear, inputs, activation };
     const z = convolution(graph, layer, c, x, sums, w, {
       // Winograd's algorithm pays where it also computes the gradient of the input.

@@ -4,13 +4,13 @@ import type { Buffer } from "../operations.ts";
 import { record, type Word } from "../program.ts";
 import { tileSides, upTo8 } from "../shapes.ts";
 import {
+  EACH,
   filledView,
   offerView,
   outputOf,
   sizesOf,
   type View,
   viewOf,
-  type Window,
   type WindowSizes,
 } from "./windows.ts";
 import {
@@ -24,7 +24,7 @@ import {
 
 /** Tiles that pass at once, but for a row that has more; equal to the constant in winograd.ts. */
 const WINOGRAD_TILES = 32;
-/** What windows are packed in at most, but for a row that has more: CACHE in conv.ts. */
+/** Bytes of packed windows at once, but for a row that has more; CACHE in conv.ts. */
 const WINDOW_BYTES = 27 * 1024;
 
 export const conv2d: LayerDeclaration<"conv2d"> = {
@@ -60,8 +60,7 @@ export function denseOfPositions(
   weights: Weights,
   value?: Buffer,
 ): GraphTensor {
-  const each: Window = { strides: [1, 1], padding: "valid" };
-  const c = sizesOf(each, [1, 1], [1, x.positions]);
+  const c = sizesOf(EACH, [1, 1], [1, x.positions]);
   const shape = [...x.shape.slice(0, -1), layer.units];
   return convolution(graph, layer, c, x, shape, weights, { value });
 }

@@ -2,7 +2,7 @@
 import { Pool } from "../../assembly/abi.ts";
 import { record, type Word } from "../program.ts";
 import { product } from "../shapes.ts";
-import { outputOf, sizesOf, type Window } from "./windows.ts";
+import { EACH, outputOf, sizesOf } from "./windows.ts";
 import { copy, kernel, type LayerDeclaration, refuse } from "../graph_layer.ts";
 
 export const pool: LayerDeclaration<"maxPool" | "averagePool" | "globalMaxPool"> = {
@@ -12,9 +12,8 @@ export const pool: LayerDeclaration<"maxPool" | "averagePool" | "globalMaxPool">
       : outputOf(layer, layer.poolSize, shape, shape.at(-1)!),
   operations(graph, layer, [x], _, value) {
     const [height, width] = x.shape;
-    const all: Window = { strides: [1, 1], padding: "valid" };
     const c = layer.kind === "globalMaxPool"
-      ? sizesOf(all, [height, width], x.shape)
+      ? sizesOf(EACH, [height, width], x.shape)
       : sizesOf(layer, layer.poolSize, x.shape);
     const kinds = { maxPool: Pool.max, averagePool: Pool.average, globalMaxPool: Pool.everyMax };
     const words = [

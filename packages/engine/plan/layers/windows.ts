@@ -19,6 +19,9 @@ export interface Window {
   readonly padding: "same" | "valid";
 }
 
+/** Strides and padding of windows at each position, inside the image. */
+export const EACH: Window = { strides: [1, 1], padding: "valid" };
+
 export type WindowSizes = ReturnType<typeof sizesOf>;
 
 /** Computes the sizes of windows over an image. */
