@@ -109,7 +109,6 @@ function averageMany(
   }
 }
 
-// @ts-ignore: decorator
 @inline function divide(sums: v128, share: v128): v128 {
   return i32x4.shr_u(i32x4.mul(sums, share), 24);
 }

@@ -8,7 +8,6 @@ import { madd, relu, sum } from "./simd";
  * @param b filters, [runs × run, 8]; of a layer, behind their eight biases
  * @param layer true: adds biases and applies a relu
  */
-// @ts-ignore: decorator
 @inline function sixWindows(
   a0: usize, a1: usize, a2: usize, a3: usize, a4: usize, a5: usize,
   runs: i32, run: i32, skip: usize, b: usize,

@@ -1,7 +1,6 @@
 /** Input of the network: the image minus its mean, and its pyramid, in one tiled image. */
 
 /** Bytes of a pixel in the tiled image: three floats. */
-// @ts-ignore: decorator
 @inline const PIXEL: usize = 12;
 
 /**

@@ -9,13 +9,11 @@ import { sixRows } from "./conv";
 /** 8 × 8 vectors between the two passes of a transform. */
 const square = memory.data(1024, 16);
 
-// @ts-ignore: decorator
 @inline function times(a: v128, factor: f32): v128 {
   return f32x4.mul(a, f32x4.splat(factor));
 }
 
 /** Evaluates eight vectors, `step` bytes apart, at the points. */
-// @ts-ignore: decorator
 @inline function evaluate(from: usize, step: usize, to: usize, toStep: usize): void {
   const d0 = v128.load(from), d1 = v128.load(from + step), d2 = v128.load(from + 2 * step);
   const d3 = v128.load(from + 3 * step), d4 = v128.load(from + 4 * step);
@@ -50,7 +48,6 @@ function transform(
 }
 
 /** Computes the first `count` of `outputs` outputs from eight vectors. */
-// @ts-ignore: decorator
 @inline function interpolate(
   from: usize, step: usize, to: usize, toStep: usize, outputs: i32, count: i32, bias: v128,
   last: bool,
@@ -83,7 +80,6 @@ function transform(
 }
 
 /** Computes `height` by `width` outputs of a tile from its products, with biases and a relu. */
-// @ts-ignore: decorator
 @inline function restore(
   m: usize, mPoint: usize, channels: i32, bias: usize, to: usize, step: usize, row: usize,
   outputs: i32, width: i32, height: i32,
@@ -105,7 +101,6 @@ function transform(
 }
 
 /** Tiles per step. */
-// @ts-ignore: decorator
 @inline const TILES = 12;
 
 /**
