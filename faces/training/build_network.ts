@@ -80,10 +80,9 @@ function assemble(
   const { shape } = heads[0].inboundNodes[0].inputTensors[0];
   if (shape.length !== 2) {
     throw new Error(
-      `Cannot build the network "${name}": its layers end with the shape [batch,${
-        shape.slice(1)
-      }], ` +
-        "and heads need [batch, n]. End it with flatten or globalAveragePooling2d.",
+      `Cannot build the network "${name}": its layers end with the shape ` +
+        `[batch,${shape.slice(1)}], and heads need [batch, n]. End it with flatten or ` +
+        "globalAveragePooling2d.",
     );
   }
   if (seed !== undefined) initialize(whole, seed);

@@ -334,10 +334,8 @@ function short(loss: number): string {
 function diverged(loss: number, epoch: number, step: number, options: TrainOptions): Error {
   const { model, learningRate, batchSize } = options;
   return new Error(
-    `Cannot continue training "${model.name}": the loss is ${loss} in epoch ${epoch}, step ` +
-      `${
-        step + 1
-      }. Training diverged: lower learningRate (now ${learningRate}), or raise batchSize ` +
-      `(now ${batchSize}).`,
+    `Cannot continue training "${model.name}": the loss is ${loss} in epoch ${epoch}, ` +
+      `step ${step + 1}. Training diverged: lower learningRate (now ${learningRate}), ` +
+      `or raise batchSize (now ${batchSize}).`,
   );
 }

@@ -115,7 +115,8 @@ export abstract class Trainer<S extends Stepper = Stepper> {
       mean.add(await running, count);
       signal.throwIfAborted();
     }
-    return { ...mean.result, loss: mean.result.loss + await this.penalty() };
+    const { loss, ...scores } = mean.result;
+    return { ...scores, loss: loss + await this.penalty() };
   }
 
   /** Returns the arrays of a checkpoint: weights, `best`, and the optimizer's state. */

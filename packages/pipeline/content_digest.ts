@@ -52,10 +52,8 @@ export async function contentDigest(paths: readonly string[], artifacts: string)
   if (artifacts !== "" && began - latest > MTIME_RESOLUTION_MS) {
     const digests = Object.entries({ ...await read(), [key]: digest }).slice(-MAX_DIGESTS);
     // A read-only folder or a full disk: the next run reads the files again.
-    await ensureFolder(dirname(file)).then(() =>
-      writeState(file, { digests: Object.fromEntries(digests) })
-    )
-      .catch(() => {});
+    const state = { digests: Object.fromEntries(digests) };
+    await ensureFolder(dirname(file)).then(() => writeState(file, state)).catch(() => {});
   }
   return digest;
 }

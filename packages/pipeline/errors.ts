@@ -142,7 +142,6 @@ export function formatErrorWithStack(error: unknown): string {
   const mistake = error instanceof TypeError || error instanceof ReferenceError ||
     error instanceof RangeError;
   if (!mistake) return formatError(error);
-  return `${formatError(error)}\n${
-    hideSecrets(error.stack?.split("\n").slice(1).join("\n") ?? "")
-  }`;
+  const stack = error.stack?.split("\n").slice(1).join("\n") ?? "";
+  return `${formatError(error)}\n${hideSecrets(stack)}`;
 }

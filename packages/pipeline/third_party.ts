@@ -297,9 +297,10 @@ function runner(
       if (message[0] === "start") progress.start(message[1], message[2], message[3]);
       else if (message[0] === "advance") progress.advance(message[1], message[2] || undefined);
       else if (++lines <= MAX_LINES) context[message[0]](message[1]);
-      else {throw new Error(
-          `plugin "${nameOf(sandbox.specifier)}" logs more than ${MAX_LINES} lines`,
-        );}
+      else {
+        const name = nameOf(sandbox.specifier);
+        throw new Error(`plugin "${name}" logs more than ${MAX_LINES} lines`);
+      }
     };
     const declared: Context = {
       ...{ id, outputs, scratch },

@@ -24,9 +24,9 @@ export default async function gc(call: CommandContext): Promise<number> {
   const all = [...results, ...attempts];
   const report = (removed: boolean, garbage: readonly Removable[]) => {
     if (!values.json) return;
-    const results = garbage.map(({ place: { use, fingerprint }, bytes }) => (
-      { use, fingerprint, bytes }
-    ));
+    const results = garbage.map(({ place, bytes }) => {
+      return { use: place.use, fingerprint: place.fingerprint, bytes };
+    });
     const ids = forgotten.map(({ id }) => id);
     const bytes = total(garbage);
     console.log(JSON.stringify({ ok: true, removed, bytes, results, forgotten: ids }));
@@ -107,9 +107,9 @@ function describe(
   { forgotten, kept, results, attempts }: Awaited<ReturnType<typeof findGarbage>>,
   log: (text: string) => void,
 ): void {
-  const amounts = (
-    garbage: readonly Removable[],
-  ) => [formatInteger(garbage.length), formatBytes(total(garbage))];
+  const amounts = (garbage: readonly Removable[]) => {
+    return [formatInteger(garbage.length), formatBytes(total(garbage))];
+  };
   if (forgotten.length > 0) log(`${counted(forgotten.length, "run")} will be listed no longer`);
   if (results.length > 0) {
     const whom = kept === 1
