@@ -8,7 +8,7 @@ import {
   unusedTraining,
 } from "../faces/training/training_params.ts";
 import { checkModels, modelFacts } from "../faces/training/trained_models.ts";
-import type { Task, ValuesTask } from "../faces/training/train_model.ts";
+import type { Task, ValuesTask } from "../faces/training/tasks.ts";
 import { networks } from "../models/mod.ts";
 import {
   type Aliases,
@@ -64,7 +64,7 @@ export function defineTraining<F extends z.ZodRawShape>(
     /** Returns the task, and the network that is meant without one. */
     learn(
       params: z.output<z.ZodObject<F>>,
-      tasks: typeof import("../faces/training/train_model.ts"),
+      tasks: typeof import("../faces/training/tasks.ts"),
     ): { task: Task | ValuesTask; network: string };
   },
 ): Stage {
@@ -82,10 +82,9 @@ export function defineTraining<F extends z.ZodRawShape>(
     ...{ ...trainingStage, name, summary, outputs: { model } },
     params: trainingStageParams(params, aliases, unused as never),
     async run(inputs, params, context) {
-      const training = await import("../faces/training/train_model.ts");
-      const { task, network } = learn(params as never, training);
-      const options = { task, network, networks, params: params as never, context };
-      return await training.trainSingle(inputs, options);
+      const { trainSingle } = await import("../faces/training/train_model.ts");
+      const chosen = learn(params as never, await import("../faces/training/tasks.ts"));
+      return await trainSingle(inputs, { ...chosen, networks, params: params as never, context });
     },
   });
 }

@@ -18,13 +18,8 @@ import { decodeOutputs } from "../training/further_metrics.ts";
 import { loadModel } from "../training/model_files.ts";
 import { openPredictor } from "../training/predictor.ts";
 import { classesOf, labelOf, readPeople } from "../training/targets.ts";
-import {
-  classTask,
-  type ModelTraining,
-  quantityTask,
-  type Task,
-  trainSingle,
-} from "../training/train_model.ts";
+import { classTask, quantityTask, type Task } from "../training/tasks.ts";
+import { type ModelTraining, trainSingle } from "../training/train_model.ts";
 import type { NetworkDefinition } from "../training/training_definitions.ts";
 import { suspectLabels } from "./error_curves.ts";
 import { imageDataUrl, thumbnail } from "./image_data_urls.ts";

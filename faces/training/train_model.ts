@@ -34,14 +34,19 @@ import type {
   SamplingDefinition,
   ScheduleDefinition,
 } from "./training_definitions.ts";
-import { chooseMetrics, decodeOutputs } from "./further_metrics.ts";
-import { predictRows } from "./predict_rows.ts";
-import { calibrate, chooseThreshold, rowsOf } from "./prediction_interval.ts";
-import { hasDistribution, withDistribution } from "./with_distribution.ts";
-import { openPredictor } from "./predictor.ts";
+import { chooseMetrics, type ChosenMetric } from "./further_metrics.ts";
+import { calibrateTask, validate } from "./score_task.ts";
 import { askTeachers } from "./teacher.ts";
-import { ageClasses, classesOf, genderClasses, labelOf } from "./targets.ts";
-import { train } from "./train.ts";
+import {
+  classTask,
+  type LabelledTask,
+  labelTasks,
+  quantityTask,
+  rowsOfTasks,
+  type Task,
+  type ValuesTask,
+} from "./tasks.ts";
+import { type EarlyStoppingOptions, train } from "./train.ts";
 import {
   artifactsOf,
   chooseTrainer,
@@ -57,33 +62,6 @@ import {
 } from "./training_data.ts";
 import type { jointParams, TrainingParams } from "./training_params.ts";
 import { type TrainingRecord, writeRecord } from "./training_record.ts";
-
-/** A task that a network learns; `classes` is null for a quantity, such as age in years. */
-export type Task = Pick<TrainingRecord, "task" | "variant" | "classes">;
-
-/** A task whose classes are the values of its column in the training set. */
-export interface ValuesTask {
-  task: string;
-  classes: "values";
-}
-
-/** Returns the task of a column's classes. */
-export function classTask(target: string): Task | ValuesTask {
-  return target === "gender"
-    ? { task: "gender", variant: "binary", classes: [...genderClasses] }
-    : { task: target, classes: "values" };
-}
-
-/** Returns the task of a column's numbers. */
-export function quantityTask(target: string): Task {
-  return { task: target, variant: "regression", classes: null };
-}
-
-/** Returns the task of ages: years, or bands of them. */
-export function ageTask(variant: "regression" | keyof typeof ageClasses): Task {
-  if (variant === "regression") return quantityTask("age");
-  return { task: "age", variant, classes: [...ageClasses[variant]] };
-}
 
 /** Network, tasks and parameters of a training. */
 export interface ModelTraining {
@@ -178,58 +156,17 @@ export async function trainModel(
   const schedule = chosen(params.schedule, rates, "constant");
   const orders = [...samplings, ...pluginsOf<SamplingDefinition>(context, "sampling")];
   const sampling = chosen(params.sampling, orders, "shuffle");
-  const taskNames = Object.values(training.tasks).map(({ task }) => task);
-  using opened = await openTrainingData(folders);
-  const { images, size, people, preprocessing, datasets, calibration } = opened;
+  using data = await openTrainingData(folders);
+  const { images, size, people, calibration } = data;
   if (params.abstain !== undefined && calibration.length === 0) {
     throw new Error(
       `Cannot choose the threshold of abstain ${params.abstain}: it comes from a calibration set, and ` +
         "the splits have none. Set split.calibration, such as 0.2, or remove abstain.",
     );
   }
-  const tasks = Object.entries(training.tasks).map(([output, written]) => {
-    let task = written as Task;
-    if (written.classes === "values") {
-      const training = Array.from(opened.rows.train, (row) => people[row]);
-      const classes = classesOf(written.task, training);
-      const variant = classes.length === 2 ? "binary" : "multiclass";
-      task = { task: written.task, variant, classes };
-    }
-    const labels = people.map((person) => labelOf(task, person));
-    /** Ages of each image that are intervals, of a task in years. */
-    const intervals = task.task === "age" && !task.classes &&
-        people.some(({ ageInterval }) => ageInterval)
-      ? people.map(({ ageInterval }) => ageInterval)
-      : undefined;
-    return { output, task, labels, intervals };
-  });
-  const [first] = tasks;
+  const tasks = labelTasks(training.tasks, people, data.rows.train);
   const taught = params.teacher !== undefined || taughtBy.length > 0;
-  const labelled = (row: number) => !isNaN(first.labels[row]) || first.intervals?.[row];
-  // A single head trains on rows that have its label, or a teacher; of several, each is masked.
-  const rows = tasks.length > 1 ? opened.rows : {
-    train: taught ? opened.rows.train : opened.rows.train.filter(labelled),
-    validation: opened.rows.validation.filter(labelled),
-  };
-  const [all, used] = [opened.rows, rows].map(({ train, validation }) =>
-    train.length + validation.length
-  );
-  if (used < all) {
-    const out = counted(all - used, "image");
-    info(`${out} of ${all} without a label of ${taskNames[0]} are left out`);
-  }
-  for (const { task: { task, classes }, labels, intervals } of tasks) {
-    for (const set of ["train", "validation"] as const) {
-      if (opened.rows[set].length === 0 || rows[set].some((row) => !isNaN(labels[row]))) continue;
-      if (set === "train" && intervals?.some((interval) => interval)) continue;
-      const what = intervals
-        ? "an exact label of it, only intervals"
-        : classes === null
-        ? "a number of it"
-        : "a label of it";
-      throw new Error(`Cannot train ${task}: no image of the ${set} set has ${what}. Add some.`);
-    }
-  }
+  const rows = rowsOfTasks(tasks, data.rows, taught, info);
   const made = training.heads?.(
     tasks.map(({ labels }) =>
       Array.from(rows.train, (row) => labels[row]).filter((label) => !isNaN(label))
@@ -245,8 +182,8 @@ export async function trainModel(
     tasks.map(({ task }, i) => ({ ...task, reading: made?.[i].reading })),
     ...[images, both, { artifacts, signal, info }] as const,
   );
-  const { classes } = first.task;
-  const joint = made ?? (first.intervals && [quantityHead(1)]);
+  const [{ task: { classes }, intervals }] = tasks;
+  const joint = made ?? (intervals && [quantityHead(1)]);
   const objective = joint
     ? jointHead(joint, { masked, teachers, intervals: tasks.map(({ intervals }) => !!intervals) })
     : classes === null
@@ -254,28 +191,8 @@ export async function trainModel(
     : classification(classes.length);
   const heads = joint ?? [objective as SingleObjective];
   const metrics = chooseMetrics(params.metrics ?? [], pluginsOf(context, "metric"));
-  const metricsOf = (classes: Task["classes"]) =>
-    metrics.filter(({ of }) => of === (classes ? "classes" : "years"));
-  const unfit = metrics.find((metric) =>
-    !tasks.some(({ task }) => metricsOf(task.classes).includes(metric))
-  );
-  if (unfit) {
-    throw new Error(
-      `Cannot train ${taskNames}: metrics names "${unfit.name}", which is of ${unfit.of}, and the ` +
-        "network predicts none. Remove it.",
-    );
-  }
-  const earlyStopping = params.earlyStopping ??
-    { monitor: "val_loss", patience: params.epochs, restoreBest: false };
-  const monitored = metrics.find(({ name }) => earlyStopping.monitor === `val_${name}`);
-  if (monitored ? !monitored.better : !/^(val_)?(loss|metric)$/.test(earlyStopping.monitor)) {
-    const further = metrics.flatMap(({ name, better }) => better ? [`val_${name}`] : []);
-    const names = ["val_loss", "val_metric", ...further].join(", ");
-    throw new Error(
-      `Cannot stop early by "${earlyStopping.monitor}": it is no metric of this training with a ` +
-        `better direction. Name one of ${names}, or add it to metrics.`,
-    );
-  }
+  checkMetrics(metrics, tasks);
+  const earlyStopping = chooseStopping(params, metrics);
   const warning = batchNormWarmupWarning({ ...params, earlyStopping }, rows.train.length);
   if (warning !== undefined) context.warn(warning);
 
@@ -291,10 +208,8 @@ export async function trainModel(
   ): Promise<Awaited<T>> => {
     if (!made) return await use(model);
     const start = made.slice(0, i).reduce((sum, { columns }) => sum + columns, 0);
-    const { columns, reading } = made[i];
-    const network = extractHead(model, trunk, {
-      ...{ name: tasks[i].task.task, start, columns, reading },
-    });
+    const { columns, reading } = made[i], name = tasks[i].task.task;
+    const network = extractHead(model, trunk, { name, start, columns, reading });
     try {
       return await use(network);
     } finally {
@@ -313,59 +228,7 @@ export async function trainModel(
     for (const i of tasks.keys()) {
       await withNetwork(i, (network) => checkExports(network, params.export));
     }
-    /** Computes further metrics of a task on the validation set. */
-    const furtherOf = async (i: number): Promise<Record<string, number | null>> => {
-      const { task, labels } = tasks[i], fitting = metricsOf(task.classes);
-      if (fitting.length === 0) return {};
-      const at = rows.validation.filter((row) => !isNaN(labels[row])), all = Array.from(at);
-      const predicted = await withNetwork(i, async (network) => {
-        // The predictor's engine does not take frozen layers.
-        if (init?.frozen.length) return await predictRows(network, images, at, { signal });
-        await using predictor = await openPredictor(network);
-        return await predictor.predict(images, at, { signal });
-      });
-      const classes = task.classes?.length;
-      const scored = {
-        ...{ truth: all.map((row) => labels[row]), ...decodeOutputs(predicted, classes), classes },
-        ...{ gender: all.map((row) => people[row].gender), age: all.map((row) => people[row].age) },
-      };
-      const values: Record<string, number | null> = {};
-      for (const { name, compute } of fitting) {
-        const value = await compute(scored);
-        values[`val_${name}`] = isNaN(value) ? null : value;
-      }
-      return values;
-    };
-    /** Calibrates the intervals of a task's network, or chooses the threshold of its classes. */
-    const calibrated = async (
-      i: number,
-      network: LayersModel,
-    ): Promise<Pick<TrainingRecord, "interval" | "abstention">> => {
-      const { task: { task, classes }, labels } = tasks[i], { abstain, mirror } = params;
-      const at = calibration.filter((row) => !isNaN(labels[row]));
-      if (calibration.length === 0 || (classes && abstain === undefined)) return {};
-      const whole = hasDistribution(network) ? withDistribution(network) : network;
-      await using predictor = await openPredictor(whole);
-      const predicted = rowsOf(await predictor.predict(images, at, { mirror, signal }), at.length);
-      const truth = Array.from(at, (row) => labels[row]), n = counted(at.length, "image");
-      if (classes) {
-        const abstention = chooseThreshold(predicted, truth, abstain!);
-        if (abstention.confidence === null) {
-          context.warn(
-            `all predictions of ${task} count as uncertain: on the ${n} of the calibration set, no ` +
-              `probability keeps errors at abstain ${abstain}. Raise abstain or split.calibration`,
-          );
-        }
-        return { abstention };
-      }
-      const interval = calibrate(predicted, truth);
-      if (interval) return { interval };
-      context.warn(
-        `${n} of the calibration set with an exact ${task} are too few for intervals: at least 9 are ` +
-          "needed; raise split.calibration",
-      );
-      return {};
-    };
+    const validating = { images, people, rows: rows.validation, signal };
     const { seconds: secondsPerEpoch, computedBy, ...result } = await train({
       ...{ model, objective, images, rows },
       targets: people.flatMap((_, row) => [
@@ -376,13 +239,13 @@ export async function trainModel(
         ),
       ]),
       ...params,
-      earlyStopping: {
-        ...earlyStopping,
-        ...(monitored && { higherIsBetter: monitored.better === "more" }),
-      },
+      earlyStopping,
       ...optimizing,
       order: (rows, random) => {
-        const data = { person: (row: number) => people[row], random, tasks: taskNames };
+        const data = {
+          ...{ person: (row: number) => people[row], random },
+          tasks: tasks.map(({ task }) => task.task),
+        };
         return sampling.definition.order(rows, data, sampling.options);
       },
       schedule: schedule.definition.factor({ warmup, ...schedule.options }),
@@ -404,7 +267,17 @@ export async function trainModel(
       ),
       furtherMetrics: metrics.length === 0
         ? undefined
-        : () => Array.fromAsync(tasks.keys(), furtherOf),
+        : () =>
+          Array.fromAsync(tasks.entries(), ([i, task]) => {
+            const fitting = metrics.filter((metric) => fits(metric, task));
+            if (fitting.length === 0) return {};
+            // The predictor's engine does not take frozen layers.
+            const slow = init !== undefined && init.frozen.length > 0;
+            return withNetwork(
+              i,
+              (network) => validate(task, fitting, network, { ...validating, slow }),
+            );
+          }),
       ...{ signal, info, progress: context.progress },
     });
     // The predictor's engine does not take frozen layers.
@@ -415,7 +288,8 @@ export async function trainModel(
       ? params
       : { ...params, weightDecay: optimizing.weightDecay };
     const validation: Record<string, Compared> = {};
-    for (const [i, { output, task, labels, intervals }] of tasks.entries()) {
+    for (const [i, one] of tasks.entries()) {
+      const { output, task, labels, intervals } = one;
       const { loss, metric } = heads[i] as Pick<TrainingRecord, "loss" | "metric">;
       const history = headHistory(result.history, i);
       const compared = compareWithConstant(
@@ -429,11 +303,11 @@ export async function trainModel(
             ? {}
             : { task: task.task, variant: task.variant, params: recorded, loss, metric }),
           ...{ ...task, loss, metric, params: recorded },
-          ...await calibrated(i, network),
+          ...await calibrateTask(one, network, { images, rows: calibration }, params, context),
           input: { size, channels: "RGB", divisor: 255, ...(mirror !== undefined && { mirror }) },
-          ...{ preprocessing, seed, backend: context.compute },
+          ...{ preprocessing: data.preprocessing, seed, backend: context.compute },
           counts: { train: rows.train.length, validation: rows.validation.length },
-          datasets,
+          datasets: data.datasets,
           weights: network.countParams(),
           multiplyAdds: multiplyAdds(network),
           ...{ epochs: history.length, stoppedEarly, bestEpoch, weightsOfEpoch },
@@ -460,6 +334,43 @@ export async function trainModel(
   } finally {
     model.dispose();
   }
+}
+
+/** Returns true if a metric is of what a task predicts. */
+function fits({ of }: ChosenMetric, { task: { classes } }: LabelledTask): boolean {
+  return of === (classes ? "classes" : "years");
+}
+
+/** @throws if a metric is of what no task predicts */
+function checkMetrics(metrics: readonly ChosenMetric[], tasks: readonly LabelledTask[]): void {
+  const unfit = metrics.find((metric) => !tasks.some((task) => fits(metric, task)));
+  if (!unfit) return;
+  throw new Error(
+    `Cannot train ${
+      tasks.map(({ task }) => task.task)
+    }: metrics names "${unfit.name}", which is of ` +
+      `${unfit.of}, and the network predicts none. Remove it.`,
+  );
+}
+
+/** Returns how training stops early; without the parameter never. @throws if it cannot be monitored */
+function chooseStopping(
+  { epochs, earlyStopping: written }: TrainingParams,
+  metrics: readonly ChosenMetric[],
+): EarlyStoppingOptions {
+  const { monitor, ...options } = written ??
+    { monitor: "val_loss", patience: epochs, restoreBest: false };
+  const monitored = metrics.find(({ name }) => monitor === `val_${name}`);
+  if (monitored ? !monitored.better : !/^(val_)?(loss|metric)$/.test(monitor)) {
+    const further = metrics.flatMap(({ name, better }) => better ? [`val_${name}`] : []);
+    const names = ["val_loss", "val_metric", ...further].join(", ");
+    throw new Error(
+      `Cannot stop early by "${monitor}": it is no metric of this training with a better direction. ` +
+        `Name one of ${names}, or add it to metrics.`,
+    );
+  }
+  const better = monitored && { higherIsBetter: monitored.better === "more" };
+  return { monitor, ...options, ...better };
 }
 
 /** Returns definitions of a kind that plugins brought. */

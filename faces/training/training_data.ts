@@ -17,6 +17,12 @@ export type StageInputs = Readonly<
   { dataset: Artifact; splits: Artifact; teachers: readonly Artifact[] }
 >;
 
+/** Rows of the training set and of the validation set. */
+export interface InputRows {
+  train: Int32Array;
+  validation: Int32Array;
+}
+
 /** Folders of the artifacts that training reads. */
 export interface InputFolders {
   dataset: string;
@@ -49,7 +55,7 @@ export async function openTrainingData({ dataset, splits }: InputFolders) {
   );
   const path = join(dataset, "table.parquet");
   const table = await readParquet(path, { dataset: "string" });
-  const rows = {
+  const rows: InputRows = {
     train: readNpy(join(splits, "train.npy"), "int32").data,
     validation: readNpy(join(splits, "validation.npy"), "int32").data,
   };
@@ -144,7 +150,7 @@ export function compareWithConstant(
   },
   { epoch, val_metric }: Pick<FullEpoch, "epoch" | "val_metric">,
   targets: readonly number[],
-  { train, validation }: Record<"train" | "validation", Int32Array>,
+  { train, validation }: InputRows,
   { warn }: Pick<TrainingContext, "warn">,
   intervals: readonly (readonly [low: number, high: number] | undefined)[] = [],
 ): Compared {

@@ -1,0 +1,88 @@
+/** Scores of a task's network beside the loss: further metrics, intervals, the threshold of abstention. */
+import type { LayersModel } from "@tensorflow/tfjs-layers";
+import { counted } from "../../packages/pipeline/causes.ts";
+import { type ChosenMetric, decodeOutputs } from "./further_metrics.ts";
+import type { ImageSource } from "./image_source.ts";
+import { predictRows } from "./predict_rows.ts";
+import { calibrate, chooseThreshold, rowsOf } from "./prediction_interval.ts";
+import { openPredictor } from "./predictor.ts";
+import type { Person } from "./targets.ts";
+import type { LabelledTask } from "./tasks.ts";
+import type { TrainingContext } from "./training_data.ts";
+import type { TrainingParams } from "./training_params.ts";
+import type { TrainingRecord } from "./training_record.ts";
+import { hasDistribution, withDistribution } from "./with_distribution.ts";
+
+/**
+ * Computes metrics of a task's network on the validation set.
+ * @returns column of history.csv → value; null for NaN
+ */
+export async function validate(
+  { task, labels }: LabelledTask,
+  metrics: readonly ChosenMetric[],
+  network: LayersModel,
+  { images, people, rows, signal, slow }: {
+    images: ImageSource;
+    people: readonly Person[];
+    rows: Int32Array;
+    signal: AbortSignal;
+    /** True for TensorFlow.js in place of the engine, which takes no frozen layers. */
+    slow: boolean;
+  },
+): Promise<Record<string, number | null>> {
+  const at = rows.filter((row) => !isNaN(labels[row])), all = Array.from(at);
+  const predict = async () => {
+    if (slow) return await predictRows(network, images, at, { signal });
+    await using predictor = await openPredictor(network);
+    return await predictor.predict(images, at, { signal });
+  };
+  const classes = task.classes?.length;
+  const scored = {
+    truth: all.map((row) => labels[row]),
+    ...decodeOutputs(await predict(), classes),
+    classes,
+    ...{ gender: all.map((row) => people[row].gender), age: all.map((row) => people[row].age) },
+  };
+  const values: Record<string, number | null> = {};
+  for (const { name, compute } of metrics) {
+    const value = await compute(scored);
+    values[`val_${name}`] = isNaN(value) ? null : value;
+  }
+  return values;
+}
+
+/**
+ * Calibrates the intervals of a task's network, or chooses the threshold of its classes.
+ * @param calibration images, and the rows of the calibration set
+ */
+export async function calibrateTask(
+  { task: { task, classes }, labels }: LabelledTask,
+  network: LayersModel,
+  { images, rows }: { images: ImageSource; rows: Int32Array },
+  { abstain, mirror }: Pick<TrainingParams, "abstain" | "mirror">,
+  { signal, warn }: Pick<TrainingContext, "signal" | "warn">,
+): Promise<Pick<TrainingRecord, "interval" | "abstention">> {
+  const at = rows.filter((row) => !isNaN(labels[row]));
+  if (rows.length === 0 || (classes && abstain === undefined)) return {};
+  const whole = hasDistribution(network) ? withDistribution(network) : network;
+  await using predictor = await openPredictor(whole);
+  const predicted = rowsOf(await predictor.predict(images, at, { mirror, signal }), at.length);
+  const truth = Array.from(at, (row) => labels[row]), n = counted(at.length, "image");
+  if (classes) {
+    const abstention = chooseThreshold(predicted, truth, abstain!);
+    if (abstention.confidence === null) {
+      warn(
+        `all predictions of ${task} count as uncertain: on the ${n} of the calibration set, no ` +
+          `probability keeps errors at abstain ${abstain}. Raise abstain or split.calibration`,
+      );
+    }
+    return { abstention };
+  }
+  const interval = calibrate(predicted, truth);
+  if (interval) return { interval };
+  warn(
+    `${n} of the calibration set with an exact ${task} are too few for intervals: at least 9 are ` +
+      "needed; raise split.calibration",
+  );
+  return {};
+}

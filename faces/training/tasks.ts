@@ -1,0 +1,108 @@
+/** Tasks that networks learn, with the labels of a dataset. */
+import { counted } from "../../packages/pipeline/causes.ts";
+import type { InputRows } from "./training_data.ts";
+import type { TrainingRecord } from "./training_record.ts";
+import { ageClasses, classesOf, genderClasses, labelOf, type Person } from "./targets.ts";
+
+/** A task that a network learns; `classes` is null for a quantity, such as age in years. */
+export type Task = Pick<TrainingRecord, "task" | "variant" | "classes">;
+
+/** A task whose classes are the values of its column in the training set. */
+export interface ValuesTask {
+  task: string;
+  classes: "values";
+}
+
+/** Returns the task of a column's classes. */
+export function classTask(target: string): Task | ValuesTask {
+  return target === "gender"
+    ? { task: "gender", variant: "binary", classes: [...genderClasses] }
+    : { task: target, classes: "values" };
+}
+
+/** Returns the task of a column's numbers. */
+export function quantityTask(target: string): Task {
+  return { task: target, variant: "regression", classes: null };
+}
+
+/** Returns the task of ages: years, or bands of them. */
+export function ageTask(variant: "regression" | keyof typeof ageClasses): Task {
+  if (variant === "regression") return quantityTask("age");
+  return { task: "age", variant, classes: [...ageClasses[variant]] };
+}
+
+/** A task with the label of each image. */
+export interface LabelledTask {
+  /** Output of the stage. */
+  readonly output: string;
+  readonly task: Task;
+  /** Class or quantity of each image; NaN if unknown. */
+  readonly labels: readonly number[];
+  /** Age of each image that is an interval; undefined unless the task is in years and has some. */
+  readonly intervals?: readonly Person["ageInterval"][];
+}
+
+/**
+ * Reads the labels of tasks.
+ * @param tasks output of the stage → task
+ * @param train rows of the training set, whose values are the classes of a column
+ */
+export function labelTasks(
+  tasks: Readonly<Record<string, Task | ValuesTask>>,
+  people: readonly Person[],
+  train: Int32Array,
+): LabelledTask[] {
+  return Object.entries(tasks).map(([output, written]) => {
+    let task = written as Task;
+    if (written.classes === "values") {
+      const classes = classesOf(written.task, Array.from(train, (row) => people[row]));
+      const variant = classes.length === 2 ? "binary" : "multiclass";
+      task = { task: written.task, variant, classes };
+    }
+    const labels = people.map((person) => labelOf(task, person));
+    const intervals = task.task === "age" && !task.classes &&
+        people.some(({ ageInterval }) => ageInterval)
+      ? people.map(({ ageInterval }) => ageInterval)
+      : undefined;
+    return { output, task, labels, intervals };
+  });
+}
+
+/**
+ * Returns the rows that tasks are trained and validated on.
+ * @param taught true if teachers label the training set as well
+ * @param info called with the number of rows that are left out
+ * @throws if no row of a set has a label of a task
+ */
+export function rowsOfTasks(
+  tasks: readonly LabelledTask[],
+  all: InputRows,
+  taught: boolean,
+  info: (message: string) => void,
+): InputRows {
+  const [{ labels, intervals, task: { task } }] = tasks;
+  const labelled = (row: number) => !isNaN(labels[row]) || intervals?.[row];
+  // A single head trains on rows that have its label, or a teacher; of several, each is masked.
+  const rows = tasks.length > 1 ? all : {
+    train: taught ? all.train : all.train.filter(labelled),
+    validation: all.validation.filter(labelled),
+  };
+  const count = ({ train, validation }: InputRows) => train.length + validation.length;
+  if (count(rows) < count(all)) {
+    const out = counted(count(all) - count(rows), "image");
+    info(`${out} of ${count(all)} without a label of ${task} are left out`);
+  }
+  for (const { task: { task, classes }, labels, intervals } of tasks) {
+    for (const set of ["train", "validation"] as const) {
+      if (all[set].length === 0 || rows[set].some((row) => !isNaN(labels[row]))) continue;
+      if (set === "train" && intervals?.some((interval) => interval)) continue;
+      const what = intervals
+        ? "an exact label of it, only intervals"
+        : classes === null
+        ? "a number of it"
+        : "a label of it";
+      throw new Error(`Cannot train ${task}: no image of the ${set} set has ${what}. Add some.`);
+    }
+  }
+  return rows;
+}
