@@ -2,9 +2,10 @@ import { once } from "node:events";
 import { z } from "zod";
 import { cores } from "../packages/workers/cores.ts";
 import type { Backend } from "../packages/compute/backends.ts";
-import { all, cautionsOf, choice, defineStage, pathParam } from "../packages/pipeline/stage.ts";
+import { definedChoice } from "../packages/pipeline/define.ts";
+import { all, cautionsOf, defineStage, pathParam } from "../packages/pipeline/stage.ts";
 import { foreignOf } from "../faces/detection/detector.ts";
-import { networkNames } from "../faces/detection/detectors.ts";
+import { networks } from "../faces/detection/detectors.ts";
 import { model, report } from "./kinds.ts";
 
 const params = z.strictObject({
@@ -23,11 +24,11 @@ const params = z.strictObject({
     cert: pathParam().describe("Path of the certificate (PEM)"),
     key: pathParam().describe("Path of its private key (PEM)"),
   }).optional().describe("Serve over HTTPS. Browsers allow the camera on secure pages only"),
-  detector: choice("detector", networkNames).optional().describe(
-    "Face detector for photos. Default: the detector of the training data, or " +
-      "ssdMobilenetv1 where that is metadata",
+  detector: definedChoice("detector", networks).optional().describe(
+    "Face detector for photos. Its name alone takes minConfidence from the training data. Default: " +
+      "the detector of the training data, or ssdMobilenetv1 where that is metadata",
   ),
-  liveDetector: choice("detector", networkNames).default("tinyFaceDetector").describe(
+  liveDetector: definedChoice("detector", networks).default("tinyFaceDetector").describe(
     "Face detector of the live view, where speed matters. tinyFaceDetector takes a fifth " +
       "of ssdMobilenetv1's time and misses more faces; dlibCnn is as fast on images of 256 " +
       "pixels and slower on larger ones",
@@ -65,6 +66,7 @@ export default defineStage({
   lineage: true,
   callsPlugins: true,
   async run({ models, reports }, params, context) {
+    const detectors = context.definitions("detector");
     const { serve } = await import("../faces/serving/service.ts");
     const { readReports, readSources } = await import("../faces/serving/model_sources.ts");
     const reported = await readReports(reports.map(({ path }) => path));
@@ -76,9 +78,11 @@ export default defineStage({
       cautions: cautionsOf(context.lineage.stages),
       backend: context.compute as Backend,
       workers: params.workers || Math.min(4, cores()),
-      moduleOf: (detector) => context.extension("detector", detector),
+      detectors: Object.fromEntries(detectors.map(({ name, params }) => {
+        return [name, { module: context.extension("detector", name)!, params }];
+      })),
       plugins: Object.fromEntries(
-        context.definitions("detector").flatMap((one) => {
+        detectors.flatMap((one) => {
           const plugin = foreignOf(one);
           return plugin ? [[one.name, plugin]] : [];
         }),

@@ -60,8 +60,9 @@ export const detectors: readonly DetectorDefinition[] = [
 ];
 
 export const detectorNames = detectors.map(({ name }) => name);
-/** Names of the built-in detectors that work without labels. */
-export const networkNames = detectors.filter((one) => !one.needsLabels).map(({ name }) => name);
+/** The built-in detectors that work without labels. */
+export const networks = detectors.filter((one) => !one.needsLabels);
+export const networkNames = networks.map(({ name }) => name);
 
 const defaultsOf = {
   ssd: ssdMobilenetv1.params.parse({}),

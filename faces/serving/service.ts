@@ -4,7 +4,13 @@ import { etag } from "hono/etag";
 import { routePath } from "hono/route";
 import { z } from "zod";
 import type { Backend } from "../../packages/compute/backends.ts";
-import { configureDetector, networkNames, usesTensorFlow } from "../detection/detectors.ts";
+import {
+  configureDetector,
+  detectorName,
+  networkNames,
+  usesTensorFlow,
+} from "../detection/detectors.ts";
+import type { Choice } from "../../packages/pipeline/define.ts";
 import type { DetectorConfig, Preprocessing } from "../images/preprocessing.ts";
 import type { Service } from "./api.ts";
 import { type Assets, buildAssets } from "./assets.ts";
@@ -33,10 +39,10 @@ export interface ServeOptions {
   /** Paths of PEM files. */
   readonly tls?: { readonly cert: string; readonly key: string };
   /** Default: the detector of the first model's training data. */
-  readonly detector?: string;
-  readonly liveDetector: string;
-  /** Returns the module of a plugin's detector. */
-  moduleOf?(detector: string): string | undefined;
+  readonly detector?: Choice;
+  readonly liveDetector: Choice;
+  /** Name → detector of a plugin. */
+  readonly detectors?: PluginDetectors;
   /** Name → detector of a third-party plugin. */
   readonly plugins?: ProcessSetup["plugins"];
   /** Place of the page's inference. */
@@ -50,6 +56,10 @@ export interface ServeOptions {
   readonly headMs?: number;
   warn(message: string): void;
 }
+
+type PluginDetectors = Readonly<
+  Record<string, { readonly module: string; readonly params?: z.ZodObject }>
+>;
 
 export interface Serving extends Server {
   readonly service: Service;
@@ -70,10 +80,9 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const { sources, reported, mode, host, timeoutSeconds: timeout, viewers, warn } = options;
   const local = isLocal(host);
   const [{ preprocessing }] = sources;
-  const config = (name?: string) => [name, name && options.moduleOf?.(name)] as const;
   const detectors = {
-    photo: photoDetector(preprocessing, ...config(options.detector)),
-    live: detectorConfig(preprocessing, ...config(options.liveDetector)),
+    photo: photoDetector(preprocessing, options.detector, options.detectors),
+    live: detectorConfig(preprocessing, options.liveDetector, options.detectors),
   };
   const plugin = Object.values(detectors).find(({ module }) => module !== undefined);
   if (mode === "browser" && plugin) {
@@ -174,26 +183,28 @@ function warnAbout(
 /** Returns the detector of the training data, or ssdMobilenetv1 where the data set has boxes. */
 export function photoDetector(
   preprocessing: Preprocessing,
-  wanted?: string,
-  module?: string,
+  wanted?: Choice,
+  plugins?: PluginDetectors,
 ): DetectorConfig {
   const { detector } = preprocessing;
   if (detector.name !== "metadata" && (wanted ?? detector.name) === detector.name) {
     // Small faces beside a large one are wanted, unlike in training.
     return { ...detector, name: detector.name, minFace: 0 };
   }
-  return detectorConfig(preprocessing, wanted, module);
+  return detectorConfig(preprocessing, wanted, plugins);
 }
 
 function detectorConfig(
   { detector }: Preprocessing,
-  name: string = "ssdMobilenetv1",
-  module?: string,
+  choice: Choice | undefined,
+  plugins: PluginDetectors = {},
 ): DetectorConfig {
+  const name = detectorName(choice), { module, params } = plugins[name] ?? {};
+  const options = typeof choice === "object" ? choice : {};
   // Thresholds are comparable between detectors whose scores are probabilities.
   const comparable = usesTensorFlow(name) && usesTensorFlow(detector.name);
   const minConfidence = comparable ? detector.minConfidence : undefined;
-  return configureDetector(name, { minConfidence }, module);
+  return configureDetector(name, { minConfidence, ...options }, module, params);
 }
 
 async function readPem(path: string): Promise<string> {

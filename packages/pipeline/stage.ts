@@ -427,21 +427,6 @@ export function defineStage<I extends Inputs, O extends Outputs, P extends z.Zod
 }
 
 /**
- * Declares a parameter that takes one of these values, or a value that a plugin adds with an export
- * `{ extends: kind, name, summary }`. `context.extension(kind, value)` returns the plugin's module.
- *
- * @example
- * ```ts
- * import { z } from "zod";
- *
- * const params = z.strictObject({ filter: choice("filter", ["blur", "none"]).default("none") });
- * ```
- */
-export function choice(kind: string, values: readonly string[]): z.ZodEnum<Record<string, string>> {
-  return z.enum(values).meta({ choice: kind });
-}
-
-/**
  * Declares a parameter that is a file, a folder or a URL, which the stage gets as absolute. Relative
  * paths count from the YAML's folder, or on the command line from the current folder.
  * @param options.byContent true if the stage's `external` has the content's digest: the cache key then

@@ -98,7 +98,7 @@ Deno.test("the service finds faces with a plugin's detector, and the page does n
   {
     await using server = await startService({
       detector: "skinColour",
-      moduleOf: (name) => name === "skinColour" ? module : undefined,
+      detectors: { skinColour: { module } },
     });
     const { detector, faces } = await (await server.predict(await patch(), "image/png")).json();
     assert.deepEqual([detector, faces.length, faces[0].box], ["skinColour", 1, box]);

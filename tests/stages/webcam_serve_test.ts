@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { StageProvenance } from "../../packages/pipeline/stage.ts";
+import { photoDetector } from "../../faces/serving/service.ts";
 import webcamServe from "../../stages/webcamServe.ts";
 import { testArtifact, testContext } from "../context.ts";
 import { drawnFace, writeModel } from "../faces/serving/fixture.ts";
@@ -163,5 +164,24 @@ Deno.test("webcamServe explains what another address means, and what tls lacks",
       void
     >,
     /Cannot serve over HTTPS: cannot read "\/no\/such\.pem"/,
+  );
+});
+
+Deno.test("webcamServe takes options of its detectors, and without them training's confidence", () => {
+  const { detector, liveDetector } = webcamServe.params.parse({
+    detector: { use: "tinyFaceDetector", inputSizes: [320] },
+    liveDetector: { use: "dlibCnn", minFace: 0.3 },
+  });
+  const options = { minConfidence: 0, upsample: 0, minFace: 0.3 };
+  assert.deepEqual(liveDetector, { use: "dlibCnn", ...options });
+  const trained = { name: "ssdMobilenetv1", minConfidence: 0.7, inputSizes: [256] };
+  const preprocessing = { detector: trained, crop: {}, background: "#ffffff", steps: [] } as never;
+  const chosen = photoDetector(preprocessing, detector as never);
+  assert.deepEqual(chosen, { name: "tinyFaceDetector", minConfidence: 0.4, inputSizes: [320] });
+  const named = photoDetector(preprocessing, "tinyFaceDetector");
+  assert.deepEqual([named.minConfidence, named.inputSizes], [0.7, [224, 96, 416]]);
+  assert.throws(
+    () => webcamServe.params.parse({ detector: { use: "tinyFaceDetector", minFace: 0.3 } }),
+    /minFace/,
   );
 });

@@ -1,6 +1,6 @@
 /**
- * Values that plugins add to a parameter: a stage declares it with `choice("detector", ...)`, and a
- * plugin's default export has `extends: "detector"`, a name, and further fields for the stage.
+ * Values that plugins add to a parameter: a stage declares it with `definedChoice("detector", ...)`, and
+ * a plugin's default export has `extends: "detector"`, a name, and further fields for the stage.
  */
 import { z } from "zod";
 import { choosesOf, definedChoice, type Definition, partsOf, schemasWithin } from "../define.ts";
@@ -82,10 +82,8 @@ function copyOf(schema: z.ZodType, extensions: readonly Extension[]): z.ZodType 
   }
   const added = extensions.filter((one) => one.kind === kind);
   if (added.length === 0) return schema;
-  const chooses = choosesOf(schema);
-  const own = chooses
-    ? chooses.definitions.flatMap(({ name, former = [] }) => [name, ...former])
-    : (schema as z.ZodEnum).options as string[];
+  const { definitions, fallback } = choosesOf(schema)!;
+  const own = definitions.flatMap(({ name, former = [] }) => [name, ...former]);
   const twice = added.find(({ name }) => own.includes(name));
   if (twice) {
     throw new Error(
@@ -93,7 +91,6 @@ function copyOf(schema: z.ZodType, extensions: readonly Extension[]): z.ZodType 
         "already. Rename it.",
     );
   }
-  if (!chooses) return z.enum([...own, ...added.map(({ name }) => name)]);
   const more = added.flatMap(({ definition }) => definition ?? []);
-  return definedChoice(String(kind), [...chooses.definitions, ...more], chooses.fallback);
+  return definedChoice(String(kind), [...definitions, ...more], fallback);
 }

@@ -6,17 +6,22 @@ import { Registry } from "../../../../packages/pipeline/registry.ts";
 import { Project, stageUrl } from "../toy/project.ts";
 import { stages } from "../toy/stages.ts";
 
+const defineUrl = new URL("../../../../packages/pipeline/define.ts", import.meta.url).href;
 const toys = new URL("../toy/stages.ts", import.meta.url).href;
 
 /** A stage whose numbers are chosen: one of its own, or what a plugin adds. */
 const PICK = `import { z } from "zod";
-import { choice, defineStage } from "${stageUrl}";
+import { define, definedChoice } from "${defineUrl}";
+import { defineStage } from "${stageUrl}";
 import { numbers } from "${toys}";
+const [one, two] = ["one", "two"].map((name) =>
+  define({ kind: "number", name, summary: "A number" })
+);
 export default defineStage({
   name: "pick", summary: "Pick a number", inputs: {}, outputs: { numbers },
   params: z.strictObject({
-    of: choice("number", ["one", "two"]).default("one").describe("Which number"),
-    other: choice("number", ["one"]).optional(),
+    of: definedChoice("number", [one, two]).default("one").describe("Which number"),
+    other: definedChoice("number", [one]).optional(),
   }),
   async run(_, { of }, context) {
     const module = context.extension("number", of);
@@ -62,11 +67,11 @@ Deno.test("without its plugin, or misspelt, an extension's value is refused", as
   await using project = await make("stages:\n");
   assert.match(
     await project.mistakes("plugins: [plugins/pick.ts]\nstages: { pick: { of: three } }"),
-    /2:23: pick\.of: expected "one" or "two", got "three"/,
+    /2:23: pick\.of: expected "one" or "two" or a map of names to values, got "three"/,
   );
   assert.match(
     await project.mistakes(`${with3}stages: { pick: { of: tree } }`),
-    /2:23: pick\.of: expected "one", "two" or "three", got "tree"/,
+    /2:23: pick\.of: expected "one", "two" or "three" or a map of names to values, got "tree"/,
   );
   assert.match(
     await project.mistakes("plugins: [plugins/three.ts, plugins/three.ts]\nstages: { count: }"),
