@@ -32,8 +32,8 @@ export const depthwiseConv2d: LayerDeclaration<"depthwiseConv2d"> = {
     graph.add(view.reads, [...view.writes, y.value], () => [
       ...view.fill(),
       record("depthwise", 0, 0, [
-        ...[...windows(view, y.value.words), weights, 32, kh * kw],
-        ...[bias || graph.zeros, bias ? 1 : 0],
+        ...[...windows(view, y.value.words), weights, 32, kw * 32, kh * kw],
+        ...[bias || graph.zeros, bias ? 1 : 0, c.outWidth * step, step],
       ]),
     ]);
     offerView(layer, c, x, y, false);
@@ -51,19 +51,42 @@ export const depthwiseConv2d: LayerDeclaration<"depthwiseConv2d"> = {
       }
       const dx = x.slot.gradient;
       if (!dx) return;
-      const result = graph.resultFor(x, dx.image), down = row / sy;
-      graph.add([d], [result], () => [
-        record("depthwise", 0, 0, [
-          ...[...d.words, down, step, ...result.words, c.inHeight, c.inWidth],
-          ...[step, kh, kw, down, step, weights + (kh * kw - 1) * 32, -32, kh * kw],
-          ...[graph.zeros, 0],
-        ]),
-      ]);
+      const result = graph.resultFor(x, dx.image), line = row / sy;
+      // Between the strides of the gradient are zeros: the inputs that meet the same taps pass together.
+      const down = phases(sy, kh, c.top, c.inHeight), across = phases(sx, kw, c.left, c.inWidth);
+      graph.add(
+        [d],
+        [result],
+        () =>
+          down.flatMap((y) =>
+            across.map((x) =>
+              record("depthwise", 0, 0, [
+                ...shifted(d, (y.at + y.tap) * line + (x.at + x.tap) * step),
+                ...[row, sx * step, ...shifted(result, (y.at * c.inWidth + x.at) * step)],
+                ...[y.count, x.count, step, y.taps, x.taps, row, sx * step],
+                ...[weights + (kh * kw - 1 - y.tap * kw - x.tap) * 32, -sx * 32, -sy * kw * 32],
+                ...[kh * kw, graph.zeros, 0, sy * c.inWidth * step, sx * step],
+              ])
+            )
+          ),
+      );
       graph.addResult(x, result);
     });
     return y;
   },
 };
+
+/**
+ * Returns the positions along an axis by the reversed taps that meet gradients there: the first position and
+ * tap of each `stride`, and how many.
+ */
+function phases(stride: number, size: number, before: number, positions: number) {
+  return Array.from({ length: Math.min(stride, positions) }, (_, at) => {
+    const tap = (((size - 1 - before - at) % stride) + stride) % stride;
+    const taps = Math.max(0, Math.ceil((size - tap) / stride));
+    return { at, tap, taps, count: Math.ceil((positions - at) / stride) };
+  });
+}
 
 /** Repeats each channel. */
 function repeat(graph: GraphBuilder, x: GraphTensor, times: number): GraphTensor {
