@@ -242,11 +242,9 @@ export async function trainModel(
       earlyStopping,
       ...optimizing,
       order: (rows, random) => {
-        const data = {
-          ...{ person: (row: number) => people[row], random },
-          tasks: tasks.map(({ task }) => task.task),
-        };
-        return sampling.definition.order(rows, data, sampling.options);
+        const names = tasks.map(({ task }) => task.task);
+        const given = { person: (row: number) => people[row], random, tasks: names };
+        return sampling.definition.order(rows, given, sampling.options);
       },
       schedule: schedule.definition.factor({ warmup, ...schedule.options }),
       augment: limits ? (batch, random) => augment(batch, size, limits, random) : undefined,
@@ -345,11 +343,10 @@ function fits({ of }: ChosenMetric, { task: { classes } }: LabelledTask): boolea
 function checkMetrics(metrics: readonly ChosenMetric[], tasks: readonly LabelledTask[]): void {
   const unfit = metrics.find((metric) => !tasks.some((task) => fits(metric, task)));
   if (!unfit) return;
+  const names = tasks.map(({ task }) => task.task);
   throw new Error(
-    `Cannot train ${
-      tasks.map(({ task }) => task.task)
-    }: metrics names "${unfit.name}", which is of ` +
-      `${unfit.of}, and the network predicts none. Remove it.`,
+    `Cannot train ${names}: metrics names "${unfit.name}", which is of ${unfit.of}, and the ` +
+      "network predicts none. Remove it.",
   );
 }
 
