@@ -87,8 +87,8 @@ export function parseLabels(bytes: Uint8Array, source: string): Labels {
       age,
       box: box.every(Number.isFinite) ? box : null,
       ...Object.keys(attributes).length > 0 && { attributes },
-      identity: text("identity") || null,
-      name: text("name") || null,
+      identity: known(text("identity")),
+      name: known(text("name")),
       line,
     };
   });
@@ -150,7 +150,10 @@ const OLDEST = 100;
 /** Parses an interval of years: 25-32, (25, 32), 25;32, 25 to 32, 70+, more than 70. */
 function parseInterval(text: string): readonly [low: number, high: number] | undefined {
   const open = /^(?:more than|over|from)\s+(\d+)$|^(\d+)\s*\+$/i.exec(text);
-  if (open) return [Number(open[1] ?? open[2]), OLDEST];
+  if (open) {
+    const low = Number(open[1] ?? open[2]);
+    return [low, Math.max(low, OLDEST)]; // 101+ does not end before it begins
+  }
   const [, low, high] = /^[([]\s*(\d+)\s*[,;-]\s*(\d+)\s*[)\]]$/.exec(text) ??
     /^(\d+)\s*(?:[-–;]|to)\s*(\d+)$/.exec(text) ?? [];
   return Number(low) <= Number(high) ? [Number(low), Number(high)] : undefined;
@@ -168,6 +171,11 @@ function parseAttributes({ header, rows }: CsvTable): (values: readonly string[]
     return [{ i, name: attributeName(written), read }];
   });
   return (values) => Object.fromEntries(others.map(({ i, name, read }) => [name, read(values[i])]));
+}
+
+/** Otherwise all people of an unknown identity, such as NA, would be one. */
+function known(value: string): string | null {
+  return isUnknown(value) ? null : value;
 }
 
 function isUnknown(value: string): boolean {

@@ -27,6 +27,24 @@ Deno.test("parseLabels() knows the usual words, ages and dates", () => {
   deepStrictEqual(doubts, [], "what says that it is unknown is understood");
 });
 
+Deno.test("parseLabels() takes no unknown identity or name for a person", () => {
+  const { rows } = labels(
+    "path,age,identity,name\na.jpg,1,NA,?\nb.jpg,2,?,unknown\nc.jpg,3,None,-\nd.jpg,4,Nan A,N/B\n",
+  );
+  deepStrictEqual(rows.map(({ identity, name }) => [identity, name]), [
+    ...[[null, null], [null, null], [null, null], ["Nan A", "N/B"]],
+  ]);
+});
+
+Deno.test("parseLabels() reads no interval that ends before it begins", () => {
+  const { rows } = labels("path,age\na.jpg,70+\nb.jpg,101+\nc.jpg,over 120\n");
+  deepStrictEqual(rows.map(({ age }) => age), [NaN, 101, 120]);
+  deepStrictEqual(rows.map(({ attributes }) => attributes), [
+    { age_low: 70, age_high: 100 },
+    ...[undefined, undefined],
+  ]);
+});
+
 Deno.test("parseLabels() lists what it does not understand, and takes it for unknown", () => {
   const { rows, doubts } = labels(
     "path;age;gender;born;taken\na;old;femal;;\nb;;m;1980-02-30;2000\na;30;m;;\n",
