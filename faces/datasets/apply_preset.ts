@@ -185,15 +185,21 @@ function uprightBox(quad: string): Row {
   return Object.fromEntries(BOX.map((name, i) => [name, String(Math.round(box[i] * 100) / 100)]));
 }
 
-/** Returns a function that finds a file by the end of its path; undefined if none or several fit. */
+/**
+ * Returns a function that finds a file by the end of its path, in any Unicode normalization form;
+ * undefined if none or several fit.
+ */
 export function suffixIndex(paths: readonly string[]): (path: string) => string | undefined {
-  const all = new Set(paths);
-  const byName = Map.groupBy(paths, (path) => path.slice(path.lastIndexOf("/") + 1));
+  const all = new Set(paths.map((path) => path.normalize()));
+  const nameOf = (path: string) => path.slice(path.lastIndexOf("/") + 1);
+  const byName = Map.groupBy(paths, (path) => nameOf(path).normalize());
   return (path) => {
-    if (all.has(path)) return path;
-    const clean = path.replaceAll("\\", "/").replace(/^(?:\.?\/+)+/, "");
-    const found = byName.get(clean.slice(clean.lastIndexOf("/") + 1))
-      ?.filter((one) => one === clean || one.endsWith(`/${clean}`));
+    if (all.has(path.normalize())) return path;
+    const clean = path.normalize().replaceAll("\\", "/").replace(/^(?:\.?\/+)+/, "");
+    const found = byName.get(nameOf(clean))?.filter((written) => {
+      const one = written.normalize();
+      return one === clean || one.endsWith(`/${clean}`);
+    });
     return found?.length === 1 ? found[0] : undefined;
   };
 }

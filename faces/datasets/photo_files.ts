@@ -16,6 +16,7 @@ export type Lack =
 export interface PhotoFiles extends AsyncDisposable {
   /** All files, sorted; hidden ones are left out. */
   readonly paths: readonly string[];
+  /** Reads a file, whose path may have any Unicode normalization form. */
   read(path: string): Promise<Uint8Array | Lack>;
 }
 
@@ -69,6 +70,8 @@ export async function openPhotoFiles(
 ): Promise<PhotoFiles> {
   await using stack = new AsyncDisposableStack();
   const archived = new Map<string, () => Promise<Uint8Array | Lack>>();
+  /** The same files by normalized path: macOS packs é as two code points, most CSVs have one. */
+  const normalized = new Map<string, () => Promise<Uint8Array | Lack>>();
   const archives = isArchive(place) ? [place] : archivesIn(place);
   for (const archive of archives) {
     const entries = await openArchive(archive, scratch, stack, signal);
@@ -78,7 +81,9 @@ export async function openPhotoFiles(
     const common = archive === place && around !== undefined &&
       entries.keys().every((path) => path.startsWith(around));
     for (const [path, read] of entries) {
-      archived.set(common ? path.slice(around.length) : path, read);
+      const inside = common ? path.slice(around.length) : path;
+      archived.set(inside, read);
+      normalized.set(inside.normalize(), read);
     }
   }
   const folder = archives[0] === place ? undefined : place;
@@ -92,7 +97,8 @@ export async function openPhotoFiles(
     },
     async read(path) {
       const photo = folder === undefined ? "are missing" : await readPhoto(find(path));
-      return photo === "are missing" ? await archived.get(path)?.() ?? photo : photo;
+      if (photo !== "are missing") return photo;
+      return await (archived.get(path) ?? normalized.get(path.normalize()))?.() ?? photo;
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };

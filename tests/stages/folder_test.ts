@@ -5,6 +5,7 @@ import { Ajv } from "ajv";
 import { parse as parseYaml } from "yaml";
 import { z } from "zod";
 import { readParquet } from "../../packages/formats/parquet.ts";
+import { TarWriter } from "../../packages/formats/tar.ts";
 import { readConfig } from "../../packages/pipeline/config/config.ts";
 import { ConfigError } from "../../packages/pipeline/errors.ts";
 import { Registry } from "../../packages/pipeline/registry.ts";
@@ -99,6 +100,14 @@ Deno.test("names are found in whichever form of Unicode the CSV and the disk hav
       const before = await external();
       await write(folder, disk, "another");
       ok((await external())["a picture of mine"] !== before["a picture of mine"], "is looked at");
+    });
+  }
+  for (const [csv, packed] of [[one, two], [two, one], [below, below.normalize("NFD")]]) {
+    await withFolder({ "l.csv": `path,age,gender\n${csv},34,m\n` }, async (folder) => {
+      using tar = new TarWriter(join(folder, "photos.tar"));
+      tar.add(packed, bytes("x"));
+      tar.close();
+      deepStrictEqual(await parse(folder), { rows: { [csv]: 34 }, found: [true] }, "in an archive");
     });
   }
   const both = { [one]: "x", "l.csv": `path,age,gender\n${one},34,m\n${two},35,m\n` };

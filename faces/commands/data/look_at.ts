@@ -50,13 +50,13 @@ export async function lookAt(
     const photos = files.paths.filter((path) => /\.(jpe?g|png|webp|gif|avif|tiff?)$/i.test(path));
     const found = await findLabels(files, photos, options.preset);
     const rows = found?.labels.rows ?? [];
-    const all = new Set(files.paths), named = new Set(rows.map(({ path }) => path));
-    const present = rows.filter(({ path }) => all.has(path));
+    const has = lookUp(files.paths), named = lookUp(rows.map(({ path }) => path));
+    const present = rows.filter(({ path }) => has(path));
     return {
       ...{ folder, name: nameOf({ folder }), files: files.paths.length, photos, ...found },
       present: present.length,
-      missing: rows.filter(({ path }) => !all.has(path)).map(({ path }) => path),
-      unlabelled: photos.filter((path) => !named.has(path)),
+      missing: rows.filter(({ path }) => !has(path)).map(({ path }) => path),
+      unlabelled: photos.filter((path) => !named(path)),
       repeated: found ? repeatedIn(found) : [],
       ...await openPhotos(files, present.length > 0 ? present.map(({ path }) => path) : photos, {
         ...options,
@@ -70,6 +70,12 @@ export async function lookAt(
   }
 }
 
+/** Returns a function that finds paths in any Unicode normalization form, as `PhotoFiles` reads them. */
+function lookUp(paths: readonly string[]): (path: string) => boolean {
+  const all = new Set(paths.map((path) => path.normalize()));
+  return (path) => all.has(path.normalize());
+}
+
 type FoundLabels = Pick<DataFound, "preset"> & { labels: Labels };
 
 /** Finds the preset that labels most photos. */
@@ -78,7 +84,7 @@ async function findLabels(
   photos: readonly string[],
   wanted: string | undefined,
 ): Promise<FoundLabels | undefined> {
-  const all = new Set(files.paths);
+  const has = lookUp(files.paths);
   const read = async (preset: string | Preset, fields: Preset): Promise<FoundLabels> => {
     const { csv } = await applyPreset(fields, files);
     return { preset, labels: parseLabels(csv, "labels.csv") };
@@ -104,7 +110,7 @@ async function findLabels(
     // An attempt fails where its files are not there, or are of another form.
     const found = await attempt().catch(() => undefined);
     const score = found?.labels.rows.filter(({ path, age, gender, attributes }) =>
-      all.has(path) && (age >= 0 || gender >= 0 || attributes !== undefined)
+      has(path) && (age >= 0 || gender >= 0 || attributes !== undefined)
     ).length ?? 0;
     // Names that a pattern fits by chance are few.
     if (score > most && (score >= photos.length / 10 || typeof found!.preset !== "object")) {

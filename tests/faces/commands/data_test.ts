@@ -180,3 +180,19 @@ Deno.test("lookAt() guesses columns of other tables and labels in names", async 
     strictEqual((await look(folder)).preset, undefined, "the project's columns need no preset");
   });
 });
+
+Deno.test("lookAt() finds photos in either Unicode form, as the pipeline does", async () => {
+  const face = await drawFace(30, true), name = "Zo\u00eb.png";
+  for (const [listed, stored] of [[name, name.normalize("NFD")], [name.normalize("NFD"), name]]) {
+    const files = { "l.csv": `path,age\n${listed},30\n`, [stored]: face };
+    await withFiles(files, async (folder) => {
+      const { labels, present, missing, unlabelled } = await look(folder);
+      deepStrictEqual([labels?.rows.length, present, missing, unlabelled], [1, 1, [], []]);
+    });
+    const below = { "l.csv": `file,years_of_age\n${listed},30\n`, [`img/${stored}`]: face };
+    await withFiles(below, async (folder) => {
+      const { labels, present } = await look(folder);
+      deepStrictEqual([labels?.rows[0].age, present], [30, 1], "by the end of its path");
+    });
+  }
+});
