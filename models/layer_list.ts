@@ -137,14 +137,16 @@ function fits(kind: LayerName, a: number[], b: number[]): boolean {
 
 /**
  * Refuses inputs that are no layers above, names that occur twice, merged layers whose shapes differ
- * at every size of the images, and an end without features.
+ * at every size of the images, layers that lead nowhere, and an end without features.
  */
 const list = z.array(layer).min(1).superRefine((items, context) => {
-  if (items.some((map) => Object.keys(map).length !== 1)) return; // refused already
+  // Refused already.
+  if (items.length === 0 || items.some((map) => Object.keys(map).length !== 1)) return;
   /** Shapes by layer, one per size; undefined where they are not known. */
   const shapes = new Map<string, (number[] | undefined)[]>([
     ["image", SIDES.map((side) => [side, side, 3])],
   ]);
+  const taken = new Set<string>();
   let last = "image";
   const refuse = (path: PropertyKey[], message: string) =>
     context.addIssue({ code: "custom", path, message });
@@ -152,6 +154,7 @@ const list = z.array(layer).min(1).superRefine((items, context) => {
     const { kind, name, input, inputs, options, path } = readItem(map, i);
     const from = inputs ?? [input ?? last];
     for (const [j, of] of from.entries()) {
+      taken.add(of);
       if (shapes.has(of)) continue;
       const above = joinWords([...shapes.keys()], "or");
       refuse(inputs ? [...path, j] : path, `expected a layer above it, ${above}`);
@@ -180,6 +183,14 @@ const list = z.array(layer).min(1).superRefine((items, context) => {
       ),
     );
     last = name;
+  }
+  for (const [i, map] of items.entries()) {
+    const { kind, name } = readItem(map, i);
+    if (name === last || taken.has(name)) continue;
+    refuse(
+      [i, kind],
+      "expected a layer below that takes it, as the network ends otherwise without it",
+    );
   }
   if ((shapes.get(last)?.[0]?.length ?? 1) !== 1) {
     refuse(

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { furtherMetrics } from "../faces/training/further_metrics.ts";
 import { DEFAULT_SECTIONS, reportSections } from "../faces/evaluation/report_sections.ts";
-import { definedChoice } from "../packages/pipeline/define.ts";
+import { definedChoices } from "../packages/pipeline/define.ts";
 import { all, defineStage } from "../packages/pipeline/stage.ts";
 import { archives, dataset, faces, model, reference, report, splits, table } from "./kinds.ts";
 
@@ -35,7 +35,7 @@ export default defineStage({
       "Test photos, drawn at random, that are detected and cropped as serving does, to compare the " +
         "framing of training, test and serving. 0: none",
     ),
-    metrics: z.array(definedChoice("metric", furtherMetrics)).default([]).describe(
+    metrics: definedChoices("metric", furtherMetrics).default([]).describe(
       "Metrics beside accuracy and MAE, on every split, in metrics.json, the report, runs, sweeps " +
         "and `compare`; each applies to models of classes or of years",
     ),
@@ -48,7 +48,7 @@ export default defineStage({
     }).optional().describe(
       "Age gate: shares of models of years that let in or refuse wrongly, by true age and group",
     ),
-    sections: z.array(definedChoice("reportSection", reportSections)).optional().describe(
+    sections: definedChoices("reportSection", reportSections).optional().describe(
       `Sections of the report, in order, between summary and glossary. Default: ${
         DEFAULT_SECTIONS.join(", ")
       }`,

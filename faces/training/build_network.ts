@@ -13,6 +13,7 @@ import {
   type SymbolicTensor,
 } from "@tensorflow/tfjs-layers";
 import { type Choice, chosen } from "../../packages/pipeline/define.ts";
+import { joinWords } from "../../packages/pipeline/errors.ts";
 import type { Head, NetworkDefinition, NetworkOptions } from "./training_definitions.ts";
 import { initialize } from "./initialize.ts";
 import { ageBins, type AgeEstimator, ageReadings, type Initializer } from "./network_options.ts";
@@ -73,6 +74,7 @@ function assemble(
   seed?: number,
 ): LayersModel {
   const body = trunk();
+  checkNames(name, body, heads);
   const whole = Array.isArray(body) ? sequential({ name, layers: [...body, ...heads] }) : model({
     ...{ name, inputs: body.image },
     outputs: heads.reduce((x, layer) => layer.apply(x) as SymbolicTensor, body.features),
@@ -87,6 +89,20 @@ function assemble(
   }
   if (seed !== undefined) initialize(whole, seed);
   return whole;
+}
+
+/** @throws if a layer of the trunk has the name of one of the heads', which weights are found by */
+function checkNames(network: string, body: ReturnType<Trunk>, heads: layers.Layer[]): void {
+  const trunk = Array.isArray(body)
+    ? body
+    : model({ inputs: body.image, outputs: body.features }).layers;
+  const own = heads.map(({ name }) => name);
+  const taken = trunk.find(({ name }) => own.includes(name));
+  if (!taken) return;
+  throw new Error(
+    `Cannot build the network "${network}": its layer "${taken.name}" has the name of a layer of ` +
+      `the head (${joinWords(own)}). Rename it.`,
+  );
 }
 
 /** The columns of a head in the layer "heads", and their interpretation. */

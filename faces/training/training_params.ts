@@ -1,6 +1,6 @@
 /** Parameters of the training stages. */
 import { z } from "zod";
-import { type Choice, definedChoice } from "../../packages/pipeline/define.ts";
+import { type Choice, definedChoice, definedChoices } from "../../packages/pipeline/define.ts";
 import { augmentation } from "./augment.ts";
 import { furtherMetrics } from "./further_metrics.ts";
 import { losses } from "./losses.ts";
@@ -81,7 +81,7 @@ const optimizer = definedChoice("optimizer", optimizers, "adamw").optional().des
 const sampling = definedChoice("sampling", samplings, "shuffle").optional().describe(
   "Order in which an epoch takes the training images. Default: shuffle",
 );
-const metrics = z.array(definedChoice("metric", furtherMetrics)).optional().describe(
+const metrics = definedChoices("metric", furtherMetrics).optional().describe(
   "Further metrics of the validation set after each epoch: columns val_NAME of history.csv, in " +
     "epoch lines and TensorBoard's curves, without test-time augmentation. Default: none",
 );

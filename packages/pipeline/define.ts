@@ -102,6 +102,21 @@ export function definedChoice(
     .meta({ choice: kind, chooses: { definitions, fallback } satisfies Chooses }) as never;
 }
 
+/** A list of choices, each of which is there once: results are stored by their names. */
+export function definedChoices(
+  kind: string,
+  definitions: readonly Definition[],
+): z.ZodArray<z.ZodType<Choice>> {
+  const nameOf = (choice: Choice) => typeof choice === "object" ? choice.use : choice;
+  return z.array(definedChoice(kind, definitions)).superRefine((choices, { addIssue }) => {
+    const names = choices.map(nameOf);
+    for (const [i, name] of names.entries()) {
+      if (names.indexOf(name) === i) continue;
+      addIssue({ code: "custom", path: [i], message: "expected each name once" });
+    }
+  });
+}
+
 /** Returns the definitions that a parameter can name; undefined for another parameter. */
 export function choosesOf(schema: z.ZodType): Chooses | undefined {
   return schema.meta()?.chooses as Chooses | undefined;

@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { z } from "zod";
-import { chooseNetwork, multiHeadModel, multiplyAdds } from "../../faces/training/build_network.ts";
+import {
+  chooseNetwork,
+  multiHeadModel,
+  multiplyAdds,
+  singleHeadModel,
+} from "../../faces/training/build_network.ts";
 import { checkExports } from "../../faces/training/save_model.ts";
 import { defineNetwork } from "../../faces/training/training_definitions.ts";
 import { toEngineNetwork } from "../../faces/training/to_engine_network.ts";
@@ -110,6 +115,17 @@ Deno.test("layers: names the item that cannot follow", async () => {
     () => multiHeadModel("flat", trunk(16), 2, initializer, 1),
     /heads need \[batch, n\]. End it with flatten or globalAveragePooling2d/,
   );
+  const named = (name: string) =>
+    chooseNetwork(
+      { use: "layers", layers: [{ flatten: { name } }] },
+      ...[networks, "", {}] as const,
+    );
+  for (const [name, build] of [["logits", singleHeadModel], ["heads", multiHeadModel]] as const) {
+    assert.throws(
+      () => build("layers", named(name).trunk(8), ...[1, "glorotUniform", 1] as const),
+      new RegExp(`"layers": its layer "${name}" has the name of a layer of the head .* Rename it`),
+    );
+  }
   const parse = (item: object) =>
     z.parse(trainGender.params, { network: { use: "layers", layers: [item] } });
   assert.throws(() => parse({ conv2d: { filters: 2, kernelsize: 3 } }), /kernelsize/);

@@ -18,6 +18,7 @@ import { testContext } from "../../context.ts";
 import { writeDataset, writeSplits } from "../../stages/training_data.ts";
 import { Registry } from "../../../packages/pipeline/registry.ts";
 import { stages } from "../../../stages/mod.ts";
+import evaluate from "../../../stages/evaluate.ts";
 import trainGender from "../../../stages/trainGender.ts";
 
 const project = fileURLToPath(new URL("../../../", import.meta.url));
@@ -290,6 +291,14 @@ Deno.test("layers: inputs, names and the end are checked before anything runs, a
     ...["conv2D: { filters: 2, kernelSize: 3 }", "add: [conv2D1, b]"],
   );
   await check(/:11:11: .*expected one layer per item/, "{}");
+  // Without add: [a, b], a would be left out of the network without a word.
+  await check(
+    /:11:19: .*layers\.0\.conv2d: expected a layer below that takes it, .*"name":"a"/,
+    ...[conv, half, "flatten: {}"],
+  );
+  const none = await mistakes("trainGender", "{ network: { use: layers, layers: [] } }");
+  assert.match(none, /expected at least 1 item/);
+  assert.doesNotMatch(none, /-1/, "no item is named that is not there");
   await check(
     /:11:11: .*expected a map of names to values, got "flatten". Write flatten: {}/,
     "flatten",
@@ -304,4 +313,15 @@ Deno.test("layers: inputs, names and the end are checked before anything runs, a
     use: "layers",
     layers: [{ reshape: { targetShape: [3072] } }],
   });
+});
+
+Deno.test("a metric or section that is there twice is an error before anything runs", async () => {
+  assert.match(
+    await mistakes("trainGender", "{ metrics: [auc, f1, { use: auc }] }"),
+    /pipeline\.yaml:\d+:\d+: trainGender\.metrics\.2: expected each name once, got {"use":"auc"}/,
+  );
+  const parse = (given: object) => z.parse(evaluate.params, given);
+  assert.throws(() => parse({ metrics: ["rmse", { use: "rmse" }] }), /expected each name once/);
+  assert.throws(() => parse({ sections: ["data", "data"] }), /expected each name once/);
+  parse({ metrics: ["rmse", { use: "cs", within: 3 }], sections: ["data", "models"] });
 });
