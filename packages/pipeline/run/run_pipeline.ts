@@ -198,7 +198,7 @@ class Run {
         this.#log(paint.yellow("!"), id, "interrupted; the next run resumes here");
         this.#finish(stage, "failed", INTERRUPTED, seconds());
       } else {
-        const place = this.#placeOf(error, stage);
+        const place = this.#placeOf(error, stage) + wayOutOf(error);
         this.#log(paint.red("✗"), id, `failed: ${formatErrorWithStack(error)}${place}`);
         this.#finish(stage, "failed", formatError(error) + place, seconds());
       }
@@ -429,6 +429,14 @@ class Run {
       return undefined;
     }
   }
+}
+
+/** The system's message names the file alone. */
+function wayOutOf(error: unknown): string {
+  return /\(os error 28\)|ENOSPC/.test(formatError(error))
+    ? "\n  Free space on that disk, or name a folder on another one: --set artifacts=FOLDER. " +
+      "The next run resumes."
+    : "";
 }
 
 /** Seconds to the millisecond. */

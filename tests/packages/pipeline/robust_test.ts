@@ -213,6 +213,10 @@ Deno.test({
     const full = await project.cli("run", "pipeline", "--json");
     assert.equal(full.code, 1);
     assert.match(full.err, /✗ broken {2}failed: .*No space left on device/);
+    assert.match(
+      full.err,
+      /\n +Free space on that disk, or name .*artifacts=FOLDER\. The next run/,
+    );
     assert.deepEqual(JSON.parse(full.out).stages.map((s: { status: string }) => s.status), [
       ...["ran", "failed", "skipped"],
     ]);
