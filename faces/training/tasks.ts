@@ -1,5 +1,6 @@
 /** Tasks that networks learn, with the labels of a dataset. */
 import { counted } from "../../packages/pipeline/causes.ts";
+import { quote } from "../../packages/pipeline/errors.ts";
 import type { InputRows } from "./training_data.ts";
 import type { TrainingRecord } from "./training_record.ts";
 import { ageClasses, classesOf, genderClasses, labelOf, type Person } from "./targets.ts";
@@ -40,6 +41,8 @@ export interface LabelledTask {
   readonly labels: readonly number[];
   /** Age of each image that is an interval; undefined unless the task is in years and has some. */
   readonly intervals?: readonly Person["ageInterval"][];
+  /** Value of each image that is no class, as the training set lacks it. Default: none */
+  readonly foreign?: readonly (string | undefined)[];
 }
 
 /**
@@ -54,17 +57,23 @@ export function labelTasks(
 ): LabelledTask[] {
   return Object.entries(tasks).map(([output, written]) => {
     let task = written as Task;
+    let foreign: LabelledTask["foreign"];
     if (written.classes === "values") {
       const classes = classesOf(written.task, Array.from(train, (row) => people[row]));
       const variant = classes.length === 2 ? "binary" : "multiclass";
       task = { task: written.task, variant, classes };
+      const names = new Set(classes.map(({ label }) => label));
+      foreign = people.map(({ attributes }) => {
+        const value = attributes?.[written.task] ?? null;
+        return value === null || names.has(String(value)) ? undefined : String(value);
+      });
     }
     const labels = people.map((person) => labelOf(task, person));
     const intervals = task.task === "age" && !task.classes &&
         people.some(({ ageInterval }) => ageInterval)
       ? people.map(({ ageInterval }) => ageInterval)
       : undefined;
-    return { output, task, labels, intervals };
+    return { output, task, labels, intervals, foreign };
   });
 }
 
@@ -80,7 +89,7 @@ export function rowsOfTasks(
   taught: boolean,
   info: (message: string) => void,
 ): InputRows {
-  const [{ labels, intervals, task: { task } }] = tasks;
+  const [{ labels, intervals, foreign, task: { task } }] = tasks;
   const labelled = (row: number) => !isNaN(labels[row]) || intervals?.[row];
   // A single head trains on rows that have its label, or a teacher; of several, each is masked.
   const rows = tasks.length > 1 ? all : {
@@ -90,9 +99,16 @@ export function rowsOfTasks(
   const count = ({ train, validation }: InputRows) => train.length + validation.length;
   if (count(rows) < count(all)) {
     const out = counted(count(all) - count(rows), "image");
-    info(`${out} of ${count(all)} without a label of ${task} are left out`);
+    const others = [...all.train, ...all.validation].flatMap((row) => foreign?.[row] ?? []);
+    info(
+      `${out} of ${count(all)} without a label of ${task} are left out` +
+        (others.length > 0
+          ? `, ${others.length} with a value that the training set lacks, such as ` +
+            quote(others[0])
+          : ""),
+    );
   }
-  for (const { task: { task, classes }, labels, intervals } of tasks) {
+  for (const { task: { task, classes }, labels, intervals, foreign } of tasks) {
     for (const set of ["train", "validation"] as const) {
       if (all[set].length === 0 || rows[set].some((row) => !isNaN(labels[row]))) continue;
       if (set === "train" && intervals?.some((interval) => interval)) continue;
@@ -100,6 +116,8 @@ export function rowsOfTasks(
         ? "an exact label of it, only intervals"
         : classes === null
         ? "a number of it"
+        : foreign
+        ? `one of its ${counted(classes.length, "value")} in the training set`
         : "a label of it";
       throw new Error(`Cannot train ${task}: no image of the ${set} set has ${what}. Add some.`);
     }

@@ -6,6 +6,7 @@ import type { Stage } from "../../packages/pipeline/stage.ts";
 import { attributeColumns } from "../../faces/datasets/attributes.ts";
 import { readOutputs } from "../../faces/serving/prediction.ts";
 import { readSources } from "../../faces/serving/model_sources.ts";
+import { classTask, labelTasks, rowsOfTasks } from "../../faces/training/tasks.ts";
 import evaluate from "../../stages/evaluate.ts";
 import trainAge from "../../stages/trainAge.ts";
 import trainClassifier from "../../stages/trainClassifier.ts";
@@ -164,5 +165,29 @@ Deno.test("trainClassifier and trainRegressor name what is wrong with a column",
     trainClassifier,
     { target: "tone", sampling: { use: "balanced", by: ["ton"] } },
     /Cannot balance by "ton": the labels have tone, shade, ones, label_name, gender, age/,
+  );
+});
+
+Deno.test("a value that the training set lacks is no missing label, and is named", () => {
+  const people = ["a", "b", "c", null, "d"].map((tone) => ({
+    ...{ age: NaN, gender: NaN },
+    attributes: { tone },
+  }));
+  const rows = (...all: number[]) => Int32Array.from(all);
+  const select = (validation: Int32Array) => {
+    const infos: string[] = [], train = rows(0, 1);
+    const tasks = labelTasks({ model: classTask("tone") }, people, train);
+    const selected = rowsOfTasks(tasks, { train, validation }, false, (line) => infos.push(line));
+    return { ...selected, infos };
+  };
+  const { validation, infos } = select(rows(1, 2, 3, 4));
+  assert.deepEqual([...validation], [1]);
+  assert.deepEqual(infos, [
+    "3 images of 6 without a label of tone are left out, 2 with a value that the training set " +
+    'lacks, such as "c"',
+  ]);
+  assert.throws(
+    () => select(rows(2, 4)),
+    /no image of the validation set has one of its 2 values in the training set\. Add some/,
   );
 });
