@@ -115,7 +115,7 @@ export async function compareRuns(
       intervals: models.map((model) => {
         if (!model) return undefined;
         const interval = model.metric === row.metric
-          ? meanInterval(model.scores, model.people)
+          ? intervalOf(model)
           : model.further.get(row.metric);
         return interval && { low: interval.low, high: interval.high };
       }),
@@ -142,6 +142,12 @@ export async function compareRuns(
     ...(pooled.length > 0 && { pooled }),
     ...{ tests, differences: differencesOf(pairs), cautions: cautionLines(runs), notes },
   };
+}
+
+/** Computes the bootstrap interval of a model's metric. Of all right or all wrong it has no width. */
+function intervalOf({ metric, scores, people }: TestedModel): { low: number; high: number } {
+  const constant = scores.every((score) => score === scores[0]);
+  return (constant ? METRICS[metric].interval : meanInterval)(scores, people);
 }
 
 /** Pools the predictions of runs that differ in seeds or folds, if no image is in two test sets. */

@@ -89,6 +89,20 @@ Deno.test("compare prints the parameters and metrics that differ, and nothing el
   );
 });
 
+Deno.test("an accuracy of 1 is no certainty: its interval is Wilson's, as in the report", async () => {
+  await using shop = await workshop([
+    { models: { trainGender: { skill: 1 } } },
+    { models: { trainGender: { skill: 0.5 } } },
+  ]);
+  const { metrics } = await compareRuns(shop.runs, shop.store);
+  const { values, intervals } = metrics.find(({ split, metric }) =>
+    split === "test" && metric === "accuracy"
+  )!;
+  assert.equal(values[0], 1);
+  const { low, high } = intervals![0]!;
+  assert.ok(0.97 < low && low < 0.99 && high === 1, `${low} to ${high}`); // 200 images
+});
+
 Deno.test("compare prints the intervals of further metrics", async () => {
   await using shop = await workshop([
     { models: { trainGender: { skill: 0.6, f1: 0.5 } } },
