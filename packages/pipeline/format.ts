@@ -104,8 +104,9 @@ export function formatValue(value: unknown): string {
 export function formatMetrics(metrics: Metrics): string {
   return Object.entries(metrics).map(([stage, splits]) => {
     const split = Object.entries(splits.test ?? Object.values(splits).at(-1) ?? {});
-    const scores = split.filter(([name]) => name !== "loss");
-    const shown = scores.length > 0 ? scores : split;
+    const known = split.filter(([, value]) => Number.isFinite(value)); // null: it has no value
+    const scores = known.filter(([name]) => name !== "loss");
+    const shown = scores.length > 0 ? scores : known;
     return `${stage} ${shown.map(([name, value]) => `${name} ${formatNumber(value)}`).join(" ")}`;
   }).join(", ");
 }

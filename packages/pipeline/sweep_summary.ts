@@ -22,7 +22,7 @@ export interface MetricStats {
   readonly stage: string;
   readonly split: string;
   readonly metric: string;
-  /** Number of results; one that several runs used counts once. */
+  /** Number of results with a value; one that several runs used counts once. */
   readonly runs: number;
   readonly mean: number;
   /** Standard deviation of the sample (n - 1); undefined for one run. */
@@ -70,6 +70,8 @@ export function spreads(runs: readonly Measured[]): MetricStats[] {
     Object.entries(metrics).flatMap(([stage, splits]) =>
       Object.entries(splits).flatMap(([split, named]) =>
         Object.entries(named).flatMap(([metric, value]) => {
+          // A metric without a value, such as the AUC of one class, is null in a record.
+          if (!Number.isFinite(value)) return [];
           const made = result?.(stage.split(".")[0]);
           const once = [stage, split, metric, made, value].join("\n");
           if (made !== undefined && counted.has(once)) return [];

@@ -106,7 +106,7 @@ export function metricRows(
           const key: [string, string, string] = [model, split, metric];
           const empty = { key, values: runs.map(() => undefined), measures: new Set<string>() };
           const row = rows.get(key.join("\n")) ?? empty;
-          row.values[i] = value;
+          row.values[i] = Number.isFinite(value) ? value : undefined;
           const measured = measureOf(run, id, metric, Object.keys(metrics));
           row.measures.add(`${measured} ${subjects[i]?.get(model) ?? ""}`);
           rows.set(key.join("\n"), row);

@@ -103,6 +103,19 @@ Deno.test("an accuracy of 1 is no certainty: its interval is Wilson's, as in the
   assert.ok(0.97 < low && low < 0.99 && high === 1, `${low} to ${high}`); // 200 images
 });
 
+Deno.test("compare leaves out a metric that a run has no value of", async () => {
+  const models = { trainAge: { error: 5 } };
+  await using shop = await workshop([{ models }, { seed: 2, models }]);
+  const runs = shop.runs.map((run, i): RunRecord => ({
+    ...run,
+    metrics: { trainAge: { validation: { mae: i === 0 ? null as unknown as number : 5 } } },
+  }));
+  const { metrics: [row], seeds } = await compareRuns(runs, shop.store);
+  assert.deepEqual([row!.values, row!.best], [[undefined, 5], undefined]);
+  const [spread] = seeds?.rows[0]?.spreads ?? [];
+  assert.ok(spread === undefined || spread.mean === 5 && spread.runs === 1);
+});
+
 Deno.test("compare prints the intervals of further metrics", async () => {
   await using shop = await workshop([
     { models: { trainGender: { skill: 0.6, f1: 0.5 } } },

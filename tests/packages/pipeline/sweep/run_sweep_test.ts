@@ -1,6 +1,8 @@
 /** Grids of runs: shared results, reports, and runs that fail or are killed. */
 import assert from "node:assert/strict";
 import { ArtifactStore } from "../../../../packages/pipeline/artifact_store.ts";
+import { formatMetrics } from "../../../../packages/pipeline/format.ts";
+import type { Metrics } from "../../../../packages/pipeline/stage.ts";
 import { drawTrials } from "../../../../packages/pipeline/sweep/search.ts";
 import { summarise, summaryLines } from "../../../../packages/pipeline/sweep_summary.ts";
 import { ended, Project, reading } from "../toy/project.ts";
@@ -404,4 +406,26 @@ Deno.test("summarise() puts together what differs in seeds alone", () => {
     accuracy: "more",
   });
   assert.ok(equal.every((line) => !line.includes("*")), equal.join("\n"));
+});
+
+Deno.test("a metric that a run has no value of is left out of mean and spread, not 0", () => {
+  // As records have the AUC of a validation set of one class.
+  const run = (rate: number, seed: number, auc: number | null) => ({
+    values: { rate, "net.seed": seed },
+    metrics: { net: { validation: { auc } } } as unknown as Metrics,
+  });
+  const rows = summarise([
+    ...[run(1, 1, 0.8), run(1, 2, null), run(1, 3, 0.9)],
+    ...[run(2, 1, null), run(2, 2, null), run(3, 1, 0.7), run(3, 2, null)],
+  ]);
+  assert.deepEqual(rows.map(({ metrics }) => metrics[0]?.runs), [2, undefined, 1]);
+  assert.deepEqual(summaryLines(rows, { auc: "more" }).slice(0, 4), [
+    "rate  runs  net validation auc",
+    "1     3     0.850 ± 0.071 *",
+    "2     2     –",
+    "3     2     0.700",
+  ]);
+  const { metrics } = run(1, 1, null);
+  Object.assign(metrics.net!.validation!, { accuracy: 0.5 });
+  assert.equal(formatMetrics(metrics), "net accuracy 0.500");
 });
