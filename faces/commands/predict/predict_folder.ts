@@ -189,7 +189,7 @@ export interface Lines {
 /**
  * Returns CSV with a row for each face: path, number in the photo (from 1, highest score first), box,
  * score, and each model's prediction. A column is named after the model's task or, if several models
- * have the same one, after its stage.
+ * have the same one, after its stage; x becomes x_, as x is of the box.
  */
 export function csvLines(models: readonly OutputSpec[]): Lines {
   const columns: Record<string, (face: Face) => string | number | undefined> = {
@@ -200,7 +200,9 @@ export function csvLines(models: readonly OutputSpec[]): Lines {
     score: ({ score }) => score.toFixed(4),
   };
   for (const [i, { id, task, classes, interval }] of models.entries()) {
-    const name = models.filter((other) => other.task === task).length === 1 ? task : id;
+    let name = models.filter((other) => other.task === task).length === 1 ? task : id;
+    // A column of the labels may be called x or score.
+    while (["path", "face", ...Object.keys(columns)].includes(name)) name += "_";
     if (classes === null) {
       const number = (face: Face) => face.predictions[i] as Years | Value;
       const decimals = task === "age" ? 1 : 4;

@@ -2,7 +2,11 @@
 import { deepStrictEqual, match, ok, rejects, strictEqual } from "node:assert/strict";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { listPhotos, predictPhoto } from "../../../faces/commands/predict/predict_folder.ts";
+import {
+  csvLines,
+  listPhotos,
+  predictPhoto,
+} from "../../../faces/commands/predict/predict_folder.ts";
 import { findModels } from "../../../faces/commands/predict/find_models.ts";
 import { ImageError } from "../../../faces/images/decode_image.ts";
 import type { CommandContext } from "../../../packages/pipeline/app.ts";
@@ -374,4 +378,16 @@ Deno.test("predictPhoto() retries once, except for a damaged photo", async () =>
     await Deno.remove(path);
   }
   match(String((await asked(answer))[0]), /No such file/);
+});
+
+Deno.test("csvLines() has the box also where a model's task is called as one of its columns", () => {
+  const model = (task: string) => ({ id: "tr", task, classes: null, error: 1 });
+  const { head, photo } = csvLines([model("x"), model("score"), model("iq")]);
+  strictEqual(head, "path,face,x,y,width,height,score,x_,score_,iq\n");
+  const face = {
+    ...{ box: { x: 1, y: 2, width: 3, height: 4 }, score: 0.5 },
+    predictions: [7, 8, 9].map((value) => ({ model: "tr", value, error: 1 })),
+  };
+  const result = { width: 9, height: 9, faces: [face] } as unknown as Parameters<typeof photo>[1];
+  strictEqual(photo("a.jpg", result), "a.jpg,1,1.0,2.0,3.0,4.0,0.5000,7.0000,8.0000,9.0000\n");
 });
