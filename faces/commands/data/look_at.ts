@@ -48,7 +48,7 @@ export async function lookAt(
       throw new Error(`Cannot look at "${folder}": ${(cause as Error).message}.`, { cause });
     });
     const photos = files.paths.filter((path) => /\.(jpe?g|png|webp|gif|avif|tiff?)$/i.test(path));
-    const found = await findLabels(files, photos, options.preset);
+    const { found, why } = await findLabels(files, photos, options.preset);
     const rows = found?.labels.rows ?? [];
     const has = lookUp(files.paths), named = lookUp(rows.map(({ path }) => path));
     const present = rows.filter(({ path }) => has(path));
@@ -63,7 +63,9 @@ export async function lookAt(
         captionOf: captions(found?.labels),
       }),
       summary: `${counted(photos.length, "photo")} in ${counted(files.paths.length, "file")}; ` +
-        (found ? `${counted(present.length, "row")} of labels with a photo.` : "no labels found."),
+        (found
+          ? `${counted(present.length, "row")} of labels with a photo.`
+          : `no labels found.${why === undefined ? "" : ` ${why}`}`),
     };
   } finally {
     await Deno.remove(scratch, { recursive: true }).catch(() => {});
@@ -78,12 +80,15 @@ function lookUp(paths: readonly string[]): (path: string) => boolean {
 
 type FoundLabels = Pick<DataFound, "preset"> & { labels: Labels };
 
-/** Finds the preset that labels most photos. */
+/**
+ * Finds the preset that labels most photos.
+ * @returns `why`: the error of the only CSV, if it is there and nothing else labels the photos
+ */
 async function findLabels(
   files: PhotoFiles,
   photos: readonly string[],
   wanted: string | undefined,
-): Promise<FoundLabels | undefined> {
+): Promise<{ found?: FoundLabels; why?: string }> {
   const has = lookUp(files.paths);
   const read = async (preset: string | Preset, fields: Preset): Promise<FoundLabels> => {
     const { csv } = await applyPreset(fields, files);
@@ -91,13 +96,23 @@ async function findLabels(
   };
   if (wanted !== undefined) {
     const value = wanted.startsWith("{") ? parseYaml(wanted) : wanted;
-    return await read(value, choosePreset(value));
+    return { found: await read(value, choosePreset(value)) };
   }
+  let why: string | undefined;
   const attempts: (() => Promise<FoundLabels>)[] = [
     async () => {
       const [path, ...others] = files.paths.filter((path) => /^[^/]*\.csv$/i.test(path));
-      if (others.length > 0) throw new Error("several tables");
-      return { labels: parseLabels(await bytesOf(files, path), path) };
+      if (path === undefined || others.length > 0) throw new Error("no or several tables");
+      try {
+        const labels = parseLabels(await bytesOf(files, path), path);
+        const count = counted(labels.rows.length, "row"), first = labels.rows[0]?.path;
+        why = `${path} has ${count}, and none of a photo that is there` +
+          (first === undefined ? "." : `, such as ${JSON.stringify(first)}.`);
+        return { labels };
+      } catch (error) {
+        why = (error as Error).message;
+        throw error;
+      }
     },
     ...presets.filter(({ name }) => name !== OWN_PRESET).map(({ name, preset }) => () =>
       read(name, preset)
@@ -117,7 +132,7 @@ async function findLabels(
       [best, most] = [found, score];
     }
   }
-  return best;
+  return best ? { found: best } : { ...why !== undefined && { why } };
 }
 
 /** Describes photos, or faces of a photo, that several rows name; the first of them counts. */
@@ -317,7 +332,8 @@ export function proposePipeline(found: DataFound): string {
   const yaml = stringify(pipeline, { lineWidth: 100, nullStr: "", aliasDuplicateObjects: false })
     .replaceAll(/ +$/gm, "");
   const header = ["yaml-language-server: $schema=../pipeline.schema.json", ...notes];
-  return header.map((line) => `# ${line}\n`).join("") + yaml;
+  // An error lists problems on lines of their own.
+  return header.flatMap((note) => note.split("\n")).map((line) => `# ${line}\n`).join("") + yaml;
 }
 
 /** Returns the sets of a data set's own parts; results of FairFace are published on val. */

@@ -196,3 +196,29 @@ Deno.test("lookAt() finds photos in either Unicode form, as the pipeline does", 
     });
   }
 });
+
+Deno.test("lookAt() says why a CSV is of no use where nothing else has labels", async () => {
+  const face = await drawFace(30, true);
+  const summaryOf = async (csv: string | Uint8Array) => {
+    let summary = "", yaml = "";
+    await withFiles({ "l.csv": csv, "a.png": face }, async (folder) => {
+      const found = await look(folder);
+      [summary, yaml] = [found.summary, proposePipeline(found)];
+      strictEqual(found.labels, undefined);
+    });
+    return { summary, yaml };
+  };
+  match(
+    (await summaryOf("path,age,gender\na.png,30\n")).summary,
+    /no labels found\. .*line 2 has 2/,
+  );
+  const latin = Uint8Array.from("path,age,n\xe4me\na.png,30,x\n", (char) => char.charCodeAt(0));
+  match((await summaryOf(latin)).summary, /no labels found\. .*it is not UTF-8\. Save it as/);
+  match(
+    (await summaryOf("path,age\nb.png,30\n")).summary,
+    /no labels found\. l\.csv has 1 row, and none of a photo that is there, such as "b\.png"\./,
+  );
+  match((await summaryOf("file,name\nb.png,30\n")).summary, /it has no column "path"/);
+  const { yaml } = await summaryOf("path,age\na.png\n../b.png,30\n");
+  match(yaml, /\n# .*2 errors:\n# {3}.*line 2 has 1 value.*\n# {3}on line 3 the path/);
+});
