@@ -31,7 +31,7 @@ export class ConfigSource {
       return { file, value: depth === 0 ? file.values : inherited };
     });
     this.values = merge([], parts, this.#from) as Record<string, unknown>;
-    for (const override of overrides) this.#apply(override);
+    for (const override of wholeFirst(overrides)) this.#apply(override);
   }
 
   /**
@@ -93,8 +93,8 @@ export class ConfigSource {
         const name = path.slice(0, depth + 1).join(".");
         throw new ConfigError([{ at, message: `${name} has no parameters of its own` }]);
       }
-      target[key] = next;
-      target = next as Record<string, unknown>;
+      // A copy: the points of a sweep share their values.
+      target = target[key] = { ...next as Record<string, unknown> };
     });
     target[path.at(-1)!] = value;
   }
@@ -129,6 +129,28 @@ export class ConfigSource {
     const named = key && override.path.length === path.length ? override.keyAt : undefined;
     return named ?? override.at;
   }
+}
+
+/**
+ * Orders overrides such that a value precedes those within it: a network does not remove the options
+ * that were given before its name.
+ */
+function wholeFirst(overrides: readonly Override[]): Override[] {
+  const ordered: Override[] = [];
+  for (const one of overrides) {
+    const path = shortPath(one);
+    const within = ordered.findIndex((other) => {
+      const inner = shortPath(other);
+      return inner.length > path.length && path.every((part, i) => part === inner[i]);
+    });
+    ordered.splice(within < 0 ? ordered.length : within, 0, one);
+  }
+  return ordered;
+}
+
+/** "stages.split.test" and "split.test" are the same. */
+function shortPath({ path }: Override): readonly string[] {
+  return path[0] === "stages" && path.length > 1 ? path.slice(1) : path;
 }
 
 async function readFile(

@@ -34,9 +34,10 @@ interface Sweep {
  * key; `--set` and `--seed` fix theirs.
  */
 export function readSweep(source: ConfigSource, { values }: Pick<CommandContext, "values">): Sweep {
+  const named = (key: string) => keyOf(key.split("."));
   const typed = new Map((values.sweep ?? []).map((text) => {
     const parsed = parseAxis(text);
-    return [parsed.key, parsed];
+    return [named(parsed.key), parsed];
   }));
   const { trials, best, ...varied } = (source.values.sweep ?? {}) as Record<string, unknown>;
   const how = sweepSchema.pick({ trials: true, best: true }).safeParse({
@@ -53,9 +54,18 @@ export function readSweep(source: ConfigSource, { values }: Pick<CommandContext,
   const set = new Set((values.set ?? []).map((text) => keyOf(parseOverride(text).path)));
   if (values.seed !== undefined) set.add("seed");
   const written = Object.entries(varied);
-  const axes = written.filter(([key]) => !set.has(keyOf(key.split("."))) || typed.has(key))
-    .map(([key, tried]) => typed.get(key) ?? axisOf(source, key, tried));
-  const more = [...typed.values()].filter(({ key }) => !written.some(([other]) => other === key));
+  const twice = written.find(([key], i) =>
+    written.findIndex(([other]) => named(other) === named(key)) < i
+  );
+  if (twice) {
+    const message = `${twice[0]} is there twice; keep one`;
+    throw new ConfigError([{ at: source.at(["sweep", twice[0]], true), message }]);
+  }
+  const axes = written.filter(([key]) => !set.has(named(key)) || typed.has(named(key)))
+    .map(([key, tried]) => typed.get(named(key)) ?? axisOf(source, key, tried));
+  const more = [...typed.values()].filter(({ key }) =>
+    !written.some(([other]) => named(other) === named(key))
+  );
   return { axes: [...axes, ...more], ...how.data };
 }
 

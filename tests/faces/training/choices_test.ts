@@ -62,6 +62,21 @@ Deno.test("a choice is NAME or { use: NAME, ...options }, its options also by ov
   assert.deepEqual((mobile as { filters: number[] }).filters, [16]);
 });
 
+Deno.test("a choice named after its options keeps them, and shared values stay as they are", async () => {
+  const name = "trainGender.network=residual", option = "trainGender.network.filters=[8]";
+  for (const set of [[name, option], [option, name]]) {
+    const { params } = await read("trainGender", "{ network: plain }", set);
+    const { use, filters } = params.network as { use: string; filters: number[] };
+    assert.deepEqual([use, filters], ["residual", [8]], set.join(" "));
+  }
+  // As the points of a sweep do.
+  const network = parseOverride("trainGender.network={ use: residual }");
+  const file = join(folder, "pipeline.yaml");
+  const options = { project, cwd: folder, registry: new Registry().add(stages) };
+  await readConfig(file, { ...options, overrides: [network, parseOverride(option)] });
+  assert.deepEqual(network.value, { use: "residual" });
+});
+
 Deno.test("flat keys and options of a choice are two spellings of one value", async () => {
   for (const params of ["{ dropout: 0.4 }", "{ network: { dropout: 0.4 } }"]) {
     const { params: { dropout, network } } = await read("trainGender", params);

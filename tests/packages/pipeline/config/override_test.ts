@@ -26,6 +26,11 @@ Deno.test("--set", async (t) => {
       a: 1,
       b: 2,
     });
+    // In any order: the map does not remove what was given within it.
+    assert.deepEqual((await params("tune.weights.b=2", "stages.tune.weights={a: 1}")).weights, {
+      a: 1,
+      b: 2,
+    });
     assert.equal((await params("count.to=1", "count.to=2")).to, 2);
     assert.equal((await params("stages.count.to=4")).to, 4);
   });

@@ -251,6 +251,11 @@ Deno.test("a sweep is validated like everything", async () => {
     ["sweep: { trials: 3 }", [], "sweep.trials: nothing is varied; add a range"],
     ["sweep: { trials: 0, seed: [1, 2] }", [], "sweep.trials: expected at least 1, got 0"],
     ["sweep: { best: { of: other, by: sum.loss } }", [], 'no run of a pipeline "other" is listed'],
+    [
+      "sweep: { count.to: [1], stages.count.to: [2] }",
+      [],
+      "pipeline.yaml:1:25: stages.count.to is there twice; keep one",
+    ],
     ["sweep: { count.to: [2, 2] }", [], "pipeline.yaml:1:24: count.to: 2 is there twice"],
     ["sweep: { name: [a] }", [], "pipeline.yaml:1:10: name is the same for all runs of a sweep"],
     ["", ["--sweep", "count.to"], "--sweep count.to: expected key=value,value, as in --sweep se"],
@@ -271,6 +276,15 @@ Deno.test("a sweep is validated like everything", async () => {
     assert.deepEqual([code, out], [2, ""]);
   }
   assert.deepEqual(await project.files(), []);
+});
+
+Deno.test("--sweep replaces the values of its key in either spelling", async () => {
+  await using project = await Project.make({
+    "pipeline.yaml": "sweep: { count.to: [1, 2] }\nstages: { count: , draw: }\n",
+  });
+  const sweep = ["--sweep", "stages.count.to=3,4,5"];
+  const { out, err } = await project.cli("run", "pipeline", "--dry-run", "--json", ...sweep);
+  assert.equal(JSON.parse(out).runs.length, 3, err);
 });
 
 Deno.test("paths that a sweep varies count from where they were written", async () => {
