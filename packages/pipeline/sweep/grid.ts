@@ -158,12 +158,13 @@ export async function pointsOf(
 
 async function combine(
   { axes, trials, best }: Sweep,
-  { seed, artifacts }: Plan,
+  { seed, artifacts, stages }: Plan,
   { better, reporter: { log } }: CommandContext,
 ): Promise<ReturnType<typeof grid>> {
   if (best) {
     const at = { text: `sweep.best of ${best.of}` };
-    const chosen = (await bestPoints(best, artifacts, await better?.(), log)).map((values) =>
+    const directions = { ...await better?.(), ...directionsOf(stages) };
+    const chosen = (await bestPoints(best, artifacts, directions, log)).map((values) =>
       Object.entries(values).map(([key, value]) => ({ path: key.split("."), value, at }))
     );
     // An extended search still names what it varied.
@@ -179,6 +180,16 @@ async function combine(
   const drawn = drawTrials(axes.filter(({ key }) => !isSeed(key)), trials, seed);
   // Each drawn combination is tried with every seed and fold.
   return grid(axes.filter(({ key }) => isSeed(key)), drawn);
+}
+
+/** Returns the directions that metrics of plugins declare. */
+function directionsOf(stages: Plan["stages"]): Record<string, "more" | "less"> {
+  return Object.fromEntries(
+    stages.flatMap(({ extensions }) => extensions).flatMap(({ name, definition }) => {
+      const { better } = (definition ?? {}) as { better?: unknown };
+      return better === "more" || better === "less" ? [[name, better]] : [];
+    }),
+  );
 }
 
 /** Returns "train.learningRate=0.001 seed=2". */

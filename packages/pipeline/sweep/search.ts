@@ -109,7 +109,16 @@ export async function bestPoints(
     );
   }
   const metric = by.slice(by.lastIndexOf(".") + 1);
-  const sign = (better[metric] ?? (metric === "loss" ? "less" : "more")) === "less" ? 1 : -1;
+  const direction = better[metric] ?? (metric === "loss" ? "less" : undefined);
+  if (!direction) {
+    const others = measured.map(({ name }) => name)
+      .filter((name) => better[name.slice(name.lastIndexOf(".") + 1)]);
+    throw new UsageError(
+      `sweep.best: cannot choose by ${by}: whether more or less of it is better is not known. ` +
+        `Name another metric${others.length > 0 ? `, such as ${others[0]}` : ""}.`,
+    );
+  }
+  const sign = direction === "less" ? 1 : -1;
   rows.sort((a, b) => sign * (a.mean - b.mean));
   return rows.slice(0, Math.ceil(share * rows.length - 1e-9)).map(({ values }) => values);
 }

@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { ArtifactStore } from "../../../../packages/pipeline/artifact_store.ts";
 import { formatMetrics } from "../../../../packages/pipeline/format.ts";
 import type { Metrics } from "../../../../packages/pipeline/stage.ts";
-import { drawTrials } from "../../../../packages/pipeline/sweep/search.ts";
+import { History } from "../../../../packages/pipeline/history.ts";
+import { bestPoints, drawTrials } from "../../../../packages/pipeline/sweep/search.ts";
 import { summarise, summaryLines } from "../../../../packages/pipeline/sweep_summary.ts";
 import { ended, Project, reading } from "../toy/project.ts";
 
@@ -442,4 +443,27 @@ Deno.test("a metric that a run has no value of is left out of mean and spread, n
   const { metrics } = run(1, 1, null);
   Object.assign(metrics.net!.validation!, { accuracy: 0.5 });
   assert.equal(formatMetrics(metrics), "net accuracy 0.500");
+});
+
+Deno.test("sweep.best chooses by no metric of which it does not know the better direction", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const history = new History(folder);
+    for (const rate of [1, 2, 3]) {
+      const metrics = { net: { validation: { bias: rate - 2, rmse: 4 - rate, loss: rate } } };
+      const run = { pipeline: "search", ok: true, seconds: 1, seed: 1, stages: [], metrics };
+      await history.add({ ...run, point: { rate } });
+    }
+    const best = (by: string, better: Record<string, "more" | "less"> = { rmse: "less" }) =>
+      bestPoints({ of: "search", by, share: 0.3 }, folder, better);
+    assert.deepEqual(await best("net.rmse"), [{ rate: 3 }]);
+    assert.deepEqual(await best("net.rmse", { rmse: "more" }), [{ rate: 1 }]);
+    assert.deepEqual(await best("net.loss"), [{ rate: 1 }]);
+    await assert.rejects(
+      best("net.bias"),
+      /cannot choose by net\.bias: .* is not known\. Name another metric, such as net\.rmse\./,
+    );
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });
