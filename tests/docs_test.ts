@@ -219,6 +219,20 @@ Deno.test("every TypeScript example that names its file passes the type check", 
   }
 });
 
+Deno.test("docs/guide/serving.md lists every status of the API's errors", async () => {
+  const statuses = new Set<string>();
+  for await (const { name } of Deno.readDir(join(root, "faces/serving"))) {
+    if (!name.endsWith(".ts")) continue;
+    const code = await Deno.readTextFile(join(root, "faces/serving", name));
+    for (const [, status] of code.matchAll(/new Problem\(\s*(\d{3})\b/g)) statuses.add(status);
+  }
+  const { text } = byPath.get("docs/guide/serving.md")!;
+  assert.deepEqual(
+    [...text.matchAll(/^\|\s+(\d{3}) \|/gm)].map(([, status]) => status),
+    [...statuses].sort(),
+  );
+});
+
 Deno.test("the diagram of docs/architecture.md is that of the code", async () => {
   const { text } = byPath.get("docs/architecture.md")!;
   assert.equal(

@@ -257,8 +257,10 @@ function createApp(options: AppOptions): Hono {
   route("POST", "/predict", async (c) => {
     const query = predictQuery.safeParse(c.req.query());
     if (!query.success) {
-      const [{ message }] = query.error.issues;
-      throw new Problem(400, "query", `Only ?crops=true is supported: ${message.slice(0, 120)}.`);
+      const asked = JSON.stringify(c.req.query()).slice(0, 120);
+      const message = `Cannot use the query ${asked}: /predict takes crops alone. ` +
+        "Use ?crops=true or ?crops=false.";
+      throw new Problem(400, "query", message);
     }
     if (!pool()?.ready) throw notReady();
     using held = memory.hold();

@@ -59,6 +59,17 @@ Deno.test("the other routes", async (t) => {
     assert.equal(faces[0].predictions.length, 2);
   });
 
+  await t.step("POST /predict names a query that it does not take", async () => {
+    for (const query of ["?crops=yes", "?crop=true"]) {
+      const response = await server.predict(await drawnFace(), "image/png", query);
+      const { message } = await problemOf(response, 400);
+      assert.match(
+        message,
+        /the query {"crops?":"(yes|true)"}: .* Use \?crops=true or \?crops=false/,
+      );
+    }
+  });
+
   await t.step("GET /health is 200 when /predict can answer", async () => {
     const response = await server.get("/health");
     assert.equal(response.status, 200);
