@@ -42,7 +42,7 @@ export function verdictsCsv(
   // As csvField(): a spreadsheet does not run a value as a formula.
   const field = (text: string) => {
     const safe = /^'*[=+\-@\t\r]/.test(text) ? `'${text}` : text;
-    return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+    return /[",\r\n]|^\s|\s$/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
   };
   const lines = suspects.flatMap(({ dataset, path, label, suggested }, i) => {
     const verdict = verdicts[i];

@@ -12,10 +12,13 @@ export function csvLine(values: readonly (string | number | undefined)[]): strin
   return values.map((value) => csvField(String(value ?? ""))).join(",") + "\n";
 }
 
-/** Formats a value, quoted if necessary; a ' is put before values that spreadsheets run as formulas. */
+/**
+ * Formats a value, quoted if necessary, as with outer blanks, which readers trim. A ' is put before
+ * values that spreadsheets run as formulas.
+ */
 export function csvField(text: string): string {
   const safe = FORMULA.test(text) && !NUMBER.test(text) ? `'${text}` : text;
-  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+  return /[",\r\n]|^\s|\s$/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 
 /** Reverts the ' of `csvField`. */

@@ -50,3 +50,9 @@ Deno.test("judgePage() holds data and functions of its own, and escapes text fro
   new Function(scripts[1][2]);
   assert.doesNotMatch(page, /(src|href)="http/);
 });
+
+Deno.test("verdictsCsv() keeps outer blanks of paths and labels, by which rows are found", () => {
+  const [suspect] = suspects, blank = { ...suspect, path: " a.jpg", label: "glad " };
+  const csv = new TextEncoder().encode(verdictsCsv([blank], ["wrong"], "mood", false));
+  assert.deepEqual(readCsv(csv, "").rows[0].values.slice(1, 4), [" a.jpg", "mood", "glad "]);
+});

@@ -21,3 +21,10 @@ Deno.test("csvField() keeps spreadsheets from running a value as a formula, and 
   const { header } = readCsv(new TextEncoder().encode(csvLine(all)), "t.csv");
   deepStrictEqual(header.map(withoutGuard), all, "read back");
 });
+
+Deno.test("csvField() keeps outer blanks, which readCsv() trims where they are not quoted", () => {
+  const values = [" lead.jpg", "trail ", "in side", "a\u00a0"];
+  const { header } = readCsv(new TextEncoder().encode(csvLine(values)), "t.csv");
+  deepStrictEqual(header, values);
+  strictEqual(csvLine(["in side"]), "in side\n");
+});
