@@ -98,8 +98,9 @@ export class ArtifactStore {
     id: string,
     former?: string,
   ): Promise<{ record?: StageRecord; pulled?: boolean } | undefined> {
-    const used = (await this.currentOf(pipeline, former))[id];
-    if (!used) return undefined;
+    const current = await this.currentOf(pipeline, former);
+    if (!Object.hasOwn(current, id)) return undefined; // a stage may be called constructor
+    const used = current[id]!;
     const { value: record } = await readRecord(this.pathOf(used.use, used.fingerprint));
     return { record, ...used.pulled && { pulled: true } };
   }

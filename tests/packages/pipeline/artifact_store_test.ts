@@ -215,3 +215,15 @@ Deno.test("digestFolder() depends on names and contents alone", async () => {
   assert.equal(digests[0], digests[1]);
   assert.equal(new Set(digests).size, 4);
 });
+
+Deno.test("a stage called like a member of every object has used no result yet", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const store = new ArtifactStore(folder);
+    for (const id of ["constructor", "toString", "count"]) {
+      assert.equal(await store.latest("pipeline", id), undefined, id);
+    }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
