@@ -195,6 +195,17 @@ export async function trainModel(
   const earlyStopping = chooseStopping(params, metrics);
   const warning = batchNormWarmupWarning({ ...params, earlyStopping }, rows.train.length);
   if (warning !== undefined) context.warn(warning);
+  for (const { task: { task, classes }, labels } of tasks) {
+    const found = new Set(Array.from(rows.train, (row) => labels[row]).filter((one) => one >= 0));
+    if (!classes || found.size !== 1 || taught) continue;
+    const [only] = [...found].map((label) => classes[label].label);
+    context.warn(
+      `${task} is ${
+        JSON.stringify(only)
+      } for all images of the training set: no network can learn ` +
+        "it. Add images of another class, or check the labels.",
+    );
+  }
 
   const { name, initializer } = network, trunk = network.trunk(size);
   const columns = made?.reduce((sum, head) => sum + head.columns, 0);

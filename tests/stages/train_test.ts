@@ -366,3 +366,28 @@ Deno.test("trainGender, trainAge have the report's settings as defaults, each de
   assert.throws(() => z.parse(trainGender.params, { leaveOut: [100] }));
   assert.throws(() => z.parse(trainGender.params, { earlyStoping: {} }));
 });
+
+Deno.test("a training set of one class is a warning, as its accuracy of 1 means nothing", async () => {
+  const women = people.map(({ age }) => ({ age, gender: 0 }));
+  for (
+    const [stage, all, message] of [
+      [
+        trainGender,
+        women,
+        /^gender is "female" for all images of the training set: no network can/,
+      ],
+      [trainGender, people, undefined],
+    ] as const
+  ) {
+    using context = testContext(stage, { seed: 7 });
+    await context.run({
+      dataset: await writeDataset(join(context.folder, "dataset"), [...all]),
+      splits: await writeSplits(join(context.folder, "splits"), {
+        ...{ train: 40, validation: 10, test: 10 },
+      }),
+    }, { ...quick, epochs: 1, earlyStopping: { patience: 9 } });
+    const found = context.warnings.filter((warning) => /all images/.test(warning));
+    if (message) assert.match(found.join(), message);
+    else assert.deepEqual(found, []);
+  }
+});
