@@ -57,6 +57,14 @@ export async function writeSplits(
   }
 
   const byPerson = params.by === "identity";
+  if (byPerson && rows.every((row) => !identity[row])) {
+    context.warn(
+      `by: identity separates no people: none of ${
+        counted(rows.length, "image")
+      } has an identity. ` +
+        "Add the column identity to the labels, or split by image.",
+    );
+  }
   const copies = params.copies === "ignore"
     ? []
     : await earlierCopies(params, context) ?? await copiesOf(inputs, rows, context);

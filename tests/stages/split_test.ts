@@ -15,7 +15,7 @@ async function splitOf(
   identities: readonly (string | null)[],
   params: Record<string, unknown> = {},
   seed = 42,
-): Promise<Parts & { infos: string[] }> {
+): Promise<Parts & { infos: string[]; warnings?: string[] }> {
   using context = testContext(split, { seed });
   const people = identities.map((identity) => ({ age: 30, gender: 0, identity }));
   const dataset = await writeDataset(join(context.folder, "dataset"), people);
@@ -33,7 +33,8 @@ async function splitOf(
     [summary.train, summary.validation, summary.test],
     [parts.train.length, parts.validation.length, parts.test.length],
   );
-  return { ...parts, infos: context.infos };
+  const { infos, warnings } = context;
+  return { ...parts, infos, ...warnings.length > 0 && { warnings } };
 }
 
 const sizes = (
@@ -50,6 +51,13 @@ Deno.test("split divides as the report did: 20 % test, 20 % of the rest validati
     assert.deepEqual(rows, [...rows].sort((a, b) => a - b), "ascending");
   }
   assert.deepEqual(parts.infos, ["train 64, validation 16, test 20"]);
+});
+
+Deno.test("split by identity warns where no image has one", async () => {
+  const { warnings } = await splitOf(nobody(20), { by: "identity" });
+  assert.match(warnings?.join() ?? "", /separates no people: none of 20 images has an identity\./);
+  const one = await splitOf([...nobody(20), "ada"], { by: "identity" });
+  assert.equal(one.warnings, undefined);
 });
 
 Deno.test("split depends on the seed", async () => {
