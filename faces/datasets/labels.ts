@@ -122,6 +122,7 @@ function ageOf(
   if (!Number.isNaN(given)) return { age: Math.floor(given) };
   const [low, high] = INTERVAL.map((column) => Math.floor(read(column, decimal)));
   if (low <= high) return about([low, high]);
+  if (low > high) read(INTERVAL[0], () => NaN); // listed as not understood
   const born = read("born", parseDay), taken = read("taken", parseDay);
   return { age: Math.floor((taken - born) / 10_000) };
 }

@@ -43,6 +43,9 @@ Deno.test("parseLabels() reads no interval that ends before it begins", () => {
     { age_low: 70, age_high: 100 },
     ...[undefined, undefined],
   ]);
+  const swapped = labels("path,age_low,age_high,gender\na.jpg,32,25,m\nb.jpg,25,32,m\n");
+  deepStrictEqual(swapped.rows.map(({ attributes }) => attributes?.age_low), [undefined, 25]);
+  deepStrictEqual(swapped.doubts, [{ line: 2, column: "age_low", value: "32" }]);
 });
 
 Deno.test("parseLabels() lists what it does not understand, and takes it for unknown", () => {
