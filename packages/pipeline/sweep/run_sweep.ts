@@ -62,7 +62,8 @@ export async function runSweep(
   });
   log(`${counted(points.length, "run")}: ${axesText(points)}`);
   if (options.dryRun) {
-    return report([], true, await dryRun(points, identities, common, context, selection));
+    const runs = await dryRun(points, identities, common, context, selection);
+    return report([], runs.every(({ ok }) => ok), runs);
   }
   // Fails before the shared stages run, which may take hours.
   if (first.remoteWorkers) await checkWorkersReachable(points, call, selection, context);
@@ -155,7 +156,8 @@ async function dryRun(
     for (const { id, status, why } of report.stages) {
       const name = identities[i]!.get(id)!;
       if (common.includes(id) || (status === "skipped" && !why.startsWith(WOULD_RUN))) continue;
-      if (status === "cached") cached.push(id);
+      if (status === "failed") own.push(why);
+      else if (status === "cached") cached.push(id);
       else if (seen.has(name)) earlier.push(id);
       else if (why.endsWith(WAITS)) after.push(id);
       else own.push(`${id} ${why}`);
@@ -164,7 +166,8 @@ async function dryRun(
     if (after.length > 0) own.push(`then ${joinWords(after)}`);
     if (earlier.length > 0) own.push(`${joinWords(earlier)} of an earlier run`);
     if (cached.length > 0) own.push(`${joinWords(cached)} cached`);
-    log(`${paint.bold(">")} ${formatValues(values)}: ${own.join("; ")}`);
+    const text = own.join("; ") || "the shared stages are all";
+    log(`${paint.bold(">")} ${formatValues(values)}: ${text}`);
   }
   return runs;
 }

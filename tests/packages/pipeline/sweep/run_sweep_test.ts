@@ -467,3 +467,17 @@ Deno.test("sweep.best chooses by no metric of which it does not know the better 
     await Deno.remove(folder, { recursive: true });
   }
 });
+
+Deno.test("a dry run of a sweep that cannot run fails like that of a run", async () => {
+  await using project = await Project.make({
+    "pipeline.yaml": "sweep: { count.to: [2, 3] }\nstages:\n  count:\n  sum:\n",
+  });
+  const { code, out } = await project.cli("run", "pipeline", "--dry-run", "--only", "sum");
+  assert.equal(code, 1, out);
+  assert.match(out, /> count\.to=2: count has to run first .* Run it with --until count\.\n/);
+  const whole = await project.cli("run", "pipeline", "--dry-run", "--sweep", "count.to=2");
+  assert.deepEqual([whole.code, /> count\.to=2: the shared stages are all\n/.test(whole.out)], [
+    0,
+    true,
+  ]);
+});
