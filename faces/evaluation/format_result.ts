@@ -90,11 +90,13 @@ export function formatFurther(
   metrics: ModelMetrics,
   split: SplitName,
 ): { value: string; interval?: string } {
-  // metrics.json has null for NaN.
-  const show = (value: number | null) => (value ?? NaN).toFixed(decimals).replace("-", "−");
-  const interval = intervals[split];
+  const show = (value: number) => value.toFixed(decimals).replace("-", "−");
+  const interval = intervals[split],
+    value = (metrics[split] as Record<string, number | null>)[name];
+  // Such as the AUC of one class; metrics.json has null for NaN.
+  if (value === null || !Number.isFinite(value)) return { value: "–", interval: "not defined" };
   return {
-    value: show((metrics[split] as Record<string, number>)[name]),
+    value: show(value),
     ...(interval && {
       interval: show(interval.low) + (interval.low < 0 ? " to " : "–") + show(interval.high),
     }),

@@ -47,6 +47,11 @@ Deno.test("modelCard() has the further metrics of each model with their interval
   const card = modelCard(report);
   assert.ok(card.includes("| Age in years (trainAge) | bias, years | −1.2 | −2.5 to 0.5 |"), card);
   assert.ok(card.includes("| Age in years (trainAge) | RMSE, years | 6.0 | too few faces |"), card);
+  // In memory, and as metrics.json has it.
+  for (const rmse of [NaN, null]) {
+    Object.assign(metrics.test, { rmse });
+    assert.match(modelCard(report), /\| RMSE, years \| – \| not defined \|/);
+  }
 });
 
 Deno.test("toMarkdown() keeps text from the data text, in one cell and one line", () => {
