@@ -8,7 +8,7 @@ import { ConfigError, joinWords, UsageError } from "../../packages/pipeline/erro
 import { sha256 } from "../../packages/pipeline/fingerprint.ts";
 import { identityNamed } from "../../packages/pipeline/find_pipeline.ts";
 import { displayPath, fromFileUrl } from "../../packages/pipeline/paths.ts";
-import { ancestors } from "../../packages/pipeline/plan.ts";
+import { ancestors, type Plan } from "../../packages/pipeline/plan.ts";
 import { withoutSecrets } from "../../packages/pipeline/secrets.ts";
 import type { Preprocessing } from "../images/preprocessing.ts";
 import type { FoundModel } from "../training/trained_models.ts";
@@ -177,6 +177,15 @@ function framed(
   return use === "resize32" ? { ...named, ...params, size } : { ...named, ...params };
 }
 
+/** Returns the stage that makes a kind for no other maker of it; undefined if several do. */
+function onlyMaker({ stages }: Plan, kind: string): string | undefined {
+  const makers = stages.filter(({ stage }) =>
+    Object.values(stage.outputs).some((output) => output.kind === kind)
+  );
+  const last = makers.filter(({ id }) => !makers.some(({ after }) => after.includes(id)));
+  return last.length === 1 ? last[0].id : undefined;
+}
+
 /** Returns the stages of a pipeline up to its dataset, and a split. */
 async function pipelineData(
   name: string,
@@ -196,12 +205,19 @@ async function pipelineData(
   const user = report ?? plan.stages.find(({ wires }) => "dataset" in wires && "splits" in wires);
   const [dataset, splits] = ["dataset", "splits"].map((input) => {
     const wire = user?.wires[input];
-    return wire && "stage" in wire ? wire.stage : undefined;
+    return wire && "stage" in wire ? wire.stage : onlyMaker(plan, input);
   });
-  if (dataset === undefined || splits === undefined) {
-    throw new UsageError(`pipeline "${name}" trains and evaluates nothing, so it names no dataset`);
+  if (dataset === undefined || part && splits === undefined) {
+    const what = dataset === undefined ? "dataset" : "split";
+    throw new UsageError(
+      `pipeline "${name}" does not name one ${what}: no stage takes it, and not exactly one makes it. ` +
+        "Add evaluate, whose inputs name it",
+    );
   }
-  const wanted = new Set([...ancestors(plan, dataset), ...part ? ancestors(plan, splits) : []]);
+  const wanted = new Set([
+    ...ancestors(plan, dataset),
+    ...part && splits !== undefined ? ancestors(plan, splits) : [],
+  ]);
   const used = plan.stages.filter(({ id }) => wanted.has(id));
   const modules = [...used, ...report ? [report] : []].flatMap(({ plugin, module, extensions }) => [
     ...plugin ? [module] : [],

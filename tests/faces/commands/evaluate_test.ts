@@ -160,6 +160,23 @@ Deno.test("evaluate", async (t) => {
       },
     );
 
+    await t.step("takes a pipeline that only makes a dataset, as of a test set", async () => {
+      const { download, matParse, faceCrop, resize32 } = stages;
+      await Deno.writeTextFile(
+        join(folder, "data.yaml"),
+        JSON.stringify({ name: "data", stages: { download, matParse, faceCrop, resize32 } }),
+      );
+      const args = [`${id}/trainAge`, "--on", "data", "--artifacts", "results", "--json"];
+      const { code, out, err } = await evaluate(folder, ...args);
+      strictEqual(code, 0, err);
+      deepStrictEqual((await report(out)).models.trainAge.counts, {
+        ...{ train: 0, validation: 0, test: 6 },
+      });
+      const part = await evaluate(folder, ...args, "--part", "test");
+      strictEqual(part.code, 2);
+      match(part.err, /pipeline "data" does not name one split: .* Add evaluate, whose inputs/);
+    });
+
     await t.step("refuses what it cannot evaluate", async () => {
       await Deno.mkdir(join(folder, "empty"));
       await Deno.writeFile(
