@@ -215,8 +215,13 @@ async function byGroup({ by, groups, unknown }: Division, tested: Tested): Promi
     ? undefined
     : persons.map(({ age }) => age >= 0 ? Math.floor(age / STRATUM) : -1);
   const grouping: Grouping = { ...raw, ...strata && { strata, least: LEAST } };
+  // A raw difference has the faces of unknown age too: they are exchanged among themselves.
+  const whole: Grouping = {
+    ...raw,
+    ...strata && { strata: strata.map((stratum) => stratum < 0 ? Infinity : stratum) },
+  };
   const metrics: FairnessBy["metrics"] = {};
-  const tests: { metric: MetricByGroup; of(groups: Int32Array): number }[] = [];
+  const tests: { metric: MetricByGroup; within: Grouping; of(groups: Int32Array): number }[] = [];
   const measured = measure(tested, by.includes(tested.metrics.task));
   for (const [name, { values, better, interval }] of Object.entries(measured)) {
     const applying = large.map(([, rows]) => rows.filter((i) => !Number.isNaN(values[i])));
@@ -240,10 +245,15 @@ async function byGroup({ by, groups, unknown }: Division, tested: Tested): Promi
       })),
     };
     const meansOf = groupMeansOf(values, standardize ? grouping : { count: names.length }, among);
-    tests.push({ metric: metrics[name], of: (groups) => difference(meansOf(groups).means) });
+    tests.push({
+      ...{ metric: metrics[name], within: standardize ? grouping : whole },
+      of: (groups) => difference(meansOf(groups).means),
+    });
   }
-  const ps = tests.length === 0 ? [] : permutationTest(grouping, tests.map(({ of }) => of), people);
-  ps.forEach((p, i) => tests[i].metric.p = p);
+  for (const [within, some] of Map.groupBy(tests, ({ within }) => within)) {
+    const ps = permutationTest(within, some.map(({ of }) => of), people);
+    ps.forEach((p, i) => some[i].metric.p = p);
+  }
   Object.assign(metrics, await furtherByGroup(large, tested));
   const [selection, positives, negatives] = ["selection", "true_positive", "false_positive"]
     .map((name) => metrics[`${name}_rate`]?.difference);

@@ -108,6 +108,21 @@ Deno.test("modelFairness() standardizes by age and tests within its strata", asy
   assert.deepEqual(tests.map(({ p_holm }) => p_holm), holm(tests.map(({ p }) => p!)));
 });
 
+Deno.test("modelFairness() tests differences between faces of unknown age", async () => {
+  // As of FairFace, whose ages are intervals: group a has a fifth of right predictions, others all.
+  const ageless = persons.map((person) => ({ ...person, age: NaN }));
+  const wrong = truth.map((label, i) =>
+    persons[i].attributes.group === "a" && i % 5 > 0 ? 1 - label : label
+  );
+  const few = ageless.map((person, i) => i < 4 ? { ...person, age: 30 } : person);
+  for (const some of [ageless, few]) {
+    const { groupings } = await modelFairness(smiles, { ...test, prediction: wrong }, some);
+    const { accuracy } = groupings.find(({ by }) => by.join() === "group")!.metrics;
+    assert.ok(accuracy.difference > 0.7 && accuracy.p! < 0.001, `p is ${accuracy.p}`);
+    assert.equal(accuracy.standardized, undefined);
+  }
+});
+
 Deno.test("modelFairness() hides groups of few faces and counts faces without a label", async () => {
   const few = persons.map((person, i) => ({
     ...person,
