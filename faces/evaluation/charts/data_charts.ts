@@ -29,14 +29,15 @@ export function ageHistogram(
   });
 }
 
-/** Renders the share of women and men in each data set, as stacked bars. */
+/** Renders the share of women and men in each data set, as stacked bars. Every gender is known. */
 export function genderShares(
   datasets: readonly { name: string; genders: ArrayLike<number> }[],
 ): Html {
-  const parts = datasets.flatMap(({ name, genders }) => {
+  const rows = [...datasets.keys()]; // a data set may be called as a split
+  const parts = datasets.flatMap(({ name, genders }, row) => {
     const male = Array.from(genders).filter((gender) => gender === 1).length / genders.length;
     const part = (share: number, word: string, fill: string) => ({
-      ...{ name, share, word, fill, text: `${Math.round(share * 100)} % ${word}` },
+      ...{ name, row, share, word, fill, text: `${Math.round(share * 100)} % ${word}` },
     });
     return [part(1 - male, "women", colors.female), part(male, "men", colors.male)];
   });
@@ -44,16 +45,22 @@ export function genderShares(
     height: 8 + 42 * datasets.length,
     ...{ marginLeft: 2, marginRight: 2, marginTop: 4, marginBottom: 4 },
     x: { axis: null, domain: [0, 1] },
-    y: { axis: null, domain: datasets.map(({ name }) => name), padding: 0.5, align: 1 },
+    y: { axis: null, domain: rows, padding: 0.5, align: 1 },
     marks: [
-      Plot.barX(parts, { x: "share", y: "name", fill: "fill", inset: 0.5 }),
-      Plot.text(datasets, {
-        ...{ x: () => 0, y: "name", text: "name", textAnchor: "start", dy: -20 },
+      Plot.barX(parts, { x: "share", y: "row", fill: "fill", inset: 0.5 }),
+      Plot.text(rows, {
+        ...{
+          x: () => 0,
+          y: (row) => row,
+          text: (row) => datasets[row].name,
+          textAnchor: "start",
+          dy: -20,
+        },
         ...{ fontWeight: "600", lineWidth: 28, textOverflow: "ellipsis" },
       }),
-      ...parts.map(({ name, word, text }) =>
-        Plot.text([name], {
-          ...{ x: word === "women" ? () => 0 : () => 1, y: (name) => name, text: () => text },
+      ...parts.map(({ row, word, text }) =>
+        Plot.text([row], {
+          ...{ x: word === "women" ? () => 0 : () => 1, y: (row) => row, text: () => text },
           ...{ textAnchor: word === "women" ? "start" : "end", dx: word === "women" ? 6 : -6 },
           fill: colors.card,
         })

@@ -190,7 +190,10 @@ export function cumulativeScore(points: ErrorCurves["cumulative"]): Html {
     x: { label: "absolute error at most, years" },
     y: { label: "share of faces", domain: [0, 1], grid: true },
     marks: [
-      Plot.line(points, { x: "error", y: "baseline", stroke: colors.baseline, strokeWidth: 2 }),
+      Plot.line(points, {
+        ...{ x: "error", y: "baseline", stroke: colors.baseline, strokeWidth: 2 },
+        strokeDasharray: "4 3",
+      }),
       Plot.line(points, { x: "error", y: "share", stroke: colors.train, strokeWidth: 2.5 }),
     ],
   });

@@ -11,32 +11,24 @@ import { count, faces, percent } from "../format_result.ts";
 export function dataSection(data: DataReport): Html {
   const { datasets, splits, crops, noFace, preprocessing } = data;
   const all = datasets.reduce((sum, { ages }) => sum + ages.length, 0);
+  const gendered = [...datasets, ...splitNames.map((name) => splits[name])]
+    .map(({ name, genders }) => ({ name, genders: known(genders) }))
+    .filter(({ genders }) => genders.length > 0);
   return html`<section>
 <h2 id="faces">Data</h2>
 <div class="columns">
 ${rowsTable(data)}
 ${photosTable(data)}
 ${histograms(datasets)}
-<figure class="card">
+${
+    gendered.length > 0 && html`<figure class="card">
 <figcaption><b>Women and men</b>by data set and by split</figcaption>
-${genderShares([...datasets, ...splitNames.map((name) => splits[name])])}
-</figure>
+${genderShares(gendered)}
+</figure>`
+  }
 ${splitsTable(data)}
 </div>
-<figure class="card wide">
-<figcaption><b>Age by split</b>bins of five years</figcaption>
-${
-    splitNames.filter((name) => splits[name].ages.length > 0).map((name) =>
-      html`<div><p class="chart">${name}, ${faces(splits[name].ages.length)}</p>
-${
-        ageHistogram(splits[name].ages, `of the ${name} set`, {
-          color: colors[name],
-          height: 160,
-        })
-      }</div>`
-    )
-  }
-</figure>
+${ageBySplit(splits)}
 ${
     crops.length > 0 &&
     sheet(
@@ -51,6 +43,25 @@ ${copiesSheet(data.copies)}
 <h3 class="row">Preprocessing</h3>
 ${settingsList(effective(preprocessing))}
 </section>`;
+}
+
+/** Returns the ages or genders that are known; those of other faces are NaN or negative. */
+function known(values: ArrayLike<number>): number[] {
+  return Array.from(values).filter((value) => value >= 0);
+}
+
+function ageBySplit(splits: DataReport["splits"]): Html | false {
+  const aged = splitNames.map((name) => ({ name, ages: known(splits[name].ages) }))
+    .filter(({ ages }) => ages.length > 0);
+  return aged.length > 0 && html`<figure class="card wide">
+<figcaption><b>Age by split</b>bins of five years</figcaption>
+${
+    aged.map(({ name, ages }) =>
+      html`<div><p class="chart">${name}, ${faces(ages.length)}</p>
+${ageHistogram(ages, `of the ${name} set`, { color: colors[name], height: 160 })}</div>`
+    )
+  }
+</figure>`;
 }
 
 function rowsTable({ selection }: DataReport): Html[] {
@@ -104,8 +115,10 @@ ${
 
 /** Renders the histogram of all ages, and one per data set if there are several. */
 function histograms(datasets: readonly FaceGroup[]): Html[] {
-  const ages = datasets.flatMap(({ ages }) => Array.from(ages));
-  const all = datasets.length > 1 ? [{ name: "all data sets", ages }, ...datasets] : datasets;
+  const aged = datasets.map(({ name, ages }) => ({ name, ages: known(ages) }))
+    .filter(({ ages }) => ages.length > 0);
+  const ages = aged.flatMap(({ ages }) => ages);
+  const all = aged.length > 1 ? [{ name: "all data sets", ages }, ...aged] : aged;
   return all.map(({ name, ages }) =>
     html`<figure class="card">
 <figcaption><b>Ages in ${name}</b>${faces(ages.length)}, bins of five years</figcaption>

@@ -27,7 +27,7 @@ function worseThanConstant({ training, metrics }: ModelReport): Html | "" {
   const { constantBaseline, weightsOfEpoch } = training;
   if (constantBaseline === undefined) return "";
   const { name, unit } = METRICS[metrics.metric];
-  const of = metrics.classes ? "majority class" : "median age";
+  const of = metrics.classes ? "majority class" : "median";
   return html`<p class="notice" role="note"><b>This network is of no use.</b>
 On validation, the weights of epoch ${weightsOfEpoch} are worse than the constant baseline:
 ${name} ${constantBaseline.toFixed(3)}${unit} by the ${of} of the training set.

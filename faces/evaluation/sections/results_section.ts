@@ -240,7 +240,7 @@ function errorFigures({ cumulative, bias, line }: ErrorCurves): Html {
   return html`<figure class="card">
 <figcaption><b>Cumulative score</b>Share of the test set by maximum error: ${within.join(", ")}.<br>
 <span class="key"><i class="train"></i>network</span>
-<span class="key"><i class="baseline"></i>constant baseline</span></figcaption>
+<span class="key"><i class="baseline"></i>constant baseline, dashed</span></figcaption>
 ${cumulativeScore(cumulative)}
 </figure>
 <figure class="card">

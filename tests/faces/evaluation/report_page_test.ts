@@ -7,6 +7,7 @@ import {
   configuration,
   provenanceSection,
 } from "../../../faces/evaluation/sections/provenance_section.ts";
+import { duration } from "../../../faces/evaluation/format_result.ts";
 import { adjustAll, modelFairness } from "../../../faces/evaluation/fairness.ts";
 import { madeUpReport, withGroups } from "./fixture.ts";
 
@@ -428,4 +429,58 @@ Deno.test("the section on an age gate warns of a limit below the legal age", asy
   assert.ok(!(await reportPage(report)).includes(warning));
   for (const { metrics } of report.models) if (metrics.gate) metrics.gate.limit = 17;
   assert.ok((await reportPage(report)).includes(warning));
+});
+
+Deno.test("reportPage() counts no face of unknown gender or age as one of either", async () => {
+  const report = await madeUpReport();
+  const { datasets: [wiki], splits } = report.data;
+  const unknown = (n: number) => new Array<number>(n).fill(NaN);
+  const women = { name: "test", ages: [...unknown(3), 30], genders: [0, 0, 1, NaN] };
+  const data = {
+    ...report.data,
+    datasets: [{ ...wiki, genders: unknown(wiki.genders.length) }, women],
+    splits: { ...splits, train: { name: "train", ages: [], genders: [] } },
+  };
+  const html = await reportPage({ ...report, data });
+  const [, label] = /aria-label="([^"]*% women[^"]*)"/.exec(html)!;
+  assert.match(label, /^test: 67 % women, test: 33 % men, validation: .*, test: /);
+  assert.doesNotMatch(label, /train|NaN|wiki/);
+  // A data set that is called as a split has a bar of its own.
+  const bars = parse(html).getElementsByTagName("rect");
+  const places = [...bars].filter((bar) => /female|--male/.test(bar.getAttribute("fill") ?? ""))
+    .map((bar) => bar.getAttribute("y"));
+  assert.deepEqual([places.length, new Set(places).size], [6, 3]);
+  assert.match(text(html), /Ages in test\s*1 face,/);
+
+  const none = { ages: unknown(9), genders: unknown(9) };
+  const nobody = (group: typeof wiki) => ({ ...group, ...none });
+  const { train, validation, test } = splits;
+  const bare = await reportPage({
+    ...report,
+    data: {
+      ...data,
+      datasets: data.datasets.map(nobody),
+      splits: { train: nobody(train), validation: nobody(validation), test: nobody(test) },
+    },
+  });
+  assert.doesNotMatch(bare, /% women|Women and men|Ages in|Age by split|NaN/);
+});
+
+Deno.test("duration() rounds to whole minutes before it divides by hours", () => {
+  assert.deepEqual([3599.6, 7170, 59.9, 9.94].map(duration), [
+    ...["1\u00a0h 0\u00a0min", "2\u00a0h 0\u00a0min", "1\u00a0min 0\u00a0s", "9.9\u00a0s"],
+  ]);
+});
+
+Deno.test("the cumulative score's curves differ in more than their color", async () => {
+  const [, chart] = (await plainPage()).split('aria-label="Cumulative score"');
+  assert.match(chart.split("</svg>")[0], /stroke-dasharray="4 3"/);
+});
+
+Deno.test("a network worse than the constant baseline names the baseline of any number", async () => {
+  const report = await madeUpReport();
+  const [, age] = report.models;
+  Object.assign(age.training, { constantBaseline: 8 });
+  Object.assign(age.metrics, { task: "height", metric: "error" });
+  assert.match(text(await reportPage(report)), /8\.000 by the median of the training set/);
 });
