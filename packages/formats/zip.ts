@@ -19,6 +19,12 @@ export interface ZipEntry {
 }
 
 const STORED = 0, DEFLATED = 8;
+/** Flag of a name in UTF-8. */
+const UTF8 = 0x800;
+/** Characters of bytes from 0x80 on in names without it: code page 437, as of Windows Explorer. */
+const CP437 =
+  "ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜ¢£¥₧ƒáíóúñÑªº¿⌐¬½¼¡«»░▒▓│┤╡╢╖╕╣║╗╝╜╛┐└┴┬├─┼╞╟╚╔╩╦╠═╬╧╨╤╥╙╘╒╓╫╪┘┌" +
+  "█▄▌▐▀αßΓπΣσµτΦΘΩδ∞φε∩≡±≥≤⌠⌡÷≈°∙·√ⁿ²■\u00a0";
 const PIECE = 1 << 20;
 
 /**
@@ -123,8 +129,9 @@ function readDirectory(file: RandomAccessFile): ZipEntry[] {
     const long = (place: number) => directory.getUint32(at + place, true);
     const [nameLength, extraLength, commentLength] = [short(28), short(30), short(32)];
     if (at + 46 + nameLength + extraLength > size) throw bad("its directory is damaged");
-    const name = new TextDecoder().decode(
+    const name = nameOf(
       new Uint8Array(directory.buffer, directory.byteOffset + at + 46, nameLength),
+      { utf8: (short(8) & UTF8) !== 0, dos: short(4) >> 8 === 0 },
     );
     if (short(8) & 1) throw bad(`"${name}" is encrypted`);
     const method = short(10);
@@ -141,6 +148,18 @@ function readDirectory(file: RandomAccessFile): ZipEntry[] {
     at += 46 + nameLength + extraLength + commentLength;
   }
   return entries;
+}
+
+/** Decodes a name. Some archivers write UTF-8 without its flag, or backslashes on DOS and Windows. */
+function nameOf(bytes: Uint8Array, { utf8, dos }: { utf8: boolean; dos: boolean }): string {
+  let name: string;
+  try {
+    name = new TextDecoder("utf-8", { fatal: !utf8 }).decode(bytes);
+  } catch {
+    name = Array.from(bytes, (byte) => byte < 128 ? String.fromCharCode(byte) : CP437[byte - 128])
+      .join("");
+  }
+  return dos && !name.includes("/") ? name.replaceAll("\\", "/") : name;
 }
 
 /** Finds the directory by the end record, or by the zip64 record that a locator points to. */

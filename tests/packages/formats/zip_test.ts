@@ -31,6 +31,49 @@ Deno.test("ZipFile reads what Python's zipfile wrote: streamed, stored, deflated
   }
 });
 
+Deno.test("ZipFile reads names as Windows and Linux write them", async () => {
+  /** An archive of empty files. @param host 0: DOS and Windows, 3: Unix */
+  const write = (host: number, flags: number, names: readonly number[][]) => {
+    const entry = (name: readonly number[], directory: boolean) => [
+      ...directory ? [0x50, 0x4b, 1, 2, 20, host] : [0x50, 0x4b, 3, 4],
+      ...[20, 0, flags & 255, flags >> 8, ...new Array(18).fill(0), name.length, 0, 0, 0],
+      ...directory ? new Array(14).fill(0) : [],
+      ...name,
+    ];
+    const locals = names.map((name) => entry(name, false));
+    const starts = locals.map((_, i) => locals.slice(0, i).flat().length);
+    const directory = names.flatMap((name, i) => {
+      const bytes = entry(name, true);
+      bytes[42] = starts[i];
+      return bytes;
+    });
+    const [size, start] = [directory.length, locals.flat().length];
+    const end = [0x50, 0x4b, 5, 6, 0, 0, 0, 0, names.length, 0, names.length, 0];
+    Deno.writeFileSync(
+      path,
+      Uint8Array.from([
+        ...[...locals.flat(), ...directory, ...end],
+        ...[size & 255, size >> 8, 0, 0, start & 255, start >> 8, 0, 0, 0, 0],
+      ]),
+    );
+  };
+  const path = await Deno.makeTempFile();
+  const ascii = (text: string) => [...text].map((one) => one.charCodeAt(0));
+  // Code page 437, as of Windows Explorer: both were "M\ufffdller.jpg", one of which was lost.
+  write(0, 0, [[77, 0x81, ...ascii("ller.jpg")], [77, 0x94, ...ascii("ller.jpg")], [0xe1, 0xff]]);
+  assert.deepEqual(Object.keys(await contents(path)), ["Müller.jpg", "Möller.jpg", "ß\u00a0"]);
+  // UTF-8 without its flag, as of macOS.
+  write(3, 0, [[...new TextEncoder().encode("Müller.jpg")]]);
+  assert.deepEqual(Object.keys(await contents(path)), ["Müller.jpg"]);
+  // Backslashes, as of PowerShell 5; on Unix, they are part of a name.
+  const names = [ascii("a\\"), ascii("a\\b.jpg")];
+  write(0, 0, names);
+  assert.deepEqual(Object.keys(await contents(path)), ["a/b.jpg"]);
+  write(3, 0x800, names);
+  assert.deepEqual(Object.keys(await contents(path)), ["a\\", "a\\b.jpg"]);
+  await Deno.remove(path);
+});
+
 Deno.test("ZipFile extracts a file to a path", async () => {
   using archive = new ZipFile(join(fixtures, "archive.zip"));
   const path = await Deno.makeTempFile();
