@@ -154,13 +154,14 @@ export function mcnemar(a: ArrayLike<number>, b: ArrayLike<number>): number {
  * Wilcoxon signed-rank test of differences around 0, by normal approximation with tie correction,
  * for about twenty differences or more. Omits zero differences. F. Wilcoxon (1945), Individual
  * comparisons by ranking methods.
- * @returns the two-sided p-value; 1 if all differences are 0
+ * @returns the two-sided p-value; 1 if all differences are 0, NaN if one is NaN
  */
 export function wilcoxon(differences: ArrayLike<number>): number {
   const values = Array.from(differences).filter((value) => value !== 0);
   values.sort((x, y) => Math.abs(x) - Math.abs(y));
   const n = values.length;
   if (n === 0) return 1;
+  if (values.some(Number.isNaN)) return NaN;
   let positive = 0;
   let ties = 0;
   for (let start = 0; start < n;) {

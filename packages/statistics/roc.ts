@@ -68,12 +68,7 @@ export function aucInterval(
   const unit = groups.length === truth.length ? "image" : "person";
   const { auc } = rocCurve(truth, scores);
   if (auc === 0 || auc === 1) {
-    // All resamples would be equal. Over disjoint pairs of a positive and a negative, the AUC is a
-    // share, with a Wilson interval.
-    const pairs = Math.min(
-      ...[0, 1].map((one) => groups.filter((group) => group.some((i) => truth[i] === one)).length),
-    );
-    return { ...wilson(auc, pairs), level: LEVEL, method: "wilson", unit };
+    return { ...wilson(auc, pairsOf(truth, groups)), level: LEVEL, method: "wilson", unit };
   }
   return bootstrapAuc([resampledAuc(truth, scores, groups)], groups.length, unit);
 }
@@ -93,13 +88,27 @@ export function meanAucInterval(
   const groups = groupsOf(truth.length, people);
   if (groups.length < MIN_COUNT || new Set(Array.from(truth)).size < 2) return undefined;
   const unit = groups.length === truth.length ? "image" : "person";
-  const areas = Array.from({ length: classes }, (_, c) =>
-    resampledAuc(
-      Array.from(truth, (label) => Number(label === c)),
-      probabilities.map((row) => row[c]),
-      groups,
-    ));
-  return bootstrapAuc(areas, groups.length, unit);
+  const labels = Array.from(
+    { length: classes },
+    (_, c) => Array.from(truth, (label) => Number(label === c)),
+  );
+  const areas = labels.map((own, c) =>
+    resampledAuc(own, probabilities.map((row) => row[c]), groups)
+  );
+  const interval = bootstrapAuc(areas, groups.length, unit), { low, high } = interval;
+  if (low !== high || low !== 0 && low !== 1) return interval;
+  const pairs = Math.min(...labels.map((own) => pairsOf(own, groups)).filter((n) => n > 0));
+  return { ...wilson(low, pairs), level: LEVEL, method: "wilson", unit };
+}
+
+/**
+ * Returns the number of disjoint pairs of a positive and a negative. An AUC of 0 or 1 is a share of
+ * them, with a Wilson interval: all its resamples would be equal.
+ */
+function pairsOf(truth: ArrayLike<number>, groups: readonly (readonly number[])[]): number {
+  return Math.min(
+    ...[0, 1].map((one) => groups.filter((group) => group.some((i) => truth[i] === one)).length),
+  );
 }
 
 /** Computes the interval of the mean of areas, over resamples of n groups. */
@@ -132,11 +141,12 @@ function resampledAuc(
     for (let at = 0; at < order.length;) {
       const score = scores[order[at]];
       let negatives = 0;
-      for (; at < order.length && scores[order[at]] === score; at++) {
+      do { // at least one: NaN is not equal to itself
         const weight = times[groupOf[order[at]]];
         if (truth[order[at]] === 1) hits += weight;
         else negatives += weight;
-      }
+        at++;
+      } while (at < order.length && scores[order[at]] === score);
       area += negatives * (above + hits) / 2;
       above = hits;
       alarms += negatives;

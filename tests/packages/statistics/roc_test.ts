@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { calibration } from "../../../packages/statistics/calibration.ts";
 import { classIntervals } from "../../../packages/statistics/class_intervals.ts";
 import { wilson } from "../../../packages/statistics/confidence_intervals.ts";
+import { wilcoxon } from "../../../packages/statistics/paired_tests.ts";
 import { classScores } from "../../../packages/statistics/prediction_metrics.ts";
-import { aucInterval, rocCurve } from "../../../packages/statistics/roc.ts";
+import { aucInterval, meanAucInterval, rocCurve } from "../../../packages/statistics/roc.ts";
 import { close } from "./close.ts";
 import intervals from "./intervals.json" with { type: "json" };
 import statistics from "./statistics.json" with { type: "json" };
@@ -47,6 +48,20 @@ Deno.test("aucInterval() of scores that tell all apart does not claim to be cert
   const interval = aucInterval([0, 0, 0, 1, 1, 1, 1], [0.1, 0.2, 0.3, 0.6, 0.7, 0.8, 0.9])!;
   assert.deepEqual([interval.high, interval.method], [1, "wilson"]);
   close(interval.low, wilson(1, 3).low); // three negatives: three pairs that share nobody
+});
+
+Deno.test("meanAucInterval() of classes that are all told apart does not claim to be certain", () => {
+  const truth = [0, 0, 0, 1, 1, 2, 2];
+  const rows = truth.map((label) => [0, 1, 2].map((c) => c === label ? 0.8 : 0.1));
+  const interval = meanAucInterval(truth, rows, 4)!; // no image is of the last class
+  assert.deepEqual([interval.high, interval.method], [1, "wilson"]);
+  close(interval.low, wilson(1, 2).low);
+});
+
+Deno.test("intervals and tests of values that are NaN end", () => {
+  const truth = [0, 1, 0, 1, 0, 1];
+  assert.ok(aucInterval(truth, [0.1, NaN, NaN, 0.2, 0.3, 0.4]));
+  assert.ok(Number.isNaN(wilcoxon([1, NaN, 2])));
 });
 
 Deno.test("aucInterval() of hardly anybody is none", () => {
