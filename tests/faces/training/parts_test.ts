@@ -21,7 +21,7 @@ import { readCheckpoint, writeCheckpoint } from "../../../faces/training/checkpo
 import { EarlyStopping } from "../../../faces/training/train.ts";
 import { optimizers } from "../../../faces/training/optimizers.ts";
 import { schedules } from "../../../faces/training/schedule.ts";
-import { batchNormWarmupWarning } from "../../../faces/training/train_model.ts";
+import { batchNormWarmupWarning } from "../../../faces/training/training_choices.ts";
 import { checkTrainable, forward } from "../../../faces/training/forward.ts";
 import { NpyFile, writeNpy } from "../../../packages/formats/npy.ts";
 import { imagesInMemory, readBytes, toTensor } from "../../../faces/training/image_source.ts";

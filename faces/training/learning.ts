@@ -1,0 +1,104 @@
+/** What a network learns from a dataset: tasks, rows, heads, their objective and all targets. */
+import { openBackend } from "../../packages/compute/open_backend.ts";
+import type { Backend } from "../../packages/compute/backends.ts";
+import { quantityHead } from "./losses.ts";
+import {
+  classification,
+  jointHead,
+  type Objective,
+  regression,
+  type SingleObjective,
+} from "./objective.ts";
+import { type LabelledTask, labelTasks, rowsOfTasks, type Task, type ValuesTask } from "./tasks.ts";
+import type { ChosenNetwork } from "./build_network.ts";
+import type { TrainingParams } from "./training_params.ts";
+import { askTeachers } from "./teacher.ts";
+import {
+  artifactsOf,
+  type InputRows,
+  type openTrainingData,
+  type TrainingContext,
+} from "./training_data.ts";
+import type { Head } from "./training_definitions.ts";
+import type { TrainingRecord } from "./training_record.ts";
+
+/** Network, tasks and parameters of a training. */
+export interface ModelTraining {
+  /** Output of the stage → task, in the order of the heads. */
+  tasks: Readonly<Record<string, Task | ValuesTask>>;
+  /** The layers before the heads. */
+  network: ChosenNetwork;
+  /**
+   * Returns a head for each task, given the targets of its training set. Default, for one task:
+   * classification() or regression().
+   */
+  heads?(targets: readonly (readonly number[])[], tasks: readonly Task[]): Head[];
+  /** `init`: default new weights; `teacher`: default none; one needs `heads`. */
+  params: TrainingParams;
+}
+
+/** What a network learns, ready for its training. */
+export interface Learning {
+  readonly tasks: readonly LabelledTask[];
+  readonly rows: InputRows;
+  /** Heads with columns of one last layer; undefined for one task with the default head. */
+  readonly made?: readonly Head[];
+  /** Loss and metric of each task. */
+  readonly heads: readonly Pick<TrainingRecord, "loss" | "metric">[];
+  readonly objective: Objective;
+  /** `objective.targets` numbers of each image. */
+  readonly targets: readonly number[];
+  /** True if teachers label images as well. */
+  readonly taught: boolean;
+}
+
+/**
+ * Reads the labels of all tasks, makes their heads and asks the teachers.
+ * @param teachers folders of models of the same pipeline
+ */
+export async function prepareLearning(
+  training: ModelTraining,
+  data: Awaited<ReturnType<typeof openTrainingData>>,
+  teachers: readonly string[],
+  context: TrainingContext,
+): Promise<Learning> {
+  const { people, images } = data, { teacher } = training.params;
+  const info = (message: string) => context.info(message);
+  const tasks = labelTasks(training.tasks, people, data.rows.train);
+  const taught = teacher !== undefined || teachers.length > 0;
+  const rows = rowsOfTasks(tasks, data.rows, taught, info);
+  const made = training.heads?.(
+    tasks.map(({ labels }) =>
+      Array.from(rows.train, (row) => labels[row]).filter((label) => !isNaN(label))
+    ),
+    tasks.map(({ task }) => task),
+  );
+  const both = Int32Array.from([...rows.train, ...rows.validation]);
+  const masked = tasks.some(({ labels }) => both.some((row) => isNaN(labels[row])));
+  await openBackend(context.compute as Backend);
+  const lessons = !taught ? [] : await askTeachers(
+    { teacher, folders: teachers },
+    tasks.map(({ task }, i) => ({ ...task, reading: made?.[i].reading })),
+    images,
+    both,
+    { artifacts: artifactsOf(context) ?? "", signal: context.signal, info },
+  );
+  const [{ task: { classes }, intervals }] = tasks;
+  const joint = made ?? (intervals && [quantityHead(1)]);
+  const objective = joint
+    ? jointHead(joint, {
+      ...{ masked, teachers: lessons, intervals: tasks.map(({ intervals }) => !!intervals) },
+    })
+    : classes === null
+    ? regression()
+    : classification(classes.length);
+  const targets = people.flatMap((_, row) => [
+    ...tasks.map(({ labels }) => labels[row]),
+    ...tasks.flatMap(({ intervals }) => intervals ? intervals[row] ?? [NaN, NaN] : []),
+    ...lessons.flatMap((one) =>
+      one ? Array.from(one.outputs.subarray(row * one.values, (row + 1) * one.values)) : []
+    ),
+  ]);
+  const heads = (joint ?? [objective as SingleObjective]) as Learning["heads"];
+  return { tasks, rows, made, heads, objective, targets, taught };
+}
