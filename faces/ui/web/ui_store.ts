@@ -49,11 +49,13 @@ export function detailsOf(run: UiRun, loaded: () => void): UiDetails | undefined
   if (wanted.size === 0) {
     setTimeout(async () => {
       // Rows that were scrolled past are requested when they are shown again.
-      const ids = [...wanted.keys()].slice(-MAX_IDS);
+      const asked = wanted, ids = [...wanted.keys()].slice(-MAX_IDS);
       for (const [id, key] of wanted) if (!ids.includes(id)) details.delete(key);
       wanted = new Map();
       const all = await get<Record<string, UiDetails>>("/api/details", { ids: ids.join(",") })
-        .catch(() => ({} as Record<string, UiDetails>));
+        .catch(() => undefined);
+      // While the server is away, nothing is drawn: that would request them again at once.
+      if (!all) return asked.forEach((key) => details.delete(key));
       for (const run of store.runs) {
         if (all[run.id]) details.set(`${run.id} ${run.state}`, all[run.id]!);
       }

@@ -1,0 +1,24 @@
+/** Requests of the page's store. */
+import assert from "node:assert/strict";
+import { detailsOf } from "../../../faces/ui/web/ui_store.ts";
+import type { UiRun } from "../../../faces/ui/ui_api.ts";
+
+Deno.test("files of a run are requested again after the server was away", async () => {
+  const run = { id: "1a2b3c4d", state: "ok" } as UiRun;
+  const away = Promise.withResolvers<void>(), back = Promise.withResolvers<void>();
+  const { fetch } = globalThis;
+  try {
+    globalThis.fetch = () => {
+      setTimeout(away.resolve);
+      return Promise.reject(new TypeError("connection refused"));
+    };
+    const loaded = () => assert.fail("nothing was loaded");
+    assert.equal(detailsOf(run, loaded), undefined);
+    await away.promise;
+    globalThis.fetch = () => Promise.resolve(Response.json({}));
+    detailsOf(run, back.resolve);
+    await back.promise;
+  } finally {
+    globalThis.fetch = fetch;
+  }
+});
