@@ -131,7 +131,7 @@ export class RunFiles {
 
   /**
    * Lists faces of a split with their predictions, the largest errors or disagreements first.
-   * @param other lists the faces on which another run disagrees
+   * @param other lists the faces on which another run disagrees, of those that both predicted
    */
   async faces(query: Readonly<Record<string, string>>, other?: RunFiles) {
     const { report, data } = this.#report();
@@ -142,7 +142,7 @@ export class RunFiles {
     const list = async (model: string) => {
       const { classes, metric, verdict } = evaluated[model]!;
       const own = await predictionsOf(report.path, model, split);
-      const theirs = other && await other.#byImage(model, split);
+      const theirs = other && await other.#byImage(model, evaluated[model]!, split);
       const matches = (value: number, wanted: string | undefined) =>
         !wanted || (classes ? value === classes.indexOf(wanted) : inRange(value, wanted));
       // A network that has learned nothing contradicts labels by chance.
@@ -174,7 +174,8 @@ export class RunFiles {
         return [{ rank, face: { row, truth, prediction, probability, image, other: second } }];
       }).sort((a, b) => b.rank - a.rank).map(({ face }) => face);
       const faces = pageOf(found, query.from, FACES);
-      return { models, model, classes, total: found.length, all: own.length, faces };
+      const all = theirs ? own.filter(({ row }) => theirs.has(images![row]!)).length : own.length;
+      return { models, model, classes, total: found.length, all, faces };
     };
     const [wanted] = models.filter((model) => model === query.model);
     let listed = await list(wanted ?? models[0]!);
@@ -184,11 +185,19 @@ export class RunFiles {
     return listed;
   }
 
-  /** Returns image → prediction, of the model of a name or else the only one of that task. */
-  async #byImage(model: string, split: string): Promise<Map<string, number>> {
+  /** Returns image → prediction, of the model of a name or else the only one of its task and classes. */
+  async #byImage(
+    model: string,
+    { task, classes }: ModelMetrics,
+    split: string,
+  ): Promise<Map<string, number>> {
     const { report, data } = this.#report();
     const images = await imagesOf(data.path);
-    const own = await predictionsOf(report.path, model, split);
+    const alike = Object.entries(await this.evaluation()).filter(([, other]) =>
+      other.task === task && String(other.classes) === String(classes)
+    ).map(([name]) => name);
+    const [name] = alike.length === 1 ? alike : alike.filter((one) => one === model);
+    const own = name === undefined ? [] : await predictionsOf(report.path, name, split);
     return new Map(own.map(({ row, prediction }) => [images[row]!, prediction]));
   }
 

@@ -127,7 +127,8 @@ export async function createUi(options: UiOptions): Promise<Hono> {
     const type = image ?? (/\.(md|csv|json)$/.test(name) ? "text/plain" : getMimeType(name));
     return c.body(bytes as Uint8Array<ArrayBuffer>, 200, {
       "content-type": type ?? "application/octet-stream",
-      ...(type === "text/html" && { "content-security-policy": REPORT_POLICY }),
+      // The page's own policy would run the scripts of an SVG or XHTML that a plugin wrote.
+      "content-security-policy": REPORT_POLICY,
       // A report has durations: it differs when a damaged result is made again.
       ...(c.req.query("offset") ? FOREVER : { "cache-control": "no-cache" }),
     });

@@ -203,7 +203,7 @@ async function disagreements(runs: readonly UiRun[], params: URLSearchParams): P
   );
   return dom`<p class="tools">${select("Model", models, model, (model) => turn({ model }))}
     ${select(`${first.id} and`, others, second.id, (id) => turn({ with: id }))}</p>
-    <p class="muted">They disagree on ${number(total)} of ${number(all)} faces of the test set${
+    <p class="muted">They disagree on ${number(total)} of ${number(all)} faces of both test sets${
     total > cards.length && `; the ${cards.length} largest differences`
   }.</p><ul class="faces-grid">${cards}</ul>`;
 }

@@ -172,6 +172,22 @@ Deno.test("files of a run: curves, intervals, tables, images, faces and their wa
   assert.deepEqual(comparison.parameters, [{ name: "trainGender.dropout", values: [0.1, 0.5] }]);
 });
 
+Deno.test("runs disagree on faces that both predicted, by models of one task", async () => {
+  const { trainGender: model } = MODELS(0.6, 0.5);
+  await using shop = await workshop([
+    { models: MODELS(0.95, 0.1) },
+    { models: { trainOther: model }, testFrom: 150 },
+    { models: { trainAge: { error: 5 } } },
+  ]);
+  const [a, b, c] = shop.runs.map(({ id }) => id);
+  await using ui = await start(shop.artifacts);
+  // Of the test sets of 200, from 0 and from 150, 50 are the same.
+  const found = await ui.get<UiFaces>(`/api/faces?id=${a}&other=${b}`);
+  assert.ok(found.all === 50 && found.total > 10, `${found.total} of ${found.all}`);
+  const none = await ui.get<UiFaces>(`/api/faces?id=${a}&other=${c}`);
+  assert.deepEqual([none.total, none.all], [0, 0]);
+});
+
 Deno.test("damaged and removed results leave a sentence, and the rest is shown", async () => {
   await using shop = await workshop([{ models: MODELS(0.9, 0.1) }, { models: MODELS(0.9, 0.2) }]);
   const [a, b] = shop.runs as [(typeof shop.runs)[0], (typeof shop.runs)[0]];
@@ -204,6 +220,8 @@ Deno.test("no path leads out of the artifacts, and nothing but reading is possib
   const metrics = await ui.ask(`/file/${place}/metrics.json`);
   assert.equal(metrics.headers.get("content-type"), "text/plain");
   assert.match(await metrics.text(), /trainGender/);
+  // A file may be of a plugin: an SVG or XHTML of the page's policy could run its scripts.
+  assert.match(metrics.headers.get("content-security-policy")!, /^default-src 'none'; style-src/);
   for (
     const path of [
       `/file/${place}/..%2frecord.json`,
