@@ -1,5 +1,5 @@
 /** The report's head: which run it is of, and the protocol that comparable results share. */
-import { cautionsOf } from "../../../packages/pipeline/stage.ts";
+import { cautionsOf, type Lineage } from "../../../packages/pipeline/stage.ts";
 import { count, faces } from "../format_result.ts";
 import { type Child, type Html, html } from "../html.ts";
 import type { ModelReport, Report } from "../report_data.ts";
@@ -76,7 +76,7 @@ export function protocolSection({ data, models, made: { lineage } }: Report): Ht
         Array.isArray(steps) && steps.length > 0 && `; ${steps.join(", ")}`
       }`,
     ],
-    ["Pretraining", perModel(models, ({ params }) => pretraining(params))],
+    ["Pretraining", perModel(models, (model) => pretraining(model, lineage))],
     ["Parameters", perModel(models, ({ network }) => count(network.weights))],
     [
       "Seeds",
@@ -114,8 +114,16 @@ function perModel(models: readonly ModelReport[], of: (model: ModelReport) => st
     : models.map(({ id }, i) => `${id}: ${values[i]}`).join("; ");
 }
 
-function pretraining({ init, teacher }: ModelReport["params"]): string {
-  const named = Object.entries({ init, teacher }).filter(([, value]) => value != null);
+/** Lists the models that a network was made from, stages of the same pipeline too. */
+function pretraining({ id, params: { init, teacher } }: ModelReport, { stages }: Lineage): string {
+  // With several outputs, the id includes the output: trainJoint.age.
+  const { teachers } = stages.find((stage) => stage.id === id.split(".")[0])?.inputs ?? {};
+  const named = Object.entries({
+    init,
+    teacher,
+    teachers: teachers && [teachers].flat().join(", "),
+  })
+    .filter(([, value]) => value != null);
   return named.map(([name, value]) =>
     `${name} ${typeof value === "string" ? value : JSON.stringify(value)}`
   ).join(", ") || "none";

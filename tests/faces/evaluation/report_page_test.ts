@@ -183,6 +183,14 @@ Deno.test("reportPage() opens with run, overrides and protocol, and tells equal 
     ]
   ) assert.match(html, fact);
   const { made } = report;
+  const [first] = made.lineage.stages;
+  const inputs = { teachers: ["first", "second"] };
+  const taught = [...made.lineage.stages, { ...first!, id: "trainGender", inputs }];
+  const lineage = { ...made.lineage, stages: taught };
+  assert.match(
+    text(await reportPage({ ...report, made: { ...made, lineage } })),
+    /Pretraining\s+trainGender: teachers first, second;/,
+  );
   const bare = { ...made, lineage: { ...made.lineage, command: "deno task run x", stages: [] } };
   const plain = text(await reportPage({ ...report, made: bare }));
   assert.match(plain, /without overrides\./);
