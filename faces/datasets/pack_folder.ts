@@ -29,7 +29,8 @@ interface OpenedLabels {
 }
 
 function cannotUse(folder: string, why: string, cause?: unknown): Error {
-  return new Error(`Cannot use the folder "${folder}": ${why}.`, { cause });
+  // Errors of files are sentences.
+  return new Error(`Cannot use the folder "${folder}": ${why.replace(/\.$/, "")}.`, { cause });
 }
 
 /** Reads a folder's CSV. @throws if there is none, or if it is invalid */

@@ -133,10 +133,12 @@ function readDirectory(file: RandomAccessFile): ZipEntry[] {
       new Uint8Array(directory.buffer, directory.byteOffset + at + 46, nameLength),
       { utf8: (short(8) & UTF8) !== 0, dos: short(4) >> 8 === 0 },
     );
-    if (short(8) & 1) throw bad(`"${name}" is encrypted`);
+    if (short(8) & 1) throw bad(`"${name}" is encrypted; pack it again without a password`);
     const method = short(10);
     if (method !== STORED && method !== DEFLATED) {
-      throw bad(`"${name}" is packed by method ${method}, not stored or deflated`);
+      throw bad(
+        `"${name}" is packed by method ${method}, not stored or deflated; pack it again with deflate`,
+      );
     }
     const sizes = { size: long(24), packedSize: long(20), offset: long(42) };
     if (

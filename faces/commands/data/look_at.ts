@@ -45,7 +45,8 @@ export async function lookAt(
   const scratch = await Deno.makeTempDir();
   try {
     await using files = await openPhotoFiles(folder, scratch, options.signal).catch((cause) => {
-      throw new Error(`Cannot look at "${folder}": ${(cause as Error).message}.`, { cause });
+      const why = (cause as Error).message.replace(/\.$/, "");
+      throw new Error(`Cannot look at "${folder}": ${why}.`, { cause });
     });
     const photos = files.paths.filter((path) => /\.(jpe?g|png|webp|gif|avif|tiff?)$/i.test(path));
     const { found, why } = await findLabels(files, photos, options.preset);

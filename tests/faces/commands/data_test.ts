@@ -1,5 +1,5 @@
 /** `deno task data`: what it understands, proposes and shows. */
-import { deepStrictEqual, doesNotMatch, match, strictEqual } from "node:assert/strict";
+import { deepStrictEqual, doesNotMatch, match, rejects, strictEqual } from "node:assert/strict";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import sharp from "sharp";
@@ -221,4 +221,11 @@ Deno.test("lookAt() says why a CSV is of no use where nothing else has labels", 
   match((await summaryOf("file,name\nb.png,30\n")).summary, /it has no column "path"/);
   const { yaml } = await summaryOf("path,age\na.png\n../b.png,30\n");
   match(yaml, /\n# .*2 errors:\n# {3}.*line 2 has 1 value.*\n# {3}on line 3 the path/);
+});
+
+Deno.test("lookAt() ends the error of an archive in one full stop", async () => {
+  await withFiles({ "a.zip": "hello" }, async (folder) => {
+    await rejects(look(join(folder, "a.zip")), /Cannot look at .*another format\.$/);
+    await rejects(look(join(folder, "a.zip")), (error) => !/\.\.$/.test((error as Error).message));
+  });
 });

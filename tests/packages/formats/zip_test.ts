@@ -87,6 +87,7 @@ Deno.test("ZipFile says what it cannot read", async () => {
     () => new ZipFile(join(fixtures, "bzip2.zip")),
     /Cannot read ".*bzip2\.zip" as a zip archive: "a\.txt" is packed by method 12/,
   );
+  assert.throws(() => new ZipFile(join(fixtures, "bzip2.zip")), /; pack it again with deflate\.$/);
   const good = await Deno.readFile(join(fixtures, "archive64.zip"));
   const path = await Deno.makeTempFile();
   const damage = async (change: (bytes: Uint8Array) => Uint8Array, message: RegExp) => {
