@@ -62,6 +62,7 @@ export class Threads implements Runner {
 
   /** Runs a program on the first `rows` rows of the batch in memory. */
   run(program: number, rows: number): Promise<void> {
+    if (this.#broken) return Promise.reject(this.#broken); // closed between two programs of a call
     const { address, count } = this.#counters, ints = this.#ints;
     const running = this.#running = Promise.withResolvers<void>();
     ints.fill(0, address / 4, address / 4 + count * 16);
@@ -73,8 +74,9 @@ export class Threads implements Runner {
 
   /** Stops the threads after the running program. */
   async close(): Promise<void> {
-    await this.#running?.promise.catch(() => {});
+    // At once: a call of several programs would start the next one, and wait for ended threads.
     this.#broken ??= new Error("The engine is closed");
+    await this.#running?.promise.catch(() => {});
     this.#command(0);
     for (const worker of this.#workers) worker.terminate();
   }

@@ -188,3 +188,18 @@ Deno.test("plan() refuses what the kernels lack, and says what", () => {
     /its end has 1 units for heads of 2 columns/,
   );
 });
+
+Deno.test("Engine.close() ends a call of several programs with an error", async () => {
+  const network = reportNetwork("age");
+  const { images, labels } = drawBatch(network, 2, random(2, "batch"));
+  const calls: ((engine: Engine) => Promise<unknown>)[] = [
+    (engine) => engine.predict(images), // two batches
+    (engine) => engine.evaluate(images.subarray(0, images.length / 2), labels.slice(0, 1)),
+  ];
+  for (const call of calls) {
+    const engine = await Engine.compile(network, { batch: 1, threads: 2 });
+    const called = rejects(call(engine), /The engine is closed/);
+    await engine.close();
+    await called;
+  }
+});
