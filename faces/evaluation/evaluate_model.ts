@@ -115,6 +115,13 @@ export async function evaluateModel(
   };
   let chosen: ModelRows | undefined, predicted: Predicted;
   try {
+    const [own, theirs] = [record.input.size, images.shape[1]];
+    if (own !== theirs) {
+      throw new Error(
+        `Cannot evaluate ${id}: it takes images of ${own} pixels, and the dataset has ${theirs}. ` +
+          `Set resize32.size to ${own}.`,
+      );
+    }
     chosen = await chooseRows({ id, path, record }, data, context, several);
     if (!chosen) return undefined;
     predicted = await predictAll({ id, model, record, subject }, chosen, data, params, context);

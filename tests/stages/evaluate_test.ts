@@ -243,6 +243,17 @@ Deno.test("evaluate says which set is empty", async () => {
   );
 });
 
+Deno.test("evaluate names a model that takes images of another size", async () => {
+  using context = testContext(evaluate);
+  const inputs = await artifacts(context.folder, people());
+  const larger = new Uint8Array(20 * 16 * 16 * 3);
+  writeNpy(join((inputs.dataset as Artifact).path, "images.npy"), larger, [20, 16, 16, 3]);
+  await assert.rejects(
+    context.run(inputs),
+    /^Error: Cannot evaluate ageGroups: it takes images of 8 pixels, and the dataset has 16\. Set/,
+  );
+});
+
 Deno.test("evaluate stops when it is told to", async () => {
   const abort = new AbortController();
   using context = testContext(evaluate, {
