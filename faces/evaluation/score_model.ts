@@ -4,7 +4,12 @@ import { z } from "zod";
 import { readJson } from "../../packages/formats/read_json.ts";
 import { type Calibration, calibration } from "../../packages/statistics/calibration.ts";
 import { type ClassIntervals, classIntervals } from "../../packages/statistics/class_intervals.ts";
-import { type Interval, meanInterval } from "../../packages/statistics/confidence_intervals.ts";
+import {
+  groupsOf,
+  type Interval,
+  meanInterval,
+  MIN_COUNT,
+} from "../../packages/statistics/confidence_intervals.ts";
 import {
   type ClassScores,
   classScores,
@@ -122,7 +127,10 @@ export interface ModelMetrics {
    * without a training set, of the test set.
    */
   baseline: { guess: string | number; of?: "test" } & Record<SplitName, Scores>;
-  /** Position of the whole interval relative to the constant baseline; unclear if it contains it. */
+  /**
+   * Position of the whole interval relative to the constant baseline; unclear if it contains it, or is
+   * of too few images or people.
+   */
   verdict: "better" | "worse" | "unclear";
   /** Confusion matrix of the test set. Rows: true class, columns: predicted class. */
   confusion?: { classes: readonly string[]; counts: number[][] };
@@ -217,8 +225,11 @@ export function scoreModel(
     return { [metric]: mean(each(truth, new Float64Array(truth.length).fill(constant))) };
   });
   const baseline = constants.test[metric] ?? NaN;
-  const above = interval.low > baseline;
-  const below = interval.high < baseline;
+  // A bootstrap of very few people is narrow, of one it has no width.
+  const enough = interval.method === "wilson" ||
+    groupsOf(test.truth.length, tested?.identity).length >= MIN_COUNT;
+  const above = enough && interval.low > baseline;
+  const below = enough && interval.high < baseline;
   const verdict = !above && !below ? "unclear" : above === (better === "more") ? "better" : "worse";
   const values = each(test.truth, test.prediction);
 

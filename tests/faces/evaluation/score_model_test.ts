@@ -84,6 +84,22 @@ Deno.test("line() formats metric, interval and baseline in one line", () => {
   );
 });
 
+Deno.test("scoreModel() calls an age model of very few images or people neither better nor worse", () => {
+  const whole = all(ages(4)), rows = Array.from(whole.test.rows);
+  const first = (n: number): Predictions => ({
+    ...{ rows: rows.slice(0, n), loss: 4 },
+    truth: Array.from(whole.test.truth).slice(0, n),
+    prediction: Array.from(whole.test.prediction).slice(0, n),
+  });
+  for (const [n, wanted] of [[1, "unclear"], [4, "unclear"], [5, "better"]] as const) {
+    assert.equal(scoreModel(age, { ...whole, test: first(n) }).verdict, wanted);
+  }
+  const people = { age: rows, gender: rows, identity: rows };
+  const one = { ...people, identity: rows.map(() => "Ada") };
+  const of = { train: people, validation: people, test: one };
+  assert.equal(scoreModel(age, whole, of).verdict, "unclear");
+});
+
 Deno.test("summary() and verdict() describe the result in words", () => {
   const metrics = scoreModel(gender, all(answers(200, 180)));
   assert.equal(
