@@ -165,8 +165,11 @@ function parseAttributes({ header, rows }: CsvTable): (values: readonly string[]
   const others = header.flatMap((written, i) => {
     if (written === "" || labelColumns.includes(written.toLowerCase() as LabelColumn)) return [];
     const known = rows.map(({ values }) => values[i]).filter((value) => !isUnknown(value));
-    // Longer digits, such as time stamps, and leading zeros are names.
-    const numeric = known.every((value) => /^-?(?:0|[1-9]\d{0,14})(?:\.\d+)?$/.test(value));
+    // Longer digits, such as time stamps, and leading zeros are names. Programs write small numbers as
+    // 1e-05; 12e4, without a sign, is rather a name.
+    const numeric = known.every((value) =>
+      /^-?(?:0|[1-9]\d{0,14})(?:\.\d+)?(?:e[+-]\d{1,3})?$/i.test(value)
+    );
     const read = (value: string): Attribute =>
       isUnknown(value) ? null : numeric ? Number(value) : value;
     return [{ i, name: attributeName(written), read }];

@@ -36,6 +36,14 @@ Deno.test("parseLabels() takes no unknown identity or name for a person", () => 
   ]);
 });
 
+Deno.test("parseLabels() reads numbers as programs write them", () => {
+  const read = (...values: string[]) =>
+    labels("path,score\n" + values.map((value, i) => `${i}.jpg,${value}\n`).join(""))
+      .rows.map(({ attributes }) => attributes!.score_);
+  deepStrictEqual(read("0.5", "1e-05", "-2.5E+3", "NaN"), [0.5, 1e-5, -2500, null]);
+  deepStrictEqual(read("0.5", "12e4"), ["0.5", "12e4"]);
+});
+
 Deno.test("parseLabels() reads no interval that ends before it begins", () => {
   const { rows } = labels("path,age\na.jpg,70+\nb.jpg,101+\nc.jpg,over 120\n");
   deepStrictEqual(rows.map(({ age }) => age), [NaN, 101, 120]);
