@@ -39,7 +39,9 @@ export function checkTrainable(model: LayersModel): void {
     );
   }
   if (model.trainableWeights.length === 0) {
-    throw new Error(`Cannot train "${model.name}": all its weights are frozen.`);
+    throw new Error(
+      `Cannot train "${model.name}": all its weights are frozen. Name fewer layers in init.freeze.`,
+    );
   }
   for (const layer of model.layers) {
     for (const part of partsOf(layer)) {

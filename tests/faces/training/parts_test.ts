@@ -364,7 +364,10 @@ Deno.test("checkTrainable() reports what training would ignore", () => {
           layers: [dense(), layers.batchNormalization({ name: "norm" })],
         }),
       ],
-      [/all its weights are frozen/, layers.dense({ units: 1, inputShape: [3], trainable: false })],
+      [
+        /all its weights are frozen\. Name fewer layers in init\.freeze/,
+        layers.dense({ units: 1, inputShape: [3], trainable: false }),
+      ],
     ] as [RegExp, ...layers.Layer[]][]
   ) fails(message, sequential({ layers: stack }));
   const compiled = sequential({ layers: [dense()] });
