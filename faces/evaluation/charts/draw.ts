@@ -53,6 +53,12 @@ export function draw(label: string, options: Plot.PlotOptions): Html {
   );
 }
 
+/** Shortens a name from the data in an axis label, which would leave the chart. */
+export function inLabel(name: string): string {
+  const letters = [...name];
+  return letters.length > 28 ? `${letters.slice(0, 27).join("")}…` : name;
+}
+
 /** Rounds to two decimals: more only increase the size of the page. */
 function shorten(attribute: string): string {
   return attribute.replace(/\d+\.\d{3,}/g, (number) => String(Math.round(+number * 100) / 100));

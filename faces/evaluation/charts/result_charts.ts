@@ -1,7 +1,7 @@
 /** Charts of metrics and errors. */
 import * as Plot from "@observablehq/plot";
 import type { Html } from "../html.ts";
-import { colors, draw } from "./draw.ts";
+import { colors, draw, inLabel } from "./draw.ts";
 import type { CalibrationBin } from "../../../packages/statistics/calibration.ts";
 import type { RiskPoint } from "../../../packages/statistics/conformal.ts";
 import type { Roc } from "../../../packages/statistics/roc.ts";
@@ -109,8 +109,8 @@ export function scatter(
   const domain = [lowest, highest];
   return draw(`Predicted against true ${name}`, {
     height: 320,
-    x: { label: `true ${name}`, domain },
-    y: { label: `predicted ${name}`, domain, grid: true },
+    x: { label: `true ${inLabel(name)}`, domain },
+    y: { label: `predicted ${inLabel(name)}`, domain, grid: true },
     marks: [
       diagonal(domain),
       Plot.dot(points, {
@@ -162,7 +162,7 @@ export function reliability(bins: readonly CalibrationBin[], of: string): Html {
     }));
   return draw(`Calibration of ${of}`, {
     height: 320,
-    x: { label: `predicted probability of ${of}`, domain: [0, 1] },
+    x: { label: `predicted probability of ${inLabel(of)}`, domain: [0, 1] },
     y: { label: "observed frequency", domain: [0, 1], grid: true },
     r: { range: [3, 13], domain: [0, points.reduce((a, { count }) => Math.max(a, count), 1)] },
     marks: [

@@ -492,3 +492,13 @@ Deno.test("a network worse than the constant baseline names the baseline of any 
   Object.assign(age.metrics, { task: "height", metric: "error" });
   assert.match(text(await reportPage(report)), /8\.000 by the median of the training set/);
 });
+
+Deno.test("long names of classes stay inside their chart and their cells", async () => {
+  const report = await madeUpReport();
+  const name = "Latino_Hispanic_or_Southeast_Asian_person";
+  report.models[2].metrics.classes = ["female", name];
+  const html = await reportPage(report);
+  const [, chart] = html.split(`aria-label="Calibration of “${name}”"`);
+  assert.match(chart.split("</svg>")[0], />predicted probability of “Latino_Hispanic_or_Southea…/);
+  assert.match(html, /\.confusion th \{ overflow-wrap: anywhere; \}/);
+});
