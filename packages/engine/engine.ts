@@ -205,7 +205,7 @@ export class Engine {
   ): Promise<Float32Array<ArrayBuffer>> {
     const { network, outputs, batch } = this.#plan;
     const size = network.input.reduce((a, b) => a * b);
-    const rows = images.length / size;
+    const rows = Math.ceil(images.length / size); // a part of an image is an error of its batch
     const all = new Float32Array(rows * outputs.columns);
     for (let from = 0; from < rows; from += batch) {
       await this.#threads.run(

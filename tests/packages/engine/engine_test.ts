@@ -137,6 +137,7 @@ Deno.test("Engine reports invalid calls", async () => {
     /15360 numbers as images: expected 1 to 4 times 32 x 32 x 3/,
   );
   await rejects(engine.step(new Uint8Array(3072), [1, 2]), /Cannot read 2 labels: expected 1/);
+  await rejects(engine.predict(new Uint8Array(1.5 * 3072)), /Cannot read 4608 numbers as images/);
   throws(
     () => engine.setWeights(new Map([["conv9/kernel", { shape: [1], data: new Float32Array(1) }]])),
     /Cannot set "conv9\/kernel": the network has only conv1\/kernel/,
