@@ -203,6 +203,8 @@ export function scoreModel(
   people?: Record<SplitName, People>,
   others: readonly ReferencePredictions[] = [],
 ): ModelMetrics {
+  // A sample of the test set may have no image with a label of the task.
+  const compared = others.filter(({ positions }) => positions.length > 0);
   const { train, test } = predictions;
   const { classes } = subject;
   const metric = primaryMetric(subject.task, classes ? "accuracy" : "mae");
@@ -256,8 +258,8 @@ export function scoreModel(
         classes ? undefined : signedErrors(test.truth, test.prediction),
       ),
     }),
-    ...(others.length > 0 && {
-      others: others.map(({ name, positions, prediction }): ReferenceScores => {
+    ...(compared.length > 0 && {
+      others: compared.map(({ name, positions, prediction }): ReferenceScores => {
         const truth = positions.map((i) => test.truth[i]);
         const who = tested?.identity && positions.map((i) => tested.identity![i]);
         const theirs = each(truth, prediction);

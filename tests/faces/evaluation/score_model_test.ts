@@ -100,6 +100,13 @@ Deno.test("scoreModel() calls an age model of very few images or people neither 
   assert.equal(scoreModel(age, whole, of).verdict, "unclear");
 });
 
+Deno.test("scoreModel() leaves out a pretrained network that predicted none of the images", () => {
+  const none = { name: "face-api", positions: [], prediction: [] };
+  assert.equal(scoreModel(age, all(ages(4)), undefined, [none]).others, undefined);
+  const one = { name: "face-api", positions: [0], prediction: [20] };
+  assert.equal(scoreModel(age, all(ages(4)), undefined, [none, one]).others?.length, 1);
+});
+
 Deno.test("summary() and verdict() describe the result in words", () => {
   const metrics = scoreModel(gender, all(answers(200, 180)));
   assert.equal(
