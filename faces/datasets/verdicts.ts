@@ -2,8 +2,9 @@
 import { readCsv } from "../../packages/formats/csv.ts";
 import { withoutGuard } from "../../packages/formats/csv_write.ts";
 import { counted } from "../../packages/pipeline/causes.ts";
-import { formatError } from "../../packages/pipeline/errors.ts";
+import { formatError, joinWords } from "../../packages/pipeline/errors.ts";
 import { sha256 } from "../../packages/pipeline/fingerprint.ts";
+import type { Attribute } from "./attributes.ts";
 import type { Rows } from "./rows.ts";
 
 /** Columns of verdicts.csv. */
@@ -57,6 +58,23 @@ function problemOf({ column, verdict, correction }: Verdict): string | undefined
   }
 }
 
+/** Warns of wrong labels in data sets that are not there, as under another name. */
+export function checkVerdicts(
+  verdicts: readonly Verdict[],
+  datasets: readonly string[],
+  { warn }: { warn(message: string): void },
+): void {
+  const others = verdicts.filter(({ dataset, verdict }) =>
+    verdict === "wrong" && !datasets.includes(dataset)
+  );
+  if (others.length === 0) return;
+  const names = joinWords([...new Set(others.map(({ dataset }) => dataset))]);
+  warn(
+    `${counted(others.length, "verdict")} of data sets that are not read: ${names}. There are ` +
+      `${joinWords(datasets)}; correct the column dataset of the verdicts.`,
+  );
+}
+
 /**
  * Applies verdicts to a data set's rows: a label judged wrong takes its correction. Without one, its
  * row is in `wrong`.
@@ -70,7 +88,7 @@ export function judgeRows(
   const own = verdicts.filter((one) => one.dataset === dataset && one.verdict === "wrong");
   const byPath = Map.groupBy(own, ({ path }) => path);
   const gender = rows.gender.slice(), age = rows.age.slice();
-  const attributes = new Map<number, Record<string, string>>();
+  const attributes = new Map<number, Record<string, Attribute>>();
   const wrong = new Set<number>(), used = new Set<Verdict>();
   let corrected = 0;
   for (let i = 0; i < rows.length && own.length > 0; i++) {
@@ -91,7 +109,13 @@ export function judgeRows(
       corrected++;
       if (column === "gender") gender[i] = correction === "male" ? 1 : 0; // checked by problemOf
       else if (column === "age") age[i] = Math.round(Number(correction));
-      else attributes.set(i, { ...attributes.get(i), [column]: correction });
+      else {
+        // A number stays one, as a single text would make text of its whole column.
+        const number = typeof rows.attributes?.(i)?.[column] === "number" &&
+          Number.isFinite(Number(correction));
+        const value = number ? Number(correction) : correction;
+        attributes.set(i, { ...attributes.get(i), [column]: value });
+      }
     }
   }
   if (used.size < own.length) {

@@ -8,7 +8,7 @@ import { attributeColumns, labelColumn } from "./attributes.ts";
 import { type ArchivedDataset, type Archives, openArchives } from "./archives.ts";
 import { type Labels, parseLabels } from "./labels.ts";
 import { readMatRows } from "./mat_rows.ts";
-import { judgeRows, readVerdicts } from "./verdicts.ts";
+import { checkVerdicts, judgeRows, readVerdicts } from "./verdicts.ts";
 import { facePaths, type Filter, filterRows, type Reason, reasons, type Rows } from "./rows.ts";
 
 type Doubts = Labels["doubts"];
@@ -42,6 +42,7 @@ export async function writeTable(
   let sources: { readonly name: string; readonly rows: Rows }[] = [], indices: number[] = [];
   const counts: Record<string, Counts> = {};
   const verdicts = params.verdicts === undefined ? undefined : await readVerdicts(params.verdicts);
+  if (verdicts) checkVerdicts(verdicts, files.datasets.map(({ name }) => name), context);
   for (const dataset of files.datasets) {
     const { name } = dataset;
     context.signal.throwIfAborted();

@@ -361,6 +361,10 @@ Deno.test("matParse corrects or drops labels that were judged wrong, and counts 
       deepStrictEqual([dropped.judgedWrong, corrected], [1, 2]);
       match(infos.join(), /1 with a label judged wrong; corrected 2 labels\./);
       match(warnings.join(), /1 verdict without a row of that path and label/);
+      match(
+        warnings.join(),
+        /1 verdict of data sets that are not read: other\. There are wiki_crop;/,
+      );
       await write();
       ok((await matParse.external({ verdicts })).verdicts !== facts.verdicts);
       await Deno.writeTextFile(verdicts, "path,verdict\n");

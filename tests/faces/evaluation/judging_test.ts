@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { readCsv } from "../../../packages/formats/csv.ts";
 import { judgePage } from "../../../faces/evaluation/judge_page.ts";
+import { judgeRows } from "../../../faces/datasets/verdicts.ts";
 import { type Judging, press, verdictsCsv } from "../../../faces/evaluation/judging.ts";
 
 const suspects = [
@@ -55,4 +56,20 @@ Deno.test("verdictsCsv() keeps outer blanks of paths and labels, by which rows a
   const [suspect] = suspects, blank = { ...suspect, path: " a.jpg", label: "glad " };
   const csv = new TextEncoder().encode(verdictsCsv([blank], ["wrong"], "mood", false));
   assert.deepEqual(readCsv(csv, "").rows[0].values.slice(1, 4), [" a.jpg", "mood", "glad "]);
+});
+
+Deno.test("judgeRows() keeps a column of numbers one, and takes text for text", () => {
+  const rows = {
+    ...{ length: 2, gender: new Float64Array(2), age: new Float64Array(2) },
+    ...{ hasPath: () => true, path: (i: number) => `${i}.jpg` },
+    attributes: () => ({ grade: 1, mood: "glad" }),
+  } as unknown as Parameters<typeof judgeRows>[1];
+  const verdict = (column: string, label: string, correction: string) => ({
+    ...{ dataset: "a", path: "0.jpg", column, label, verdict: "wrong", correction },
+  });
+  const verdicts = [verdict("grade", "1", "3"), verdict("mood", "glad", "2")];
+  const { rows: judged, corrected } = judgeRows("a", rows, verdicts, { warn: assert.fail });
+  assert.equal(corrected, 2);
+  assert.deepEqual(judged.attributes!(0), { grade: 3, mood: "2" });
+  assert.deepEqual(judged.attributes!(1), { grade: 1, mood: "glad" });
 });
