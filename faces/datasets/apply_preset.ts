@@ -1,6 +1,7 @@
 /** Reads the labels of a data set by its preset, and writes them as a CSV of the project's columns. */
 import { readCsv } from "../../packages/formats/csv.ts";
 import { counted } from "../../packages/pipeline/causes.ts";
+import { joinWords } from "../../packages/pipeline/errors.ts";
 import { BOX } from "./labels.ts";
 import type { Lack, PhotoFiles } from "./photo_files.ts";
 import type { Preset } from "./presets.ts";
@@ -12,6 +13,8 @@ export interface PresetLabels {
   readonly csv: Uint8Array<ArrayBuffer>;
   /** Photos that the pattern does not fit. */
   readonly unmatched: readonly string[];
+  /** Columns that the preset names and no row has, each with the columns that there are. */
+  readonly lacking: readonly string[];
 }
 
 /**
@@ -37,7 +40,33 @@ export async function applyPreset(
   const header = [...new Set(table.flatMap((row) => Object.keys(row)))];
   const lines = [header, ...table.map((row: Row) => header.map((name) => row[name] ?? ""))];
   const text = lines.map((values) => values.map(quote).join(",") + "\n").join("");
-  return { name: "labels.csv", csv: new TextEncoder().encode(text), unmatched };
+  const lacking = lackingColumns(rows, preset);
+  return { name: "labels.csv", csv: new TextEncoder().encode(text), unmatched, lacking };
+}
+
+/** Names in braces of a template. */
+const NAMED = /\{([^}]+)\}/g;
+
+/** Describes columns of the data set that a preset names and no row has, such as misspelled ones. */
+function lackingColumns(rows: readonly Row[], { match = {}, columns = {} }: Preset): string[] {
+  const there = new Set<string>();
+  for (const row of rows) for (const name of Object.keys(row)) there.add(name);
+  const made = Object.values(match).flatMap((pattern) =>
+    Array.from(pattern.matchAll(/\(\?<(\w+)>/g), ([, name]) => name)
+  );
+  const named = [
+    ...Object.keys(match).map((name) => ["match", name] as const),
+    ...Object.entries(columns).flatMap(([ours, theirs]) => {
+      const names = theirs.includes("{")
+        ? Array.from(theirs.matchAll(NAMED), ([, name]) => name)
+        : [theirs];
+      return names.map((name) => [`columns.${ours}`, name] as const);
+    }),
+  ];
+  return named.filter(([, name]) => !there.has(name) && !made.includes(name)).map(([key, name]) =>
+    `${key} of the preset names ${JSON.stringify(name)}, which no table has; there are ` +
+    joinWords([...there])
+  );
 }
 
 function quote(value: string): string {
@@ -156,7 +185,7 @@ function mapRow(given: Row, { match = {}, columns = {}, omit = [], values = {} }
   const mapped: Record<string, string> = {};
   for (const [ours, theirs] of Object.entries(columns)) {
     const template = theirs.includes("{") ? theirs : `{${theirs}}`;
-    mapped[ours] = template.replaceAll(/\{([^}]+)\}/g, (_, name) => {
+    mapped[ours] = template.replaceAll(NAMED, (_, name) => {
       used.add(name);
       return row[name] ?? "";
     });

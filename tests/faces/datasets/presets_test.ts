@@ -284,6 +284,25 @@ Deno.test("a preset of the pipeline's own joins tables, and overrides a built-in
   });
 });
 
+Deno.test("a preset's column that no table has is a warning, and not only an unknown label", async () => {
+  const face = await folders.drawFace(30, true);
+  const files = { "l.csv": "file,Years,sex\na.png,30,m\n", "a.png": face };
+  await withFiles(files, async (folder) => {
+    const warningsOf = async (columns: Record<string, string>) => {
+      using loaded = testContext(download);
+      await loaded.run({}, { datasets: [{ folder, preset: { labels: "l\\.csv", columns } }] });
+      return loaded.warnings;
+    };
+    const path = "{file}", gender = "sex";
+    deepStrictEqual(await warningsOf({ path, gender, age: "Years" }), []);
+    const [warning] = await warningsOf({ path, gender, age: "Yeras" });
+    match(
+      warning,
+      /: columns\.age of the preset names "Yeras", which no table has; there are file, Years and sex$/,
+    );
+  });
+});
+
 Deno.test("the guide's other recipes read drawn folders of these layouts", async () => {
   const face = await folders.drawFace(30, false);
   const all = await recipes();
