@@ -72,7 +72,11 @@ export async function writeFaces(
   const problems = (Object.keys(PROBLEMS) as Problem["problem"][])
     .filter((problem) => total.problems[problem] > 0);
   for (const problem of problems) {
-    context.warn(`Photos ${PROBLEMS[problem]}: ${total.problems[problem]}, see problems.csv`);
+    // Most data sets have no positions: the file has what the detector found in each photo.
+    const what = problem === "no_face"
+      ? "without a face, or with none at the labelled position"
+      : PROBLEMS[problem];
+    context.warn(`Photos ${what}: ${total.problems[problem]}, see problems.csv`);
   }
   return problems.length;
 }

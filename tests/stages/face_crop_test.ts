@@ -71,6 +71,9 @@ Deno.test("faceCrop with metadata takes face_location of a full archive's photos
   );
   const problems = await Deno.readTextFile(join(context.outputs.faces, "problems.csv"));
   assert.equal(problems.match(/no_face/g)?.length, 3);
+  // Two of the three have no position.
+  const text = "Photos without a face, or with none at the labelled position: 3, see problems.csv";
+  assert.ok(context.warnings.includes(text), context.warnings.join("\n"));
 });
 
 Deno.test("faceCrop lists what is missing or damaged, and goes on", async () => {
