@@ -21,7 +21,7 @@ export function toProblems(
   more: readonly string[],
   meant?: ReadonlyMap<string, readonly string[]>,
 ): Problem[] {
-  return error.issues.flatMap(likelyUnionMember).flatMap((found): Problem[] => {
+  return strictest(error.issues.flatMap(likelyUnionMember)).flatMap((found): Problem[] => {
     const inner = found.path as (string | number)[];
     const field: z.ZodType | undefined = schema.shape[inner[0]!];
     const issue = field ? withoutNames(found, formerNames(field)) : found;
@@ -68,6 +68,17 @@ export function toProblems(
       : suggestion(inner.length === 1 ? field : undefined, value, choices(issue));
     return [{ at: source.at(path), message: `${name}: ${expected}, ${got}.${hint}` }];
   });
+}
+
+/** Leaves out limits of a value that another one is below: a whole number also has that of integers. */
+function strictest(issues: readonly z.core.$ZodIssue[]): z.core.$ZodIssue[] {
+  return issues.filter((one) =>
+    one.code !== "too_big" ||
+    !issues.some((other) =>
+      other.code === "too_big" && other.maximum < one.maximum &&
+      String(other.path) === String(one.path)
+    )
+  );
 }
 
 /** Returns the issues of the only member of a union that has the type of the value. */

@@ -277,3 +277,9 @@ Deno.test("readConfig() fills in defaults and keeps ids, uses and parameters", a
     ...{ size: "auto", on: true, weights: {} },
   });
 });
+
+Deno.test("readConfig() names one limit of a number, the strictest", async () => {
+  await using project = await Project.make();
+  const message = await project.mistakes("seed: 99999999999999999999\nstages: { count: }");
+  assert.deepEqual(message.match(/expected at most \d+/g), ["expected at most 4294967295"]);
+});
