@@ -2,7 +2,7 @@
 import { type Child, document, html } from "../evaluation/html.ts";
 import { subject, summary } from "../evaluation/format_result.ts";
 import { cardBlocks, notices, toHtml } from "../evaluation/model_card.ts";
-import { formatMetric, METRICS } from "../evaluation/metrics.ts";
+import { formatMetric, METRICS, primaryMetric } from "../evaluation/metrics.ts";
 import type { ModelMetrics } from "../evaluation/score_model.ts";
 import type { Preprocessing } from "../images/preprocessing.ts";
 import { counted } from "../../packages/pipeline/causes.ts";
@@ -89,11 +89,15 @@ export function renderCard(
 }
 
 /** Formats the test result of a model, or else its validation result. */
-export function formatScore({ metric, validation }: ServedModel, metrics?: ModelMetrics): string {
+export function formatScore(
+  { task, metric, validation }: Pick<ServedModel, "task" | "metric" | "validation">,
+  metrics?: ModelMetrics,
+): string {
   if (metrics) return summary(metrics);
   const faces = counted(validation.images, "validation face");
-  const { title } = METRICS[metric];
-  return `${title} ${formatMetric(validation.value, metric)} on ${faces}; no test result.`;
+  const primary = primaryMetric(task, metric); // only ages are in years
+  const value = formatMetric(validation.value, primary);
+  return `${METRICS[primary].title} ${value} on ${faces}; no test result.`;
 }
 
 /** Describes the training: "256 faces of wiki_crop and imdb_crop, on 24 November 2026". */

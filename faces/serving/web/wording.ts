@@ -37,7 +37,10 @@ export function percent(share: number): string {
 export function announcement(faces: readonly Face[]): string {
   if (faces.length === 0) return "No face detected: come closer, or add light.";
   const count = counted(faces.length, "face");
-  return faces.length > 2 ? `${count} detected.` : `${count}: ${faces.map(caption).join("; ")}.`;
+  const captions = faces.map(caption).filter(Boolean);
+  return faces.length > 2 || captions.length === 0
+    ? `${count} detected.`
+    : `${count}: ${captions.join("; ")}.`;
 }
 
 /** Describes an error of getUserMedia, and the way out. */

@@ -51,6 +51,9 @@ Deno.test("announcement() counts faces, and helps if there is none", () => {
   assert.equal(announcement([face]), "1 face: 40 ± 5 years.");
   assert.equal(announcement([face, face]), "2 faces: 40 ± 5 years; 40 ± 5 years.");
   assert.equal(announcement([face, face, face]), "3 faces detected.");
+  // A service of another column alone has no caption.
+  const { age: _, ...plain } = face;
+  assert.equal(announcement([plain]), "1 face detected.");
 });
 
 Deno.test("formatScore() and origin() describe a model", () => {
@@ -75,6 +78,8 @@ Deno.test("formatScore() and origin() describe a model", () => {
     steps: [],
   };
   assert.equal(formatScore(model), "MAE 8.0\u00a0years on 500 validation faces; no test result.");
+  const height = { ...model, task: "height" };
+  assert.equal(formatScore(height), "MAE 8.04 on 500 validation faces; no test result.");
   assert.equal(origin(model), "2,000 faces of imdb_crop and wiki_crop, on 1 March 2026");
 });
 
