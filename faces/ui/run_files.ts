@@ -1,6 +1,7 @@
 /** Files behind a run: curves, metrics, faces and their way, tables, layers. */
 import { join } from "node:path";
 import { readCsv } from "../../packages/formats/csv.ts";
+import { withoutGuard } from "../../packages/formats/csv_write.ts";
 import { NpyFile } from "../../packages/formats/npy.ts";
 import { readParquet } from "../../packages/formats/parquet.ts";
 import { encodePng } from "../../packages/formats/png.ts";
@@ -48,11 +49,11 @@ async function read(path: string): Promise<Record<string, unknown[]>> {
   const { header, rows } = readCsv(await Deno.readFile(path), path);
   return Object.fromEntries(header.map((name, i) => [
     name,
-    rows.map(({ values }) =>
-      values[i] !== "" && Number.isFinite(+values[i]!) ? +values[i]! : values[i]
-    ),
+    rows.map(({ values }) => NUMBER.test(values[i]!) ? +values[i]! : withoutGuard(values[i]!)),
   ]));
 }
+/** Not of an identity such as 007. */
+const NUMBER = /^-?(0|[1-9]\d*)(\.\d+)?(e[+-]?\d+)?$/i;
 
 /** The results of a run that are there. */
 export class RunFiles {
@@ -218,7 +219,7 @@ export class RunFiles {
     if (!archives) return undefined;
     const index = await readTable(join(archives.path, "index.parquet"));
     const at = index.path!.findIndex((one, i) =>
-      one === photoOf(String(path)) && index.dataset![i] === dataset
+      one === photoOf(String(path)) && index.dataset![i] === String(dataset)
     );
     if (at < 0) return undefined;
     const { tar, offset, size } = rowOf(index, at);

@@ -172,6 +172,19 @@ Deno.test("files of a run: curves, intervals, tables, images, faces and their wa
   assert.deepEqual(comparison.parameters, [{ name: "trainGender.dropout", values: [0.1, 0.5] }]);
 });
 
+Deno.test("a table keeps leading zeros, and loses what guards a value from spreadsheets", async () => {
+  await using shop = await workshop([{ models: MODELS(0.9, 0.1) }]);
+  await using ui = await start(shop.artifacts);
+  const { outputs } = await ui.get<{ outputs: UiOutput[] }>(`/api/files?id=${shop.runs[0]!.id}`);
+  const { place } = outputs.find(({ kind }) => kind === "model")!;
+  await Deno.writeTextFile(
+    join(shop.artifacts, place, "history.csv"),
+    "identity,path,score\n007,'-1.jpg,-1.5e-7\n0x10,b.jpg,\n",
+  );
+  const { rows } = await ui.get<UiTable>(`/api/table/${place}/history.csv`);
+  assert.deepEqual(rows, [["007", "-1.jpg", -1.5e-7], ["0x10", "b.jpg", ""]]);
+});
+
 Deno.test("runs disagree on faces that both predicted, by models of one task", async () => {
   const { trainGender: model } = MODELS(0.6, 0.5);
   await using shop = await workshop([
