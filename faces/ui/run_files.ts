@@ -52,6 +52,7 @@ async function read(path: string): Promise<Record<string, unknown[]>> {
     rows.map(({ values }) => NUMBER.test(values[i]!) ? +values[i]! : withoutGuard(values[i]!)),
   ]));
 }
+
 /** Not of an identity such as 007. */
 const NUMBER = /^-?(0|[1-9]\d*)(\.\d+)?(e[+-]?\d+)?$/i;
 

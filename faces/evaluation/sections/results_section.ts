@@ -278,12 +278,16 @@ function groups({ groups = [], metric }: ModelMetrics): Html {
     valueCell(value, metric, interval),
     ...(bias === undefined ? [] : [biasCell(bias, biasInterval)]),
   ]);
-  return html`<figure class="card">
+  // Data without exact ages has no bands.
+  const banded = groups.some(({ from }) => from !== undefined);
+  return html`${
+    banded && html`<figure class="card">
 <figcaption><b>${title} by gender and age</b>with 95 % CI<br>
 <span class="key"><i class="female"></i>women</span>
 <span class="key"><i class="male"></i>men</span></figcaption>
 ${groupValues(groups, metric)}
-</figure>
+</figure>`
+  }
 <div class="card">
 <h3>${title} by gender and age</h3>
 <p class="note">Test set. Small print: 95 % CI.</p>

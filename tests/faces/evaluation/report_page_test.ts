@@ -502,3 +502,13 @@ Deno.test("long names of classes stay inside their chart and their cells", async
   assert.match(chart.split("</svg>")[0], />predicted probability of “Latino_Hispanic_or_Southea…/);
   assert.match(html, /\.confusion th \{ overflow-wrap: anywhere; \}/);
 });
+
+Deno.test("reportPage() has no chart by age where no age is known", async () => {
+  const report = await madeUpReport();
+  for (const { metrics } of report.models) {
+    metrics.groups = metrics.groups!.filter(({ from }) => from === undefined);
+  }
+  const html = await reportPage(report);
+  assert.doesNotMatch(html, /aria-label="[^"]* by gender and age band"/);
+  assert.match(text(html), /Accuracy by gender and age\s*Test set/);
+});
