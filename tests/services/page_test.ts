@@ -97,6 +97,28 @@ inChromium("the page: live view, shutter, photos, keyboard, themes, phone", asyn
       await page.waitForSelector('#stage[data-state="live"] .box', patience);
     });
 
+    await t.step("a photo that is left before it is encoded is not sent", async () => {
+      await page.evaluate(() => {
+        const { toBlob } = HTMLCanvasElement.prototype;
+        HTMLCanvasElement.prototype.toBlob = function (done, type, quality) {
+          if (type !== "image/png") return toBlob.call(this, done, type, quality);
+          HTMLCanvasElement.prototype.toBlob = toBlob;
+          document.addEventListener("encode", () => toBlob.call(this, done, type));
+        };
+      });
+      const sent = () => requests.filter(({ url }) => url.includes("/predict")).length;
+      const before = sent();
+      await page.focus("#shutter");
+      await page.click("#shutter");
+      await page.waitForSelector('#stage[data-state="still"]', patience);
+      await page.keyboard.press("Escape");
+      await page.waitForSelector('#stage[data-state="live"] .box', patience);
+      await page.evaluate(() => document.dispatchEvent(new Event("encode")));
+      await page.click("#shutter");
+      await cards(page, 1);
+      assert.equal(sent(), before + 1);
+    });
+
     await t.step("a file with several faces, with none, and one that is no picture", async () => {
       await upload(page, files.group);
       await cards(page, 2);

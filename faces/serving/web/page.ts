@@ -170,8 +170,10 @@ async function shoot(): Promise<void> {
   canvas.height = video.videoHeight;
   canvas.getContext("2d")!.drawImage(video, 0, 0);
   closeView();
+  const mine = ++action;
   showStill(canvas);
   const photo = await new Promise<Blob | null>((resolve) => canvas.toBlob(resolve, "image/png"));
+  if (mine !== action) return; // back to the camera meanwhile
   updateButtons();
   back.focus({ preventScroll: true }); // the shutter is disabled and would keep it
   if (photo) await analyze(photo);
@@ -184,8 +186,9 @@ async function open(photo: File | undefined, missing: string): Promise<void> {
   const mine = ++action;
   // Upright, as on the server.
   const bitmap = await createImageBitmap(photo).catch(() => undefined);
-  if (mine !== action) return;
+  if (mine !== action) return bitmap?.close();
   showStill(bitmap);
+  bitmap?.close(); // its pixels would stay until the next garbage collection
   // The server reads formats that the browser does not, such as HEIC.
   if (await analyze(photo) || bitmap) return;
   closeCamera(camera);
