@@ -224,7 +224,12 @@ function safePath(path: string, fail: Fail): string {
   const clean = path.replace(/^(?:\.\/+)+/, "");
   const parts = clean.split(/[/\\]/);
   // deno-lint-ignore no-control-regex -- finds control characters
-  if (/[\0-\x1f]/.test(clean) || /^[/\\]|^[A-Za-z]:/.test(clean) || parts.includes("..")) {
+  if (/[\0-\x1f]/.test(clean)) {
+    // Such as "Icon\r", which macOS adds to folders.
+    const way = "rename or remove it and pack the archive again";
+    throw fail(`the path ${JSON.stringify(path)} has a control character; ${way}`);
+  }
+  if (/^[/\\]|^[A-Za-z]:/.test(clean) || parts.includes("..")) {
     throw fail(`the path ${JSON.stringify(path)} leads outside the archive`);
   }
   if (clean === "" && path === "") throw fail("an entry has no name");

@@ -201,6 +201,7 @@ Deno.test("scanTar() refuses what leads outside or is no plain file", () => {
     ["parent", [{ name: "a/../../x" }], /"a\/..\/..\/x" leads outside/],
     ["backslash", [{ name: "..\\x" }], /leads outside/],
     ["drive", [{ name: "C:/x" }], /leads outside/],
+    ["macOS", [{ name: "a/Icon\r" }], /"a\/Icon\\r" has a control character; rename or remove/],
     [
       "PAX",
       [pax("path", "../x"), { name: "x" }],
