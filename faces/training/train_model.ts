@@ -46,6 +46,7 @@ import {
   type StageInputs,
   type TrainingContext,
 } from "./training_data.ts";
+import { warnOfTestImages } from "./trained_on.ts";
 import type { jointParams, TrainingParams } from "./training_params.ts";
 import { type TrainingRecord, writeRecord } from "./training_record.ts";
 
@@ -137,10 +138,13 @@ export async function trainModel(
   const warning = batchNormWarmupWarning({ ...params, earlyStopping }, rows.train.length);
   if (warning !== undefined) context.warn(warning);
   warnOfSingleClasses(learning, context);
+  const artifacts = artifactsOf(context) ?? "";
+  await warnOfTestImages(params, { images, test: data.test, people: data.table }, {
+    ...{ artifacts, scratch: context.scratch, warn: (message) => context.warn(message) },
+  });
 
   const { model, withNetwork } = buildNetworks(network, learning, size, seed);
   try {
-    const artifacts = artifactsOf(context) ?? "";
     const init = params.init === undefined
       ? undefined
       : await applyInit(model, params.init, initHeads(learning), artifacts, tf);

@@ -1,13 +1,15 @@
 /** `trained_on.parquet`: the images that an imported model was trained on. */
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { NpyFile, readNpy } from "../../packages/formats/npy.ts";
 import { readParquet, writeParquet } from "../../packages/formats/parquet.ts";
 import { ArtifactStore } from "../../packages/pipeline/artifact_store.ts";
 import { sha256 } from "../../packages/pipeline/fingerprint.ts";
+import { counted } from "../../packages/pipeline/causes.ts";
 import { ignoreNotFound } from "../../packages/pipeline/paths.ts";
 import { readRecord, type StageRecord } from "../../packages/pipeline/stage_record.ts";
 import { photoOf } from "../datasets/rows.ts";
 import type { ImageSource } from "./image_source.ts";
+import { type ModelParams, modelsNamed } from "./trained_models.ts";
 
 const FILE = "trained_on.parquet";
 
@@ -69,6 +71,48 @@ export async function writeTrainedOn(
     image: { type: "string", values: rows.map((row) => digestOf(images, row)) },
   });
   return rows.length;
+}
+
+/**
+ * Warns of models that `init` and `teacher` name if they were trained on images of the test set, as far
+ * as that is recorded: scores on these images are then too good.
+ * @param test rows of the test set
+ * @param people where the images are from
+ */
+export async function warnOfTestImages(
+  params: ModelParams,
+  { images, test, people }: {
+    images: ImageSource;
+    test: Int32Array;
+    people: { dataset: readonly string[]; path: readonly string[] };
+  },
+  { artifacts, scratch, warn }: {
+    artifacts: string;
+    scratch: string;
+    warn(message: string): void;
+  },
+): Promise<void> {
+  for (const name of ["init", "teacher"] as const) {
+    if (params[name] === undefined) continue;
+    for (const folder of (await modelsNamed(name, params, artifacts)).map(dirname)) {
+      let seen = await readTrainedOn(folder, images, people, []);
+      if (!seen) {
+        const own = await Deno.makeTempDir({ dir: scratch, prefix: "seen-" });
+        await writeTrainedOn(own, folder, await recordsBehind(folder));
+        seen = await readTrainedOn(own, images, people, []);
+        await Deno.remove(own, { recursive: true });
+      }
+      const count = seen ? test.filter(seen).length : 0;
+      if (count === 0) continue;
+      warn(
+        `${name} "${folder}" was trained on ${count} of ${
+          counted(test.length, "image")
+        } of the test ` +
+          "set: scores on it will be too good. Take a model of the same split, such as a stage of " +
+          "this pipeline.",
+      );
+    }
+  }
 }
 
 function digestOf(images: ImageSource, row: number): string {

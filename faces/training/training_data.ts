@@ -45,8 +45,9 @@ export type TrainingContext =
   & Partial<Pick<StageContext, "definitions">>;
 
 /**
- * Opens a dataset and its splits: images of `size` pixels, labels of each (`people`), rows of each set
- * (`calibration` is empty without one), and the number of training images by data set (`datasets`).
+ * Opens a dataset and its splits: images of `size` pixels, labels of each (`people`) and where it is
+ * from (`table`), rows of each set (`calibration` is empty without one), and the number of training
+ * images by data set (`datasets`).
  */
 export async function openTrainingData({ dataset, splits }: InputFolders) {
   // Not validated: its schema imports the detectors, on which training must not depend.
@@ -54,7 +55,7 @@ export async function openTrainingData({ dataset, splits }: InputFolders) {
     await Deno.readTextFile(join(dataset, "preprocessing.json")),
   );
   const path = join(dataset, "table.parquet");
-  const table = await readParquet(path, { dataset: "string" });
+  const table = await readParquet(path, { dataset: "string", path: "string" });
   const rows: InputRows = {
     train: readNpy(join(splits, "train.npy"), "int32").data,
     validation: readNpy(join(splits, "validation.npy"), "int32").data,
@@ -66,11 +67,13 @@ export async function openTrainingData({ dataset, splits }: InputFolders) {
     size: images.shape[1],
     people: await readPeople(path),
     rows,
+    test: readNpy(join(splits, "test.npy"), "int32").data,
     calibration: await Deno.stat(calibration).then(
       () => readNpy(calibration, "int32").data,
       () => new Int32Array(),
     ),
     preprocessing,
+    table,
     datasets: Object.fromEntries(countBy(Array.from(rows.train, (row) => table.dataset[row]))),
     [Symbol.dispose]: () => images[Symbol.dispose](),
   };

@@ -105,6 +105,21 @@ Deno.test("evaluate", async (t) => {
       match(yaml, /faceCrop:[^]*margin: 0\.1\n[^]*resize32:\n +size: 24\n/);
     });
 
+    await t.step("training warns of a model that was trained on the test set", async () => {
+      const others = ["--set", "split.test.part=train", "--until", "trainGender"];
+      const from = ["--set", `trainGender.teacher=${id}/trainGender`];
+      const { code, text } = await run(artifacts, join(folder, "p.yaml"), ...others, ...from);
+      strictEqual(code, 0, text);
+      match(
+        text,
+        /teacher ".*" was trained on 24 of 24 images of the test set: scores .* too good/,
+      );
+      const init = ["--set", `trainGender.init=${id}/trainGender`, "--until", "trainGender"];
+      const same = await run(artifacts, join(folder, "p.yaml"), ...init);
+      strictEqual(same.code, 0, same.text);
+      ok(!/too good/.test(same.text), same.text);
+    });
+
     await t.step("leaves out a model of whose task there is no label", async () => {
       await photos(join(folder, "bands"), 8, 3);
       const csv = join(folder, "bands", "labels.csv");
