@@ -5,6 +5,7 @@ import type { Preprocessing } from "../images/preprocessing.ts";
 import { NpyFile, readNpy } from "../../packages/formats/npy.ts";
 import { mean, median } from "../../packages/statistics/prediction_metrics.ts";
 import { readParquet } from "../../packages/formats/parquet.ts";
+import { ignoreNotFound } from "../../packages/pipeline/paths.ts";
 import { UnsupportedNetwork } from "../../packages/engine/engine.ts";
 import { EngineTrainer } from "./engine_trainer.ts";
 import { curvesWriter, type FullEpoch, type JointEpoch } from "./training_record.ts";
@@ -46,8 +47,7 @@ export type TrainingContext =
 
 /**
  * Opens a dataset and its splits: images of `size` pixels, labels of each (`people`) and where it is
- * from (`table`), rows of each set (`calibration` is empty without one), and the number of training
- * images by data set (`datasets`).
+ * from (`table`), rows of each set, and the number of training images by data set (`datasets`).
  */
 export async function openTrainingData({ dataset, splits }: InputFolders) {
   // Not validated: its schema imports the detectors, on which training must not depend.
@@ -61,17 +61,19 @@ export async function openTrainingData({ dataset, splits }: InputFolders) {
     validation: readNpy(join(splits, "validation.npy"), "int32").data,
   };
   const images = new NpyFile(join(dataset, "images.npy"), "uint8");
-  const calibration = join(splits, "calibration.npy");
+  /** Reads the rows of a set that may be absent: there is no test set within folds of an audit. */
+  const rowsOf = async (name: "test" | "calibration") => {
+    const path = join(splits, `${name}.npy`);
+    const there = await Deno.stat(path).catch(ignoreNotFound);
+    return there ? readNpy(path, "int32").data : new Int32Array();
+  };
   return {
     images,
     size: images.shape[1],
     people: await readPeople(path),
     rows,
-    test: readNpy(join(splits, "test.npy"), "int32").data,
-    calibration: await Deno.stat(calibration).then(
-      () => readNpy(calibration, "int32").data,
-      () => new Int32Array(),
-    ),
+    test: await rowsOf("test"),
+    calibration: await rowsOf("calibration"),
     preprocessing,
     table,
     datasets: Object.fromEntries(countBy(Array.from(rows.train, (row) => table.dataset[row]))),
