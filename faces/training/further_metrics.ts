@@ -102,11 +102,6 @@ const none = z.strictObject({});
 const ofClasses = { of: "classes", unit: "", better: "more", decimals: 3, params: none } as const;
 const ofYears = { of: "years", unit: "years", better: "less", decimals: 1, params: none } as const;
 
-/** Returns the scores of each class that occurs. */
-function perClass({ truth, prediction, classes }: ScoredPredictions) {
-  return classScores(confusionMatrix(truth, prediction, classes!)).filter(({ count }) => count > 0);
-}
-
 /** Returns the mean of groups' means, each group as important as any other. */
 function meanOfGroups(values: ArrayLike<number>, group: (i: number) => string): number {
   const groups = Map.groupBy(
@@ -120,12 +115,20 @@ export const furtherMetrics: readonly MetricDefinition[] = [
   defineMetric({
     ...{ ...ofClasses, name: "balancedAccuracy", title: "balanced accuracy" },
     summary: "Mean recall of the classes",
-    compute: (all) => mean(perClass(all).map(({ recall }) => recall)),
+    compute: ({ truth, prediction, classes }) => {
+      const scores = classScores(confusionMatrix(truth, prediction, classes!));
+      return mean(scores.filter(({ count }) => count > 0).map(({ recall }) => recall));
+    },
   }),
   defineMetric({
     ...{ ...ofClasses, name: "f1", title: "F1, macro" },
     summary: "Mean F1 of the classes",
-    compute: (all) => mean(perClass(all).map(({ f1 }) => f1)),
+    // A class that is predicted alone counts, with 0, as in scikit-learn.
+    compute: ({ truth, prediction, classes }) => {
+      const occurring = new Set([...Array.from(truth), ...Array.from(prediction)]);
+      const scores = classScores(confusionMatrix(truth, prediction, classes!));
+      return mean(scores.filter((_, c) => occurring.has(c)).map(({ f1 }) => f1));
+    },
   }),
   defineMetric({
     ...{ ...ofClasses, name: "auc", title: "AUC" },

@@ -108,7 +108,10 @@ export function formatComparison(
       ),
     ),
     ...(metrics.length > 0 ? ["", style.item(`${mark}: best value.${brackets}`)] : []),
-    ...section("Over seeds", seeds ? style.table(seedRows(seeds)) : []),
+    ...section(
+      pooled.length > 0 ? "Over seeds and folds" : "Over seeds",
+      seeds ? style.table(seedRows(seeds)) : [],
+    ),
     ...section("Pooled over folds", pooled.map((one) => style.item(pooledSentence(one)))),
     ...section("Significance", tests.map((test) => style.item(sentence(test)))),
     ...section(

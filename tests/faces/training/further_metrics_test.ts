@@ -51,6 +51,7 @@ Deno.test("further metrics of classes are those of scikit-learn", async () => {
   // balanced_accuracy_score, f1_score(average="macro"), roc_auc_score(multi_class="ovr")
   near(await compute("balancedAccuracy", all), (2 / 3 + 1 / 2 + 1) / 3);
   near(await compute("f1", all), (2 / 3 + 2 / 3 + 2 / 3) / 3);
+  near(await compute("f1", { truth: [0, 0, 1], prediction: [0, 2, 1], classes: 4 }), 5 / 9);
   near(await compute("auc", all), (8 / 9 + 7.5 / 8 + 1) / 3);
   near(await compute("oneOff", all), 5 / 6);
   const binary = {
