@@ -2,7 +2,7 @@
 import { formatBytes } from "../../../packages/pipeline/format.ts";
 import { dom } from "../../serving/page_dom.ts";
 import type { UiFace, UiFaces, UiLayer, UiOutput, UiPhotos, UiStep, UiTable } from "../ui_api.ts";
-import { date, get, later, number, select, table, text, withValue } from "./ui_dom.ts";
+import { date, get, later, number, type Option, select, table, text, withValue } from "./ui_dom.ts";
 import { store, turn, type View } from "./ui_store.ts";
 
 const PAGE = { faces: 60, rows: 100 };
@@ -61,7 +61,7 @@ async function grid(id: string, params: URLSearchParams): Promise<Node> {
   const query = Object.fromEntries(names.map((name) => [name, params.get(name) ?? ""]));
   const found = await get<UiFaces>("/api/faces", { id, ...query });
   const { models, model, classes, total, all, faces } = found;
-  const field = (name: string, options?: readonly string[], chosen = query[name]!) => {
+  const field = (name: string, options?: readonly Option[], chosen = query[name]!) => {
     const label = name[0]!.toUpperCase() + name.slice(1);
     const change = (value: string) => turn({ [name]: value, from: "" });
     if (options) return select(label, options, chosen, change);
@@ -70,11 +70,13 @@ async function grid(id: string, params: URLSearchParams): Promise<Node> {
   };
   const labels = classes && ["", ...classes];
   return dom`<div class="tools">${field("model", models, model)}
-    ${field("split", ["|test", "validation", "train", "all"])}${field("label", labels)}
-    ${field("prediction", labels)}${field("only", ["", "wrong", "right", "suspect|suspect labels"])}
-    ${field("sort", ["|largest error", "row"])}</div>
+    ${field("split", [["", "test"], "validation", "train", "all"])}${field("label", labels)}
+    ${field("prediction", labels)}${
+    field("only", ["", "wrong", "right", ["suspect", "suspect labels"]])
+  }
+    ${field("sort", [["", "largest error"], "row"])}</div>
     <p class="muted">${number(total)} of ${number(all)} faces${
-    !classes && "; right: within 5 years"
+    !classes && "; right: an error below 5"
   }${query.only === "suspect" && ": the predictions contradict their labels"}.</p>
     <ul class="faces-grid">${faces.map((face) => faceCard(face, classes, id))}</ul>
     ${pages(total, Number(query.from), PAGE.faces)}`;

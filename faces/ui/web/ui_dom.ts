@@ -81,15 +81,18 @@ export function table(label: string, head: readonly unknown[], rows: readonly un
 export const withValue = (set: (value: string) => void) => ({ target }: Event) =>
   set((target as HTMLInputElement).value);
 
-/** A choice of options, "VALUE" or "VALUE|LABEL". */
+/** A value, or a value and its text. Default: the value, "any" for none. */
+export type Option = string | readonly [value: string, text: string];
+
+/** A choice of options. */
 export function select(
   label: string,
-  options: readonly string[],
+  options: readonly Option[],
   chosen: string,
   change: (value: string) => void,
 ): Node {
   const listed = options.map((one) => {
-    const [value = "", text = value || "any"] = one.split("|");
+    const [value, text] = typeof one === "string" ? [one, one || "any"] : one;
     return part`<option value="${value}" ${value === chosen && "selected"}>${text}</option>`;
   });
   return dom`<label>${label} <select @change=${withValue(change)}>${listed}</select></label>`;
