@@ -140,7 +140,7 @@ export async function trainModel(
   warnOfSingleClasses(learning, context);
   const artifacts = artifactsOf(context) ?? "";
   await warnOfTestImages(params, { images, test: data.test, people: data.table }, {
-    ...{ artifacts, scratch: context.scratch, warn: (message) => context.warn(message) },
+    ...{ artifacts, warn: (message) => context.warn(message) },
   });
 
   const { model, withNetwork } = buildNetworks(network, learning, size, seed);

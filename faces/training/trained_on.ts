@@ -33,16 +33,25 @@ export async function recordsBehind(folder: string): Promise<StageRecord[]> {
   return [...behind];
 }
 
+/** Images that a model was trained on, chosen by or calibrated with, one entry each. */
+interface TrainedOn {
+  /** Digests of the archives; null if unknown. */
+  readonly photos: readonly (string | null)[];
+  readonly dataset: readonly string[];
+  readonly path: readonly string[];
+  /** Digests of the pixels. */
+  readonly image: readonly string[];
+}
+
 /**
- * Writes which images a model was trained on, chosen by or calibrated with.
+ * Reads which images a model was trained on from the results behind it.
  * @param records its own record and those behind it
- * @returns their number; undefined if dataset or splits are not stored
+ * @returns undefined if dataset or splits are not stored
  */
-export async function writeTrainedOn(
-  output: string,
+async function imagesBehind(
   folder: string,
   records: readonly StageRecord[],
-): Promise<number | undefined> {
+): Promise<TrainedOn | undefined> {
   const store = new ArtifactStore(join(folder, "../../.."));
   const placeOf = (digest: unknown) =>
     records.flatMap((record) =>
@@ -64,13 +73,33 @@ export async function writeTrainedOn(
     ...{ dataset: "string", path: "string" },
   });
   using images = new NpyFile(join(dataset, "images.npy"), "uint8");
+  return {
+    photos: rows.map(() => photos ?? null),
+    dataset: rows.map((row) => table.dataset[row]),
+    path: rows.map((row) => table.path[row]),
+    image: rows.map((row) => digestOf(images, row)),
+  };
+}
+
+/**
+ * Writes which images a model was trained on, chosen by or calibrated with.
+ * @param records its own record and those behind it
+ * @returns their number; undefined if dataset or splits are not stored
+ */
+export async function writeTrainedOn(
+  output: string,
+  folder: string,
+  records: readonly StageRecord[],
+): Promise<number | undefined> {
+  const found = await imagesBehind(folder, records);
+  if (!found) return undefined;
   await writeParquet(join(output, FILE), {
-    photos: { type: "string", values: rows.map(() => photos ?? null), nullable: true },
-    dataset: { type: "string", values: rows.map((row) => table.dataset[row]) },
-    path: { type: "string", values: rows.map((row) => table.path[row]) },
-    image: { type: "string", values: rows.map((row) => digestOf(images, row)) },
+    photos: { type: "string", values: [...found.photos], nullable: true },
+    dataset: { type: "string", values: [...found.dataset] },
+    path: { type: "string", values: [...found.path] },
+    image: { type: "string", values: [...found.image] },
   });
-  return rows.length;
+  return found.image.length;
 }
 
 /**
@@ -86,30 +115,19 @@ export async function warnOfTestImages(
     test: Int32Array;
     people: { dataset: readonly string[]; path: readonly string[] };
   },
-  { artifacts, scratch, warn }: {
-    artifacts: string;
-    scratch: string;
-    warn(message: string): void;
-  },
+  { artifacts, warn }: { artifacts: string; warn(message: string): void },
 ): Promise<void> {
   for (const name of ["init", "teacher"] as const) {
     if (params[name] === undefined) continue;
     for (const folder of (await modelsNamed(name, params, artifacts)).map(dirname)) {
-      let seen = await readTrainedOn(folder, images, people, []);
-      if (!seen) {
-        const own = await Deno.makeTempDir({ dir: scratch, prefix: "seen-" });
-        await writeTrainedOn(own, folder, await recordsBehind(folder));
-        seen = await readTrainedOn(own, images, people, []);
-        await Deno.remove(own, { recursive: true });
-      }
-      const count = seen ? test.filter(seen).length : 0;
+      const found = await readFile(folder) ??
+        await imagesBehind(folder, await recordsBehind(folder));
+      const count = found ? test.filter(isAmong(found, images, people, [])).length : 0;
       if (count === 0) continue;
+      const all = counted(test.length, "image");
       warn(
-        `${name} "${folder}" was trained on ${count} of ${
-          counted(test.length, "image")
-        } of the test ` +
-          "set: scores on it will be too good. Take a model of the same split, such as a stage of " +
-          "this pipeline.",
+        `${name} "${folder}" was trained on ${count} of ${all} of the test set: scores on it will be ` +
+          "too good. Take a model of the same split, such as a stage of this pipeline.",
       );
     }
   }
@@ -127,14 +145,29 @@ function digestOf(images: ImageSource, row: number): string {
 export async function readTrainedOn(
   folder: string,
   images: ImageSource,
-  { dataset, path }: { dataset: readonly string[]; path: readonly string[] },
+  people: { dataset: readonly string[]; path: readonly string[] },
   archives: readonly string[],
 ): Promise<((row: number) => boolean) | undefined> {
+  const found = await readFile(folder);
+  return found && isAmong(found, images, people, archives);
+}
+
+/** Reads `trained_on.parquet` of a model's folder; undefined without it. */
+async function readFile(folder: string): Promise<TrainedOn | undefined> {
   const file = join(folder, FILE);
   if (!await Deno.stat(file).catch(ignoreNotFound)) return undefined;
-  const seen = await readParquet(file, {
+  return await readParquet(file, {
     ...{ photos: "string?", dataset: "string", path: "string", image: "string" },
   });
+}
+
+/** Returns a test of a dataset's rows, as `readTrainedOn` does. */
+function isAmong(
+  seen: TrainedOn,
+  images: ImageSource,
+  { dataset, path }: { dataset: readonly string[]; path: readonly string[] },
+  archives: readonly string[],
+): (row: number) => boolean {
   const digests = new Set(seen.image);
   const photos = new Set(
     seen.path.flatMap((path, i) =>
