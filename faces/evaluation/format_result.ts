@@ -92,8 +92,8 @@ export function formatFurther(
   split: SplitName,
 ): { value: string; interval?: string } {
   const show = (value: number) => value.toFixed(decimals).replace("-", "−");
-  const interval = intervals[split],
-    value = (metrics[split] as Record<string, number | null>)[name];
+  const interval = intervals[split];
+  const value = (metrics[split] as Record<string, number | null>)[name];
   // Such as the AUC of one class; metrics.json has null for NaN.
   if (value === null || !Number.isFinite(value)) return { value: "–", interval: "not defined" };
   return {

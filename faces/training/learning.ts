@@ -1,4 +1,4 @@
-/** What a network learns from a dataset: tasks, rows, heads, their objective and all targets. */
+/** Preparation of a training: tasks, rows, heads, their objective and all targets. */
 import { openBackend } from "../../packages/compute/open_backend.ts";
 import type { Backend } from "../../packages/compute/backends.ts";
 import { quantityHead } from "./losses.ts";
@@ -37,7 +37,7 @@ export interface ModelTraining {
   params: TrainingParams;
 }
 
-/** What a network learns, ready for its training. */
+/** Everything that a network learns from a dataset. */
 export interface Learning {
   readonly tasks: readonly LabelledTask[];
   readonly rows: InputRows;

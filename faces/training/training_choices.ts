@@ -1,4 +1,4 @@
-/** What a training's parameters choose by name: optimizer, schedule, order, metrics, when to stop. */
+/** Choices that a training's parameters name: optimizer, schedule, order, metrics, early stopping. */
 import { chosen, type Definition } from "../../packages/pipeline/define.ts";
 import { chooseMetrics, type ChosenMetric } from "./further_metrics.ts";
 import type { ChosenOptimizer } from "./optimizer.ts";
