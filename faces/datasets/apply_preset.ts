@@ -193,7 +193,9 @@ function mapRow(given: Row, { match = {}, columns = {}, omit = [], values = {} }
   const others = Object.entries(row).filter(([name]) => !used.has(name) && !(name in mapped));
   const result: Record<string, string> = { ...mapped, ...Object.fromEntries(others) };
   for (const [name, map] of Object.entries(values)) {
-    const value = map[result[name] ?? ""];
+    const written = result[name] ?? "";
+    // Programs write 1 as 1.0 where other rows have no value.
+    const value = map[written] ?? map[written.replace(/^(-?\d+)\.0+$/, "$1")];
     if (value !== undefined) result[name] = String(value);
   }
   const { quad, ...rest } = result;

@@ -171,7 +171,8 @@ export const presets: readonly PresetDefinition[] = [
     name: "imdbClean",
     summary: "IMDB-Clean: imdb_{train,valid,test}_new.csv with boxes in the photos of imdb",
     preset: {
-      labels: String.raw`imdb_(?<part>train|valid|test)_new[^\/]*\.csv`,
+      // imdb_*_new_1024.csv beside them has the boxes in other photos.
+      labels: String.raw`imdb_(?<part>train|valid|test)_new\.csv`,
       match: { filename: String.raw`(?:.*\/)?(?<identity>nm\d+)_.*` },
       columns: { path: "filename", left: "x_min", top: "y_min", right: "x_max", bottom: "y_max" },
       values: { part: { valid: "val" } },
@@ -186,20 +187,25 @@ export const presets: readonly PresetDefinition[] = [
     summary: "JSONs of the age benchmark of 2024 (Paplham and Franc): folders and rotated boxes",
     preset: {
       labels: String.raw`[^\/]+\.json`,
+      // Data sets of a published division, which their folders are.
+      match: { database: "(?<divided>CACD|CLAP|ChaLearn).*" },
       columns: {
         path: "img_path",
         identity: "id_num",
         quad: "aligned_bbox",
-        part: "folder",
+        part: "{divided}{folder}",
         folder: "folder",
       },
       values: {
         gender: { U: "" },
         age: { "-1": "" },
         // The first of its five splits.
-        part: Object.fromEntries(
-          Array.from("0123456789", (i) => [i, i < "6" ? "train" : i < "8" ? "val" : "test"]),
-        ),
+        part: Object.fromEntries([
+          ...Array.from("0123456789", (i) => [i, i < "6" ? "train" : i < "8" ? "val" : "test"]),
+          ...["CACD", "CLAP", "ChaLearn"].flatMap((set) =>
+            ["train", "val", "test"].map((part, i) => [`${set}${i}`, part])
+          ),
+        ]),
       },
       layout: "full",
       terms: "the terms of each data set of the benchmark, most of them for research only",

@@ -8,7 +8,8 @@ import { readConfig } from "../../../packages/pipeline/config/config.ts";
 import { readTextIfExists } from "../../../packages/pipeline/paths.ts";
 import { Registry } from "../../../packages/pipeline/registry.ts";
 import { stages } from "../../../stages/mod.ts";
-import { definePreset } from "../../../faces/datasets/presets.ts";
+import { applyPreset } from "../../../faces/datasets/apply_preset.ts";
+import { choosePreset, definePreset } from "../../../faces/datasets/presets.ts";
 import { openFaces } from "../../../faces/detection/faces_artifact.ts";
 import { TarWriter } from "../../../packages/formats/tar.ts";
 import { readNpy } from "../../../packages/formats/npy.ts";
@@ -217,6 +218,45 @@ Deno.test("benchmark2024: folders become parts, rotated boxes upright ones", asy
     ok(Math.abs(left - 128) < 30 && Math.abs(right - 384) < 30, `${left}, ${right}`);
     match(found.problems, /two\.jpg,several_faces,2 detected.*\n.*two\.jpg#face2,several_faces/);
   });
+});
+
+/** Returns the lines of the labels that a preset reads from texts. */
+async function labelsOf(preset: Parameters<typeof choosePreset>[0], files: Record<string, string>) {
+  const { csv } = await applyPreset(choosePreset(preset), {
+    paths: Object.keys(files),
+    read: (path) => Promise.resolve(new TextEncoder().encode(files[path])),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  });
+  return new TextDecoder().decode(csv).trim().split("\n");
+}
+
+Deno.test("benchmark2024: sets of a published division keep it", async () => {
+  const rows = ["UTKFace", "CACD", "CLAP2016", "ChaLearn2016"].flatMap((database) =>
+    [0, 1, 2].map((folder) => ({ img_path: `${database}${folder}`, database, folder }))
+  );
+  deepStrictEqual(
+    (await labelsOf("benchmark2024", { "a.json": JSON.stringify(rows) })).slice(1)
+      .map((line) => line.split(",")[2]),
+    ["train", "train", "train", ...[1, 2, 3].flatMap(() => ["train", "val", "test"])],
+  );
+});
+
+Deno.test("imdbClean: the CSVs of the crops of 1024 pixels beside the others are not read", async () => {
+  const csv = "filename,age,gender,x_min,y_min,x_max,y_max\n01/nm1_rm1.jpg,69,M,57,57,199,199\n";
+  const names = ["train", "valid", "test"].flatMap((part) => [
+    `imdb_${part}_new.csv`,
+    `imdb_${part}_new_1024.csv`,
+  ]);
+  const lines = await labelsOf("imdbClean", Object.fromEntries(names.map((name) => [name, csv])));
+  deepStrictEqual(lines.length, 1 + 3);
+});
+
+Deno.test("codes of a preset are those of numbers with a decimal point, too", async () => {
+  const preset = { labels: ".*csv", values: { gender: { "0": "male", "1": "female" } } };
+  const csv = "path,gender\na.jpg,0.0\nb.jpg,1.0\nc.jpg,\nd.jpg,1\n";
+  deepStrictEqual(await labelsOf(preset, { "l.csv": csv }), [
+    ...["path,gender", "a.jpg,male", "b.jpg,female", "c.jpg,", "d.jpg,female"],
+  ]);
 });
 
 Deno.test("copies are found by their photos where a detector places the boxes", async () => {
