@@ -3,7 +3,7 @@ import { readCsv } from "../../packages/formats/csv.ts";
 import { counted } from "../../packages/pipeline/causes.ts";
 import { joinWords } from "../../packages/pipeline/errors.ts";
 import { BOX } from "./labels.ts";
-import type { Lack, PhotoFiles } from "./photo_files.ts";
+import { type Lack, pathIndex, type PhotoFiles } from "./photo_files.ts";
 import type { Preset } from "./presets.ts";
 
 type Row = Readonly<Record<string, string>>;
@@ -221,11 +221,11 @@ function uprightBox(quad: string): Row {
  * undefined if none or several fit.
  */
 export function suffixIndex(paths: readonly string[]): (path: string) => string | undefined {
-  const all = new Set(paths.map((path) => path.normalize()));
+  const same = pathIndex(paths);
   const nameOf = (path: string) => path.slice(path.lastIndexOf("/") + 1);
   const byName = Map.groupBy(paths, (path) => nameOf(path).normalize());
   return (path) => {
-    if (all.has(path.normalize())) return path;
+    if (same(path) !== undefined) return same(path);
     const clean = path.normalize().replaceAll("\\", "/").replace(/^(?:\.?\/+)+/, "");
     const found = byName.get(nameOf(clean))?.filter((written) => {
       const one = written.normalize();

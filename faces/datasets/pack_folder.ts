@@ -12,6 +12,7 @@ import {
   archivesIn,
   isArchive,
   isFile,
+  isFolder,
   type Lack,
   locate,
   openPhotoFiles,
@@ -128,14 +129,6 @@ export async function describeFolder(
     [`${id}'s ${name}`]: sha256(bytes),
     [`a picture of ${id}`]: sha256(names.join("\0") + await content(there)),
   };
-}
-
-function isFolder(path: string): boolean {
-  try {
-    return Deno.statSync(path).isDirectory;
-  } catch {
-    return false;
-  }
 }
 
 /** Number of examples in a message. */

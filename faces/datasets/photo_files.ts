@@ -1,5 +1,5 @@
 /** Reads the files of a data set: a folder, and the zip and tar archives that it is or holds. */
-import { basename, join, resolve } from "node:path";
+import { basename, join, relative, resolve } from "node:path";
 import { RandomAccessFile } from "../../packages/formats/random_access_file.ts";
 import { scanTar } from "../../packages/formats/tar.ts";
 import { ZipFile } from "../../packages/formats/zip.ts";
@@ -42,15 +42,32 @@ export function archivesIn(folder: string): string[] {
     .filter((path) => !basename(path).startsWith(".") && isArchive(path)).sort();
 }
 
-/** Lists the files of a folder and of those below, sorted. */
-export function walk(folder: string, below = ""): string[] {
+export function isFolder(path: string): boolean {
+  try {
+    return Deno.statSync(path).isDirectory;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Lists the files of a folder and of those below, sorted. Links to folders are followed.
+ * @param roots folders that are listed, where a link may not lead to again
+ */
+export function walk(folder: string, below = "", roots = [Deno.realPathSync(folder)]): string[] {
   return Array.from(Deno.readDirSync(join(folder, below))).toSorted((a, b) =>
     a.name < b.name ? -1 : 1
   )
-    .flatMap(({ name, isDirectory }) => {
+    .flatMap(({ name, isDirectory, isSymlink }) => {
       const path = below === "" ? name : `${below}/${name}`;
       if (isHidden(path)) return [];
-      return isDirectory ? walk(folder, path) : [path];
+      if (isDirectory) return walk(folder, path, roots);
+      if (!isSymlink || !isFolder(join(folder, path))) return [path];
+      const target = Deno.realPathSync(join(folder, path));
+      const isIn = (one: string, other: string) => !relative(other, one).startsWith("..");
+      if (roots.some((root) => isIn(root, target) || isIn(target, root))) return [];
+      roots.push(target);
+      return walk(folder, path, roots);
     });
 }
 
@@ -70,8 +87,6 @@ export async function openPhotoFiles(
 ): Promise<PhotoFiles> {
   await using stack = new AsyncDisposableStack();
   const archived = new Map<string, () => Promise<Uint8Array | Lack>>();
-  /** The same files by normalized path: macOS packs é as two code points, most CSVs have one. */
-  const normalized = new Map<string, () => Promise<Uint8Array | Lack>>();
   const archives = isArchive(place) ? [place] : archivesIn(place);
   for (const archive of archives) {
     const entries = await openArchive(archive, scratch, stack, signal);
@@ -81,13 +96,11 @@ export async function openPhotoFiles(
     const common = archive === place && around !== undefined &&
       entries.keys().every((path) => path.startsWith(around));
     for (const [path, read] of entries) {
-      const inside = common ? path.slice(around.length) : path;
-      archived.set(inside, read);
-      normalized.set(inside.normalize(), read);
+      archived.set(common ? path.slice(around.length) : path, read);
     }
   }
   const folder = archives[0] === place ? undefined : place;
-  const find = locate(place);
+  const find = locate(place), written = pathIndex(archived.keys());
   let paths: readonly string[] | undefined;
   const owned = stack.move();
   return {
@@ -98,10 +111,24 @@ export async function openPhotoFiles(
     async read(path) {
       const photo = folder === undefined ? "are missing" : await readPhoto(find(path));
       if (photo !== "are missing") return photo;
-      return await (archived.get(path) ?? normalized.get(path.normalize()))?.() ?? photo;
+      return await archived.get(written(path) ?? "")?.() ?? photo;
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
+}
+
+/**
+ * Returns a function that finds a path in any Unicode normalization form: macOS packs é as two code
+ * points, most CSVs have one.
+ */
+export function pathIndex(paths: Iterable<string>): (path: string) => string | undefined {
+  const all = [...paths];
+  const known = new Map(
+    [all.map((path) => path.normalize()), all].flatMap((forms) =>
+      forms.map((form, i) => [form, all[i]])
+    ),
+  );
+  return (path) => known.get(path) ?? known.get(path.normalize());
 }
 
 /** Opens an archive. Returns its files by path. */

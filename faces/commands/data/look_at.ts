@@ -7,7 +7,7 @@ import { random } from "../../../packages/random/random.ts";
 import { applyPreset, suffixIndex } from "../../datasets/apply_preset.ts";
 import { findCopies, type Frequencies, frequenciesOf } from "../../datasets/copies.ts";
 import { type Labels, parseLabels } from "../../datasets/labels.ts";
-import { openPhotoFiles, type PhotoFiles } from "../../datasets/photo_files.ts";
+import { openPhotoFiles, pathIndex, type PhotoFiles } from "../../datasets/photo_files.ts";
 import { choosePreset, OWN_PRESET, type Preset, presets } from "../../datasets/presets.ts";
 import { facePaths } from "../../datasets/rows.ts";
 import { nameOf } from "../../datasets/sources.ts";
@@ -51,7 +51,7 @@ export async function lookAt(
     const photos = files.paths.filter((path) => /\.(jpe?g|png|webp|gif|avif|tiff?)$/i.test(path));
     const { found, why } = await findLabels(files, photos, options.preset);
     const rows = found?.labels.rows ?? [];
-    const has = lookUp(files.paths), named = lookUp(rows.map(({ path }) => path));
+    const has = pathIndex(files.paths), named = pathIndex(rows.map(({ path }) => path));
     const present = rows.filter(({ path }) => has(path));
     return {
       ...{ folder, name: nameOf({ folder }), files: files.paths.length, photos, ...found },
@@ -73,12 +73,6 @@ export async function lookAt(
   }
 }
 
-/** Returns a function that finds paths in any Unicode normalization form, as `PhotoFiles` reads them. */
-function lookUp(paths: readonly string[]): (path: string) => boolean {
-  const all = new Set(paths.map((path) => path.normalize()));
-  return (path) => all.has(path.normalize());
-}
-
 type FoundLabels = Pick<DataFound, "preset"> & { labels: Labels };
 
 /**
@@ -90,7 +84,7 @@ async function findLabels(
   photos: readonly string[],
   wanted: string | undefined,
 ): Promise<{ found?: FoundLabels; why?: string }> {
-  const has = lookUp(files.paths);
+  const has = pathIndex(files.paths);
   const read = async (preset: string | Preset, fields: Preset): Promise<FoundLabels> => {
     const { csv } = await applyPreset(fields, files);
     return { preset, labels: parseLabels(csv, "labels.csv") };

@@ -1,5 +1,12 @@
 /** Each built-in preset on a drawn folder in its layout, through the stages up to the dataset. */
-import { deepStrictEqual, match, ok, rejects, strictEqual } from "node:assert/strict";
+import {
+  deepStrictEqual,
+  match,
+  notDeepStrictEqual,
+  ok,
+  rejects,
+  strictEqual,
+} from "node:assert/strict";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import sharp from "sharp";
@@ -287,6 +294,28 @@ Deno.test("copies are found by their photos where a detector places the boxes", 
       }
     },
   );
+});
+
+Deno.test("photos of linked folders are read, once, and count for the fingerprint", async () => {
+  const chip = "26_0_1_20170116174525125.jpg.chip.jpg", face = await folders.drawFace(26, true);
+  await withFiles({ [chip]: face }, async (disk) => {
+    await withFiles({ [`one/9${chip}`]: face }, async (folder) => {
+      await Deno.symlink(disk, join(folder, "part2"));
+      await Deno.symlink(disk, join(folder, "part3"));
+      await Deno.symlink("one", join(folder, "also"));
+      await Deno.symlink("..", join(disk, "around"));
+      await Deno.symlink(".", join(disk, "again"));
+      const { table } = await make({ folder, preset: "utkface", name: "utk" }, {
+        parse: { maxAge: 1000 },
+      });
+      deepStrictEqual(table.path, [`one/9${chip}`, `part2/${chip}`]);
+      const datasets = [{ folder, preset: "utkface", name: "utk" }];
+      const facts = () => download.external(download.params.parse({ datasets }) as never);
+      const before = await facts();
+      await Deno.writeFile(join(disk, chip), await folders.drawFace(60, true));
+      notDeepStrictEqual(await facts(), before);
+    });
+  });
 });
 
 Deno.test("a preset of the pipeline's own joins tables, and overrides a built-in one", async () => {
