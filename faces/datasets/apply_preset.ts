@@ -1,5 +1,5 @@
 /** Reads the labels of a data set by its preset, and writes them as a CSV of the project's columns. */
-import { readCsv } from "../../packages/formats/csv.ts";
+import { decodeText, readCsv } from "../../packages/formats/csv.ts";
 import { counted } from "../../packages/pipeline/causes.ts";
 import { joinWords } from "../../packages/pipeline/errors.ts";
 import { BOX } from "./labels.ts";
@@ -136,10 +136,10 @@ function parseTable(
   header: readonly string[] | undefined,
   skip: number,
 ): Row[] {
-  if (path.endsWith(".json")) {
+  if (/\.json$/i.test(path)) {
     let value: unknown;
     try {
-      value = JSON.parse(new TextDecoder().decode(bytes));
+      value = JSON.parse(decodeText(bytes, path));
     } catch (cause) {
       throw new Error(`"${path}" is not valid JSON (${(cause as Error).message})`, { cause });
     }
@@ -148,20 +148,15 @@ function parseTable(
         Object.fromEntries(
           Object.entries(one as object).map(([name, value]) => [
             name,
-            value === null ? "" : Array.isArray(value) ? value.flat(3).join(" ") : String(value),
+            textOf(value),
           ]),
         )
       );
   }
   const named = header ? [header.join(",")] : [];
-  const lines = skip === 0 && !header
-    ? undefined
-    : new TextDecoder().decode(bytes).split(/\r\n|\r|\n/).slice(skip);
-  const first = lines?.[0] ??
-    new TextDecoder().decode(bytes.subarray(0, 4096)).split(/[\r\n]/, 1)[0];
-  if (!/[,;\t]/.test(first) && /\S\s+\S/.test(first)) {
-    const all = (lines ?? new TextDecoder().decode(bytes).split(/\r\n|\r|\n/))
-      .map((line) => line.trim().split(/\s+/)).filter(([value]) => value !== "");
+  const lines = decodeText(bytes, path).split(/\r\n|\r|\n/).slice(skip);
+  if (!/[,;\t]/.test(lines[0]) && /\S\s+\S/.test(lines[0])) {
+    const all = lines.map((line) => line.trim().split(/\s+/)).filter(([value]) => value !== "");
     const names = header ?? all.shift()!;
     // A header without a name of the first column, as CelebA's.
     const columns = all[0]?.length === names.length + 1 ? ["path", ...names] : names;
@@ -169,9 +164,16 @@ function parseTable(
       Object.fromEntries(columns.map((name, i) => [name, values[i] ?? ""]))
     );
   }
-  const source = lines ? new TextEncoder().encode([...named, ...lines].join("\n")) : bytes;
+  const whole = skip === 0 && !header; // line breaks within its values stay
+  const source = whole ? bytes : new TextEncoder().encode([...named, ...lines].join("\n"));
   const { header: columns, rows } = readCsv(source, path);
   return rows.map(({ values }) => Object.fromEntries(columns.map((name, i) => [name, values[i]])));
+}
+
+/** Formats a value of JSON; numbers of a list as those of a box. */
+function textOf(value: unknown): string {
+  if (Array.isArray(value)) return value.flat(3).map(textOf).join(" ");
+  return typeof value === "object" && value ? JSON.stringify(value) : String(value ?? "");
 }
 
 /** Maps a data set's columns to those of the project. */

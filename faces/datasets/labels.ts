@@ -196,7 +196,8 @@ function findColumns({ header }: CsvTable, problems: string[]): Map<LabelColumn,
   for (const [i, written] of header.entries()) {
     const name = written.toLowerCase() as LabelColumn;
     if (!labelColumns.includes(name)) continue; // an attribute
-    if (found.has(name)) problems.push(`it has two columns "${written}"`);
+    const other = header[found.get(name) ?? i]; // readCsv() finds equal ones
+    if (other !== written) problems.push(`it has two columns "${written}"`);
     found.set(name, i);
   }
   const missing = found.has("path") ? [] : ['it has no column "path"'];

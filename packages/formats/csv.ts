@@ -52,6 +52,8 @@ export function readCsv(bytes: Uint8Array, source: string, problems?: string[]):
   }
   const header = first.record;
   const rows: CsvRow[] = [], ragged: string[] = [];
+  const repeated = header.filter((name, i) => name !== "" && header.indexOf(name) < i);
+  const twice = [...new Set(repeated)].map((name) => `it has two columns "${name}"; rename one`);
   let excess = 0; // csv-parse counts a quoted CRLF as two lines
   for (const { record, info } of rest) {
     excess += record.join().split("\r\n").length - 1;
@@ -67,8 +69,9 @@ export function readCsv(bytes: Uint8Array, source: string, problems?: string[]):
   if (ragged.length > 0) {
     ragged.push(`${ragged.pop()}; quote values that contain a separator`);
   }
-  if (problems) problems.push(...ragged);
-  else if (ragged.length > 0) throw new Error(`Cannot read "${source}": ${listProblems(ragged)}.`);
+  const all = [...twice, ...ragged];
+  if (problems) problems.push(...all);
+  else if (all.length > 0) throw new Error(`Cannot read "${source}": ${listProblems(all)}.`);
   return { header, rows };
 }
 
@@ -89,7 +92,12 @@ function explain({ code, message, lines }: CsvError & Record<string, unknown>): 
     : `line ${lines}: ${message}`;
 }
 
-function decodeText(bytes: Uint8Array, source: string): string {
+/**
+ * Decodes UTF-8, or UTF-16 with a byte order mark.
+ * @param source its name in errors
+ * @throws if it is of another encoding
+ */
+export function decodeText(bytes: Uint8Array, source: string): string {
   const encoding = bytes[0] === 0xff && bytes[1] === 0xfe
     ? "utf-16le"
     : bytes[0] === 0xfe && bytes[1] === 0xff
@@ -99,7 +107,7 @@ function decodeText(bytes: Uint8Array, source: string): string {
     return new TextDecoder(encoding, { fatal: true }).decode(bytes); // removes the mark
   } catch (cause) {
     throw new Error(
-      `Cannot read "${source}": it is not UTF-8. Save it as "CSV UTF-8", as spreadsheets call it.`,
+      `Cannot read "${source}": it is not UTF-8. Save it as UTF-8, which spreadsheets call "CSV UTF-8".`,
       { cause },
     );
   }

@@ -74,6 +74,7 @@ Deno.test("parseLabels() refuses what cannot be meant, and says where", async ()
   await refused("file,age,gender\n", /it has no column "path"/);
   await refused("path,born\n", /no column "age", nor "born" and "taken", nor "gender"/);
   await refused("path,age,gender,Age\n", /it has two columns "Age"/);
+  await refused("path,age,mood,mood,\na,1,good,bad,\n", /it has two columns "mood"; rename one\.$/);
   await refused(
     "path,age\na.jpg#face2,1\n",
     /on line 2 the path "a\.jpg#face2" .* Rename the photo/,

@@ -7,6 +7,7 @@ import {
   rejects,
   strictEqual,
 } from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import sharp from "sharp";
@@ -228,10 +229,10 @@ Deno.test("benchmark2024: folders become parts, rotated boxes upright ones", asy
 });
 
 /** Returns the lines of the labels that a preset reads from texts. */
-async function labelsOf(preset: Parameters<typeof choosePreset>[0], files: Record<string, string>) {
+async function labelsOf(preset: Parameters<typeof choosePreset>[0], files: folders.Files) {
   const { csv } = await applyPreset(choosePreset(preset), {
     paths: Object.keys(files),
-    read: (path) => Promise.resolve(new TextEncoder().encode(files[path])),
+    read: (path) => Promise.resolve(Buffer.from(files[path] as string)),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   });
   return new TextDecoder().decode(csv).trim().split("\n");
@@ -264,6 +265,26 @@ Deno.test("codes of a preset are those of numbers with a decimal point, too", as
   deepStrictEqual(await labelsOf(preset, { "l.csv": csv }), [
     ...["path,gender", "a.jpg,male", "b.jpg,female", "c.jpg,", "d.jpg,female"],
   ]);
+});
+
+Deno.test("tables of a preset may be UTF-16, have nested values, and no two columns of one name", async () => {
+  const preset = { labels: ".*(?:json|txt|csv)" };
+  const nested = '{"path": "ä.jpg", "box": [[1, 2], [3, null]], "pose": {"yaw": 1}, "age": 3}';
+  deepStrictEqual(
+    await labelsOf(preset, { "L.JSON": `[${nested}]` }),
+    ["path,box,pose,age", 'ä.jpg,"1 2 3 ","{""yaw"":1}",3'],
+  );
+  const utf16 = (text: string) => Uint8Array.from(Buffer.from(`\ufeff${text}`, "utf16le"));
+  for (
+    const [name, table] of [["l.json", '[{"path": "ä.jpg", "age": "3"}]'], ["l.txt", "ä.jpg 3"]]
+  ) {
+    const labels = [{ files: name, ...name === "l.txt" && { header: ["path", "age"] } }];
+    deepStrictEqual(await labelsOf({ labels }, { [name]: utf16(table) }), ["path,age", "ä.jpg,3"]);
+  }
+  await rejects(
+    labelsOf(preset, { "l.csv": "path,smile,smile\na.jpg,1,0\n" }),
+    /Cannot read "l\.csv": it has two columns "smile"; rename one\.$/,
+  );
 });
 
 Deno.test("copies are found by their photos where a detector places the boxes", async () => {
