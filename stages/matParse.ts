@@ -21,8 +21,8 @@ export default defineStage({
       "Maximum age in years; rows above are dropped",
     ),
     require: z.array(z.string().min(1)).optional().describe(
-      "Labels that a row must have: gender, age (an interval counts) or an attribute; the others " +
-        "may be unknown. Default: gender and age, where the data set has a column of them",
+      "Labels that a row must have: gender, age (an interval counts), identity, name or an " +
+        "attribute; the others may be unknown. Default: gender and age, where the data set has a column of them",
     ),
     sample: z.int().min(1).optional().describe(
       "Keep at most this many rows, a random subset of those that pass the filter",

@@ -1,6 +1,6 @@
 /** Rows of a data set, and their filter. */
 
-import { type Attributes, INTERVAL } from "./attributes.ts";
+import { attributeName, type Attributes, INTERVAL } from "./attributes.ts";
 
 /** Reasons to drop a row, for messages; the first that applies counts. */
 export const reasons = {
@@ -12,7 +12,7 @@ export const reasons = {
   ageOutside: "outside the age range",
   noPath: "without a path",
   repeated: "with the photo of an earlier row",
-  noAttribute: "without a required attribute",
+  noAttribute: "without a required label",
   judgedWrong: "with a label judged wrong",
 } as const;
 export type Reason = keyof typeof reasons;
@@ -121,7 +121,10 @@ function reasonToDrop(rows: Rows, i: number, filter: Filter): Reason | undefined
   const [low, high] = INTERVAL.map((column) => Number(exact ?? attributes?.[column] ?? NaN));
   if (needs("age") && Number.isNaN(low)) return "unknownAge";
   if (high < minAge || low > maxAge) return "ageOutside";
-  const lacks = (name: string) => !["gender", "age"].includes(name) && attributes?.[name] == null;
+  const lacks = (name: string) =>
+    name === "identity" || name === "name"
+      ? rows[name](i) === null
+      : !["gender", "age"].includes(name) && attributes?.[attributeName(name)] == null;
   if (require?.some(lacks)) return "noAttribute";
   if (!rows.hasPath(i)) return "noPath";
   if (filter.wrong?.has(i)) return "judgedWrong";

@@ -83,7 +83,9 @@ export function* scanTar(
     }
 
     const path = safePath(pax.path ?? longName ?? ustarPath(header, fail), fail);
-    if (pax.sparse) throw fail(`"${path}" is a sparse file; ${repack}`);
+    if (pax.sparse || type === "S") {
+      throw fail(`"${path}" is a sparse file; pack it again without GNU tar's --sparse (-S)`);
+    }
     const folder = type === "5" || (type === "0" && path.endsWith("/"));
     if (!folder && !"017".includes(type)) {
       const kind = kinds[type] ?? `an entry of type ${JSON.stringify(type)}`;
@@ -124,7 +126,6 @@ const kinds: Record<string, string> = {
   "3": "a character device",
   "4": "a block device",
   "6": "a named pipe",
-  "S": "a sparse file",
 };
 
 type Fail = (why: string) => TarError;

@@ -19,6 +19,9 @@ export interface ZipEntry {
 }
 
 const STORED = 0, DEFLATED = 8;
+/** Signature of an entry of the directory. */
+const ENTRY = 0x02014b50;
+const WRAP = 2 ** 32;
 /** Flag of a name in UTF-8. */
 const UTF8 = 0x800;
 /** Characters of bytes from 0x80 on in names without it: code page 437, as of Windows Explorer. */
@@ -116,15 +119,20 @@ function view(bytes: Uint8Array): DataView {
 
 function readDirectory(file: RandomAccessFile): ZipEntry[] {
   const bad = (why: string) => new Error(`Cannot read "${file.path}" as a zip archive: ${why}.`);
-  const { count, size, offset } = findDirectory(file, bad);
-  if (!inside(file, offset, size)) throw bad("its directory is outside of the file");
-  const directory = view(file.read(offset, size));
+  const { count, size, offset, end } = findDirectory(file, bad);
+  const isDirectory = (at: number) => {
+    return inside(file, at, Math.max(4, size)) &&
+      view(file.read(at, 4)).getUint32(0, true) === ENTRY;
+  };
+  // Positions are too small behind a program that unpacks the archive; those of macOS, which writes no
+  // zip64, lack their upper bits, as does the number of entries.
+  const start = isDirectory(offset) ? offset : isDirectory(end - size) ? end - size : offset;
+  if (!inside(file, start, size)) throw bad("its directory is outside of the file");
+  const directory = view(file.read(start, size));
   const entries: ZipEntry[] = [];
-  let at = 0;
-  for (let i = 0; i < count; i++) {
-    if (at + 46 > size || directory.getUint32(at, true) !== 0x02014b50) {
-      throw bad("its directory is damaged");
-    }
+  const wraps = (start - offset) % WRAP === 0;
+  let at = 0, all = 0, last = 0, before = wraps ? 0 : start - offset;
+  for (; at + 46 <= size && directory.getUint32(at, true) === ENTRY; all++) {
     const short = (place: number) => directory.getUint16(at + place, true);
     const long = (place: number) => directory.getUint32(at + place, true);
     const [nameLength, extraLength, commentLength] = [short(28), short(30), short(32)];
@@ -145,10 +153,14 @@ function readDirectory(file: RandomAccessFile): ZipEntry[] {
       !widen(sizes, directory, at + 46 + nameLength, extraLength) ||
       !Object.values(sizes).every(Number.isSafeInteger)
     ) throw bad(`the sizes of "${name}" are damaged`);
+    if (start !== offset && wraps && sizes.offset + before < last) before += WRAP;
+    sizes.offset += before;
+    last = sizes.offset;
     // Folders have entries too.
     if (!name.endsWith("/")) entries.push({ name, method, crc: long(16), ...sizes });
     at += 46 + nameLength + extraLength + commentLength;
   }
+  if (all % 2 ** 16 !== count % 2 ** 16) throw bad("its directory is damaged");
   return entries;
 }
 
@@ -176,13 +188,15 @@ function findDirectory(file: RandomAccessFile, bad: (why: string) => Error) {
   const size = tail.getUint32(end + 12, true);
   const offset = tail.getUint32(end + 16, true);
   const locator = end - 20;
-  if (locator < 0 || tail.getUint32(locator, true) !== 0x07064b50) return { count, size, offset };
+  if (locator < 0 || tail.getUint32(locator, true) !== 0x07064b50) {
+    return { count, size, offset, end: file.size - length + end };
+  }
   const place = Number(tail.getBigUint64(locator + 8, true));
   if (!inside(file, place, 56)) throw bad("its zip64 directory is outside of the file");
   const wide = view(file.read(place, 56));
   if (wide.getUint32(0, true) !== 0x06064b50) throw bad("its zip64 directory is damaged");
   const at = (place: number) => Number(wide.getBigUint64(place, true));
-  return { count: at(32), size: at(40), offset: at(48) };
+  return { count: at(32), size: at(40), offset: at(48), end: place };
 }
 
 /** Returns true if a range is inside of the file. */

@@ -205,8 +205,8 @@ Deno.test("attributes, intervals and missing labels reach every table", async ()
   const pictures = Object.fromEntries(
     await Promise.all([0, 1, 2, 3, 4].map(async (i) => [`${i}.jpg`, await gradient(i)] as const)),
   );
-  const csv = "path,age,ethnicity,glasses,photo\n0.jpg,20-29,Black,1,p\n1.jpg,30,White,0,q\n" +
-    "2.jpg,31,,1,r\n3.jpg,,Asian,1,s\n4.jpg,200,White,1,t\n";
+  const csv = "path,age,ethnicity,glasses,photo,identity\n0.jpg,20-29,Black,1,p,i\n" +
+    "1.jpg,30,White,0,q,j\n2.jpg,31,,1,r,\n3.jpg,,Asian,1,s,k\n4.jpg,200,White,1,t,l\n";
   await withFolder({ ...pictures, "l.csv": csv }, async (folder) => {
     using loaded = testContext(download);
     await loaded.run({}, { datasets: [{ folder, layout: "crop" }] });
@@ -220,11 +220,12 @@ Deno.test("attributes, intervals and missing labels reach every table", async ()
     strictEqual(await kept({}), "012", "gender has no column, so it is not required");
     strictEqual(await kept({ require: [] }), "0123");
     strictEqual(await kept({ require: ["ethnicity"] }), "013");
+    strictEqual(await kept({ require: ["identity", "photo"] }), "013");
     strictEqual(await kept({ minAge: 25 }), "012", "a part of the interval suffices");
     strictEqual(await kept({ minAge: 30 }), "12");
     await rejects(
       () => kept({ require: ["mood"] }),
-      /4 of 5: without a required attribute - short/,
+      /4 of 5: without a required label - short/,
     );
 
     using parsed = testContext(matParse);

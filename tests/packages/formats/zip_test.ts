@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { random } from "../../../packages/random/random.ts";
@@ -71,6 +72,49 @@ Deno.test("ZipFile reads names as Windows and Linux write them", async () => {
   assert.deepEqual(Object.keys(await contents(path)), ["a/b.jpg"]);
   write(3, 0x800, names);
   assert.deepEqual(Object.keys(await contents(path)), ["a\\", "a\\b.jpg"]);
+  await Deno.remove(path);
+});
+
+Deno.test("ZipFile reads archives behind a program, and large ones of macOS", async () => {
+  const path = await Deno.makeTempFile();
+  const whole = join(fixtures, "archive.zip"), program = new TextEncoder().encode("#!/bin/sh\n");
+  await Deno.writeFile(path, Buffer.concat([program, await Deno.readFile(whole)]));
+  assert.deepEqual(await contents(path), await contents(whole));
+  /** Writes empty files whose local headers are at `starts`, without zip64. */
+  const write = (starts: readonly number[]) => {
+    using file = Deno.openSync(path, { write: true, truncate: true });
+    const directory = Buffer.alloc(starts.length * 51);
+    const local = Buffer.alloc(35);
+    for (const [i, start] of starts.entries()) {
+      const name = String(i).padStart(5, "0");
+      local.writeUInt32LE(0x04034b50, 0);
+      local.writeUInt16LE(5, 26);
+      local.write(name, 30);
+      file.seekSync(start, Deno.SeekMode.Start);
+      file.writeSync(local);
+      const at = i * 51;
+      directory.writeUInt32LE(0x02014b50, at);
+      directory.writeUInt16LE(5, at + 28);
+      directory.writeUInt32LE(start % 2 ** 32, at + 42);
+      directory.write(name, at + 46);
+    }
+    const end = Buffer.alloc(22), offset = starts.at(-1)! + 35;
+    end.writeUInt32LE(0x06054b50, 0);
+    end.writeUInt16LE(starts.length % 2 ** 16, 10);
+    end.writeUInt32LE(directory.length, 12);
+    end.writeUInt32LE(offset % 2 ** 32, 16);
+    file.writeSync(directory);
+    file.writeSync(end);
+  };
+  const many = Array.from({ length: 2 ** 16 + 3 }, (_, i) => 35 * i);
+  write(many);
+  using archive = new ZipFile(path);
+  assert.equal(archive.entries.length, many.length);
+  const large = [0, 35, 2 ** 32 + 7, 2 ** 32 + 60, 2 ** 33 + 10];
+  write(large); // a sparse file
+  using wide = new ZipFile(path);
+  assert.deepEqual(wide.entries.map(({ offset }) => offset), large);
+  assert.equal(Object.values(await contents(path)).join(), ",,,,");
   await Deno.remove(path);
 });
 
