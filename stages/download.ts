@@ -1,11 +1,19 @@
 import { z } from "zod";
 import { OWN_PRESET, presets } from "../faces/datasets/presets.ts";
-import { datasetNames, nameOf } from "../faces/datasets/sources.ts";
+import { datasetNames, nameOf, sources } from "../faces/datasets/sources.ts";
+import { joinWords } from "../packages/pipeline/errors.ts";
 import { definedChoice } from "../packages/pipeline/define.ts";
 import { defineStage, pathParam, refuseUnused } from "../packages/pipeline/stage.ts";
 import { archives } from "./kinds.ts";
 
 const md5 = z.string().regex(/^[0-9a-fA-F]{32}$/, "an MD5 is 32 hexadecimal digits");
+const fileNames = Object.values(sources).flatMap(({ files }) => files.map(({ name }) => name));
+const sums = z.record(z.string(), md5).superRefine((sums, context) => {
+  for (const name of Object.keys(sums).filter((name) => !fileNames.includes(name))) {
+    const message = `is no file of IMDB-WIKI, which has ${joinWords(fileNames)}`;
+    context.addIssue({ code: "custom", path: [name], message });
+  }
+});
 
 const folder = z.strictObject({
   folder: pathParam({ byContent: true }).describe(
@@ -56,7 +64,7 @@ const params = refuseUnused(
       "URL or folder with IMDB-WIKI's files, used in place of the authors' server. An " +
         "MD5SUMS file in it sets the expected checksums",
     ),
-    checksums: z.union([z.boolean(), z.record(z.string(), md5)]).default(true).describe(
+    checksums: z.union([z.boolean(), sums]).default(true).describe(
       "true: verify MD5 checksums, from the mirror or else the authors; files without a " +
         "published checksum are not verified. A map from file name to MD5 adds to these or " +
         "overrides them. false: verify none",

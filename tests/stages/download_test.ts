@@ -518,6 +518,8 @@ Deno.test("download's parameters are checked", () => {
   deepStrictEqual(parse({}).datasets, ["sample"]);
   throws(() => parse({ datasets: ["wiki", "wiki"] }), /is listed twice/);
   throws(() => parse({ checksums: { "wiki.tar.gz": "abc" } }), /an MD5 is 32 hexadecimal digits/);
+  const sums = { "wiki_corp.tar": "f536eb7f5eae229ae8f286184364b42b" };
+  throws(() => parse({ checksums: sums }), /is no file of IMDB-WIKI, which has wiki_crop\.tar,/);
   ok(download.seeded({ datasets: ["sample", "wiki"] }));
   ok(!download.seeded({ datasets: ["wiki"] }));
   deepStrictEqual(download.ignoreInCacheKey, ["mirror"]);
