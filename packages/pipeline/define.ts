@@ -49,7 +49,7 @@ export function define<D extends Omit<Definition, "extends"> & { readonly kind: 
 export type Choice = string | { readonly use?: string; readonly [option: string]: unknown };
 
 /** The definitions that a parameter can name. */
-interface Chooses {
+export interface Chooses {
   readonly definitions: readonly Definition[];
   readonly fallback?: string;
 }
@@ -118,8 +118,13 @@ export function definedChoices(
 }
 
 /** Returns the definitions that a parameter can name; undefined for another parameter. */
-export function choosesOf(schema: z.ZodType): Chooses | undefined {
-  return schema.meta()?.chooses as Chooses | undefined;
+export function choosesOf(schema: z.ZodType | undefined): Chooses | undefined {
+  return schema && (schema.meta()?.chooses ?? choosesOf(partsOf(schema).innerType)) as Chooses;
+}
+
+/** Returns the present name of what a choice names; undefined stands for the fallback. */
+export function presentName({ definitions, fallback }: Chooses, use: unknown = fallback): unknown {
+  return definitions.find(({ former }) => former?.some((one) => one === use))?.name ?? use;
 }
 
 /**

@@ -202,16 +202,24 @@ export async function readTopLevel(file: string | YamlFile, options: ConfigOptio
   return { source, registry: registry.freeze(), top, problems, incomplete };
 }
 
+/** Returns the parameters of each stage that is known. */
+async function schemasOf({ values: { stages } }: ConfigSource, registry: Registry) {
+  const schemas = new Map<string, z.ZodObject>();
+  for (const [id, written] of Object.entries(stages ?? {})) {
+    const { use = id } = (written ?? {}) as { use?: string };
+    if (registry.has(use)) schemas.set(id, (await registry.get(use)).stage.params);
+  }
+  return schemas;
+}
+
 /** Returns parameter → where the pipeline's stages have it, such as `trainGender.epochs`. */
 async function parametersOfStages(
-  { values: { stages } }: ConfigSource,
+  source: ConfigSource,
   registry: Registry,
 ): Promise<Map<string, string[]>> {
   const places = new Map<string, string[]>();
-  for (const [id, written] of Object.entries(stages ?? {})) {
-    const { use = id } = (written ?? {}) as { use?: string };
-    if (!registry.has(use)) continue;
-    for (const key of Object.keys((await registry.get(use)).stage.params.shape)) {
+  for (const [id, { shape }] of await schemasOf(source, registry)) {
+    for (const key of Object.keys(shape)) {
       places.set(key, [...places.get(key) ?? [], `${id}.${key}`]);
     }
   }
@@ -268,13 +276,14 @@ export async function readConfig(
   const { project, cwd } = options;
   const file = read instanceof YamlFile ? read.path : read;
   const { top, ...open } = await readTopLevel(read, options);
-  const { source, problems } = open;
+  const { registry, problems } = open;
+  const source = open.source.withChoices(await schemasOf(open.source, registry));
   const folderOf = (path: Path) => source.folderOf(path) ?? cwd;
-  const scope = { ...open, folderOf };
+  const scope = { ...open, source, folderOf };
   const stages: ConfiguredStage[] = [];
-  for (const [id, written] of Object.entries(top.stages ?? {})) {
+  for (const id of Object.keys(top.stages ?? {})) {
     if (problems.length >= MAX_PROBLEMS) break;
-    const stage = await readStage(id, written, scope);
+    const stage = await readStage(id, valueAt(source.values, ["stages", id]), scope);
     if (stage) stages.push(stage);
   }
   if (top.bullmq?.redis !== undefined && !/^rediss?:\/\/[^/]/.test(top.bullmq.redis)) {

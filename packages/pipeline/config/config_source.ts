@@ -3,15 +3,20 @@
  *
  * A file with `extends: ./base.yaml` is written over another one. Maps are merged key by key at any
  * depth. Other values, lists too, replace the base's; an empty value (`split:`) keeps it, and that of
- * a parameter leaves the base's out. A stage with another `use` keeps nothing of the base's
- * parameters. The base's name is not inherited.
+ * a parameter leaves the base's out. A stage or a choice with another `use` keeps nothing of the
+ * base's. The base's name is not inherited.
  */
 import { dirname, resolve } from "node:path";
+import type { z } from "zod";
 import { ConfigError, didYouMean, joinWords, type Location, quote } from "../errors.ts";
 import { isRecord } from "../fingerprint.ts";
+import { type Chooses, choosesOf, partsOf, presentName } from "../define.ts";
 import { displayPath } from "../paths.ts";
 import type { Override } from "./override.ts";
 import { nameOf, type Path, YamlFile } from "./yaml_file.ts";
+
+/** Stage id → its parameters. */
+type Schemas = ReadonlyMap<string, z.ZodType>;
 
 export class ConfigSource {
   /** Name of a path → the file that has its value. */
@@ -23,15 +28,27 @@ export class ConfigSource {
   /** Overrides with whole paths. */
   readonly overrides: Override[] = [];
 
-  /** @param files the pipeline's own and those that it extends, in this order */
-  constructor(readonly files: readonly YamlFile[], overrides: readonly Override[] = []) {
+  /**
+   * @param files the pipeline's own and those that it extends, in this order
+   * @param schemas declare which parameters are choices
+   */
+  constructor(
+    readonly files: readonly YamlFile[],
+    private readonly written: readonly Override[] = [],
+    schemas: Schemas = new Map(),
+  ) {
     this.file = files[0]!.shown;
     const parts = files.map((file, depth): Part => {
       const { extends: _, name: __, ...inherited } = file.values;
       return { file, value: depth === 0 ? file.values : inherited };
     });
-    this.values = merge([], parts, this.#from) as Record<string, unknown>;
-    for (const override of wholeFirst(overrides)) this.#apply(override);
+    this.values = merge([], parts, this.#from, schemas) as Record<string, unknown>;
+    for (const override of wholeFirst(written)) this.#apply(override, schemas);
+  }
+
+  /** Returns the same with choices that are merged as such. */
+  withChoices(schemas: Schemas): ConfigSource {
+    return new ConfigSource(this.files, this.written, schemas);
   }
 
   /**
@@ -67,7 +84,7 @@ export class ConfigSource {
     }
   }
 
-  #apply(override: Override): void {
+  #apply(override: Override, schemas: Schemas): void {
     const { path, value, at } = override;
     if (path[0] === "extends") {
       const message = "which file a pipeline extends is written in the file itself";
@@ -96,7 +113,12 @@ export class ConfigSource {
       // A copy: the points of a sweep share their values.
       target = target[key] = { ...next as Record<string, unknown> };
     });
-    target[path.at(-1)!] = value;
+    const key = path.at(-1)!;
+    const choice = choiceAt(["stages", ...shortPath(override).slice(0, -1)], schemas);
+    if (choice && key === "use" && presentName(choice, target.use) !== presentName(choice, value)) {
+      for (const option of Object.keys(target)) delete target[option];
+    }
+    target[key] = value;
   }
 
   /** Returns the override that set a value, if one did. */
@@ -138,9 +160,9 @@ export class ConfigSource {
 function wholeFirst(overrides: readonly Override[]): Override[] {
   const ordered: Override[] = [];
   for (const one of overrides) {
-    const path = shortPath(one);
+    const path = wholePath(one);
     const within = ordered.findIndex((other) => {
-      const inner = shortPath(other);
+      const inner = wholePath(other);
       return inner.length > path.length && path.every((part, i) => part === inner[i]);
     });
     ordered.splice(within < 0 ? ordered.length : within, 0, one);
@@ -151,6 +173,21 @@ function wholeFirst(overrides: readonly Override[]): Override[] {
 /** "stages.split.test" and "split.test" are the same. */
 function shortPath({ path }: Override): readonly string[] {
   return path[0] === "stages" && path.length > 1 ? path.slice(1) : path;
+}
+
+/** A name in `use` is a whole value: it removes the options of another one. */
+function wholePath(override: Override): readonly string[] {
+  const path = shortPath(override);
+  return path.at(-1) === "use" ? path.slice(0, -1) : path;
+}
+
+/** Returns the choice at a path. */
+function choiceAt([, id, ...path]: Path, schemas: Schemas): Chooses | undefined {
+  const field = (schema: z.ZodType | undefined, key: string | number): z.ZodType | undefined => {
+    const { innerType, shape } = schema ? partsOf(schema) : {};
+    return innerType ? field(innerType, key) : shape?.[key];
+  };
+  return choosesOf(path.reduce(field, schemas.get(String(id))));
 }
 
 async function readFile(
@@ -182,15 +219,30 @@ type MapPart = Part<Readonly<Record<string, unknown>>>;
  * @param parts values of the files at a path, by precedence; at least one
  * @param from receives the file of each path
  */
-function merge(path: Path, parts: readonly Part[], from: Map<string, YamlFile>): unknown {
-  const given = parts.filter(({ value }) => value !== null);
+function merge(
+  path: Path,
+  parts: readonly Part[],
+  from: Map<string, YamlFile>,
+  schemas: Schemas,
+): unknown {
+  const inStages = path[0] === "stages";
+  const choice = inStages ? choiceAt(path, schemas) : undefined;
+  const given = parts.filter(({ value }) => value !== null).map((part, depth) =>
+    // Below a map, `network: plain` is short for `network: { use: plain }`.
+    choice && depth > 0 && typeof part.value === "string"
+      ? { ...part, value: { use: part.value } }
+      : part
+  );
   const top = given[0] ?? parts[0]!;
   from.set(nameOf(path), top.file);
   const covered = given.findIndex(({ value }) => !isRecord(value));
   const maps = given.slice(0, covered < 0 ? undefined : covered) as MapPart[];
   if (maps.length === 0) return top.value;
-  const inStages = path[0] === "stages", [, id] = path;
-  const merged = inStages && path.length === 2 ? sameStage(String(id), maps) : maps;
+  const merged = choice
+    ? sameUse(maps, (use) => presentName(choice, use))
+    : inStages && path.length === 2
+    ? sameUse(maps, (use = path[1]) => use)
+    : maps;
   // The base's order, which is the order in which stages run where they could run in any.
   const keys = new Set(merged.toReversed().flatMap(({ value }) => Object.keys(value)));
   return Object.fromEntries(
@@ -198,16 +250,20 @@ function merge(path: Path, parts: readonly Part[], from: Map<string, YamlFile>):
       const inner = merged.filter(({ value }) => Object.hasOwn(value, key))
         .map(({ file, value }): Part => ({ file, value: value[key] }));
       const isParameter = inStages && path.length > 1;
-      const leftOut = isParameter && inner.length > 1 && inner[0]!.value === null;
-      return leftOut ? [] : [[key, merge([...path, key], inner, from)]];
+      const below = maps.slice(1).some(({ value }) => Object.hasOwn(value, key));
+      const leftOut = isParameter && below && inner[0]!.value === null;
+      return leftOut ? [] : [[key, merge([...path, key], inner, from, schemas)]];
     }),
   );
 }
 
-/** Returns the values of the files that mean the same stage as the first. */
-function sameStage(id: string, maps: readonly MapPart[]): readonly MapPart[] {
+/** Returns the values of the files that mean the same stage or choice as the first. */
+function sameUse(
+  maps: readonly MapPart[],
+  nameOf: (use: unknown) => unknown,
+): readonly MapPart[] {
   const use = (depth: number) =>
-    maps.slice(depth).map(({ value }) => value.use).find((name) => name !== undefined) ?? id;
+    nameOf(maps.slice(depth).map(({ value }) => value.use).find((name) => name !== undefined));
   const other = maps.findIndex((_, depth) => use(depth) !== use(0));
   return other < 0 ? maps : maps.slice(0, other);
 }

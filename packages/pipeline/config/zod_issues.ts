@@ -35,7 +35,7 @@ export function toProblems(
         issue.code === "unrecognized_keys" && issue.keys.some((key) => known.includes(key)));
     // The definition that a value without `use` means.
     const fallback = inner.length === 1 && isRecord(value) && !Object.hasOwn(value, "use")
-      ? fallbackOf(field)
+      ? choosesOf(field)?.fallback
       : undefined;
     if (issue.code === "unrecognized_keys" && !mixed) {
       return issue.keys.map((key) => {
@@ -118,10 +118,6 @@ function suggestion(field: z.ZodType | undefined, value: string, known: string[]
   const mistaken = field?.meta()?.mistaken as Record<string, string> | undefined;
   const meant = mistaken?.[value.toLowerCase()];
   return meant === undefined ? didYouMean(value, known) : ` Did you mean ${meant}?`;
-}
-
-function fallbackOf(schema: z.ZodType | undefined): string | undefined {
-  return schema && (choosesOf(schema)?.fallback ?? fallbackOf(partsOf(schema).innerType));
 }
 
 /** Returns the earlier names of all that a parameter can name. */

@@ -76,6 +76,70 @@ Deno.test("a stage that uses another one than the base's starts anew", async () 
   assert.deepEqual((await params("other.yaml")).clamp, { by: 1 });
 });
 
+/** A stage with a choice whose definitions have options of their own. */
+const SHAPE = `
+import { z } from "zod";
+import { define, definedChoice } from "${
+  new URL("../../../../packages/pipeline/define.ts", import.meta.url).href
+}";
+import { defineStage } from "${stageUrl}";
+const size = z.int().default(1).describe("Size"), color = z.string().optional().describe("Color");
+const shapes = [
+  define({ kind: "shape", name: "square", former: ["box"], summary: "Square",
+    params: z.strictObject({ size, color }) }),
+  define({ kind: "shape", name: "circle", summary: "Circle",
+    params: z.strictObject({ radius: size, color }) }),
+];
+export default defineStage({
+  name: "draw2", summary: "Draw", inputs: {}, outputs: {},
+  params: z.strictObject({ shape: definedChoice("shape", shapes, "square").optional() }),
+  async run() {},
+});
+`;
+
+Deno.test("a choice that names another one than the base's starts anew", async (t) => {
+  await using project = await Project.make({ "shape.ts": SHAPE });
+  const shape = async (base: string, over: string, ...set: string[]) => {
+    await project.write({
+      "base.yaml": `plugins: [shape.ts]\nstages: { draw2: { shape: ${base} } }`,
+      "over.yaml": `extends: base.yaml\nstages: { draw2: ${over} }`,
+    });
+    const { stages } = await project.config("over.yaml", set);
+    return stages[0]!.params.shape;
+  };
+  const SQUARE = "{ use: square, size: 3, color: red }", RED = { size: 3, color: "red" };
+  const CIRCLE = { use: "circle", radius: 2 };
+  await t.step("in a file", async () => {
+    assert.deepEqual(await shape(SQUARE, "{ shape: { use: circle, radius: 2 } }"), CIRCLE);
+    assert.deepEqual(await shape("{ size: 3 }", "{ shape: { use: circle, radius: 2 } }"), CIRCLE);
+    // An empty option, which once was the way out, is no error.
+    assert.deepEqual(await shape(SQUARE, "{ shape: { use: circle, radius: 2, size: } }"), CIRCLE);
+  });
+  await t.step("by --set, in any order", async () => {
+    const set = ["draw2.shape.radius=2", "draw2.shape.use=circle"];
+    assert.deepEqual(await shape(SQUARE, "{}", ...set), CIRCLE);
+    assert.deepEqual(await shape(SQUARE, "{}", ...set.toReversed()), CIRCLE);
+  });
+  await t.step("and that of the same definition does not", async () => {
+    const over = (use: string) => `{ shape: { ${use} color: blue } }`;
+    for (const use of ["", "use: square,"]) {
+      const blue = { use: "square", size: 3, color: "blue" };
+      assert.deepEqual(await shape(SQUARE, over(use)), blue);
+    }
+    assert.deepEqual(await shape(SQUARE, over("use: box,")), {
+      use: "box",
+      size: 3,
+      color: "blue",
+    });
+    const former = await shape("{ size: 3, color: red }", "{}", "draw2.shape.use=box");
+    assert.deepEqual(former, { use: "box", ...RED });
+  });
+  await t.step("a name alone stays what it is below options", async () => {
+    const over = "{ shape: { color: blue } }";
+    assert.deepEqual(await shape("circle", over), { use: "circle", radius: 1, color: "blue" });
+  });
+});
+
 Deno.test("mistakes are told in the file that holds them", async (t) => {
   await using project = await Project.make({ "shared/base.yaml": BASE });
   const says = async (over: string, base: string, ...texts: string[]) => {
