@@ -130,11 +130,11 @@ async function readTables(preset: Preset, files: PhotoFiles, only?: string): Pro
 }
 
 /** Parses a JSON list or map of objects, a CSV, or columns between blanks. */
-function parseTable(
+export function parseTable(
   bytes: Uint8Array,
   path: string,
-  header: readonly string[] | undefined,
-  skip: number,
+  header?: readonly string[],
+  skip = 0,
 ): Row[] {
   if (/\.json$/i.test(path)) {
     let value: unknown;

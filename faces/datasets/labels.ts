@@ -130,11 +130,11 @@ function ageOf(
 const MIDDLE = { month: 7, day: 1 };
 
 /**
- * Parses 1980, 1980-03 or 1980-03-01, with or without a time, to the number yyyymmdd, which sorts as
- * dates do; NaN if it is invalid.
+ * Parses 1980, 1980-03, 1980-03-01 or, as in EXIF, 1980:03:01, with or without a time, to the number
+ * yyyymmdd, which sorts as dates do; NaN if it is invalid.
  */
 function parseDay(text: string): number {
-  const match = /^(\d{4})(?:\.0)?(?:-(\d\d?)(?:-(\d\d?)(?:[T ].*)?)?)?$/.exec(text);
+  const match = /^(\d{4})(?:\.0)?(?:[-:](\d\d?)(?:[-:](\d\d?)(?:[T ].*)?)?)?$/.exec(text);
   if (!match) return NaN;
   const year = Number(match[1]);
   const month = match[2] === undefined ? MIDDLE.month : Number(match[2]);

@@ -1,12 +1,11 @@
 /** Finds out what a folder or archive of photos holds, and proposes a pipeline for it. */
 import { parse as parseYaml, stringify } from "yaml";
-import { readCsv } from "../../../packages/formats/csv.ts";
 import { counted } from "../../../packages/pipeline/causes.ts";
 import { sha256 } from "../../../packages/pipeline/fingerprint.ts";
 import { random } from "../../../packages/random/random.ts";
-import { applyPreset, suffixIndex } from "../../datasets/apply_preset.ts";
+import { applyPreset, parseTable, suffixIndex } from "../../datasets/apply_preset.ts";
 import { findCopies, type Frequencies, frequenciesOf } from "../../datasets/copies.ts";
-import { type Labels, parseLabels } from "../../datasets/labels.ts";
+import { type Label, type Labels, parseLabels } from "../../datasets/labels.ts";
 import { openPhotoFiles, pathIndex, type PhotoFiles } from "../../datasets/photo_files.ts";
 import { choosePreset, OWN_PRESET, type Preset, presets } from "../../datasets/presets.ts";
 import { facePaths } from "../../datasets/rows.ts";
@@ -119,15 +118,20 @@ async function findLabels(
   for (const attempt of attempts) {
     // An attempt fails where its files are not there, or are of another form.
     const found = await attempt().catch(() => undefined);
-    const score = found?.labels.rows.filter(({ path, age, gender, attributes }) =>
-      has(path) && (age >= 0 || gender >= 0 || attributes !== undefined)
-    ).length ?? 0;
+    const labelled = found?.labels.rows.filter(({ path }) => has(path)) ?? [];
+    const score = labelled.reduce((sum, row) => sum + labelsOf(row), 0);
     // Names that a pattern fits by chance are few.
     if (score > most && (score >= photos.length / 10 || typeof found!.preset !== "object")) {
       [best, most] = [found, score];
     }
   }
   return best ? { found: best } : { ...why !== undefined && { why } };
+}
+
+/** Returns the number of a row's labels; all of its attributes count as one where it has no other. */
+function labelsOf({ age, gender, attributes }: Label): number {
+  const aged = age >= 0 || attributes?.age_low != null;
+  return Number(aged) + Number(gender >= 0) || Number(attributes !== undefined);
 }
 
 /** Describes photos, or faces of a photo, that several rows name; the first of them counts. */
@@ -155,15 +159,14 @@ const MAX_TABLES = 20, MAX_ROWS = 200;
 async function guessTables(files: PhotoFiles): Promise<Preset[]> {
   const find = suffixIndex(files.paths);
   const guesses: Preset[] = [];
-  for (
-    const path of files.paths.filter((path) => /\.(csv|tsv)$/i.test(path)).slice(0, MAX_TABLES)
-  ) {
+  const tables = files.paths.filter((path) => /\.(csv|tsv|json)$/i.test(path));
+  for (const path of tables.slice(0, MAX_TABLES)) {
     try {
-      const { header, rows } = readCsv(await bytesOf(files, path), path);
-      const some = rows.slice(0, MAX_ROWS);
+      const some = parseTable(await bytesOf(files, path), path).slice(0, MAX_ROWS);
+      const header = Object.keys(some[0] ?? {});
       const named = (pattern: RegExp) => header.find((name) => pattern.test(name));
-      const photo = header.find((_, i) =>
-        2 * some.filter(({ values }) => find(values[i]) !== undefined).length > some.length
+      const photo = header.find((name) =>
+        2 * some.filter((row) => find(row[name] ?? "") !== undefined).length > some.length
       );
       const age = named(/^(?:real_?)?age$/i) ?? named(/(?:^|_)age(?:_|$)|^age/i);
       const gender = named(/^(?:gender|sex)$/i) ?? named(/gender|sex|^male$/i);
@@ -279,7 +282,9 @@ export function proposePipeline(found: DataFound): string {
     ...known.gender > 0 ? ["gender"] as const : [],
     ...exact || !trains ? ["age"] as const : [],
   ];
-  const partial = required.some((label) => known[label] !== rows.length);
+  const partial = (["gender", "age"] as const).some((label) =>
+    (labels?.columns[label] || required.includes(label)) && known[label] !== rows.length
+  );
   if (labels) {
     notes.push(
       `Ages: ${known.age}, genders: ${known.gender}, people: ${people || "unknown"}; ` +
@@ -292,6 +297,14 @@ export function proposePipeline(found: DataFound): string {
       notes.push(
         `${counted(found.repeated.length, "photo")} of several rows, the first of which counts, ` +
           `such as ${first}.`,
+      );
+    }
+    const [doubt] = labels.doubts;
+    if (doubt) {
+      const { line, column, value } = doubt;
+      notes.push(
+        `${counted(labels.doubts.length, "value")} not understood, such as the ${column} ` +
+          `${JSON.stringify(value.slice(0, 40))} on line ${line}.`,
       );
     }
     if (!exact && known.age > 0) {

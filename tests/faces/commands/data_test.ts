@@ -133,6 +133,28 @@ Deno.test("proposePipeline() takes published divisions, and requires what it tra
   });
 });
 
+Deno.test("proposePipeline() requires no column whose values are not understood, and names one", async () => {
+  const face = await drawFace(30, true), photos = { "a.png": face, "b.png": face };
+  const csv = "path,born,taken,gender\na.png,1.3.1980,2010,m\nb.png,1.3.1980,2010,f\n";
+  await withFiles({ ...photos, "l.csv": csv }, async (folder) => {
+    const yaml = proposePipeline(await look(folder));
+    match(yaml, /\n# 2 values not understood, such as the born "1\.3\.1980" on line 2\.\n/);
+    match(yaml, /matParse:\n +require:\n +- gender\n {2}faceCrop/);
+  });
+  const rows = [{ file: "a.png", age: 30, sex: "m" }, { file: "b.png", age: 40, sex: "f" }];
+  await withFiles({ ...photos, "l.json": JSON.stringify(rows) }, async (folder) => {
+    const { preset } = await look(folder);
+    deepStrictEqual(preset, { labels: "l\\.json", columns: { path: "file", gender: "sex" } });
+  });
+  await withFiles(
+    { ...photos, "l.csv": "path,age,sex\na.png,30,m\nb.png,40,f\n" },
+    async (folder) => {
+      const { preset } = await look(folder);
+      deepStrictEqual(preset, { labels: "l\\.csv", columns: { gender: "sex" } });
+    },
+  );
+});
+
 Deno.test("lookAt() guesses columns of other tables and labels in names", async () => {
   const face = await drawFace(30, true);
   const table = "id,img_name,Age_years,sex,subject_id\n7,0001.png,31,F,a\n8,0002.png,32,M,b\n";

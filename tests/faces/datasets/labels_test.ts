@@ -16,13 +16,14 @@ Deno.test("parseLabels() knows the usual words, ages and dates", () => {
       "e.jpg,NaN,0,1980-03-01,2010-03-01T08:00:00,,\n" +
       "f.jpg,,woman,1980,2010,,\n" +
       "g.jpg,,M,1980-07-02,2010,,\n" +
-      "h.jpg,-3,?,,,,\n",
+      "h.jpg,-3,?,,,,\n" +
+      "i.jpg,,M,1980:07:02,2010:07:02 08:00:00,,\n",
   );
   deepStrictEqual(rows.map(({ path }) => path), [
-    ...["a.jpg", "b.jpg", "b/c.jpg", "d.jpg", "e.jpg", "f.jpg", "g.jpg", "h.jpg"],
+    ...["a.jpg", "b.jpg", "b/c.jpg", "d.jpg", "e.jpg", "f.jpg", "g.jpg", "h.jpg", "i.jpg"],
   ]);
-  deepStrictEqual(rows.map(({ age }) => age), [34, 34, 0, 29, 30, 30, 29, -3]);
-  deepStrictEqual(rows.map(({ gender }) => gender), [0, 1, 1, 1, 0, 0, 1, NaN]);
+  deepStrictEqual(rows.map(({ age }) => age), [34, 34, 0, 29, 30, 30, 29, -3, 30]);
+  deepStrictEqual(rows.map(({ gender }) => gender), [0, 1, 1, 1, 0, 0, 1, NaN, 1]);
   deepStrictEqual([rows[0].identity, rows[1].identity], ["Ada", null]);
   deepStrictEqual(doubts, [], "what says that it is unknown is understood");
 });
