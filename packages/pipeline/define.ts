@@ -65,6 +65,17 @@ export function partsOf(schema: z.ZodType): {
   return schema instanceof z.ZodLazy ? partsOf(schema.unwrap() as z.ZodType) : schema.def as never;
 }
 
+/** Returns the schema of a key of a map, through optionals and defaults. */
+export function fieldOf(
+  schema: z.ZodType | undefined,
+  key: string | number,
+): z.ZodType | undefined {
+  const { innerType, shape } = schema ? partsOf(schema) : {};
+  return innerType
+    ? fieldOf(innerType, key)
+    : Object.hasOwn(shape ?? {}, key) && shape![key] || undefined;
+}
+
 /** Returns all schemas directly within a schema but that of a map's values. */
 export function schemasWithin(schema: z.ZodType): z.ZodType[] {
   const { innerType, element, shape, options } = partsOf(schema);

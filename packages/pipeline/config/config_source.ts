@@ -10,7 +10,7 @@ import { dirname, resolve } from "node:path";
 import type { z } from "zod";
 import { ConfigError, didYouMean, joinWords, type Location, quote } from "../errors.ts";
 import { isRecord } from "../fingerprint.ts";
-import { type Chooses, choosesOf, partsOf, presentName } from "../define.ts";
+import { type Chooses, choosesOf, fieldOf, presentName } from "../define.ts";
 import { displayPath } from "../paths.ts";
 import type { Override } from "./override.ts";
 import { nameOf, type Path, YamlFile } from "./yaml_file.ts";
@@ -183,11 +183,7 @@ function wholePath(override: Override): readonly string[] {
 
 /** Returns the choice at a path. */
 function choiceAt([, id, ...path]: Path, schemas: Schemas): Chooses | undefined {
-  const field = (schema: z.ZodType | undefined, key: string | number): z.ZodType | undefined => {
-    const { innerType, shape } = schema ? partsOf(schema) : {};
-    return innerType ? field(innerType, key) : shape?.[key];
-  };
-  return choosesOf(path.reduce(field, schemas.get(String(id))));
+  return choosesOf(path.reduce(fieldOf, schemas.get(String(id))));
 }
 
 async function readFile(

@@ -19,7 +19,7 @@ export function parseOverride(argument: string): Override {
   const at = { text: `--set ${argument}` };
   const equals = argument.indexOf("=");
   const path = argument.slice(0, Math.max(equals, 0)).split(".").map((part) => part.trim());
-  if (equals < 0 || path.some((part) => part === "")) {
+  if (equals < 0 || path.some((part) => ["", "__proto__"].includes(part))) {
     const message = "expected stage.parameter=value, as in --set split.test=0.1";
     throw new ConfigError([{ at, message }]);
   }

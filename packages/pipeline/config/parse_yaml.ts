@@ -94,6 +94,8 @@ function resolveAliases(root: Node | null, targets: Map<Alias, Node>) {
         const name = isAlias(key) ? targets.get(key) : key;
         if (!isScalar(name)) {
           if (name) report(key, "expected a name, got a list or a map");
+        } else if (name.value === "__proto__") {
+          report(key, '"__proto__" cannot be a name');
         } else if (names.has(String(name.value))) {
           report(key, `"${name.value}" is there twice; keep one`);
         } else names.add(String(name.value));

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { type Problem, quote } from "../errors.ts";
 import { type Extension, kindOf, usedExtensions } from "./extension.ts";
 import { toProblems, valueAt } from "./zod_issues.ts";
-import { type Aliases, choosesOf, partsOf } from "../define.ts";
+import { type Aliases, choosesOf, fieldOf, partsOf } from "../define.ts";
 import { isRecord } from "../fingerprint.ts";
 import { resolveFrom } from "../paths.ts";
 import type { Registry } from "../registry.ts";
@@ -144,7 +144,7 @@ export function mapPaths(
 ): unknown {
   // No path, so the schema of a choice need not be built.
   if (typeof value === "string" ? choosesOf(schema) : typeof value !== "object") return value;
-  const { innerType, element, valueType, shape, options } = partsOf(schema);
+  const { innerType, element, valueType, options } = partsOf(schema);
   if (options) {
     const form = options.find((option) => option.safeParse(value).success);
     return form ? mapPaths(value, form, path, change) : value;
@@ -159,6 +159,8 @@ export function mapPaths(
     of ? mapPaths(part, of, [...path, key], change) : part;
   if (Array.isArray(value)) return value.map((item, i) => inside(i, item, element));
   return Object.fromEntries(
-    Object.entries(value).map(([key, part]) => [key, inside(key, part, shape?.[key] ?? valueType)]),
+    Object.entries(value).map((
+      [key, part],
+    ) => [key, inside(key, part, fieldOf(schema, key) ?? valueType)]),
   );
 }

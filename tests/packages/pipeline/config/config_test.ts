@@ -95,6 +95,10 @@ stages:
       'pipeline.yaml:3:3: tune needs one "numbers", and count and readFile make one each.',
     ],
   },
+  "a parameter that every object has": {
+    yaml: "stages:\n  count: { constructor: { a: 1 } }",
+    says: ['pipeline.yaml:2:12: count has no "constructor". It has to, label, use'],
+  },
   "an unknown stage": {
     yaml: "stages:\n  cuont:\n  mine: { use: coutn }",
     says: [

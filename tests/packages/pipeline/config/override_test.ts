@@ -39,7 +39,7 @@ Deno.test("--set", async (t) => {
     assert.deepEqual([config.seed, config.name, config.compute], [3, "x", "cpu"]);
   });
   await t.step("says what it expects", () => {
-    for (const argument of ["count.to", "=3", "count..to=3", ".=1"]) {
+    for (const argument of ["count.to", "=3", "count..to=3", ".=1", "count.__proto__.to=1"]) {
       assert.throws(() => parseOverride(argument), {
         name: "ConfigError",
         message: `--set ${argument}: expected stage.parameter=value, as in --set split.test=0.1`,

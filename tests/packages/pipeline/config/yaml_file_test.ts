@@ -36,6 +36,10 @@ const MISTAKES: Record<string, [yaml: string, ...errors: string[]]> = {
   "a name that is a list": ["[a]: 1", "1:1: expected a name, got a list or a map"],
   "a name twice": ["a: 1\nb: 2\n# again\na: 3", '4:1: "a" is there twice; keep one'],
   "a number and a text that are one name": ["1: a\n'1': b", '2:1: "1" is there twice'],
+  "a name that no map can have": [
+    "stages:\n  __proto__: { to: 3 }\n  count:",
+    '2:3: "__proto__" cannot be a name',
+  ],
   "an unknown tag": ["stages: !chart\n  count:", "1:9: not valid YAML: Unresolved tag: !chart"],
   "an unknown version": ["%YAML 9.3\n---\na: 1", "1:7: not valid YAML: Unsupported YAML version"],
   "two documents": ["stages: { count: }\n---\na: 1", "2:1: a second document begins here"],
