@@ -15,7 +15,6 @@ import { checkHostAndOrigin, REPORT_POLICY, securityHeaders } from "../serving/s
 import { fileOf, imageOf, layersOf, RunFiles, tableOf } from "./run_files.ts";
 import type { UiComparison, UiOutput, UiStep } from "./ui_api.ts";
 import { RunIndex } from "./run_index.ts";
-import { style as uiStyle } from "./ui_style.ts";
 
 export interface UiOptions {
   readonly artifacts: string;
@@ -166,7 +165,10 @@ async function pageFiles() {
   return {
     "/": { type: "text/html; charset=utf-8", body: await read("index.html", web) },
     "/page.js": { type: "text/javascript", body: script },
-    "/style.css": { type: "text/css", body: await read("style.css") + uiStyle },
+    "/style.css": {
+      type: "text/css",
+      body: await read("style.css") + await read("ui_style.css", web),
+    },
     "/favicon.svg": { type: "image/svg+xml", body: await read("favicon.svg") },
   };
 }

@@ -17,7 +17,7 @@ import {
   type View,
 } from "./ui_store.ts";
 
-/** Height of a row, fixed in ui_style.ts: only rows in view are drawn. */
+/** Height of a row, fixed in ui_style.css: only rows in view are drawn. */
 const ROW = 46;
 const SHOWN = { test: "test results", train: "training set", loss: "loss", code: "code and data" };
 const MARKS = { ok: "✓", failed: "✗", running: "▶", interrupted: "!", damaged: "✗" };
