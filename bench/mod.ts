@@ -19,7 +19,6 @@ const shared: Record<string, string> = {
   same: "../tests/same_results.ts",
 };
 
-/** Returns the module of a bench, from this folder. */
 export const moduleOf = (name: string) => shared[name] ?? `./${name}_bench.ts`;
 
 const help = `Measure the project beside its peers.

@@ -9,7 +9,6 @@ import { faceSvg } from "../faces/synthetic/drawn_face.ts";
 import { drawSvg } from "../faces/synthetic/sample_archive.ts";
 import { drawTraits, type Traits } from "../faces/synthetic/traits.ts";
 
-/** Draws the traits of person `i` of a benchmark. */
 export function drawnTraits(bench: string, i: number, female: boolean): Traits {
   const rng = random(1, "bench", bench, i);
   return drawTraits(rng, 3 + rng.int(85), female ? "female" : "male");

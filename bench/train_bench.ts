@@ -67,7 +67,6 @@ export const bench = defineBench(help, defaults, async (values) => {
       ),
     );
   };
-  /** Opens all peers. */
   const withPeers = async (use: (peers: readonly Peer[]) => Promise<void>) => {
     await using stack = new AsyncDisposableStack();
     await use(["ours", ...values.peers].map((name) => stack.use(open(name))));

@@ -122,7 +122,6 @@ interface Data {
   compute?: string;
   plugins?: string[];
   stages: Record<string, Written>;
-  /** Parameters of evaluate. */
   evaluate?: Written;
 }
 

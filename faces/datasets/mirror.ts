@@ -26,7 +26,6 @@ const originShape = z.looseObject({
 });
 type Origin = z.output<typeof originShape>;
 
-/** A source of files. */
 export type Mirror = Awaited<ReturnType<typeof openMirror>>;
 
 /** Opens the authors' server or a mirror, and reads its MD5SUMS. */

@@ -23,7 +23,6 @@ export interface PhotoFiles extends AsyncDisposable {
 /** Maximum size of a photo's file: bounds the memory. */
 const MAX_PHOTO_BYTES = 2 ** 30;
 
-/** Returns true for the name of an archive that can be read. */
 export function isArchive(path: string): boolean {
   return /\.(zip|tar|tar\.gz|tgz)$/i.test(path) && isFile(path);
 }
@@ -36,7 +35,6 @@ export function isFile(path: string): boolean {
   }
 }
 
-/** Returns the archives directly in a folder. */
 export function archivesIn(folder: string): string[] {
   return Array.from(Deno.readDirSync(folder), ({ name }) => join(folder, name))
     .filter((path) => !basename(path).startsWith(".") && isArchive(path)).sort();

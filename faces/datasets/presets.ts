@@ -19,7 +19,6 @@ const table = z.strictObject({
   skip: z.int().min(0).default(0).describe("Lines before the header"),
 });
 
-/** Fields of a preset. */
 const fields = {
   photos: expression.optional().describe(
     "Regular expression of the end of a photo's path. Its named groups are columns. For data sets " +
@@ -111,7 +110,6 @@ const ADIENCE_AGES = Object.fromEntries(
   }).flatMap(([band, ages]) => ages.split(" ").map((age) => [age.replace(",", ", "), band])),
 );
 
-/** The built-in presets. */
 export const presets: readonly PresetDefinition[] = [
   definePreset({ name: OWN_PRESET, summary: "A data set of your own", preset: {} }),
   definePreset({

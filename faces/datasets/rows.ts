@@ -69,7 +69,6 @@ export function facePaths(labels: readonly { path: string; box: unknown }[]): st
   });
 }
 
-/** Returns the photo of a face's path. */
 export function photoOf(path: string): string {
   return path.replace(/#face\d+$/, "");
 }

@@ -7,10 +7,8 @@ import { sha256 } from "../../packages/pipeline/fingerprint.ts";
 import type { Attribute } from "./attributes.ts";
 import type { Rows } from "./rows.ts";
 
-/** Columns of verdicts.csv. */
 const VERDICT_COLUMNS = ["dataset", "path", "column", "label", "verdict", "correction"];
 
-/** A judged label. */
 type Verdict = Readonly<Record<string, string>>;
 
 /** Identifies verdicts by their content. */

@@ -23,7 +23,6 @@ import {
   strataOf,
 } from "./select_rows.ts";
 
-/** Parameters of the stage. */
 export interface SplitParams {
   readonly test: Selection;
   readonly calibration?: number | undefined;

@@ -21,7 +21,6 @@ import type { ExpectedFace } from "./find_faces.ts";
 import { importShard, readShard, type Shard, ShardWriter } from "./shards.ts";
 
 export interface CropJob {
-  /** Folder of the archives. */
   readonly archives: string;
   readonly rows: readonly TableRow[];
   readonly opening: CropInit;
@@ -142,9 +141,7 @@ function expectedFace(
   return { stored: { x: left - 1, y: top - 1, width: right - left, height: bottom - top } };
 }
 
-/** Photos and parameters of the shards. */
 export interface ShardWork {
-  /** Output folder of the shards. */
   readonly folder: string;
   /** Photos per shard; the last shard has the remainder. */
   readonly shardSize: number;

@@ -51,7 +51,6 @@ const metadata = defineDetector({
     }),
 });
 
-/** The built-in detectors. */
 export const detectors: readonly DetectorDefinition[] = [
   ssdMobilenetv1,
   tinyFaceDetector,
@@ -104,7 +103,6 @@ export const detectorAliases = Object.fromEntries(
   Object.keys(detectorParams).map((option) => [option, `detector.${option}`]),
 );
 
-/** Returns the name of a chosen detector. */
 export function detectorName(choice: Choice | undefined): string {
   return (typeof choice === "object" ? choice.use : choice) ?? DEFAULT_DETECTOR;
 }
@@ -128,7 +126,6 @@ export function configureDetector(
   };
 }
 
-/** Returns the options that a detector has. */
 export function ownOptions(own: readonly string[], options: Readonly<Record<string, unknown>>) {
   return Object.fromEntries(
     own.flatMap((name) => options[name] === undefined ? [] : [[name, options[name]]]),

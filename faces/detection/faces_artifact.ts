@@ -85,11 +85,9 @@ export function pngName(photo: number): string {
 /** An artifact `faces`, whose crops are read on demand. */
 export interface Faces extends Disposable {
   readonly rows: readonly FaceRow[];
-  /** Returns the PNG of a crop. */
   png(row: FaceRow): Uint8Array;
 }
 
-/** Opens an artifact `faces`. */
 export async function openFaces(folder: string): Promise<Faces> {
   const rows: FaceRow[] = await readRows(join(folder, "faces.parquet"), columns);
   const shards = new Map<string, RandomAccessFile>();

@@ -43,7 +43,6 @@ export type ExpectedFace =
   /** A box in stored pixels, before EXIF rotation. */
   | { readonly stored: Box };
 
-/** The labelled face of a photo. */
 export interface LabelledFace extends Detection {
   readonly crop: Image;
   /** Number of faces detected in the photo. */

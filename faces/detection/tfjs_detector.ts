@@ -9,7 +9,6 @@ export interface Weights {
   close(): void;
 }
 
-/** A convolution's weights. */
 export interface Convolution {
   /** [height, width, channels in, channels out or, if depthwise, 1] */
   readonly filter: tf.Tensor4D;

@@ -13,7 +13,6 @@ export const SIZE = 112;
 /** Mean red, green and blue of the network's training images. */
 const MEAN = [122.782, 117.001, 104.298];
 
-/** Prediction for one image. */
 export interface AgeGender {
   /** Years. */
   age: number;

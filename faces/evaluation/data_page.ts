@@ -39,7 +39,6 @@ export interface DataFound {
   readonly near: number;
   /** Pairs of copies, near ones first: some with pictures, all as lines. */
   readonly pairs: { readonly shown: readonly NamedImage[]; readonly lines: readonly string[] };
-  /** Photos to show. */
   readonly shown: readonly NamedImage[];
 }
 

@@ -1,7 +1,6 @@
 /** Human-readable description of a network, layer by layer. */
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 
-/** Description of a network. */
 export type Network = ReturnType<typeof describeNetwork>;
 
 /** Describes the layers of a network in the order of computation. */

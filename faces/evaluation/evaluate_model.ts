@@ -50,11 +50,9 @@ export interface Data {
   people: Labels & { identity: (string | null)[]; path: string[] };
   rows: Record<SplitName, Int32Array>;
   references: readonly Reference[];
-  /** Digests of the archives. */
   archives: readonly string[];
 }
 
-/** Parameters of the stage `evaluate`. */
 export interface EvaluateParams {
   examples: number;
   crops: number;
@@ -340,7 +338,6 @@ function curves(
   return [curve("loss", "Loss", "loss"), curve(metric, title, "metric")];
 }
 
-/** Returns labels of some rows. */
 export function labelsOf({ age, gender, identity }: Data["people"], rows: ArrayLike<number>) {
   const of = <T>(column: readonly T[]) => Array.from(rows, (row) => column[row]);
   return { age: of(age), gender: of(gender), identity: of(identity) };

@@ -42,7 +42,6 @@ export function chooseExamples(
   ];
 }
 
-/** Returns the caption of a face: true label and prediction. */
 export function caption(
   { classes }: PredictionTask,
   { truth, prediction, probabilities }: Predictions,

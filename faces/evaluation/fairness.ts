@@ -30,7 +30,6 @@ const STRATUM = 10, AGE_BAND = 20;
 /** Number of values above which a column is rather a name or a quantity. */
 const MAX_VALUES = 12;
 
-/** A metric in one group. */
 export interface GroupValue {
   /** Faces of the group that the metric applies to. */
   count: number;
@@ -48,7 +47,6 @@ interface GroupDifference {
   worst_group?: string;
 }
 
-/** A metric by group. */
 export interface MetricByGroup extends GroupDifference {
   overall: number;
   by_group: Record<string, GroupValue>;
@@ -72,7 +70,6 @@ export interface FairnessBy {
   equalized_odds_difference?: number;
 }
 
-/** Fairness of one model. */
 export interface Fairness {
   groupings: FairnessBy[];
   /** Columns of one value or too many, such as names: their number of values. */
@@ -270,7 +267,6 @@ async function byGroup({ by, groups, unknown }: Division, tested: Tested): Promi
   };
 }
 
-/** Returns the differences of means of groups. */
 function describe(
   names: readonly string[],
   means: readonly number[],

@@ -28,7 +28,6 @@ export function duration(seconds: number): string {
   return `${Math.floor(minutes / 60)}\u00a0h ${minutes % 60}\u00a0min`;
 }
 
-/** Returns the metric of a split's scores. */
 export function metricOf(scores: Scores, metric: MetricName): number {
   return scores[metric] ?? NaN;
 }

@@ -4,7 +4,6 @@ import { html as template, raw } from "hono/html";
 /** Markup that is not escaped. */
 export type Html = ReturnType<typeof raw>;
 
-/** Value of a template. */
 export type Child = string | number | Html | undefined | false | readonly Child[];
 
 /**

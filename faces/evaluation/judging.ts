@@ -1,6 +1,5 @@
 /** State of the page that judges labels. Its functions run in the page: they use nothing from outside. */
 
-/** A label to judge. */
 export interface Suspect {
   readonly dataset: string;
   readonly path: string;

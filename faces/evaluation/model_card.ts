@@ -26,7 +26,6 @@ import type { Report } from "./report_data.ts";
 import type { ModelMetrics } from "./score_model.ts";
 import { thresholdText } from "./sections/uncertainty_cards.ts";
 
-/** Content of a model card. */
 export interface ModelCardData {
   readonly models: readonly {
     readonly id: string;
@@ -223,7 +222,6 @@ function terms(all: readonly string[], known: Readonly<Record<string, string>> =
 const heading = (heading: string): Block => ({ heading, level: 2 });
 const text = (text: string): Block => ({ text });
 
-/** Renders blocks as Markdown. */
 export function toMarkdown(title: string, blocks: readonly Block[]): string {
   const row = (cells: readonly string[]) => `| ${cells.map(escape).join(" | ")} |`;
   const parts = blocks.map((block) => {
@@ -240,7 +238,6 @@ function escape(text: string): string {
   return text.replace(/[\r\n]+/g, " ").replace(/[\\`*_[\]<>|#]/g, "\\$&");
 }
 
-/** Renders blocks as HTML. */
 export function toHtml(blocks: readonly Block[]): Html[] {
   return blocks.map((block) => {
     if ("heading" in block) {

@@ -6,7 +6,6 @@ import type { AgeGender } from "./age_gender_net.ts";
 /** Predictions of a pretrained network. */
 export type Reference = Awaited<ReturnType<typeof readReference>>;
 
-/** Writes the artifact `reference`. */
 export async function writeReference(
   folder: string,
   name: string,

@@ -10,7 +10,6 @@ import type { TrainingRecord } from "../training/training_record.ts";
 import type { Roc } from "../../packages/statistics/roc.ts";
 
 export interface Report {
-  /** Name of the pipeline. */
   pipeline: string;
   data: DataReport;
   models: readonly ModelReport[];
@@ -46,7 +45,6 @@ export interface DataReport {
   copies?: { shown: readonly NamedImage[]; count: number };
   /** Absent if it was not compared. */
   framing?: Framing;
-  /** Settings of preprocessing. */
   preprocessing: Readonly<Record<string, unknown>>;
 }
 
@@ -114,7 +112,6 @@ export interface ModelReport {
   /** Absent if it was not measured. */
   sensitivity?: Sensitivity;
   examples: readonly Examples[];
-  /** Metrics by groups of the test set. */
   fairness?: Fairness;
 }
 

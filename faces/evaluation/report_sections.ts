@@ -82,7 +82,6 @@ export const reportSections: readonly ReportSectionDefinition[] = [
   }),
 ];
 
-/** Names of the built-in sections. */
 export const DEFAULT_SECTIONS = reportSections.map(({ name }) => name);
 
 /** A section with its options; `foreign` if a third-party plugin renders it. */

@@ -27,11 +27,9 @@ import type { AbstentionThreshold, Bounds } from "../training/prediction_interva
 import { type Abstention, type Coverage, scoreAbstention } from "./uncertainty.ts";
 import { type AgeBand, errorByAgeBand, type Group, type People, scoreGroups } from "./subgroups.ts";
 
-/** Names of the splits. */
 export const splitNames = ["train", "validation", "test"] as const;
 export type SplitName = (typeof splitNames)[number];
 
-/** Computes a value for each split. */
 export function bySplit<T>(compute: (name: SplitName) => T): Record<SplitName, T> {
   return { train: compute("train"), validation: compute("validation"), test: compute("test") };
 }
@@ -58,7 +56,6 @@ export interface Predictions {
   loss: number;
 }
 
-/** Task and classes of a model. */
 export interface PredictionTask {
   task: string;
   variant?: string;
@@ -99,7 +96,6 @@ export interface FurtherMetric {
   intervals: { [split in SplitName]?: Interval };
 }
 
-/** Metrics of one model in metrics.json. */
 export interface ModelMetrics {
   task: string;
   variant?: string;

@@ -6,7 +6,6 @@ import { imagesInMemory, type ImageSource, readBytes } from "../training/image_s
 
 /** Metric of a model on a sample of the test set, as it is and changed. */
 export interface Sensitivity {
-  /** Number of images. */
   count: number;
   /** Metric on the unchanged images. */
   unchanged: number;

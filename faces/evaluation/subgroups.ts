@@ -10,7 +10,6 @@ import {
 } from "../../packages/statistics/prediction_metrics.ts";
 import { type MetricName, METRICS } from "./metrics.ts";
 
-/** Errors in one band of true ages. */
 export interface AgeBand {
   /** First and last age of the band. */
   from: number;
@@ -27,7 +26,6 @@ export interface AgeBand {
   guessMae: number;
 }
 
-/** Metric of a subgroup. */
 export interface Group {
   /** 1 male, 0 female; undefined: both. */
   gender?: number;
@@ -118,7 +116,6 @@ export function scoreGroups(
   });
 }
 
-/** Returns the mean of some values, and its interval. */
 function average(
   values: ArrayLike<number>,
   members: readonly number[],

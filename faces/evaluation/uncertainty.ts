@@ -11,18 +11,15 @@ import {
 import { METRICS } from "./metrics.ts";
 import { type Group, type People, scoreGroups } from "./subgroups.ts";
 
-/** Prediction intervals on the test set. */
 export interface Coverage extends PredictionInterval {
   /** Share of truths inside, and its 95 % confidence interval. */
   coverage: number;
   interval: Interval;
-  /** Mean width. */
   width: number;
   /** By gender, and by gender and age band: coverage as `value`, and mean width. */
   groups?: (Omit<Group, "bias" | "biasInterval"> & { width: number })[];
 }
 
-/** Scores prediction intervals. */
 export function scoreIntervals(
   how: PredictionInterval,
   bounds: readonly Bounds[],

@@ -32,7 +32,6 @@ export const UNKNOWN_FORMAT = "it is no picture that is known";
 
 export const BACKGROUND = "#ffffff";
 
-/** A decoded image and its EXIF orientation. */
 export interface Decoded extends Image {
   /** EXIF orientation of the stored pixels, 1 to 8; 1 is upright. */
   readonly orientation: number;

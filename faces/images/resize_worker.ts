@@ -7,7 +7,6 @@ import type { Image } from "./image.ts";
 import { toNetworkInput } from "./resize.ts";
 
 export interface ResizeInit {
-  /** Folder of an artifact `faces`. */
   readonly folder: string;
   readonly size: number;
 }

@@ -10,7 +10,6 @@ const classShape = {
 };
 const model = z.string().describe("Id of the model");
 
-/** Predicted class. */
 export const classPrediction = z.object({
   model,
   ...classShape,

@@ -24,7 +24,6 @@ export interface Setup {
   readonly backend: Backend;
   readonly detectors: Readonly<Record<AnalysisMode, DetectorConfig>>;
   readonly models: readonly (OutputSpec & {
-    /** Folder of the artifact. */
     readonly path: string;
     readonly preprocessing: Preprocessing;
   })[];
@@ -105,7 +104,6 @@ export function multiScale(detectors: readonly Detector[]): Detector {
   };
 }
 
-/** An open model. */
 interface Model extends OutputSpec {
   readonly predictor: Predictor;
   /** Averages predictions over the image and its mirror image (test-time augmentation). */
@@ -166,7 +164,6 @@ async function analyzePhoto(
   return { width, height, detector: detector.name, faces, timings };
 }
 
-/** Returns a model's outputs for each face. */
 async function predictAll(
   { predictor, mirror, preprocessing: { resize } }: Model,
   tensors: readonly Uint8Array[],

@@ -8,7 +8,6 @@ import type { OutputSpec } from "./prediction.ts";
 
 /** A model artifact, with everything that serving needs. */
 export interface Source extends OutputSpec {
-  /** Folder of the artifact. */
   readonly path: string;
   readonly preprocessing: Preprocessing;
   readonly record: TrainingRecord;

@@ -8,7 +8,6 @@ const FORBIDDEN = "The host or the origin is not allowed";
 const NOT_READY = "The models are not open";
 const dataUrl = { type: "string", examples: ["data:image/jpeg;base64,..."] };
 
-/** Returns an OpenAPI 3.1 document. */
 export function openapi(maxBodyBytes: number): Record<string, unknown> {
   const registry = z.registry<{ id: string }>();
   for (const [name, schema] of Object.entries(api)) {

@@ -48,7 +48,6 @@ export function dom(parts: TemplateStringsArray, ...values: readonly unknown[]):
   return template.content;
 }
 
-/** Returns the element of index.html with an id. */
 export function byId<T extends HTMLElement>(id: string): T {
   return document.getElementById(id) as T;
 }

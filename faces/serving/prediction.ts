@@ -17,7 +17,6 @@ export interface OutputSpec {
   readonly classes: readonly ClassRecord[] | null;
   /** MAE on the validation set, for a number. */
   readonly error: number;
-  /** Intervals of a calibrated model. */
   readonly interval?: PredictionInterval;
   /** Threshold of a model trained with `abstain`. */
   readonly abstention?: AbstentionThreshold;

@@ -41,7 +41,6 @@ export interface ServeOptions {
   /** Default: the detector of the first model's training data. */
   readonly detector?: Choice;
   readonly liveDetector: Choice;
-  /** Name → detector of a plugin. */
   readonly detectors?: PluginDetectors;
   /** Name → detector of a third-party plugin. */
   readonly plugins?: ProcessSetup["plugins"];
@@ -227,14 +226,12 @@ interface AppOptions {
   readonly memory: MemoryBudget;
   /** Accepted host names. Default: local requests only. */
   readonly names?: readonly string[];
-  /** Logs an internal error. */
   warn(message: string): void;
 }
 
 const predictQuery = z.strictObject({ crops: z.enum(["true", "false"]).default("false") });
 const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
-/** Creates the application. */
 function createApp(options: AppOptions): Hono {
   const { pool, service, assets, live, metrics, limits, memory, names, warn } = options;
   const app = new Hono();

@@ -64,7 +64,6 @@ export function createServiceMetrics(pool: () => InferencePool | undefined) {
   gauge("process_start_time_seconds", "Start, in seconds since 1970", () => started);
 
   const metrics = {
-    /** Number of open live views. */
     viewers: 0,
     request(route: string, method: string, status: number, seconds: number): void {
       requests({ route, method, status: String(status) });

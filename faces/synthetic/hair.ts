@@ -483,7 +483,6 @@ function ball(rng: Rng, [x, y]: Point, radius: number): Tuft {
   return { outline: smooth(rim, true), strands, tone: -0.03 };
 }
 
-/** Returns bangs from the crown to the brows. */
 function bangs(head: Head, rng: Rng): Tuft {
   const { skull, at, brow } = head;
   const { top } = volume(head);
@@ -509,7 +508,6 @@ function bangs(head: Head, rng: Rng): Tuft {
   return { outline, strands };
 }
 
-/** Returns a colored hair tie. */
 function tie([x, y]: Point, hue: number): Tuft {
   const rim: Point[] = [[x - 4.5, y], [x, y - 4.5], [x + 4.5, y], [x, y + 4.5]];
   return { ...plain(smooth(rim, true), lch(0.6, 0.1, hue)), grain: 0 };

@@ -24,7 +24,6 @@ import { ageBins, type AgeEstimator, ageReadings, type Initializer } from "./net
  */
 export type Trunk = () => layers.Layer[] | { image: SymbolicTensor; features: SymbolicTensor };
 
-/** A network that a parameter names. */
 export interface ChosenNetwork {
   /** Name in YAML. */
   readonly use: string;

@@ -248,7 +248,6 @@ export const losses = [
   }),
 ];
 
-/** A loss that a parameter names. */
 export interface ChosenLoss {
   /** Default: crossEntropy or mae. */
   loss?: Choice;

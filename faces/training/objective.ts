@@ -175,7 +175,6 @@ export function jointHead(
     }
     return all;
   };
-  /** Selects `count` targets of each image. */
   const select = (targets: readonly number[], from: number, count = 1) =>
     targets.filter((_, i) => i % width >= from && i % width < from + count);
   /** Encodes rows as a tensor [rows, columns]; undefined ones as 0. */

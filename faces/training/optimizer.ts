@@ -3,7 +3,6 @@ import * as tf from "@tensorflow/tfjs-core";
 import { adamw } from "./optimizers.ts";
 import type { OptimizerDefinition } from "./training_definitions.ts";
 
-/** An optimizer and its options. */
 export interface ChosenOptimizer {
   readonly definition: OptimizerDefinition;
   readonly options: Readonly<Record<string, unknown>>;

@@ -16,7 +16,6 @@ export interface PredictionInterval {
    */
   readonly of: "error" | "distribution";
   readonly margin: number;
-  /** Number of images in the calibration set. */
   readonly images: number;
 }
 
@@ -26,7 +25,6 @@ export interface AbstentionThreshold {
   readonly error: number;
   /** null: all are uncertain, as no probability kept the share. */
   readonly confidence: number | null;
-  /** Number of images in the calibration set. */
   readonly images: number;
 }
 
@@ -116,7 +114,6 @@ export function calibrate(
   return Number.isFinite(margin) ? { level, of, margin, images: truth.length } : undefined;
 }
 
-/** Returns the rows of outputs. */
 export function rowsOf(outputs: Float32Array, rows: number): Float32Array[] {
   const each = outputs.length / rows;
   return Array.from({ length: rows }, (_, i) => outputs.subarray(i * each, (i + 1) * each));

@@ -6,7 +6,6 @@ import { type ImageSource, readBytes } from "./image_source.ts";
 import type { ChosenOptimizer } from "./optimizer.ts";
 import type { Objective, Score } from "./objective.ts";
 
-/** Options of a trainer. */
 export interface TrainerOptions {
   /** Network with its initial weights. */
   model: LayersModel;
@@ -143,7 +142,6 @@ export abstract class Trainer<S extends Stepper = Stepper> {
     return all("best", weights);
   }
 
-  /** Writes weights into the model. */
   protected writeModel(weights: readonly Float32Array[]): void {
     tf.tidy(() =>
       this.model.setWeights(

@@ -76,7 +76,6 @@ function chooseStopping(
   return { monitor, ...options, ...better };
 }
 
-/** Returns definitions of a kind that plugins brought. */
 export function pluginsOf<D extends Definition>(
   { definitions }: TrainingContext,
   kind: string,

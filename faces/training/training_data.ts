@@ -13,7 +13,6 @@ import { readPeople } from "./targets.ts";
 import { TfjsTrainer } from "./tfjs_trainer.ts";
 import { epochLine, type TrainOptions } from "./train.ts";
 
-/** The artifacts that a training stage reads. */
 export type StageInputs = Readonly<
   { dataset: Artifact; splits: Artifact; teachers: readonly Artifact[] }
 >;

@@ -203,7 +203,6 @@ export class RunFiles {
     return new Map(own.map(({ row, prediction }) => [images[row]!, prediction]));
   }
 
-  /** Returns the folder of a model and the images that it predicted. */
   modelOf(stage: string, row: number): { folder: string; images: string } {
     const images = join(this.#report().data.path, "images.npy");
     const folder = this.outputs.find((one) => one.kind === "model" && one.stage === stage)?.path;
@@ -214,7 +213,6 @@ export class RunFiles {
     return { folder, images };
   }
 
-  /** Finds a photo in the archives. */
   async #photo({ dataset, path }: Record<string, unknown>) {
     const archives = this.#of("archives");
     if (!archives) return undefined;
@@ -317,7 +315,6 @@ function inRange(value: number, text: string): boolean {
   return value >= Number(low || 0) && (high === "" || Math.floor(value) <= Number(high));
 }
 
-/** Returns a page of a list, beginning at an index. */
 function pageOf<T>(list: readonly T[], from = "0", size: number): T[] {
   return list.slice(Number(from), Number(from) + size);
 }

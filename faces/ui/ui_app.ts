@@ -34,7 +34,6 @@ const MAX_BYTES = 64e6;
 /** Results never change: their folder is named by everything that they depend on. */
 const FOREVER = { "cache-control": "private, max-age=31536000, immutable" };
 
-/** Creates the application. */
 export async function createUi(options: UiOptions): Promise<Hono> {
   const { artifacts, pipelines, warn } = options;
   const store = new ArtifactStore(artifacts);

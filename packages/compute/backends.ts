@@ -58,7 +58,6 @@ export function installFolder(backend: OptionalBackend): string {
   return join(cacheFolder(), backend);
 }
 
-/** Creates the error for an optional backend that is not installed. */
 export function notInstalled(backend: OptionalBackend): Error {
   return new Error(
     `Cannot compute on "${backend}": TensorFlow is not installed, and is only downloaded on ` +

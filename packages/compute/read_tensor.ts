@@ -33,7 +33,6 @@ export async function readTensor(tensor: Tensor): Promise<Float32Array> {
   return values;
 }
 
-/** Reads a scalar and disposes of it. */
 export async function readScalar(scalar: Tensor): Promise<number> {
   try {
     return (await readTensor(scalar))[0];

@@ -10,7 +10,6 @@ import type { Installation, OptionalBackend } from "./backends.ts";
 
 /** The used part of the native binding. */
 interface Binding {
-  /** Version of TensorFlow. */
   readonly TF_Version: string;
   isUsingGpuDevice(): boolean;
 }

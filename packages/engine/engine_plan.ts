@@ -40,7 +40,6 @@ export interface PlanOptions {
  */
 const CHUNKS = { least: 8, images: 8, most: 16 };
 
-/** Returns the number of chunks of a batch. */
 function chunksOf(batch: number): number {
   const wanted = Math.min(Math.floor(batch / CHUNKS.images), CHUNKS.most);
   return Math.min(batch, Math.max(CHUNKS.least, wanted));

@@ -85,7 +85,6 @@ export function listProblems(problems: readonly string[]): string {
 }
 const SHOWN = 20;
 
-/** Formats an error of csv-parse. */
 function explain({ code, message, lines }: CsvError & Record<string, unknown>): string {
   return code === "CSV_QUOTE_NOT_CLOSED"
     ? `a quote is opened and never closed; the file ends on line ${lines}`

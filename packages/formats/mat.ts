@@ -213,7 +213,6 @@ async function readField(
 
 const isNumeric = (header: ArrayHeader) => header.class >= 6 && header.class <= 15;
 
-/** Returns the kind of value of an array. */
 function kindOf(header: ArrayHeader): string {
   return isNumeric(header) ? "numeric" : CLASSES[header.class] ?? `class ${header.class}`;
 }
@@ -294,7 +293,6 @@ export class PackedStrings {
     this.#ends = new Uint32Array(length);
   }
 
-  /** Adds a string of UTF-8 bytes. */
   addBytes(text: Uint8Array): void {
     this.#reserve(text.length);
     this.#bytes.set(text, this.#used);
@@ -394,7 +392,6 @@ async function* piecesOf(
   }
 }
 
-/** An error of the decompression. */
 class Unpacking extends Error {}
 
 /** Unpacks a part of the file. @throws if it is truncated, or has bytes after its end */

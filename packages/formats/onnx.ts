@@ -43,7 +43,6 @@ export interface OnnxModel {
   readonly constants: readonly OnnxConstant[];
   /** In topological order. */
   readonly nodes: readonly OnnxNode[];
-  /** `metadata_props`. */
   readonly metadata: Readonly<Record<string, string>>;
 }
 

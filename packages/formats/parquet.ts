@@ -163,7 +163,6 @@ export function parquetColumns(path: string): string[] {
   }
 }
 
-/** Describes a column in the schema of the file. */
 function elements(name: string, { type, nullable }: Column): SchemaElement[] {
   const repetition_type = nullable ? "OPTIONAL" : "REQUIRED";
   const column: SchemaElement = { name, ...TYPES[type][0], repetition_type };

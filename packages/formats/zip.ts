@@ -199,7 +199,6 @@ function findDirectory(file: RandomAccessFile, bad: (why: string) => Error) {
   return { count: at(32), size: at(40), offset: at(48), end: place };
 }
 
-/** Returns true if a range is inside of the file. */
 function inside({ size }: RandomAccessFile, offset: number, length: number): boolean {
   return offset >= 0 && length >= 0 && offset + length <= size;
 }

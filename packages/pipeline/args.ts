@@ -28,7 +28,6 @@ const OPTIONS = {
 
 export type Values = ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>["values"];
 
-/** Options and names of a command. */
 interface CommandSpec {
   readonly options: readonly (keyof typeof OPTIONS)[];
   /** One required pipeline, one with the default pipeline.yaml, or any number. */
@@ -85,7 +84,6 @@ export function parseArguments(
   return { values, names: names.length === 0 ? ["pipeline"] : names };
 }
 
-/** Reads a positive integer of an option. */
 export function parsePositiveInt<Name extends string>(
   option: Name,
   values: { readonly [N in Name]?: string },

@@ -36,7 +36,6 @@ const usedSchema = z.record(
 );
 const latestSchema = z.object({ version: z.literal(1), used: usedSchema });
 
-/** Location of a stored result. */
 export interface StoredResult {
   readonly use: string;
   /** The first 16 digits of its fingerprint. */
@@ -191,7 +190,6 @@ export class ArtifactStore {
     return join(this.folder, ".work");
   }
 
-  /** See `openAttempt`. */
   async attempt(...wanted: AttemptArguments): Promise<Attempt> {
     return await openAttempt(this, ...wanted);
   }
@@ -260,7 +258,6 @@ export class ArtifactStore {
     return join(this.folder, ".lock");
   }
 
-  /** Lists all results. */
   async storedResults(): Promise<StoredResult[]> {
     const places: StoredResult[] = [];
     for (const use of (await entries(this.folder)).sort()) {

@@ -125,7 +125,6 @@ export class History {
     }
   }
 
-  /** Writes the record of a run that has ended. */
   async add(
     run: Omit<RunRecord, "id" | "at" | "deno" | "platform" | "state">,
     begun?: Begun,
@@ -384,10 +383,8 @@ export function findRun(
   );
 }
 
-/** A result that a run made or used. */
 export type UsedResult = Required<Pick<RecordedStage, "id" | "use" | "fingerprint">>;
 
-/** Returns the results of a run's stages. */
 export function resultsOf({ stages }: Pick<RunRecord, "stages">): UsedResult[] {
   return stages.flatMap(({ id, use, fingerprint }) =>
     fingerprint === undefined ? [] : [{ id, use, fingerprint }]

@@ -44,7 +44,6 @@ export type LiveEvent =
   }
   | { readonly type: "log"; readonly text: string };
 
-/** A line of the file. */
 export interface LiveLine {
   /** Milliseconds since 1970. */
   readonly at: number;

@@ -85,7 +85,6 @@ function wireAll(config: Parts): PlannedStage[] {
   return order(planned, config);
 }
 
-/** Records the outputs that a stage replaces. */
 function replace(stage: ConfiguredStage, { byId, source, replaced, problems }: Wiring): void {
   const { id, replaces } = stage;
   const report = (message: string) =>

@@ -3,7 +3,6 @@ import { didYouMean, joinWords } from "./errors.ts";
 import { addChoices, type Extension } from "./config/extension.ts";
 import type { Stage } from "./stage.ts";
 
-/** A stage that can be loaded. */
 export interface LazyStage {
   readonly name: string;
   /** URL of the module; the result of the stage depends on it and on all it imports. */

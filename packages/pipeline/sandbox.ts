@@ -79,7 +79,6 @@ export async function callPlugin(
   return await process.call(task);
 }
 
-/** Starts the process of a plugin. */
 export async function openPlugin(
   sandbox: Sandbox,
   options: CallOptions = {},

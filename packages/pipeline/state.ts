@@ -75,12 +75,10 @@ export function parseState<T extends object>(
   return { value: value as T };
 }
 
-/** Writes a state with its checksum. */
 export async function writeState(path: string, value: object): Promise<void> {
   await writeFileAtomic(path, stateText(withChecksum(value)));
 }
 
-/** Returns a state with its checksum. */
 export function withChecksum<T extends object>(value: T): T & { checksum: string } {
   return { ...value, checksum: checksumOf(value) };
 }

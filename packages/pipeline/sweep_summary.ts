@@ -5,7 +5,6 @@ import type { Metrics } from "./stage.ts";
 import { formatNumber, formatTable, formatValue } from "./format.ts";
 import { canonicalJson } from "./fingerprint.ts";
 
-/** A successful run of a sweep. */
 export interface Finished extends Pick<RunReport, "metrics"> {
   readonly values: Readonly<Record<string, unknown>>;
   readonly stages?: readonly Pick<StageReport, "id" | "outputs">[];

@@ -86,7 +86,6 @@ export function damagedError(path: string, why: string): RunError {
   );
 }
 
-/** Returns the number of bytes that the record of a result lists. */
 export async function sizeOf({ path }: StoredResult): Promise<number> {
   const { value } = await readRecord(path);
   const files = Object.values(value?.outputs ?? {}).flatMap(({ files }) => Object.values(files));

@@ -53,7 +53,6 @@ export interface Pooled {
   readonly runs: readonly string[];
   readonly images: number;
   readonly value: number;
-  /** 95 % interval. */
   readonly low: number;
   readonly high: number;
 }
@@ -85,7 +84,6 @@ export interface Difference extends Pick<ModelTest, "model" | "a" | "b" | "bette
 const MIN_IMAGES = 20;
 const ALPHA = 0.05;
 
-/** Compares two or more runs. */
 export async function compareRuns(
   runs: readonly RunRecord[],
   store: ArtifactStore,
@@ -164,7 +162,6 @@ function pool(
   return { model: label, metric, runs, images: images.length, value: mean(scores), low, high };
 }
 
-/** Identifies a prediction task. */
 function subjectOf({ task, metric, classes }: TestedModel): string {
   return JSON.stringify([task, metric, classes ?? null]);
 }

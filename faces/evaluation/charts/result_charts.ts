@@ -138,7 +138,6 @@ function diagonal([low, high]: readonly number[]): Plot.Markish {
   });
 }
 
-/** Renders an ROC curve. */
 export function roc(points: Roc["points"], positive: string): Html {
   // At most 300 points: more are not visible at this width.
   const step = Math.max(1, Math.ceil(points.length / 300));

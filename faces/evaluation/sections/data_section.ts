@@ -159,7 +159,6 @@ function noFaces({ shown, count: n }: DataReport["noFace"]): Html | false {
   return n > 0 && sheet("Photos without a detected face", note, shown);
 }
 
-/** Renders copies beside their originals. */
 function copiesSheet(copies: DataReport["copies"]): Html | undefined {
   return copies && sheet(
     "Copies",
@@ -196,7 +195,6 @@ function some(n: number): string {
   return n === 1 ? "one" : count(n);
 }
 
-/** Renders a contact sheet. */
 export function sheet(title: string, note: string, images: readonly NamedImage[]): Html {
   return html`<h3 class="row">${title} <small>${note}</small></h3>
 <ul class="sheet">${

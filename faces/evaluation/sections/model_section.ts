@@ -7,7 +7,6 @@ import { count, duration, subject } from "../format_result.ts";
 import { METRICS } from "../metrics.ts";
 import { resultsSection } from "./results_section.ts";
 
-/** Renders the section of one model. */
 export function modelSection(model: ModelReport): Html {
   const { id, metrics } = model;
   return html`<section class="model">

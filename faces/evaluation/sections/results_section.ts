@@ -167,7 +167,6 @@ ${reliability(bins, of)}
 </figure>`;
 }
 
-/** Renders a metric and, below it, its interval. */
 function valueCell(value: number, metric: MetricName, interval?: Interval): Html {
   return withRange(
     formatMetricValue(value, metric),

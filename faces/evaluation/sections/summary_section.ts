@@ -38,7 +38,6 @@ export function opening({ models, data: { datasets, splits } }: Report): string 
     `${who} ${verb} significantly better than the constant baseline.`;
 }
 
-/** Renders links to the sections. */
 export function contents(links: Links): Html {
   const own = [["protocol", "Protocol"] as const, ...links, ["words", "Glossary"] as const];
   return html`
@@ -50,7 +49,6 @@ export function contents(links: Links): Html {
   `;
 }
 
-/** Renders a card for each model. */
 export function cards({ models }: Report): Html {
   return html`
     <section aria-label="Summary">

@@ -1,6 +1,5 @@
 /** Positions of the labels of boxes: inside the image, and never over each other. */
 
-/** A rectangle in pixels. */
 export interface Rect {
   readonly x: number;
   readonly y: number;

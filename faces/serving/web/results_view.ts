@@ -9,7 +9,6 @@ const list = byId("faces");
 const hint = byId("hint");
 const timings = byId("timings");
 
-/** End of the age axis in years. */
 const MAX_AGE = 100;
 
 export function clearResults(): void {

@@ -17,7 +17,6 @@ import {
 /** Documentation of inputs and outputs, and preprocessing. */
 export interface OnnxMeaning {
   readonly description: string;
-  /** Divisor of the input bytes. */
   readonly divisor: number;
   /** Test-time augmentation: averages over the image and its mirror image. */
   readonly mirror?: boolean;

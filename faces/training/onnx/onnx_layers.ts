@@ -80,7 +80,6 @@ const withAlpha = (operator: string): Converter => ({ config, input, name, graph
 
 const nothingInInference: Converter = ({ input }) => input.name;
 
-/** Converters by layer class. */
 const converters: Record<string, Converter> = {
   Conv2D(call) {
     const { weights: [kernel, bias], name, input, graph } = call;

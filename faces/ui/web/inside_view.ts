@@ -82,7 +82,6 @@ async function grid(id: string, params: URLSearchParams): Promise<Node> {
     ${pages(total, Number(query.from), PAGE.faces)}`;
 }
 
-/** Photos that became no face. */
 async function problems(id: string, params: URLSearchParams): Promise<Node> {
   const [problem, from] = ["problem", "photos"].map((name) => params.get(name) ?? "");
   const { problems, total, photos } = await get<UiPhotos>("/api/problems", { id, problem, from });

@@ -66,7 +66,6 @@ class Watched {
     });
   }
 
-  /** Two charts of each training: losses, and metrics. */
   get charts(): Node[] {
     return [...this.epochs].flatMap(([stage, epochs]) => {
       const names = Object.keys(epochs[0]!.numbers).filter((name) => name !== "learning_rate");

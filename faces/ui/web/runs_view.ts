@@ -269,7 +269,6 @@ function draw(): void {
 
 const refill = () => void requestAnimationFrame(fillRows);
 
-/** Draws the rows in view. */
 function fillRows(): void {
   const box = document.getElementById("box");
   const body = box?.querySelector("tbody");

@@ -84,7 +84,6 @@ export const withValue = (set: (value: string) => void) => ({ target }: Event) =
 /** A value, or a value and its text. Default: the value, "any" for none. */
 export type Option = string | readonly [value: string, text: string];
 
-/** A choice of options. */
 export function select(
   label: string,
   options: readonly Option[],

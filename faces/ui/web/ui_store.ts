@@ -8,7 +8,6 @@ export interface About {
   readonly better: Readonly<Record<string, "more" | "less">>;
 }
 
-/** A view of the page. */
 export interface View {
   readonly name: string;
   readonly title: string;

@@ -9,7 +9,6 @@ import {
 } from "@tensorflow/tfjs-core";
 import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
 
-/** Arguments of a kernel. */
 export interface KernelCall<Inputs, Attributes> {
   inputs: Inputs;
   backend: BackendWasm;

@@ -16,7 +16,6 @@ export type GraphLayer = (Layer | Block) & {
 
 type Kind = GraphLayer["kind"];
 
-/** A layer of some kinds. */
 export type LayerOf<K extends Kind> = Extract<GraphLayer, { kind: K }>;
 
 /** Shape of an output, without the batch. */

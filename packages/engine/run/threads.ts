@@ -20,7 +20,6 @@ export class Threads implements Runner {
     );
   }
 
-  /** Starts the threads on a shared memory. */
   static async start(
     count: number,
     module: WebAssembly.Module,

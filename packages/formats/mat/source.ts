@@ -16,7 +16,6 @@ const MAX_DIMENSIONS = 64;
 /** Maximum bytes of a decoded array: numbers may be stored in an eighth of their decoded size. */
 const MAX_DECODED = 2 ** 30;
 
-/** Header of an array. */
 export interface ArrayHeader {
   readonly class: number;
   readonly complex: boolean;

@@ -93,7 +93,6 @@ function rangeOf(meta: ColumnMetaData): { start: number; end: number } {
   return { start, end: start + Number(meta.total_compressed_size) };
 }
 
-/** Checks the pages of a column in a row group of `rows` rows. */
 export function checkPages(
   file: Uint8Array<ArrayBuffer>,
   meta: ColumnMetaData,

@@ -25,7 +25,6 @@ interface ModuleFacts {
   readonly assets: readonly string[];
 }
 
-/** A module in the graph. */
 interface ModuleNode {
   /** Path from the project. */
   readonly shown: string;

@@ -32,7 +32,6 @@ export async function run(call: CommandContext): Promise<number> {
   return await (await import("../sweep/sweep_command.ts")).sweep(planned, call, runOne);
 }
 
-/** A run of a sweep. */
 export interface Swept {
   readonly point: Readonly<Record<string, unknown>>;
   /** True if a sweep started it as a process. */
@@ -116,7 +115,6 @@ export function outcomeLine(
   return `${head} ${formatDuration(seconds)}${parts.length > 0 ? `: ${joinWords(parts)}` : ""}`;
 }
 
-/** Lists the commands that make sense after a run. */
 function next(
   { stages, identity, overrides, artifacts }: Plan,
   { report, id }: RunResult,

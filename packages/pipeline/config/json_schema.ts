@@ -109,7 +109,6 @@ function optionsOf(schema: Json): Record<string, Json>[] {
 
 const reference = (definition: string) => ({ $ref: `#/definitions/${definition}` });
 
-/** Returns the names of required parameters. */
 const needs = ({ params }: Stage) => (toJson(params).required ?? []) as string[];
 
 /** Returns the JSON Schema of values as written in YAML, without keys that only the runner reads. */

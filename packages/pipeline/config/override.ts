@@ -26,7 +26,6 @@ export function parseOverride(argument: string): Override {
   return { path, value: parseValue(argument.slice(equals + 1), at), at };
 }
 
-/** Parses a value of the command line. */
 export function parseValue(text: string, at: Location): unknown {
   const { mistakes: [mistake], value } = parseYaml(text);
   if (mistake) {

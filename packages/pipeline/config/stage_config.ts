@@ -42,7 +42,6 @@ export interface ConfiguredStage {
   readonly seed?: number;
 }
 
-/** Everything that reading a stage needs. */
 interface StageScope {
   source: ConfigSource;
   registry: Registry;

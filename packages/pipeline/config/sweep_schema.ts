@@ -27,7 +27,6 @@ export const bestSchema = z.strictObject({
 /** The choice of an earlier sweep's best points. */
 export type Best = z.output<typeof bestSchema>;
 
-/** The field `sweep` of a pipeline. */
 export const sweepSchema = z.object({
   trials: z.int().min(1).max(10_000).optional().describe(
     "Number of combinations to draw; seeds and folds are still tried with each",

@@ -54,7 +54,6 @@ function decode(bytes: Uint8Array, shown: string): string {
   throw new ConfigError([{ at: place, message: `not valid YAML: ${what}. Save it as UTF-8` }]);
 }
 
-/** Returns the place of an offset. */
 export function locate(text: string, shown: string, offset: number): Location {
   const start = text.lastIndexOf("\n", offset - 1) + 1, column = offset - start + 1;
   const line = text.slice(0, start).split("\n").length;

@@ -135,7 +135,6 @@ function withoutNames(issue: z.core.$ZodIssue, hidden: readonly unknown[]): z.co
   return { ...issue, errors, options: shown("options" in issue ? issue.options : []) } as never;
 }
 
-/** Returns the valid values. */
 function choices(issue: z.core.$ZodIssue): string[] {
   if (issue.code === "invalid_value") return issue.values.map(String);
   if (issue.code !== "invalid_union") return [];

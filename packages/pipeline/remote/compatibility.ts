@@ -71,7 +71,6 @@ export const codeSchema = z.strictObject<Shape<CodeVersion>>({
   platform: z.string(),
 });
 
-/** Returns the version of modules and packages on this machine. */
 export function localCodeVersion(
   { modules, packages }: Pick<CodeVersion, "modules" | "packages">,
 ): CodeVersion {

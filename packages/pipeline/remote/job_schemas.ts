@@ -33,7 +33,6 @@ const sweepSchema = z.strictObject({ ...common, kind: z.literal("point"), order:
 
 export const jobSchema = z.discriminatedUnion("kind", [shardSchema, sweepSchema]);
 
-/** Result of a shard. */
 export const shardResultSchema = z.strictObject({
   folder: relativePathSchema,
   worker: z.string(),

@@ -20,7 +20,6 @@ import {
 import { firstProblem, type ShardJob, type ShardResult } from "./job_schemas.ts";
 import type { JobLease, RunningWorker } from "./worker.ts";
 
-/** A stage that runs shards. */
 export interface ShardStage {
   readonly part: UnitRunner;
   readonly code: CodeVersion;

@@ -41,7 +41,6 @@ export interface RunningWorker extends WorkerOptions {
   readonly resources: ResourceCache;
 }
 
-/** A worker's lease on its job. */
 export interface JobLease {
   /** Aborts when the worker is stopped or the lease is lost. */
   readonly signal: AbortSignal;

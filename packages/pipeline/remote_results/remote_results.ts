@@ -165,7 +165,6 @@ export class RemoteResults {
     return { other: await other(), made };
   }
 
-  /** Returns the number of these results that are there. */
   async count(results: readonly { use: string; fingerprint: string }[]): Promise<number> {
     let there = 0;
     const sizeOf = (result: typeof results[0]) =>
@@ -174,7 +173,6 @@ export class RemoteResults {
     return there;
   }
 
-  /** Returns the number of results and of their bytes. */
   async total(): Promise<{ results: number; bytes: number }> {
     const [results, objects] = [await this.place.list(RESULTS), await this.place.list(OBJECTS)];
     return { results: results.length, bytes: objects.reduce((sum, { size }) => sum + size, 0) };

@@ -32,7 +32,6 @@ export interface RunContext
   readonly signal: AbortSignal;
 }
 
-/** A compute backend, and the reason for its choice. */
 export interface ResolvedBackend {
   readonly backend: string;
   readonly why: string;

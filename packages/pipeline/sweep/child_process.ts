@@ -17,7 +17,6 @@ export interface ChildReport extends RunReport {
  */
 export const PARENT_ENV = "RUNNER_ATTACHED";
 
-/** The process of a run. */
 export interface Child {
   /** Its JSON output, or undefined if it crashed. */
   readonly ended: Promise<unknown>;

@@ -6,7 +6,6 @@
  */
 import { counted } from "../../../../packages/pipeline/causes.ts";
 
-/** A damaged model file. */
 export class ModelFormatError extends Error {
   constructor(source: string, offset: number, problem: string) {
     super(

@@ -5,7 +5,6 @@ import type { Word } from "../program.ts";
 import { product } from "../shapes.ts";
 import { type GraphLayer, type LayerDeclaration, refuse } from "../graph_layer.ts";
 
-/** Returns the activation of a layer, and its parameter. */
 export function activationOf(
   layer: GraphLayer | Layer,
 ): { kind: Activation; alpha: number } | undefined {
