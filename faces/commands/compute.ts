@@ -96,10 +96,7 @@ function formatMs(ms: number): string {
   return ms < 100 ? ms.toFixed(1) : ms.toFixed(0);
 }
 
-async function install(
-  backend: OptionalBackend,
-  tensorflow: string | undefined,
-): Promise<number> {
+async function install(backend: OptionalBackend, tensorflow: string | undefined) {
   const { installNode, usualTensorflow } = await import("../../packages/compute/install_node.ts");
   const abort = new AbortController();
   using _listening = onStopSignal(() => abort.abort(new Error("interrupted")));

@@ -130,12 +130,7 @@ function slug(words: readonly string[]): string {
 }
 
 /** Returns the models that a word names: those of `predict`, or RUN/STAGE. */
-async function modelsNamed(
-  name: string,
-  artifacts: string,
-  tools: CommandContext,
-  given: boolean,
-): Promise<readonly FoundModel[]> {
+async function modelsNamed(name: string, artifacts: string, tools: CommandContext, given: boolean) {
   const { findModels } = await import("./predict/find_models.ts");
   const [, run, wanted] = name.match(/^([0-9a-f]{4,8})\/([\w.-]+)$/) ?? [];
   const { models } = await findModels(run ?? name, artifacts, tools, given);

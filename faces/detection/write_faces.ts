@@ -112,9 +112,7 @@ function noFaces(
 }
 
 /** Suggests settings that may detect more faces. */
-function suggestSettings(
-  { name, minConfidence, upsample }: CropPreprocessing["detector"],
-): string {
+function suggestSettings({ name, minConfidence, upsample }: CropPreprocessing["detector"]) {
   if (name === "metadata") {
     return "metadata needs a _crop archive or a face_location; set faceCrop.detector: " +
       "ssdMobilenetv1";

@@ -183,11 +183,7 @@ async function readPhotos({ path }: Artifact): Promise<DataReport["photos"]> {
 }
 
 /** Draws crops at random, or the dataset's images if its crops are missing. */
-async function drawCrops(
-  made: Artifact | undefined,
-  images: NpyFile<"uint8">,
-  count: number,
-): Promise<string[]> {
+async function drawCrops(made: Artifact | undefined, images: NpyFile<"uint8">, count: number) {
   using faces: Faces | undefined = made && await openFaces(made.path);
   const order = Int32Array.from({ length: faces?.rows.length ?? images.shape[0] }, (_, i) => i);
   random(SEED, "crops").shuffle(order);

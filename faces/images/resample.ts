@@ -157,13 +157,7 @@ function fixed(first: number, weights: Float64Array): Taps {
  * subpixel position may depend on the last bit, so the operations are in libvips' order.
  * @param size of the source, of which `whole` pixels have been averaged into one
  */
-function reducing(
-  size: number,
-  count: number,
-  whole: number,
-  kernel: Kernel,
-  axis: Axis,
-): Taps[] {
+function reducing(size: number, count: number, whole: number, kernel: Kernel, axis: Axis) {
   const factor = 1 / (1 / (size / count)); // libvips receives a scale
   const shrink = factor / whole;
   const offset = (1 + (count * factor - size) / whole) / 2 - 1;

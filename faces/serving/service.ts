@@ -157,11 +157,7 @@ function useless(sources: readonly Source[], { models }: ReportedMetrics): strin
   });
 }
 
-function warnAbout(
-  sources: readonly Source[],
-  secure: boolean,
-  { host, warn }: ServeOptions,
-): void {
+function warnAbout(sources: readonly Source[], secure: boolean, { host, warn }: ServeOptions) {
   for (const { id, description: { steps } } of sources) {
     if (steps.length === 0) continue;
     warn(

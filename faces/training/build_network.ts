@@ -66,12 +66,7 @@ function defined<T extends object>(values: T): T {
 }
 
 /** Appends layers to a trunk; initializes the network if there is a seed. */
-function assemble(
-  name: string,
-  trunk: Trunk,
-  heads: layers.Layer[],
-  seed?: number,
-): LayersModel {
+function assemble(name: string, trunk: Trunk, heads: layers.Layer[], seed?: number) {
   const body = trunk();
   checkNames(name, body, heads);
   const whole = Array.isArray(body) ? sequential({ name, layers: [...body, ...heads] }) : model({

@@ -8,7 +8,6 @@ import {
   type Labels,
   type Loss,
   type Sums,
-  type Tensors,
   UnsupportedNetwork,
 } from "../../packages/engine/engine.ts";
 import { readTensor } from "../../packages/compute/read_tensor.ts";
@@ -189,10 +188,7 @@ function lossOf(name: string): "categoricalCrossentropy" | "meanAbsoluteError" {
   return name === "categorical_crossentropy" ? "categoricalCrossentropy" : "meanAbsoluteError";
 }
 
-function named(
-  weights: readonly { originalName: string }[],
-  values: readonly Float32Array[],
-): Tensors {
+function named(weights: readonly { originalName: string }[], values: readonly Float32Array[]) {
   return new Map(
     weights.map(({ originalName }, i) => [originalName, {
       shape: [values[i].length],

@@ -229,12 +229,7 @@ export function batchNormTraining(
  * Normalizes the channels of each position of `x`, then scales and shifts them. Ba et al., "Layer
  * normalization" (2016).
  */
-function layerNormTraining(
-  x: tf.Tensor,
-  gamma: tf.Tensor1D,
-  beta: tf.Tensor1D,
-  epsilon: number,
-): tf.Tensor {
+function layerNormTraining(x: tf.Tensor, gamma: tf.Tensor1D, beta: tf.Tensor1D, epsilon: number) {
   const mean = (x: tf.Tensor) => tf.mean(x, -1, true);
   return normed([x, gamma, beta], (x) => {
     const centered = tf.sub(x, mean(x));

@@ -95,11 +95,7 @@ async function enginePart(
 }
 
 /** Applies the remaining layers to the engine's outputs, [rows, columns]. */
-async function follow(
-  outputs: Float32Array,
-  rows: number,
-  rest: readonly layers.Layer[],
-): Promise<Float32Array> {
+async function follow(outputs: Float32Array, rows: number, rest: readonly layers.Layer[]) {
   if (rest.length === 0) return outputs;
   return await takeTensor(tf.tidy(() =>
     rest.reduce<tf.Tensor>(

@@ -188,11 +188,7 @@ export class RunFiles {
   }
 
   /** Returns image → prediction, of the model of a name or else the only one of its task and classes. */
-  async #byImage(
-    model: string,
-    { task, classes }: ModelMetrics,
-    split: string,
-  ): Promise<Map<string, number>> {
+  async #byImage(model: string, { task, classes }: ModelMetrics, split: string) {
     const { report, data } = this.#report();
     const images = await imagesOf(data.path);
     const alike = Object.entries(await this.evaluation()).filter(([, other]) =>

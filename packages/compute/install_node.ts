@@ -115,10 +115,7 @@ async function run(
   throw new Error(`Cannot run "${[command, ...args].join(" ").slice(0, 80)}": ${why}. ${wayOut}.`);
 }
 
-async function writePackage(
-  files: ReadonlyMap<string, Uint8Array>,
-  folder: string,
-): Promise<void> {
+async function writePackage(files: ReadonlyMap<string, Uint8Array>, folder: string) {
   for (const [name, bytes] of files) {
     if (!/^(dist|binding|include)\/|^package\.json$/.test(name) || /\.d\.ts$/.test(name)) continue;
     const path = join(folder, name);

@@ -181,12 +181,7 @@ class TransientError extends Error {
 class AbsentError extends Error {}
 
 /** Sends one request and appends the missing bytes. Returns true if the length was known. */
-async function receive(
-  partial: PartialFile,
-  url: string,
-  stall: number,
-  options: FetchOptions,
-): Promise<boolean> {
+async function receive(partial: PartialFile, url: string, stall: number, options: FetchOptions) {
   const stalled = new AbortController();
   const signal = AbortSignal.any([stalled.signal, ...options.signal ? [options.signal] : []]);
   /** Waits for one step of the transfer; failures become `TransientError`. */

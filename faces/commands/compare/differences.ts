@@ -126,12 +126,7 @@ export function metricRows(
 }
 
 /** Identifies the measure: losses of different tasks, stages or settings are not comparable. */
-function measureOf(
-  { stages }: RunRecord,
-  id: string,
-  metric: string,
-  metrics: readonly string[],
-): string {
+function measureOf({ stages }: RunRecord, id: string, metric: string, metrics: readonly string[]) {
   if (metric !== "loss") return metric;
   const stage = stages.find((stage) => stage.id === id.split(".")[0]);
   const loss = stage?.dependencies?.params.loss ?? null;

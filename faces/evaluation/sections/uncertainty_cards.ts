@@ -62,9 +62,7 @@ ${
 </div>`;
 }
 
-function abstentionCards(
-  { aurc, at, curve, threshold }: NonNullable<ModelMetrics["abstention"]>,
-): Html {
+function abstentionCards({ aurc, at, curve, threshold }: NonNullable<ModelMetrics["abstention"]>) {
   return html`<figure class="card">
 <figcaption><b>Risk and coverage</b>Share of wrong predictions among those kept, if the least
 confident are withheld. Area under the curve (AURC): <b class="inline">${

@@ -213,12 +213,7 @@ function channelsLast({ input: { name: input, shape }, name, graph }: Call): str
 }
 
 /** Transposes values whose channels are the last, as in TensorFlow.js. */
-function channelsFirst(
-  input: string,
-  { length }: readonly number[],
-  name: string,
-  graph: Graph,
-): string {
+function channelsFirst(input: string, { length }: readonly number[], name: string, graph: Graph) {
   if (length === 1) return input;
   const perm = [0, length, ...Array.from({ length: length - 1 }, (_, axis) => axis + 1)];
   return graph.add("Transpose", [input], name, { perm });

@@ -52,10 +52,7 @@ export async function findUnreferenced(
 }
 
 /** Checks that a folder is a result of the store, and not behind a link. */
-async function isOwn(
-  { folder }: ArtifactStore,
-  { use, fingerprint, path }: StoredResult,
-): Promise<boolean> {
+async function isOwn({ folder }: ArtifactStore, { use, fingerprint, path }: StoredResult) {
   const real = await Deno.realPath(path);
   if (real !== join(await Deno.realPath(folder), use, fingerprint)) return false;
   const { value } = await readRecord(path);

@@ -124,11 +124,7 @@ async function processJob(
 }
 
 /** Runs a job of either kind. @throws {IncompatibleWorkerError} */
-async function runJob(
-  worker: RunningWorker,
-  client: Client,
-  { id, data }: ClaimedJob,
-): Promise<unknown> {
+async function runJob(worker: RunningWorker, client: Client, { id, data }: ClaimedJob) {
   const { version } = Object(data) as { version?: unknown };
   if (typeof version === "number" && version !== JOB_FORMAT) {
     throw new Error(

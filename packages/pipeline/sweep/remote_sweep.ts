@@ -79,11 +79,7 @@ export async function runRemote(
 }
 
 /** Returns true if all results of a run are cached. */
-async function isCached(
-  planned: Plan,
-  selection: Selection,
-  context: RunContext,
-): Promise<boolean> {
+async function isCached(planned: Plan, selection: Selection, context: RunContext) {
   const { ok, stages } = await rehearse(planned, selection, context);
   return ok && !stages.some(({ why }) => why.startsWith(WOULD_RUN));
 }

@@ -159,12 +159,7 @@ export class MmodNetwork {
   }
 
   /** Runs the three convolutions with a stride. A strip keeps the rows that the next one needs. */
-  #reduce(
-    tiled: Pixels,
-    sizes: readonly Size[],
-    strips: readonly Pixels[],
-    output: Pixels,
-  ): void {
+  #reduce(tiled: Pixels, sizes: readonly Size[], strips: readonly Pixels[], output: Pixels) {
     const memory = new Uint8Array(this.#memory.buffer);
     /** Rows of each strip's image: the first one, and the one after the last. */
     const rows = strips.map(() => ({ first: 0, next: 0 }));
