@@ -160,6 +160,9 @@ test("Redis with a password and TLS", async () => {
   assert.equal(await guesser.ended(), 1);
   assert.match(await guesser.lines.until(/Cannot reach Redis/), /WRONGPASS/);
   assert.ok(!guesser.lines.all.some((line) => line.includes("guess")));
+  await using lost = new TestWorker(job.artifacts, `${place("s3cret")}/99`, ["--ca", cert]);
+  assert.equal(await lost.ended(), 1);
+  assert.match(await lost.lines.until(/Cannot reach Redis/), /DB index is out of range/);
 
   await using worker = new TestWorker(job.artifacts, place("s3cret"), ["--ca", cert]);
   await worker.lines.until(/connected to rediss:\/\/localhost:\d+ as/);

@@ -65,7 +65,7 @@ async function connect({ url, ca }: RedisAddress): Promise<Redis> {
   });
   timeout.catch(() => {}); // it may reject after the connection
   try {
-    await Promise.race([redis.connect().then(() => redis.ping()), timeout]);
+    await Promise.race([redis.connect().then(() => redis.select(redis.options.db ?? 0)), timeout]);
   } catch (cause) {
     redis.disconnect();
     const { host, port } = redis.options;
