@@ -7,7 +7,7 @@ import { listFiles } from "../digest.ts";
 import { ensureFolder, writeFileAtomic } from "../durable.ts";
 import { formatError, UsageError } from "../errors.ts";
 import { sha256 } from "../fingerprint.ts";
-import { fromFileUrl, ignoreNotFound, isUrl } from "../paths.ts";
+import { fromFileUrl, isUrl } from "../paths.ts";
 import { hideUrl } from "../secrets.ts";
 
 /** Objects by their keys, such as `runs/a.json`. All throw {RemoteError}. */
@@ -99,7 +99,7 @@ class Folder implements Place {
       } finally {
         await Deno.remove(aside);
       }
-    }) ?? false;
+    }, true) as boolean;
   }
 
   async list(prefix: string): Promise<{ key: string; size: number }[]> {
@@ -113,11 +113,11 @@ class Folder implements Place {
     })));
   }
 
-  async #try<T>(work: () => Promise<T>): Promise<T | undefined> {
+  async #try<T>(work: () => Promise<T>, writes = false): Promise<T | undefined> {
     try {
       return await work();
     } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return ignoreNotFound(error);
+      if (error instanceof Deno.errors.NotFound && !writes) return undefined;
       if (error instanceof RemoteError) throw error;
       throw new RemoteError(formatError(error), true, { cause: error });
     }

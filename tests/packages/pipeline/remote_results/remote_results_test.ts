@@ -73,6 +73,10 @@ Deno.test("a run that was pushed into a folder", async (t) => {
     const nowhere = await first.cli("pull", "--remote", first.path("shard"));
     assert.equal(nowhere.code, 1);
     assert.match(nowhere.out, /^Cannot share with .*shard: there is no such folder\. Push a run/);
+    await Deno.symlink(first.path("unmounted"), first.path("link"));
+    const lost = await first.cli("push", "--remote", first.path("link"));
+    assert.match(lost.out, /^✗ count {2}No such file or directory.*link/);
+    assert.equal(lost.code, 1);
     for (const url of ["http://host/x", "gs://bucket", "s3://", ""]) {
       const { code, err } = await first.cli("push", "--remote", url);
       assert.deepEqual([code, err], [
