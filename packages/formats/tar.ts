@@ -86,7 +86,8 @@ export function* scanTar(
     if (pax.sparse || type === "S") {
       throw fail(`"${path}" is a sparse file; pack it again without GNU tar's --sparse (-S)`);
     }
-    const folder = type === "5" || (type === "0" && path.endsWith("/"));
+    // D and V: a folder of an incremental archive, and the archive's label.
+    const folder = "5DV".includes(type) || (type === "0" && path.endsWith("/"));
     if (!folder && !"017".includes(type)) {
       const kind = kinds[type] ?? `an entry of type ${JSON.stringify(type)}`;
       throw fail(`"${path}" is ${kind}; only files and folders are supported; ${repack}`);

@@ -118,7 +118,9 @@ Deno.test("scanTar() knows GNU long names, PAX headers, prefixes and plain old h
     const long = "n".repeat(150);
     write(
       path,
+      { name: "label of the archive", type: "V" },
       { name: "folder/", type: "5" },
+      { name: "incremental/", type: "D", data: "Yname\0\0" },
       { name: "././@LongLink", type: "L", data: `${long}\0` },
       { name: long.slice(0, 100), data: "gnu" },
       pax("path", "päx.jpg"),
