@@ -20,6 +20,13 @@ export interface PhotoFiles extends AsyncDisposable {
   read(path: string): Promise<Uint8Array | Lack>;
 }
 
+/** A file of an archive. */
+interface Archived {
+  readonly archive: string;
+  readonly size: number;
+  read(): Promise<Uint8Array | Lack>;
+}
+
 /** Maximum size of a photo's file: bounds the memory. */
 const MAX_PHOTO_BYTES = 2 ** 30;
 
@@ -84,7 +91,7 @@ export async function openPhotoFiles(
   signal?: AbortSignal,
 ): Promise<PhotoFiles> {
   await using stack = new AsyncDisposableStack();
-  const archived = new Map<string, () => Promise<Uint8Array | Lack>>();
+  const archived = new Map<string, Archived>();
   const archives = isArchive(place) ? [place] : archivesIn(place);
   for (const archive of archives) {
     const entries = await openArchive(archive, scratch, stack, signal);
@@ -93,8 +100,12 @@ export async function openPhotoFiles(
     const around = first?.includes("/") ? first.slice(0, first.indexOf("/") + 1) : undefined;
     const common = archive === place && around !== undefined &&
       entries.keys().every((path) => path.startsWith(around));
-    for (const [path, read] of entries) {
-      archived.set(common ? path.slice(around.length) : path, read);
+    for (const [path, entry] of entries) {
+      const inside = common ? path.slice(around.length) : path, other = archived.get(inside);
+      archived.set(
+        inside,
+        other && other.size !== entry.size ? ambiguous(path, other, entry) : entry,
+      );
     }
   }
   const folder = archives[0] === place ? undefined : place;
@@ -109,7 +120,7 @@ export async function openPhotoFiles(
     async read(path) {
       const photo = folder === undefined ? "are missing" : await readPhoto(find(path));
       if (photo !== "are missing") return photo;
-      return await archived.get(written(path) ?? "")?.() ?? photo;
+      return await archived.get(written(path) ?? "")?.read() ?? photo;
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
@@ -129,20 +140,27 @@ export function pathIndex(paths: Iterable<string>): (path: string) => string | u
   return (path) => known.get(path) ?? known.get(path.normalize());
 }
 
+/** Returns a file whose path two archives have, such as one of photos with another margin. */
+function ambiguous(path: string, one: Archived, other: Archived): Archived {
+  const why = `it is in "${basename(one.archive)}" and another one in "${basename(other.archive)}"`;
+  const error = `Cannot read "${path}": ${why}. Leave one of these archives in the folder.`;
+  return { ...other, read: () => Promise.reject(new Error(error)) };
+}
+
 /** Opens an archive. Returns its files by path. */
 async function openArchive(
   archive: string,
   scratch: string,
   stack: AsyncDisposableStack,
   signal?: AbortSignal,
-): Promise<Map<string, () => Promise<Uint8Array | Lack>>> {
-  const entries = new Map<string, () => Promise<Uint8Array | Lack>>();
+): Promise<Map<string, Archived>> {
+  const entries = new Map<string, Archived>();
   const add = (path: string, size: number, read: () => Promise<Uint8Array>) => {
     if (isHidden(path)) return;
-    entries.set(
-      path,
-      () => size > MAX_PHOTO_BYTES ? Promise.resolve("are larger than 1 GiB") : read(),
-    );
+    entries.set(path, {
+      ...{ archive, size },
+      read: () => size > MAX_PHOTO_BYTES ? Promise.resolve("are larger than 1 GiB") : read(),
+    });
   };
   if (/\.zip$/i.test(archive)) {
     const zip = stack.use(new ZipFile(archive));

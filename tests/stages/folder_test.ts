@@ -110,6 +110,18 @@ Deno.test("names are found in whichever form of Unicode the CSV and the disk hav
       deepStrictEqual(await parse(folder), { rows: { [csv]: 34 }, found: [true] }, "in an archive");
     });
   }
+  await withFolder({ "l.csv": "path,age,gender\na.jpg,34,m\n" }, async (folder) => {
+    for (const [name, photo] of [["1.tar", "x"], ["2.tar", "y"], ["3.tar", "another"]]) {
+      using tar = new TarWriter(join(folder, name));
+      tar.add("a.jpg", bytes(photo));
+      tar.close();
+      if (name !== "3.tar") deepStrictEqual((await parse(folder)).found, [true]);
+    }
+    await rejects(
+      parse(folder),
+      /Cannot read "a\.jpg": it is in "2\.tar" and another one in "3\.tar"\. Leave one/,
+    );
+  });
   const both = { [one]: "x", "l.csv": `path,age,gender\n${one},34,m\n${two},35,m\n` };
   await withFolder(both, async (folder) => {
     deepStrictEqual((await parse(folder)).rows, { [one]: 34 }, "one picture");
