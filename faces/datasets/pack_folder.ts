@@ -1,6 +1,7 @@
 /** Packs a local folder or archive of photos into an archive, as in the downloaded data sets. */
 import { counted } from "../../packages/pipeline/causes.ts";
 import { contentDigest } from "../../packages/pipeline/content_digest.ts";
+import { joinWords } from "../../packages/pipeline/errors.ts";
 import { basename, join } from "node:path";
 import { TarWriter } from "../../packages/formats/tar.ts";
 import { moveDurably } from "../../packages/pipeline/durable.ts";
@@ -15,6 +16,7 @@ import {
   isFolder,
   type Lack,
   locate,
+  namesIn,
   openPhotoFiles,
   type PhotoFiles,
   walk,
@@ -34,19 +36,21 @@ function cannotUse(folder: string, why: string, cause?: unknown): Error {
   return new Error(`Cannot use the folder "${folder}": ${why.replace(/\.$/, "")}.`, { cause });
 }
 
+function namesOf(folder: string): string[] {
+  try {
+    return namesIn(folder);
+  } catch (error) {
+    throw cannotUse(folder, (error as Error).message, (error as Error).cause);
+  }
+}
+
 /** Reads a folder's CSV. @throws if there is none, or if it is invalid */
 async function openLabels(
   { folder, labels }: Pick<FolderDataset, "folder" | "labels">,
 ): Promise<OpenedLabels> {
-  let tables: string[];
-  try {
-    // Skips hidden files of macOS, lock files of spreadsheets, and folders named x.csv.
-    tables = Array.from(Deno.readDirSync(folder), ({ name }) => name)
-      .filter((name) => isTable(name) && isFile(join(folder, name))).sort();
-  } catch (cause) {
-    const missing = cause instanceof Deno.errors.NotFound;
-    throw cannotUse(folder, missing ? "there is no such folder" : (cause as Error).message, cause);
-  }
+  // Skips hidden files of macOS, lock files of spreadsheets, and folders named x.csv.
+  const tables = namesOf(folder).filter((name) => isTable(name) && isFile(join(folder, name)))
+    .sort();
   const given = labels ?? onlyTable(folder, tables);
   const path = locate(folder)(given);
   let bytes: Uint8Array;
@@ -131,6 +135,8 @@ export async function describeFolder(
   };
 }
 
+/** Names of archives that are not read. */
+const UNREAD = /\.(rar|7z|t?xz|t?bz2|t?zst)$/i;
 /** Number of examples in a message. */
 const MAX_EXAMPLES = 3;
 
@@ -151,7 +157,7 @@ export async function packFolder(
   const note = (message: string) => context.warn(`${nameOf(dataset)}: ${message}`);
   // Before the folder is walked, as it may hold other things.
   const own = preset || isArchive(folder) ? undefined : await openLabels(dataset);
-  if (!isArchive(folder) && !isFolder(folder)) throw cannotUse(folder, "there is no such folder");
+  const packed = isArchive(folder) ? [] : namesOf(folder).filter((name) => UNREAD.test(name));
   await using files = await openPhotoFiles(folder, context.scratch, signal);
   const { name, bytes, labels } = own ?? await readLabels({ ...dataset, preset }, files, note);
   const lines = new Map<string, number>();
@@ -183,6 +189,11 @@ export async function packFolder(
     const some = paths.slice(0, MAX_EXAMPLES).join(", ") +
       (paths.length > MAX_EXAMPLES ? ", ..." : "");
     note(`${paths.length} of ${counted(lines.size, "photo")} ${how}: ${some}`);
+  }
+  if (lacking["are missing"].length > 0 && packed.length > 0) {
+    note(
+      `photos in ${joinWords(packed)} are not read: unpack them, or pack them as .zip or .tar.gz`,
+    );
   }
   const all = Object.values(lacking).flat();
   if (all.length === lines.size) {

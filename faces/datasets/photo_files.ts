@@ -42,8 +42,22 @@ export function isFile(path: string): boolean {
   }
 }
 
+/** Returns the names directly in a folder. @throws if it is none, with the reason only */
+export function namesIn(folder: string): string[] {
+  try {
+    return Array.from(Deno.readDirSync(folder), ({ name }) => name);
+  } catch (cause) {
+    const why = cause instanceof Deno.errors.NotFound
+      ? "there is no such folder"
+      : cause instanceof Deno.errors.NotADirectory
+      ? "it is neither a folder nor a .zip, .tar, .tar.gz or .tgz. Unpack it into a folder"
+      : (cause as Error).message;
+    throw new Error(why, { cause });
+  }
+}
+
 export function archivesIn(folder: string): string[] {
-  return Array.from(Deno.readDirSync(folder), ({ name }) => join(folder, name))
+  return namesIn(folder).map((name) => join(folder, name))
     .filter((path) => !basename(path).startsWith(".") && isArchive(path)).sort();
 }
 

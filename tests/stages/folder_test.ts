@@ -310,10 +310,20 @@ Deno.test("download packs a folder into the same bytes whatever its dates, and a
 });
 
 Deno.test("download says what a folder lacks", async () => {
+  let warnings: readonly string[] = [];
   const run = async (folder: string, more = {}) => {
     using context = testContext(download);
+    warnings = context.warnings;
     await context.run({}, { datasets: [{ folder, ...more }] });
   };
+  await withFolder({ "photos.rar": "", "l.csv": "path,age\na.jpg,1\n" }, async (folder) => {
+    await rejects(run(folder), /none of 1 photo/);
+    match(warnings[1], /photos in photos\.rar are not read: unpack them/);
+    await rejects(
+      run(join(folder, "photos.rar"), { preset: "utkface" }),
+      /photos\.rar": it is neither a folder nor a \.zip, .* Unpack it into a folder\.$/,
+    );
+  });
   await withFolder({}, async (folder) => {
     await rejects(run(folder + "x"), /Cannot use the folder ".*minex": there is no such folder/);
     await rejects(

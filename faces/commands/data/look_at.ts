@@ -45,7 +45,7 @@ export async function lookAt(
   try {
     await using files = await openPhotoFiles(folder, scratch, options.signal).catch((cause) => {
       const why = (cause as Error).message.replace(/\.$/, "");
-      throw new Error(`Cannot look at "${folder}": ${why}.`, { cause });
+      throw new Error(`Cannot look at "${folder}": ${why}.`, { cause: (cause as Error).cause });
     });
     const photos = files.paths.filter((path) => /\.(jpe?g|png|webp|gif|avif|tiff?)$/i.test(path));
     const { found, why } = await findLabels(files, photos, options.preset);
