@@ -13,8 +13,8 @@ export interface PresetLabels {
   readonly csv: Uint8Array<ArrayBuffer>;
   /** Photos that the pattern does not fit. */
   readonly unmatched: readonly string[];
-  /** Columns that the preset names and no row has, each with the columns that there are. */
-  readonly lacking: readonly string[];
+  /** Columns that the preset names and no row has, and paths that several files fit. */
+  readonly warnings: readonly string[];
 }
 
 /**
@@ -32,16 +32,25 @@ export async function applyPreset(
     ? await readTables(preset, files, only)
     : matchPhotos(preset.photos, files.paths, unmatched);
   const find = suffixIndex(files.paths);
+  const several: string[] = [];
   const mapped = rows.map((row) => {
     const { path = "", ...rest } = mapRow(row, preset);
-    return { path: find(path) ?? path, ...rest };
+    const [file, other] = find(path);
+    if (other !== undefined) several.push(`${JSON.stringify(path)}: ${file} and ${other}`);
+    return { path: other === undefined && file !== undefined ? file : path, ...rest };
   });
   const table = preset.join ? joined(mapped) : mapped;
   const header = [...new Set(table.flatMap((row) => Object.keys(row)))];
   const lines = [header, ...table.map((row: Row) => header.map((name) => row[name] ?? ""))];
   const text = lines.map((values) => values.map(quote).join(",") + "\n").join("");
-  const lacking = lackingColumns(rows, preset);
-  return { name: "labels.csv", csv: new TextEncoder().encode(text), unmatched, lacking };
+  const warnings = lackingColumns(rows, preset);
+  if (several.length > 0) {
+    const fit = `${counted(several.length, "row")} whose path several files fit, such as ${
+      several[0]
+    }`;
+    warnings.push(`${fit}. Remove others, or write the folder in columns.path of the preset`);
+  }
+  return { name: "labels.csv", csv: new TextEncoder().encode(text), unmatched, warnings };
 }
 
 /** Names in braces of a template. */
@@ -219,21 +228,21 @@ function uprightBox(quad: string): Row {
 }
 
 /**
- * Returns a function that finds a file by the end of its path, in any Unicode normalization form;
- * undefined if none or several fit.
+ * Returns a function that finds files by the end of their path, in any Unicode normalization form: only
+ * the one whose path is complete, if there is one.
  */
-export function suffixIndex(paths: readonly string[]): (path: string) => string | undefined {
+export function suffixIndex(paths: readonly string[]): (path: string) => readonly string[] {
   const same = pathIndex(paths);
   const nameOf = (path: string) => path.slice(path.lastIndexOf("/") + 1);
   const byName = Map.groupBy(paths, (path) => nameOf(path).normalize());
   return (path) => {
-    if (same(path) !== undefined) return same(path);
+    const exact = same(path);
+    if (exact !== undefined) return [exact];
     const clean = path.normalize().replaceAll("\\", "/").replace(/^(?:\.?\/+)+/, "");
-    const found = byName.get(nameOf(clean))?.filter((written) => {
+    return byName.get(nameOf(clean))?.filter((written) => {
       const one = written.normalize();
       return one === clean || one.endsWith(`/${clean}`);
-    });
-    return found?.length === 1 ? found[0] : undefined;
+    }) ?? [];
   };
 }
 

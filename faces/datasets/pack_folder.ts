@@ -93,12 +93,12 @@ async function readLabels(
     if (!(bytes instanceof Uint8Array)) throw cannotUse(folder, `"${name}": such files ${bytes}`);
     return { name: basename(name), bytes, labels: parseLabels(bytes, `${folder}/${name}`) };
   }
-  const { name, csv, unmatched, lacking } = await applyPreset(preset, files, given).catch(
+  const { name, csv, unmatched, warnings } = await applyPreset(preset, files, given).catch(
     (error) => {
       throw cannotUse(folder, (error as Error).message, error);
     },
   );
-  lacking.forEach(warn);
+  warnings.forEach(warn);
   if (unmatched.length > 0) {
     const some = unmatched.slice(0, MAX_EXAMPLES).join(", ");
     warn(`${counted(unmatched.length, "photo")} without a label in the path, such as ${some}`);

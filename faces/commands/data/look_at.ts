@@ -166,7 +166,7 @@ async function guessTables(files: PhotoFiles): Promise<Preset[]> {
       const header = Object.keys(some[0] ?? {});
       const named = (pattern: RegExp) => header.find((name) => pattern.test(name));
       const photo = header.find((name) =>
-        2 * some.filter((row) => find(row[name] ?? "") !== undefined).length > some.length
+        2 * some.filter((row) => find(row[name] ?? "").length === 1).length > some.length
       );
       const age = named(/^(?:real_?)?age$/i) ?? named(/(?:^|_)age(?:_|$)|^age/i);
       const gender = named(/^(?:gender|sex)$/i) ?? named(/gender|sex|^male$/i);

@@ -228,13 +228,18 @@ Deno.test("benchmark2024: folders become parts, rotated boxes upright ones", asy
   });
 });
 
-/** Returns the lines of the labels that a preset reads from texts. */
-async function labelsOf(preset: Parameters<typeof choosePreset>[0], files: folders.Files) {
-  const { csv } = await applyPreset(choosePreset(preset), {
+/** Applies a preset to texts. */
+async function apply(preset: Parameters<typeof choosePreset>[0], files: folders.Files) {
+  return await applyPreset(choosePreset(preset), {
     paths: Object.keys(files),
     read: (path) => Promise.resolve(Buffer.from(files[path] as string)),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   });
+}
+
+/** Returns the lines of the labels that a preset reads from texts. */
+async function labelsOf(...given: Parameters<typeof apply>) {
+  const { csv } = await apply(...given);
   return new TextDecoder().decode(csv).trim().split("\n");
 }
 
@@ -257,6 +262,14 @@ Deno.test("imdbClean: the CSVs of the crops of 1024 pixels beside the others are
   ]);
   const lines = await labelsOf("imdbClean", Object.fromEntries(names.map((name) => [name, csv])));
   deepStrictEqual(lines.length, 1 + 3);
+});
+
+Deno.test("a path that several files fit is a warning, and not only a missing photo", async () => {
+  const files = { "1/x.png": "", "2/x.png": "", "l.csv": "path,age\n1/x.png,3\nx.png,4\n" };
+  const { warnings } = await apply({ labels: ".*csv" }, files);
+  deepStrictEqual(warnings.length, 1);
+  match(warnings[0], /^1 row whose path several files fit, such as "x\.png": 1\/x\.png and 2\/x/);
+  deepStrictEqual((await apply({ labels: ".*csv" }, { ...files, "x.png": "" })).warnings, []);
 });
 
 Deno.test("codes of a preset are those of numbers with a decimal point, too", async () => {
