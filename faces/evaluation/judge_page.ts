@@ -37,45 +37,12 @@ button { font: inherit; padding: 8px 14px; margin: 0 8px 8px 0; }</style>`,
             "correction to keep one."}</p>
       </main>
       <script type="application/json" id="data">${trusted(data)}</script>
-      <script>${trusted(`${press}\n${verdictsCsv}\n${GLUE}`)}</script>
+      <script>${trusted(`${press}\n${verdictsCsv}\n${glue}`)}</script>
     `,
   );
 }
 
-/** Connects the functions with the page. Verdicts survive a reload. */
-const GLUE = `
-const { column, correct, suspects } = JSON.parse(document.getElementById("data").textContent);
-const byId = (id) => document.getElementById(id), place = "verdicts " + location.pathname;
-let state = { at: 0, verdicts: [] };
-try { state = JSON.parse(localStorage.getItem(place)) ?? state; } catch {}
-function show() {
-  const one = suspects[state.at], judged = state.verdicts.filter((one) => one).length;
-  byId("place").textContent = one
-    ? "Label " + (state.at + 1) + " of " + suspects.length + ", " + judged + " judged"
-    : "All judged: download verdicts.csv";
-  byId("image").hidden = !one;
-  if (one) byId("image").src = one.image;
-  byId("label").textContent = one ? column + ": " + one.label : "";
-  byId("suggested").textContent = one ? "network: " + one.suggested : "";
-}
-function act(key) {
-  state = press(state, key, suspects.length);
-  try { localStorage.setItem(place, JSON.stringify(state)); } catch {}
-  show();
-}
-addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey) return;
-  if (event.key === " " && event.target.tagName === "BUTTON") return;
-  act(event.key);
-});
-for (const button of document.querySelectorAll("[data-key]")) {
-  button.onclick = () => act(button.dataset.key);
-}
-byId("download").onclick = () => {
-  const csv = new Blob([verdictsCsv(suspects, state.verdicts, column, correct)], { type: "text/csv" });
-  const link = Object.assign(document.createElement("a"), {
-    href: URL.createObjectURL(csv), download: "verdicts.csv",
-  });
-  link.click();
-};
-show();`;
+const source = await Deno.readTextFile(new URL("./judge_glue.js", import.meta.url));
+
+/** Connects the functions with the page; verdicts survive a reload. Without the first two lines. */
+const glue = source.slice(source.indexOf("\nconst")).trimEnd();
