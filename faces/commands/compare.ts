@@ -37,14 +37,11 @@ one, with Holm's correction, and by the further metrics that evaluate.metrics na
 
 Exit codes: 0 compared, 1 a result is damaged, 2 wrong command line.`,
   async run(args, tools) {
-    const { values, positionals } = parseOptions("compare", args, {
-      last: { type: "string" },
-      json: { type: "boolean" },
-      markdown: { type: "boolean" },
-      latex: { type: "boolean" },
-      artifacts: { type: "string" },
-      help: { type: "boolean", short: "h" },
-    });
+    const { values, positionals } = parseOptions(
+      "compare",
+      args,
+      "last= json markdown latex artifacts= help",
+    );
     const formats = (["json", "markdown", "latex"] as const).filter((name) => values[name]);
     const [format = "text", another] = formats;
     if (another) throw new UsageError(`--${format} and --${another} exclude each other`);

@@ -39,11 +39,11 @@ export async function main(args: string[]): Promise<number> {
 }
 
 async function run(args: string[]): Promise<number> {
-  const { values, positionals: [command, name, ...rest] } = parseOptions("compute", args, {
-    json: { type: "boolean" },
-    tensorflow: { type: "string" },
-    help: { type: "boolean", short: "h" },
-  });
+  const { values, positionals: [command, name, ...rest] } = parseOptions(
+    "compute",
+    args,
+    "json tensorflow= help",
+  );
   if (values.help) {
     console.log(HELP);
     return 0;

@@ -21,12 +21,7 @@ problems (missing, unreadable, without labels, copies) and a contact sheet.
 
 Exit codes: 0 labels were found, 1 none were, 2 wrong command line, 130 interrupted.`,
   async run(args, { cwd, project, reporter }) {
-    const { values, positionals } = parseOptions("data", args, {
-      preset: { type: "string" },
-      photos: { type: "string" },
-      page: { type: "string" },
-      help: { type: "boolean", short: "h" },
-    });
+    const { values, positionals } = parseOptions("data", args, "preset= photos= page= help");
     const [place, ...more] = positionals;
     if (place === undefined || more.length > 0) {
       throw new UsageError("expected one folder or archive: deno task data FOLDER");

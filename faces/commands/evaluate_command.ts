@@ -40,15 +40,11 @@ like any other.
 
 Exit codes: 0 evaluated, 1 a stage failed, 2 wrong command line, 130 interrupted.`,
   async run(args, tools) {
-    const { values, positionals } = parseOptions("evaluate", args, {
-      on: { type: "string" },
-      part: { type: "string" },
-      preset: { type: "string" },
-      layout: { type: "string" },
-      json: { type: "boolean" },
-      artifacts: { type: "string" },
-      help: { type: "boolean", short: "h" },
-    });
+    const { values, positionals } = parseOptions(
+      "evaluate",
+      args,
+      "on= part= preset= layout= json artifacts= help",
+    );
     const { on, part, preset, layout } = values;
     if (positionals.length === 0) {
       throw new UsageError("missing MODEL: deno task evaluate RUN --on FOLDER; deno task runs");

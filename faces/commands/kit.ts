@@ -50,11 +50,7 @@ There: tar xf kit.tar.zst && cd kit && ./deno task run pipeline. The same files 
 
 Exit codes: 0 written, 1 packages could not be fetched, 2 wrong command line.`,
   async run(args, { project, reporter, cwd, denoArgs }) {
-    const { values: { out, with: data } } = parseOptions("kit", args, {
-      help: { type: "boolean", short: "h" },
-      out: { type: "string" },
-      with: { type: "string" },
-    });
+    const { values: { out, with: data } } = parseOptions("kit", args, "help out= with=");
     if (out === undefined || !/\.tar(\.gz|\.zst)?$/.test(out)) {
       throw new UsageError("expected --out kit.tar, kit.tar.gz or kit.tar.zst");
     }

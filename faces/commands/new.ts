@@ -37,9 +37,7 @@ your own folder of photos.
 
 Exit codes: 0 written, 2 wrong command line, or a file exists.`,
   async run(args, { project, reporter, pluginApi, cwd }) {
-    const { positionals: [kind, name, ...more] } = parseOptions("new", args, {
-      help: { type: "boolean", short: "h" },
-    });
+    const { positionals: [kind, name, ...more] } = parseOptions("new", args, "help");
     if (kind === "types" && more.length === 0) {
       const { imports } = JSON.parse(await Deno.readTextFile(join(project, "deno.json")));
       const path = resolve(cwd, name ?? ".", "plugin_api.d.ts");

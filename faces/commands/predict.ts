@@ -34,16 +34,11 @@ files that cannot be read go to standard error.
 
 Exit codes: 0 all photos were read, 1 some were not, 2 wrong command line, 130 interrupted.`,
   async run(args, tools) {
-    const { values, positionals } = parseOptions("predict", args, {
-      model: { type: "string" },
-      detector: { type: "string" },
-      json: { type: "boolean" },
-      recursive: { type: "boolean" },
-      "no-recursive": { type: "boolean" },
-      workers: { type: "string" },
-      artifacts: { type: "string" },
-      help: { type: "boolean", short: "h" },
-    });
+    const { values, positionals } = parseOptions(
+      "predict",
+      args,
+      "model= detector= json recursive no-recursive workers= artifacts= help",
+    );
     const folder = await folderOf(positionals, tools.cwd);
     if (values.model === undefined) {
       throw new UsageError("missing --model: --model pipeline takes the newest of pipeline.yaml");

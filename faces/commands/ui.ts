@@ -24,11 +24,7 @@ requests from this machine only. For each PIPELINE it can print what would run, 
 
 Exit codes: 0 stopped, 1 it cannot listen, 2 wrong command line.`,
   async run(args, tools) {
-    const { values, positionals: pipelines } = parseOptions("ui", args, {
-      port: { type: "string" },
-      artifacts: { type: "string" },
-      help: { type: "boolean", short: "h" },
-    });
+    const { values, positionals: pipelines } = parseOptions("ui", args, "port= artifacts= help");
     const port = Number(values.port ?? 8100);
     if (!Number.isInteger(port) || port < 0 || port > 65535) {
       throw new UsageError(`--port ${values.port}: expected a whole number from 0 to 65535`);

@@ -2,59 +2,35 @@
 import { parseArgs, type ParseArgsConfig } from "node:util";
 import { didYouMean, joinWords, UsageError } from "./errors.ts";
 
-const OPTIONS = {
-  help: { type: "boolean", short: "h" },
-  host: { type: "string" },
-  set: { type: "string", multiple: true },
-  sweep: { type: "string", multiple: true },
-  jobs: { type: "string" },
-  point: { type: "string" },
-  seed: { type: "string" },
-  until: { type: "string" },
-  from: { type: "string" },
-  only: { type: "string" },
-  force: { type: "string", multiple: true },
-  "dry-run": { type: "boolean" },
-  json: { type: "boolean" },
-  check: { type: "boolean" },
-  last: { type: "string" },
-  keep: { type: "string" },
-  forget: { type: "string", multiple: true },
-  interrupted: { type: "boolean" },
-  yes: { type: "boolean", short: "y" },
-  artifacts: { type: "string" },
-  remote: { type: "string" },
-} as const satisfies ParseArgsConfig["options"];
+/** One required pipeline, one with the default pipeline.yaml, or any number. */
+type Names = "pipeline" | "pipeline?" | "any";
 
-export type Values = ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>["values"];
-
-interface CommandSpec {
-  readonly options: readonly (keyof typeof OPTIONS)[];
-  /** One required pipeline, one with the default pipeline.yaml, or any number. */
-  readonly names: "pipeline" | "pipeline?" | "any";
-}
-
+/** Command → its options, as `parseOptions` takes them, and names. */
 export const COMMANDS = {
   run: {
-    options: [
-      ...["help", "set", "seed", "sweep", "jobs", "point"] as const,
-      ...["until", "from", "only", "force", "dry-run", "json"] as const,
-    ],
+    options: "help set=* seed= sweep=* jobs= point= until= from= only= force=* dry-run json",
     names: "pipeline",
   },
-  serve: { options: ["help", "host", "set", "seed"], names: "pipeline?" },
-  graph: { options: ["help", "set"], names: "pipeline?" },
-  schema: { options: ["help", "check"], names: "pipeline?" },
-  runs: { options: ["help", "last", "forget", "json", "artifacts"], names: "any" },
-  verify: { options: ["help", "json", "artifacts"], names: "any" },
-  gc: {
-    options: ["help", "keep", "interrupted", "dry-run", "yes", "json", "artifacts"],
-    names: "any",
-  },
-  push: { options: ["help", "remote", "artifacts"], names: "any" },
-  pull: { options: ["help", "remote", "artifacts"], names: "any" },
-  remote: { options: ["help", "remote", "artifacts"], names: "any" },
-} as const satisfies Record<string, CommandSpec>;
+  serve: { options: "help host= set=* seed=", names: "pipeline?" },
+  graph: { options: "help set=*", names: "pipeline?" },
+  schema: { options: "help check", names: "pipeline?" },
+  runs: { options: "help last= forget=* json artifacts=", names: "any" },
+  verify: { options: "help json artifacts=", names: "any" },
+  gc: { options: "help keep= interrupted dry-run yes json artifacts=", names: "any" },
+  push: { options: "help remote= artifacts=", names: "any" },
+  pull: { options: "help remote= artifacts=", names: "any" },
+  remote: { options: "help remote= artifacts=", names: "any" },
+} as const satisfies Record<string, { readonly options: string; readonly names: Names }>;
+
+/** Values of options by name; those that are missing are undefined. */
+type ValuesOf<Options extends string> = {
+  readonly [Word in Words<Options> as Word extends `${infer Name}=${string}` ? Name : Word]?:
+    Word extends `${string}=*` ? string[] : Word extends `${string}=` ? string : boolean;
+};
+type Words<Text extends string> = Text extends `${infer Word} ${infer Rest}` ? Word | Words<Rest>
+  : Text;
+
+export type Values = ValuesOf<(typeof COMMANDS)[Command]["options"]>;
 
 export type Command = keyof typeof COMMANDS;
 
@@ -67,9 +43,8 @@ export function parseArguments(
   command: Command,
   args: string[],
 ): { values: Values; names: string[] } {
-  const takes: CommandSpec = COMMANDS[command];
-  const options = Object.fromEntries(takes.options.map((key) => [key, OPTIONS[key]]));
-  const parsed = parseOptions(command, args, options);
+  const takes: { options: string; names: Names } = COMMANDS[command];
+  const parsed = parseOptions(command, args, takes.options);
   const values = parsed.values as Values;
   const names = parsed.positionals;
   if (takes.names === "any") return { values, names };
@@ -96,29 +71,40 @@ export function parsePositiveInt<Name extends string>(
   return Number(text);
 }
 
-type Options = NonNullable<ParseArgsConfig["options"]>;
-type Parsed<O extends Options> = ReturnType<
-  typeof parseArgs<{ args: string[]; options: O; allowPositionals: true }>
->;
+/** Options with a short form. */
+const SHORT: Readonly<Record<string, string>> = { help: "h", yes: "y" };
 
-/** Reads options and other words. @throws {UsageError} on an option that the command does not have */
-export function parseOptions<const O extends Options>(
+/**
+ * Reads options and other words.
+ * @param names of the options: "json" for a flag, "port=" for one with a text, "set=*" for one that may
+ *   repeat
+ * @throws {UsageError} on an option that the command does not have
+ */
+export function parseOptions<const Options extends string>(
   command: string,
   args: string[],
-  options: O,
-): Parsed<O> {
+  names: Options,
+): { values: ValuesOf<Options>; positionals: string[] } {
+  const options = Object.fromEntries(
+    names.split(" ").map((word) => {
+      const [name = "", rest] = word.split("=");
+      const type = rest === undefined ? "boolean" : "string";
+      return [name, { type, multiple: rest === "*", ...SHORT[name] && { short: SHORT[name] } }];
+    }),
+  ) as NonNullable<ParseArgsConfig["options"]>;
   try {
-    return parseArgs({ args, options, allowPositionals: true });
+    const { values, positionals } = parseArgs({ args, options, allowPositionals: true });
+    return { values: values as ValuesOf<Options>, positionals };
   } catch (cause) {
     const { code, message } = cause as Error & { code?: string };
     if (code !== "ERR_PARSE_ARGS_UNKNOWN_OPTION") {
       throw new UsageError(message.replace(/^Option /, "option ").replaceAll("\n", " "));
     }
     const typed = message.match(/'([^']*)'/)?.[1] ?? "";
-    const names = Object.keys(options).map((key) => `--${key}`);
+    const all = Object.keys(options).map((key) => `--${key}`);
     throw new UsageError(
-      `deno task ${command} has no option "${typed}".${didYouMean(typed, names)} ` +
-        `It has ${joinWords(names)}.`,
+      `deno task ${command} has no option "${typed}".${didYouMean(typed, all)} ` +
+        `It has ${joinWords(all)}.`,
     );
   }
 }

@@ -26,15 +26,11 @@ jobs of a run with other code, packages, Deno or kind of machine.
 Exit codes: 0 stopped, 1 failed, 2 the command line is wrong.`,
   async run(args, context) {
     const { project, cwd, reporter } = context;
-    const { values, positionals } = parseOptions("worker", args, {
-      redis: { type: "string" },
-      ca: { type: "string" },
-      artifacts: { type: "string" },
-      prefix: { type: "string" },
-      workers: { type: "string", default: "0" },
-      "lock-seconds": { type: "string" },
-      help: { type: "boolean", short: "h" },
-    });
+    const { values, positionals } = parseOptions(
+      "worker",
+      args,
+      "redis= ca= artifacts= prefix= workers= lock-seconds= help",
+    );
     if (positionals.length > 0) {
       throw new UsageError(
         `a worker takes no pipeline; it processes jobs of any. Got "${positionals[0]}"`,
@@ -59,7 +55,7 @@ Exit codes: 0 stopped, 1 failed, 2 the command line is wrong.`,
       name: workerName(),
       lock: seconds === undefined ? DEFAULT_LOCK_MS : whole("lock-seconds", seconds, 1) * 1000,
       artifacts,
-      workers: whole("workers", values.workers, 0),
+      workers: whole("workers", values.workers ?? "0", 0),
       signal: interrupt.signal,
       log: (line) => reporter.log(line),
     }, context);
