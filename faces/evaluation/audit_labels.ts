@@ -22,6 +22,7 @@ import { classTask, quantityTask, type Task } from "../training/tasks.ts";
 import type { ModelTraining } from "../training/learning.ts";
 import { trainSingle } from "../training/train_model.ts";
 import type { NetworkDefinition } from "../training/training_definitions.ts";
+import type { Sources } from "./data_facts.ts";
 import { suspectLabels } from "./error_curves.ts";
 import { imageDataUrl, thumbnail } from "./image_data_urls.ts";
 import { judgePage } from "./judge_page.ts";
@@ -39,11 +40,7 @@ const THUMBNAIL = 160;
 
 /** Trains a network for each fold and fills the artifact `audit`. @throws if labels are missing */
 export async function auditLabels(
-  { dataset, faces, archives }: {
-    dataset: Artifact;
-    faces: readonly Artifact[];
-    archives: readonly Artifact[];
-  },
+  { dataset, faces, archives }: Pick<Sources, "dataset" | "faces" | "archives">,
   { target, folds, list, ...params }: AuditParams,
   context: StageContext,
 ): Promise<void> {

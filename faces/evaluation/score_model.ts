@@ -22,7 +22,8 @@ import {
 } from "../../packages/statistics/prediction_metrics.ts";
 import { aucInterval, rocCurve } from "../../packages/statistics/roc.ts";
 import type { AgeGate } from "./age_gate.ts";
-import { type MetricName, METRICS, primaryMetric } from "./metrics.ts";
+import { type Metric, type MetricName, METRICS, primaryMetric } from "./metrics.ts";
+import type { ScoredPredictions } from "../training/further_metrics.ts";
 import type { AbstentionThreshold, Bounds } from "../training/prediction_interval.ts";
 import { type Abstention, type Coverage, scoreAbstention } from "./uncertainty.ts";
 import { type AgeBand, errorByAgeBand, type Group, type People, scoreGroups } from "./subgroups.ts";
@@ -40,14 +41,10 @@ export function usedSplits({ counts }: Pick<ModelMetrics, "counts">): SplitName[
 }
 
 /** Predictions of a model on one split. */
-export interface Predictions {
+export interface Predictions
+  extends Pick<ScoredPredictions, "truth" | "prediction" | "probabilities"> {
   /** Rows of the dataset. */
   rows: ArrayLike<number>;
-  /** Class index or age of each row. */
-  truth: ArrayLike<number>;
-  prediction: ArrayLike<number>;
-  /** Classifiers only: the class probabilities of each row. */
-  probabilities?: readonly ArrayLike<number>[];
   /** Numbers only: the model's interval of each row, if it was calibrated. */
   bounds?: readonly Bounds[];
   /** Classifiers only: the model's threshold, if it has one. */
@@ -87,18 +84,13 @@ export interface ReferenceScores {
 export type Scores = { [metric in MetricName]?: number };
 
 /** A metric beside the primary one: its formatting and 95 % intervals, absent with too few images. */
-export interface FurtherMetric {
+export interface FurtherMetric extends Pick<Metric, "title" | "unit" | "decimals"> {
   /** Key in each split's scores. */
   name: string;
-  title: string;
-  unit: string;
-  decimals: number;
   intervals: { [split in SplitName]?: Interval };
 }
 
-export interface ModelMetrics {
-  task: string;
-  variant?: string;
+export interface ModelMetrics extends PredictionTask {
   /** The primary metric. */
   metric: MetricName;
   /** Images of each split without a label of the task, which no metric counts. */
@@ -108,7 +100,6 @@ export interface ModelMetrics {
    * null if that is not known.
    */
   trainedOn?: number | null;
-  classes?: readonly string[];
   /** Number of images in each split. */
   counts: Record<SplitName, number>;
   train: { loss: number } & Scores;

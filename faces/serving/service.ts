@@ -23,21 +23,19 @@ import { openapi } from "./openapi.ts";
 import { notReady, Problem, toProblem } from "./problem.ts";
 import { type BodyLimits, MemoryBudget, readImage } from "./read_image.ts";
 import { checkHostAndOrigin, isLocal, securityHeaders } from "./security.ts";
-import { listen, type Server } from "./server.ts";
+import { listen, type ListenOptions, type Server } from "./server.ts";
 import { createServiceMetrics, type ServiceMetrics } from "./service_metrics.ts";
 
-export interface ServeOptions {
+export interface ServeOptions extends Omit<ListenOptions, "tls" | "connections"> {
   readonly sources: readonly Source[];
   readonly reported: ReportedMetrics;
   /** Sentences shown before all scores and predictions. */
   readonly cautions?: readonly string[];
   readonly backend: Backend;
-  readonly host: string;
-  readonly port: number;
   /** Accepted host names beside this machine's own and all addresses. */
   readonly names?: readonly string[];
   /** Paths of PEM files. */
-  readonly tls?: { readonly cert: string; readonly key: string };
+  readonly tls?: ListenOptions["tls"];
   /** Default: the detector of the first model's training data. */
   readonly detector?: Choice;
   readonly liveDetector: Choice;
@@ -51,9 +49,6 @@ export interface ServeOptions {
   readonly queue: number;
   readonly viewers: number;
   readonly timeoutSeconds: number;
-  /** Timeout in ms of a request's head. */
-  readonly headMs?: number;
-  warn(message: string): void;
 }
 
 type PluginDetectors = Readonly<

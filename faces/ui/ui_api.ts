@@ -75,18 +75,25 @@ export type UiPhotos = Awaited<ReturnType<RunFiles["problems"]>>;
 export type UiTable = Awaited<ReturnType<typeof tableOf>>;
 export type UiLayer = Awaited<ReturnType<typeof layersOf>>[number];
 
+/** A metric with its value in each run. */
+export interface UiMetric {
+  readonly model: string;
+  readonly split: string;
+  readonly metric: string;
+  readonly values: readonly (number | undefined)[];
+  /** Index of the run with the best value; undefined if several share it. */
+  readonly best?: number;
+  /** Test metrics only: the 95 % bootstrap interval of each run. */
+  readonly intervals?: readonly ({ readonly low: number; readonly high: number } | undefined)[];
+}
+
 /** Part of the result of `deno task compare --json`, with its text. */
 export interface UiComparison {
   readonly parameters: readonly { readonly name: string; readonly values: readonly unknown[] }[];
-  readonly metrics: readonly {
-    readonly model: string;
-    readonly split: string;
-    readonly metric: string;
-    readonly values: readonly (number | undefined)[];
-    readonly best?: number;
-    readonly intervals?: readonly ({ readonly low: number; readonly high: number } | undefined)[];
-  }[];
+  readonly metrics: readonly UiMetric[];
+  /** Cautions on the metrics of runs, such as that their data is synthetic. */
   readonly cautions: readonly string[];
+  /** Models that could not be compared, with the reason. */
   readonly notes: readonly string[];
   /** Metrics over the test sets of all folds, and significance tests. */
   readonly sentences: readonly string[];

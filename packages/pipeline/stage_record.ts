@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { z } from "zod";
 import { type CacheKeyInputs, cacheKeySchema, fingerprint, type Shape } from "./fingerprint.ts";
-import type { Machine, Metrics } from "./stage.ts";
+import type { Metrics, StageProvenance } from "./stage.ts";
 import { parseState, readState, type State, stateText } from "./state.ts";
 
 /** An output as it was recorded. */
@@ -12,26 +12,17 @@ export interface OutputRecord {
   readonly files: Readonly<Record<string, { readonly size: number; readonly sha256: string }>>;
 }
 
-export interface StageRecord {
+export interface StageRecord
+  extends
+    Omit<StageProvenance, keyof CacheKeyInputs | "module" | "replaces" | "after" | "observed"> {
   readonly version: 1;
-  readonly id: string;
-  readonly fingerprint: string;
   readonly dependencies: CacheKeyInputs;
   readonly outputs: Readonly<Record<string, OutputRecord>>;
   readonly metrics?: Metrics;
   readonly show?: readonly string[];
-  /** See StageResult. */
-  readonly caution?: string;
   readonly warnings: readonly string[];
   readonly pipeline: string;
-  readonly startedAt: string;
-  readonly seconds: number;
-  readonly deno: string;
-  readonly platform: string;
-  readonly machine?: Machine;
   readonly observed?: Readonly<Record<string, unknown>>;
-  /** Granted rights, if code of a third-party plugin took part. */
-  readonly rights?: readonly string[];
   /** Damage of the files that was found later: the result has to be made again. */
   readonly damage?: string;
   /** SHA-256 of all the above but the damage; records of earlier versions have none. */

@@ -11,13 +11,13 @@ import { mean } from "../../../packages/statistics/prediction_metrics.ts";
 import { counted } from "../../../packages/pipeline/causes.ts";
 import { cautionLines, nameOf, type RunRecord } from "../../../packages/pipeline/history.ts";
 import type { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts";
+import type { UiComparison } from "../../ui/ui_api.ts";
 import { type MetricName, METRICS } from "../../evaluation/metrics.ts";
 import {
   type MetricRow,
   metricRows,
   type Names,
   type OverSeeds,
-  type ParameterRow,
   parameterRows,
   statsOverSeeds,
 } from "./differences.ts";
@@ -25,13 +25,9 @@ import { selectRows } from "../../training/further_metrics.ts";
 import { loadPredictions, type TestedModel } from "./load_predictions.ts";
 
 /** Result of a comparison, as `compare --json` prints it. */
-export interface Comparison {
+export interface Comparison extends Pick<UiComparison, "parameters" | "cautions" | "notes"> {
   readonly runs: readonly Pick<RunRecord, "id" | "pipeline" | "at" | "seconds" | "ok">[];
-  readonly parameters: readonly ParameterRow[];
-  readonly metrics: readonly (MetricRow & {
-    /** Test metrics only: the 95 % bootstrap interval of each run. */
-    readonly intervals?: readonly ({ low: number; high: number } | undefined)[];
-  })[];
+  readonly metrics: readonly MetricRow[];
   /** Means over runs that differ in seeds alone, if there are any. */
   readonly seeds?: OverSeeds;
   /** Test metrics of runs whose test sets are disjoint, such as folds, over all their images. */
@@ -39,10 +35,6 @@ export interface Comparison {
   readonly tests: readonly ModelTest[];
   /** Differences of further metrics of the same models; p with Holm's correction over all of them. */
   readonly differences: readonly Difference[];
-  /** Cautions on the metrics of runs, such as that their data is synthetic. */
-  readonly cautions: readonly string[];
-  /** Models that could not be compared, with the reason. */
-  readonly notes: readonly string[];
 }
 
 /** A test metric over the images of several runs. */

@@ -3,24 +3,16 @@ import { canonicalJson } from "../../../packages/pipeline/fingerprint.ts";
 import { type RunRecord, settingsOf, shownSettingsOf } from "../../../packages/pipeline/history.ts";
 import type { Metrics } from "../../../packages/pipeline/stage.ts";
 import { type MetricStats, spreads } from "../../../packages/pipeline/sweep_summary.ts";
+import type { UiComparison, UiMetric } from "../../ui/ui_api.ts";
 import { METRIC_DIRECTIONS } from "../../evaluation/metrics.ts";
 
 /** A parameter with its value in each run, undefined where a run lacks it. */
-export interface ParameterRow {
-  readonly name: string;
-  readonly values: readonly unknown[];
-}
+export type ParameterRow = UiComparison["parameters"][number];
 
 /** A metric with its value in each run. */
-export interface MetricRow {
-  readonly model: string;
-  readonly split: string;
-  readonly metric: string;
-  readonly values: readonly (number | undefined)[];
+export interface MetricRow extends UiMetric {
   /** Direction of better values, if known. */
   readonly better?: "more" | "less";
-  /** Index of the run with the best value; undefined if several share it. */
-  readonly best?: number;
 }
 
 /** Metrics over seeds, of each group of runs that differ in seeds alone. */

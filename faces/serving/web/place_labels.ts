@@ -1,16 +1,7 @@
 /** Positions of the labels of boxes: inside the image, and never over each other. */
+import type { Box } from "../../images/image.ts";
 
-export interface Rect {
-  readonly x: number;
-  readonly y: number;
-  readonly width: number;
-  readonly height: number;
-}
-
-export interface Size {
-  readonly width: number;
-  readonly height: number;
-}
+export type Size = Pick<Box, "width" | "height">;
 
 /** Space between a box and its label, and between two labels, in pixels. */
 const GAP = 6;
@@ -20,11 +11,11 @@ const GAP = 6;
  * @returns for each box the label's rectangle; undefined where no space is left
  */
 export function placeLabels(
-  boxes: readonly Rect[],
+  boxes: readonly Box[],
   labels: readonly Size[],
   area: Size,
-): (Rect | undefined)[] {
-  const placed: Rect[] = [];
+): (Box | undefined)[] {
+  const placed: Box[] = [];
   return boxes.map((box, i) => {
     const { width, height } = labels[i];
     const x = clamp(box.x + (box.width - width) / 2, area.width - width);
@@ -47,6 +38,6 @@ function clamp(value: number, max: number): number {
   return Math.min(Math.max(0, value), max);
 }
 
-function overlap(a: Rect, b: Rect): boolean {
+function overlap(a: Box, b: Box): boolean {
   return a.x < b.x + b.width && b.x < a.x + a.width && a.y < b.y + b.height && b.y < a.y + a.height;
 }

@@ -1,7 +1,8 @@
 /** Area of the video or the photo, with boxes over its faces. */
+import type { Box } from "../../images/image.ts";
 import type { Face } from "../api.ts";
 import { byId, dom } from "../page_dom.ts";
-import { placeLabels, type Rect, type Size } from "./place_labels.ts";
+import { placeLabels, type Size } from "./place_labels.ts";
 import { caption } from "./wording.ts";
 
 export type State = "idle" | "starting" | "live" | "still";
@@ -50,7 +51,7 @@ export function showBoxes(faces: readonly Face[], size: Size = { width: 1, heigh
   while (overlay.children.length > faces.length) overlay.lastElementChild!.remove();
   // Sorted from left to right, a box belongs to the same face from frame to frame.
   const sorted = live ? faces.toSorted((a, b) => a.box.x - b.box.x) : faces;
-  const boxes = sorted.map(({ box: { x, y, width, height } }): Rect => ({
+  const boxes = sorted.map(({ box: { x, y, width, height } }): Box => ({
     x: (mirrored ? size.width - x - width : x) * scale,
     y: y * scale,
     width: width * scale,
@@ -75,7 +76,7 @@ export function showBoxes(faces: readonly Face[], size: Size = { width: 1, heigh
   }
 }
 
-function place({ style }: HTMLElement, { x, y, width, height }: Rect): void {
+function place({ style }: HTMLElement, { x, y, width, height }: Box): void {
   const [left, top] = [`${x}px`, `${y}px`];
   Object.assign(style, { left, top, width: `${width}px`, height: `${height}px` });
 }
