@@ -12,7 +12,6 @@ import { readTensors, type Tensors, writeTensors } from "./run/tensors.ts";
 import { Threads } from "./run/threads.ts";
 import type { EngineOptions, Labels, OptimizerState, Sums } from "./types.ts";
 
-export { dropoutMask } from "./run/dropout.ts";
 export type { Tensors } from "./run/tensors.ts";
 export type { EngineOptions, Labels, OptimizerState, Sums } from "./types.ts";
 export {

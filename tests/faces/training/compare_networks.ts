@@ -3,12 +3,8 @@ import assert from "node:assert/strict";
 import * as tf from "@tensorflow/tfjs-core";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 import { openBackend } from "../../../packages/compute/open_backend.ts";
-import {
-  dropoutMask,
-  Engine,
-  type EngineOptions,
-  type Network,
-} from "../../../packages/engine/engine.ts";
+import { Engine, type EngineOptions, type Network } from "../../../packages/engine/engine.ts";
+import { dropoutMask } from "../../packages/engine/dropout_mask.ts";
 import { random, type Rng } from "../../../packages/random/random.ts";
 import { forward } from "../../../faces/training/forward.ts";
 import { initialize } from "../../../faces/training/initialize.ts";

@@ -1,12 +1,7 @@
 /** What holds for the engine whatever it computes: threads, going on, bad numbers, bad calls. */
 import { deepEqual, equal, ok, rejects, throws } from "node:assert/strict";
-import {
-  dropoutMask,
-  Engine,
-  type Layer,
-  type Network,
-  type Tensors,
-} from "../../../packages/engine/engine.ts";
+import { Engine, type Layer, type Network, type Tensors } from "../../../packages/engine/engine.ts";
+import { dropoutMask } from "./dropout_mask.ts";
 import { plan } from "../../../packages/engine/engine_plan.ts";
 import { close } from "./close.ts";
 import { drawBatch, drawWeights, random, reportNetwork } from "./networks.ts";

@@ -2,12 +2,8 @@
 import * as tf from "@tensorflow/tfjs-core";
 import "@tensorflow/tfjs-backend-cpu";
 import "@tensorflow/tfjs-layers"; // registers the gradients
-import {
-  dropoutMask,
-  type Layer,
-  type Network,
-  type Tensors,
-} from "../../../packages/engine/engine.ts";
+import { type Layer, type Network, type Tensors } from "../../../packages/engine/engine.ts";
+import { dropoutMask } from "./dropout_mask.ts";
 
 await tf.setBackend("cpu");
 

@@ -1,5 +1,5 @@
 /** Dropout masks, as drawn by the kernels. */
-import { dropoutSalt } from "../engine_plan.ts";
+import { dropoutSalt } from "../../../packages/engine/engine_plan.ts";
 
 /**
  * Computes the dropout mask of a step, `[rows, units]`: true for kept values.
