@@ -1,6 +1,12 @@
 /** Accepts connections with limits that Deno.serve lacks, and stops cleanly. */
 import { setTimeout as delay } from "node:timers/promises";
-import type { Hono } from "hono";
+import { Problem } from "./problem.ts";
+
+/** The other side of a request, as Hono's `env`. */
+export interface Client {
+  /** Aborts when it leaves. Deno's signal of a request misses that after a large body. */
+  readonly left: AbortSignal;
+}
 
 export interface ListenOptions {
   readonly host: string;
@@ -28,9 +34,11 @@ const HEAD_MS = 20_000;
 const READ_MS = 120_000;
 
 /** A client's connection, closed at its timeout. */
-class Connection {
+class Connection implements Client {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #requests = 0;
+  readonly #left = new AbortController();
+  readonly left = this.#left.signal;
 
   constructor(readonly client: Deno.Conn, readonly headMs: number) {
     this.#closeAfter(headMs);
@@ -47,6 +55,10 @@ class Connection {
       if (--this.#requests === 0) this.#closeAfter(this.headMs);
     });
     return response;
+  }
+
+  leave(): void {
+    this.#left.abort(new Problem(400, "broken_off", "The client left."));
   }
 
   close(): void {
@@ -66,7 +78,7 @@ class Connection {
  * @throws if the port is in use or the host is not an address of this machine
  */
 export function listen(
-  app: Hono,
+  app: { fetch(request: Request, client: Client): Response | Promise<Response> },
   { host, port, tls, connections, headMs = HEAD_MS, warn }: ListenOptions,
 ): Server {
   let listener: Deno.Listener<Deno.Conn>;
@@ -90,7 +102,7 @@ export function listen(
   }, (request, info) => {
     const connection = forwarded.get(info.remoteAddr.port);
     if (!connection) return new Response("Forbidden.", { status: 403 });
-    return connection.answer(() => app.fetch(request, info), info.completed);
+    return connection.answer(() => app.fetch(request, connection), info.completed);
   });
 
   const open = new Set<Promise<void>>();
@@ -100,7 +112,7 @@ export function listen(
       const inner = await Deno.connect({ port: server.addr.port });
       const { port } = inner.localAddr;
       forwarded.set(port, connection);
-      const up = copy(client, inner);
+      const up = copy(client, inner).then(() => connection.leave());
       await copy(inner, client);
       forwarded.delete(port);
       for (const side of [connection, inner]) side.close();

@@ -23,7 +23,7 @@ import { openapi } from "./openapi.ts";
 import { notReady, Problem, toProblem } from "./problem.ts";
 import { type BodyLimits, MemoryBudget, readImage } from "./read_image.ts";
 import { checkHostAndOrigin, isLocal, securityHeaders } from "./security.ts";
-import { listen, type ListenOptions, type Server } from "./server.ts";
+import { type Client, listen, type ListenOptions, type Server } from "./server.ts";
 import { createServiceMetrics, type ServiceMetrics } from "./service_metrics.ts";
 
 export interface ServeOptions extends Omit<ListenOptions, "tls" | "connections"> {
@@ -223,9 +223,9 @@ interface AppOptions {
 const predictQuery = z.strictObject({ crops: z.enum(["true", "false"]).default("false") });
 const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
-function createApp(options: AppOptions): Hono {
+function createApp(options: AppOptions) {
   const { pool, service, assets, live, metrics, limits, memory, names, warn } = options;
-  const app = new Hono();
+  const app = new Hono<{ Bindings: Client }>();
   app.use(async (c, next) => {
     const began = performance.now();
     await next();
@@ -234,7 +234,11 @@ function createApp(options: AppOptions): Hono {
   });
   app.use(securityHeaders, checkHostAndOrigin(names));
 
-  const route = (method: "GET" | "POST", path: string, ...handlers: Handler[]) => {
+  const route = (
+    method: "GET" | "POST",
+    path: string,
+    ...handlers: Handler<{ Bindings: Client }>[]
+  ) => {
     app.on(method, [path], ...handlers);
     app.all(path, (c) => {
       const message = `${path} accepts ${method}, not ${methodOf(c)}.`;
@@ -253,10 +257,8 @@ function createApp(options: AppOptions): Hono {
     if (!pool()?.ready) throw notReady();
     using held = memory.hold();
     const photo = await readImage(c.req.raw, limits, held);
-    const analysis = await pool()!.analyze(photo, {
-      view: "photo",
-      crops: query.data.crops === "true",
-    });
+    const wanted = { view: "photo", crops: query.data.crops === "true" } as const;
+    const analysis = await pool()!.analyze(photo, wanted, c.env.left);
     metrics.analysis("photo", analysis);
     return c.json(analysis);
   });

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { setTimeout as delay } from "node:timers/promises";
 import { random } from "../../../packages/random/random.ts";
 import { InferencePool } from "../../../faces/serving/inference_pool.ts";
 import { Problem } from "../../../faces/serving/problem.ts";
@@ -85,6 +86,34 @@ Deno.test("clients that disconnect halfway cause no internal error", async () =>
   assert.equal(response.status, 200);
   await response.body?.cancel();
   assert.deepEqual(server.warnings, []);
+});
+
+Deno.test({
+  name: "the waiting photo of a client that left is not analyzed, and is no internal error",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    await using server = await startService({ models: ["gender"], timeoutSeconds: 600 });
+    const face = await drawnFace(), left = new AbortController();
+    const until = async (line: string) => {
+      const metrics = async () => await (await server.get("/metrics")).text();
+      while (!(await metrics()).includes(`\n${line}\n`)) await delay(50);
+    };
+    const [worker] = await children();
+    Deno.kill(worker, "SIGSTOP"); // it takes nothing from the queue
+    const first = server.predict(face.slice(), "image/png");
+    await until("faces_queue_running 1");
+    const init = { method: "POST", body: face.slice(), signal: left.signal };
+    const others = Promise.allSettled([1, 2].map(() => server.get("/predict", init)));
+    await until("faces_queue_waiting 2");
+    left.abort();
+    await until("faces_queue_waiting 0");
+    Deno.kill(worker, "SIGCONT");
+    const response = await first;
+    await response.body?.cancel();
+    await others;
+    assert.equal(response.status, 200);
+    assert.deepEqual(server.warnings, []);
+  },
 });
 
 Deno.test("many large uploads are refused before they fill the memory", async () => {
