@@ -114,7 +114,8 @@ export function dataPage(found: DataFound): string {
         ${list("Photos without a row", unlabelled)}
         ${list("Photos of several rows", found.repeated)}
         ${list("Unreadable", found.unreadable.map(({ path, why }) => `${path}: ${why}`))}
-        ${sheet("Copies in pairs", "near ones first", found.pairs.shown)}
+        ${found.pairs.shown.length > 0 &&
+          sheet("Copies in pairs", "near ones first", found.pairs.shown)}
         ${list("Copies", found.pairs.lines)}
         ${list(
           "Values not understood",

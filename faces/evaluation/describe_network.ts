@@ -3,6 +3,11 @@ import type { LayersModel } from "@tensorflow/tfjs-layers";
 
 export type Network = ReturnType<typeof describeNetwork>;
 
+/** Name of a stored model → network, as YAML names it, where they differ. */
+const NETWORKS: Readonly<Record<string, string>> = {
+  ...{ reportGender: "gender2021", reportJoint: "gender2021", reportAge: "age2021", best: "plain" },
+};
+
 /** Describes the layers of a network in the order of computation. */
 export function describeNetwork(model: LayersModel) {
   const layers = model.layers.flatMap((layer, i) => {
@@ -24,10 +29,11 @@ export function describeNetwork(model: LayersModel) {
       ...(!follows && { from: inputs }),
     }];
   });
+  const [network] = model.name.split("-"); // before the name of a head
   const count = (weights: typeof model.weights) =>
     weights.reduce((sum, { shape }) => sum + shape.reduce<number>((n, d) => n * (d ?? 1), 1), 0);
   return {
-    name: model.name,
+    name: NETWORKS[network] ?? network,
     input: shape(model.inputs[0].shape),
     layers,
     weights: count(model.weights),

@@ -20,8 +20,9 @@ export function glossarySection({ models }: Report): Html {
       <dt>Bias</dt>
       <dd>Mean signed error: predicted minus true age, in years. Positive values overestimate.</dd>
       <dt>Loss</dt>
-      <dd>The objective of training: cross-entropy for classes, mean absolute error for ages, plus the
-    L2 penalty that the network was trained with.</dd>
+      <dd>The objective of training: by default cross-entropy for classes, mean absolute error for ages,
+    plus the network's L2 penalty. Tables have these with any other loss, too; curves have the loss
+    that was trained, without the penalty where a loss, a teacher or several heads are chosen.</dd>
       <dt>Learning curves</dt>
       <dd>Training values are averaged over the epoch, while the weights change, and with dropout. They
     can therefore be worse than validation values. The table evaluates the final weights on both.</dd>

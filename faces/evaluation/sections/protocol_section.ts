@@ -30,7 +30,7 @@ export function runFacts({ made: { lineage } }: Report): Html {
 
 /** Renders everything that another result must share to be compared with this one. */
 export function protocolSection({ data, models, made: { lineage } }: Report): Html {
-  const { splits, datasets, copies, preprocessing } = data;
+  const { splits, calibration = 0, datasets, copies, preprocessing } = data;
   const stage = lineage.stages.find(({ use }) => use === "split");
   const { by, copies: policy, stratify, test } = (stage?.params ?? {}) as Record<string, unknown>;
   const { crop, resize, detector, steps } = preprocessing as Record<string, Record<string, Child>>;
@@ -43,6 +43,7 @@ export function protocolSection({ data, models, made: { lineage } }: Report): Ht
       "Sets",
       splitNames.filter((name) => splits[name].ages.length > 0)
         .map((name) => `${name} ${count(splits[name].ages.length)}`).join(", ") +
+      (calibration > 0 ? `, calibration ${count(calibration)}` : "") +
       (part && `; test set: ${part}`) +
       (Array.isArray(stratify) && stratify.length > 0
         ? `; stratified by ${stratify.join(", ")}`

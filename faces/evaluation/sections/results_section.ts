@@ -40,7 +40,7 @@ import {
 
 export function resultsSection(model: ModelReport): Html {
   const { metrics } = model;
-  return html`${comparison(metrics)}
+  return html`${comparison(model)}
 <div class="columns">
 ${metrics.confusion && confusion(metrics)}
 ${model.roc && metrics.auc !== undefined && rocFigure(model.roc, metrics)}
@@ -61,14 +61,18 @@ not significantly better than the constant baseline, so it contradicts labels by
 }
 
 /** Renders the metric on each split: the network's, and those of baselines and other networks. */
-function comparison(metrics: ModelMetrics): Html {
+function comparison({ metrics, params }: ModelReport): Html {
   const { metric, baseline, counts, interval, intervals, further = [], others = [] } = metrics;
   const ranges = { ...intervals, test: interval };
   const show = (value: number) => formatMetricValue(value, metric);
   const report = published(metrics), names = usedSplits(metrics);
+  // Tables have the same loss with any other loss of the training, too.
+  const loss = params.loss === undefined
+    ? "loss"
+    : `${metrics.confusion ? "cross-entropy" : "MAE"} and L2 penalty`;
   const rows: Child[][] = [
     ["faces", ...names.map((name) => count(counts[name]))],
-    ["loss", ...names.map((name) => metrics[name].loss.toFixed(3))],
+    [loss, ...names.map((name) => metrics[name].loss.toFixed(3))],
     [
       html`<b>this network</b>`,
       ...names.map((name) =>

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { Interval } from "../../../packages/statistics/confidence_intervals.ts";
+import * as tf from "@tensorflow/tfjs-layers";
 import { DOMParser } from "@xmldom/xmldom";
 import { parse as parseYaml } from "yaml";
 import { reportPage } from "../../../faces/evaluation/report_page.ts";
@@ -7,6 +8,7 @@ import {
   configuration,
   provenanceSection,
 } from "../../../faces/evaluation/sections/provenance_section.ts";
+import { describeNetwork } from "../../../faces/evaluation/describe_network.ts";
 import { duration } from "../../../faces/evaluation/format_result.ts";
 import { adjustAll, modelFairness } from "../../../faces/evaluation/fairness.ts";
 import { madeUpReport, withGroups } from "./fixture.ts";
@@ -55,7 +57,7 @@ Deno.test("reportPage() draws data, curves, errors and faces", async () => {
   assert.equal(count(/^wiki_crop: \d+ % women, wiki_crop: \d+ % men, imdb_crop.*train.*test/), 1);
   assert.equal(count(/^loss by epoch on the training and validation set$/), 3);
   assert.equal(count(/^accuracy by epoch/), 2);
-  assert.equal(count(/^mae by epoch/), 1);
+  assert.equal(count(/^MAE by epoch/), 1);
   assert.equal(count(/^Mean absolute error by age band$/), 1);
   assert.equal(count(/^Mean signed error by age band$/), 1);
   assert.equal(count(/^Predicted against true age, years$/), 1);
@@ -85,6 +87,7 @@ Deno.test("reportPage() counts calibration images, and has no table without rows
   for (const { metrics: { abstention } } of report.models) if (abstention) abstention.at = [];
   const page = await reportPage(report), html = text(page);
   assert.match(html, /train\s*640\s*51\.2 %.*calibration\s*250\s*20\.0 %/);
+  assert.match(html, /Sets\s*train 640, validation 160, test 200, calibration 250/);
   assert.equal(html.match(/No groups to compare: all \d+ are hidden as small/g)?.length, 1);
   assert.equal(html.match(/No prediction is that confident/g)?.length, 2);
   assert.equal(page.match(/Differences of /g)?.length, others.length);
@@ -150,6 +153,17 @@ Deno.test("reportPage() shows every layer, what it takes from elsewhere, and its
   assert.match(html, /conv1\s*convolution 2×2, ReLU\s*32×32×16\s*208/);
   assert.match(html, /add1\s*add of conv1, norm\s*32×32×16/);
   assert.match(html, /made-up,\s*272 parameters, 240 trainable/);
+});
+
+Deno.test("networks have the names that YAML has, and a loss of choice is none of the tables", async () => {
+  const report = await madeUpReport(), [gender] = report.models;
+  assert.doesNotMatch(text(await plainPage()), /cross-entropy and L2 penalty/);
+  gender.params = { ...gender.params, loss: "focal" };
+  assert.match(text(await reportPage(report)), /cross-entropy and L2 penalty/);
+  for (const [stored, name] of [["reportAge-age", "age2021"], ["best", "plain"], ["x", "x"]]) {
+    const layer = tf.layers.flatten({ inputShape: [2, 2, 3] });
+    assert.equal(describeNetwork(tf.sequential({ name: stored, layers: [layer] })).name, name);
+  }
 });
 
 Deno.test("reportPage() marks the epoch whose weights were kept, and that of the stop", async () => {
