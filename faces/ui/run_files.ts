@@ -231,7 +231,7 @@ export class RunFiles {
     const all = (table?.problem ?? []).map((_, i) => rowOf(table!, i));
     const found = all.filter((one) => problem === "" || one.problem === problem);
     const shown = pageOf(found, from, FACES).map(async ({ dataset, full_path: path, ...one }) => ({
-      text: `${one.problem} ${one.detail}`.trim(),
+      text: [one.problem, one.detail].filter(Boolean).join(": "),
       path: String(path),
       image: (await this.#photo({ dataset, path }))?.image,
     }));

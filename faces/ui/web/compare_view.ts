@@ -155,7 +155,7 @@ async function evaluated(runs: readonly UiRun[]): Promise<Node> {
       new Map((one[model]?.groups ?? []).map((group) => [groupName(group), group]))
     );
     const names = [...new Set(named.flatMap((map) => [...map.keys()]))];
-    return names.filter((name) => differ(named.map((map) => map.get(name)))).map((name) => [
+    return names.filter((name) => differ(named.map((map) => map.get(name)?.value))).map((name) => [
       dom`${model} <small>${name}</small>`,
       ...named.map((map) => {
         const { value, count, interval } = map.get(name) ?? {};

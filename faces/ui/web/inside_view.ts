@@ -88,7 +88,7 @@ async function problems(id: string, params: URLSearchParams): Promise<Node> {
   if (problems.length === 0) return dom``;
   const cards = photos.map(({ text, path, image }) =>
     dom`<li>${image && dom`<img src="${image}" width="96" height="96" loading="lazy" alt="">`}
-      <span>${text}</span><small>${path}</small></li>`
+      <span>${text}</span><span class="muted">${path}</span></li>`
   );
   return dom`<h2>Photos without a face in the data set</h2><p class="tools">${
     select("Problem", ["", ...problems], problem!, (problem) => turn({ problem, photos: "" }))

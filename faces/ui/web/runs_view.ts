@@ -196,15 +196,17 @@ function metricCell(row: Row, path: readonly string[], best: number | undefined)
 function curveCell({ runs }: Row): unknown {
   const all = runs.slice(0, 5).flatMap((run) => detailsOf(run, refill)?.curves ?? []);
   return part`<span class="sparks">${
-    [...Map.groupBy(all, ({ model }) => model)].map(([model, curves]) => {
-      const label = `${model}: validation ${curves[0]!.metric} by epoch`;
-      return sparkline(
-        label,
-        curves.map(({ columns, epochs, kept }) => ({
-          ...{ kept, values: epochs.map((epoch) => epoch[columns.indexOf("val_metric")]!) },
-        })),
-      );
-    })
+    [...Map.groupBy(all, ({ model }) => model)].sort(([a], [b]) => a < b ? -1 : 1).map(
+      ([model, curves]) => {
+        const label = `${model}: validation ${curves[0]!.metric} by epoch`;
+        return sparkline(
+          label,
+          curves.map(({ columns, epochs, kept }) => ({
+            ...{ kept, values: epochs.map((epoch) => epoch[columns.indexOf("val_metric")]!) },
+          })),
+        );
+      },
+    )
   }</span>`;
 }
 
@@ -238,9 +240,9 @@ function draw(): void {
   byId("count").replaceChildren(
     store.runs.length === 0
       ? dom`Nothing has run yet: deno task run pipeline`
-      : dom`${number(runs)} of ${number(store.runs.length)} runs in ${
-        number(rows.length)
-      } rows${left}
+      : dom`${number(runs)} of ${number(store.runs.length)} runs in ${number(rows.length)} ${
+        rows.length === 1 ? "row" : "rows"
+      }${left}.
         <span class="bad">${[...cautions].join(" ")}</span>`,
   );
   const heads = columns.map(({ key, head = key }) => {

@@ -143,6 +143,15 @@ export async function workshop(fakes: readonly FakeRun[]) {
           },
         });
       }),
+      await keep("faceCrop", "faceCrop", number, {}, {}, {
+        faces: output("faces"),
+      }, async (folder) => {
+        const column = { type: "string", values: ["other.jpg"] } as const;
+        await writeParquet(join(folder, "faces.parquet"), { dataset: column, full_path: column });
+        const photo = "wiki_crop,88/17173088_1959-12-19_1983.jpg,missing,no such file\n";
+        const head = "dataset,full_path,problem,detail\n";
+        await Deno.writeTextFile(join(folder, "problems.csv"), head + photo.repeat(9));
+      }),
     ];
     const parts = { train: [0], validation: [1], test: all.slice(testFrom, testFrom + 200) };
     const predicted = Object.entries(models).map(([stage, { skill, error }]) => {
