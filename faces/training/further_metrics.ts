@@ -153,9 +153,10 @@ export const furtherMetrics: readonly MetricDefinition[] = [
   }),
   defineMetric({
     ...{ ...ofClasses, name: "oneOff", title: "1-off accuracy" },
-    summary: "Share of predictions in the true class or a neighboring one",
-    compute: ({ truth, prediction }) =>
-      accuracy(
+    summary:
+      "Share of predictions in the true class or a neighboring one, of three classes or more",
+    compute: ({ truth, prediction, classes }) =>
+      classes === 2 ? NaN : accuracy(
         Array.from(truth, (_, i) => Number(Math.abs(truth[i] - prediction[i]) <= 1)),
         new Float64Array(truth.length).fill(1),
       ),

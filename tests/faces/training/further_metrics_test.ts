@@ -54,6 +54,8 @@ Deno.test("further metrics of classes are those of scikit-learn", async () => {
   near(await compute("f1", { truth: [0, 0, 1], prediction: [0, 2, 1], classes: 4 }), 5 / 9);
   near(await compute("auc", all), (8 / 9 + 7.5 / 8 + 1) / 3);
   near(await compute("oneOff", all), 5 / 6);
+  // Each of two classes is next to the other: 1 for any predictions.
+  assert.equal(await compute("oneOff", { ...all, classes: 2 }), NaN);
   const binary = {
     ...{ truth: [0, 0, 1, 1], prediction: [0, 0, 0, 1], classes: 2 },
     probabilities: [[0.9, 0.1], [0.6, 0.4], [0.65, 0.35], [0.2, 0.8]],
