@@ -6,7 +6,7 @@ import { definedChoice } from "../packages/pipeline/define.ts";
 import { all, cautionsOf, defineStage, pathParam } from "../packages/pipeline/stage.ts";
 import { foreignOf } from "../faces/detection/detector.ts";
 import { networks } from "../faces/detection/detectors.ts";
-import { model, report } from "./kinds.ts";
+import { archives, model, report } from "./kinds.ts";
 
 const params = z.strictObject({
   host: z.string().min(1).default("127.0.0.1").describe(
@@ -57,7 +57,11 @@ const params = z.strictObject({
 export default defineStage({
   name: "webcamServe",
   summary: "Serve the models: a web page for webcam and photos, and an HTTP API",
-  inputs: { models: all(model), reports: all(report, { orNone: true }) },
+  inputs: {
+    models: all(model),
+    reports: all(report, { orNone: true }),
+    archives: all(archives, { orNone: true }),
+  },
   outputs: {},
   params,
   ignoreInCacheKey: params.keyof().options,
@@ -65,11 +69,13 @@ export default defineStage({
   service: true,
   lineage: true,
   callsPlugins: true,
-  async run({ models, reports }, params, context) {
+  async run({ models, reports, archives }, params, context) {
     const detectors = context.definitions("detector");
     const { serve } = await import("../faces/serving/service.ts");
     const { readReports, readSources } = await import("../faces/serving/model_sources.ts");
-    const reported = await readReports(reports.map(({ path }) => path));
+    const { describeDatasets } = await import("../faces/evaluation/data_facts.ts");
+    const { terms } = await describeDatasets(archives);
+    const reported = { ...await readReports(reports.map(({ path }) => path)), terms };
     const sources = await readSources(models, reported.models);
     const { urls, stop } = await serve({
       ...params,

@@ -20,6 +20,8 @@ export interface ReportedMetrics {
   readonly models: MetricsFile["models"];
   /** HTML of the first report. */
   readonly page?: string;
+  /** Data set → its license or terms, if known. */
+  readonly terms?: Readonly<Record<string, string>> | undefined;
 }
 
 /** Reads `report` artifacts; there may be none. */

@@ -51,7 +51,7 @@ export function renderPage(
 export function renderCard(
   { models, cautions, detectors, mode }: Service,
   preprocessing: Preprocessing,
-  { models: metrics }: ReportedMetrics,
+  { models: metrics, terms }: ReportedMetrics,
 ): string {
   const blocks = cardBlocks({
     models: models.map((model) => {
@@ -66,6 +66,7 @@ export function renderCard(
       };
     }),
     datasets: [...new Set(models.flatMap(({ trained }) => Object.keys(trained.datasets)))],
+    terms,
     preprocessing,
     serving: `Here ${detectors.photo} detects them in photos, ${detectors.live} in the live view.`,
     privacy: mode === "browser"

@@ -42,7 +42,7 @@ inChromium("mode browser: no photo leaves it, and it predicts as the server does
       assert.match(
         texts.join("\n"),
         RegExp(
-          String.raw`^(\d+ years, 90 % \d+ to \d+\n){2}uncertain \((fe)?male\) \d+ %$`,
+          String.raw`^(\d+ years, 90 %: \d+ to \d+\n){2}uncertain \((fe)?male\) \d+ %$`,
         ),
       );
       await screenshot(page, "browser-mode-photo");

@@ -39,6 +39,11 @@ async function artifacts() {
     }),
   );
   await Deno.writeTextFile(join(report, "report.html"), "<!doctype html><title>Report</title>");
+  const archives = join(folder, "archives");
+  await Deno.mkdir(archives);
+  const set = { name: "sample", layout: "full", terms: "for <friends> only" };
+  const described = JSON.stringify({ datasets: [{ ...set, metadata: { csv: true } }] });
+  await Deno.writeTextFile(join(archives, "archives.json"), described);
   return {
     inputs: {
       models: [
@@ -46,6 +51,7 @@ async function artifacts() {
         testArtifact(join(folder, "gender"), "model", "gender"),
       ],
       reports: [testArtifact(report, "report")],
+      archives: [testArtifact(archives, "archives")],
     },
     [Symbol.asyncDispose]: () => Deno.remove(folder, { recursive: true }),
   };
@@ -105,6 +111,7 @@ Deno.test("webcamServe serves until it is stopped", async (t) => {
       /<td>women<\/td>\s*<td>36<\/td>\s*<td>0\.833<\/td>\s*<td>0\.680–0\.920<\/td>/,
     );
     assert.match(card, /blur sigma=1\.5/);
+    assert.match(card, /<p>sample: for &lt;friends&gt; only\.<\/p>/);
   });
 
   await t.step("answers a photo", async () => {
@@ -136,7 +143,10 @@ Deno.test("webcamServe finds all three faces of a group", async () => {
   await using made = await artifacts();
   const stop = new AbortController();
   using context = testContext(webcamServe, { signal: stop.signal });
-  const run = context.run({ models: made.inputs.models, reports: [] }, { port: 0, workers: 1 });
+  const run = context.run({ models: made.inputs.models, reports: [], archives: [] }, {
+    port: 0,
+    workers: 1,
+  });
   await until(() => context.infos.length > 0);
   const [url] = /http:\S+/.exec(context.infos[0])!;
   const photo = new URL(import.meta.resolve("@vladmandic/face-api/demo/sample1.jpg"));

@@ -22,6 +22,9 @@ Deno.test("readOutputs() and caption() format the outputs of networks", () => {
   assert.deepEqual([(predicted[2] as { minAge?: number }).minAge], [33]);
   assert.equal(caption({ age: readOutputs(binary, [0.2, 0.8]) }), "above 60 years 80 %");
   assert.equal(caption({ age: readOutputs(years, [-3]) }), "0 ± 8 years");
+  const interval = { low: 5.2, high: 30, level: 0.9 };
+  const young = { model: "y", years: 17, error: 8, interval };
+  assert.equal(caption({ age: young }), "17 years, 90 %: 5 to 30");
 });
 
 Deno.test("summarize() prefers years, then the finest classes", () => {
