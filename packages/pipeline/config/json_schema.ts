@@ -233,7 +233,7 @@ function choicesMarkdown(stages: readonly Stage[]): string[] {
   const found = new Map<string, Map<string, Definition>>();
   const walk = (schema: z.ZodType): void => {
     const kind = schema.meta()?.choice as string, chooses = choosesOf(schema);
-    if (chooses) {
+    if (kind !== undefined && chooses) {
       const known = found.get(kind) ?? new Map<string, Definition>();
       for (const one of chooses.definitions) known.set(one.name, one);
       found.set(kind, known);
