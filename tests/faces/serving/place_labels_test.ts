@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import { placeLabels, type Rect } from "../../../faces/serving/web/place_labels.ts";
+import type { Face } from "../../../faces/serving/api.ts";
+import { placeLabels } from "../../../faces/serving/web/place_labels.ts";
 import { random } from "../../../packages/random/random.ts";
 
 const area = { width: 400, height: 300 };
-const covers = (a: Rect, b: Rect) =>
+const covers = (a: Face["box"], b: Face["box"]) =>
   a.x < b.x + b.width && b.x < a.x + a.width && a.y < b.y + b.height && b.y < a.y + a.height;
 
 Deno.test("placeLabels() puts a label above its face, below it or inside it", () => {
