@@ -83,8 +83,13 @@ export function* scanTar(
     }
 
     const path = safePath(pax.path ?? longName ?? ustarPath(header, fail), fail);
-    if (pax.sparse || type === "S") {
-      throw fail(`"${path}" is a sparse file; pack it again without GNU tar's --sparse (-S)`);
+    if (pax.sparse !== undefined || type === "S") {
+      throw fail(
+        `"${
+          pax.sparse || path
+        }" is a sparse file; pack it again with GNU tar without --sparse (-S), ` +
+          "or with macOS's tar and --no-read-sparse",
+      );
     }
     // D and V: a folder of an incremental archive, and the archive's label.
     const folder = "5DV".includes(type) || (type === "0" && path.endsWith("/"));
@@ -171,7 +176,8 @@ interface Pax {
   path?: string;
   linkpath?: string;
   size?: string;
-  sparse?: true;
+  /** Name of a sparse file, or "". */
+  sparse?: string;
 }
 
 /**
@@ -193,7 +199,11 @@ function paxRecords(data: Uint8Array, fail: Fail): Pax {
     const key = latin1(data.subarray(space + 1, equals));
     if (key === "path" || key === "linkpath" || key === "size") {
       records[key] = text(data, equals + 1, end - 1, fail, true);
-    } else if (key.startsWith("GNU.sparse")) records.sparse = true;
+    } else if (key.startsWith("GNU.sparse")) {
+      records.sparse ||= key === "GNU.sparse.name"
+        ? text(data, equals + 1, end - 1, fail, true)
+        : "";
+    }
     start = end;
   }
   return records;

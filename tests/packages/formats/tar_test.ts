@@ -233,6 +233,11 @@ Deno.test("scanTar() refuses what leads outside or is no plain file", () => {
     [
       "PAX sparse",
       [pax("GNU.sparse.major", "1"), { name: "x" }],
+      /"x" is a sparse file; .*--no-read-sparse/,
+    ],
+    [
+      "PAX sparse of a name",
+      [pax("GNU.sparse.name", "x"), { name: "GNUSparseFile.1/x" }],
       /"x" is a sparse file/,
     ],
     ["unknown", [{ name: "x", type: "Z" }], /an entry of type "Z"/],
