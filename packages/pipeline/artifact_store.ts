@@ -11,14 +11,14 @@
  */
 import { dirname, join } from "node:path";
 import { z } from "zod";
-import { type Attempt, type AttemptArguments, openAttempt } from "./cache/attempt.ts";
+import { type Attempt, openAttempt } from "./cache/attempt.ts";
 import { entries, hasScratch, remove, removeLeftovers } from "./cache/attempt_files.ts";
 import { ensureFolder } from "./durable.ts";
 import { type CacheKeyInputs, canonicalJson, differences } from "./fingerprint.ts";
 import { takeLock, tryLock } from "./cache/file_lock.ts";
 import { ignoreNotFound } from "./paths.ts";
 import { type OutputRecord, readRecord, type StageRecord } from "./stage_record.ts";
-import type { Artifact, EarlierResult } from "./stage.ts";
+import type { Artifact, EarlierResult, Stage } from "./stage.ts";
 import { readState, type State, writeState } from "./state.ts";
 
 /** Stage id → a result, named by its stage and fingerprint. */
@@ -190,8 +190,13 @@ export class ArtifactStore {
     return join(this.folder, ".work");
   }
 
-  async attempt(...wanted: AttemptArguments): Promise<Attempt> {
-    return await openAttempt(this, ...wanted);
+  async attempt(
+    stage: Pick<Stage, "name" | "outputs">,
+    dependencies: CacheKeyInputs,
+    waiting: () => void,
+    signal: AbortSignal,
+  ): Promise<Attempt> {
+    return await openAttempt(this, stage, dependencies, waiting, signal);
   }
 
   /**

@@ -26,18 +26,16 @@ export interface Attempt {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** Names the result; `waiting` is called once if another run makes the same one. */
-export type AttemptArguments = [
+/**
+ * Opens an attempt at a result.
+ * @param waiting called once if it waits while another run makes the same one
+ */
+export async function openAttempt(
+  store: ArtifactStore,
   stage: Pick<Stage, "name" | "outputs">,
   dependencies: CacheKeyInputs,
   waiting: () => void,
   signal: AbortSignal,
-];
-
-/** Opens an attempt at a result. Waits while another run makes the same one. */
-export async function openAttempt(
-  store: ArtifactStore,
-  ...[stage, dependencies, waiting, signal]: AttemptArguments
 ): Promise<Attempt> {
   const hash = fingerprint(dependencies);
   const { patience } = store.options;
