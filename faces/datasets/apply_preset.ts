@@ -138,7 +138,7 @@ async function readTables(preset: Preset, files: PhotoFiles, only?: string): Pro
   return rows;
 }
 
-/** Parses a JSON list or map of objects, a CSV, or columns between blanks. */
+/** Parses a JSON list of objects or map of these by path, a CSV, or columns between blanks. */
 export function parseTable(
   bytes: Uint8Array,
   path: string,
@@ -146,21 +146,18 @@ export function parseTable(
   skip = 0,
 ): Row[] {
   if (/\.json$/i.test(path)) {
+    const text = decodeText(bytes, path);
     let value: unknown;
     try {
-      value = JSON.parse(decodeText(bytes, path));
+      value = JSON.parse(text);
     } catch (cause) {
       throw new Error(`"${path}" is not valid JSON (${(cause as Error).message})`, { cause });
     }
-    return Object.values(value ?? {}).filter((one) => typeof one === "object" && one !== null)
-      .map((one) =>
-        Object.fromEntries(
-          Object.entries(one as object).map(([name, value]) => [
-            name,
-            textOf(value),
-          ]),
-        )
-      );
+    return Object.entries(value ?? {}).flatMap(([key, one]) => {
+      if (typeof one !== "object" || one === null) return [];
+      const own = Object.entries(one).map(([name, value]) => [name, textOf(value)] as const);
+      return [Object.fromEntries(Array.isArray(value) ? own : [["path", key], ...own])];
+    });
   }
   const named = header ? [header.join(",")] : [];
   const lines = decodeText(bytes, path).split(/\r\n|\r|\n/).slice(skip);

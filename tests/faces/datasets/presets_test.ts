@@ -287,6 +287,10 @@ Deno.test("tables of a preset may be UTF-16, have nested values, and no two colu
     await labelsOf(preset, { "L.JSON": `[${nested}]` }),
     ["path,box,pose,age", 'ä.jpg,"1 2 3 ","{""yaw"":1}",3'],
   );
+  const byPath = { "a.jpg": { age: 3 }, "b.jpg": { path: "c.jpg", age: 4 } };
+  deepStrictEqual(await labelsOf(preset, { "l.json": JSON.stringify(byPath) }), [
+    ...["path,age", "a.jpg,3", "c.jpg,4"],
+  ]);
   const utf16 = (text: string) => Uint8Array.from(Buffer.from(`\ufeff${text}`, "utf16le"));
   for (
     const [name, table] of [["l.json", '[{"path": "ä.jpg", "age": "3"}]'], ["l.txt", "ä.jpg 3"]]
