@@ -26,7 +26,7 @@ const fields = {
   ),
   labels: z.union([expression, z.array(table).min(1)]).optional().describe(
     "Regular expression of the ends of the tables' paths (CSV, tabs, blanks, JSON), whose named " +
-      "groups are columns; or a list of { files, header, skip }. Default: the only CSV",
+      "groups are columns; or a list of { files, header, skip }. Default: every CSV",
   ),
   join: z.boolean().optional().describe("Join rows of the same path, such as of several tables"),
   match: z.record(z.string(), expression).optional().describe(
