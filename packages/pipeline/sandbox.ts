@@ -209,8 +209,16 @@ async function flagsOf(
   return ["--cached-only", "--no-remote", "--deny-import"].concat(
     [...rights].flatMap(([kind, values]) => {
       if (values.length === 0) return [];
-      const list = values.map((value) => value.replaceAll(",", ",,")).join(",");
-      return values.includes("") ? `--allow-${kind}` : `--allow-${kind}=${list}`;
+      const parted = values.find((value) => value.includes(","));
+      if (parted !== undefined) {
+        throw new RunError(
+          `Cannot run the plugin "${
+            nameOf(specifier)
+          }": "${parted}" has a comma, which ends a path ` +
+            "in Deno's permissions. Rename the folder.",
+        );
+      }
+      return values.includes("") ? `--allow-${kind}` : `--allow-${kind}=${values.join(",")}`;
     }),
   );
 }

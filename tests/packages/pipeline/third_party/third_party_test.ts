@@ -244,6 +244,15 @@ Deno.test("rights of a third-party plugin", async (t) => {
       /the plugin's folder has a link to elsewhere: .*plugin\/etc\. Remove it/,
     );
   });
+  await t.step("need paths without a comma", async () => {
+    const parted = join(outside, "a,b");
+    await Deno.mkdir(parted);
+    await Deno.copyFile(HOSTILE, join(parted, "hostile.js"));
+    assert.match(
+      await project.mistakes(pipeline(JSON.stringify(join(parted, "hostile.js")), "")),
+      /2:11: Cannot run the plugin ".*": ".*a,b" has a comma, .*Rename the folder/,
+    );
+  });
   await t.step("need a folder of its own", async () => {
     const beside = join(project.folder, "..", `${crypto.randomUUID()}.js`);
     await Deno.copyFile(HOSTILE, beside);
