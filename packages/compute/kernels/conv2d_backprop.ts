@@ -5,23 +5,14 @@
 import type { TensorInfo } from "@tensorflow/tfjs-core";
 import {
   allocate,
-  type ConvolutionAttributes,
   convolutionInfo,
+  type FilterCall,
   free,
-  type KernelCall,
+  type InputCall,
   runKernel,
   view,
   wasmKernel,
 } from "./heap.ts";
-
-type FilterCall = KernelCall<
-  { x: TensorInfo; dy: TensorInfo },
-  ConvolutionAttributes & { filterShape: number[] }
->;
-type InputCall = KernelCall<
-  { dy: TensorInfo; filter: TensorInfo },
-  ConvolutionAttributes & { inputShape: number[] }
->;
 
 /** Multiplies patches of the input, one column per position, by the gradient of the output. */
 function conv2DBackpropFilter({ inputs: { x, dy }, backend, attrs }: FilterCall): TensorInfo {

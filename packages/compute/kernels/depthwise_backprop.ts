@@ -4,7 +4,8 @@ import {
   allocate,
   type ConvolutionAttributes,
   convolutionInfo,
-  type KernelCall,
+  type FilterCall,
+  type InputCall,
   view,
   wasmKernel,
 } from "./heap.ts";
@@ -44,11 +45,6 @@ function walk(
   }
 }
 
-type InputCall = KernelCall<
-  { dy: TensorInfo; filter: TensorInfo },
-  ConvolutionAttributes & { inputShape: number[] }
->;
-
 function backpropInput({ inputs: { dy, filter }, backend, attrs }: InputCall): TensorInfo {
   const out = allocate(backend, attrs.inputShape);
   const gradient = view(backend, dy), kernel = view(backend, filter);
@@ -58,11 +54,6 @@ function backpropInput({ inputs: { dy, filter }, backend, attrs }: InputCall): T
   });
   return out;
 }
-
-type FilterCall = KernelCall<
-  { x: TensorInfo; dy: TensorInfo },
-  ConvolutionAttributes & { filterShape: number[] }
->;
 
 function backpropFilter({ inputs: { x, dy }, backend, attrs }: FilterCall): TensorInfo {
   const out = allocate(backend, attrs.filterShape);

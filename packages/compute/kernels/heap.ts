@@ -65,6 +65,18 @@ export interface ConvolutionAttributes {
   dilations?: [number, number] | number;
 }
 
+/** Call for the gradient of a convolution by its filter. */
+export type FilterCall = KernelCall<
+  { x: TensorInfo; dy: TensorInfo },
+  ConvolutionAttributes & { filterShape: number[] }
+>;
+
+/** Call for the gradient of a convolution by its input. */
+export type InputCall = KernelCall<
+  { dy: TensorInfo; filter: TensorInfo },
+  ConvolutionAttributes & { inputShape: number[] }
+>;
+
 /** Returns sizes, strides and padding of a convolution, channels last. */
 export function convolutionInfo(
   kernel: string,
