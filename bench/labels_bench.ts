@@ -5,7 +5,7 @@ import { csvLine } from "../packages/formats/csv_write.ts";
 import { readParquet } from "../packages/formats/parquet.ts";
 import { random } from "../packages/random/random.ts";
 import { defineBench, outputOf, runPipeline } from "./harness.ts";
-import { pythonFor } from "./peer.ts";
+import { inPeers, pythonFor } from "./peer.ts";
 
 const help = `deno task bench labels --faces DIR [options]
 
@@ -16,15 +16,6 @@ most suspicious labels, beside Cleanlab's on the same probabilities.
   --share S        share of the labels that are flipped (0.05)
   --first N        labels whose precision counts (200)
   --python PATH    a Python that has Cleanlab`;
-
-const CLEANLAB = `
-import json, sys
-import numpy as np
-from cleanlab.filter import find_label_issues
-labels, probabilities = (np.array(one) for one in json.load(sys.stdin))
-print(json.dumps(find_label_issues(
-    labels, probabilities, return_indices_ranked_by="normalized_margin").tolist()))
-`;
 
 const defaults = { faces: "", share: "0.05", first: 200, python: undefined };
 export const bench = defineBench(help, defaults, async ({ faces, first, ...values }, folder) => {
@@ -60,7 +51,9 @@ export const bench = defineBench(help, defaults, async ({ faces, first, ...value
   });
   const python = await pythonFor("cleanlab", values.python);
   const input = JSON.stringify([Array.from(truth), probabilities]);
-  const theirs: number[] = JSON.parse(await outputOf(python, ["-c", CLEANLAB], { input }));
+  const theirs: number[] = JSON.parse(
+    await outputOf(python, [inPeers("cleanlab_peer.py")], { input }),
+  );
   const precision = (order: readonly number[]) =>
     order.slice(0, first).filter((row) => wrong.get(row)).length / Math.min(first, order.length);
   const { accuracy, suspect } = JSON.parse(await Deno.readTextFile(join(audit, "summary.json")));
