@@ -1,6 +1,6 @@
 /** Crops one shard on a worker of another machine. */
 import { z } from "zod";
-import { detectorConfig } from "../images/preprocessing.ts";
+import { cropConfig, detectorConfig } from "../images/preprocessing.ts";
 import type { UnitRunner } from "../../packages/pipeline/stage.ts";
 
 /** Job data of a shard. */
@@ -13,11 +13,7 @@ const unitData = z.strictObject({
       module: z.undefined().optional(),
       weights: z.undefined().optional(),
     }),
-    crop: z.strictObject({
-      margin: z.number().min(0),
-      maxSize: z.int().min(0),
-      align: z.enum(["eyes", "template"]).optional(),
-    }),
+    crop: cropConfig.strict(),
     photoSeconds: z.number().positive().optional(),
     backend: z.enum(["wasm", "webgpu", "node", "node-gpu", "cpu"]).optional(),
   }),

@@ -15,13 +15,16 @@ export const detectorConfig = z.looseObject({
 /** A detector and its options. */
 export type DetectorConfig = z.output<typeof detectorConfig> & { readonly weights?: string };
 
+/** Options of a crop. */
+export const cropConfig = z.object({
+  margin: z.number().min(0),
+  maxSize: z.int().min(0),
+  align: z.enum(["eyes", "template"]).optional(),
+});
+
 const cropPreprocessing = z.object({
   detector: detectorConfig,
-  crop: z.object({
-    margin: z.number().min(0),
-    maxSize: z.int().min(0),
-    align: z.enum(["eyes", "template"]).optional(),
-  }),
+  crop: cropConfig,
   background: z.literal("#ffffff"),
   /** Steps of other stages on the crops, in order, such as "blur sigma=1.5". */
   steps: z.array(z.string()),
@@ -76,9 +79,6 @@ export function parsePreprocessing(value: unknown, source: string): Preprocessin
   );
 }
 
-export async function writePreprocessing(
-  folder: string,
-  value: CropPreprocessing | Preprocessing,
-): Promise<void> {
+export async function writePreprocessing(folder: string, value: CropPreprocessing | Preprocessing) {
   await Deno.writeTextFile(join(folder, FILE), JSON.stringify(value, null, 2) + "\n");
 }
