@@ -215,11 +215,7 @@ interface Panel {
  * @param title what the whole shows, for those who do not see it
  * @param labels of the rows, the same in each panel
  */
-export function barChart(
-  title: string,
-  labels: readonly string[],
-  panels: readonly Panel[],
-): string {
+export function barChart(title: string, labels: readonly string[], panels: readonly Panel[]) {
   const width = 640, left = 130, right = 110, bar = 22, gap = 8;
   const tall = labels.length * (bar + gap) + 44;
   const parts = panels.flatMap(({ title, values, show }, p) => {

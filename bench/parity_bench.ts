@@ -133,11 +133,7 @@ export function spread(values: readonly number[]): { mean: number; deviation: nu
  * Returns true if ours is worse than theirs by more than two standard errors of the difference of the
  * means (Welch).
  */
-export function worse(
-  ours: readonly number[],
-  theirs: readonly number[],
-  moreIsBetter: boolean,
-): boolean {
+export function worse(ours: readonly number[], theirs: readonly number[], moreIsBetter: boolean) {
   const a = spread(ours), b = spread(theirs);
   const error = Math.sqrt(a.deviation ** 2 / ours.length + b.deviation ** 2 / theirs.length);
   return (a.mean - b.mean) * (moreIsBetter ? -1 : 1) > 2 * error;

@@ -148,10 +148,7 @@ export const packages = {
  * which is made the first time.
  * @throws if there is no Python 3, or the packages cannot be installed
  */
-export async function pythonFor(
-  peer: keyof typeof packages,
-  given: string | undefined,
-): Promise<string> {
+export async function pythonFor(peer: keyof typeof packages, given: string | undefined) {
   if (given !== undefined) return given;
   const wanted = packages[peer], windows = Deno.build.os === "windows";
   const folder = join(cacheFolder(), "../faces-bench", wanted.join("+").replaceAll("==", "-"));

@@ -35,11 +35,8 @@ export default defineStage({
     await cp(folder, context.outputs.model, { recursive: true });
     const records = await recordsBehind(folder);
     const images = await writeTrainedOn(context.outputs.model, folder, records);
-    const isImported = await Deno.stat(`${folder}/trained_on.parquet`).then(
-      () => true,
-      () => false,
-    );
-    if (images === undefined && !isImported) {
+    const known = await Deno.stat(`${folder}/trained_on.parquet`).then(() => true, () => false);
+    if (images === undefined && !known) {
       context.warn(
         `it is not known which images "${folder}" was trained on: its dataset and splits are not ` +
           "stored beside it. An evaluation cannot leave them out",

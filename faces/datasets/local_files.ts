@@ -23,11 +23,7 @@ export interface CopyOptions {
  * artifact. `to` exists only after a complete copy with the right MD5.
  * @returns the MD5
  */
-export async function copyFile(
-  from: string,
-  to: string,
-  options: CopyOptions = {},
-): Promise<string> {
+export async function copyFile(from: string, to: string, options: CopyOptions = {}) {
   using source = new RandomAccessFile(from);
   options.onStart?.(source.size);
   const hash = createHash("md5");
@@ -73,11 +69,7 @@ const MAX_GAIN = 20;
 const MAX_EXTRA = 1 << 26;
 
 /** Decompresses a .gz file. `to` exists only after complete decompression. */
-export async function gunzipFile(
-  from: string,
-  to: string,
-  options: Omit<CopyOptions, "md5"> = {},
-): Promise<void> {
+export async function gunzipFile(from: string, to: string, options: Omit<CopyOptions, "md5"> = {}) {
   const { size } = await Deno.stat(from);
   const limit = size * MAX_GAIN + MAX_EXTRA;
   options.onStart?.(size);

@@ -55,9 +55,7 @@ export function modelTitle(
 }
 
 /** Names a subgroup of the test set: "men", "women, 20–39". */
-export function groupName(
-  { gender, from, to }: { gender?: number; from?: number; to?: number },
-): string {
+export function groupName({ gender, from, to }: { gender?: number; from?: number; to?: number }) {
   return (gender === 1 ? "men" : "women") + (from === undefined ? "" : `, ${from}–${to}`);
 }
 

@@ -20,10 +20,7 @@ export interface Checkpoint<State> {
 }
 
 /** Writes a checkpoint, replacing the previous one atomically. */
-export async function writeCheckpoint<State>(
-  path: string,
-  { state, arrays }: Checkpoint<State>,
-): Promise<void> {
+export async function writeCheckpoint<State>(path: string, { state, arrays }: Checkpoint<State>) {
   let end = 0;
   const header: Record<string, unknown> = {
     __metadata__: { sha256: "0".repeat(64), state: JSON.stringify(state) },

@@ -30,9 +30,7 @@ export function ageHistogram(
 }
 
 /** Renders the share of women and men in each data set, as stacked bars. Every gender is known. */
-export function genderShares(
-  datasets: readonly { name: string; genders: ArrayLike<number> }[],
-): Html {
+export function genderShares(datasets: readonly { name: string; genders: ArrayLike<number> }[]) {
   const rows = [...datasets.keys()]; // a data set may be called as a split
   const parts = datasets.flatMap(({ name, genders }, row) => {
     const male = Array.from(genders).filter((gender) => gender === 1).length / genders.length;
