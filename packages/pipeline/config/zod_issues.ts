@@ -156,7 +156,8 @@ const TYPES: Record<string, string> = {
   record: "a map of names to values",
 };
 
-function expectation(issue: z.core.$ZodIssue): string {
+/** Returns what an issue expects, in the words of YAML. */
+export function expectation(issue: z.core.$ZodIssue): string {
   switch (issue.code) {
     case "invalid_type":
       return `expected ${TYPES[issue.expected] ?? issue.expected}`;

@@ -4,6 +4,7 @@ import { ConfigError, type Location, type Problem, quote } from "../errors.ts";
 import { canonicalJson } from "../fingerprint.ts";
 import { createPlan, type Plan } from "../plan.ts";
 import { configOptions } from "../run/create_context.ts";
+import { expectation } from "../config/zod_issues.ts";
 import { type Override, parseOverride, parseValue } from "../config/override.ts";
 import type { CommandContext } from "../app.ts";
 import { Registry } from "../registry.ts";
@@ -27,6 +28,8 @@ interface Sweep {
   readonly axes: readonly Axis[];
   readonly trials?: number;
   readonly best?: Best;
+  /** Keys whose values the command line gives, in place of those of `best`. */
+  readonly given: ReadonlySet<string>;
 }
 
 /**
@@ -45,9 +48,9 @@ export function readSweep(source: ConfigSource, { values }: Pick<CommandContext,
     ...{ best: typed.get("best")?.values[0]?.value ?? best },
   });
   if (how.error) {
-    const { path, message } = how.error.issues[0]!;
+    const issue = how.error.issues[0]!, { path } = issue;
     const at = typed.get(String(path[0]))?.at ?? source.at(["sweep", ...path.map(String)]);
-    throw new ConfigError([{ at, message: `${path.join(".")}: ${message}` }]);
+    throw new ConfigError([{ at, message: `${path.join(".")}: ${expectation(issue)}` }]);
   }
   typed.delete("trials");
   typed.delete("best");
@@ -66,7 +69,7 @@ export function readSweep(source: ConfigSource, { values }: Pick<CommandContext,
   const more = [...typed.values()].filter(({ key }) =>
     !written.some(([other]) => named(other) === named(key))
   );
-  return { axes: [...axes, ...more], ...how.data };
+  return { axes: [...axes, ...more], ...how.data, given: new Set([...set, ...typed.keys()]) };
 }
 
 function axisOf(source: ConfigSource, key: string, tried: unknown): Axis {
@@ -95,7 +98,7 @@ function parseAxis(text: string): Axis {
   if (typeof range === "object" && range && "from" in range && "to" in range) {
     const { data, error } = rangeSchema.safeParse(range);
     if (data) return validate({ key, at, values: [], range: data });
-    throw new ConfigError([{ at, message: `${key}: ${error!.issues[0]!.message}` }]);
+    throw new ConfigError([{ at, message: `${key}: ${expectation(error!.issues[0]!)}` }]);
   }
   return validate({ key, at, values: list.map((value) => ({ path: key.split("."), value, at })) });
 }
@@ -157,16 +160,19 @@ export async function pointsOf(
 }
 
 async function combine(
-  { axes, trials, best }: Sweep,
+  { axes, trials, best, given }: Sweep,
   { seed, artifacts, stages }: Plan,
   { better, reporter: { log } }: CommandContext,
 ): Promise<ReturnType<typeof grid>> {
   if (best) {
     const at = { text: `sweep.best of ${best.of}` };
     const directions = { ...await better?.(), ...directionsOf(stages) };
-    const chosen = (await bestPoints(best, artifacts, directions, log)).map((values) =>
+    const points = (await bestPoints(best, artifacts, directions, log)).map((values) =>
       Object.entries(values).map(([key, value]) => ({ path: key.split("."), value, at }))
+        .filter(({ path }) => !given.has(keyOf(path)))
     );
+    // Points that differ in given values alone are one.
+    const chosen = [...new Map(points.map((row) => [canonicalJson(row), row])).values()];
     // An extended search still names what it varied.
     const taken = new Set(chosen.flatMap((row) => row.map(({ path }) => keyOf(path))));
     const others = axes.filter(({ key }) => !taken.has(keyOf(key.split("."))));

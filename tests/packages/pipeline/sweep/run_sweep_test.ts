@@ -195,6 +195,16 @@ Deno.test("a search draws from ranges, and a second sweep takes its best points"
         [1, 2].map((seed) => ({ ...values, seed }))
       ),
     );
+    // What the command line gives takes the place of theirs.
+    for (const option of ["--set", "--sweep"]) {
+      const given = points(
+        await run("longer", option, "count.to=5", "--sweep=seed=3", "--dry-run"),
+      );
+      const maxima = new Set(better.map(({ values }) => values["few.max"]));
+      assert.deepEqual(given.map((values) => values["few.max"]), [...maxima]);
+      const to = option === "--sweep" ? 5 : undefined;
+      assert.ok(given.every((values) => values["count.to"] === to && values.seed === 3));
+    }
     const { code, err } = await project.cli(
       ...["run", "longer", "--sweep", "best={of: search, by: sum.los}"],
     );
@@ -267,6 +277,7 @@ Deno.test("a sweep is validated like everything", async () => {
     ],
     ["", ["--sweep", "count.to="], "--sweep count.to=: count.to: expected values to try"],
     ["", ["--sweep", "count.to=[1"], "--sweep count.to=[1: the value is not YAML"],
+    ["", ["--sweep", "trials=0"], "--sweep trials=0: trials: expected at least 1"],
     ["", ["--jobs", "2"], "--jobs is about a sweep, and nothing is varied; see --sweep"],
     ["sweep: { seed: [1] }", ["--jobs", "0"], "--jobs 0: expected a whole number, at least 1"],
   ];
