@@ -55,7 +55,11 @@ export async function servePlugin(
         target = models.get(key) as Opens;
       }
       if (typeof target?.[method] !== "function") {
-        throw new Error(`Cannot use the ${kind} "${name}": open() returned no ${method}().`);
+        throw new Error(
+          `Cannot use the ${kind} "${name}": ${
+            of === undefined ? "it has" : "open() returned"
+          } no ${method}().`,
+        );
       }
       return await target[method](...deserialize(bytes));
     };

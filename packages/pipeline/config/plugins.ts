@@ -4,6 +4,7 @@
  */
 import type { z } from "zod";
 import { placeIn } from "../errors.ts";
+import type { Definition } from "../define.ts";
 import { type Extension, isExtension } from "./extension.ts";
 import { fromFileUrl } from "../paths.ts";
 import type { LazyStage } from "../registry.ts";
@@ -62,6 +63,10 @@ function isKind(value: unknown): value is Kind {
 
 function stageOf(stage: Stage, name: string, specifier: string): LazyStage {
   if (typeof stage?.name !== "string" || typeof stage?.run !== "function") {
+    const { extends: kind, name: own = "" } = (stage ?? {}) as Partial<Definition>;
+    if (kind !== undefined) {
+      throw new Error(`the ${kind} "${own}" of plugin "${name}" needs a name and a summary`);
+    }
     throw new Error(
       `plugin "${name}" has no stage as its default export. ` +
         "Write: export default (api) => api.defineStage({ ... }).",

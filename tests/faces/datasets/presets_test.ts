@@ -6,6 +6,7 @@ import {
   ok,
   rejects,
   strictEqual,
+  throws,
 } from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { dirname, join } from "node:path";
@@ -547,4 +548,10 @@ Deno.test("a plugin's preset is found, and its folder is described without it", 
     await Deno.writeTextFile(join(folder, "32_f.jpg"), "new");
     ok(JSON.stringify(await download.external(params)) !== JSON.stringify(facts));
   });
+});
+
+Deno.test("definePreset() refuses fields that no preset has", () => {
+  const preset = { label: "labels.csv" } as object;
+  const define = () => definePreset({ name: "mine", summary: "Mine", preset });
+  throws(define, /preset "mine" is malformed: .*"label"/);
 });

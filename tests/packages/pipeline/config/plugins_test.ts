@@ -100,6 +100,11 @@ Deno.test("plugins", async (t) => {
       /pipeline.yaml:1:11: plugin ".*none.ts" has no stage as its default export. Write: /;
     await says("plugins: [plugins/none.ts]\nstages: { count: }", none);
     await says("plugins: [plugins/empty.ts]\nstages: { count: }", /has no stages in its list/);
+    await project.write({
+      "plugins/bare.js": `export default (api) => api.define({ kind: "loss", name: "bare" });`,
+    });
+    const bare = /1:11: the loss "bare" of plugin ".*bare.js" needs a name and a summary/;
+    await says("plugins: [plugins/bare.js]\nstages: { count: }", bare);
   });
   await t.step("must refuse parameters that they do not know", async () => {
     const loose = plugin("loose", "").replace("z.strictObject", "z.object");
