@@ -146,7 +146,8 @@ export function summaryLines(
   ]);
   const lines = formatTable([head, ...body], [], room);
   const words = [
-    ...(seeds ? ["mean ± standard deviation over seeds or folds"] : []),
+    ...(cells.length === 0 ? ["no metrics: no model was evaluated"] : []),
+    ...(seeds && cells.length > 0 ? ["mean ± standard deviation over seeds or folds"] : []),
     ...(cells.flat().some((cell) => cell.endsWith("*"))
       ? ["* is the best on validation, which is what to choose by"]
       : []),

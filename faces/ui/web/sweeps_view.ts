@@ -44,11 +44,11 @@ export const sweepsView: View = {
       const metrics = metricsOf(runs, new Set(params.get("test") ? ["test"] : []));
       const path = metrics.find((one) => one.join(" ") === params.get("metric")) ?? metrics.at(-1);
       if (!path) return [];
-      const all = rowsOf(influencing(runs, path[0]!)), varied = variedOf(all);
-      const rows = all.flatMap((row) => {
+      const rows = rowsOf(influencing(runs, path[0]!)).flatMap((row) => {
         const stats = statsOf(row, path);
         return stats ? [{ ...row, stats }] : [];
       });
+      const varied = variedOf(rows);
       return varied.length > 0 ? [{ pipeline, metrics, path, rows, varied }] : [];
     });
     const sweep = sweeps.find(({ pipeline }) => pipeline === params.get("pipeline")) ?? sweeps[0];
@@ -62,8 +62,9 @@ export const sweepsView: View = {
     const better = store.about.better[metric];
     const means = rows.map(({ stats }) => stats.mean);
     const most = (better === "more" ? Math.max : Math.min)(...means);
-    // Choices are made on validation.
-    const best = split === "validation" && better
+    // Choices are made on validation. Of equal values none is the best.
+    const alone = means.filter((mean) => mean === most).length === 1;
+    const best = split === "validation" && better && alone
       ? rows.find(({ stats }) => stats.mean === most)
       : undefined;
     const charts = varied.map((name) => {

@@ -427,6 +427,10 @@ Deno.test("summarise() puts together what differs in seeds alone", () => {
     "0.2   1     0.700                    0.600",
     "mean ± standard deviation over seeds or folds; * is the best on validation, which is what to choose by",
   ]);
+  const unjudged = summarise([run({ rate: 1 }, 0.5)]).map((row) => ({ ...row, metrics: [] }));
+  assert.deepEqual(summaryLines([{ ...unjudged[0], runs: 2 }]), [
+    ...["rate  runs", "1     2", "no metrics: no model was evaluated"],
+  ]);
   // Where two are as good, none is marked.
   const equal = summaryLines(summarise([run({ rate: 1 }, 0.5), run({ rate: 2 }, 0.5)]), {
     accuracy: "more",
