@@ -50,7 +50,11 @@ There: tar xf kit.tar.zst && cd kit && ./deno task run pipeline. The same files 
 
 Exit codes: 0 written, 1 packages could not be fetched, 2 wrong command line.`,
   async run(args, { project, reporter, cwd, denoArgs }) {
-    const { values: { out, with: data } } = parseOptions("kit", args, "help out= with=");
+    const { values, positionals } = parseOptions("kit", args, "help out= with=");
+    const { out, with: data } = values;
+    if (positionals.length > 0) {
+      throw new UsageError(`kit takes no names, got "${positionals[0]}"; --with FOLDER`);
+    }
     if (out === undefined || !/\.tar(\.gz|\.zst)?$/.test(out)) {
       throw new UsageError("expected --out kit.tar, kit.tar.gz or kit.tar.zst");
     }
@@ -61,6 +65,8 @@ Exit codes: 0 written, 1 packages could not be fetched, 2 wrong command line.`,
     if (!await isFolder(dirname(path)) || await isFolder(path)) {
       throw new UsageError(`--out ${out}: expected a file in a folder that exists`);
     }
+    const omit = (name: string) => LEFT_OUT.includes(name) || resolve(project, name) === path;
+    const own = await filesIn(project, omit);
     const temporary = await Deno.makeTempDir({ dir: dirname(path), prefix: ".kit-" });
     try {
       const deno = async (args: readonly string[], DENO_DIR?: string) => {
@@ -73,9 +79,8 @@ Exit codes: 0 written, 1 packages could not be fetched, 2 wrong command line.`,
       reporter.log("fetching packages");
       const cache = join(temporary, "cache"), artifacts = join(temporary, "artifacts");
       await deno(["install", "--quiet", "--frozen"], cache);
-      const omit = (name: string) => LEFT_OUT.includes(name) || resolve(project, name) === path;
       const places = [
-        ...(await filesIn(project, omit)).map((file) => [file, join(project, file)]),
+        ...own.map((file) => [file, join(project, file)]),
         ...(await filesIn(join(cache, "npm"))).filter((file) => !UNUSED.test(file))
           .map((file) => [`${KIT}/cache/npm/${file}`, join(cache, "npm", file)]),
         [`${KIT}/deno`, Deno.execPath()],
@@ -128,7 +133,10 @@ async function isFolder(path: string): Promise<boolean> {
   return await Deno.stat(path).then(({ isDirectory }) => isDirectory, () => false);
 }
 
-/** Lists the files below a folder, without what `leave` returns true for at its top. */
+/**
+ * Lists the files below a folder, without what `leave` returns true for at its top.
+ * @throws {RunError} at a link to a folder or to nothing, and at what is no file
+ */
 async function filesIn(
   folder: string,
   leave: (name: string) => boolean = () => false,
@@ -136,8 +144,15 @@ async function filesIn(
   const files: string[] = [];
   for await (const { name, isDirectory } of Deno.readDir(folder)) {
     if (leave(name) || name.startsWith(".kit-")) continue;
+    const path = join(folder, name);
+    if (!isDirectory && !await Deno.stat(path).then(({ isFile }) => isFile, () => false)) {
+      throw new RunError(
+        `Cannot pack "${path}": it is a link to a folder or to nothing, or no file. Remove it, or ` +
+          "pack a folder of photos by --with FOLDER.",
+      );
+    }
     if (!isDirectory) files.push(name);
-    else files.push(...(await filesIn(join(folder, name))).map((file) => `${name}/${file}`));
+    else files.push(...(await filesIn(path)).map((file) => `${name}/${file}`));
   }
   return files;
 }

@@ -3,7 +3,7 @@ import { rejects } from "node:assert/strict";
 import command from "../../../faces/commands/kit.ts";
 import { app } from "../../../main.ts";
 import type { CommandContext } from "../../../packages/pipeline/app.ts";
-import { UsageError } from "../../../packages/pipeline/errors.ts";
+import { RunError, UsageError } from "../../../packages/pipeline/errors.ts";
 
 Deno.test("kit names an --out that cannot be written before it packs", async () => {
   const cwd = await Deno.makeTempDir();
@@ -18,5 +18,24 @@ Deno.test("kit names an --out that cannot be written before it packs", async () 
     }
   } finally {
     await Deno.remove(cwd, { recursive: true });
+  }
+});
+
+Deno.test("kit names a link that it cannot pack, and a word that it does not take", async () => {
+  const project = await Deno.makeTempDir();
+  try {
+    await Deno.symlink("/", `${project}/photos`);
+    const run = (...args: string[]) =>
+      command.run(["--out", "kit.tar", ...args], { ...app, cwd: project, project } as never);
+    await rejects(
+      run(),
+      (error) => error instanceof RunError && /photos": it is a link/.test(`${error}`),
+    );
+    await rejects(
+      run("photos"),
+      (error) => error instanceof UsageError && /"photos"/.test(`${error}`),
+    );
+  } finally {
+    await Deno.remove(project, { recursive: true });
   }
 });
