@@ -103,7 +103,11 @@ export async function gunzipFile(from: string, to: string, options: Omit<CopyOpt
   } catch (cause) {
     await Deno.remove(part).catch(() => {});
     options.signal?.throwIfAborted();
-    throw new Error(`Cannot unpack "${from}": ${(cause as Error).message}.`, { cause });
+    const { message } = cause as Error;
+    const why = message === "incorrect header check"
+      ? `${message}; it is not packed by gzip. If it is a plain tar, name it .tar`
+      : message;
+    throw new Error(`Cannot unpack "${from}": ${why}.`, { cause });
   }
   await moveDurably(part, to);
 }

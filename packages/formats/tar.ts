@@ -57,7 +57,8 @@ export function* scanTar(
     archive.readInto(header, position);
     position += BLOCK;
     if (header[0] === 0 && header.every((byte) => byte === 0)) return; // end of the archive
-    checkSum(header, fail);
+    const foreign = at === 0 && latin1(header.subarray(257, 262)) !== "ustar";
+    checkSum(header, foreign ? () => fail(formatOf(header)) : fail);
 
     const type = String.fromCharCode(header[156] || 0x30);
     const size = pax.size !== undefined && !"xgLK".includes(type)
@@ -135,6 +136,12 @@ const kinds: Record<string, string> = {
 };
 
 type Fail = (why: string) => TarError;
+
+/** Describes a file whose first bytes are no header. */
+function formatOf(header: Uint8Array): string {
+  if (header[0] === 0x1f && header[1] === 0x8b) return "it is packed by gzip; name it .tar.gz";
+  return `it is no tar; it begins with ${JSON.stringify(latin1(header.subarray(0, 16)))}`;
+}
 
 /** Checks the sum of the header's bytes, its own field as spaces; old tars sum signed bytes. */
 function checkSum(header: Uint8Array, fail: Fail): void {

@@ -1,6 +1,6 @@
 import { deepStrictEqual, match, ok, strictEqual, throws } from "node:assert/strict";
 import { join } from "node:path";
-import { gunzipSync } from "node:zlib";
+import { gunzipSync, gzipSync } from "node:zlib";
 import { random } from "../../../packages/random/random.ts";
 import { RandomAccessFile } from "../../../packages/formats/random_access_file.ts";
 import { scanTar, TarError, TarWriter } from "../../../packages/formats/tar.ts";
@@ -277,6 +277,12 @@ Deno.test("scanTar() refuses damaged and shortened archives", () => {
       /claims 8,191 bytes, 1,024 remain/,
     ],
     ["checksum", [{ name: "x", sum: () => 7 }, end], /checksum is 7, its bytes sum to [\d]+/],
+    [
+      "gzip",
+      [gzipSync(new Uint8Array(9)), new Uint8Array(512)],
+      /is packed by gzip; name it \.tar\.gz/,
+    ],
+    ["page", [bytes("<html>".repeat(99))], /it is no tar; it begins with "<html><html><htm"\.$/],
     ["octal", [{ name: "x", size: "0000000009x" }, end], /is not an octal number/],
     [
       "absurd size",
