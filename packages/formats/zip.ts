@@ -173,7 +173,8 @@ function nameOf(bytes: Uint8Array, { utf8, dos }: { utf8: boolean; dos: boolean 
     name = Array.from(bytes, (byte) => byte < 128 ? String.fromCharCode(byte) : CP437[byte - 128])
       .join("");
   }
-  return dos && !name.includes("/") ? name.replaceAll("\\", "/") : name;
+  if (dos && !name.includes("/")) name = name.replaceAll("\\", "/");
+  return name.replace(/^(?:\.\/+)+(?=.)/, "");
 }
 
 /** Finds the directory by the end record, or by the zip64 record that a locator points to. */

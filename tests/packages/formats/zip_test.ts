@@ -70,6 +70,8 @@ Deno.test("ZipFile reads names as Windows and Linux write them", async () => {
   const names = [ascii("a\\"), ascii("a\\b.jpg")];
   write(0, 0, names);
   assert.deepEqual(Object.keys(await contents(path)), ["a/b.jpg"]);
+  write(3, 0x800, [ascii("./"), ascii("././/c.jpg")]);
+  assert.deepEqual(Object.keys(await contents(path)), ["c.jpg"]);
   write(3, 0x800, names);
   assert.deepEqual(Object.keys(await contents(path)), ["a\\", "a\\b.jpg"]);
   await Deno.remove(path);
