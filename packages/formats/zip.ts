@@ -1,6 +1,6 @@
 /**
- * Reads zip archives (PKWARE's APPNOTE 6.3) by offset, zip64 included. Encrypted and split archives, and
- * methods other than store and deflate, are errors.
+ * Reads zip archives (PKWARE's APPNOTE 6.3) by offset, zip64 included. Encrypted files are listed
+ * only. Split archives, and methods other than store and deflate, are errors.
  */
 import { crc32 } from "node:zlib";
 import { byteCount, RandomAccessFile, writeAllSync } from "./random_access_file.ts";
@@ -14,6 +14,7 @@ export interface ZipEntry {
   readonly packedSize: number;
   readonly crc: number;
   readonly method: number;
+  readonly encrypted: boolean;
   /** Position of its local header. */
   readonly offset: number;
 }
@@ -56,7 +57,13 @@ export class ZipFile implements Disposable {
 
   /** Unpacks a file in chunks. Yields the last one only if length and checksum are right. */
   async *read(entry: ZipEntry): AsyncGenerator<Uint8Array> {
-    const { name, size, packedSize, crc, method, offset } = entry;
+    const { name, size, packedSize, crc, method, offset, encrypted } = entry;
+    if (encrypted) {
+      throw new Error(
+        `Cannot unpack "${name}" of "${this.#file.path}": it is encrypted. Unpack the archive with ` +
+          "its password, and remove it.",
+      );
+    }
     const damaged = (why: string) =>
       new Error(`Cannot unpack "${name}" of "${this.#file.path}": ${why}. The archive is damaged.`);
     const head = inside(this.#file, offset, 30) ? view(this.#file.read(offset, 30)) : undefined;
@@ -141,9 +148,8 @@ function readDirectory(file: RandomAccessFile): ZipEntry[] {
       new Uint8Array(directory.buffer, directory.byteOffset + at + 46, nameLength),
       { utf8: (short(8) & UTF8) !== 0, dos: short(4) >> 8 === 0 },
     );
-    if (short(8) & 1) throw bad(`"${name}" is encrypted; pack it again without a password`);
-    const method = short(10);
-    if (method !== STORED && method !== DEFLATED) {
+    const encrypted = (short(8) & 1) !== 0, method = short(10);
+    if (!encrypted && method !== STORED && method !== DEFLATED) {
       throw bad(
         `"${name}" is packed by method ${method}, not stored or deflated; pack it again with deflate`,
       );
@@ -157,7 +163,9 @@ function readDirectory(file: RandomAccessFile): ZipEntry[] {
     sizes.offset += before;
     last = sizes.offset;
     // Folders have entries too.
-    if (!name.endsWith("/")) entries.push({ name, method, crc: long(16), ...sizes });
+    if (!name.endsWith("/")) {
+      entries.push({ name, method, crc: long(16), encrypted, ...sizes });
+    }
     at += 46 + nameLength + extraLength + commentLength;
   }
   if (all % 2 ** 16 !== count % 2 ** 16) throw bad("its directory is damaged");

@@ -153,6 +153,11 @@ Deno.test("ZipFile says what it cannot read", async () => {
     bytes[data] ^= 1;
     return bytes;
   };
+  const encrypted = (bytes: Uint8Array) => {
+    bytes[new TextDecoder("latin1").decode(bytes).lastIndexOf("PK\x01\x02") + 8] |= 1;
+    return bytes;
+  };
+  await damage(encrypted, /Cannot unpack ".+" of ".*": it is encrypted\. Unpack/);
   await damage(stored, /Cannot unpack "stored\.txt" of ".*": its checksum is wrong/);
   await Deno.remove(path);
 });
