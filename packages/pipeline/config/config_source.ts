@@ -3,14 +3,14 @@
  *
  * A file with `extends: ./base.yaml` is written over another one. Maps are merged key by key at any
  * depth. Other values, lists too, replace the base's; an empty value (`split:`) keeps it, and that of
- * a parameter leaves the base's out. A stage or a choice with another `use` keeps nothing of the
- * base's. The base's name is not inherited.
+ * a parameter leaves the base's out. A stage or a choice with another `use`, or a map of another form,
+ * keeps nothing of the base's. The base's name is not inherited.
  */
 import { dirname, resolve } from "node:path";
 import type { z } from "zod";
 import { ConfigError, didYouMean, joinWords, type Location, quote } from "../errors.ts";
 import { isRecord } from "../fingerprint.ts";
-import { type Chooses, choosesOf, fieldOf, presentName } from "../define.ts";
+import { type Chooses, choosesOf, fieldOf, partsOf, presentName } from "../define.ts";
 import { displayPath } from "../paths.ts";
 import type { Override } from "./override.ts";
 import { nameOf, type Path, YamlFile } from "./yaml_file.ts";
@@ -35,7 +35,7 @@ export class ConfigSource {
   constructor(
     readonly files: readonly YamlFile[],
     private readonly written: readonly Override[] = [],
-    schemas: Schemas = new Map(),
+    schemas?: Schemas,
   ) {
     this.file = files[0]!.shown;
     const parts = files.map((file, depth): Part => {
@@ -84,7 +84,7 @@ export class ConfigSource {
     }
   }
 
-  #apply(override: Override, schemas: Schemas): void {
+  #apply(override: Override, schemas: Schemas | undefined): void {
     const { path, value, at } = override;
     if (path[0] === "extends") {
       const message = "which file a pipeline extends is written in the file itself";
@@ -100,23 +100,33 @@ export class ConfigSource {
         `It has ${joinWords(known) || "none"}.`;
       throw new ConfigError([{ at: override.keyAt ?? at, message }]);
     }
-    this.overrides.push({ ...override, path: inStages ? ["stages", ...path] : path });
+    const full = inStages ? ["stages", ...path] : path;
+    this.overrides.push({ ...override, path: full });
     let target = inStages ? stages! : this.values;
     path.slice(0, -1).forEach((key, depth) => {
       const written = target[key] ?? {};
       // `network: plain` is short for `network: { use: plain }`.
       const next = typeof written === "string" ? { use: written } : written;
-      if (typeof next !== "object" || Array.isArray(next)) {
+      const isMap = typeof next === "object" && !Array.isArray(next);
+      const above = full.slice(0, full.length - path.length + depth + 1);
+      // Without schemas it is not known yet.
+      const mayBeMap = full[0] === "stages" && !schemas || formsAt(above, schemas).length > 0;
+      if (!isMap && !mayBeMap) {
         const name = path.slice(0, depth + 1).join(".");
-        throw new ConfigError([{ at, message: `${name} has no parameters of its own` }]);
+        const message = `${name} has no parameters of its own`;
+        throw new ConfigError([{ at, message }]);
       }
       // A copy: the points of a sweep share their values.
-      target = target[key] = { ...next as Record<string, unknown> };
+      target = target[key] = isMap ? { ...next as Record<string, unknown> } : {};
     });
-    const key = path.at(-1)!;
-    const choice = choiceAt(["stages", ...shortPath(override).slice(0, -1)], schemas);
-    if (choice && key === "use" && presentName(choice, target.use) !== presentName(choice, value)) {
-      for (const option of Object.keys(target)) delete target[option];
+    const key = path.at(-1)!, whole = full.slice(0, -1);
+    const choice = choiceAt(whole, schemas);
+    const renamed = choice && key === "use" &&
+      presentName(choice, target.use) !== presentName(choice, value);
+    const another = !choice && !haveForm([target, { [key]: value }], formsAt(whole, schemas));
+    for (const option of renamed || another ? Object.keys(target) : []) {
+      // What is set beside it is a mistake to report.
+      if (renamed || !this.#overrideOf([...whole, option])) delete target[option];
     }
     target[key] = value;
   }
@@ -181,9 +191,30 @@ function wholePath(override: Override): readonly string[] {
   return path.at(-1) === "use" ? path.slice(0, -1) : path;
 }
 
+function schemaAt([top, id, ...path]: Path, schemas?: Schemas): z.ZodType | undefined {
+  return top === "stages" ? path.reduce(fieldOf, schemas?.get(String(id))) : undefined;
+}
+
 /** Returns the choice at a path. */
-function choiceAt([, id, ...path]: Path, schemas: Schemas): Chooses | undefined {
-  return choosesOf(path.reduce(fieldOf, schemas.get(String(id))));
+function choiceAt(path: Path, schemas?: Schemas): Chooses | undefined {
+  return choosesOf(schemaAt(path, schemas));
+}
+
+/** Returns the keys of each map that a value may be, such as { part } or { fold, of }. */
+function formsAt(path: Path, schemas?: Schemas): string[][] {
+  const formsOf = (schema: z.ZodType): string[][] => {
+    const { innerType, options, shape } = partsOf(schema);
+    return innerType ? formsOf(innerType) : options?.flatMap(formsOf) ??
+      (shape ? [Object.keys(shape)] : []);
+  };
+  const schema = schemaAt(path, schemas);
+  return schema ? formsOf(schema) : [];
+}
+
+/** True if all keys of some maps belong to one of several forms. */
+function haveForm(maps: readonly object[], forms: readonly string[][]): boolean {
+  const keys = maps.flatMap(Object.keys);
+  return forms.length < 2 || forms.some((form) => keys.every((key) => form.includes(key)));
 }
 
 async function readFile(
@@ -219,10 +250,10 @@ function merge(
   path: Path,
   parts: readonly Part[],
   from: Map<string, YamlFile>,
-  schemas: Schemas,
+  schemas?: Schemas,
 ): unknown {
   const inStages = path[0] === "stages";
-  const choice = inStages ? choiceAt(path, schemas) : undefined;
+  const choice = choiceAt(path, schemas);
   const given = parts.filter(({ value }) => value !== null).map((part, depth) =>
     // Below a map, `network: plain` is short for `network: { use: plain }`.
     choice && depth > 0 && typeof part.value === "string"
@@ -238,7 +269,7 @@ function merge(
     ? sameUse(maps, (use) => presentName(choice, use))
     : inStages && path.length === 2
     ? sameUse(maps, (use = path[1]) => use)
-    : maps;
+    : sameForm(maps, formsAt(path, schemas));
   // The base's order, which is the order in which stages run where they could run in any.
   const keys = new Set(merged.toReversed().flatMap(({ value }) => Object.keys(value)));
   return Object.fromEntries(
@@ -261,5 +292,12 @@ function sameUse(
   const use = (depth: number) =>
     nameOf(maps.slice(depth).map(({ value }) => value.use).find((name) => name !== undefined));
   const other = maps.findIndex((_, depth) => use(depth) !== use(0));
+  return other < 0 ? maps : maps.slice(0, other);
+}
+
+/** Returns the values of the files that are of one form with the first. */
+function sameForm(maps: readonly MapPart[], forms: readonly string[][]): readonly MapPart[] {
+  const values = maps.map(({ value }) => value);
+  const other = maps.findIndex((_, i) => i > 0 && !haveForm(values.slice(0, i + 1), forms));
   return other < 0 ? maps : maps.slice(0, other);
 }

@@ -140,6 +140,40 @@ Deno.test("a choice that names another one than the base's starts anew", async (
   });
 });
 
+Deno.test("a map of another form than the base's replaces it", async (t) => {
+  await using project = await Project.make();
+  const part = async (base: string, over: string, ...set: string[]) => {
+    const tune = (text: string) => `stages: { count: , tune: { rate: 0.5, part: ${text} } }`;
+    await project.write({
+      "base.yaml": tune(base),
+      "over.yaml": `extends: base.yaml\n${tune(over)}`,
+    });
+    const { stages } = await project.config("over.yaml", set);
+    return stages.find(({ id }) => id === "tune")!.params.part;
+  };
+  const FOLD = "{ fold: 1, of: 5 }", NAME = { name: "test" }, ONE = { fold: 3, of: 4 };
+  await t.step("in a file", async () => {
+    assert.deepEqual(await part(FOLD, "{ name: test }"), NAME);
+    assert.deepEqual(await part(FOLD, "{ name: test, fold: , of: }"), NAME);
+    assert.deepEqual(await part(FOLD, "{ fold: 2 }"), { fold: 2, of: 5 });
+  });
+  await t.step("by --set", async () => {
+    assert.deepEqual(await part(FOLD, "{}", "tune.part.name=test"), NAME);
+    const set = ["stages.tune.part.fold=3", "tune.part.of=4"];
+    for (const written of ["{ name: test }", "0.2"]) {
+      assert.deepEqual(await part(FOLD, written, ...set), ONE, written);
+    }
+    await assert.rejects(
+      part(FOLD, "{}", "tune.part.name=a", "tune.part.of=4"),
+      /tune\.part: expected/,
+    );
+    await assert.rejects(
+      part(FOLD, "{}", "tune.rate.of=4"),
+      /tune\.rate has no parameters of its own/,
+    );
+  });
+});
+
 Deno.test("mistakes are told in the file that holds them", async (t) => {
   await using project = await Project.make({ "shared/base.yaml": BASE });
   const says = async (over: string, base: string, ...texts: string[]) => {
