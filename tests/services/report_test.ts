@@ -81,6 +81,10 @@ Deno.test({
                     ?.getBoundingClientRect();
                   return kept.some((one) => one.getBoundingClientRect().bottom > rule!.top + 1);
                 }).length,
+                outside: [...document.querySelectorAll("svg text")].filter((text) =>
+                  text.getBoundingClientRect().left <
+                    text.closest("svg")!.getBoundingClientRect().left - 1
+                ).map(({ textContent }) => textContent),
                 text: document.body.innerText,
                 cut: [...document.querySelectorAll(".columns .card")].filter((card) =>
                   card.scrollWidth > card.clientWidth
@@ -97,6 +101,7 @@ Deno.test({
             assert.equal(seen.cut, 0, `${seen.cut} cards hold more than is seen`);
             assert.equal(seen.holes, 0, "cards leave holes");
             assert.equal(seen.covered, 0, "words cover a curve");
+            assert.deepEqual(seen.outside, [], "labels leave their chart");
             assert.doesNotMatch(seen.text, /Figure \d/);
             assert.deepEqual(seen.ids, sections);
             assert.ok(seen.links.length > 5 && seen.links.every(Boolean));

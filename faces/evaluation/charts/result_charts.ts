@@ -234,7 +234,7 @@ export function biasByYear(points: ErrorCurves["bias"], line: ErrorCurves["line"
 export function sensitivityChart({ unchanged, changes }: Sensitivity, metric: MetricName): Html {
   const show = (value: number) => formatMetricValue(value, metric);
   return draw(changes.map(({ name, value }) => `${name}: ${show(value)}`).join(", "), {
-    ...{ height: 60 + 20 * changes.length, marginLeft: 128, marginRight: 46, marginTop: 8 },
+    ...{ height: 60 + 20 * changes.length, marginLeft: 146, marginRight: 46, marginTop: 8 },
     x: { label: metricLabel(metric), domain: METRICS[metric].domain, ticks: 5, zero: true },
     y: { label: null, domain: changes.map(({ name }) => name), tickSize: 0 },
     marks: [

@@ -208,7 +208,10 @@ export async function madeUpReport({ suffix = "", seed = 1 }: FixtureOptions = {
       errors: errorCurves({ truth, prediction }, 38),
       sensitivity: {
         ...{ count: 200, unchanged: 6.3 },
-        changes: [{ name: "blur", value: 9.1 }, { name: `shift${suffix}`, value: 7 }],
+        changes: [{ name: "blur, σ 2 % of the side", value: 9.1 }, {
+          name: `shift${suffix}`,
+          value: 7,
+        }],
       },
       examples: [await examples("Error of at most 5 years", "34", "31.2"), {
         title: "Error above 10 years",

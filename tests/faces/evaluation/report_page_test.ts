@@ -61,7 +61,7 @@ Deno.test("reportPage() draws data, curves, errors and faces", async () => {
   assert.equal(count(/^Mean absolute error by age band$/), 1);
   assert.equal(count(/^Mean signed error by age band$/), 1);
   assert.equal(count(/^Predicted against true age, years$/), 1);
-  assert.equal(count(/^blur: 9\.1, shift: 7\.0$/), 1);
+  assert.equal(count(/^blur, σ 2 % of the side: 9\.1, shift: 7\.0$/), 1);
   assert.equal(count(/^Cumulative score$|^Mean signed error by true age$/), 2);
   assert.equal(count(/^ROC curve of “male”$/), 1);
   assert.equal(count(/^Calibration of /), 2);
