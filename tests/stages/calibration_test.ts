@@ -80,7 +80,7 @@ for (const loss of ["mae", "ageDistribution"]) {
     assert.ok(0 <= low && low <= 40 && 40 <= high);
     assert.equal(
       formatPrediction(prediction),
-      `40 years, 90 % ${low.toFixed(0)} to ${high.toFixed(0)}`,
+      `40 years, 90 %: ${low.toFixed(0)} to ${high.toFixed(0)}`,
     );
     const csv = csvLines([source]);
     assert.match(csv.head, /,age,age_low,age_high\n$/);
