@@ -11,6 +11,7 @@ import {
 import { describeNetwork } from "../../../faces/evaluation/describe_network.ts";
 import { duration } from "../../../faces/evaluation/format_result.ts";
 import { adjustAll, modelFairness } from "../../../faces/evaluation/fairness.ts";
+import { networks } from "../../../models/mod.ts";
 import { madeUpReport, withGroups } from "./fixture.ts";
 
 let plain: Promise<string> | undefined;
@@ -160,9 +161,16 @@ Deno.test("networks have the names that YAML has, and a loss of choice is none o
   assert.doesNotMatch(text(await plainPage()), /cross-entropy and L2 penalty/);
   gender.params = { ...gender.params, loss: "focal" };
   assert.match(text(await reportPage(report)), /cross-entropy and L2 penalty/);
-  for (const [stored, name] of [["reportAge-age", "age2021"], ["best", "plain"], ["x", "x"]]) {
+  for (const [stored, name] of [["reportAge-age", "age2021"], ["best", "deep"], ["x", "x"]]) {
     const layer = tf.layers.flatten({ inputShape: [2, 2, 3] });
     assert.equal(describeNetwork(tf.sequential({ name: stored, layers: [layer] })).name, name);
+  }
+  for (const { name, modelName } of networks) {
+    for (const heads of modelName ? [1, 2] : []) {
+      const layer = tf.layers.flatten({ inputShape: [2, 2, 3] });
+      const model = tf.sequential({ name: modelName!(heads), layers: [layer] });
+      assert.equal(describeNetwork(model).name, name);
+    }
   }
 });
 
