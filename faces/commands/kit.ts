@@ -8,6 +8,7 @@ import { type Command, EXIT } from "../../packages/pipeline/app.ts";
 import { parseOptions } from "../../packages/pipeline/args.ts";
 import { RunError, UsageError } from "../../packages/pipeline/errors.ts";
 import { formatBytes } from "../../packages/pipeline/format.ts";
+import { isFile, isFolder } from "../datasets/photo_files.ts";
 
 const KIT = ".kit";
 
@@ -59,10 +60,10 @@ Exit codes: 0 written, 1 packages could not be fetched, 2 wrong command line.`,
       throw new UsageError("expected --out kit.tar, kit.tar.gz or kit.tar.zst");
     }
     const path = resolve(cwd, out), folder = data && resolve(cwd, data);
-    if (folder !== undefined && data !== "synthetic" && !await isFolder(folder)) {
+    if (folder !== undefined && data !== "synthetic" && !isFolder(folder)) {
       throw new UsageError(`--with ${data}: there is no such folder; or write synthetic`);
     }
-    if (!await isFolder(dirname(path)) || await isFolder(path)) {
+    if (!isFolder(dirname(path)) || isFolder(path)) {
       throw new UsageError(`--out ${out}: expected a file in a folder that exists`);
     }
     const omit = (name: string) => LEFT_OUT.includes(name) || resolve(project, name) === path;
@@ -129,10 +130,6 @@ const zstd = () =>
     },
   });
 
-async function isFolder(path: string): Promise<boolean> {
-  return await Deno.stat(path).then(({ isDirectory }) => isDirectory, () => false);
-}
-
 /**
  * Lists the files below a folder, without what `leave` returns true for at its top.
  * @throws {RunError} at a link to a folder or to nothing, and at what is no file
@@ -145,7 +142,7 @@ async function filesIn(
   for await (const { name, isDirectory } of Deno.readDir(folder)) {
     if (leave(name) || name.startsWith(".kit-")) continue;
     const path = join(folder, name);
-    if (!isDirectory && !await Deno.stat(path).then(({ isFile }) => isFile, () => false)) {
+    if (!isDirectory && !isFile(path)) {
       throw new RunError(
         `Cannot pack "${path}": it is a link to a folder or to nothing, or no file. Remove it, or ` +
           "pack a folder of photos by --with FOLDER.",
