@@ -158,8 +158,9 @@ export function mapPaths(
     of ? mapPaths(part, of, [...path, key], change) : part;
   if (Array.isArray(value)) return value.map((item, i) => inside(i, item, element));
   return Object.fromEntries(
-    Object.entries(value).map((
-      [key, part],
-    ) => [key, inside(key, part, fieldOf(schema, key) ?? valueType)]),
+    Object.entries(value).map(([key, part]) => {
+      const of = fieldOf(schema, key) ?? valueType;
+      return [key, inside(key, part, of)];
+    }),
   );
 }
