@@ -6,8 +6,8 @@ import type { Browser, Page } from "puppeteer-core";
 import { chromium, screens } from "./browser.ts";
 import { drawnGroup, writeClip } from "../faces/serving/fixture.ts";
 
-/** How long a page may take for anything. */
-export const patience = { timeout: 60_000 };
+/** How long a page may take for anything; by a timer, as a busy browser may draw no frame. */
+export const patience = { timeout: 60_000, polling: 100 };
 
 /** Runs a test in Chromium, or says that there is none. */
 export function inChromium(name: string, run: (t: Deno.TestContext) => Promise<void>): void {
