@@ -1,5 +1,5 @@
 /** `deno task new`: writes a plugin, its test and a pipeline that uses it; or the types of the API. */
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { parseOptions } from "../../packages/pipeline/args.ts";
 import { type Command, EXIT } from "../../packages/pipeline/app.ts";
 import { didYouMean, joinWords, UsageError } from "../../packages/pipeline/errors.ts";
@@ -36,11 +36,12 @@ are never replaced. Each one works as it is: test it, run it, then change it. A 
 your own folder of photos.
 
 Exit codes: 0 written, 2 wrong command line, or a file exists.`,
-  async run(args, { project, reporter, pluginApi, cwd }) {
+  async run(args, { project, reporter, pluginApi, cwd, stages }) {
     const { positionals: [kind, name, ...more] } = parseOptions("new", args, "help");
     if (kind === "types" && more.length === 0) {
       const { imports } = JSON.parse(await Deno.readTextFile(join(project, "deno.json")));
       const path = resolve(cwd, name ?? ".", "plugin_api.d.ts");
+      await Deno.mkdir(dirname(path), { recursive: true });
       await Deno.writeTextFile(path, await pluginTypes((await import(pluginApi!)).api, imports));
       reporter.log(`wrote ${path}`);
       return EXIT.ok;
@@ -56,6 +57,9 @@ Exit codes: 0 written, 2 wrong command line, or a file exists.`,
     }
     if (!/^[a-z][a-zA-Z0-9]*$/.test(name)) {
       throw new UsageError(`the name "${name}" is not in camelCase, such as myStage`);
+    }
+    if (kind === "stage" && stages.some((stage) => stage.name === name)) {
+      throw new UsageError(`there is a stage "${name}" already: choose another name`);
     }
     const template = (file: string) =>
       Deno.readTextFile(new URL(`./templates/${file}.txt`, import.meta.url));

@@ -101,7 +101,7 @@ export async function openPlugin(
     env: options.gpu || allow.includes("ffi") ? {} : { DENO_WEBGPU_BACKEND: "none" },
   }, {
     reply(reply) {
-      if ("error" in reply) current.reject(explained(reply.error, reply.stack));
+      if ("error" in reply) current.reject(explained(reply.error, reply.stack, options.read));
       else if ("ready" in reply) current.resolve(undefined);
       else if (!reply.event) current.resolve(withoutPrototypes(reply.answer));
       else {
@@ -173,8 +173,8 @@ function withoutPrototypes(value: unknown): unknown {
   );
 }
 
-/** Returns an error of the process, with the right that it lacks. */
-function explained(message: string, stack?: string): Error {
+/** Returns an error of the process, with the right that it lacks. @param inputs what it may read */
+function explained(message: string, stack?: string, inputs: readonly string[] = []): Error {
   const [, kind, rest = ""] = message.match(/Requires (\w+) access(?: to (.*?))?, run again/) ?? [];
   const quoted = rest.match(/^"(.*)"$/)?.[1];
   const host = message.match(/(?:getaddrinfo EPERM|query\w+ UNKNOWN) (\S+)/)?.[1];
@@ -184,12 +184,13 @@ function explained(message: string, stack?: string): Error {
     ? "all" // other code, or a link to everywhere
     : kind && (quoted === undefined ? kind : `${kind}:${quoted}`);
   const Plain = stack === undefined ? RunError : Error;
-  const error = right === undefined ? new Plain(message) : new RunError(
-    `it has no right to that: ${
-      message.replace(/, run again[^]*/, "")
-    }. If you trust the plugin, ` +
-      `add to its line of plugins: allow: ["${right}"]`,
-  );
+  // Results of other stages never change.
+  const wayOut = kind === "write" && inputs.some((path) => quoted?.startsWith(join(path, "/")))
+    ? "Inputs are read-only: write into context.outputs or context.scratch"
+    : `If you trust the plugin, add to its line of plugins: allow: ["${right}"]`;
+  const error = right === undefined
+    ? new Plain(message)
+    : new RunError(`it has no right to that: ${message.replace(/, run again[^]*/, "")}. ${wayOut}`);
   error.stack = stack ?? error.stack!;
   return error;
 }
@@ -245,7 +246,10 @@ async function refuseLinks(folder: string, root: string): Promise<void> {
 
 /** Downloads a plugin's packages, which runs nothing of them. */
 export async function cachePackages(specifier: string, project: string): Promise<void> {
-  await deno("cache", "--quiet", "--config", join(project, "deno.json"), specifier);
+  const args = ["cache", "--quiet", "--config", join(project, "deno.json"), specifier];
+  await deno(...args).catch((cause) => {
+    throw new RunError(`cannot load plugin "${nameOf(specifier)}"`, { cause });
+  });
 }
 
 /** Returns a package's folder in Deno's cache. */
@@ -266,9 +270,9 @@ export async function packagesFolder(): Promise<string> {
 async function deno(...args: string[]): Promise<string> {
   const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args,
-    env: { NO_COLOR: "1" },
+    env: { NO_COLOR: "1", RUST_BACKTRACE: "0" },
   }).output();
-  if (!success) throw new RunError(new TextDecoder().decode(stderr).trim());
+  if (!success) throw new RunError(new TextDecoder().decode(stderr).trim().replace(/^error: /, ""));
   return new TextDecoder().decode(stdout);
 }
 

@@ -82,6 +82,10 @@ Deno.test(needsRegistry("a plugin of npm runs with the rights of a third party")
       await run("2.0.0"),
       /p\.yaml:1:11: .*\n.*its apiVersion is none, and this is version 1/,
     );
+    assert.match(
+      await run("3.0.0"),
+      /p\.yaml:1:11: cannot load plugin "npm:@third.*\n {2}because: (?!error)/,
+    );
     const text = await run("1.0.0");
     const graph = ["run", "-q", "--no-prompt", "-P=read", "main.ts", "graph", "experiments/p"];
     assert.match(await deno(graph, project), /fromPackage/);

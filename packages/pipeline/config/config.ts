@@ -8,6 +8,7 @@ import { toProblems, valueAt } from "./zod_issues.ts";
 import type { Override } from "./override.ts";
 import { formerName, identityOf } from "../pipeline_identity.ts";
 import { displayPath, fromFileUrl, isUrl, resolveFrom, toFileUrl } from "../paths.ts";
+import { addChoices } from "./extension.ts";
 import { loadPlugin, type Plugin } from "./plugins.ts";
 import type { Registry } from "../registry.ts";
 import { ConfigSource } from "./config_source.ts";
@@ -180,7 +181,7 @@ export async function readTopLevel(file: string | YamlFile, options: ConfigOptio
     problems.push(...toProblems(parsed.error, source, [], pipelineSchema, [], parameters));
   }
   const top = parsed.data ?? validParts(source.values);
-  let incomplete = false;
+  let incomplete = top.plugins === undefined;
   for (const [i, plugin] of (top.plugins ?? []).entries()) {
     const path = ["plugins", i];
     try {
@@ -193,7 +194,10 @@ export async function readTopLevel(file: string | YamlFile, options: ConfigOptio
         return file === undefined ? right : `${kind}:${resolveFrom(file, folder)}`;
       });
       const { stages, extensions } = await loadWithin(specifier, { ...limits, allow }, options);
-      registry.add(stages).extend(extensions);
+      registry.add(stages);
+      const schemas = extensions.length > 0 ? await schemasOf(source, registry) : new Map();
+      for (const params of schemas.values()) addChoices(params, extensions); // throws at its line
+      registry.extend(extensions);
     } catch (error) {
       incomplete = true;
       problems.push({ at: source.at(path), message: formatError(error) });

@@ -11,6 +11,7 @@ import { stages } from "../../../stages/mod.ts";
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 /** So long that lines with it would be broken. */
 const PREFIX = "aPluginWithAVeryLongName";
+const pluginApi = new URL("../../../plugins/plugin_process.ts", import.meta.url).href;
 const KINDS = ["stage", "network", "detector", "metric", "loss", "preset"];
 
 /** A project whose modules are this one's, but plugins, tests and experiments are its own. */
@@ -28,7 +29,8 @@ async function emptyProject(): Promise<string> {
 Deno.test("new writes plugins that pass format, lint, types and their tests", async () => {
   const project = await emptyProject();
   const lines: string[] = [];
-  const context = { project, reporter: { log: (text: string) => void lines.push(text) } };
+  const reporter = { log: (text: string) => void lines.push(text) };
+  const context = { project, reporter, cwd: project, stages, pluginApi };
   const write = (kind: string) =>
     command.run([kind, `${PREFIX}${kind}`], context as unknown as CommandContext);
   try {
@@ -59,6 +61,12 @@ Deno.test("new writes plugins that pass format, lint, types and their tests", as
     await deno("lint", "plugins", "tests");
     match(await deno("test", "-A", "plugins", "tests"), new RegExp(`${KINDS.length} passed`));
     await rejected(() => write("stage"), /stage\.ts exists already/);
+    await rejected(
+      () => command.run(["stage", "split"], context as never),
+      /there is a stage "split" already/,
+    );
+    strictEqual(await command.run(["types", "a/folder"], context as never), 0);
+    match(await Deno.readTextFile(join(project, "a/folder/plugin_api.d.ts")), /interface Api/);
     await rejected(() => write("stagee"), /Did you mean "stage"/);
     await rejected(() => command.run(["stage", "My-Stage"], context as never), /camelCase/);
   } finally {

@@ -121,6 +121,10 @@ stages:
       "pipeline.yaml:5:18: expected input: stage id, as in inputs:",
     ],
   },
+  "plugins that cannot be read, whose stages are then not reported": {
+    yaml: "plugins: [{ use: a.ts, allow: net }]\nstages:\n  fromPlugin:",
+    says: ['pipeline.yaml:1:31: plugins.0.allow: expected a list, got "net".'],
+  },
   "a missing input": {
     yaml: "stages:\n  sum:\n  compare:",
     says: [

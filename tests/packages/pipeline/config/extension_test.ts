@@ -81,7 +81,10 @@ Deno.test("without its plugin, or misspelt, an extension's value is refused", as
 
 Deno.test("an extension cannot take the name of a stage's own value", async () => {
   await using project = await make("plugins: [plugins/pick.ts, plugins/one.ts]\nstages: { pick: }");
-  await assert.rejects(project.config(), /Cannot add the number "one" of .*one\.ts: there is one/);
+  await assert.rejects(
+    project.config(),
+    /yaml:1:28: Cannot add the number "one" of .*one\.ts: there is one/,
+  );
 });
 
 Deno.test("an extension shows in the schema, beside the stage's own values", async () => {

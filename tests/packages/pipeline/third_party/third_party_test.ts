@@ -40,7 +40,6 @@ const REFUSED: Record<string, string> = {
   nodeLink: 'all"',
   hardLink: 'read:/etc/passwd"',
   proc: 'read:/proc/self/environ"',
-  input: "write:",
   net: 'net:example.org:80"',
   dns: "net:",
   nodeDns: 'net:example.org"',
@@ -55,6 +54,7 @@ const REFUSED: Record<string, string> = {
 
 /** Attempt → the message of another kind. */
 const ENDED: Record<string, RegExp> = {
+  input: /Requires write access to .*\. Inputs are read-only: write into context\.outputs or/,
   npm: /not found in cache/,
   storage: /localStorage is not defined|setItem/,
   loop: /took more than 0\.03 minutes\. Set minutes: on its line of plugins/,
