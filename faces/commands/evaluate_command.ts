@@ -64,8 +64,10 @@ Exit codes: 0 evaluated, 1 a stage failed, 2 wrong command line, 130 interrupted
     const own = values.artifacts === undefined &&
       await Deno.stat(join(store, "runs")).then(() => true, () => false);
     const folder = resolve(tools.cwd, on);
-    const isFolder = await identityNamed(on, tools.cwd, tools.project) === undefined &&
-      await Deno.stat(folder).then(() => true, () => false);
+    const { isArchive } = await import("../datasets/photo_files.ts");
+    const isFolder = isArchive(folder) ||
+      await identityNamed(on, tools.cwd, tools.project) === undefined &&
+        await Deno.stat(folder).then(() => true, () => false);
     for (const [option, value] of Object.entries({ preset, layout })) {
       if (value === undefined || isFolder) continue;
       throw new UsageError(`--${option} is of a folder, and "${on}" is none`);

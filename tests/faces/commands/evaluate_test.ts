@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import sharp from "sharp";
 import command from "../../../faces/commands/evaluate_command.ts";
 import { app } from "../../../main.ts";
+import { TarWriter } from "../../../packages/formats/tar.ts";
 import { readParquet } from "../../../packages/formats/parquet.ts";
 import type { CommandContext } from "../../../packages/pipeline/app.ts";
 import { UsageError } from "../../../packages/pipeline/errors.ts";
@@ -103,6 +104,27 @@ Deno.test("evaluate", async (t) => {
       const [data] = await Array.fromAsync(Deno.readDir(join(artifacts, "evaluations")));
       const yaml = await Deno.readTextFile(join(artifacts, "evaluations", data.name));
       match(yaml, /faceCrop:[^]*margin: 0\.1\n[^]*resize32:\n +size: 24\n/);
+    });
+
+    await t.step("scores an archive as the folder in it", async () => {
+      const archive = join(folder, "packed.tar");
+      {
+        using writer = new TarWriter(archive);
+        for (const name of ["labels.csv", "0.png", "1.png", "2.png"]) {
+          writer.add(name, await Deno.readFile(join(folder, "theirs", name)));
+        }
+        writer.close();
+      }
+      const args = [`${id}/trainAge`, "--on", "packed.tar", "--layout", "aligned"];
+      const { code, out, err } = await evaluate(
+        folder,
+        ...args,
+        "--artifacts",
+        "results",
+        "--json",
+      );
+      strictEqual(code, 0, err);
+      strictEqual((await report(out)).models.trainAge.counts.test, 3);
     });
 
     await t.step("training warns of a model that was trained on the test set", async () => {
