@@ -1,6 +1,7 @@
 /** Framing of training, test and serving: mean faces, examples, and whether they differ. */
 import { random } from "../../packages/random/random.ts";
 import type { Artifact } from "../../packages/pipeline/stage.ts";
+import { counted } from "../../packages/pipeline/causes.ts";
 import { median } from "../../packages/statistics/prediction_metrics.ts";
 import { openArchives } from "../datasets/archives.ts";
 import { photoOf } from "../datasets/rows.ts";
@@ -62,7 +63,9 @@ export async function compareFraming(
       "metrics. Train with margin and align of faceCrop so that both look alike; deno task evaluate " +
       "takes both from the model.",
     asked > 0 && withoutFace > asked / 2 &&
-    `Serving finds no face in ${withoutFace} of ${asked} test photos. Predictions need photos with ` +
+    `Serving finds no face in ${withoutFace} of ${
+        counted(asked, "test photo")
+      }. Predictions need photos with ` +
       "more background, or another detector.",
     means !== undefined && means < MIN_MEAN &&
     Math.min(train.length, test.length) >= MIN_MEANS &&

@@ -3,6 +3,7 @@ import { random } from "../../packages/random/random.ts";
 import type { Predictions, PredictionTask } from "./score_model.ts";
 import type { Examples, ModelReport } from "./report_data.ts";
 import { percent } from "./format_result.ts";
+import { formatMetricValue, primaryMetric } from "./metrics.ts";
 
 /** Fixed, so the selection depends on the results alone. */
 const SEED = 20210;
@@ -43,11 +44,17 @@ export function chooseExamples(
 }
 
 export function caption(
-  { classes }: PredictionTask,
+  { task, classes }: PredictionTask,
   { truth, prediction, probabilities }: Predictions,
   i: number,
 ): Pick<Examples["faces"][number], "truth" | "prediction"> {
-  if (!classes) return { truth: String(truth[i]), prediction: prediction[i].toFixed(1) };
+  if (!classes) {
+    const show = (value: number) => formatMetricValue(value, primaryMetric(task, "mae"));
+    return {
+      truth: task === "age" ? String(truth[i]) : show(truth[i]),
+      prediction: show(prediction[i]),
+    };
+  }
   const probability = probabilities?.[i][prediction[i]];
   return {
     truth: classes[truth[i]],

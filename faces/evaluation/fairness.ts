@@ -182,7 +182,7 @@ function measure(
   { metrics: { metric, classes }, test: { truth, prediction } }: Tested,
   own: boolean,
 ): Record<string, Measured> {
-  const { better, each, groupInterval: interval } = METRICS[metric];
+  const { better, each, interval } = METRICS[metric];
   const primary = { [metric]: { values: each(truth, prediction), better, interval } };
   const signed = signedErrors(truth, prediction);
   const bias: Measured = { values: signed, better: "zero", interval: meanIntervalOfEnough };
@@ -251,7 +251,8 @@ async function byGroup({ by, groups, unknown }: Division, tested: Tested): Promi
     const ps = permutationTest(within, some.map(({ of }) => of), people);
     ps.forEach((p, i) => some[i].metric.p = p);
   }
-  Object.assign(metrics, await furtherByGroup(large, tested));
+  // A bias that evaluate.metrics names is tested above.
+  Object.assign(metrics, await furtherByGroup(large, tested), { ...metrics });
   const [selection, positives, negatives] = ["selection", "true_positive", "false_positive"]
     .map((name) => metrics[`${name}_rate`]?.difference);
   return {

@@ -1,6 +1,12 @@
 /** A model's results, counts and durations as text. */
 import { counted } from "../../packages/pipeline/causes.ts";
-import { formatInterval, formatMetric, type MetricName, METRICS } from "./metrics.ts";
+import {
+  formatInterval,
+  formatMetric,
+  formatMetricValue,
+  type MetricName,
+  METRICS,
+} from "./metrics.ts";
 import type { FurtherMetric, ModelMetrics, Scores, SplitName } from "./score_model.ts";
 
 /** Formats an integer: "1,204". */
@@ -64,8 +70,13 @@ export function describeBaseline({ metric, classes, baseline }: ModelMetrics): s
   const of = baseline.of ?? "training";
   return classes
     ? `the majority class of the ${of} set, “${baseline.guess}”`
-    : `the median of the ${of} set, ${baseline.guess}${METRICS[metric].unit}`;
+    : `the median of the ${of} set, ${
+      metric === "error" ? formatMetricValue(Number(baseline.guess), metric) : baseline.guess
+    }${METRICS[metric].unit}`;
 }
+
+/** In place of a confidence interval. */
+const TOO_FEW = "too few for a confidence interval";
 
 /** Summarizes test metric, interval and constant baseline in two sentences. */
 export function summary(metrics: ModelMetrics): string {
@@ -77,9 +88,11 @@ export function summary(metrics: ModelMetrics): string {
     : ` ${faces(trainedOn)} that it was trained on ${trainedOn === 1 ? "is" : "are"} left out.`;
   return `${METRICS[metric].title} ${formatMetric(metricOf(test, metric), metric)} on the ${
     faces(counts.test)
-  } of the test set (95\u00a0% CI ${formatInterval(interval, metric)}). Constant baseline ${
-    formatMetric(metricOf(baseline.test, metric), metric)
-  }: ${describeBaseline(metrics)}.${seen}`;
+  } of the test set (${
+    interval ? `95\u00a0% CI ${formatInterval(interval, metric)}` : TOO_FEW
+  }). Constant baseline ${formatMetric(metricOf(baseline.test, metric), metric)}: ${
+    describeBaseline(metrics)
+  }.${seen}`;
 }
 
 /** Formats a further metric of a split and its interval, without the unit. */
@@ -88,7 +101,7 @@ export function formatFurther(
   metrics: ModelMetrics,
   split: SplitName,
 ): { value: string; interval?: string } {
-  const show = (value: number) => value.toFixed(decimals).replace("-", "−");
+  const show = (value: number) => formatMetricValue(value, metrics.metric, decimals);
   const interval = intervals[split];
   const value = (metrics[split] as Record<string, number | null>)[name];
   // Such as the AUC of one class; metrics.json has null for NaN.
@@ -116,7 +129,7 @@ export const OVERFITTING = 1.25;
 /** Describes overfitting; undefined if there is none. */
 export function overfitting(metrics: ModelMetrics): string | undefined {
   const { metric, interval, intervals } = metrics;
-  if (!intervals.train) return undefined;
+  if (!interval || !intervals.train) return undefined;
   const [train, test] = [metricOf(metrics.train, metric), metricOf(metrics.test, metric)];
   const more = METRICS[metric].better === "more";
   const worse = more ? interval.high < intervals.train.low : interval.low > intervals.train.high;
@@ -130,8 +143,8 @@ export function overfitting(metrics: ModelMetrics): string | undefined {
 /** Formats a model's test metric as one line for the terminal. */
 export function line(id: string, { metric, test, interval, baseline }: ModelMetrics): string {
   const { name, unit } = METRICS[metric];
-  const show = (scores: Scores) =>
-    metricOf(scores, metric).toFixed(2) + unit.replace("\u00a0", " ");
-  const between = `95 % CI ${interval.low.toFixed(2)}–${interval.high.toFixed(2)}`;
+  const number = (value: number) => formatMetricValue(value, metric, 2);
+  const show = (scores: Scores) => number(metricOf(scores, metric)) + unit.replace("\u00a0", " ");
+  const between = interval ? `95 % CI ${number(interval.low)}–${number(interval.high)}` : TOO_FEW;
   return `${id}: test ${name} ${show(test)} (${between}), constant baseline ${show(baseline.test)}`;
 }

@@ -2,9 +2,9 @@
 import {
   accuracyInterval,
   type Interval,
-  meanInterval,
   meanIntervalOfEnough,
 } from "../../packages/statistics/confidence_intervals.ts";
+import { formatNumber } from "../../packages/pipeline/format.ts";
 import { furtherMetrics } from "../training/further_metrics.ts";
 import { absoluteErrors, isCorrect } from "../../packages/statistics/prediction_metrics.ts";
 
@@ -20,28 +20,26 @@ export interface Metric {
   /** Unit, after a no-break space; empty for a share. */
   readonly unit: string;
   readonly better: "more" | "less";
-  /** Decimals of a value. */
+  /** Decimals of a value; `error` has three digits. */
   readonly decimals: number;
   /** Limits of an axis; without them, it begins at 0. */
   readonly domain?: readonly [number, number];
   /** Returns the metric of each prediction: 1 or 0, or an absolute error. */
   each(truth: ArrayLike<number>, prediction: ArrayLike<number>): Float64Array;
-  interval(each: ArrayLike<number>, people?: readonly unknown[]): Interval;
-  /** Returns the interval of a subgroup, if it is large enough. */
-  groupInterval(each: ArrayLike<number>, people?: readonly unknown[]): Interval | undefined;
+  /** Returns the interval of the mean; undefined where there are too few images or people. */
+  interval(each: ArrayLike<number>, people?: readonly unknown[]): Interval | undefined;
 }
 
 const MEAN_ERROR = {
   ...{ name: "MAE", title: "MAE", better: "less" as const, each: absoluteErrors },
-  ...{ interval: meanInterval, groupInterval: meanIntervalOfEnough },
+  interval: meanIntervalOfEnough,
 };
 
 /** Primary metrics: accuracy of classes, MAE of ages, and MAE of other numbers. */
 export const METRICS: Readonly<Record<MetricName, Metric>> = {
   accuracy: {
     ...{ name: "accuracy", title: "Accuracy", unit: "", better: "more", decimals: 3 },
-    ...{ domain: [0, 1], each: isCorrect },
-    ...{ interval: accuracyInterval, groupInterval: accuracyInterval },
+    ...{ domain: [0, 1], each: isCorrect, interval: accuracyInterval },
   },
   mae: { ...MEAN_ERROR, unit: "\u00a0years", decimals: 1 },
   error: { ...MEAN_ERROR, unit: "", decimals: 2 },
@@ -77,8 +75,14 @@ export function formatMetric(value: number, metric: MetricName): string {
 }
 
 /** Formats a metric without its unit: "0.932" for an accuracy, "4.9" for an MAE. */
-export function formatMetricValue(value: number, metric: MetricName): string {
-  return value.toFixed(METRICS[metric].decimals);
+export function formatMetricValue(
+  value: number,
+  metric: MetricName,
+  decimals = METRICS[metric].decimals,
+): string {
+  // Numbers other than years may be of any scale.
+  const text = metric === "error" ? formatNumber(value) : value.toFixed(decimals);
+  return text.replace("-", "−");
 }
 
 /** Formats an interval: "4.1–5.6 years", or without its unit "4.1–5.6". */
@@ -88,11 +92,11 @@ export function formatInterval({ low, high }: Interval, metric: MetricName, unit
 }
 
 /** Formats the interval of a bias: "−4.2 to −1.0". */
-export function formatSignedInterval({ low, high }: Interval): string {
-  return `${formatSigned(low)} to ${formatSigned(high)}`;
+export function formatSignedInterval({ low, high }: Interval, metric: MetricName): string {
+  return `${formatSigned(low, metric)} to ${formatSigned(high, metric)}`;
 }
 
 /** Formats a number with its sign: "+1.2", "−3.4". */
-export function formatSigned(n: number): string {
-  return n < 0 ? `−${(-n).toFixed(1)}` : `+${n.toFixed(1)}`;
+export function formatSigned(n: number, metric: MetricName): string {
+  return (n < 0 ? "" : "+") + formatMetricValue(n, metric);
 }

@@ -3,6 +3,7 @@
  * out-of-scope use, data and metrics. Shared by the report's MODEL_CARD.md and the server's page.
  */
 import { counted } from "../../packages/pipeline/causes.ts";
+import type { Interval } from "../../packages/statistics/confidence_intervals.ts";
 import { cautionsOf } from "../../packages/pipeline/stage.ts";
 import type { Preprocessing } from "../images/preprocessing.ts";
 import {
@@ -140,21 +141,25 @@ function further(models: readonly CardModel[]): Block[] {
 
 /** Returns the coverage of prediction intervals, and the thresholds of uncertain predictions. */
 function uncertainty(models: readonly CardModel[]): Block[] {
-  const lines = models.flatMap(({ id, title, metrics: { task, coverage, abstention } = {} }) => {
-    const told = [];
-    if (coverage) {
-      const { level, images, coverage: share, interval, width } = coverage;
-      told.push(
-        `Prediction intervals are meant to contain ${percent(level, 0)} of true values, by ` +
-          `${count(images)} images of the calibration set. The share on the test set is ` +
-          `${formatMetricValue(share, "accuracy")} (95 % CI ` +
-          `${formatInterval(interval, "accuracy")}); mean width ${width.toFixed(1)}` +
-          `${task === "age" ? " years" : ""}.`,
-      );
-    }
-    if (abstention?.threshold) told.push(thresholdText(abstention.threshold));
-    return told.map((line) => text(`${title} (${id}): ${line}`));
-  });
+  const lines = models.flatMap(
+    ({ id, title, metrics: { task, metric, coverage, abstention } = {} }) => {
+      const told = [];
+      if (coverage) {
+        const { level, images, coverage: share, interval, width } = coverage;
+        told.push(
+          `Prediction intervals are meant to contain ${percent(level, 0)} of true values, by ` +
+            `${count(images)} images of the calibration set. The share on the test set is ` +
+            `${formatMetricValue(share, "accuracy")} (95 % CI ` +
+            `${formatInterval(interval, "accuracy")}); mean width ${
+              formatMetricValue(width, metric!, 1)
+            }` +
+            `${task === "age" ? " years" : ""}.`,
+        );
+      }
+      if (abstention?.threshold) told.push(thresholdText(abstention.threshold));
+      return told.map((line) => text(`${title} (${id}): ${line}`));
+    },
+  );
   return lines.length === 0 ? [] : [heading("Uncertainty"), ...lines];
 }
 
@@ -162,9 +167,10 @@ function uncertainty(models: readonly CardModel[]): Block[] {
 function groups({ title, id, metrics }: CardModel): Block[] {
   if (!metrics?.groups) return [];
   const { metric, groups, perClass, classes = [] } = metrics;
-  const share = (value: number) => formatMetricValue(value, "accuracy");
-  const range = (interval: Parameters<typeof formatInterval>[0] | undefined, none: string) =>
-    interval ? formatInterval(interval, "accuracy", false) : none;
+  const share = (value: number, interval: Interval | undefined, none: string) =>
+    interval
+      ? [formatMetricValue(value, "accuracy"), formatInterval(interval, "accuracy", false)]
+      : ["–", none];
   return [
     { heading: `${title} (${id}), by gender and age`, level: 3 },
     {
@@ -176,8 +182,8 @@ function groups({ title, id, metrics }: CardModel): Block[] {
         ...[groupName(group), count(n), formatMetricValue(value, metric)],
         interval ? formatInterval(interval, metric, false) : "too few faces",
         ...(bias === undefined ? [] : [
-          formatSigned(bias),
-          biasInterval ? formatSignedInterval(biasInterval) : "too few faces",
+          formatSigned(bias, metric),
+          biasInterval ? formatSignedInterval(biasInterval, metric) : "too few faces",
         ]),
       ]),
     },
@@ -186,8 +192,8 @@ function groups({ title, id, metrics }: CardModel): Block[] {
         head: ["Class", "Faces", "Precision", "95 % CI", "Recall", "95 % CI"],
         rows: perClass.map(({ count: n, precision, recall, intervals }, i) => [
           ...[classes[i], count(n)],
-          ...[share(precision), range(intervals.precision, "never predicted")],
-          ...[share(recall), range(intervals.recall, "none in the test set")],
+          ...share(precision, intervals.precision, "never predicted"),
+          ...share(recall, intervals.recall, "none in the test set"),
         ]),
       }]
       : []),

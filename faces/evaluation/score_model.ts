@@ -5,10 +5,8 @@ import { readJson } from "../../packages/formats/read_json.ts";
 import { type Calibration, calibration } from "../../packages/statistics/calibration.ts";
 import { type ClassIntervals, classIntervals } from "../../packages/statistics/class_intervals.ts";
 import {
-  groupsOf,
   type Interval,
-  meanInterval,
-  MIN_COUNT,
+  meanIntervalOfEnough,
 } from "../../packages/statistics/confidence_intervals.ts";
 import {
   type ClassScores,
@@ -75,7 +73,7 @@ export interface ReferenceScores {
   name: string;
   count: number;
   value: number;
-  interval: Interval;
+  interval?: Interval;
   /** The model's metric on the same images. */
   model: number;
 }
@@ -105,9 +103,9 @@ export interface ModelMetrics extends PredictionTask {
   train: { loss: number } & Scores;
   validation: { loss: number } & Scores;
   test: { loss: number } & Scores;
-  /** 95 % confidence interval of the test metric. */
-  interval: Interval;
-  /** 95 % confidence intervals on the other splits that have images. */
+  /** 95 % confidence interval of the test metric; of numbers only with enough images and people. */
+  interval?: Interval;
+  /** 95 % confidence intervals on the other splits. */
   intervals: { [split in Exclude<SplitName, "test">]?: Interval };
   /**
    * Constant baseline: majority class or median of the training set, and its score on each split. `of`:
@@ -134,7 +132,7 @@ export interface ModelMetrics extends PredictionTask {
   /** Age in years only: errors on the test set by age band. */
   byAgeBand?: AgeBand[];
   /** Numbers only: mean of prediction - truth on the test set, with its interval. */
-  bias?: { value: number; interval: Interval };
+  bias?: { value: number; interval?: Interval };
   /** The test metric by gender, and by gender and age band. */
   groups?: Group[];
   /** Numbers of a calibrated model only: its intervals on the test set. */
@@ -196,6 +194,9 @@ export function scoreModel(
   const { classes } = subject;
   const metric = primaryMetric(subject.task, classes ? "accuracy" : "mae");
   const { each, interval: intervalOf, better } = METRICS[metric];
+  if (test.truth.length === 0) {
+    throw new Error("Cannot score predictions: the test set is empty.");
+  }
   const known = train.truth.length > 0 ? train : test;
   const constant = classes ? majorityClass(known.truth, classes.length) : median(known.truth);
   const tested = people?.test;
@@ -208,17 +209,13 @@ export function scoreModel(
     const values = each(truth, prediction);
     return values.length > 0 ? intervalOf(values, people?.[name].identity) : undefined;
   });
-  if (!interval) throw new Error("Cannot score predictions: the test set is empty.");
   const constants = bySplit((name): Scores => {
     const { truth } = predictions[name];
     return { [metric]: mean(each(truth, new Float64Array(truth.length).fill(constant))) };
   });
   const baseline = constants.test[metric] ?? NaN;
-  // A bootstrap of very few people is narrow, of one it has no width.
-  const enough = interval.method === "wilson" ||
-    groupsOf(test.truth.length, tested?.identity).length >= MIN_COUNT;
-  const above = enough && interval.low > baseline;
-  const below = enough && interval.high < baseline;
+  const above = interval !== undefined && interval.low > baseline;
+  const below = interval !== undefined && interval.high < baseline;
   const verdict = !above && !below ? "unclear" : above === (better === "more") ? "better" : "worse";
   const values = each(test.truth, test.prediction);
 
@@ -306,6 +303,6 @@ function quantityMetrics(
     ...(task === "age" && {
       byAgeBand: errorByAgeBand(truth, prediction, constant, people?.identity),
     }),
-    bias: { value: mean(signed), interval: meanInterval(signed, people?.identity) },
+    bias: { value: mean(signed), interval: meanIntervalOfEnough(signed, people?.identity) },
   };
 }

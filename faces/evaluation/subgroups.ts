@@ -93,8 +93,7 @@ export function scoreGroups(
   const all = Array.from(values, (_, i) => i);
   const score = (place: Pick<Group, "gender" | "from" | "to">, members: number[]): Group[] => {
     if (members.length === 0) return [];
-    const { groupInterval } = METRICS[metric];
-    const [value, interval] = average(values, members, identity, groupInterval);
+    const [value, interval] = average(values, members, identity, METRICS[metric].interval);
     const [bias, biasInterval] = signed ? average(signed, members, identity) : [];
     return [{
       ...{ ...place, count: members.length, value, ...(interval && { interval }) },

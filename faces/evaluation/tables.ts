@@ -34,13 +34,18 @@ export function className(label: string): string {
   return label.replace(/^(\d+) to (\d+)$/, "$1–$2");
 }
 
+/** Classes at most whose names are broken into the cells of a confusion matrix. */
+const MAX_BROKEN = 12;
+
 /** Renders a confusion matrix. Rows: true class, columns: predicted class. */
 export function confusionTable(classes: readonly string[], counts: readonly number[][]): Html {
-  const names = classes.map(className);
-  return html`
-    <table class="confusion${classes.length > 4 && " many"}">
+  const names = classes.map(className), scrolled = classes.length > MAX_BROKEN;
+  const all = html`
+    <table class="confusion${classes.length > 4 && " many"}${scrolled && " lots"}">
       <thead>
-        <tr><td></td>${names.map((name) => html`<th scope="col">${name}</th>`)}</tr>
+        <tr><td></td>${names.map((name) =>
+          html`<th scope="col">${scrolled ? html`<span>${name}</span>` : name}</th>`
+        )}</tr>
       </thead>
       <tbody>${counts.map((row, truth) => {
         const total = row.reduce((a, b) => a + b, 0);
@@ -57,6 +62,9 @@ export function confusionTable(classes: readonly string[], counts: readonly numb
       })}</tbody>
     </table>
   `;
+  return scrolled
+    ? html`<div class="scroll" tabindex="0" role="region" aria-label="Confusion matrix">${all}</div>`
+    : all;
 }
 
 /** Renders settings as a list. Nested settings are named by their path: `earlyStopping.patience`. */

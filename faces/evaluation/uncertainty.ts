@@ -1,5 +1,5 @@
 /** Coverage of prediction intervals, and accuracy if unsure predictions are withheld. */
-import type { Interval } from "../../packages/statistics/confidence_intervals.ts";
+import { accuracyInterval, type Interval } from "../../packages/statistics/confidence_intervals.ts";
 import { riskCoverage, type RiskPoint } from "../../packages/statistics/conformal.ts";
 import { mean } from "../../packages/statistics/prediction_metrics.ts";
 import {
@@ -8,7 +8,6 @@ import {
   isUncertain,
   type PredictionInterval,
 } from "../training/prediction_interval.ts";
-import { METRICS } from "./metrics.ts";
 import { type Group, type People, scoreGroups } from "./subgroups.ts";
 
 export interface Coverage extends PredictionInterval {
@@ -31,7 +30,7 @@ export function scoreIntervals(
   return {
     ...how,
     coverage: mean(inside),
-    interval: METRICS.accuracy.interval(inside, people?.identity),
+    interval: accuracyInterval(inside, people?.identity),
     width: mean(widths),
     ...(people && {
       groups: scoreGroups("accuracy", inside, people, widths)
@@ -74,7 +73,7 @@ export function scoreAbstention(
     const values = kept.map((i) => correct[i]);
     return {
       ...{ kept: kept.length / confidence.length, accuracy: mean(values) },
-      interval: METRICS.accuracy.interval(values, people && kept.map((i) => people[i])),
+      interval: accuracyInterval(values, people && kept.map((i) => people[i])),
     };
   };
   const { points, aurc } = riskCoverage(confidence, Array.from(correct, (one) => 1 - one));

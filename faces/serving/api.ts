@@ -105,8 +105,9 @@ export const servedModel = z.object({
   test: z.object({
     images: z.int(),
     value: z.number(),
-    low: z.number().describe("Lower end of the 95 % interval"),
-    high: z.number(),
+    low: z.number().nullable()
+      .describe("Lower end of the 95 % interval; null: too few images for one"),
+    high: z.number().nullable(),
     guess: z.number().describe("Score of the constant baseline"),
     metrics: z.array(z.object({
       name: z.string().describe("As in metrics.json"),

@@ -1,4 +1,5 @@
 /** Reads the models to serve, and their reported metrics, from artifacts. */
+import type { Interval } from "../../packages/statistics/confidence_intervals.ts";
 import { join } from "node:path";
 import { type MetricsFile, type ModelMetrics, readMetrics } from "../evaluation/score_model.ts";
 import { parsePreprocessing, type Preprocessing } from "../images/preprocessing.ts";
@@ -75,12 +76,14 @@ export async function readSources(
 
 function testOf(metrics?: ModelMetrics): ServedModel["test"] {
   if (!metrics) return null;
-  const { metric, test, interval: { low, high }, baseline, counts, further = [] } = metrics;
+  const { metric, test, interval, baseline, counts, further = [] } = metrics;
+  const ends = (range?: Interval) => ({ low: range?.low ?? null, high: range?.high ?? null });
   return {
-    ...{ images: counts.test, value: test[metric]!, low, high, guess: baseline.test[metric]! },
+    ...{ images: counts.test, value: test[metric]!, ...ends(interval) },
+    guess: baseline.test[metric]!,
     metrics: further.map(({ name, title, unit, intervals }) => ({
       ...{ name, title, unit, value: (test as Record<string, number | null>)[name] },
-      ...{ low: intervals.test?.low ?? null, high: intervals.test?.high ?? null },
+      ...ends(intervals.test),
     })),
   };
 }

@@ -107,10 +107,8 @@ export class RunFiles {
     });
     const intervals = Object.fromEntries(
       Object.entries(evaluated).flatMap(([model, { interval, intervals }]) =>
-        Object.entries({ ...intervals, test: interval }).map(([split, { low, high }]) => [
-          `${model} ${split}`,
-          { low, high },
-        ])
+        Object.entries({ ...intervals, ...interval && { test: interval } })
+          .map(([split, { low, high }]) => [`${model} ${split}`, { low, high }])
       ),
     );
     const problem = problems.join("; ");

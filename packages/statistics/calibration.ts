@@ -1,5 +1,5 @@
 /** Calibration of probabilities: reliability bins, Brier score, expected calibration error. */
-import { accuracyInterval, type Interval, meanInterval } from "./confidence_intervals.ts";
+import { accuracyInterval, type Interval, meanIntervalOfEnough } from "./confidence_intervals.ts";
 import { mean } from "./prediction_metrics.ts";
 
 /** One bin of a reliability diagram. */
@@ -19,7 +19,7 @@ export interface CalibrationBin {
 export interface Calibration {
   /** Brier score: mean squared error of the probabilities. A constant 0.5 scores 0.25. */
   brier: number;
-  brierInterval: Interval;
+  brierInterval?: Interval | undefined;
   /**
    * Expected calibration error: mean of |predicted - observed| over the bins, weighted by count. It has no
    * interval, because sampling error biases it upwards; the bins have intervals.
@@ -66,7 +66,7 @@ export function calibration(
     };
   });
   const squares = Float64Array.from(probabilities, (p, i) => (p - truth[i]) ** 2);
-  const brierInterval = meanInterval(squares, people);
+  const brierInterval = meanIntervalOfEnough(squares, people);
   const ece = bins.reduce(
     (sum, { count, said, true: observed }) =>
       count === 0 ? sum : sum + count * Math.abs(said! - observed!),

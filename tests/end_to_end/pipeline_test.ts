@@ -59,8 +59,8 @@ Deno.test("pipeline.yaml on drawn faces", async (t) => {
       const report = await run(artifacts, "tests/pipelines/shuffled");
       assert.equal(report.code, 0, report.text);
       const { trainGender, trainAge } = await metricsOf(report);
-      assert.ok(trainGender!.interval.low <= trainGender!.baseline.test.accuracy!);
-      assert.ok(trainAge!.interval.high >= trainAge!.baseline.test.mae!);
+      assert.ok(trainGender!.interval!.low <= trainGender!.baseline.test.accuracy!);
+      assert.ok(trainAge!.interval!.high >= trainAge!.baseline.test.mae!);
     });
   } finally {
     await Deno.remove(artifacts, { recursive: true });

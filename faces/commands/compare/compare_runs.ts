@@ -1,5 +1,8 @@
 /** Comparison of runs, with significance tests of their models. */
-import { meanInterval } from "../../../packages/statistics/confidence_intervals.ts";
+import {
+  type Interval,
+  meanIntervalOfEnough,
+} from "../../../packages/statistics/confidence_intervals.ts";
 import {
   compareErrors,
   compareHits,
@@ -135,9 +138,10 @@ export async function compareRuns(
 }
 
 /** Computes the bootstrap interval of a model's metric. Of all right or all wrong it has no width. */
-function intervalOf({ metric, scores, people }: TestedModel): { low: number; high: number } {
+function intervalOf({ metric, scores, people }: TestedModel): Interval | undefined {
   const constant = scores.every((score) => score === scores[0]);
-  return (constant ? METRICS[metric].interval : meanInterval)(scores, people);
+  return (constant ? undefined : meanIntervalOfEnough(scores, people)) ??
+    METRICS[metric].interval(scores, people);
 }
 
 /** Pools the predictions of runs that differ in seeds or folds, if no image is in two test sets. */
@@ -150,7 +154,9 @@ function pool(
   const images = models.flatMap((model) => model.images);
   if (models.length < Math.max(2, runs.length) || new Set(images).size < images.length) return;
   const { metric } = models[0]!, scores = models.flatMap((model) => [...model.scores]);
-  const { low, high } = METRICS[metric].interval(scores, models.flatMap(({ people }) => people));
+  const interval = METRICS[metric].interval(scores, models.flatMap(({ people }) => people));
+  if (!interval) return undefined;
+  const { low, high } = interval;
   return { model: label, metric, runs, images: images.length, value: mean(scores), low, high };
 }
 

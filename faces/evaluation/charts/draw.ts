@@ -46,10 +46,9 @@ export function draw(label: string, options: Plot.PlotOptions): Html {
   );
   // An image has no parts with names of their own.
   return trusted(
-    text.replace(/<g aria-label="[^"]*"/g, "<g").replace(
-      / (d|transform|[xy][12]?|c[xy]|width|height)="[^"]*"/g,
-      shorten,
-    ),
+    text.replace(/<g aria-label="[^"]*"/g, "<g")
+      .replace(/(?<=>)−?\d{1,3}(,\d{3})+(?=<)/g, compact)
+      .replace(/ (d|transform|[xy][12]?|c[xy]|width|height)="[^"]*"/g, shorten),
   );
 }
 
@@ -57,6 +56,13 @@ export function draw(label: string, options: Plot.PlotOptions): Html {
 export function inLabel(name: string): string {
   const letters = [...name];
   return letters.length > 28 ? `${letters.slice(0, 27).join("")}…` : name;
+}
+
+/** Shortens a number that would leave the chart: "122,500,000" becomes "122.5M". */
+function compact(number: string): string {
+  if (number.length < "100,000".length) return number;
+  return Number(number.replaceAll(",", "").replace("−", "-"))
+    .toLocaleString("en", { notation: "compact", maximumSignificantDigits: 4 }).replace("-", "−");
 }
 
 /** Rounds to two decimals: more only increase the size of the page. */

@@ -13,20 +13,20 @@ import type { AgeBand, Group } from "../subgroups.ts";
 
 /** Renders a test metric with its confidence interval and the constant baseline. */
 export function intervalChart(
-  marks: { metric: MetricName; value: number; low: number; high: number; baseline: number },
+  marks: { metric: MetricName; value: number; low?: number; high?: number; baseline: number },
 ): Html {
-  const { metric, value, low, high, baseline } = marks;
+  const { metric, value, low, high = value, baseline } = marks;
   const label = metricLabel(metric);
-  const [at, from, to, constant] = [value, low, high, baseline]
-    .map((mark) => formatMetricValue(mark, metric));
-  return draw(`${label} ${at}, 95 % CI ${from} to ${to}; constant baseline ${constant}`, {
+  const show = (mark: number) => formatMetricValue(mark, metric);
+  const range = low === undefined ? "" : `, 95 % CI ${show(low)} to ${show(high)}`;
+  return draw(`${label} ${show(value)}${range}; constant baseline ${show(baseline)}`, {
     height: 84,
     marginLeft: 14,
     marginRight: 14,
     marginTop: 26,
     marginBottom: 40,
     x: {
-      domain: METRICS[metric].domain ?? [0, Math.max(high, baseline) * 1.15],
+      domain: METRICS[metric].domain ?? [0, Math.max(high, baseline) * 1.15 || 1],
       label,
       ticks: 5,
     },
@@ -202,7 +202,10 @@ export function cumulativeScore(points: ErrorCurves["cumulative"]): Html {
 export function riskCurve(points: readonly RiskPoint[]): Html {
   return draw("Risk-coverage curve", {
     x: { label: "share kept", domain: [0, 1] },
-    y: { label: "share wrong", grid: true, zero: true },
+    y: {
+      ...{ label: "share wrong", grid: true },
+      domain: [0, points.reduce((most, { risk }) => Math.max(most, risk), 0) || 1],
+    },
     marks: [
       Plot.line(points, { x: "coverage", y: "risk", stroke: colors.train, strokeWidth: 2.5 }),
     ],

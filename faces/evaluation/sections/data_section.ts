@@ -1,4 +1,5 @@
 /** The report's section on the data. */
+import { counted } from "../../../packages/pipeline/causes.ts";
 import { ageHistogram, genderShares } from "../charts/data_charts.ts";
 import { colors } from "../charts/draw.ts";
 import { type Html, html } from "../html.ts";
@@ -186,7 +187,7 @@ function framingGrid({ rows, served, means, photos, withoutFace, warnings }: Fra
       `Median correlation with their test images: ${
         served.toFixed(2)
       }, at least ${MIN_SERVED} where the framing is the same. `}${withoutFace > 0 &&
-      `No face in ${withoutFace} of ${count(photos)} photos. `}${means !== undefined &&
+      `No face in ${withoutFace} of ${counted(photos, "photo")}. `}${means !== undefined &&
       `Correlation of the mean faces of training and test: ${means.toFixed(2)}.`}</p></div>
   `;
 }

@@ -3,7 +3,7 @@ import { count, faces, percent, subject } from "../format_result.ts";
 import { counted } from "../../../packages/pipeline/causes.ts";
 import { type Fairness, LEAST, type MetricByGroup, MINIMUM } from "../fairness.ts";
 import { type Html, html } from "../html.ts";
-import { type MetricName, METRICS } from "../metrics.ts";
+import { formatMetricValue, type MetricName, METRICS } from "../metrics.ts";
 import type { ModelReport, Report } from "../report_data.ts";
 import { table, withRange } from "../tables.ts";
 
@@ -48,11 +48,12 @@ function modelFairnessSection({ id, metrics, fairness }: ModelReport): Html {
     const rows = some.flatMap(({ by, metrics: all }) =>
       Object.entries(all).map(([name, metric]) => {
         const { standardized, p_holm: p, worst_group: worst = "" } = metric;
+        const number = (value: number) => show(name, value, metrics.metric);
         return [
-          ...[groupingName(by), metricName(name, metrics), show(name, metric.difference)],
+          ...[groupingName(by), metricName(name, metrics), number(metric.difference)],
           standardized
             ? withRange(
-              show(name, standardized.difference),
+              number(standardized.difference),
               `${percent(standardized.covered, 0)} of faces`,
             )
             : "–",
@@ -123,7 +124,8 @@ function groupTable(all: Readonly<Record<string, MetricByGroup>>, metrics: Model
     const { by_group: groups } = metric;
     const counted = i === 0 ||
       Object.entries(groups).some(([group, { count }]) => count !== first.by_group[group]?.count);
-    return { name, groups, counted, standardized: metric.standardized !== undefined };
+    const number = (value: number) => show(name, value, metrics.metric);
+    return { name, groups, counted, number, standardized: metric.standardized !== undefined };
   });
   const names = [...new Set(columns.flatMap(({ groups }) => Object.keys(groups)))];
   return table(
@@ -137,16 +139,15 @@ function groupTable(all: Readonly<Record<string, MetricByGroup>>, metrics: Model
     ],
     names.map((group) => [
       group,
-      ...columns.flatMap(({ name, groups: { [group]: value }, counted, standardized }) => [
+      ...columns.flatMap(({ groups: { [group]: value }, counted, number, standardized }) => [
         ...counted ? [value ? count(value.count) : "–"] : [],
         value
           ? withRange(
-            show(name, value.value),
-            value.interval &&
-              `${show(name, value.interval.low)} to ${show(name, value.interval.high)}`,
+            number(value.value),
+            value.interval && `${number(value.interval.low)} to ${number(value.interval.high)}`,
           )
           : "–",
-        ...standardized ? [value ? show(name, value.standardized!) : "–"] : [],
+        ...standardized ? [value ? number(value.standardized!) : "–"] : [],
       ]),
     ]),
   );
@@ -163,7 +164,7 @@ function metricName(name: string, { further = [] }: ModelReport["metrics"]): str
     further.find((one) => one.name === name)?.title ?? name;
 }
 
-function show(name: string, value: number): string {
+function show(name: string, value: number, metric: MetricName): string {
   const decimals = METRICS[name as MetricName]?.decimals ?? (name in RATES ? 3 : 2);
-  return value.toFixed(decimals).replace("-", "−");
+  return formatMetricValue(value, metric, decimals);
 }

@@ -4,7 +4,7 @@ import { OVERFITTING } from "../format_result.ts";
 import type { Report } from "../report_data.ts";
 
 export function glossarySection({ models }: Report): Html {
-  const grouped = models.some(({ metrics }) => metrics.interval.unit === "person");
+  const grouped = models.some(({ metrics }) => metrics.interval?.unit === "person");
   return html`
     <h2 id="words">Glossary</h2>
     <dl class="words">

@@ -72,7 +72,7 @@ function comparison({ metrics, params }: ModelReport): Html {
     : `${metrics.confusion ? "cross-entropy" : "MAE"} and L2 penalty`;
   const rows: Child[][] = [
     ["faces", ...names.map((name) => count(counts[name]))],
-    [loss, ...names.map((name) => metrics[name].loss.toFixed(3))],
+    [loss, ...names.map((name) => formatMetricValue(metrics[name].loss, metric, 3))],
     [
       html`<b>this network</b>`,
       ...names.map((name) =>
@@ -135,9 +135,9 @@ ${
       perClass.map(({ count: n, precision, recall, f1, intervals }, i) => [
         className(classes[i]),
         count(n),
-        valueCell(precision, "accuracy", intervals.precision),
-        valueCell(recall, "accuracy", intervals.recall),
-        valueCell(f1, "accuracy", intervals.f1),
+        shareCell(precision, intervals.precision, "never predicted"),
+        shareCell(recall, intervals.recall, "no faces"),
+        shareCell(f1, intervals.f1, "neither"),
       ]),
     )
   }
@@ -164,9 +164,9 @@ function calibrationFigure({ calibration, classes }: ModelMetrics): Html {
   return html`<figure class="card">
 <figcaption><b>Calibration</b>Dashed line: perfect calibration. Dot size: faces in the bin; lines: 95 % CI.
 Expected calibration error (ECE) <b class="inline">${ece.toFixed(3)}</b>, Brier score
-<b class="inline">${brier.toFixed(3)}</b> (95 % CI ${formatInterval(brierInterval, "accuracy")})${
-    two && "; a constant probability of 0.5 scores 0.250"
-  }.</figcaption>
+<b class="inline">${brier.toFixed(3)}</b>${
+    brierInterval && ` (95 % CI ${formatInterval(brierInterval, "accuracy")})`
+  }${two && "; a constant probability of 0.5 scores 0.250"}.</figcaption>
 ${reliability(bins, of)}
 </figure>`;
 }
@@ -178,8 +178,13 @@ function valueCell(value: number, metric: MetricName, interval?: Interval): Html
   );
 }
 
-function biasCell(bias: number, interval?: Interval): Html {
-  return withRange(formatSigned(bias), interval && formatSignedInterval(interval));
+/** Renders a share; @param none the reason why it is not defined, without an interval */
+function shareCell(share: number, interval: Interval | undefined, none: string): Html {
+  return interval ? valueCell(share, "accuracy", interval) : withRange("–", none);
+}
+
+function biasCell(bias: number, metric: MetricName, interval?: Interval): Html {
+  return withRange(formatSigned(bias, metric), interval && formatSignedInterval(interval, metric));
 }
 
 function ageErrors({ byAgeBand, bias }: ModelMetrics): Html {
@@ -189,7 +194,7 @@ function ageErrors({ byAgeBand, bias }: ModelMetrics): Html {
     count(n),
     valueCell(mae, "mae", interval),
     formatMetricValue(guessMae, "mae"),
-    biasCell(bias, biasInterval),
+    biasCell(bias, "mae", biasInterval),
   ]);
   return html`<figure class="card">
 <figcaption><b>MAE by age, years</b>
@@ -200,9 +205,8 @@ ${bandChart(bands, "mae")}
 <figure class="card">
 <figcaption><b>Bias by age</b>Mean of predicted minus true age, years.${
     bias && html`
-      Overall: <b class="inline">${formatSigned(bias.value)}</b> (95 % CI ${formatSignedInterval(
-        bias.interval,
-      )}).
+      Overall: <b class="inline">${formatSigned(bias.value, "mae")}</b>${bias.interval &&
+        ` (95 % CI ${formatSignedInterval(bias.interval, "mae")})`}.
     `
   }</figcaption>
 ${bandChart(bands, "bias")}
@@ -279,7 +283,7 @@ function groups({ groups = [], metric }: ModelMetrics): Html {
     group.from === undefined ? html`<b>${groupName(group)}</b>` : groupName(group),
     count(n),
     valueCell(value, metric, interval),
-    ...(bias === undefined ? [] : [biasCell(bias, biasInterval)]),
+    ...(bias === undefined ? [] : [biasCell(bias, metric, biasInterval)]),
   ]);
   // Data without exact ages has no bands.
   const banded = groups.some(({ from }) => from !== undefined);

@@ -2,16 +2,16 @@
 import { riskCurve } from "../charts/result_charts.ts";
 import { count, groupName, percent } from "../format_result.ts";
 import { type Html, html } from "../html.ts";
-import { formatInterval, formatMetricValue } from "../metrics.ts";
+import { formatInterval, formatMetricValue, type MetricName, METRICS } from "../metrics.ts";
 import type { ModelMetrics } from "../score_model.ts";
 import { table, withRange } from "../tables.ts";
 
 export function uncertaintyCards(
-  { coverage, abstention, task, counts }: ModelMetrics,
+  { coverage, abstention, metric, counts }: ModelMetrics,
 ): Html | undefined {
   if (!coverage && !abstention) return undefined;
   return html`<div class="columns">
-${coverage && coverageCard(coverage, counts.test, task === "age" ? " years" : "")}
+${coverage && coverageCard(coverage, counts.test, metric)}
 ${abstention && abstentionCards(abstention)}
 </div>`;
 }
@@ -38,8 +38,9 @@ function coverageCard(
     ModelMetrics["coverage"]
   >,
   tested: number,
-  unit: string,
+  metric: MetricName,
 ): Html {
+  const { unit } = METRICS[metric], size = (width: number) => formatMetricValue(width, metric, 1);
   const share = (value: number, range: typeof groups[number]["interval"]) =>
     withRange(formatMetricValue(value, "accuracy"), range && formatInterval(range, "accuracy"));
   return html`<div class="card">
@@ -49,13 +50,13 @@ from the ${of === "distribution" ? "predicted age distribution" : "absolute erro
     count(images)
   } images of the calibration set. That holds on average, not for each group. Small print: 95 % CI.</p>
 ${
-    table(["", "faces", "coverage", `mean width${unit && ","}${unit}`], [
-      ["all", count(tested), share(coverage, interval), width.toFixed(1)],
+    table(["", "faces", "coverage", `mean width${unit && ", years"}`], [
+      ["all", count(tested), share(coverage, interval), size(width)],
       ...groups.map(({ count: n, value, interval, width, ...group }) => [
         groupName(group),
         count(n),
         share(value, interval),
-        width.toFixed(1),
+        size(width),
       ]),
     ])
   }

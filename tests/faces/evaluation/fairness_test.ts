@@ -35,6 +35,7 @@
 import assert from "node:assert/strict";
 import { adjustAll, modelFairness } from "../../../faces/evaluation/fairness.ts";
 import { holm } from "../../../packages/statistics/paired_tests.ts";
+import { chooseMetrics } from "../../../faces/training/further_metrics.ts";
 import {
   difference,
   groupMeans,
@@ -145,6 +146,13 @@ Deno.test("modelFairness() reports no rates by the target itself, and a signed b
   assert.equal(metrics.bias.by_group.male.value, -5);
   assert.deepEqual([metrics.mae.difference, metrics.bias.difference], [0, 10]);
   assert.ok(metrics.mae.p === 1 && metrics.bias.p! < 0.001);
+  const named = await modelFairness(
+    ...[{ task: "age", metric: "mae" }, errors, persons, undefined] as const,
+    chooseMetrics(["bias", "rmse"], []),
+  );
+  const { bias, rmse } = named.groupings[0].metrics;
+  assert.deepEqual(bias, metrics.bias, "evaluate.metrics names it too");
+  assert.equal(rmse.p, undefined);
 });
 
 Deno.test("groupMeans() takes the strata that all groups have", () => {

@@ -108,10 +108,10 @@ Deno.test("reportPage() compares every metric with the constant baseline, face-a
     "this network",
     ...[of(metrics.train), range(metrics.intervals.train!)],
     ...[of(metrics.validation), range(metrics.intervals.validation!)],
-    ...[of(metrics.test), range(metrics.interval)],
+    ...[of(metrics.test), range(metrics.interval!)],
   );
   row("constant baseline", of(metrics.baseline.train), of(metrics.baseline.validation));
-  row("face-api", shown(metrics.others![0].value), range(metrics.others![0].interval));
+  row("face-api", shown(metrics.others![0].value), range(metrics.others![0].interval!));
   row("2021 network", "0\\.92", "0\\.88");
   row("2021 network", "9\\.94", "10\\.05");
 });
@@ -127,7 +127,7 @@ Deno.test("reportPage() gives every metric of classes and of ages its interval",
     new RegExp(`Area under the curve: ${auc!.toFixed(3)} ${three(aucInterval!)}`),
   );
   const { brier, brierInterval } = calibration!;
-  assert.match(html, new RegExp(`Brier score\\s*${brier.toFixed(3)} ${three(brierInterval)}`));
+  assert.match(html, new RegExp(`Brier score\\s*${brier.toFixed(3)} ${three(brierInterval!)}`));
   const { precision, intervals } = gender.perClass![1];
   const share = (value: number) => value.toFixed(3);
   assert.match(
@@ -533,4 +533,73 @@ Deno.test("reportPage() has no chart by age where no age is known", async () => 
   const html = await reportPage(report);
   assert.doesNotMatch(html, /aria-label="[^"]* by gender and age band"/);
   assert.match(text(html), /Accuracy by gender and age\s*Test set/);
+});
+
+Deno.test("numbers other than years have three digits, whatever their scale", async () => {
+  const report = await madeUpReport();
+  const [, age] = report.models, { metrics, scatter } = age;
+  for (const factor of [1e7, 1e-3]) {
+    const scaled = JSON.parse(
+      JSON.stringify(
+        metrics,
+        (_, value) =>
+          typeof value === "number" && !Number.isInteger(value) ? value * factor : value,
+      ),
+    );
+    Object.assign(scaled, { task: "score", metric: "error", byAgeBand: undefined });
+    for (const split of ["train", "validation", "test"] as const) {
+      Object.assign(scaled[split], { error: metrics[split].mae! * factor });
+      Object.assign(scaled.baseline[split], { error: metrics.baseline[split].mae! * factor });
+    }
+    scaled.baseline.guess = -38 * factor;
+    const times = (values: ArrayLike<number>) => Array.from(values, (one) => one * factor);
+    Object.assign(age, { metrics: scaled, errors: undefined, fairness: undefined });
+    age.scatter = {
+      ...{ truth: times(scatter!.truth), prediction: times(scatter!.prediction), of: scatter!.of },
+    };
+    const html = await reportPage(report), words = text(html);
+    if (factor > 1) {
+      assert.match(words, /MAE \d\d,\d{3},\d{3} on the 200 faces/);
+      assert.match(words, /the median of the training set, −380,000,000\./);
+      const [, chart] = html.split('aria-label="Predicted against true score"');
+      assert.match(chart.split("</svg>")[0], />\d+M</);
+      assert.doesNotMatch(html, />−?\d{2,3},\d{3},\d{3}<\/text>/, "it would leave its chart");
+    } else {
+      assert.match(words, /MAE 0\.0\d\d on the 200 faces .* \(95 % CI 0\.0\d\d–0\.0\d\d\)/);
+      assert.match(words, /the median of the training set, −0\.038\./);
+    }
+  }
+});
+
+Deno.test("a confusion matrix of many classes is scrolled, and classes without a prediction named", async () => {
+  const report = await madeUpReport();
+  const [{ metrics }] = report.models;
+  const classes = Array.from({ length: 50 }, (_, i) => `class ${i}`);
+  metrics.confusion = { classes, counts: classes.map(() => classes.map(() => 0)) };
+  metrics.classes = classes;
+  metrics.perClass = classes.map(() => ({
+    ...{ count: 0, precision: 0, recall: 0, f1: 0, intervals: {} },
+  }));
+  const html = await reportPage(report);
+  assert.match(html, /aria-label="Confusion matrix">\s*<table class="confusion many lots">/);
+  assert.match(text(html), /class 7\s*0\s*–\s*never predicted\s*–\s*no faces\s*–\s*neither/);
+  assert.doesNotMatch(await plainPage(), /class="confusion many lots"/);
+});
+
+Deno.test("reportPage() gives few faces no interval of the MAE", async () => {
+  const report = await madeUpReport();
+  for (const { metrics } of report.models) {
+    delete metrics.interval;
+    if (metrics.bias) delete metrics.bias.interval;
+    if (metrics.calibration) delete metrics.calibration.brierInterval;
+    if (metrics.abstention) {
+      metrics.abstention.curve.forEach((one) => Object.assign(one, { risk: 0 }));
+    }
+  }
+  const html = await reportPage(report);
+  assert.match(
+    text(html),
+    /MAE [\d.]+ years on the .* test set \(too few for a confidence interval\)/,
+  );
+  assert.doesNotMatch(html, /NaN|undefined|0\.000000/);
 });

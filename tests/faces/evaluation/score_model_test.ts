@@ -92,7 +92,9 @@ Deno.test("scoreModel() calls an age model of very few images or people neither 
     prediction: Array.from(whole.test.prediction).slice(0, n),
   });
   for (const [n, wanted] of [[1, "unclear"], [4, "unclear"], [5, "better"]] as const) {
-    assert.equal(scoreModel(age, { ...whole, test: first(n) }).verdict, wanted);
+    const { verdict, interval, bias } = scoreModel(age, { ...whole, test: first(n) });
+    assert.equal(verdict, wanted);
+    assert.deepEqual([interval !== undefined, bias!.interval !== undefined], [n >= 5, n >= 5]);
   }
   const people = { age: rows, gender: rows, identity: rows };
   const one = { ...people, identity: rows.map(() => "Ada") };
