@@ -53,8 +53,8 @@ Deno.test("evaluate scores a model and the constant baseline of the training set
   assert.equal(trainGender.baseline.guess, "male");
   assert.equal(trainGender.baseline.train.accuracy, 6 / 8);
   assert.equal(trainGender.baseline.test.accuracy, 4 / 8);
-  assert.equal(trainGender.interval.method, "wilson");
-  assert.ok(trainGender.interval.low < 7 / 8 && 7 / 8 < trainGender.interval.high);
+  assert.equal(trainGender.interval!.method, "wilson");
+  assert.ok(trainGender.interval!.low < 7 / 8 && 7 / 8 < trainGender.interval!.high);
 
   // The network says brightness / 2 years, and everybody is 3 years older.
   const { trainAge } = models;
@@ -186,8 +186,8 @@ Deno.test("evaluate widens the interval where a person has many pictures", async
   same.identity = same.identity.map((_, i) => i % 2 === 0 ? "one" : "other");
   await together.run(await artifacts(together.folder, same));
   const of = async (folder: string) => (await metricsOf(folder)).models.trainGender.interval;
-  assert.equal((await of(alone.outputs.report)).unit, "image");
-  assert.equal((await of(together.outputs.report)).unit, "person");
+  assert.equal((await of(alone.outputs.report))!.unit, "image");
+  assert.equal((await of(together.outputs.report))!.unit, "person");
 });
 
 Deno.test("evaluate writes the same bytes for the same inputs", async () => {

@@ -71,8 +71,8 @@ Deno.test("aucInterval() of hardly anybody is none", () => {
 Deno.test("calibration()'s intervals agree with SciPy's bootstrap and statsmodels", () => {
   const { brierInterval, bins } = calibration(ranking.truth, ranking.scores);
   const { brier: [low, high], bins: expected } = intervals.calibration;
-  close(brierInterval.low, low, (high - low) / 20);
-  close(brierInterval.high, high, (high - low) / 20);
+  close(brierInterval!.low, low, (high - low) / 20);
+  close(brierInterval!.high, high, (high - low) / 20);
   bins.forEach(({ interval }, i) => {
     close(interval!.low, expected[i][0]);
     close(interval!.high, expected[i][1]);
