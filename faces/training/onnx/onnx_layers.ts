@@ -69,11 +69,23 @@ const globalPooling = (operator: string): Converter => ({ input, name, graph }) 
   return graph.add("Flatten", [pooled], name, { axis: 1 });
 };
 
-/** Merges inputs two by two; `part` names the values in between. */
-const merging = (operator: string, part: string): Converter => ({ inputs, name, graph }) =>
-  inputs.map((input) => input.name).reduce((merged, input, i) =>
+/**
+ * Merges inputs two by two; `part` names the values in between. TensorFlow.js puts axes of size 1
+ * after the batch of inputs with fewer axes, such as features beside images: in ONNX, after the
+ * channels.
+ */
+const merging = (operator: string, part: string): Converter => ({ inputs, name, graph }) => {
+  const axes = Math.max(...inputs.map(({ shape }) => shape.length));
+  return inputs.map(({ name: input, shape }, i) => {
+    if (shape.length === axes) return input;
+    const ones = Array(axes - shape.length).fill(1);
+    const sizes = BigInt64Array.from([-1, shape.at(-1), ...ones, ...shape.slice(0, -1)], BigInt);
+    const to = graph.constant(`${name}.shape${i}`, [axes + 1], sizes);
+    return graph.add("Reshape", [input, to], `${name}.input${i}`);
+  }).reduce((merged, input, i) =>
     graph.add(operator, [merged, input], i === inputs.length - 1 ? name : `${name}.${part}${i}`)
   );
+};
 
 const withAlpha = (operator: string): Converter => ({ config, input, name, graph }) =>
   graph.add(operator, [input.name], name, { alpha: { float: config.alpha as number } });

@@ -111,6 +111,17 @@ const LISTED = [
   { layerNormalization: {} },
 ];
 
+/** Features beside images: 32 channels as 32 columns, and a reshape of two axes beside images. */
+const MIXED = [
+  { conv2d: { name: "a", filters: SIZE, kernelSize: 1, activation: "relu" } },
+  { globalAveragePooling2d: { name: "b" } },
+  { multiply: { name: "c", inputs: ["b", "a", "b"] } },
+  { globalMaxPooling2d: { name: "d" } },
+  { reshape: { name: "e", targetShape: [1, SIZE] } },
+  { add: { name: "f", inputs: ["c", "e"] } },
+  { flatten: {} },
+];
+
 function chosen(network: Choice): LayersModel {
   const { name, trunk, initializer } = chooseNetwork(network, networks, "", {});
   return singleHeadModel(name, trunk(SIZE), 2, initializer, 7);
@@ -154,6 +165,7 @@ Deno.test("export: [onnx] gives onnxruntime the predictions that we have", async
     }),
     plain: chosen({ use: "plain", blocks: [[6]], normalization: "layer", activation: "gelu" }),
     listed: chosen({ use: "layers", layers: LISTED }),
+    mixed: chosen({ use: "layers", layers: MIXED }),
   };
   for (let n = 0; n < 12; n++) {
     const network = drawModel(random(22, "network", n), `drawn${n}`, [SIZE, SIZE, 3]);
