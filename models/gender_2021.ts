@@ -15,8 +15,7 @@ import {
  */
 export function convolutionBlocks(
   { layers, regularizers }: Tfjs,
-  { size, initializer, batchNormMomentum, l2 = 0 }: {
-    size: number;
+  { initializer, batchNormMomentum, l2 = 0 }: {
     initializer: Initializer;
     batchNormMomentum: number;
     l2?: number;
@@ -25,7 +24,6 @@ export function convolutionBlocks(
   const blocks = [16, 32, 64, 128].flatMap<layers.Layer>((filters, i) => [
     layers.conv2d({
       name: `conv${i + 1}`,
-      ...(i === 0 ? { inputShape: [size, size, 3] } : {}),
       filters,
       kernelSize: 2,
       padding: "same",
@@ -50,10 +48,10 @@ export const gender2021 = defineNetwork({
       "Dense layers to omit, identified by their units",
     ),
   }),
-  trunk({ leaveOut = [], dropout, initializer, batchNormMomentum, size }, tfjs) {
+  trunk({ leaveOut = [], dropout, initializer, batchNormMomentum }, tfjs) {
     const { layers } = tfjs;
     return [
-      ...convolutionBlocks(tfjs, { size, initializer, batchNormMomentum }),
+      ...convolutionBlocks(tfjs, { initializer, batchNormMomentum }),
       ...genderDense.filter(({ units }) => !leaveOut.includes(units)).flatMap((
         { units, normalize, drop },
       ) => [

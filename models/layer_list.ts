@@ -6,6 +6,7 @@ import { initializers } from "../faces/training/network_options.ts";
 import { joinWords } from "../packages/pipeline/errors.ts";
 
 const count = z.int().min(1).max(4096);
+const margin = z.int().min(0).max(4096);
 const sides = z.union([count, z.tuple([count, count])]);
 const activation = z.enum([
   ...["linear", "relu", "relu6", "elu", "selu", "swish", "gelu"] as const,
@@ -58,7 +59,10 @@ const kinds = {
   leakyReLU: z.strictObject({ ...named, alpha: z.number().min(0).optional() }),
   prelu: z.strictObject(named),
   elu: z.strictObject(named),
-  zeroPadding2d: z.strictObject({ ...named, padding: sides.optional() }),
+  zeroPadding2d: z.strictObject({
+    ...named,
+    padding: z.union([count, z.tuple([margin, margin])]).optional(),
+  }),
   add: merge,
   multiply: merge,
   concatenate: merge,
@@ -163,7 +167,8 @@ const list = z.array(layer).min(1).superRefine((items, context) => {
     const given = SIDES.map((_, s) => from.map((of) => shapes.get(of)?.[s]));
     const known = given.filter((all): all is number[][] => all.every((one) => one !== undefined));
     const rank = known[0]?.[0].length;
-    const images = rank === undefined || rank === 3 || !/2d$/i.test(kind);
+    const images = rank === undefined ||
+      (kind === "flatten" ? rank > 1 : rank === 3 || !/2d$/i.test(kind));
     if (!images) refuse([i], "expected a layer of features, as it follows features");
     const [first] = known;
     const other = from.findIndex((_, j) =>
@@ -225,7 +230,15 @@ export const layerList = defineNetwork({
         ...(l2 ? { kernelRegularizer: tfjs.regularizers.l2({ l2: l2 as number }) } : {}),
       };
       const valueOf = (name: string) => values.get(name)!;
-      const from = inputs ? inputs.map(valueOf) : input === undefined ? last : valueOf(input);
+      // A copy where a layer takes a value twice, which TensorFlow.js frees too early.
+      const copy = (name: string) => tfjs.layers.activation({ name, activation: "linear" });
+      const from = inputs
+        ? inputs.map((one, j) =>
+          inputs.indexOf(one) === j ? valueOf(one) : copy(`${name}.${j}`).apply(valueOf(one))
+        ) as SymbolicTensor[]
+        : input === undefined
+        ? last
+        : valueOf(input);
       const refuse = (reason: string, cause?: unknown): never => {
         throw new Error(`Cannot build the network: layer ${i + 1} (${kind}) ${reason}`, { cause });
       };

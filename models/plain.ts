@@ -27,7 +27,7 @@ const params = z.strictObject({
 
 /** [batch, size, size, 3] → [batch, units of the last dense layer] */
 function trunk(options: NetworkOptions & z.output<typeof params>, tfjs: Tfjs): layers.Layer[] {
-  const { size, dropout, initializer: kernelInitializer, batchNormMomentum: momentum } = options;
+  const { dropout, initializer: kernelInitializer, batchNormMomentum: momentum } = options;
   const { blocks, kernelSize, activation, pooling, normalization, dense } = options;
   const { layers } = tfjs;
   const fused = activation === "leakyRelu" ? undefined : activation as "relu";
@@ -49,7 +49,6 @@ function trunk(options: NetworkOptions & z.output<typeof params>, tfjs: Tfjs): l
       ...block.flatMap<layers.Layer>((filters, i) => [
         layers.conv2d({
           name: `conv${b + 1}_${i + 1}`,
-          ...(b === 0 && i === 0 ? { inputShape: [size, size, 3] } : {}),
           filters,
           kernelSize,
           padding: "same",

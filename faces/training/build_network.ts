@@ -10,10 +10,10 @@ import {
   type LayersModel,
   model,
   sequential,
-  type SymbolicTensor,
+  SymbolicTensor,
 } from "@tensorflow/tfjs-layers";
 import { type Choice, chosen } from "../../packages/pipeline/define.ts";
-import { joinWords } from "../../packages/pipeline/errors.ts";
+import { joinWords, quote } from "../../packages/pipeline/errors.ts";
 import type { Head, NetworkDefinition, NetworkOptions } from "./training_definitions.ts";
 import { initialize } from "./initialize.ts";
 import { ageBins, type AgeEstimator, ageReadings, type Initializer } from "./network_options.ts";
@@ -55,7 +55,17 @@ export function chooseNetwork(
     trunk: (size) => () => {
       const image = tfjs.input({ shape: [size, size, 3], name: "image" });
       const body = definition.trunk({ ...all, initializer, size } as never, tfjs, image);
-      return Array.isArray(body) ? body : { image, features: body };
+      if (body instanceof SymbolicTensor) return { image, features: body };
+      const first = Array.isArray(body) ? body[0] : undefined;
+      if (!(first instanceof layers.Layer)) {
+        throw new Error(
+          `Cannot build the network "${definition.name}": its trunk() returns ${quote(body)}. ` +
+            "Return layers, or the output computed from image.",
+        );
+      }
+      // As the option inputShape: [size, size, 3] of the first layer.
+      Object.assign(first, { batchInputShape: image.shape, dtype: "float32" });
+      return body;
     },
     initializer: all.initializer ?? glorotUniform,
   };
@@ -143,9 +153,12 @@ export function multiHeadModel(
 export function multiplyAdds(network: LayersModel): number {
   let sum = 0;
   for (const layer of network.layers) {
-    const shape = layer.outputShape as number[];
-    // Each kernel is used at all positions of the output; the bias and norms are no products.
-    const positions = shape.slice(1, -1).reduce((product, size) => product * size, 1);
+    // Each kernel is used at all positions of each output; the bias and norms are no products.
+    const positions = layer.inboundNodes.reduce(
+      (sum, { outputShapes: [shape] }) =>
+        sum + (shape as number[]).slice(1, -1).reduce((product, size) => product * size, 1),
+      0,
+    );
     for (const weight of layer.weights) {
       if (!/kernel$/.test(weight.originalName)) continue;
       sum += positions * (weight.shape as number[]).reduce((product, size) => product * size, 1);

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import * as tf from "@tensorflow/tfjs-core";
 import { z } from "zod";
 import {
   chooseNetwork,
@@ -8,7 +9,8 @@ import {
   singleHeadModel,
 } from "../../faces/training/build_network.ts";
 import { checkExports } from "../../faces/training/save_model.ts";
-import { defineNetwork } from "../../faces/training/training_definitions.ts";
+import { forward } from "../../faces/training/forward.ts";
+import { defineNetwork, type Tfjs } from "../../faces/training/training_definitions.ts";
 import { toEngineNetwork } from "../../faces/training/to_engine_network.ts";
 import { networks } from "../../models/mod.ts";
 import { openBackend } from "../../packages/compute/open_backend.ts";
@@ -63,6 +65,19 @@ Deno.test("multiplyAdds() counts kernels by the positions where they are used", 
     9 * 3 * 4 + 4 + 9 * 4 * 6 + 6 + (4 * 4 * 6 + 1) * 5 + (5 + 1) * 2,
     conv + dense,
   ]);
+  const shared = defineNetwork({
+    ...{ name: "shared", summary: "One layer twice", params: z.strictObject({}) },
+    trunk(_, { layers }, image) {
+      const dense = layers.dense({ name: "dense", units: 3 });
+      const pool = layers.maxPooling2d({ name: "pool", poolSize: 2 });
+      const once = pool.apply(dense.apply(image));
+      return layers.globalAveragePooling2d({ name: "end" }).apply(dense.apply(once)) as never;
+    },
+  });
+  const { trunk, initializer } = chooseNetwork("shared", [shared], "", {});
+  const twice = singleHeadModel("shared", trunk(16), 2, initializer, 1);
+  assert.equal(multiplyAdds(twice), (16 * 16 + 8 * 8) * 9 + 6);
+  twice.dispose();
   const mobile = { use: "mobile", stem: 4, filters: [6], blocks: 1 };
   const separable = 16 * 16 * 9 * 3 * 4 + 8 * 8 * 9 * 4 + 8 * 8 * 4 * 6 + 6 * 2;
   assert.equal(count(mobile)[1], separable);
@@ -129,7 +144,59 @@ Deno.test("layers: names the item that cannot follow", async () => {
   const parse = (item: object) =>
     z.parse(trainGender.params, { network: { use: "layers", layers: [item] } });
   assert.throws(() => parse({ conv2d: { filters: 2, kernelsize: 3 } }), /kernelsize/);
+  const { error } = z.safeParse(trainGender.params, {
+    network: { use: "layers", layers: [{ globalMaxPooling2d: {} }, { flatten: {} }] },
+  });
+  assert.match(String(error), /expected a layer of features, as it follows features/);
+  const one = { zeroPadding2d: { padding: [0, 1] } };
+  const padded = build({ use: "layers", layers: [one, { conv2d: conv }, { flatten: {} }] });
+  assert.deepEqual(padded.getLayer("zeroPadding2d1").outputShape, [null, 16, 18, 3]);
+  padded.dispose();
   assert.throws(() => parse({ flatten: {}, reLU: {} }), /expected one layer per item/);
+});
+
+Deno.test("layers: a value that one layer takes twice is there for the next", async () => {
+  await openBackend("wasm");
+  const model = build({
+    use: "layers",
+    layers: [
+      { conv2d: { name: "a", filters: 2, kernelSize: 1 } },
+      { multiply: { name: "b", inputs: ["a", "a", "a"] } },
+      { add: ["a", "b"] },
+      { globalAveragePooling2d: {} },
+    ],
+  });
+  toEngineNetwork(model, "categoricalCrossentropy");
+  checkExports(model, ["onnx"]);
+  const x = tf.ones([1, 16, 16, 3]);
+  const [predicted] = [(model.apply(x) as tf.Tensor).dataSync()];
+  const own = tf.softmax(forward(model, x)).dataSync();
+  assert.deepEqual(predicted, own);
+  model.dispose();
+});
+
+Deno.test("a plugin's layers need no inputShape, and another result is an error", async () => {
+  await openBackend("wasm");
+  const params = z.strictObject({});
+  const build = (trunk: (tf: Tfjs) => unknown) => {
+    const own = defineNetwork({
+      ...{ name: "own", summary: "Own", params },
+      trunk: (_, tfjs) => trunk(tfjs) as never,
+    });
+    const chosen = chooseNetwork("own", [own], "", {});
+    return singleHeadModel("own", chosen.trunk(16), 2, chosen.initializer, 1);
+  };
+  for (const options of [{}, { inputShape: [8, 8, 3] }]) {
+    const model = build(({ layers }) => [layers.flatten({ name: "flatten", ...options })]);
+    assert.deepEqual(model.inputs[0].shape, [null, 16, 16, 3]);
+    model.dispose();
+  }
+  for (const [result, text] of [[undefined, "undefined"], [[], "\\[\\]"], [[7], "\\[7\\]"]]) {
+    assert.throws(
+      () => build(() => result),
+      new RegExp(`"own": its trunk\\(\\) returns ${text}. Return layers, or the output`),
+    );
+  }
 });
 
 Deno.test("stages train any network, with the same bytes after a kill", async () => {
