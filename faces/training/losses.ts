@@ -132,7 +132,10 @@ function ordinalHead(weight: number): Head {
 const labelSmoothing = z.number().min(0).lt(1).default(0).describe(
   "Label smoothing: the share of each label that is spread over all classes",
 );
-const classWeights = z.union([z.literal("balanced"), z.array(z.number().min(0)).min(2)]).optional()
+const weightList = z.array(z.number().min(0)).min(2).refine((weights) => weights.some(Boolean), {
+  message: "expected a weight above 0",
+});
+const classWeights = z.union([z.literal("balanced"), weightList]).optional()
   .describe(
     "Weight of each class's loss, in the order of the classes. balanced: inverse to their numbers " +
       "in the training set, on average 1, as in scikit-learn. Default: equal",

@@ -228,8 +228,15 @@ export function jointHead(
     targets: readonly number[],
     h: number,
   ): tf.Scalar => {
-    const rows = heads[h].rowLosses(tf, part(output, h), part(truth, h));
-    const { rowWeight } = heads[h];
+    const { rowWeight, rowLosses, loss } = heads[h];
+    const rows = rowLosses(tf, part(output, h), part(truth, h)), wanted = targets.length / width;
+    if (!(rows instanceof tf.Tensor) || `${rows.shape}` !== `${wanted}`) {
+      throw new Error(
+        `Cannot train with loss "${loss}": its rowLosses() returns ` +
+          (rows as unknown instanceof tf.Tensor ? `a tensor of shape [${rows.shape}]` : `${rows}`) +
+          ` and must return the loss of each row, a tensor of shape [${wanted}].`,
+      );
+    }
     if (!rowWeight && !masked) return tf.mean(rows);
     const own = select(targets, h);
     const weights = own.map((target) => Number.isNaN(target) ? 0 : rowWeight?.(target) ?? 1);

@@ -151,7 +151,11 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
         // Reads and augments the next batch during the computation of this one.
         if (step < stepsPerEpoch - 1) next = prepare(step + 1);
         const result = await running;
-        if (!Number.isFinite(result.loss)) throw diverged(result.loss, epoch, step, options);
+        if (!Number.isFinite(result.loss)) {
+          throw epoch === 1 && step === 0
+            ? neverFinite(result.loss, options)
+            : diverged(`the loss is ${result.loss} in epoch ${epoch}, step ${step + 1}`, options);
+        }
         mean.add(result, batch.rows);
         await average?.update();
         if (step < stepsPerEpoch - 1) progress.advance();
@@ -161,7 +165,7 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
       const weights = await average?.use();
       const validation = await trainer.validate(images, targets, rows.validation, signal);
       if (!Number.isFinite(validation.loss)) {
-        throw diverged(validation.loss, epoch, stepsPerEpoch - 1, options);
+        throw diverged(`the validation loss is ${validation.loss} in epoch ${epoch}`, options);
       }
       const scores = recordOf(mean.result, validation);
       history.push({ epoch, ...scores, learning_rate: trainer.learningRate });
@@ -331,11 +335,16 @@ function short(loss: number): string {
   return loss.toPrecision(3);
 }
 
-function diverged(loss: number, epoch: number, step: number, options: TrainOptions): Error {
-  const { model, learningRate, batchSize } = options;
+function neverFinite(loss: number, { model }: TrainOptions): Error {
   return new Error(
-    `Cannot continue training "${model.name}": the loss is ${loss} in epoch ${epoch}, ` +
-      `step ${step + 1}. Training diverged: lower learningRate (now ${learningRate}), ` +
-      `or raise batchSize (now ${batchSize}).`,
+    `Cannot train "${model.name}": the loss of the first batch is ${loss}, before any step. Check ` +
+      "the loss, the labels and the weights of init.",
+  );
+}
+
+function diverged(what: string, { model, learningRate, batchSize }: TrainOptions): Error {
+  return new Error(
+    `Cannot continue training "${model.name}": ${what}. Training diverged: lower learningRate ` +
+      `(now ${learningRate}), or raise batchSize (now ${batchSize}).`,
   );
 }

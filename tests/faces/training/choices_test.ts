@@ -6,12 +6,17 @@ import { readConfig } from "../../../packages/pipeline/config/config.ts";
 import { pipelineJsonSchema } from "../../../packages/pipeline/config/json_schema.ts";
 import { parseOverride } from "../../../packages/pipeline/config/override.ts";
 import { ConfigError } from "../../../packages/pipeline/errors.ts";
-import { classHead } from "../../../faces/training/losses.ts";
+import type { Tensor } from "@tensorflow/tfjs-core";
+import * as tf from "@tensorflow/tfjs-core";
+import { openBackend } from "../../../packages/compute/open_backend.ts";
+import { classHead, quantityHead } from "../../../faces/training/losses.ts";
+import { jointHead } from "../../../faces/training/objective.ts";
 import {
   defineLoss,
   defineOptimizer,
   defineSampling,
   defineSchedule,
+  type Tf,
 } from "../../../faces/training/training_definitions.ts";
 import { z } from "zod";
 import { testContext } from "../../context.ts";
@@ -203,6 +208,21 @@ Deno.test("stages use a plugin's optimizer, schedule, loss and sampling", async 
   assert.ok(Object.values(calls).every((count) => count > 0), JSON.stringify(calls));
 });
 
+Deno.test("a loss that returns anything but a number per row is an error that names it", async () => {
+  await openBackend("wasm");
+  const fails = (losses: (tf: Tf, rows: Tensor) => unknown, message: RegExp) => {
+    const head = { ...quantityHead(1), loss: "own", rowLosses: losses as never };
+    assert.throws(() => jointHead([head]).lossOf(tf.zeros([3, 1]), [1, 2, 3]), message);
+  };
+  fails(
+    (_, rows) => rows,
+    /loss "own": its rowLosses\(\) returns a tensor of shape \[3,1\] and must/,
+  );
+  fails((tf, rows) => tf.mean(rows), /returns a tensor of shape \[\] .* a tensor of shape \[3\]/);
+  fails(() => 7, /returns 7 and must/);
+  fails(() => undefined, /returns undefined and must/);
+});
+
 Deno.test("a wrong choice is an error with its place and the nearest name", async () => {
   assert.match(
     await mistakes("trainGender", "{ network: residul }"),
@@ -227,6 +247,10 @@ Deno.test("a wrong choice is an error with its place and the nearest name", asyn
   assert.match(
     await mistakes("trainGender", "{ network: { use: plain, kernelSize: 50 } }"),
     /7:\d+: trainGender\.network\.kernelSize: expected at most 7, got 50/,
+  );
+  assert.match(
+    await mistakes("trainGender", "{ loss: { classWeights: [0, 0] } }"),
+    /trainGender\.loss\.classWeights: expected a weight above 0, got \[0,0\]/,
   );
   for (const written of ["foo", "{ use: foo }", "{ use: plain }, metrics: [foo]"]) {
     assert.doesNotMatch(

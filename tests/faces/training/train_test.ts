@@ -7,6 +7,7 @@ import { random } from "../../../packages/random/random.ts";
 import { initialize, keepWeights } from "../../../faces/training/initialize.ts";
 import { imagesInMemory } from "../../../faces/training/image_source.ts";
 import { classification } from "../../../faces/training/objective.ts";
+import { optimizers } from "../../../faces/training/optimizers.ts";
 import { EngineTrainer } from "../../../faces/training/engine_trainer.ts";
 import { TfjsTrainer } from "../../../faces/training/tfjs_trainer.ts";
 import type { TrainerOptions } from "../../../faces/training/trainer.ts";
@@ -259,15 +260,36 @@ Deno.test("train() leaks no tensors", async () => {
   assert.equal(tf.memory().numTensors, before);
 });
 
-Deno.test("train() says what to change when the loss is no number any more", async () => {
+Deno.test("train() says that the first loss is no number", async () => {
   await openBackend("wasm");
   const model = small();
   tf.tidy(() => model.getLayer("logits").setWeights([tf.fill([36, 2], NaN), tf.zeros([2])]));
   await assert.rejects(
     run({ model }),
-    /Cannot continue training "small": the loss is NaN in epoch 1, step 1. Training diverged: lower learningRate \(now 0.01\), or raise batchSize \(now 8\)/,
+    /Cannot train "small": the loss of the first batch is NaN, before any step. Check the loss, /,
   );
   model.dispose();
+});
+
+Deno.test("train() says what to change when the loss is no number any more", async () => {
+  await openBackend("wasm");
+  const sgd = optimizers.find(({ name }) => name === "sgd")!;
+  const optimizer = { definition: sgd, options: { momentum: 0, nesterov: false } };
+  const wayOut =
+    "Training diverged: lower learningRate \\(now 1e\\+30\\), or raise batchSize \\(now";
+  for (
+    const [batchSize, place] of [
+      [8, "the loss is (NaN|Infinity) in epoch 1, step [2-5]"],
+      [50, "the validation loss is (NaN|Infinity) in epoch 1"],
+    ] as const
+  ) {
+    const model = small();
+    await assert.rejects(
+      run({ model, batchSize, optimizer, learningRate: 1e30 }),
+      new RegExp(`Cannot continue training "small": ${place}. ${wayOut} ${batchSize}`),
+    );
+    model.dispose();
+  }
 });
 
 /** A network whose weights nobody drew: tfjs draws them by chance. */
