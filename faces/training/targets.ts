@@ -1,5 +1,6 @@
 /** Classes and training targets. */
 import { readParquet } from "../../packages/formats/parquet.ts";
+import { quote } from "../../packages/pipeline/errors.ts";
 import { INTERVAL, readAttributes } from "../datasets/attributes.ts";
 
 /** A class, in the order of a network's outputs. */
@@ -103,15 +104,31 @@ export function classesOf(column: string, people: readonly Person[]): ClassRecor
     const sorted = [...values].sort((a, b) => a! < b! ? -1 : 1);
     return sorted.map((value) => ({ label: String(value) }));
   }
-  const names = new Set(people.flatMap(({ attributes = {} }) => Object.keys(attributes)));
-  const why = !names.has(column)
-    ? `the labels have no such column; they have ${["gender", ...names].join(", ")}`
-    : size === 0
-    ? "it has no value in the training set"
-    : size === 1
-    ? `it has a single value, "${[...values]}", in the training set`
-    : `it has ${size.toLocaleString("en")} different values, at most ${MAX_CLASSES} are classes`;
+  const why = noColumn(column, people, "gender") ??
+    (size === 0
+      ? "it has no value in the training set"
+      : size === 1
+      ? `it has a single value, "${[...values]}", in the training set`
+      : `it has ${size.toLocaleString("en")} different values, at most ${MAX_CLASSES} are classes`);
   throw new Error(`Cannot train classes of "${column}": ${why}. Name another column as target.`);
+}
+
+/** @throws if a column, other than age, has no number */
+export function checkNumbers(column: string, people: readonly Person[]): void {
+  const values = people.map(({ attributes }) => attributes?.[column] ?? null);
+  if (values.some((value) => typeof value === "number")) return;
+  const texts = values.filter((value) => value !== null) as string[];
+  const text = texts.find((value) => !/^-?[\d.]+$/.test(value)) ?? texts[0];
+  const why = noColumn(column, people, "age") ??
+    (text === undefined ? "it has no value" : `it has texts, such as ${quote(text)}`);
+  throw new Error(`Cannot train numbers of "${column}": ${why}. Name another column as target.`);
+}
+
+/** Returns why a column cannot be a target if the labels lack it, beside a fixed one. */
+function noColumn(column: string, people: readonly Person[], fixed: string): string | undefined {
+  const names = new Set(people.flatMap(({ attributes = {} }) => Object.keys(attributes)));
+  if (names.has(column)) return undefined;
+  return `the labels have no such column; they have ${[fixed, ...names].join(", ")}`;
 }
 
 /** Builds a class up to each age of `upTo`, and one above the last. */

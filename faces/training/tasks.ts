@@ -3,7 +3,14 @@ import { counted } from "../../packages/pipeline/causes.ts";
 import { quote } from "../../packages/pipeline/errors.ts";
 import type { InputRows } from "./training_data.ts";
 import type { TrainingRecord } from "./training_record.ts";
-import { ageClasses, classesOf, genderClasses, labelOf, type Person } from "./targets.ts";
+import {
+  ageClasses,
+  checkNumbers,
+  classesOf,
+  genderClasses,
+  labelOf,
+  type Person,
+} from "./targets.ts";
 
 /** A task that a network learns; `classes` is null for a quantity, such as age in years. */
 export type Task = Pick<TrainingRecord, "task" | "variant" | "classes">;
@@ -68,6 +75,7 @@ export function labelTasks(
         return value === null || names.has(String(value)) ? undefined : String(value);
       });
     }
+    if (task.classes === null && task.task !== "age") checkNumbers(task.task, people);
     const labels = people.map((person) => labelOf(task, person));
     const intervals = task.task === "age" && !task.classes &&
         people.some(({ ageInterval }) => ageInterval)

@@ -1,4 +1,5 @@
 /** Choices that a training's parameters name: optimizer, schedule, order, metrics, early stopping. */
+import { counted } from "../../packages/pipeline/causes.ts";
 import { chosen, type Definition } from "../../packages/pipeline/define.ts";
 import { chooseMetrics, type ChosenMetric } from "./further_metrics.ts";
 import type { ChosenOptimizer } from "./optimizer.ts";
@@ -117,7 +118,7 @@ export function batchNormWarmupWarning(
   if (batchNormMomentum ** (steps * patience) < 0.1) return undefined;
   const needed = Math.ceil(Math.log(0.1) / Math.log(batchNormMomentum));
   return `batch normalization with batchNormMomentum ${batchNormMomentum} needs about ${needed} ` +
-    `steps before validation metrics are meaningful. An epoch has ${steps} steps, and ` +
+    `steps before validation metrics are meaningful. An epoch has ${counted(steps, "step")}, and ` +
     `earlyStopping.patience is ${patience}. Lower batchNormMomentum (0.9) or batchSize (now ` +
     `${batchSize}), or raise earlyStopping.patience.`;
 }

@@ -41,6 +41,8 @@ export async function openBackend(backend: Backend): Promise<void> {
   if (tf.getBackend() !== name && !await tf.setBackend(name)) {
     throw new Error(`Cannot compute on "${backend}": it did not start. See the warnings above.`);
   }
+  // Else cpu advises to install a package of Node.
+  Object.assign(tf.backend(), { firstUse: false });
 }
 
 const load: Record<Backend, () => Promise<void>> = {

@@ -152,7 +152,12 @@ Deno.test("trainClassifier and trainRegressor name what is wrong with a column",
   await fails(
     trainRegressor,
     { target: "tone" },
-    /no image of the train set has a number of it/,
+    /Cannot train numbers of "tone": it has texts, such as "/,
+  );
+  await fails(
+    trainRegressor,
+    { target: "shades" },
+    /Cannot train numbers of "shades": the labels have no such column; they have age, tone/,
   );
   await fails(trainClassifier, { target: "age" }, /expected another column; trainAge has variant/);
   await fails(trainRegressor, { target: "gender" }, /trainGender trains classes/);

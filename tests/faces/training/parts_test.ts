@@ -410,8 +410,9 @@ Deno.test("coldValidation() warns of batch normalisation that early stopping doe
   assert.equal(batchNormWarmupWarning(params, 24_000), undefined);
   assert.match(
     batchNormWarmupWarning(params, 300) ?? "",
-    /needs about 230 steps .* An epoch has 5 /,
+    /needs about 230 steps .* An epoch has 5 steps, /,
   );
+  assert.match(batchNormWarmupWarning(params, 64) ?? "", /An epoch has 1 step, /);
   assert.equal(
     batchNormWarmupWarning({ ...params, batchNormMomentum: 0.9, batchSize: 16 }, 300),
     undefined,

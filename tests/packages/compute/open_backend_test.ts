@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import * as tf from "@tensorflow/tfjs-core";
+import { MathBackendCPU } from "@tensorflow/tfjs-backend-cpu";
 import { openBackend } from "../../../packages/compute/open_backend.ts";
 import type { Backend } from "../../../packages/compute/backends.ts";
 
@@ -10,6 +11,20 @@ Deno.test("openBackend() opens wasm and cpu, again and again", async () => {
     assert.equal(tf.getBackend(), backend);
     assert.deepEqual([...tf.tidy(() => tf.add(tf.tensor1d([1]), 1).dataSync())], [2]);
   }
+});
+
+Deno.test("openBackend() opens cpu without its advice to install a package of Node", async () => {
+  tf.removeBackend("cpu");
+  tf.registerBackend("cpu", () => new MathBackendCPU());
+  const { warn } = console, warnings: unknown[] = [];
+  console.warn = (...texts) => void warnings.push(texts);
+  try {
+    await openBackend("cpu");
+    tf.dispose(tf.tensor1d([1]));
+  } finally {
+    console.warn = warn;
+  }
+  assert.deepEqual(warnings, []);
 });
 
 Deno.test("openBackend() says which backends there are, and how to get the others", async () => {
