@@ -1,6 +1,6 @@
 /** `deno task compare`: the differences between runs, and whether they are significant. */
 import { join, resolve } from "node:path";
-import { parseOptions, parsePositiveInt } from "../../packages/pipeline/args.ts";
+import { parseOptions, parseWhole } from "../../packages/pipeline/args.ts";
 import type { Command } from "../../packages/pipeline/app.ts";
 import { joinWords, UsageError } from "../../packages/pipeline/errors.ts";
 import { identityNamed } from "../../packages/pipeline/find_pipeline.ts";
@@ -54,7 +54,7 @@ Exit codes: 0 compared, 1 a result is damaged, 2 wrong command line.`,
       })),
     );
     const all = await new History(artifacts).list(warn);
-    const runs = choose(positionals, parsePositiveInt("last", values), all, identities);
+    const runs = choose(positionals, parseWhole("last", values), all, identities);
     const { compareRuns } = await import("./compare/compare_runs.ts");
     const comparison = await compareRuns(runs, new ArtifactStore(artifacts));
     const { formatComparison, withText } = await import("./compare/format_comparison.ts");

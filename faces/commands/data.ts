@@ -1,7 +1,7 @@
 /** `deno task data`: looks at a data set, proposes a pipeline, and writes a page of what it found. */
 import { dirname, join, resolve } from "node:path";
 import { type Command, EXIT } from "../../packages/pipeline/app.ts";
-import { parseOptions, parsePositiveInt } from "../../packages/pipeline/args.ts";
+import { parseOptions, parseWhole } from "../../packages/pipeline/args.ts";
 import { didYouMean, joinWords, UsageError } from "../../packages/pipeline/errors.ts";
 import { abortOnSignal } from "../../packages/pipeline/interrupt.ts";
 
@@ -44,7 +44,7 @@ Exit codes: 0 labels were found, 1 none were, 2 wrong command line, 130 interrup
     using interrupt = abortOnSignal(reporter, EXIT.interrupted);
     const found = await lookAt(folder, {
       preset,
-      photos: parsePositiveInt("photos", values) ?? 2000,
+      photos: parseWhole("photos", values) ?? 2000,
       signal: interrupt.signal,
     });
     const file = `${nameOf({ folder })}.html`;

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { counted } from "../../packages/pipeline/causes.ts";
 import type { StageContext, StageResult } from "../../packages/pipeline/stage.ts";
-import { keepDigest, takeWhole } from "../../packages/pipeline/state.ts";
+import { jsonText, keepDigest, takeWhole } from "../../packages/pipeline/state.ts";
 import { checkSpace } from "../../packages/download/http.ts";
 import { formatBytes } from "../../packages/pipeline/format.ts";
 import { writeParquet } from "../../packages/formats/parquet.ts";
@@ -76,10 +76,7 @@ export async function downloadDatasets(
     offset: { type: "int64", values: offsets },
     size: { type: "int64", values: sizes },
   });
-  await Deno.writeTextFile(
-    join(folder, "archives.json"),
-    JSON.stringify({ datasets }, null, 2) + "\n",
-  );
+  await Deno.writeTextFile(join(folder, "archives.json"), jsonText({ datasets }));
   for (const { file } of datasets.flatMap(({ tars }) => tars)) {
     const [from, to] = [join(context.scratch, file), join(folder, file)];
     // A link keeps the file for the next attempt if this one crashes; not all file systems have them.

@@ -34,13 +34,16 @@ export function isArchive(path: string): boolean {
   return /\.(zip|tar|tar\.gz|tgz)$/i.test(path) && isFile(path);
 }
 
-export function isFile(path: string): boolean {
+function infoOf(path: string): Partial<Deno.FileInfo> {
   try {
-    return Deno.statSync(path).isFile;
+    return Deno.statSync(path);
   } catch {
-    return false; // a broken link
+    return {}; // a broken link
   }
 }
+
+export const isFile = (path: string) => infoOf(path).isFile ?? false;
+export const isFolder = (path: string) => infoOf(path).isDirectory ?? false;
 
 /** Returns the names directly in a folder. @throws if it is none, with the reason only */
 export function namesIn(folder: string): string[] {
@@ -59,14 +62,6 @@ export function namesIn(folder: string): string[] {
 export function archivesIn(folder: string): string[] {
   return namesIn(folder).map((name) => join(folder, name))
     .filter((path) => !basename(path).startsWith(".") && isArchive(path)).sort();
-}
-
-export function isFolder(path: string): boolean {
-  try {
-    return Deno.statSync(path).isDirectory;
-  } catch {
-    return false;
-  }
 }
 
 /**

@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { counted } from "../../packages/pipeline/causes.ts";
 import type { Artifact, StageContext } from "../../packages/pipeline/stage.ts";
+import { jsonText } from "../../packages/pipeline/state.ts";
 import { random } from "../../packages/random/random.ts";
 import { readCsv } from "../../packages/formats/csv.ts";
 import { csvLine } from "../../packages/formats/csv_write.ts";
@@ -111,10 +112,7 @@ export async function writeSplits(
     ...copied > 0 && { copies: copied },
     ...leftOut > 0 && { leftOut },
   };
-  await Deno.writeTextFile(
-    join(context.outputs.splits, "summary.json"),
-    JSON.stringify(summary, null, 2) + "\n",
-  );
+  await Deno.writeTextFile(join(context.outputs.splits, "summary.json"), jsonText(summary));
   if (copies.length > 0) {
     const lines = copies.map(({ image, of, correlation, mirrored }) =>
       csvLine([image, of, correlation.toFixed(4), String(mirrored)])

@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { causeLines, counted } from "../../packages/pipeline/causes.ts";
 import type { Artifact, StageContext } from "../../packages/pipeline/stage.ts";
+import { jsonText } from "../../packages/pipeline/state.ts";
 import { random } from "../../packages/random/random.ts";
 import { writeParquet } from "../../packages/formats/parquet.ts";
 import { attributeColumns, labelColumn } from "./attributes.ts";
@@ -109,10 +110,7 @@ export async function writeTable(
     ...(params.sample === undefined ? {} : { sampled: sources.length }),
     datasets: counts,
   };
-  await Deno.writeTextFile(
-    join(context.outputs.table, "summary.json"),
-    JSON.stringify(summary, null, 2) + "\n",
-  );
+  await Deno.writeTextFile(join(context.outputs.table, "summary.json"), jsonText(summary));
 }
 
 /** Reads a data set's rows from its CSV or MATLAB file. */

@@ -28,13 +28,13 @@ export const TEMPLATE: readonly Point[] = [
 
 /** Returns the five points of `TEMPLATE` among 68 landmarks. */
 export function fivePoints(points: readonly Point[]): Point[] {
-  const mean = (from: number, to: number): Point => {
-    const some = points.slice(from, to);
-    return [0, 1].map((axis) =>
-      some.reduce((sum, point) => sum + point[axis], 0) / some.length
-    ) as [number, number];
-  };
-  return [mean(36, 42), mean(42, 48), points[30], points[48], points[54]];
+  const eyes = [points.slice(36, 42), points.slice(42, 48)].map(centerOf);
+  return [...eyes, points[30], points[48], points[54]];
+}
+
+function centerOf(points: readonly Point[]): Point {
+  const mean = (axis: 0 | 1) => points.reduce((sum, at) => sum + at[axis], 0) / points.length;
+  return [mean(0), mean(1)];
 }
 
 /**
@@ -52,11 +52,7 @@ export function alignedSquare(
     const { x, y, width: side } = cropSquare(box, 0);
     return { x: x + side / 2, y: y + side / 2, side, angle: Math.atan2(by - ay, bx - ax) };
   }
-  const center = (all: readonly Point[]): Point => [
-    all.reduce((sum, [x]) => sum + x, 0) / all.length,
-    all.reduce((sum, [, y]) => sum + y, 0) / all.length,
-  ];
-  const [tx, ty] = center(TEMPLATE), [px, py] = center(points);
+  const [tx, ty] = centerOf(TEMPLATE), [px, py] = centerOf(points);
   let cos = 0, sin = 0, norm = 0;
   for (const [i, [x, y]] of TEMPLATE.entries()) {
     const [u, v] = [x - tx, y - ty], [p, q] = [points[i][0] - px, points[i][1] - py];

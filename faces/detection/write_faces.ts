@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { csvField } from "../../packages/formats/csv_write.ts";
 import { causeLines, counted } from "../../packages/pipeline/causes.ts";
+import { jsonText } from "../../packages/pipeline/state.ts";
 import { type FaceRow, shardName, type TableRow, writeFaceRows } from "./faces_artifact.ts";
 import type { Kind, StageContext } from "../../packages/pipeline/stage.ts";
 import { type CropPreprocessing, writePreprocessing } from "../images/preprocessing.ts";
@@ -62,10 +63,7 @@ export async function writeFaces(
   }
   await writeFaceRows(output, faces);
   await Deno.writeTextFile(join(output, "problems.csv"), lines.join("\n") + "\n");
-  await Deno.writeTextFile(
-    join(output, "summary.json"),
-    JSON.stringify({ ...total, datasets }, null, 2) + "\n",
-  );
+  await Deno.writeTextFile(join(output, "summary.json"), jsonText({ ...total, datasets }));
   await writePreprocessing(output, preprocessing);
   if (total.faces === 0) throw noFaces(total, rows, shards, preprocessing);
   context.info(`${counted(total.faces, "face")} from ${counted(total.photos, "photo")}`);

@@ -59,16 +59,15 @@ export function parseArguments(
   return { values, names: names.length === 0 ? ["pipeline"] : names };
 }
 
-export function parsePositiveInt<Name extends string>(
+export function parseWhole<Name extends string>(
   option: Name,
   values: { readonly [N in Name]?: string },
+  least = 1,
 ): number | undefined {
   const text = values[option];
   if (text === undefined) return undefined;
-  if (!/^[1-9]\d{0,8}$/.test(text)) {
-    throw new UsageError(`--${option} ${text}: expected a whole number, at least 1`);
-  }
-  return Number(text);
+  if (/^\d{1,9}$/.test(text) && Number(text) >= least) return Number(text);
+  throw new UsageError(`--${option} ${text}: expected a whole number, at least ${least}`);
 }
 
 /** Options with a short form. */

@@ -222,10 +222,14 @@ export class ArtifactStore {
   }
 
   /**
-   * Prevents the removal of results until it is closed. Waits while another process removes some.
+   * Prevents the removal of results until it is closed. Waits while another process removes some, and
+   * logs that.
    * @returns undefined where nothing can be locked, as in a read-only folder
    */
-  async lockShared(waiting: () => void, signal: AbortSignal): Promise<Deno.FsFile | undefined> {
+  async lockShared(
+    log: (line: string) => void,
+    signal: AbortSignal,
+  ): Promise<Deno.FsFile | undefined> {
     let file: Deno.FsFile;
     try {
       await Deno.mkdir(this.folder, { recursive: true });
@@ -236,7 +240,7 @@ export class ArtifactStore {
     try {
       for (let told = false; !await file.tryLock(false); told = true) {
         signal.throwIfAborted();
-        if (!told) waiting();
+        if (!told) log("results are being removed; waiting for the end of it");
         await new Promise((resolve) => setTimeout(resolve, 200));
       }
       return file;

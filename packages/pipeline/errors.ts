@@ -30,6 +30,10 @@ export class ConfigError extends Error {
     const first = problems.slice(0, MAX_PROBLEMS).map(describe);
     super([...first, ...more > 0 ? [`... and ${more} more`] : []].join("\n"), options);
   }
+
+  static at(at: Location, message: string): ConfigError {
+    return new ConfigError([{ at, message }]);
+  }
 }
 
 /** Invalid use of the command line. */

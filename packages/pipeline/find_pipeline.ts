@@ -27,7 +27,7 @@ export async function findPipeline(name: string, cwd: string, project: string): 
     : `there is no such pipeline.${didYouMean(name, there)} ` +
       `Looked for ${[...tried].join(" and ")}. ` +
       `The project has ${joinWords(there.sort()) || "none"}.`;
-  throw new ConfigError([{ at: { text: name }, message }]);
+  throw ConfigError.at({ text: name }, message);
 }
 
 const YAML = /\.ya?ml$/;

@@ -8,6 +8,7 @@ import {
   type CacheKeyInputs,
   cacheKeySchema,
   canonicalJson,
+  isRecord,
   sha256,
   type Shape,
 } from "./fingerprint.ts";
@@ -324,8 +325,7 @@ function* leaves(
   path = "",
 ): Generator<[string, unknown]> {
   for (const [key, inner] of Object.entries(value)) {
-    const isMap = typeof inner === "object" && inner !== null && !Array.isArray(inner);
-    if (isMap) yield* leaves(inner as Record<string, unknown>, `${path}${key}.`);
+    if (isRecord(inner)) yield* leaves(inner, `${path}${key}.`);
     else yield [path + key, inner];
   }
 }

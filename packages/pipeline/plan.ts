@@ -234,10 +234,11 @@ function order(stages: readonly PlannedStage[], config: Parts): PlannedStage[] {
   while (waiting.size > 0) {
     const ready = waiting.values().find(({ after }) => !after.some((id) => waiting.has(id)));
     if (!ready) {
-      const cycle = findCycle(waiting), at = config.source.at(["stages", cycle[0]!], true);
-      const message = `these stages wait for each other: ${[...cycle, cycle[0]].join(" → ")}. ` +
-        "Change the inputs of one of them.";
-      throw new ConfigError([{ at, message }]);
+      const cycle = findCycle(waiting), circle = [...cycle, cycle[0]].join(" → ");
+      throw ConfigError.at(
+        config.source.at(["stages", cycle[0]!], true),
+        `these stages wait for each other: ${circle}. Change the inputs of one of them.`,
+      );
     }
     ordered.push(ready);
     waiting.delete(ready.id);

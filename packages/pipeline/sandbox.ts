@@ -212,11 +212,9 @@ async function flagsOf(
       if (values.length === 0) return [];
       const parted = values.find((value) => value.includes(","));
       if (parted !== undefined) {
+        const why = `"${parted}" has a comma, which ends a path in Deno's permissions`;
         throw new RunError(
-          `Cannot run the plugin "${
-            nameOf(specifier)
-          }": "${parted}" has a comma, which ends a path ` +
-            "in Deno's permissions. Rename the folder.",
+          `Cannot run the plugin "${nameOf(specifier)}": ${why}. Rename the folder.`,
         );
       }
       return values.includes("") ? `--allow-${kind}` : `--allow-${kind}=${values.join(",")}`;

@@ -1,9 +1,15 @@
 /** `record.json`: everything that a result was made of, and what came out. */
 import { join } from "node:path";
 import { z } from "zod";
-import { type CacheKeyInputs, cacheKeySchema, fingerprint, type Shape } from "./fingerprint.ts";
+import {
+  type CacheKeyInputs,
+  cacheKeySchema,
+  canonicalJson,
+  fingerprint,
+  type Shape,
+} from "./fingerprint.ts";
 import type { Metrics, StageProvenance } from "./stage.ts";
-import { parseState, readState, type State, stateText } from "./state.ts";
+import { jsonText, parseState, readState, type State } from "./state.ts";
 
 /** An output as it was recorded. */
 export interface OutputRecord {
@@ -77,6 +83,19 @@ export function parseRecord(bytes: Uint8Array): State<StageRecord> {
   return parseState(bytes, "record.json", { shape: recordSchema });
 }
 
+/** Returns the number of bytes of a result's files. */
+export function bytesOf({ outputs }: StageRecord): number {
+  const files = Object.values(outputs).flatMap(({ files }) => Object.values(files));
+  return files.reduce((sum, { size }) => sum + size, 0);
+}
+
+/** Returns a text that is equal for results with equal outputs. */
+export function digestsOf({ outputs }: StageRecord): string {
+  return canonicalJson(
+    Object.fromEntries(Object.entries(outputs).map(([name, { digest }]) => [name, digest])),
+  );
+}
+
 /** Reads the record of the result in a folder. */
 export async function readRecord(place: string): Promise<State<StageRecord>> {
   const form = { shape: recordSchema, unsealed: recordSchema.strict() };
@@ -85,5 +104,5 @@ export async function readRecord(place: string): Promise<State<StageRecord>> {
   if (!value || value.checksum || value.fingerprint === fingerprint(value.dependencies)) {
     return state;
   }
-  return { problem: "record.json was changed after it was written", text: stateText(value) };
+  return { problem: "record.json was changed after it was written", text: jsonText(value) };
 }

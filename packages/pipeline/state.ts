@@ -62,7 +62,7 @@ export function parseState<T extends object>(
   }
   if (typeof value !== "object" || value === null) return bad("cannot be read");
   const sealed = "checksum" in value;
-  if (sealed && (value.checksum !== checksumOf(value) || text !== stateText(value))) {
+  if (sealed && (value.checksum !== checksumOf(value) || text !== jsonText(value))) {
     return bad("was changed after it was written");
   }
   if (Number(value.version ?? 1) > VERSION) {
@@ -76,15 +76,15 @@ export function parseState<T extends object>(
 }
 
 export async function writeState(path: string, value: object): Promise<void> {
-  await writeFileAtomic(path, stateText(withChecksum(value)));
+  await writeFileAtomic(path, jsonText(withChecksum(value)));
 }
 
 export function withChecksum<T extends object>(value: T): T & { checksum: string } {
   return { ...value, checksum: checksumOf(value) };
 }
 
-/** Returns the text of a state; equal values have equal text. */
-export function stateText(value: object): string {
+/** Returns a value as JSON in a file: indented, with a line end. Equal values have equal text. */
+export function jsonText(value: object): string {
   return JSON.stringify(value, null, 2) + "\n";
 }
 

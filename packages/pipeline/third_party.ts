@@ -166,11 +166,12 @@ async function refuseSharedFolder(specifier: string, project: string): Promise<v
     other !== undefined && join(other, "/").startsWith(join(folder, "/"))
   );
   if (shared === undefined) return;
+  const place = `lies in "${folder}", which has ${shared} in it`;
   throw new Error(
     `plugin "${
       nameOf(specifier)
-    }" lies in "${folder}", which has ${shared} in it, and it may read ` +
-      "its folder. Move it into a folder of its own",
+    }" ${place}, and it may read its folder. Move it into a folder of ` +
+      "its own",
   );
 }
 

@@ -85,9 +85,3 @@ export function damagedError(path: string, why: string): RunError {
       "makes the result again.",
   );
 }
-
-export async function sizeOf({ path }: StoredResult): Promise<number> {
-  const { value } = await readRecord(path);
-  const files = Object.values(value?.outputs ?? {}).flatMap(({ files }) => Object.values(files));
-  return files.reduce((sum, { size }) => sum + size, 0);
-}

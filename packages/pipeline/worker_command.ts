@@ -1,6 +1,6 @@
 /** `deno task worker`: does shards and runs of sweeps for other machines. */
 import { resolve } from "node:path";
-import { parseOptions } from "./args.ts";
+import { parseOptions, parseWhole } from "./args.ts";
 import { type Command, EXIT } from "./app.ts";
 import { UsageError } from "./errors.ts";
 import { abortOnSignal } from "./interrupt.ts";
@@ -39,7 +39,7 @@ Exit codes: 0 stopped, 1 failed, 2 the command line is wrong.`,
     const { parseRedisAddress } = await import("./remote/broker_client.ts");
     const { DEFAULT_LOCK_MS, DEFAULT_REDIS, workerName } = await import("./remote_workers.ts");
     const { runWorker } = await import("./remote/worker.ts");
-    const seconds = values["lock-seconds"];
+    const seconds = parseWhole("lock-seconds", values);
     const artifacts = resolve(cwd, values.artifacts ?? `${project}/artifacts`);
     await Deno.mkdir(artifacts, { recursive: true }).catch((cause) => {
       const why = (cause as Error).message;
@@ -53,20 +53,14 @@ Exit codes: 0 stopped, 1 failed, 2 the command line is wrong.`,
       ),
       prefix: values.prefix ?? context.name,
       name: workerName(),
-      lock: seconds === undefined ? DEFAULT_LOCK_MS : whole("lock-seconds", seconds, 1) * 1000,
+      lock: seconds === undefined ? DEFAULT_LOCK_MS : seconds * 1000,
       artifacts,
-      workers: whole("workers", values.workers ?? "0", 0),
+      workers: parseWhole("workers", values, 0) ?? 0,
       signal: interrupt.signal,
       log: (line) => reporter.log(line),
     }, context);
     return EXIT.ok;
   },
 };
-
-function whole(option: string, text: string, least: number): number {
-  const value = Number(text);
-  if (/^\d{1,9}$/.test(text) && value >= least) return value;
-  throw new UsageError(`--${option} ${text}: expected a whole number, at least ${least}`);
-}
 
 export default command;

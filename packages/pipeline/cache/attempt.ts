@@ -4,10 +4,15 @@ import { copy, hasScratch, remove, removeLeftovers } from "./attempt_files.ts";
 import { digestFolder } from "../digest.ts";
 import { disk, ensureFolder, moveDurably } from "../durable.ts";
 import type { ArtifactStore } from "../artifact_store.ts";
-import { type CacheKeyInputs, canonicalJson, fingerprint } from "../fingerprint.ts";
+import { type CacheKeyInputs, fingerprint } from "../fingerprint.ts";
 import { type Lock, takeLock } from "./file_lock.ts";
 import { ignoreNotFound } from "../paths.ts";
-import type { OutputRecord, StageOutcome, StageRecord } from "../stage_record.ts";
+import {
+  digestsOf,
+  type OutputRecord,
+  type StageOutcome,
+  type StageRecord,
+} from "../stage_record.ts";
 import type { Stage } from "../stage.ts";
 import { withChecksum, writeState } from "../state.ts";
 
@@ -107,7 +112,7 @@ async function publish(
   place: string,
   old: string,
 ): Promise<StageRecord> {
-  const same = there && canonicalJson(digests(there)) === canonicalJson(digests(made));
+  const same = there && digestsOf(there) === digestsOf(made);
   // An equal result stays with its volatile files: another run may be reading it.
   const record = withChecksum(same ? { ...made, outputs: there.outputs } : made);
   await writeState(join(same ? place : result, "record.json"), record);
@@ -118,8 +123,4 @@ async function publish(
   await moveDurably(result, place);
   await remove(old);
   return record;
-}
-
-function digests({ outputs }: StageRecord): Record<string, string> {
-  return Object.fromEntries(Object.entries(outputs).map(([name, { digest }]) => [name, digest]));
 }

@@ -1,5 +1,5 @@
 /** deno task gc: removes results that no listed run needs. */
-import { parsePositiveInt } from "../args.ts";
+import { parseWhole } from "../args.ts";
 import { remove } from "../cache/attempt_files.ts";
 import { counted } from "../causes.ts";
 import { UsageError } from "../errors.ts";
@@ -75,7 +75,7 @@ async function findGarbage(
   values: CommandContext["values"],
   log: (text: string) => void = () => {},
 ) {
-  const keep = parsePositiveInt("keep", values);
+  const keep = parseWhole("keep", values);
   const unread: string[] = [];
   const foreign = (path: string) =>
     log(`${displayPath(path, invocationDir())} has no valid record of a result; it is left alone`);

@@ -23,14 +23,13 @@ import {
 import { abortOnSignal } from "../interrupt.ts";
 import { invocationDir, resolveFrom } from "../paths.ts";
 import {
-  bytesOf,
   madeElsewhere,
   MAX_RECORD,
   RemoteResults,
   RUNS,
 } from "../remote_results/remote_results.ts";
 import { loadPlan } from "../run/create_context.ts";
-import type { StageRecord } from "../stage_record.ts";
+import { bytesOf, type StageRecord } from "../stage_record.ts";
 import { artifactsOf } from "./runs_command.ts";
 
 interface Sharing {
@@ -50,9 +49,8 @@ async function sharing(
   const settings = await settingsOf(call, pipeline);
   const store = new ArtifactStore(artifactsOf(call));
   const remote = new RemoteResults(settings, signal), history = new History(store.folder);
-  const waiting = () => call.reporter.log("results are being removed; waiting");
   try {
-    using _held = await store.lockShared(waiting, signal);
+    using _held = await store.lockShared(call.reporter.log, signal);
     return await command({ store, history, remote }) ? EXIT.ok : EXIT.failed;
   } catch (error) {
     if (signal.aborted) return EXIT.interrupted;

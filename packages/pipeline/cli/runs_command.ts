@@ -1,6 +1,6 @@
 /** deno task runs: what ran, when, with which metrics. */
 import { join, resolve } from "node:path";
-import { parsePositiveInt } from "../args.ts";
+import { parseWhole } from "../args.ts";
 import { joinWords } from "../errors.ts";
 import { identityNamed } from "../find_pipeline.ts";
 import { canonicalJson } from "../fingerprint.ts";
@@ -40,7 +40,7 @@ export default async function runs(call: CommandContext): Promise<number> {
     );
     return EXIT.ok;
   }
-  const last = parsePositiveInt("last", values);
+  const last = parseWhole("last", values);
   const chosen = names.length === 0 ? all : await ofPipelines(names, all, call);
   const listed = chosen.sort(byTime).slice(last === undefined ? 0 : -last);
   if (values.json) {

@@ -10,7 +10,8 @@ import { type CommandContext, EXIT } from "../app.ts";
 import { formatInteger } from "../reporter.ts";
 import { ArtifactStore, type StoredResult } from "../artifact_store.ts";
 import { formatBytes } from "../format.ts";
-import { sizeOf, verifyResult } from "../verify_results.ts";
+import { bytesOf, readRecord } from "../stage_record.ts";
+import { verifyResult } from "../verify_results.ts";
 import { artifactsOf } from "./runs_command.ts";
 import { counted } from "../causes.ts";
 
@@ -20,13 +21,14 @@ export default async function verify(call: CommandContext): Promise<number> {
   const { store, places } = await placesOf(call);
   using interrupt = abortOnSignal(reporter, EXIT.interrupted);
   const { signal } = interrupt;
-  using _held = await store.lockShared(() => line("results are being removed; waiting"), signal);
+  using _held = await store.lockShared(line, signal);
   const damaged: { use: string; fingerprint: string; path: string; problems: string[] }[] = [];
   let bytes = 0;
   const progress = reporter.startProgress("verify");
   try {
-    const sizes = await Promise.all(places.map(sizeOf));
-    progress.start(sizes.reduce((sum, size) => sum + size, 0), "bytes");
+    const records = await Promise.all(places.map(({ path }) => readRecord(path)));
+    const total = records.reduce((sum, { value }) => sum + (value ? bytesOf(value) : 0), 0);
+    progress.start(total, "bytes");
     for (const place of places) {
       if (signal.aborted) return EXIT.interrupted;
       const { use, fingerprint, path } = place;

@@ -311,7 +311,7 @@ export async function readConfig(
     : resolve(folderOf(["artifacts"]), top.artifacts);
   if (await Deno.stat(artifacts).then((info) => !info.isDirectory, () => false)) {
     const message = `artifacts: expected a folder for the results, but ${artifacts} is a file`;
-    throw new ConfigError([{ at: source.at(["artifacts"]), message }]);
+    throw ConfigError.at(source.at(["artifacts"]), message);
   }
   const shown = displayPath(file, project);
   const name = top.name ?? shown.replace(/\.ya?ml$/, "").replace(/[\\/]+/g, "-");

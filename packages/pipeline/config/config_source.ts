@@ -71,15 +71,14 @@ export class ConfigSource {
       const at = file.at(["extends"]);
       if (typeof base !== "string" || base === "") {
         const got = base === null ? "it is empty" : `got ${quote(base)}`;
-        const message = `extends: expected the path of a YAML file, as in ./base.yaml, ${got}`;
-        throw new ConfigError([{ at, message }]);
+        const expected = "expected the path of a YAML file, as in ./base.yaml";
+        throw ConfigError.at(at, `extends: ${expected}, ${got}`);
       }
       next = resolve(dirname(file.path), base);
       const circle = files.findIndex((other) => other.path === next);
       if (circle >= 0) {
         const names = [...files.slice(circle), files[circle]!].map(({ shown }) => shown);
-        const message = `these files extend each other: ${names.join(" → ")}`;
-        throw new ConfigError([{ at, message }]);
+        throw ConfigError.at(at, `these files extend each other: ${names.join(" → ")}`);
       }
     }
   }
@@ -87,8 +86,7 @@ export class ConfigSource {
   #apply(override: Override, schemas: Schemas | undefined): void {
     const { path, value, at } = override;
     if (path[0] === "extends") {
-      const message = "which file a pipeline extends is written in the file itself";
-      throw new ConfigError([{ at, message }]);
+      throw ConfigError.at(at, "which file a pipeline extends is written in the file itself");
     }
     // A stage is named without "stages.", other top-level keys by their names.
     const stages = this.values.stages as Record<string, unknown> | null | undefined;
@@ -98,7 +96,7 @@ export class ConfigSource {
     if (inStages && !known.includes(path[0]!)) {
       const message = `${this.file} has no stage "${path[0]}".${didYouMean(path[0]!, known)} ` +
         `It has ${joinWords(known) || "none"}.`;
-      throw new ConfigError([{ at: override.keyAt ?? at, message }]);
+      throw ConfigError.at(override.keyAt ?? at, message);
     }
     const full = inStages ? ["stages", ...path] : path;
     this.overrides.push({ ...override, path: full });
@@ -113,8 +111,7 @@ export class ConfigSource {
       const mayBeMap = full[0] === "stages" && !schemas || formsAt(above, schemas).length > 0;
       if (!isMap && !mayBeMap) {
         const name = path.slice(0, depth + 1).join(".");
-        const message = `${name} has no parameters of its own`;
-        throw new ConfigError([{ at, message }]);
+        throw ConfigError.at(at, `${name} has no parameters of its own`);
       }
       // A copy: the points of a sweep share their values.
       target = target[key] = isMap ? { ...next as Record<string, unknown> } : {};
@@ -181,13 +178,13 @@ function wholeFirst(overrides: readonly Override[]): Override[] {
 }
 
 /** "stages.split.test" and "split.test" are the same. */
-function shortPath({ path }: Override): readonly string[] {
+export function shortPath(path: readonly string[]): readonly string[] {
   return path[0] === "stages" && path.length > 1 ? path.slice(1) : path;
 }
 
 /** A name in `use` is a whole value: it removes the options of another one. */
 function wholePath(override: Override): readonly string[] {
-  const path = shortPath(override);
+  const path = shortPath(override.path);
   return path.at(-1) === "use" ? path.slice(0, -1) : path;
 }
 
@@ -226,12 +223,11 @@ async function readFile(
   const shown = displayPath(path, cwd);
   const there = await Deno.stat(path).then(({ isFile }) => isFile, () => false);
   if (there) return await YamlFile.read(path, shown, cache);
-  if (!from) throw new ConfigError([{ at: { text: path }, message: "no such file" }]);
+  if (!from) throw ConfigError.at({ text: path }, "no such file");
   const folder = dirname(path);
   const names = await Array.fromAsync(Deno.readDir(folder), ({ name }) => name).catch(() => []);
   const near = didYouMean(displayPath(path, folder), names.filter((name) => /\.ya?ml$/.test(name)));
-  const message = `extends: there is no file ${shown}.${near}`;
-  throw new ConfigError([{ at: from.at(["extends"]), message }]);
+  throw ConfigError.at(from.at(["extends"]), `extends: there is no file ${shown}.${near}`);
 }
 
 /** The value of one file at a path. */

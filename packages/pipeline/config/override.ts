@@ -20,16 +20,13 @@ export function parseOverride(argument: string): Override {
   const equals = argument.indexOf("=");
   const path = argument.slice(0, Math.max(equals, 0)).split(".").map((part) => part.trim());
   if (equals < 0 || path.some((part) => ["", "__proto__"].includes(part))) {
-    const message = "expected stage.parameter=value, as in --set split.test=0.1";
-    throw new ConfigError([{ at, message }]);
+    throw ConfigError.at(at, "expected stage.parameter=value, as in --set split.test=0.1");
   }
   return { path, value: parseValue(argument.slice(equals + 1), at), at };
 }
 
 export function parseValue(text: string, at: Location): unknown {
   const { mistakes: [mistake], value } = parseYaml(text);
-  if (mistake) {
-    throw new ConfigError([{ at, message: `the value is not YAML: ${mistake.message}` }]);
-  }
+  if (mistake) throw ConfigError.at(at, `the value is not YAML: ${mistake.message}`);
   return value;
 }

@@ -131,8 +131,7 @@ export function parsePipeline(text: string, shown: string): ParsedYaml {
     throw new ConfigError(mistakes.map(({ at: offset, message }) => ({ at: at(offset), message })));
   }
   if (!isRecord(value)) {
-    const message = 'expected a pipeline, such as "stages: { download: }"';
-    throw new ConfigError([{ at: at(0), message }]);
+    throw ConfigError.at(at(0), 'expected a pipeline, such as "stages: { download: }"');
   }
   return { values: value, places: placesOf(document.contents, targets) };
 }

@@ -51,7 +51,7 @@ function decode(bytes: Uint8Array, shown: string): string {
   const what = code === "FFFD" ? "bytes that are not UTF-8" : `the control character U+${code}`;
   // Without the line: control characters must not reach the terminal.
   const place = { text: `${shown}:${lines.length}:${lines.at(-1)!.length + 1}` };
-  throw new ConfigError([{ at: place, message: `not valid YAML: ${what}. Save it as UTF-8` }]);
+  throw ConfigError.at(place, `not valid YAML: ${what}. Save it as UTF-8`);
 }
 
 export function locate(text: string, shown: string, offset: number): Location {

@@ -15,8 +15,8 @@ import { digestFile } from "../digest.ts";
 import { ensureFolder } from "../durable.ts";
 import { canonicalJson, fingerprint } from "../fingerprint.ts";
 import { describeMachine } from "../run/lineage.ts";
-import { parseRecord, type StageRecord } from "../stage_record.ts";
-import { stateText } from "../state.ts";
+import { digestsOf, parseRecord, type StageRecord } from "../stage_record.ts";
+import { jsonText } from "../state.ts";
 import { openPlace, type Patience, type Place, RemoteError } from "./place.ts";
 
 export { RemoteError };
@@ -132,7 +132,7 @@ export class RemoteResults {
     const { use } = record.dependencies;
     const other = async () => {
       const there = await this.find(use, record.fingerprint);
-      return there && digests(there) !== digests(record) ? there : undefined;
+      return there && digestsOf(there) !== digestsOf(record) ? there : undefined;
     };
     const first = await other();
     if (first) return { other: first, made: false };
@@ -160,7 +160,7 @@ export class RemoteResults {
       onBytes(length);
     };
     for await (const _ of mapOrdered(parts, PARALLEL, write));
-    const bytes = new TextEncoder().encode(stateText(record));
+    const bytes = new TextEncoder().encode(jsonText(record));
     if (await this.place.put(keyOf(use, record.fingerprint), bytes)) return { made: true };
     return { other: await other(), made };
   }
@@ -189,20 +189,11 @@ function filesOf({ outputs }: StageRecord): ResultFile[] {
   );
 }
 
-/** Returns the number of bytes of a result's files. */
-export function bytesOf(record: StageRecord): number {
-  return filesOf(record).reduce((sum, { size }) => sum + size, 0);
-}
-
 function partsOf({ size, sha256 }: ResultFile, path: string): Part[] {
   return Array.from({ length: Math.ceil(size / PART) }, (_, n) => ({
     ...{ key: `${OBJECTS}${sha256}.${n}`, path, at: n * PART },
     length: Math.min(PART, size - n * PART),
   }));
-}
-
-function digests({ outputs }: StageRecord): string {
-  return canonicalJson(Object.entries(outputs).map(([name, { digest }]) => [name, digest]));
 }
 
 /** Returns the reason not to take a record: it names another result, or files outside of it. */

@@ -11,7 +11,7 @@ import { type Beginning, type Begun, History } from "../history.ts";
 import { fileNameOf } from "../pipeline_identity.ts";
 import { displayPath } from "../paths.ts";
 import type { RemoteResults } from "../remote_results/remote_results.ts";
-import type { StageRecord } from "../stage_record.ts";
+import { bytesOf, type StageRecord } from "../stage_record.ts";
 import {
   INTERRUPTED,
   type RunReport,
@@ -56,8 +56,8 @@ export async function runPlan(
   const began = performance.now();
   const live = part || dryRun ? undefined : new LiveLog(given.store.folder);
   const context = live ? { ...given, reporter: live.reporter(given.reporter) } : given;
-  const wait = () => context.reporter.log("results are being removed; waiting for the end of it");
-  using _held = dryRun ? undefined : await context.store.lockShared(wait, context.signal);
+  const { store, signal, reporter: { log } } = context;
+  using _held = dryRun ? undefined : await store.lockShared(log, signal);
   const history = new History(context.store.folder);
   const { name: pipeline, identity: file, overrides, seed } = plan;
   const beginning = { pipeline, file, overrides, seed, ...(point && { point }) };
@@ -229,7 +229,7 @@ class Run {
     if (!remote || this.#isForced(id) || after.some((other) => this.#pending.has(other))) {
       return false;
     }
-    const { bytesOf, madeElsewhere, RemoteError, RemoteResults } = await import(
+    const { madeElsewhere, RemoteError, RemoteResults } = await import(
       "../remote_results/remote_results.ts"
     );
     const began = performance.now();

@@ -8,7 +8,7 @@ import { expectation } from "../config/zod_issues.ts";
 import { type Override, parseOverride, parseValue } from "../config/override.ts";
 import type { CommandContext } from "../app.ts";
 import { Registry } from "../registry.ts";
-import type { ConfigSource } from "../config/config_source.ts";
+import { type ConfigSource, shortPath } from "../config/config_source.ts";
 import { type Best, rangeSchema, sweepSchema } from "../config/sweep_schema.ts";
 import { type Axis, bestPoints, drawTrials, grid, requireTrials } from "./search.ts";
 import { isSeed } from "../sweep_summary.ts";
@@ -50,7 +50,7 @@ export function readSweep(source: ConfigSource, { values }: Pick<CommandContext,
   if (how.error) {
     const issue = how.error.issues[0]!, { path } = issue;
     const at = typed.get(String(path[0]))?.at ?? source.at(["sweep", ...path.map(String)]);
-    throw new ConfigError([{ at, message: `${path.join(".")}: ${expectation(issue)}` }]);
+    throw ConfigError.at(at, `${path.join(".")}: ${expectation(issue)}`);
   }
   typed.delete("trials");
   typed.delete("best");
@@ -61,8 +61,8 @@ export function readSweep(source: ConfigSource, { values }: Pick<CommandContext,
     written.findIndex(([other]) => named(other) === named(key)) < i
   );
   if (twice) {
-    const message = `${twice[0]} is there twice; keep one`;
-    throw new ConfigError([{ at: source.at(["sweep", twice[0]], true), message }]);
+    const at = source.at(["sweep", twice[0]], true);
+    throw ConfigError.at(at, `${twice[0]} is there twice; keep one`);
   }
   const axes = written.filter(([key]) => !set.has(named(key)) || typed.has(named(key)))
     .map(([key, tried]) => typed.get(named(key)) ?? axisOf(source, key, tried));
@@ -90,15 +90,14 @@ function parseAxis(text: string): Axis {
   const equals = text.indexOf("=");
   const key = text.slice(0, Math.max(equals, 0)).trim();
   if (key.split(".").some((part) => part.trim() === "")) {
-    const message = "expected key=value,value, as in --sweep seed=1,2,3";
-    throw new ConfigError([{ at, message }]);
+    throw ConfigError.at(at, "expected key=value,value, as in --sweep seed=1,2,3");
   }
   const list = parseValue(`[${text.slice(equals + 1)}]`, at) as unknown[];
   const [range] = list.length === 1 ? list as (object | null)[] : [];
   if (typeof range === "object" && range && "from" in range && "to" in range) {
     const { data, error } = rangeSchema.safeParse(range);
     if (data) return validate({ key, at, values: [], range: data });
-    throw new ConfigError([{ at, message: `${key}: ${expectation(error!.issues[0]!)}` }]);
+    throw ConfigError.at(at, `${key}: ${expectation(error!.issues[0]!)}`);
   }
   return validate({ key, at, values: list.map((value) => ({ path: key.split("."), value, at })) });
 }
@@ -106,7 +105,7 @@ function parseAxis(text: string): Axis {
 function validate(axis: Axis): Axis {
   const { key, values, at, range } = axis;
   const fail = (at: Location, message: string) => {
-    throw new ConfigError([{ at, message }]);
+    throw ConfigError.at(at, message);
   };
   if (FIXED.includes(key.split(".")[0]!) && !key.startsWith("stages.")) {
     fail(at, `${key} is the same for all runs of a sweep`);
@@ -121,10 +120,7 @@ function validate(axis: Axis): Axis {
   return axis;
 }
 
-/** "stages.split.test" and "split.test" are the same. */
-function keyOf(path: readonly string[]): string {
-  return (path[0] === "stages" && path.length > 1 ? path.slice(1) : path).join(".");
-}
+const keyOf = (path: readonly string[]) => shortPath(path).join(".");
 
 /**
  * Returns the points of a sweep, each validated like a YAML.

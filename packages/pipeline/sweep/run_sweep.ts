@@ -69,8 +69,7 @@ export async function runSweep(
   if (first.remoteWorkers) await checkWorkersReachable(points, call, selection, context);
 
   // The shared results must not be removed before the last run has used them.
-  const wait = () => log("results are being removed; waiting for the end of it");
-  using _held = await context.store.lockShared(wait, signal);
+  using _held = await context.store.lockShared(log, signal);
   let prepared: StageReport[] = [];
   let cautions: readonly string[] = [];
   if (common.length > 0) {

@@ -1,5 +1,5 @@
 /** `deno task run` of a pipeline with a sweep. */
-import { parsePositiveInt } from "../args.ts";
+import { parseWhole } from "../args.ts";
 import { outcomeLine, type runOne, selectionOf } from "../cli/run_command.ts";
 import { UsageError } from "../errors.ts";
 import type { Plan } from "../plan.ts";
@@ -31,7 +31,7 @@ export async function sweep(base: Plan, call: CommandContext, one: typeof runOne
       reporter.log(`trials: ${written.trials}: there are no more than ${drawn} combinations`);
     }
   }
-  const number = parsePositiveInt("point", values);
+  const number = parseWhole("point", values);
   if (number !== undefined) {
     const point = points[number - 1];
     if (!point) {
@@ -46,7 +46,7 @@ export async function sweep(base: Plan, call: CommandContext, one: typeof runOne
     );
   }
   const most = Math.min(navigator.hardwareConcurrency, MAX_JOBS);
-  const jobs = Math.min(parsePositiveInt("jobs", values) ?? most, points.length);
+  const jobs = Math.min(parseWhole("jobs", values) ?? most, points.length);
   const dryRun = values["dry-run"] ?? false;
   const selection = selectionOf(call, points[0]!.plan);
   await checkParams(points.map(({ plan }) => plan), select(points[0]!.plan, selection));
