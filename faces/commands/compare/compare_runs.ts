@@ -96,7 +96,7 @@ export async function compareRuns(
     new Map(models.map((model) => [names[run]!.get(model.id)!, model]))
   );
   const subjects = named.map((models) =>
-    new Map(Array.from(models, ([name, model]) => [name, subjectOf(model)]))
+    new Map(Array.from(models, ([name, model]) => [name, subjectOf(model) + model.datasets]))
   );
   const metrics = metricRows(runs, names, subjects).map((row) => {
     const models = named.map((models) => models.get(row.model)).map((model) =>

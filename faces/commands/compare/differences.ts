@@ -79,7 +79,7 @@ function stageOf(name: string, rows: ReadonlyMap<string, unknown>): string {
 /**
  * Returns the metrics in which runs differ. Marks a best value only where all runs measure the same.
  * @param names of each run
- * @param subjects of each run: model → its prediction task, if known
+ * @param subjects of each run: model → its prediction task and data sets, if known
  */
 export function metricRows(
   runs: readonly RunRecord[],

@@ -58,7 +58,9 @@ function tex(text: string): string {
   const plain = text.replace(BOLD, "").replace(/[&%$#_{}]/g, "\\$&")
     .replace(/\\(?![&%$#_{}])/g, "\\textbackslash{}")
     .replace(/[~^]/g, "\\$&{}")
-    .replaceAll("±", "$\\pm$").replaceAll("–", "--").replaceAll("−", "$-$");
+    .replaceAll("±", "$\\pm$").replaceAll("–", "--").replaceAll("−", "$-$")
+    // Other characters in LaTeX's default encoding.
+    .replace(/[<>|]/g, "$$$&$$");
   return text.startsWith(BOLD) ? `\\textbf{${plain}}` : plain;
 }
 
@@ -78,8 +80,8 @@ export function formatComparison(
     values.map((value, i) => {
       if (value === undefined) return "–";
       const interval = intervals?.[i];
-      const text = formatNumber(value) +
-        (interval ? ` (${formatNumber(interval.low)} to ${formatNumber(interval.high)})` : "");
+      const text = signed(value) +
+        (interval ? ` (${signed(interval.low)} to ${signed(interval.high)})` : "");
       return i === best ? style.best(text) : text;
     });
   const section = (title: string, content: readonly string[]) =>
@@ -156,7 +158,7 @@ function seedRows({ groups, rows }: OverSeeds): string[][] {
       ...spreads.map((spread) => {
         if (!spread) return "–";
         const { mean, deviation } = spread;
-        return formatNumber(mean) +
+        return signed(mean) +
           (deviation === undefined ? "" : ` ± ${formatNumber(deviation)}`);
       }),
     ]),

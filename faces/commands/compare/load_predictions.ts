@@ -125,6 +125,8 @@ async function readModels(
       scores: METRICS[metric].each(truth, prediction),
       images: rows.map((row) => `${table.dataset[row]}/${table.path[row]}`),
       people: rows.map((row) => table.identity[row]),
+      // Names of the data sets of the test set.
+      datasets: [...new Set(rows.map((row) => table.dataset[row]))].sort(),
     };
   });
 }

@@ -330,6 +330,32 @@ Deno.test("of several runs the best is tested against each other one, with Holm'
   assert.deepEqual(tests.map(({ real }) => real).sort(), [false, true, true]);
 });
 
+Deno.test("compare marks no best value of tests on other data", async () => {
+  const models = { trainAge: { error: 5 } };
+  for (const [dataset, best] of [["wiki_crop", 0], ["theirs", undefined]] as const) {
+    await using shop = await workshop([{ models }, {
+      dataset,
+      models: { trainAge: { error: 9 } },
+    }]);
+    const { metrics } = await compareRuns(shop.runs, shop.store);
+    assert.equal(metrics.find(({ metric }) => metric === "mae")!.best, best, dataset);
+  }
+});
+
+Deno.test("compare writes signs and relations that LaTeX prints", async () => {
+  await using shop = await workshop([
+    { models: { trainGender: { skill: 0.5 } } },
+    { models: { trainGender: { skill: 0.95 } } },
+  ]);
+  const comparison = await compareRuns(shop.runs, shop.store);
+  const [row] = comparison.metrics;
+  const negative = { ...comparison, metrics: [{ ...row!, values: [-3.39, 1] }] };
+  const latex = formatComparison(negative, "latex");
+  assert.match(latex, /p \$<\$ 0\.001/);
+  assert.match(latex, / & \$-\$3\.39/);
+  assert.doesNotMatch(latex, /[^$][<>|]/);
+});
+
 Deno.test("compare works without removed predictions, with a note", async () => {
   await using shop = await workshop([
     { models: { trainGender: { skill: 0.6 } } },

@@ -55,6 +55,8 @@ interface Fake {
 export interface FakeRun {
   readonly pipeline?: string;
   readonly seed?: number;
+  /** Data set of all images. Default: wiki_crop */
+  readonly dataset?: string;
   readonly models: Record<string, Fake>;
   /** First image of the test set, which has half of all. */
   readonly testFrom?: number;
@@ -113,6 +115,7 @@ export async function workshop(fakes: readonly FakeRun[]) {
     {
       pipeline = "faces",
       seed = 42,
+      dataset = "wiki_crop",
       models,
       testFrom = 0,
       repeat = 1,
@@ -132,7 +135,7 @@ export async function workshop(fakes: readonly FakeRun[]) {
         const pixels = Uint8Array.from({ length: IMAGES * 2 * 2 * 3 }, (_, i) => i % 251);
         writeNpy(join(folder, "images.npy"), pixels, [IMAGES, 2, 2, 3]);
         await writeParquet(join(folder, "table.parquet"), {
-          dataset: { type: "string", values: all.map(() => "wiki_crop") },
+          dataset: { type: "string", values: all.map(() => dataset) },
           path: { type: "string", values: all.map((i) => `${i}.jpg`) },
           age: { type: "int32", values: all.map((i) => i % 70), nullable: true },
           gender: { type: "int32", values: all.map((i) => i % 2), nullable: true },
