@@ -5,12 +5,18 @@ import { openBackend } from "../../packages/compute/open_backend.ts";
 import { csvLine } from "../../packages/formats/csv_write.ts";
 import { NpyFile, readNpy, writeNpy } from "../../packages/formats/npy.ts";
 import { readParquet, writeParquet } from "../../packages/formats/parquet.ts";
+import { formatNumber } from "../../packages/pipeline/format.ts";
 import { ignoreNotFound } from "../../packages/pipeline/paths.ts";
 import type { Choice } from "../../packages/pipeline/define.ts";
 import type { Artifact, StageContext } from "../../packages/pipeline/stage.ts";
 import { random } from "../../packages/random/random.ts";
 import { normalizedMargins, residualScores } from "../../packages/statistics/label_quality.ts";
-import { accuracy, meanAbsoluteError } from "../../packages/statistics/prediction_metrics.ts";
+import {
+  accuracy,
+  majorityClass,
+  meanAbsoluteError,
+  median,
+} from "../../packages/statistics/prediction_metrics.ts";
 import { selectRows } from "../datasets/select_rows.ts";
 import { copiesOf, groupRows } from "../datasets/write_splits.ts";
 import { findSourceFaces, openFaces } from "../detection/faces_artifact.ts";
@@ -137,16 +143,27 @@ export async function auditLabels(
       title: `Labels of ${target} that are probably wrong`,
     }),
   );
+  const [metric, compute] = classes
+    ? ["accuracy", accuracy] as const
+    : ["mae", meanAbsoluteError] as const;
+  const score = compute(truth, prediction);
   const summary = {
     ...{ target, classes, labels: rows.length, suspect: suspect.filter(Boolean).length },
-    ...classes
-      ? { accuracy: accuracy(truth, prediction) }
-      : { mae: meanAbsoluteError(truth, prediction) },
+    [metric]: score,
   };
   await Deno.writeTextFile(output("summary.json"), JSON.stringify(summary, null, 2) + "\n");
   context.info(
     `${summary.suspect} of ${rows.length} labels of ${target} are suspect; judge them in judge.html`,
   );
+  const guess = classes ? majorityClass(truth, classes.length) : median(truth);
+  const constant = compute(truth, truth.map(() => guess));
+  if (classes ? score <= constant : score >= constant) {
+    context.warn(
+      `The networks contradict labels of ${target} by chance: their ${metric} on the parts they were ` +
+        `not trained on is ${formatNumber(score)}, and the constant baseline has ` +
+        `${formatNumber(constant)}. Raise auditLabels.epochs, or choose another network.`,
+    );
+  }
 }
 
 /** Trains without a fold and returns its predictions. Resumes a training, and keeps finished folds. */

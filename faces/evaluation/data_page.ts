@@ -1,4 +1,5 @@
 /** Renders what a data set holds as one self-contained HTML page. */
+import { counted } from "../../packages/pipeline/causes.ts";
 import { ageHistogram, genderShares } from "./charts/data_charts.ts";
 import { count } from "./format_result.ts";
 import { document, type Html, html } from "./html.ts";
@@ -90,15 +91,17 @@ export function dataPage(found: DataFound): string {
           ])}</div>
           ${ages.length > 0 && html`
             <figure
-              class="card"><figcaption><b>Ages</b>${count(
+              class="card"><figcaption><b>Ages</b>${counted(
                 ages.length,
-              )} rows, bins of five years</figcaption>${ageHistogram(ages, `in ${name}`)}</figure>
+                "row",
+              )}, bins of five years</figcaption>${ageHistogram(ages, `in ${name}`)}</figure>
           `}
           ${genders.length > 0 && html`
             <figure
-              class="card"><figcaption><b>Women and men</b>${count(
+              class="card"><figcaption><b>Women and men</b>${counted(
                 genders.length,
-              )} rows</figcaption>${genderShares([{ name, genders }])}</figure>
+                "row",
+              )}</figcaption>${genderShares([{ name, genders }])}</figure>
           `}
           ${bands.length > 0 &&
             valuesCard(
@@ -142,7 +145,7 @@ function valuesCard(title: string, values: readonly (string | number)[]): Html {
   const rest = counts.length - MAX_VALUES;
   return html`<div class="card"><h3>${title}</h3>${
     table(["value", "rows"], counts.slice(0, MAX_VALUES).map(([value, n]) => [value, count(n)]))
-  }${rest > 0 && html`<p class="note">and ${count(rest)} more values</p>`}</div>`;
+  }${rest > 0 && html`<p class="note">and ${counted(rest, "more value")}</p>`}</div>`;
 }
 
 function list(title: string, items: readonly string[]): Html | false {

@@ -29,11 +29,13 @@ export function describeNetwork(model: LayersModel) {
       ...(!follows && { from: inputs }),
     }];
   });
-  const [network] = model.name.split("-"); // before the name of a head
+  // One of several heads has its name after that of the network.
+  const head = model.layers.find(({ name }) => model.name.endsWith(`-${name}`));
+  const network = head ? model.name.slice(0, -head.name.length - 1) : model.name;
   const count = (weights: typeof model.weights) =>
     weights.reduce((sum, { shape }) => sum + shape.reduce<number>((n, d) => n * (d ?? 1), 1), 0);
   return {
-    name: NETWORKS[network] ?? network,
+    name: NETWORKS[model.name.split("-")[0]] ?? network,
     input: shape(model.inputs[0].shape),
     layers,
     weights: count(model.weights),

@@ -92,11 +92,22 @@ Deno.test("auditLabels ranks flipped labels first, and resumes after a kill", as
   const { row } = await readParquet(join(context.outputs.audit, "predictions.parquet"));
   assert.equal(row.length, 80);
   assert.doesNotMatch(context.infos.join("\n"), /tensorboard|scratch/);
+  const byChance = /by chance/;
+  assert.doesNotMatch(context.warnings.join("\n"), byChance);
   // The second fold is trained again, the first is read; its images would now be others.
   await Deno.remove(join(context.folder, "scratch", "fold-2.npy"));
   const again = await audit({}, context.folder);
   assert.equal(again.csv, csv);
   assert.equal(again.context.infos.filter((line) => line.startsWith("training on")).length, 1);
+  context[Symbol.dispose]();
+});
+
+Deno.test("auditLabels warns of networks that learned nothing", async () => {
+  const { context } = await audit({ epochs: 1, learningRate: 1e-9, list: 1 });
+  assert.match(
+    context.warnings.join("\n"),
+    /contradict labels of gender by chance: their accuracy .* is 0\.\d+, and the constant baseline/,
+  );
   context[Symbol.dispose]();
 });
 

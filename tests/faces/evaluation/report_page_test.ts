@@ -161,8 +161,9 @@ Deno.test("networks have the names that YAML has, and a loss of choice is none o
   assert.doesNotMatch(text(await plainPage()), /cross-entropy and L2 penalty/);
   gender.params = { ...gender.params, loss: "focal" };
   assert.match(text(await reportPage(report)), /cross-entropy and L2 penalty/);
-  for (const [stored, name] of [["reportAge-age", "age2021"], ["best", "deep"], ["x", "x"]]) {
-    const layer = tf.layers.flatten({ inputShape: [2, 2, 3] });
+  const names = [["reportAge-age", "age2021"], ["best", "deep"], ["x", "x"], ["my-net", "my-net"]];
+  for (const [stored, name] of [...names, ["my-net-age", "my-net"], ["plain-age", "plain"]]) {
+    const layer = tf.layers.flatten({ name: "age", inputShape: [2, 2, 3] });
     assert.equal(describeNetwork(tf.sequential({ name: stored, layers: [layer] })).name, name);
   }
   for (const { name, modelName } of networks) {
