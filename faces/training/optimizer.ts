@@ -1,5 +1,6 @@
 /** Steps of an optimizer on TensorFlow.js, with its whole state exposed, so a training resumes. */
 import * as tf from "@tensorflow/tfjs-core";
+import { counted } from "../../packages/pipeline/causes.ts";
 import { adamw } from "./optimizers.ts";
 import type { OptimizerDefinition } from "./training_definitions.ts";
 
@@ -49,6 +50,14 @@ export class Optimizer {
       for (const [i, variable] of this.variables.entries()) {
         const gradient = scale ? tf.mul(gradients[i], scale) : gradients[i];
         const { change, state } = changeOf(gradient, this.state[i]);
+        const shapes = [change, ...state].map(({ shape }) => `[${shape}]`), own = variable.shape;
+        if (state.length !== definition.state.length || shapes.some((one) => one !== `[${own}]`)) {
+          throw new Error(
+            `Cannot train with optimizer "${definition.name}": for a weight of shape [${own}], it ` +
+              `returns a change and states of ${shapes.join(", ")}. Return a change and ` +
+              `${counted(definition.state.length, "state")} of that shape.`,
+          );
+        }
         const kept = weightDecay > 0 && decays[i]
           ? tf.mul(variable as tf.Tensor, 1 - learningRate * weightDecay)
           : variable as tf.Tensor;
@@ -72,7 +81,7 @@ export class Optimizer {
   }
 
   #replace(i: number, state: readonly tf.Tensor[]): void {
-    tf.dispose(this.state[i]);
+    tf.dispose(this.state[i].filter((tensor) => !state.includes(tensor)));
     this.state[i] = state.map((tensor) => tf.keep(tensor));
   }
 }

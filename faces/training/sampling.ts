@@ -8,9 +8,8 @@ export const samplings = [
     summary: "Each image once per epoch, in random order",
     params: z.strictObject({}),
     order(rows, { random }) {
-      const order = rows.slice();
-      random.shuffle(order);
-      return order;
+      random.shuffle(rows);
+      return rows;
     },
   }),
   defineSampling({

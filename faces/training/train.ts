@@ -18,6 +18,7 @@ import {
   type TrainerOptions,
 } from "./trainer.ts";
 import { counted } from "../../packages/pipeline/causes.ts";
+import { quote } from "../../packages/pipeline/errors.ts";
 
 export interface TrainOptions extends TrainerOptions {
   /**
@@ -33,7 +34,7 @@ export interface TrainOptions extends TrainerOptions {
   epochs: number;
   /** Default: constant. */
   schedule?: Schedule;
-  /** Returns the rows of an epoch, as many as there are. Default: all in random order. */
+  /** Returns the rows of an epoch, as many as there are; may sort them. Default: in random order. */
   order?: (rows: Int32Array, rng: Rng) => Int32Array;
   /** Augments a batch, [batch, height, width, 3], in place. */
   augment?: (images: Uint8Array, rng: Rng) => void;
@@ -126,7 +127,8 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
     progress.start(epochs * stepsPerEpoch, "steps", history.length * stepsPerEpoch);
     for (let epoch = history.length + 1; epoch <= epochs && !stopper.state.stopped; epoch++) {
       const began = performance.now();
-      const order = orderOf(rows.train, random(seed, "shuffle", epoch));
+      const order = orderOf(rows.train.slice(), random(seed, "shuffle", epoch));
+      checkOrder(order, rows.train);
       const mean = new RunningMean();
       const prepare = (step: number) => {
         const batch = order.subarray(step * batchSize, (step + 1) * batchSize);
@@ -141,6 +143,12 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
         if (schedule !== undefined) {
           const from = (epoch - 1) * stepsPerEpoch;
           const factor = schedule(from + step, epochs * stepsPerEpoch, stepsPerEpoch);
+          if (!Number.isFinite(factor)) {
+            throw new Error(
+              `Cannot train "${model.name}": its schedule returns ${factor} in epoch ${epoch}, ` +
+                `step ${step + 1}. Return a factor of the learning rate.`,
+            );
+          }
           trainer.learningRate = learningRate * factor;
         }
         const running = trainer.step(
@@ -210,9 +218,24 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
 }
 
 function shuffled(rows: Int32Array, rng: Rng): Int32Array {
-  const order = rows.slice();
-  rng.shuffle(order);
-  return order;
+  rng.shuffle(rows);
+  return rows;
+}
+
+/** @throws unless an order has rows of the training set alone, as many as there are */
+function checkOrder(order: unknown, train: Int32Array): void {
+  const known = new Set(train), rows = order instanceof Int32Array ? order : undefined;
+  const foreign = rows?.find((row) => !known.has(row));
+  if (rows?.length === train.length && foreign === undefined) return;
+  const what = foreign !== undefined
+    ? `row ${foreign}, which is not of the training set`
+    : rows
+    ? `${rows.length} rows`
+    : quote(order);
+  throw new Error(
+    `Cannot train: order() of the sampling returns ${what}. Return an Int32Array of ${train.length} ` +
+      "rows out of those that it gets.",
+  );
 }
 
 /**

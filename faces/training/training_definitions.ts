@@ -236,7 +236,10 @@ export function defineLoss<P extends z.ZodObject>(
 /** An order in which an epoch takes the images of the training set. */
 export interface SamplingDefinition<P extends z.ZodObject = z.ZodObject> extends Definition {
   readonly params: P;
-  /** Returns the rows of an epoch; images may be absent or repeated, and their number stays. */
+  /**
+   * Returns the rows of an epoch; images may be absent or repeated, and their number stays. May change
+   * `rows`.
+   */
   order(
     rows: Int32Array,
     data: { person(row: number): Person; random: Rng; tasks: readonly string[] },

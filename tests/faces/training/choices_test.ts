@@ -11,6 +11,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { openBackend } from "../../../packages/compute/open_backend.ts";
 import { classHead, quantityHead } from "../../../faces/training/losses.ts";
 import { jointHead } from "../../../faces/training/objective.ts";
+import { Optimizer } from "../../../faces/training/optimizer.ts";
 import {
   defineLoss,
   defineOptimizer,
@@ -206,6 +207,30 @@ Deno.test("stages use a plugin's optimizer, schedule, loss and sampling", async 
     ...{ epochs: 1, batchSize: 4, network: { use: "plain", blocks: [[4]], dense: [] } },
   });
   assert.ok(Object.values(calls).every((count) => count > 0), JSON.stringify(calls));
+});
+
+Deno.test("an optimizer may keep its state, and another shape is an error that names it", async () => {
+  await openBackend("wasm");
+  const step = (of: (gradient: Tensor, state: readonly Tensor[]) => unknown, steps = 1) => {
+    const definition = defineOptimizer({
+      ...{ name: "own", summary: "Own", params: z.strictObject({}), state: ["own/a", "own/b"] },
+      prepare: () => of as never,
+    });
+    const variable = tf.variable(tf.ones([2, 3]));
+    const optimizer = new Optimizer([variable], 0.1, { definition, options: {} });
+    for (let n = 0; n < steps; n++) optimizer.step([tf.ones([2, 3])]);
+    return [...variable.dataSync()];
+  };
+  const kept = step((gradient, state) => ({ change: gradient, state: [...state] }), 2);
+  assert.deepEqual(kept, Array(6).fill(-1));
+  assert.throws(
+    () => step((gradient, [state]) => ({ change: tf.mean(gradient), state: [state, state] })),
+    /optimizer "own": for a weight of shape \[2,3\], it returns a change and states of \[\], \[2,3\]/,
+  );
+  assert.throws(
+    () => step((gradient) => ({ change: gradient, state: [] })),
+    /states of \[2,3\]. Return a change and 2 states of that shape/,
+  );
 });
 
 Deno.test("a loss that returns anything but a number per row is an error that names it", async () => {

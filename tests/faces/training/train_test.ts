@@ -292,6 +292,36 @@ Deno.test("train() says what to change when the loss is no number any more", asy
   }
 });
 
+Deno.test("train() refuses what is no order of the training set, and a rate that is no number", async () => {
+  await openBackend("wasm");
+  const model = small();
+  const fails = async (options: Partial<TrainOptions>, message: RegExp) =>
+    await assert.rejects(run({ model, ...options }), message);
+  const order = (of: (rows: Int32Array) => unknown) => ({ order: of as TrainOptions["order"] });
+  await fails(
+    order((rows) => rows.subarray(3)),
+    /order\(\) of the sampling returns 27 rows. Return an Int32Array of 30 rows out of those/,
+  );
+  // Position 30 is the first row of the validation set.
+  await fails(
+    order((rows) => rows.map((_, i) => i + 1)),
+    /returns row 30, which is not of the training set/,
+  );
+  await fails(order(() => [1, 2]), /returns \[1,2\]. Return an Int32Array of 30/);
+  await fails(
+    { schedule: (step) => step < 5 ? 1 : NaN },
+    /Cannot train "small": its schedule returns NaN in epoch 2, step 2. Return a factor/,
+  );
+  const sorted: number[][] = [];
+  const reversing = (rows: Int32Array) => {
+    sorted.push([...rows]);
+    return rows.reverse();
+  };
+  await run({ model, epochs: 2, order: reversing });
+  assert.deepEqual(sorted[1], sorted[0], "what an epoch sorts is not the next one's");
+  model.dispose();
+});
+
 /** A network whose weights nobody drew: tfjs draws them by chance. */
 function forgotten(options: object = {}): LayersModel {
   return sequential({
