@@ -73,18 +73,21 @@ export async function applyInit(
     return same > 0 ? { shape, data: all, whole: same === heads.length } : undefined;
   };
   for (const layer of network.layers) {
+    let all = layer.weights.length > 0;
     for (const weight of layer.weights) {
       const found = theirs && heads.length > 0 && HEAD_LAYERS.includes(layer.name)
         ? await headOf(weight.originalName, weight.read())
         : values.get(weight.originalName);
       if (!found || `${found.shape}` !== `${weight.shape}`) {
         fresh.push(weight.originalName);
+        all = false;
         continue;
       }
       tf.tidy(() => void weight.write(tf.tensor(found.data, found.shape)));
-      if (found.whole) matched.add(layer.name);
-      else fresh.push(`part of ${weight.originalName}`);
+      if (!found.whole) fresh.push(`part of ${weight.originalName}`);
+      all &&= found.whole;
     }
+    if (all) matched.add(layer.name);
   }
   const kernels = network.weights.filter(({ originalName }) => /kernel$/.test(originalName));
   if (kernels.every(({ originalName }) => fresh.includes(originalName))) {

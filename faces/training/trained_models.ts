@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { basename, dirname, join, relative } from "node:path";
 import { z } from "zod";
+import { checkFile } from "../../packages/formats/check_file.ts";
 import { readJson } from "../../packages/formats/read_json.ts";
 import { ArtifactStore } from "../../packages/pipeline/artifact_store.ts";
 import { didYouMean, formatError, joinWords } from "../../packages/pipeline/errors.ts";
@@ -11,6 +12,7 @@ import {
   resultsOf,
   type UsedResult,
 } from "../../packages/pipeline/history.ts";
+import { ignoreNotFound } from "../../packages/pipeline/paths.ts";
 import { outputName } from "../../packages/pipeline/plan.ts";
 import { assertIntact, damagedError } from "../../packages/pipeline/verify_results.ts";
 import { type ParamProblem, pathParam } from "../../packages/pipeline/stage.ts";
@@ -25,7 +27,7 @@ export const initParam = z.union([
     from: pathParam({ byContent: true }).describe(MODEL),
     freeze: z.union([z.literal("matched"), z.array(z.string().min(1)).min(1)]).optional().describe(
       "Layers that training leaves as they are: names, `*` stands for any characters; matched: all " +
-        "that got weights. Default: none",
+        "that got each of their weights. Default: none",
     ),
   }),
 ]).optional().describe(
@@ -171,11 +173,12 @@ const manifestShape = z.looseObject({
   })).length(1),
 });
 
+const WAY_OUT = "Name the folder of a `model` artifact, its model.json, or a run";
+
 /** Reads which file has the weights of a model, and which weights they are. */
 export async function readManifest(model: string) {
-  const wayOut = "Name the folder of a `model` artifact, its model.json, or a run";
   const { weightsManifest: [{ paths: [file], weights }] } = await readJson(
-    ...[model, manifestShape, wayOut] as const,
+    ...[model, manifestShape, WAY_OUT] as const,
   );
   return { file: join(dirname(model), file), weights };
 }
@@ -192,7 +195,9 @@ export async function modelFacts(
       const folder = dirname(model), hash = createHash("sha256");
       const others = name === "teacher" ? [join(folder, "training.json")] : [];
       for (const path of [model, (await readManifest(model)).file, ...others]) {
-        hash.update(await Deno.readFile(path));
+        const bytes = await Deno.readFile(path).catch(ignoreNotFound);
+        if (!bytes) throw new Error(`"${path}" is missing. ${WAY_OUT}.`);
+        hash.update(bytes);
       }
       const inside = artifacts === "" ? ".." : relative(artifacts, folder).replaceAll("\\", "/");
       facts[`${name} ${inside.startsWith("..") ? folder : inside}`] = hash.digest("hex");
@@ -210,6 +215,7 @@ export async function checkModels(
   for (const { name, from, path } of sourcesOf(params)) {
     try {
       await modelFacts({ [name]: from }, place);
+      for (const model of await findTrained(from, place.artifacts)) await checkFile(model);
     } catch (error) {
       problems.push({ path, message: `Cannot use ${name}: ${formatError(error)}` });
     }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { checkModels, modelFacts } from "../../../faces/training/trained_models.ts";
 import { loadModel } from "../../../faces/training/model_files.ts";
+import importModel from "../../../stages/importModel.ts";
 import trainAge from "../../../stages/trainAge.ts";
 import trainGender from "../../../stages/trainGender.ts";
 import trainJoint from "../../../stages/trainJoint.ts";
@@ -96,6 +97,18 @@ Deno.test("init: keeps a head of the same task, classes and loss kind, and draws
   assert.ok(logits.every((value, i) => Math.abs(value - same[i]) < 1e-6));
 });
 
+Deno.test("init: freeze: matched leaves out a layer of which a weight is new", async () => {
+  using trained = (await train(trainGender, {})).context;
+  const init = { from: trained.outputs.model, freeze: "matched" };
+  // Other features before the dense layer: its kernel is new, its bias is not.
+  const smaller = { ...network, blocks: [[4]] };
+  using context = (await train(trainGender, { init, network: smaller })).context;
+  assert.match(
+    context.infos.find((text) => text.startsWith("initial weights: "))!,
+    /; new: dense\/kernel; frozen: conv1_1, norm1_1, normDense, logits$/,
+  );
+});
+
 Deno.test("init: counts in the cache key by the bytes of the model", async () => {
   using trained = (await train(trainGender, {})).context;
   const from = trained.outputs.model;
@@ -105,6 +118,20 @@ Deno.test("init: counts in the cache key by the bytes of the model", async () =>
   assert.notDeepEqual(await initFacts(from, ""), facts);
   await assert.rejects(initFacts(join(from, "nothing"), ""), /nothing" has no model.json/);
   assert.deepEqual(await initFacts(undefined, ""), {});
+});
+
+Deno.test("init, teacher and importModel name what a model lacks before anything runs", async () => {
+  using trained = (await train(trainGender, {})).context;
+  const from = trained.outputs.model, place = { artifacts: "" };
+  const problem = async (params: object) => (await checkModels(params, place))[0]?.message;
+  await Deno.truncate(join(from, "weights.bin"), 8);
+  assert.match(await problem({ init: from }), /Cannot use init: .*weights.bin has 8/);
+  await Deno.remove(join(from, "training.json"));
+  assert.match(await problem({ teacher: from }), /training.json" is missing. Name the folder of a/);
+  const [imported] = await importModel.check!({ model: from } as never, place as never);
+  assert.match(imported.message, /Cannot import the model: .*training.json" is missing. Name/);
+  await Deno.remove(join(from, "weights.bin"));
+  assert.match(await problem({ init: from }), /Cannot use init: .*weights.bin" is missing. Name/);
 });
 
 Deno.test("init: counts the weights in the file that model.json names", async () => {
