@@ -31,7 +31,7 @@ export class RunIndex {
   async answer(): Promise<{ text: string; version: number }> {
     await (this.#reading ??= this.#read().finally(() => this.#reading = undefined));
     if (this.#answer.version !== this.#version) {
-      const all = [...this.#entries.values()].map(({ run }) => run);
+      const all = inOnePiece([...this.#entries.values()].map(({ run }) => run));
       const varied = variedSettings(all);
       const runs = all.toSorted((a, b) => a.at < b.at ? 1 : -1).map((run) => ({
         ...run,
@@ -121,6 +121,27 @@ function damaged(name: string, problem: string, date: Date): UiRun {
     ...{ id: name.replace(/\.json$/, ""), name: "?", at, startedAt: at, state: "damaged", problem },
     ...{ seconds: 0, group: name, settings: {}, seeds: {}, metrics: {}, stages: [], cautions: [] },
   };
+}
+
+/** Joins the options of a map to one setting where another run has a plain value in its place. */
+function inOnePiece(runs: readonly UiRun[]): readonly UiRun[] {
+  const names = new Set(runs.flatMap(({ settings }) => Object.keys(settings)));
+  const owners = new Map([...names].flatMap((name) => {
+    const parts = name.split("."); // the first one is the stage
+    const owner = parts.map((_, i) => parts.slice(0, i).join(".")).slice(2)
+      .find((one) => names.has(one));
+    return owner === undefined ? [] : [[name, owner] as const];
+  }));
+  if (owners.size === 0) return runs;
+  return runs.map((run) => {
+    const settings: Record<string, unknown> = {};
+    for (const [name, value] of Object.entries(run.settings)) {
+      const owner = owners.get(name);
+      if (owner === undefined) settings[name] = value;
+      else Object.assign(settings[owner] ??= {}, { [name.slice(owner.length + 1)]: value });
+    }
+    return { ...run, settings };
+  });
 }
 
 /** Returns the names of settings that not all successful runs share. */

@@ -68,14 +68,13 @@ export const sweepsView: View = {
       ? rows.find(({ stats }) => stats.mean === most)
       : undefined;
     const charts = varied.map((name) => {
-      const points = rows.flatMap((row): Dot[] => {
+      const points = rows.map((row): Dot => {
         const { stats: { mean, sd, n }, first: { settings } } = row;
-        if (settings[name] === undefined) return [];
         const spread = sd === undefined ? {} : { low: mean - sd, high: mean + sd };
         const values = varied.map((key) => `${key} ${text(settings[key])}`).join("\n");
         const title = `${number(mean, false)}, n ${n}\n${values}`;
         const shade = color(row === best ? 1 : 0);
-        return [{ x: settings[name], y: mean, ...spread, best: row === best, title, color: shade }];
+        return { x: settings[name], y: mean, ...spread, best: row === best, title, color: shade };
       });
       return dots(`${model} ${metric} by ${name}`, name, `${metric} (${split})`, points);
     });

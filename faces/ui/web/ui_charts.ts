@@ -1,7 +1,7 @@
 /** Charts by the report's library, in the colors of the theme. */
 import * as Plot from "@observablehq/plot";
 import { dom, part } from "../../serving/page_dom.ts";
-import { short } from "./ui_dom.ts";
+import { short, text } from "./ui_dom.ts";
 
 export const color = (i: number) => `var(--c${i % 8})`;
 
@@ -65,7 +65,7 @@ export interface Dot {
 /** Points with intervals over a parameter, numeric or not. */
 export function dots(label: string, x: string, y: string, points: readonly Dot[]): Node {
   const numeric = points.every((point) => typeof point.x === "number");
-  const data = points.map((one) => ({ ...one, x: numeric ? Number(one.x) : String(one.x) }));
+  const data = points.map((one) => ({ ...one, x: numeric ? Number(one.x) : text(one.x) }));
   const values = numeric
     ? [...new Set(data.map((one) => Number(one.x)))].sort((a, b) => a - b)
     : [];

@@ -128,13 +128,20 @@ export function statsOf({ runs }: Pick<Row, "runs">, [model, split, metric]: rea
   };
 }
 
-/** Settings with several values among rows; code, data and wiring only if asked for. */
+/**
+ * Settings with several values among rows, or that some rows with their stage lack; code, data and
+ * wiring only if asked for.
+ */
 export function variedOf(rows: readonly Row[], code = false): string[] {
-  const all = rows.flatMap(({ first }) => Object.entries(first.settings))
-    .filter(([name]) => code || !/: (code|data|packages|inputs)$/.test(name));
-  return [...Map.groupBy(all, ([name]) => name)]
-    .filter(([, same]) => new Set(same.map(([, value]) => JSON.stringify(value))).size > 1)
-    .map(([name]) => name).sort();
+  const names = new Set(rows.flatMap(({ first }) => Object.keys(first.settings)));
+  return [...names].filter((name) => {
+    const stage = name.split(/[.:]/)[0]!, ofCode = /: (code|data|packages|inputs)$/.test(name);
+    const values = rows.filter(({ first: { settings, stages } }) =>
+      settings[name] !== undefined ||
+      !ofCode && stages.some(({ id, result }) => id === stage && result !== undefined)
+    ).map(({ first }) => JSON.stringify(first.settings[name]));
+    return (code || !ofCode) && new Set(values).size > 1;
+  }).sort();
 }
 
 /** Metrics of runs as [model, split, metric]; test, training and losses only if asked for. */

@@ -71,6 +71,15 @@ Deno.test("a path that a run was given is a setting, and so is all that a run at
   ]);
 });
 
+Deno.test("a map is one setting where another run has a plain value in its place", async () => {
+  const models = (network: unknown) => ({ trainGender: { skill: 0.9, params: { network } } });
+  const narrow = { use: "plain", blocks: [[8]] };
+  await using shop = await workshop([{ models: models("plain") }, { models: models(narrow) }]);
+  await using ui = await start(shop.artifacts);
+  const shown = (await ui.runs()).map(({ settings }) => settings["trainGender.network"]);
+  assert.deepEqual(shown, [narrow, "plain"]);
+});
+
 Deno.test("a running run, its log by offset, and a killed one", async () => {
   await using shop = await workshop([]);
   const history = new History(shop.artifacts);

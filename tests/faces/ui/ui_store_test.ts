@@ -1,6 +1,6 @@
 /** Requests of the page's store. */
 import assert from "node:assert/strict";
-import { detailsOf } from "../../../faces/ui/web/ui_store.ts";
+import { detailsOf, rowsOf, variedOf } from "../../../faces/ui/web/ui_store.ts";
 import type { UiRun } from "../../../faces/ui/ui_api.ts";
 
 Deno.test("files of a run are requested again after the server was away", async () => {
@@ -21,4 +21,16 @@ Deno.test("files of a run are requested again after the server was away", async 
   } finally {
     globalThis.fetch = fetch;
   }
+});
+
+Deno.test("variedOf() lists options that some runs lack, but not those of stages that did not run", () => {
+  const rows = rowsOf([
+    { "train.mirror": true, "train.size": 32, "train: inputs": ["split"], "other.size": 1 },
+    { "train.size": 32 },
+  ].map((settings, i) => {
+    const stages = [{ id: "train", result: "0123" }, { id: "other" }];
+    return { id: `${i}`, group: `${i}`, settings, stages } as unknown as UiRun;
+  }));
+  assert.deepEqual(variedOf(rows), ["train.mirror"]);
+  assert.deepEqual(variedOf(rows, true), ["train.mirror"]);
 });
