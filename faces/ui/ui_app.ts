@@ -44,7 +44,8 @@ export async function createUi(options: UiOptions): Promise<Hono> {
   const record = async (id: string | undefined): Promise<RunRecord> => {
     const run = id === undefined ? undefined : await index.record(id);
     if (run) return run;
-    throw new Problem(404, "no_run", `There is no run ${JSON.stringify(id?.slice(0, 40) ?? "")}.`);
+    const quoted = JSON.stringify(id?.slice(0, 40) ?? "");
+    throw new Problem(404, "no_run", `There is no run ${quoted} with a readable record.`);
   };
   const open = async (id: string | undefined) => await RunFiles.open(await record(id), store);
   const started = crypto.randomUUID();

@@ -64,7 +64,13 @@ async function folder() {
 
 const epoch = (n: number, loss: number) => ({
   ...{ type: "epoch", id: "trainGender", epoch: n, epochs: 4 } as const,
-  numbers: { loss, accuracy: 1 - loss, val_loss: loss + 0.1, val_accuracy: 0.9 - loss },
+  numbers: {
+    loss,
+    accuracy: 1 - loss,
+    val_loss: loss + 0.1,
+    val_accuracy: 0.9 - loss,
+    val_f1: 0.7,
+  },
 });
 
 inChromium("the page over runs: every view, in light, dark and on a phone", async (t) => {
@@ -189,6 +195,16 @@ inChromium("the page over runs: every view, in light, dark and on a phone", asyn
       await waitText(page, /50 % .*left/);
       await waitText(page, /epoch 2 of 4/);
       assert.equal(await page.$$eval(".plot", (all) => all.length), 2);
+      const legend = await page.$$eval(
+        ".legend li",
+        (all) =>
+          all.slice(2).map((one) => [one.textContent!, one.querySelector("line")!.outerHTML]),
+      );
+      assert.deepEqual(legend.map(([name, line]) => `${name} ${/--c\d/.exec(line!)}`), [
+        "accuracy, training --c0",
+        "accuracy, validation --c0",
+        "f1, validation --c1",
+      ]);
       assert.deepEqual(wrong, []);
       await page.close();
     });

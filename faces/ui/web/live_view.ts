@@ -71,7 +71,8 @@ class Watched {
       const names = Object.keys(epochs[0]!.numbers).filter((name) => name !== "learning_rate");
       return [true, false].map((loss) => {
         const chosen = names.filter((name) => /(^|_)loss$/.test(name) === loss);
-        const plain = chosen.filter((name) => !name.startsWith("val_"));
+        // Further metrics are those of the validation set alone.
+        const plain = [...new Set(chosen.map((name) => name.replace("val_", "")))];
         return lines(
           `${stage}: ${plain.join(", ")}, epoch ${epochs.at(-1)!.epoch} of ${epochs[0]!.epochs}`,
           loss ? "loss" : plain.join(", "),
@@ -117,7 +118,9 @@ export const liveView: View = {
         const bottom = !held || held.scrollTop + held.clientHeight > held.scrollHeight - 30;
         const scrolled = [place.querySelector(".graph")?.scrollLeft ?? 0, held?.scrollTop ?? 0];
         const ended = !alive &&
-          dom`<p class="notice">Run ${watched.id} is over: <a href="#runs">Runs</a> lists it.${
+          dom`<p class="notice">Run ${watched.id} is over: <a href="#runs">Runs</a> ${
+            run ? "lists it." : "does not list it."
+          }${
             run?.state === "interrupted" &&
             ` Its process ended before the run did; deno task run ${run.name} resumes.`
           }</p>`;

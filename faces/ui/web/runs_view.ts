@@ -256,7 +256,7 @@ function draw(): void {
     <tbody @keydown=${press}></tbody></table>`);
   fillRows();
   if (held) focusRow(active);
-  const n = picked.size;
+  const n = store.runs.filter(({ id }) => picked.has(id)).length; // others were removed
   const clear = () => {
     picked.clear();
     change({ pick: "" });
