@@ -151,9 +151,17 @@ export async function modelsNamed(
   return name === "teacher" ? found : [theOne(found)];
 }
 
-/** Returns the folder of the one model that a parameter names. @throws if there is none, or several */
+/**
+ * Returns the folder of the one model that a parameter names.
+ * @throws if there is none, several, or a part of one
+ */
 export async function importedFolder(from: string, artifacts: string): Promise<string> {
-  return dirname(theOne(await findTrained(from, artifacts)));
+  const folder = dirname(theOne(await findTrained(from, artifacts)));
+  const files = await Array.fromAsync(Deno.readDir(folder), ({ name }) => name);
+  const missing = ["weights.bin", "training.json", "history.csv"]
+    .filter((name) => !files.includes(name));
+  if (missing.length === 0) return folder;
+  throw new Error(`"${folder}" has no ${joinWords(missing)}. Copy the whole folder of the model.`);
 }
 
 function theOne(found: readonly string[]): string {

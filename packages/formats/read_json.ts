@@ -23,5 +23,5 @@ export async function readJson<T>(path: string, shape: z.ZodType<T>, wayOut: str
   }
   const { data, error } = shape.safeParse(value);
   if (!error) return data;
-  throw fail(`it is damaged at "${error.issues[0]!.path.join(".")}"`, error);
+  throw fail(`it is damaged at "${error.issues[0]!.path.join(".")}"`);
 }

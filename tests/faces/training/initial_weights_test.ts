@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { checkModels, modelFacts } from "../../../faces/training/trained_models.ts";
+import { checkModels, importedFolder, modelFacts } from "../../../faces/training/trained_models.ts";
 import { loadModel } from "../../../faces/training/model_files.ts";
 import importModel from "../../../stages/importModel.ts";
 import trainAge from "../../../stages/trainAge.ts";
@@ -11,6 +11,7 @@ import { History } from "../../../packages/pipeline/history.ts";
 import type { Stage } from "../../../packages/pipeline/stage.ts";
 import { writeState } from "../../../packages/pipeline/state.ts";
 import { testContext } from "../../context.ts";
+import { readRecord } from "../../../faces/training/training_record.ts";
 import { writeDataset, writeSplits } from "../../stages/training_data.ts";
 
 const initFacts = (init: string | { from: string } | undefined, artifacts: string) =>
@@ -214,4 +215,25 @@ Deno.test("init: names what does not fit", async () => {
     { init: { from, freeze: ["conv9"] } },
     /Cannot freeze "conv9": no layer has that name/,
   );
+});
+
+Deno.test("a part of a model is refused, with what is missing or damaged", async () => {
+  const folder = await Deno.makeTempDir();
+  await Deno.writeTextFile(join(folder, "model.json"), "{}");
+  await assert.rejects(
+    importedFolder(folder, folder),
+    new Error(
+      `"${folder}" has no weights.bin, training.json and history.csv. Copy the whole folder of the ` +
+        "model.",
+    ),
+  );
+  for (const name of ["weights.bin", "history.csv"]) {
+    await Deno.writeTextFile(join(folder, name), "");
+  }
+  await Deno.writeTextFile(join(folder, "training.json"), "{}");
+  assert.equal(await importedFolder(folder, folder), folder);
+  const error: Error = await readRecord(folder).then(() => assert.fail(), (error) => error);
+  assert.match(error.message, /it is damaged at "task"\. Train/);
+  assert.equal(error.cause, undefined, "its message would list every field");
+  await Deno.remove(folder, { recursive: true });
 });
