@@ -40,8 +40,9 @@ export interface Decoded extends Image {
 /** A photo that cannot be decoded. */
 export class ImageError extends Error {
   override readonly name = "ImageError";
-  constructor(readonly reason: string, cause?: unknown) {
-    super(`Cannot decode the photo: ${reason}.`, { cause });
+  /** @param way out, a sentence; results have the reason alone */
+  constructor(readonly reason: string, cause?: unknown, way?: string) {
+    super(`Cannot decode the photo: ${reason}.${way ? ` ${way}` : ""}`, { cause });
   }
 }
 
@@ -72,7 +73,10 @@ export async function decode(bytes: Uint8Array): Promise<Decoded> {
     : pixels > Math.max(ALWAYS_TAKEN, bytes.length * PIXELS_PER_BYTE)
     ? `${PIXELS_PER_BYTE} per byte of its file`
     : undefined;
-  if (limit) throw new ImageError(`it has ${width} × ${height} pixels; the maximum is ${limit}`);
+  if (limit) {
+    const why = `it has ${width} × ${height} pixels; the maximum is ${limit}`;
+    throw new ImageError(why, undefined, "Scale it down.");
+  }
   if (depth && !["uchar", "ushort"].includes(depth) && !/^(lab|xyz)/.test(space ?? "")) {
     throw new ImageError(
       `its numbers are of type ${depth}, which does not define black and white; save it ` +

@@ -1,6 +1,5 @@
 /** Inference processes behind a bounded queue: full queues refuse instead of growing. */
 import { type Child, type Reply, startChild } from "../../packages/workers/child.ts";
-import { ImageError } from "../images/decode_image.ts";
 import type { Analysis } from "./api.ts";
 import type { Outcome, ProcessSetup } from "./inference_process.ts";
 import type { AnalyzeOptions } from "./inference_session.ts";
@@ -68,7 +67,7 @@ export class InferencePool {
   /**
    * Analyzes a photo.
    * @param signal removes a photo that still waits
-   * @throws {ImageError | Problem}
+   * @throws {Problem}
    */
   async analyze(
     photo: Uint8Array<ArrayBuffer>,
@@ -177,7 +176,7 @@ class Worker {
 
   #take(reply: Exclude<Reply, { ready: true }>): void {
     const outcome = "error" in reply ? errorOf(reply) : reply.answer as Outcome;
-    if ("fatal" in outcome) return this.#replace(new ImageError(outcome.unreadable));
+    if ("fatal" in outcome) return this.#replace(unreadable(outcome));
     const job = this.#end();
     if ("result" in outcome) {
       const { timings, ...result } = outcome.result;
@@ -185,7 +184,7 @@ class Worker {
       const total = timings.total + queue;
       job!.answer.resolve({ ...result, timings: { queue, ...timings, total } });
     } else {
-      job!.answer.reject(outcome instanceof Error ? outcome : new ImageError(outcome.unreadable));
+      job!.answer.reject(outcome instanceof Error ? outcome : unreadable(outcome));
     }
     this.onIdle();
   }
@@ -214,6 +213,10 @@ class Worker {
       this.#timer = setTimeout(() => this.#restart(), RETRY_MS);
     });
   }
+}
+
+function unreadable({ unreadable }: Extract<Outcome, { unreadable: string }>): Problem {
+  return new Problem(400, "unreadable", unreadable);
 }
 
 function errorOf({ error, stack = "" }: Extract<Reply, { error: string }>): Error {

@@ -38,7 +38,7 @@ await serve<ProcessSetup, AnalyzeOptions, Outcome>(async (opening) => {
     try {
       return { result: await analyzePhoto(photo, options) };
     } catch (error) {
-      if (error instanceof ImageError) return { unreadable: error.reason };
+      if (error instanceof ImageError) return { unreadable: error.message };
       throw error;
     }
   };
@@ -47,8 +47,8 @@ await serve<ProcessSetup, AnalyzeOptions, Outcome>(async (opening) => {
     const { promise, resolve } = Promise.withResolvers<Outcome>();
     const timer = setInterval(() => {
       if (Deno.memoryUsage().rss - before < maxMemory) return;
-      const unreadable = `it takes more than ${maxMemory / 1e6} MB of memory; send a smaller one`;
-      resolve({ unreadable, fatal: true });
+      const why = `it takes more than ${maxMemory / 1e6} MB of memory; send a smaller one`;
+      resolve({ unreadable: new ImageError(why).message, fatal: true });
     }, INTERVAL_MS);
     const answer = await Promise.race([promise, analyze(photo, options)])
       .finally(() => clearInterval(timer));

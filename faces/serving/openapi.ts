@@ -20,6 +20,7 @@ export function openapi(maxBodyBytes: number): Record<string, unknown> {
     delete schema.$schema;
     delete schema.$id;
   }
+  const forbidden = problems({ 403: FORBIDDEN });
   return {
     openapi: "3.1.0",
     info: {
@@ -61,6 +62,7 @@ export function openapi(maxBodyBytes: number): Record<string, unknown> {
               413: "The body is too large",
               415: "The body is not an image, and its type is not supported",
               429: "Too many images are waiting",
+              500: "A fault of the server, which its log has",
               503: NOT_READY,
               504: "The analysis timed out",
             }),
@@ -88,18 +90,23 @@ export function openapi(maxBodyBytes: number): Record<string, unknown> {
       "/model": get({
         operationId: "model",
         summary: "Describe the models and their metrics",
-        responses: { 200: response("Models and detectors", "Service") },
+        responses: { 200: response("Models and detectors", "Service"), ...forbidden },
       }),
       "/health": get({
         operationId: "health",
         summary: "Check whether /predict can answer",
-        responses: { 200: response("Ready", "Health"), 503: response(NOT_READY, "Health") },
+        responses: {
+          200: response("Ready", "Health"),
+          ...forbidden,
+          503: response(NOT_READY, "Health"),
+        },
       }),
       "/metrics": get({
         operationId: "metrics",
         summary: "Counters and histograms for Prometheus",
         responses: {
           200: { description: "Text exposition format", content: { "text/plain": {} } },
+          ...forbidden,
         },
       }),
     },

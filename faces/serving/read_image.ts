@@ -82,7 +82,7 @@ export async function readImage(
 export function checked(image: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   const format = identifyImage(image);
   if (format?.kind === "decoded") return image;
-  const found = format ? `${format.name}, and ` : "";
+  const found = format ? `${format.name}, and ` : image.length === 0 ? "empty, and " : "";
   const way = format?.convert ? ` Convert it, such as with ${format.convert}.` : "";
   throw new Problem(
     400,

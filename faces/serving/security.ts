@@ -40,19 +40,20 @@ export function checkHostAndOrigin(names?: readonly string[]): MiddlewareHandler
   const known = new Set(names?.map((name) => hostnameOf(`http://${name}`)));
   return async (c, next) => {
     const written = c.req.header("host") ?? "";
-    const host = AUTHORITY.test(written) ? URL.parse(`http://${written}`)?.host : undefined;
-    if (host === undefined || host !== URL.parse(c.req.url)?.host) {
+    const url = AUTHORITY.test(written) ? URL.parse(`http://${written}`) : null;
+    if (url === null || url.host !== URL.parse(c.req.url)?.host) {
       const quoted = JSON.stringify(written.slice(0, 80));
       const message = `Cannot read the header Host, ${quoted}: expected a name or an address, ` +
         "with an optional port.";
       throw new Problem(400, "malformed_host", message);
     }
-    const name = hostnameOf(`http://${host}`)!;
+    const { host, port } = url, name = hostnameOf(url.href)!;
     if (!isLocal(host) && !(names && (isAddress(name) || known.has(name)))) {
       const quoted = JSON.stringify(host.slice(0, 80));
       const why = names
         ? "it is no known name. Use the server's address, or list the name in webcamServe.names."
-        : "the server only accepts local requests. Open http://127.0.0.1, or set webcamServe.host.";
+        : "the server only accepts local requests. Open " +
+          `http://127.0.0.1${port && `:${port}`} there; deno task serve --host accepts others.`;
       throw new Problem(403, "wrong_host", `Host ${quoted} is not allowed: ${why}`);
     }
     const origin = c.req.header("origin");

@@ -183,10 +183,10 @@ function addressesOf(host: string): string[] {
 
 function reason(error: Error): string {
   if (error instanceof Deno.errors.AddrInUse) {
-    return "another program uses it. Choose another: --set webcamServe.port=8001.";
+    return "another program uses it. Choose another port, or 0 for a free one.";
   }
   if (error instanceof Deno.errors.AddrNotAvailable) {
     return "this machine has no such address. 0.0.0.0 stands for all of its addresses.";
   }
-  return `${error.message}.`;
+  return `${error.message}. Choose another host or port.`;
 }

@@ -11,6 +11,7 @@ import {
   usesTensorFlow,
 } from "../detection/detectors.ts";
 import type { Choice } from "../../packages/pipeline/define.ts";
+import { joinWords } from "../../packages/pipeline/errors.ts";
 import type { DetectorConfig, Preprocessing } from "../images/preprocessing.ts";
 import type { Service } from "./api.ts";
 import { type Assets, buildAssets } from "./assets.ts";
@@ -138,17 +139,18 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   return { urls: server.urls, service, stop };
 }
 
-/** Returns a caution for each model that is no better than the constant baseline. */
+/** Returns cautions on the models that are no better than the constant baseline. */
 function useless(sources: readonly Source[], { models }: ReportedMetrics): string[] {
-  return sources.flatMap(({ id, record }) => {
-    const metrics = models[id];
-    const bad = metrics ? metrics.verdict !== "better" : record.constantBaseline !== undefined;
-    if (!bad) return [];
-    const on = metrics ? "the test set" : "the validation set";
-    return [
-      `The predictions of "${id}" are of no use: on ${on}, this network is not better than the ` +
-      "same answer for every face.",
-    ];
+  const bad = sources.filter(({ id, record }) =>
+    models[id] ? models[id].verdict !== "better" : record.constantBaseline !== undefined
+  );
+  return [...Map.groupBy(bad, ({ id }) => models[id] ? "test" : "validation")].map(([set, all]) => {
+    const ids = joinWords(all.map(({ id }) => `"${id}"`));
+    return `The predictions of ${ids} are of no use: on the ${set} set, ` +
+      `${
+        all.length > 1 ? "these networks are" : "this network is"
+      } not better than the same answer ` +
+      "for every face.";
   });
 }
 
@@ -241,7 +243,7 @@ function createApp(options: AppOptions) {
   ) => {
     app.on(method, [path], ...handlers);
     app.all(path, (c) => {
-      const message = `${path} accepts ${method}, not ${methodOf(c)}.`;
+      const message = `${path} accepts ${method}, not ${c.req.method.slice(0, 20)}.`;
       throw new Problem(405, "wrong_method", message, { allow: method });
     });
   };

@@ -13,7 +13,7 @@ import { openPredictor } from "../../faces/training/predictor.ts";
 import { networks } from "../../models/mod.ts";
 import { openChromium, screenshot } from "./browser.ts";
 import { drawnFace, type Service, startService } from "../faces/serving/fixture.ts";
-import { cards, inChromium, material, open, patience } from "./page.ts";
+import { cards, inChromium, material, message, open, patience, upload } from "./page.ts";
 
 inChromium("mode browser: no photo leaves it, and it predicts as the server does", async (t) => {
   await using files = await material();
@@ -46,6 +46,18 @@ inChromium("mode browser: no photo leaves it, and it predicts as the server does
         ),
       );
       await screenshot(page, "browser-mode-photo");
+    });
+
+    await t.step("names the model of a prediction where several have its task", async () => {
+      const names = await page.$$eval(".face p.small", (all) => all.map((one) => one.textContent));
+      assert.deepEqual(names, ["ageDistribution", "ageRegression"]);
+    });
+
+    await t.step("names what the browser cannot decode", async () => {
+      const whole = await Deno.readFile(files.group), cut = `${server.folder}/cut.png`;
+      await Deno.writeFile(cut, whole.subarray(0, 200));
+      await upload(page, cut);
+      await message(page, /^This browser cannot decode the photo: .* Save it as JPEG or PNG\.$/);
     });
 
     await t.step("agrees with the server", async () => {

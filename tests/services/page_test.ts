@@ -5,7 +5,7 @@
  */
 import assert from "node:assert/strict";
 import puppeteer from "puppeteer-core";
-import { firefox, openChromium, screenshot } from "./browser.ts";
+import { firefox, openChromium, screens, screenshot } from "./browser.ts";
 import { startService } from "../faces/serving/fixture.ts";
 import {
   cards,
@@ -241,6 +241,13 @@ inChromium("the page: live view, shutter, photos, keyboard, themes, phone", asyn
       assert.equal(overflow, 0);
       await phone.tap("#shutter");
       await cards(phone, 1);
+      // 1280 pixels at a zoom of 400 %.
+      await phone.setViewport({ ...screens.phone, width: 320 });
+      const wider = await phone.evaluate(() =>
+        document.documentElement.scrollWidth - document.documentElement.clientWidth
+      );
+      assert.equal(wider, 0);
+      await phone.setViewport(screens.phone);
       await phone.emulateMediaFeatures([{ name: "prefers-color-scheme", value: "dark" }]);
       await screenshot(phone, "phone-dark-photo");
       assert.deepEqual(await violations(phone), []);

@@ -40,6 +40,8 @@ function card({ crop, predictions }: Face, i: number, count: number): Node {
 /** Shows a prediction as text, and as bars of all classes or on an age axis. */
 function show(prediction: Prediction): Node {
   const { task = "" } = service.models.find(({ id }) => id === prediction.model) ?? {};
+  const several = service.models.filter((model) => model.task === task).length > 1;
+  const name = several && part`<p class="muted small">${prediction.model}</p>`;
   const column = task !== "gender" && task !== "age" && part`<small>${task}:</small> `;
   if ("classes" in prediction) {
     const { probability, classes } = prediction;
@@ -48,14 +50,14 @@ function show(prediction: Prediction): Node {
         <dd>${percent(one.probability)}</dd>`
     );
     const small = part`<small>${percent(probability)}</small>`;
-    const shown = dom`<p class="prediction">${column}${label(prediction)} ${small}</p>
+    const shown = dom`${name}<p class="prediction">${column}${label(prediction)} ${small}</p>
       <dl class="bars">${bars}</dl>`;
     for (const [i, bar] of shown.querySelectorAll("i").entries()) {
       bar.style.width = `${100 * classes[i].probability}%`;
     }
     return shown;
   }
-  const shown = dom`<p class="prediction">${column}${formatPrediction(prediction)}</p>`;
+  const shown = dom`${name}<p class="prediction">${column}${formatPrediction(prediction)}</p>`;
   if ("value" in prediction) return shown;
   const { years, error, interval = { low: years - error, high: years + error } } = prediction;
   const share = (age: number) => 100 * Math.min(1, Math.max(0, age / MAX_AGE));

@@ -256,6 +256,7 @@ Deno.test("POST /predict", async (t) => {
       ["hello", "text/plain", /Expected a data URL/],
       ["data:image/png;base64,!!", "text/plain", /not base64/],
       ["data:image/png,abc", "text/plain", /Expected a data URL/],
+      ["data:image/png;base64,", "text/plain", /it is empty, and none of/],
       ["nothing", "multipart/form-data; boundary=x", /multipart/],
       ["nothing", "multipart/form-data", /multipart/],
     ];
@@ -281,7 +282,7 @@ Deno.test("POST /predict", async (t) => {
       await server.predict(Uint8Array.from(png), "image/png"),
       400,
     );
-    assert.match(message, /30000 × 30000 pixels; the maximum is 64 million/);
+    assert.match(message, /30000 × 30000 pixels; the maximum is 64 million\. Scale it down\.$/);
     assert.ok(Deno.memoryUsage().rss - before < 300e6);
   });
 

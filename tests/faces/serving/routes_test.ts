@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import * as z from "zod";
 import { scoreModel } from "../../../faces/evaluation/score_model.ts";
+import { Ajv2020 } from "ajv/dist/2020.js";
 import { health, service } from "../../../faces/serving/api.ts";
 import { analysisOf, problemOf } from "./answers.ts";
 import { drawnFace, startService } from "./fixture.ts";
@@ -32,6 +33,21 @@ Deno.test("GET /model and the card have the further metrics of the test", async 
   assert.match(card, /\|F1, macro\|+0\.500\|+0\.250–0\.750\|/);
   const { components } = await (await server.get("/openapi.json")).json();
   assert.match(JSON.stringify(components.schemas.ServedModel), /named by evaluate\.metrics/);
+});
+
+Deno.test("one caution names all models that are of no use", async () => {
+  const report = scoreModel({ task: "age", classes: ["a", "b"] }, {
+    train: { rows: [0], truth: [0], prediction: [1], loss: 1 },
+    validation: { rows: [0], truth: [0], prediction: [1], loss: 1 },
+    test: { rows: [0], truth: [0], prediction: [1], loss: 1 },
+  });
+  const models = ["ageBinary", "ageMulticlass"] as const;
+  const reports = Object.fromEntries(models.map((name) => [name, report]));
+  await using server = await startService({ models, reports });
+  assert.deepEqual(server.service.cautions, [
+    'The predictions of "ageBinary" and "ageMulticlass" are of no use: on the test set, these ' +
+    "networks are not better than the same answer for every face.",
+  ]);
 });
 
 Deno.test("the other routes", async (t) => {
@@ -110,6 +126,37 @@ Deno.test("the other routes", async (t) => {
     }
   });
 
+  await t.step("answers are as /openapi.json describes them", async () => {
+    const { paths, components } = await (await server.get("/openapi.json")).json();
+    const body = await drawnFace();
+    const headers = { origin: "https://example.org" };
+    const asked = (["/health", "/metrics", "/model", "/live"] as const).flatMap((path) => [
+      [path, "get", server.get(path)] as const,
+      [path, "get", server.get(path, { headers })] as const,
+    ]);
+    for (
+      const [path, method, answer] of [
+        ...asked,
+        ["/predict", "post", server.predict(body, "image/png", "?crops=true")] as const,
+        ["/predict", "post", server.predict("", "image/png")] as const,
+        ["/predict", "post", server.predict("<p>", "text/html")] as const,
+      ]
+    ) {
+      const { status, headers, ...response } = await answer.then(async (one) => ({
+        ...{ status: one.status, headers: one.headers, text: await one.text() },
+      }));
+      const described = paths[path][method].responses[status]?.content;
+      const type = headers.get("content-type")!.split(";")[0];
+      assert.ok(described?.[type], `${path}: ${status} ${type}`);
+      if (type !== "application/json") continue;
+      const validate = new Ajv2020({ strict: false }).compile({
+        ...described[type].schema,
+        components,
+      });
+      assert.ok(validate(JSON.parse(response.text)), JSON.stringify(validate.errors));
+    }
+  });
+
   await t.step("404 and 405 are JSON too", async () => {
     assert.equal((await problemOf(await server.get("/../deno.json"), 404)).code, "not_found");
     for (const path of ["/web/main.ts", "/%2e%2e/deno.json", "/style.css/..%2f..%2fdeno.json"]) {
@@ -119,6 +166,8 @@ Deno.test("the other routes", async (t) => {
     assert.equal(response.headers.get("allow"), "POST");
     await problemOf(response, 405);
     await problemOf(await server.get("/model", { method: "DELETE" }), 405);
+    const { message } = await problemOf(await server.get("/model", { method: "PURGE" }), 405);
+    assert.equal(message, "/model accepts GET, not PURGE.");
   });
 
   await t.step("every response has security headers", async () => {
@@ -146,7 +195,10 @@ Deno.test("the other routes", async (t) => {
       return new TextDecoder().decode(buffer.subarray(0, await connection.read(buffer) ?? 0));
     };
     assert.match(await raw("evil.example"), /^HTTP\/1\.1 403/);
-    assert.match(await raw(`127.0.0.1.evil.example:${port}`), /^HTTP\/1\.1 403/);
+    assert.match(
+      await raw(`127.0.0.1.evil.example:${port}`),
+      RegExp(`^HTTP/1\\.1 403[^]* Open http://127\\.0\\.0\\.1:${port} there`),
+    );
     assert.match(await raw(`localhost:${port}`), /^HTTP\/1\.1 200/);
   });
 

@@ -5,7 +5,7 @@
 import { ImageError } from "../../../images/decode_image.ts";
 import type { Analysis } from "../../api.ts";
 import { type AnalyzeOptions, openInferenceSession } from "../../inference_session.ts";
-import { bytesOf } from "./sharp.ts";
+import { bytesOf, Undecodable } from "./sharp.ts";
 
 /** A request of the page: a photo's bytes, or a decoded frame. */
 export interface ToWorker {
@@ -31,8 +31,9 @@ self.addEventListener("message", async ({ data }: MessageEvent<ToWorker>) => {
     const { timings, ...result } = await (await session)(bytes, options);
     answer({ id, result: { ...result, timings: { queue: 0, ...timings } } });
   } catch (error) {
-    const { message } = error as Error;
-    answer({ id, error: error instanceof ImageError ? message : `Analysis failed: ${message}` });
+    const { message, cause } = error as Error;
+    const known = cause instanceof Undecodable ? cause.message : message;
+    answer({ id, error: error instanceof ImageError ? known : `Analysis failed: ${message}` });
   } finally {
     if (image instanceof ImageBitmap) image.close();
   }

@@ -24,6 +24,9 @@ export function bytesOf(bitmap: ImageBitmap): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
+/** A photo that the browser's decoder refuses, with a message for the user. */
+export class Undecodable extends Error {}
+
 class Pipeline {
   readonly #steps: ((pixels: Image) => Image)[] = [];
   #png = false;
@@ -79,7 +82,11 @@ async function decode(bytes: Uint8Array): Promise<ImageBitmap> {
     decoded.set(bytes, bitmap);
     return bitmap;
   } catch (cause) {
-    throw new Error("Input buffer contains unsupported image format", { cause }); // as sharp does
+    throw new Undecodable(
+      "This browser cannot decode the photo: it is damaged, or of a format that the browser lacks, " +
+        "such as TIFF. Save it as JPEG or PNG.",
+      { cause },
+    );
   }
 }
 
