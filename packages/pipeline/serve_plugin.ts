@@ -4,7 +4,7 @@ import { z } from "zod";
 import { serve } from "@reproducible/workers/worker_main";
 import { usedExtensions } from "./config/extension.ts";
 import { loadPlugin, type Plugin } from "./config/plugins.ts";
-import { formatError } from "./errors.ts";
+import { formatError, quote } from "./errors.ts";
 import { contextOf } from "./run/stage_context.ts";
 import { type LazyStage, Registry } from "./registry.ts";
 import * as api from "./plugin_api.ts";
@@ -32,7 +32,10 @@ export async function servePlugin(
   }
   // Only the message and the stack reach the runner.
   const whole = (error: unknown) => {
-    throw Object.assign(new Error(formatError(error)), { stack: (error as Error)?.stack });
+    const message = error instanceof Error
+      ? formatError(error)
+      : `the plugin threw ${quote(error)}, which is no Error`;
+    throw Object.assign(new Error(message), { stack: (error as Error)?.stack });
   };
   return await serve<Opening, Call, unknown>(async ({ plugins, project }, send) => {
     const registry = new Registry().add(builtIn);

@@ -53,11 +53,9 @@ export function usedExtensions(
   return [...new Set(found)];
 }
 
-/** Returns the kind of a choice, if a schema is one. */
-export function kindOf(schema: z.ZodType | undefined): unknown {
-  if (!schema) return undefined;
-  const { innerType } = partsOf(schema);
-  return schema.meta()?.choice ?? (innerType && kindOf(innerType));
+/** Returns true for a choice, and for what has one in it, such as a list of metrics. */
+export function hasChoice(schema: z.ZodType): boolean {
+  return schema.meta()?.choice !== undefined || schemasWithin(schema).some(hasChoice);
 }
 
 function widened(schema: z.ZodType, extensions: readonly Extension[]): z.ZodType {

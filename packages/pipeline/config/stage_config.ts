@@ -1,7 +1,7 @@
 /** A stage in the YAML → the stage and its parameters. */
 import { z } from "zod";
 import { type Problem, quote } from "../errors.ts";
-import { type Extension, kindOf, usedExtensions } from "./extension.ts";
+import { type Extension, hasChoice, usedExtensions } from "./extension.ts";
 import { toProblems, valueAt } from "./zod_issues.ts";
 import { type Aliases, choosesOf, fieldOf, partsOf } from "../define.ts";
 import { isRecord } from "../fingerprint.ts";
@@ -95,9 +95,10 @@ export async function readStage(
   const absolute = mapPaths(raw, stage.params, path, (text, at) => resolveFrom(text, folderOf(at)));
   const parsed = stage.params.safeParse(absolute);
   if (!parsed.success) {
-    const issues = parsed.error.issues.filter(({ path: [key] }) =>
-      !(incomplete && kindOf(stage.params.shape[String(key)]) !== undefined)
-    );
+    const issues = parsed.error.issues.filter(({ path: [key] }) => {
+      const field: z.ZodType | undefined = stage.params.shape[String(key)];
+      return !incomplete || !field || !hasChoice(field);
+    });
     const error = new z.ZodError(issues);
     problems.push(...toProblems(error, source, path, stage.params, RESERVED));
   }

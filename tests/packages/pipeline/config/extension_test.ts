@@ -22,6 +22,7 @@ export default defineStage({
   params: z.strictObject({
     of: definedChoice("number", [one, two]).default("one").describe("Which number"),
     other: definedChoice("number", [one]).optional(),
+    several: z.array(z.strictObject({ of: definedChoice("number", [one]) })).optional(),
   }),
   async run(_, { of }, context) {
     const module = context.extension("number", of);
@@ -108,7 +109,8 @@ Deno.test("an extension shows in the schema, beside the stage's own values", asy
 Deno.test("a value that a plugin would have brought is no second error when it does not load", async () => {
   await using project = await make("");
   const message = await project.mistakes(
-    "plugins: [plugins/pick.ts, plugins/none.ts]\nstages:\n  pick: { of: five }",
+    "plugins: [plugins/pick.ts, plugins/none.ts]\nstages:\n" +
+      "  pick: { of: five, several: [{ of: six }] }",
   );
   assert.match(message, /^pipeline\.yaml:1:28: cannot load plugin/);
   assert.doesNotMatch(message, /pipeline\.yaml:3/);

@@ -27,6 +27,9 @@ const ATTEMPTS = {
   kill: () => Deno.kill(Deno.ppid, "SIGKILL"),
   ffi: () => Deno.dlopen("libc.so.6", { getpid: { parameters: [], result: "i32" } }),
   storage: () => localStorage.setItem("kept", "1"),
+  text: () => {
+    throw "a text";
+  },
   loop: () => {
     while (true);
   },

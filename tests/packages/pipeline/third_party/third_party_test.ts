@@ -55,6 +55,7 @@ const REFUSED: Record<string, string> = {
 /** Attempt → the message of another kind. */
 const ENDED: Record<string, RegExp> = {
   input: /Requires write access to .*\. Inputs are read-only: write into context\.outputs or/,
+  text: /the plugin threw "a text", which is no Error/,
   npm: /not found in cache/,
   storage: /localStorage is not defined|setItem/,
   loop: /took more than 0\.03 minutes\. Set minutes: on its line of plugins/,
