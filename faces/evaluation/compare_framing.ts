@@ -20,6 +20,8 @@ export type Framing = Awaited<ReturnType<typeof compareFraming>>;
 const SEED = 20210;
 /** Images of a mean face at most, and at least where means are compared. */
 const MEAN_OF = 500, MIN_MEANS = 50;
+/** Random divisions that training and test sets are compared with. */
+const DIVISIONS = 40;
 /** Correlations below which framings differ: of pairs of images, and of mean faces. */
 export const MIN_SERVED = 0.7, MIN_MEAN = 0.9;
 
@@ -69,6 +71,7 @@ export async function compareFraming(
       "more background, or another detector.",
     means !== undefined && means < MIN_MEAN &&
     Math.min(train.length, test.length) >= MIN_MEANS &&
+    means < lowestByChance(parts[0].all, parts[1].all) &&
     `Training and test sets frame faces differently: the correlation of their mean faces is ` +
       `${means.toFixed(2)}, below ${MIN_MEAN}.`,
   ].filter((warning) => warning !== false);
@@ -136,6 +139,18 @@ function meanFace(all: readonly Uint8Array[]): Uint8Array {
   const sum = new Float64Array(all[0].length);
   for (const one of all) one.forEach((value, i) => sum[i] += value);
   return Uint8Array.from(sum, (value) => Math.round(value / all.length));
+}
+
+/**
+ * Returns the lowest correlation of the mean faces of random divisions into sets of these sizes. Mean
+ * faces of few images differ by chance.
+ */
+function lowestByChance(train: readonly Uint8Array[], test: readonly Uint8Array[]): number {
+  const all = [...train, ...test], rng = random(SEED, "framing by chance");
+  return Math.min(...Array.from({ length: DIVISIONS }, () => {
+    rng.shuffle(all);
+    return correlation(meanFace(all.slice(0, train.length)), meanFace(all.slice(train.length)));
+  }));
 }
 
 /** Computes the correlation of the luma of two images; 0 if one is of one brightness. */

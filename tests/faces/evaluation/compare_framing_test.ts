@@ -6,6 +6,8 @@ import { openFaces } from "../../../faces/detection/faces_artifact.ts";
 import { openBackend } from "../../../packages/compute/open_backend.ts";
 import { NpyFile } from "../../../packages/formats/npy.ts";
 import { readParquet } from "../../../packages/formats/parquet.ts";
+import { random } from "../../../packages/random/random.ts";
+import { imagesInMemory } from "../../../faces/training/image_source.ts";
 import faceCrop from "../../../stages/faceCrop.ts";
 import resize32 from "../../../stages/resize32.ts";
 import { testContext } from "../../context.ts";
@@ -82,4 +84,28 @@ Deno.test("compareFraming() serves test photos, and warns of another margin", as
   assert.ok(declared!.served! > MIN_SERVED, `${declared!.served}`);
   assert.deepEqual(declared!.warnings, []);
   assert.ok(undeclared!.served! < MIN_SERVED, `${undeclared!.served}`);
+});
+
+Deno.test("compareFraming() does not warn of mean faces that differ by chance", async () => {
+  const size = 8, each = size * size * 3, n = 60, rng = random(1, "faint faces");
+  /** Noise, and a faint bar: in a column of the training images, and in one of the test images. */
+  const warningsOf = async (columns: readonly [number, number]) => {
+    const bytes = Uint8Array.from({ length: 2 * n * each }, (_, i) => {
+      const column = Math.floor(i / 3) % size, bar = columns[i < n * each ? 0 : 1];
+      return 100 + rng.int(100) + (column === bar ? 12 : 0);
+    });
+    const rows = Int32Array.from({ length: n }, (_, i) => i);
+    const splits = { train: rows, test: rows.map((row) => row + n) };
+    const labels = { dataset: [], path: [] };
+    const inputs = { dataset: {} as never, archives: [] };
+    return await compareFraming(inputs, imagesInMemory(bytes, size), splits, labels, 0);
+  };
+  const same = await warningsOf([3, 3]);
+  assert.ok(same.means! < 0.9, `${same.means}`);
+  assert.deepEqual(same.warnings, []);
+  const [warning] = (await warningsOf([3, 6])).warnings;
+  assert.match(
+    warning!,
+    /^Training and test sets frame faces differently: .* is -?0\.\d\d, below 0\.9/,
+  );
 });
