@@ -66,9 +66,10 @@ export function aucInterval(
   const groups = groupsOf(truth.length, people);
   if (groups.length < MIN_COUNT) return undefined;
   const unit = groups.length === truth.length ? "image" : "person";
-  const { auc } = rocCurve(truth, scores);
-  if (auc === 0 || auc === 1) {
-    return { ...wilson(auc, pairsOf(truth, groups)), level: LEVEL, method: "wilson", unit };
+  const { auc } = rocCurve(truth, scores), pairs = pairsOf(truth, groups);
+  // A bootstrap of one positive would vary by the negatives alone.
+  if (auc === 0 || auc === 1 || pairs < MIN_COUNT) {
+    return { ...wilson(auc, pairs), level: LEVEL, method: "wilson", unit };
   }
   return bootstrapAuc([resampledAuc(truth, scores, groups)], groups.length, unit);
 }
@@ -102,8 +103,8 @@ export function meanAucInterval(
 }
 
 /**
- * Returns the number of disjoint pairs of a positive and a negative. An AUC of 0 or 1 is a share of
- * them, with a Wilson interval: all its resamples would be equal.
+ * Returns the number of disjoint pairs of a positive and a negative. An AUC of 0 or 1, or of few pairs,
+ * is a share of them, with a Wilson interval: its resamples would be equal, or nearly so.
  */
 function pairsOf(truth: ArrayLike<number>, groups: readonly (readonly number[])[]): number {
   return Math.min(

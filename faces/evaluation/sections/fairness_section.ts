@@ -78,8 +78,10 @@ function modelFairnessSection({ id, metrics, fairness }: ModelReport): Html {
       html`
         <h3 class="row">${groupingName(by)}</h3>
         ${unknown + hidden.groups > 0 && html`
-          <p class="note">${faces(unknown)} without a label; hidden: ${hidden
-            .groups} small groups of ${faces(hidden.faces)}.</p>
+          <p class="note">${faces(unknown)} without a label; hidden: ${counted(
+            hidden.groups,
+            "small group",
+          )} of ${faces(hidden.faces)}.</p>
         `}
         <div class="card scroll" tabindex="0" role="region"
           aria-label="${groupingName(by)}, ${id}">${groupTable(all, metrics)}</div>
@@ -105,7 +107,7 @@ ${
         )}</summary>${differences("Differences by pairs", pairs)}${values(pairs)}</details>
     `
   }
-<p class="note">${count(hidden)} small groups are hidden.${
+<p class="note">${counted(hidden, "small group is", "small groups are")} hidden.${
     left.length > 0 && ` Not compared: ${left.join(", ")}.`
   }</p>`;
 }

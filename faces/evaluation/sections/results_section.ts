@@ -128,16 +128,17 @@ ${confusionTable(classes, counts)}
 <div class="card">
 <h3>Precision and recall</h3>
 <p class="note">Precision: correct share of the predictions of a class. Recall: correctly predicted
-share of the faces of a class. F1: harmonic mean of both. Small print: 95 % CI.</p>
+share of the faces of a class. F1: harmonic mean of both. –: none of the class. Small print: 95 % CI.</p>
 ${
     table(
       ["class", "faces", "precision", "recall", "F1"],
       perClass.map(({ count: n, precision, recall, f1, intervals }, i) => [
         className(classes[i]),
         count(n),
-        shareCell(precision, intervals.precision, "never predicted"),
-        shareCell(recall, intervals.recall, "no faces"),
-        shareCell(f1, intervals.f1, "neither"),
+        // Without an interval, the share is of none.
+        intervals.precision ? valueCell(precision, "accuracy", intervals.precision) : "–",
+        intervals.recall ? valueCell(recall, "accuracy", intervals.recall) : "–",
+        intervals.f1 ? valueCell(f1, "accuracy", intervals.f1) : "–",
       ]),
     )
   }
@@ -176,11 +177,6 @@ function valueCell(value: number, metric: MetricName, interval?: Interval): Html
     formatMetricValue(value, metric),
     interval && formatInterval(interval, metric, false),
   );
-}
-
-/** Renders a share; @param none the reason why it is not defined, without an interval */
-function shareCell(share: number, interval: Interval | undefined, none: string): Html {
-  return interval ? valueCell(share, "accuracy", interval) : withRange("–", none);
 }
 
 function biasCell(bias: number, metric: MetricName, interval?: Interval): Html {

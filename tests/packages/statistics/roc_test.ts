@@ -50,6 +50,12 @@ Deno.test("aucInterval() of scores that tell all apart does not claim to be cert
   close(interval.low, wilson(1, 3).low); // three negatives: three pairs that share nobody
 });
 
+Deno.test("aucInterval() of one positive is not that of its negatives", () => {
+  const interval = aucInterval([1, 0, 0, 0, 0, 0, 0, 0], [0.7, 0.8, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6])!;
+  assert.equal(interval.method, "wilson");
+  assert.ok(interval.low < 0.25 && interval.high > 0.95, `${interval.low} to ${interval.high}`);
+});
+
 Deno.test("meanAucInterval() of classes that are all told apart does not claim to be certain", () => {
   const truth = [0, 0, 0, 1, 1, 2, 2];
   const rows = truth.map((label) => [0, 1, 2].map((c) => c === label ? 0.8 : 0.1));
