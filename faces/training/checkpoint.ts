@@ -23,7 +23,7 @@ export interface Checkpoint<State> {
 export async function writeCheckpoint<State>(path: string, { state, arrays }: Checkpoint<State>) {
   let end = 0;
   const header: Record<string, unknown> = {
-    __metadata__: { sha256: "0".repeat(64), state: JSON.stringify(state) },
+    __metadata__: { sha256: "0".repeat(64), state: JSON.stringify(state, nanToText) },
   };
   for (const [name, { length, byteLength }] of Object.entries(arrays)) {
     header[name] = { dtype: "F32", shape: [length], data_offsets: [end, end += byteLength] };
@@ -73,5 +73,9 @@ export async function readCheckpoint<State>(
     const [from, to] = (tensor as { data_offsets: [number, number] }).data_offsets;
     arrays[name] = new Float32Array(bytes.buffer, start + from, (to - from) / 4);
   }
-  return { state: JSON.parse(__metadata__.state), arrays };
+  return { state: JSON.parse(__metadata__.state, textToNan), arrays };
 }
+
+/** JSON has no NaN, which a metric without labels is. */
+const nanToText = (_: string, value: unknown) => Number.isNaN(value) ? "NaN" : value;
+const textToNan = (_: string, value: unknown) => value === "NaN" ? NaN : value;

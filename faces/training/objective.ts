@@ -4,10 +4,10 @@ import type { Head } from "./training_definitions.ts";
 import { readTensor } from "../../packages/compute/read_tensor.ts";
 
 /**
- * Mean loss and metric over images, of which `count` have a label. Default: all. (A type, because
- * tfjs's tidy does not accept interfaces.)
+ * Mean loss over `learned` images, with a label, an interval or a teacher, and mean metric over `count`
+ * images with a label. Default: all. (A type, because tfjs's tidy does not accept interfaces.)
  */
-export type Score = { loss: number; metric: number; count?: number };
+export type Score = { loss: number; metric: number; count?: number; learned?: number };
 
 interface Common {
   readonly higherIsBetter: boolean;
@@ -271,7 +271,10 @@ export function jointHead(
         count++;
       }
       const score = { loss: losses[h], metric: count === 0 ? 0 : sum / count };
-      return masked ? { ...score, count } : score;
+      if (!masked) return score;
+      const from = spans[h], rows = targets.length / width;
+      const spanned = from === undefined ? [] : select(targets, from).filter((low) => !isNaN(low));
+      return { ...score, count, learned: lessons[h] ? rows : count + spanned.length };
     });
   const objective: JointObjective = {
     ...{ loss: "joint", outputs: columns, heads },

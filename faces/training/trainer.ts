@@ -154,27 +154,29 @@ export abstract class Trainer<S extends Stepper = Stepper> {
 /** Running mean over batches, weighted by their size. */
 export class RunningMean {
   #count = 0;
+  #known = 0;
   #loss = 0;
   #metric = 0;
   #heads: RunningMean[] = [];
 
-  add({ loss, metric, heads = [] }: BatchResult, count: number): void {
+  /** @param known images that count for the metric. Default: as many as for the loss */
+  add({ loss, metric, heads = [] }: BatchResult, count: number, known = count): void {
     if (count === 0) return;
     this.#count += count;
+    this.#known += known;
     this.#loss += loss * count;
-    this.#metric += metric * count;
+    this.#metric += metric * known;
     for (const [h, head] of heads.entries()) {
-      (this.#heads[h] ??= new RunningMean()).add(head, head.count ?? count);
+      (this.#heads[h] ??= new RunningMean()).add(head, head.learned ?? count, head.count);
     }
   }
 
-  /** All means. `heads` is undefined for a single head. */
+  /** All means. `heads` is undefined for a single head, whose metric is that of the whole. */
   get result(): BatchResult {
     const heads = this.#heads.map(({ result: { loss, metric } }) => ({ loss, metric }));
-    return {
-      ...{ loss: this.#loss / this.#count, metric: this.#metric / this.#count },
-      ...(heads.length > 0 && { heads }),
-    };
+    const loss = this.#loss / this.#count, metric = this.#metric / this.#known;
+    if (heads.length > 1) return { loss, metric, heads };
+    return { loss, metric: heads[0]?.metric ?? metric };
   }
 }
 

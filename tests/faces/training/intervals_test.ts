@@ -109,6 +109,32 @@ Deno.test("an interval is of a class that holds all of it, else of none", () => 
   assert.ok(Number.isNaN(labelOf({ task: "age", classes: null }, person)));
 });
 
+Deno.test("a training set of intervals alone has a loss, and no metric, after a kill too", async () => {
+  const people = Array.from({ length: 30 }, (_, i): Person => {
+    return { age: i, gender: i % 2, ...(i < 20 && { ageInterval: [i, i + 9] as const }) };
+  });
+  const params = { ...{ epochs: 3, batchSize: 8 }, network: { use: "plain", blocks: [[2]] } };
+  const run = async (options: Parameters<typeof testContext>[1] = {}) => {
+    using context = testContext(trainAge, options);
+    const inputs = {
+      dataset: await writeDataset(join(context.folder, "dataset"), people),
+      splits: await writeSplits(join(context.folder, "splits"), {
+        train: 20,
+        validation: 10,
+        test: 0,
+      }),
+    };
+    await context.run(inputs, params);
+    return await Deno.readTextFile(join(context.outputs.model, "history.csv"));
+  };
+  const history = await run(), folder = await Deno.makeTempDir(), abort = new AbortController();
+  assert.match(history, /^1,\d+\.\d+,NaN,\d/m);
+  let steps = 0;
+  const onAdvance = () => void (++steps === 5 && abort.abort(new Error("killed")));
+  await assert.rejects(run({ folder, signal: abort.signal, onAdvance }), /killed/);
+  assert.equal(await run({ folder }), history);
+});
+
 Deno.test("stages train on intervals, and validate exact ages", async () => {
   const people = Array.from({ length: 60 }, (_, i): Person => {
     const age = (i * 37) % 90, low = Math.floor(age / 10) * 10;

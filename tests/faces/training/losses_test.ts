@@ -184,7 +184,11 @@ Deno.test("stages train with each loss; a model predicts what was validated", as
     const rows = Int32Array.from({ length: 12 }, (_, i) => 28 + i);
     const outputs = await predictRows(model, images, rows);
     const history = await Deno.readTextFile(join(context.outputs.model, "history.csv"));
-    const validated = Number(history.trimEnd().split("\n").at(-1)!.split(",")[4]);
+    const values = history.trimEnd().split("\n").at(-1)!.split(",").map(Number);
+    const logged = context.infos.findLast((text) => text.startsWith("epoch "))!;
+    // With L2 penalties, as the line of the epoch.
+    assert.equal(values[3].toPrecision(3), logged.match(/val_loss (\S+)/)![1]);
+    const validated = values[4];
     const scores = Array.from(rows, (row, i) => {
       const { gender, age } = people[row];
       return record.task === "age"
