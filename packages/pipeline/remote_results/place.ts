@@ -58,6 +58,9 @@ const LONGEST_WAIT = 10_000;
 /** Size of a list of objects or of an error at most. */
 const MAX_TEXT = 1 << 22;
 
+/** Variables of the environment that sign requests. */
+const KEYS = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
+
 /** Opens the place that a pipeline's `remote` names. */
 export function openPlace(
   settings: RemoteSettings,
@@ -163,7 +166,7 @@ class Bucket implements Place {
     this.#base = base.href.replace(/\/$/, "");
     this.#prefix = path.replace(/\/+$/, "") + (/[^/]/.test(path) ? "/" : "");
     this.url = hideUrl(url);
-    const accessKeyId = env("AWS_ACCESS_KEY_ID"), secretAccessKey = env("AWS_SECRET_ACCESS_KEY");
+    const [accessKeyId, secretAccessKey] = KEYS.map(env);
     this.#client = accessKeyId && secretAccessKey
       ? new AwsClient({
         ...{ accessKeyId, secretAccessKey, service: "s3", region: where },
@@ -214,17 +217,19 @@ class Bucket implements Place {
   ): Promise<{ status: number; headers: Headers; bytes: Uint8Array } | undefined> {
     const { attempts, delay: first } = this.patience;
     for (let attempt = 1;; attempt++) {
-      let why: string, wait = first * 2 ** (attempt - 1);
+      let why: string, wayOut = "", wait = first * 2 ** (attempt - 1);
       try {
         const { status, headers, bytes } = await this.#once(ask);
         if (status < 300 || status === 412) return { status, headers, bytes };
         const text = new TextDecoder().decode(bytes);
         const code = text.match(/<Code>([^<]*)<\/Code>/)?.[1];
         if (status === 404 && code !== "NoSuchBucket") return undefined;
-        const message = text.match(/<Message>([^<]*)<\/Message>/)?.[1];
+        const message = text.match(/<Message>([^<]*?)\.?<\/Message>/)?.[1];
         const region = headers.get("x-amz-bucket-region");
         why = [`it answered ${status}`, code, message, region && `its region is ${region}`]
           .filter(Boolean).join(", ");
+        if (code === "NoSuchBucket") why += ". Create the bucket, or name another";
+        if (status === 403) why += `. Check ${KEYS.join(", ")} and what they may do`;
         if (![409, 429, 500, 502, 503, 504].includes(status)) throw new RemoteError(why, true);
         wait = Math.min(Number(headers.get("retry-after") ?? 0) * 1000 || wait, LONGEST_WAIT);
       } catch (error) {
@@ -235,8 +240,11 @@ class Bucket implements Place {
         }
         const { cause, message } = error as Error;
         why = (cause instanceof Error ? cause.message : message).replace(/ for url \(.*?\)/, "");
+        wayOut = `. Check the network and the endpoint ${hideUrl(this.#base)}`;
       }
-      if (attempt >= attempts) throw new RemoteError(`${why} (${attempts} attempts)`, true);
+      if (attempt >= attempts) {
+        throw new RemoteError(`${why} (${attempts} attempts)${wayOut}`, true);
+      }
       await delay(wait, undefined, { signal: this.signal });
     }
   }

@@ -156,7 +156,7 @@ Deno.test("a faulty bucket costs a line, and the run computes", async (t) => {
   const cases: Record<string, [Fault, RegExp]> = {
     "denies": [
       () => error(403, "AccessDenied"),
-      /count: nothing .*: it answered 403, AccessDenied, Told by a test\.\. This run no longer asks/,
+      /count: nothing .*: it answered 403, AccessDenied, Told by a test\. Check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and what they may do\. This run no longer asks/,
     ],
     "is of another region": [
       () => error(301, "PermanentRedirect", { "x-amz-bucket-region": "eu-west-1" }),
@@ -164,9 +164,12 @@ Deno.test("a faulty bucket costs a line, and the run computes", async (t) => {
     ],
     "throttles for good": [
       () => error(503, "SlowDown", { "retry-after": "0.01" }),
-      /it answered 503, SlowDown, Told by a test\. \(4 attempts\)\. This run/,
+      /it answered 503, SlowDown, Told by a test \(4 attempts\)\. This run/,
     ],
-    "lacks the bucket": [() => error(404, "NoSuchBucket"), /404, NoSuchBucket.* This run/],
+    "lacks the bucket": [
+      () => error(404, "NoSuchBucket"),
+      /404, NoSuchBucket.*\. Create the bucket, or name another\. This run/,
+    ],
     "sends other bytes": [
       (request, key) =>
         key.includes("objects") && request.method === "GET"
@@ -231,7 +234,7 @@ Deno.test("a faulty bucket costs a line, and the run computes", async (t) => {
     server.fault = ({ method }) => method === "PUT" ? error(403, "AccessDenied") : undefined;
     server.objects.clear();
     const { code, out } = await maker.cli("push");
-    assert.match(out, /^✗ count {2}it answered 403, AccessDenied, Told by a test\.\n$/);
+    assert.match(out, /^✗ count {2}it answered 403, AccessDenied, Told by a test\. Check AWS.*\n$/);
     assert.equal(code, 1);
     server.fault = () => undefined;
     assert.equal((await maker.cli("push")).code, 0);
@@ -321,4 +324,16 @@ Deno.test("a remote that does not answer is left after its timeout", async () =>
   const remote = new RemoteResults(server.settings, new AbortController().signal, settings);
   await assert.rejects(remote.find("count", "0".repeat(64)), /too slow or does not answer/);
   late.resolve(error(404, "NoSuchKey"));
+});
+
+Deno.test("a bucket that nobody serves names its endpoint", async () => {
+  const server = new FakeS3(), { url, endpoint } = server.settings;
+  await server[Symbol.asyncDispose]();
+  const remote = new RemoteResults({ url, endpoint }, new AbortController().signal, {
+    attempts: 1,
+  });
+  await assert.rejects(remote.find("count", "0".repeat(64)), ({ message }: Error) => {
+    assert.match(message, / \(1 attempts\)\. Check the network and the endpoint http:\/\/127\./);
+    return true;
+  });
 });
