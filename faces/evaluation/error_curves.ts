@@ -8,8 +8,11 @@ export interface ErrorCurves {
   cumulative: readonly { error: number; share: number; baseline: number }[];
   /** Mean of prediction - truth for each true age. */
   bias: readonly { truth: number; bias: number; count: number }[];
-  /** Least squares: prediction = intercept + slope · truth. A slope below 1 regresses to the mean. */
-  line: { slope: number; intercept: number };
+  /**
+   * Least squares: prediction = intercept + slope · truth. A slope below 1 regresses to the mean.
+   * Undefined for a single true age.
+   */
+  line?: ReturnType<typeof fit>;
 }
 
 /** Largest error of the cumulative score, years. */
@@ -33,11 +36,11 @@ export function errorCurves(
     bias: [...years].sort(([a], [b]) => a - b).map(([truth, some]) => ({
       ...{ truth, bias: mean(some.map(({ error }) => error)), count: some.length },
     })),
-    line: fit(truth, prediction),
+    ...years.size > 1 && { line: fit(truth, prediction) },
   };
 }
 
-function fit(x: ArrayLike<number>, y: ArrayLike<number>): ErrorCurves["line"] {
+function fit(x: ArrayLike<number>, y: ArrayLike<number>) {
   const [mx, my] = [mean(x), mean(y)];
   let xy = 0, xx = 0;
   for (let i = 0; i < x.length; i++) {

@@ -220,7 +220,7 @@ export function biasByYear(points: ErrorCurves["bias"], line: ErrorCurves["line"
     r: { range: [2, 8] },
     marks: [
       Plot.ruleY([0]),
-      Plot.line(ends(points.map(({ truth }) => truth), line.slope - 1, line.intercept), {
+      line && Plot.line(ends(points.map(({ truth }) => truth), line.slope - 1, line.intercept), {
         ...{ stroke: colors.ink, strokeWidth: 1.5 },
       }),
       Plot.dot(points, {

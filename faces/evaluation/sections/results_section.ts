@@ -225,7 +225,7 @@ function scatterFigure(
     : `${faces(of)} of the test set.`;
   return html`<figure class="card">
 <figcaption><b>Predicted and true ${task}</b>${which} Dashed line: prediction equals truth.${
-    errors && html`
+    errors?.line && html`
       Solid line: least squares, slope <b
         class="inline">${errors.line.slope.toFixed(
           2,
@@ -248,7 +248,9 @@ ${cumulativeScore(cumulative)}
 </figure>
 <figure class="card">
 <figcaption><b>Bias by year</b>Mean of predicted minus true age. A dot for each true age, its size by
-the number of faces. Line: regression to the mean, by the slope of all predictions.</figcaption>
+the number of faces.${
+    line && " Line: regression to the mean, by the slope of all predictions."
+  }</figcaption>
 ${biasByYear(bias, line)}
 </figure>`;
 }

@@ -13,7 +13,7 @@ Deno.test("errorCurves() counts errors, biases by year, and fits SciPy's line", 
     { truth: 30, bias: 1, count: 1 },
   ]);
   // scipy.stats.linregress([20, 30, 40, 50, 60, 20], [27, 31, 44, 46, 52, 22.5])
-  assert.ok(Math.abs(line.slope - 0.70625) < 1e-12 && Math.abs(line.intercept - 11.1875) < 1e-12);
+  assert.ok(Math.abs(line!.slope - 0.70625) < 1e-12 && Math.abs(line!.intercept - 11.1875) < 1e-12);
 });
 
 Deno.test("suspectLabels() finds what Cleanlab's confident joint holds beside its diagonal", () => {
@@ -49,6 +49,11 @@ Deno.test("suspectLabels() finds what Cleanlab's confident joint holds beside it
     34,
     36,
   ]);
+});
+
+Deno.test("errorCurves() of a single age has no line", () => {
+  assert.ok(errorCurves({ truth: [30, 40], prediction: [31, 35] }, 30).line);
+  assert.equal(errorCurves({ truth: [30, 30], prediction: [31, 35] }, 30).line, undefined);
 });
 
 Deno.test("suspectLabels() finds ages far from the line of predictions", () => {
