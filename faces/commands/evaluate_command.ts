@@ -53,10 +53,11 @@ Exit codes: 0 evaluated, 1 a stage failed, 2 wrong command line, 130 interrupted
       throw new UsageError("missing --on: a pipeline, or a folder of photos with labels");
     }
     const artifacts = resolve(tools.cwd, values.artifacts ?? join(tools.project, "artifacts"));
+    const { findModels } = await import("./predict/find_models.ts");
     const models: FoundModel[] = [];
     for (const name of positionals) {
-      const named = await modelsNamed(name, artifacts, tools, values.artifacts !== undefined);
-      models.push(...named.filter(({ path }) => !models.some((one) => one.path === path)));
+      const found = await findModels(name, artifacts, tools, values.artifacts !== undefined);
+      models.push(...found.models.filter(({ path }) => !models.some((one) => one.path === path)));
     }
     const framing = await framingOf(models);
     // Where the models are: artifacts/STAGE/FINGERPRINT/model.
@@ -125,20 +126,6 @@ interface Data {
 
 function slug(words: readonly string[]): string {
   return words.join("-").replace(/[^\w.-]+/g, "-").replace(/^-+|-+$/g, "");
-}
-
-/** Returns the models that a word names: those of `predict`, or RUN/STAGE. */
-async function modelsNamed(name: string, artifacts: string, tools: CommandContext, given: boolean) {
-  const { findModels } = await import("./predict/find_models.ts");
-  const [, run, wanted] = name.match(/^([0-9a-f]{4,8})\/([\w.-]+)$/) ?? [];
-  const { models } = await findModels(run ?? name, artifacts, tools, given);
-  const fitting = models.filter(({ stage }) =>
-    wanted === undefined || stage === wanted || stage.startsWith(`${wanted}.`)
-  );
-  if (fitting.length > 0) return fitting;
-  throw new UsageError(
-    `run ${run} has no model "${wanted}". It has ${joinWords(models.map(({ stage }) => stage))}.`,
-  );
 }
 
 /** Returns the preprocessing of models. @throws {UsageError} if they need different images */

@@ -16,7 +16,8 @@ const command: Command = {
   deno task predict FOLDER --model RUN [OPTIONS] > predictions.csv
 
   --model RUN        a pipeline, for its newest models ("pipeline", "experiments/gender"); the id of
-                     a run, or the beginning of one; or the folder of a model
+                     a run, or the beginning of one; RUN/STAGE for one of its models; or the folder
+                     of a model
   --detector NAME    face detector: ssdMobilenetv1, tinyFaceDetector or dlibCnn. Default: that of
                      the training
   --json             print a JSON object per photo instead of CSV, also for photos without a face

@@ -26,8 +26,8 @@ import { type FoundModel, modelsOf } from "../../training/trained_models.ts";
 
 /**
  * Finds models.
- * @param wanted id of a run or the beginning of one, a pipeline (its newest models), or the folder
- *   of a model
+ * @param wanted id of a run or the beginning of one, RUN/STAGE for one of its models, a pipeline (its
+ *   newest models), or the folder of a model
  * @param artifacts folder of the runs
  * @param given true if the folder counts for a pipeline too, in place of its own
  * @returns their origin ("run 1a2b3c4d") for a message, and cautions to print before predictions
@@ -58,9 +58,18 @@ export async function findModels(
     return { models: [{ stage, path: folder }], origin: wanted, cautions, compute: "auto" };
   }
   const isFile = await identityNamed(wanted, tools.cwd, tools.project) !== undefined;
-  const run = isFile ? undefined : findByIdPrefix(wanted, runs);
+  const [, id = wanted, part] = wanted.match(/^([0-9a-f]{4,8})\/([\w.-]+)$/) ?? [];
+  const run = isFile ? undefined : findByIdPrefix(id, runs);
   if (run) {
-    const models = await modelsOf(new ArtifactStore(artifacts), resultsOf(run));
+    const all = await modelsOf(new ArtifactStore(artifacts), resultsOf(run));
+    const models = all.filter(({ stage }) =>
+      part === undefined || stage === part || stage.startsWith(`${part}.`)
+    );
+    if (models.length === 0 && all.length > 0) {
+      throw new UsageError(
+        `run ${run.id} has no model "${part}". It has ${joinWords(all.map(({ stage }) => stage))}.`,
+      );
+    }
     if (models.length > 0) {
       const origin = `run ${run.id}`;
       return { models, origin, cautions: run.cautions ?? [], compute: "auto" };

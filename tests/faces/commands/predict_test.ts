@@ -247,6 +247,9 @@ Deno.test("predict", async (t) => {
     for (const wanted of ["abcd0001", "p", folderOfModel]) {
       deepStrictEqual((await find(wanted)).cautions, ["Drawn."], wanted);
     }
+    const [{ stage }] = (await find("abcd0001")).models;
+    deepStrictEqual((await find(`abcd0001/${stage}`)).models.map((one) => one.stage), [stage]);
+    await rejects(find("abcd0001/nope"), /run abcd0001 has no model "nope". It has \w+ and \w+\./);
     const elsewhere = join(folder, "elsewhere");
     await rejects(findModels("p", elsewhere, tools, true), /has trained none yet/);
     strictEqual((await findModels("p", elsewhere, tools)).models.length, 2);
