@@ -176,7 +176,7 @@ class Worker {
 
   #take(reply: Exclude<Reply, { ready: true }>): void {
     const outcome = "error" in reply ? errorOf(reply) : reply.answer as Outcome;
-    if ("fatal" in outcome) return this.#replace(unreadable(outcome));
+    if ("fatal" in outcome) return this.#replace(new Unreadable(outcome));
     const job = this.#end();
     if ("result" in outcome) {
       const { timings, ...result } = outcome.result;
@@ -184,7 +184,7 @@ class Worker {
       const total = timings.total + queue;
       job!.answer.resolve({ ...result, timings: { queue, ...timings, total } });
     } else {
-      job!.answer.reject(outcome instanceof Error ? outcome : unreadable(outcome));
+      job!.answer.reject(outcome instanceof Error ? outcome : new Unreadable(outcome));
     }
     this.onIdle();
   }
@@ -215,8 +215,13 @@ class Worker {
   }
 }
 
-function unreadable({ unreadable }: Extract<Outcome, { unreadable: string }>): Problem {
-  return new Problem(400, "unreadable", unreadable);
+/** The problem of a photo that cannot be decoded. */
+export class Unreadable extends Problem {
+  readonly reason: string;
+  constructor({ unreadable, reason }: Extract<Outcome, { unreadable: string }>) {
+    super(400, "unreadable", unreadable);
+    this.reason = reason;
+  }
 }
 
 function errorOf({ error, stack = "" }: Extract<Reply, { error: string }>): Error {

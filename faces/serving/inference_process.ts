@@ -19,7 +19,7 @@ export interface ProcessSetup extends Setup {
 }
 
 /** Outcome of an analysis. `fatal`: it still runs, so the process must be killed. */
-export type Outcome = { result: Result } | { unreadable: string; fatal?: true };
+export type Outcome = { result: Result } | { unreadable: string; reason: string; fatal?: true };
 
 /** Interval in ms at which memory is read. */
 const INTERVAL_MS = 20;
@@ -38,7 +38,7 @@ await serve<ProcessSetup, AnalyzeOptions, Outcome>(async (opening) => {
     try {
       return { result: await analyzePhoto(photo, options) };
     } catch (error) {
-      if (error instanceof ImageError) return { unreadable: error.message };
+      if (error instanceof ImageError) return { unreadable: error.message, reason: error.reason };
       throw error;
     }
   };
@@ -47,8 +47,8 @@ await serve<ProcessSetup, AnalyzeOptions, Outcome>(async (opening) => {
     const { promise, resolve } = Promise.withResolvers<Outcome>();
     const timer = setInterval(() => {
       if (Deno.memoryUsage().rss - before < maxMemory) return;
-      const why = `it takes more than ${maxMemory / 1e6} MB of memory; send a smaller one`;
-      resolve({ unreadable: new ImageError(why).message, fatal: true });
+      const reason = `it takes more than ${maxMemory / 1e6} MB of memory; send a smaller one`;
+      resolve({ unreadable: new ImageError(reason).message, reason, fatal: true });
     }, INTERVAL_MS);
     const answer = await Promise.race([promise, analyze(photo, options)])
       .finally(() => clearInterval(timer));
