@@ -45,6 +45,16 @@ export function trainingStageParams<P extends z.ZodObject>(
   return withAliases(refuseUnused(params, all), { ...trainingAliases, ...aliases });
 }
 
+/** Returns the options that a built-in network lacks, with the reason. */
+function lacking(network: Choice | undefined, options: readonly string[]): Record<string, string> {
+  const use = typeof network === "object" ? network.use : network;
+  const found = networks.find(({ name, former = [] }) => [name, ...former].includes(use!));
+  const missing = options.filter((name) => found && !(name in found.params.shape));
+  return Object.fromEntries(
+    missing.map((name) => [name, `with network: ${use}, which has no such option`]),
+  );
+}
+
 /** Declares a stage that trains a network for one task. */
 export function defineTraining<F extends z.ZodRawShape>(
   { initializer = anyInitializer, ...stage }: {
@@ -80,7 +90,10 @@ export function defineTraining<F extends z.ZodRawShape>(
   });
   return defineStage({
     ...{ ...trainingStage, name, summary, outputs: { model } },
-    params: trainingStageParams(params, aliases, unused as never),
+    params: trainingStageParams(params, aliases, (given) => ({
+      ...lacking((given as { network?: Choice }).network, Object.keys(options ?? {})),
+      ...unused?.(given as never),
+    })),
     async run(inputs, params, context) {
       const { trainSingle } = await import("../faces/training/train_model.ts");
       const chosen = learn(params as never, await import("../faces/training/tasks.ts"));

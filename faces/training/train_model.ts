@@ -135,8 +135,6 @@ export async function trainModel(
   const learning = await prepareLearning(training, data, teachers, context);
   const { tasks, rows, heads, objective, targets } = learning;
   const { metrics, earlyStopping } = chooseMonitoring(params, tasks, context);
-  const warning = batchNormWarmupWarning({ ...params, earlyStopping }, rows.train.length);
-  if (warning !== undefined) context.warn(warning);
   warnOfSingleClasses(learning, context);
   const artifacts = artifactsOf(context) ?? "";
   await warnOfTestImages(params, { images, test: data.test, people: data.table }, {
@@ -145,6 +143,10 @@ export async function trainModel(
 
   const { model, withNetwork } = buildNetworks(network, learning, size, seed);
   try {
+    const warning = model.layers.some((layer) => layer.getClassName() === "BatchNormalization")
+      ? batchNormWarmupWarning({ ...params, earlyStopping }, rows.train.length)
+      : undefined;
+    if (warning !== undefined) context.warn(warning);
     const init = params.init === undefined
       ? undefined
       : await applyInit(model, params.init, initHeads(learning), artifacts, tf);

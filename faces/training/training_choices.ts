@@ -119,6 +119,9 @@ export function batchNormWarmupWarning(
   const needed = Math.ceil(Math.log(0.1) / Math.log(batchNormMomentum));
   return `batch normalization with batchNormMomentum ${batchNormMomentum} needs about ${needed} ` +
     `steps before validation metrics are meaningful. An epoch has ${counted(steps, "step")}, and ` +
-    `earlyStopping.patience is ${patience}. Lower batchNormMomentum (0.9) or batchSize (now ` +
-    `${batchSize}), or raise earlyStopping.patience.`;
+    `earlyStopping.patience is ${patience}. Lower ` +
+    `${
+      batchNormMomentum > 0.9 ? "batchNormMomentum (0.9) or " : ""
+    }batchSize (now ${batchSize}), ` +
+    "or raise earlyStopping.patience.";
 }

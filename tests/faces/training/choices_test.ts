@@ -209,6 +209,26 @@ Deno.test("stages use a plugin's optimizer, schedule, loss and sampling", async 
   assert.ok(Object.values(calls).every((count) => count > 0), JSON.stringify(calls));
 });
 
+Deno.test("the warning of batch normalization needs a network with some", async () => {
+  const people = Array.from({ length: 12 }, (_, i) => ({ age: i, gender: i % 2 }));
+  for (const normalization of ["batch", "layer", "none"]) {
+    using context = testContext(trainGender);
+    await context.run({
+      dataset: await writeDataset(join(context.folder, "dataset"), people),
+      splits: await writeSplits(join(context.folder, "splits"), {
+        train: 8,
+        validation: 4,
+        test: 0,
+      }),
+    }, {
+      ...{ network: { use: "plain", blocks: [[2]], dense: [], normalization }, epochs: 2 },
+      earlyStopping: { patience: 1 },
+    });
+    const warned = context.warnings.some((text) => text.startsWith("batch normalization"));
+    assert.equal(warned, normalization === "batch");
+  }
+});
+
 Deno.test("an optimizer may keep its state, and another shape is an error that names it", async () => {
   await openBackend("wasm");
   const step = (of: (gradient: Tensor, state: readonly Tensor[]) => unknown, steps = 1) => {

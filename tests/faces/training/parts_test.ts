@@ -413,6 +413,10 @@ Deno.test("coldValidation() warns of batch normalisation that early stopping doe
     /needs about 230 steps .* An epoch has 5 steps, /,
   );
   assert.match(batchNormWarmupWarning(params, 64) ?? "", /An epoch has 1 step, /);
+  assert.match(
+    batchNormWarmupWarning({ ...params, batchNormMomentum: 0.9 }, 64) ?? "",
+    /patience is 3. Lower batchSize \(now 64\), or raise/,
+  );
   assert.equal(
     batchNormWarmupWarning({ ...params, batchNormMomentum: 0.9, batchSize: 16 }, 300),
     undefined,
