@@ -216,7 +216,7 @@ export const layerList = defineNetwork({
   }),
   trunk({ layers: items, batchNormMomentum, initializer }, tfjs, image) {
     const values = new Map<string, SymbolicTensor>([["image", image]]);
-    let last = image;
+    let last = "image";
     for (const [i, map] of items.entries()) {
       const { kind, name, input, inputs, options: { l2, ...options } } = readItem(map, i);
       const random = Object.keys(kinds[kind] instanceof z.ZodObject ? kinds[kind].shape : {})
@@ -232,25 +232,25 @@ export const layerList = defineNetwork({
       const valueOf = (name: string) => values.get(name)!;
       // A copy where a layer takes a value twice, which TensorFlow.js frees too early.
       const copy = (name: string) => tfjs.layers.activation({ name, activation: "linear" });
-      const from = inputs
-        ? inputs.map((one, j) =>
-          inputs.indexOf(one) === j ? valueOf(one) : copy(`${name}.${j}`).apply(valueOf(one))
-        ) as SymbolicTensor[]
-        : input === undefined
-        ? last
-        : valueOf(input);
+      const from = inputs?.map((one, j) =>
+        inputs.indexOf(one) === j ? valueOf(one) : copy(`${name}.${j}`).apply(valueOf(one))
+      ) as SymbolicTensor[] | undefined ?? valueOf(input ?? last);
       const refuse = (reason: string, cause?: unknown): never => {
         throw new Error(`Cannot build the network: layer ${i + 1} (${kind}) ${reason}`, { cause });
       };
       try {
-        last = create(config).apply(from) as SymbolicTensor;
+        values.set(name, create(config).apply(from) as SymbolicTensor);
       } catch (cause) {
         refuse(`does not fit: ${(cause as Error).message}`, cause);
       }
-      const [before, after] = [[from].flat()[0], last].map(({ shape }) =>
+      const [before, after] = [[from].flat()[0], valueOf(name)].map(({ shape }) =>
         shape.slice(1) as number[]
       );
-      if (after.some((size) => size < 1)) {
+      if (
+        after.some((size) =>
+          size < 1
+        )
+      ) {
         refuse(
           `leaves nothing of the ${before.join(" x ")} before it. Use a smaller window, smaller ` +
             "strides before it, or padding: same.",
@@ -260,8 +260,8 @@ export const layerList = defineNetwork({
       if (kind === "reshape" && given !== asked) {
         refuse(`makes ${asked} numbers of ${given}. Change its targetShape.`);
       }
-      values.set(name, last);
+      last = name;
     }
-    return last;
+    return values.get(last)!;
   },
 });

@@ -1,7 +1,7 @@
 /** Evaluation of one model: its predictions of all sets, and what the report states of it. */
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 import type { Choice } from "../../packages/pipeline/define.ts";
-import { readScalar } from "../../packages/compute/read_tensor.ts";
+import { takeTensor } from "../training/predict_rows.ts";
 import type { NpyFile } from "../../packages/formats/npy.ts";
 import type { Artifact, StageContext } from "../../packages/pipeline/stage.ts";
 import { counted } from "../../packages/pipeline/causes.ts";
@@ -348,7 +348,7 @@ async function l2Penalty(model: LayersModel): Promise<number> {
   let sum = 0;
   // The model's own calculateLosses() does not include those of its layers.
   for (const loss of model.layers.flatMap((layer) => layer.calculateLosses())) {
-    sum += await readScalar(loss);
+    sum += (await takeTensor(loss))[0];
   }
   return sum;
 }

@@ -2,12 +2,13 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { layers } from "@tensorflow/tfjs-layers";
 import type { Rng } from "../../packages/random/random.ts";
-import { readScalar, readTensor } from "../../packages/compute/read_tensor.ts";
+import { readTensor } from "../../packages/compute/read_tensor.ts";
 import { Optimizer } from "./optimizer.ts";
 import { lerp } from "./optimizers.ts";
 import { type BatchStatistics, forward, normWeights } from "./forward.ts";
 import { toTensor } from "./image_source.ts";
 import { scoresOf } from "./objective.ts";
+import { takeTensor } from "./predict_rows.ts";
 import { type BatchResult, Trainer, type TrainerOptions } from "./trainer.ts";
 
 export class TfjsTrainer extends Trainer<Optimizer> {
@@ -67,7 +68,7 @@ export class TfjsTrainer extends Trainer<Optimizer> {
 
   protected async evaluate(images: Uint8Array, targets: number[]): Promise<BatchResult> {
     const output = tf.tidy(() => forward(this.model, toTensor(images, this.model.inputs[0].shape)));
-    const loss = await readScalar(tf.tidy(() => this.objective.lossOf(output, targets)));
+    const [loss] = await takeTensor(tf.tidy(() => this.objective.lossOf(output, targets)));
     const scores = await scoresOf(this.objective, output, targets);
     output.dispose();
     await turn();
@@ -75,7 +76,7 @@ export class TfjsTrainer extends Trainer<Optimizer> {
   }
 
   protected override async penalty(): Promise<number> {
-    return await readScalar(tf.tidy(() => this.#penalties()));
+    return (await takeTensor(tf.tidy(() => this.#penalties())))[0];
   }
 
   async weights(): Promise<Float32Array[]> {

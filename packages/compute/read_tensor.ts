@@ -32,11 +32,3 @@ export async function readTensor(tensor: Tensor): Promise<Float32Array> {
   if (failure !== undefined) throw failure;
   return values;
 }
-
-export async function readScalar(scalar: Tensor): Promise<number> {
-  try {
-    return (await readTensor(scalar))[0];
-  } finally {
-    scalar.dispose();
-  }
-}
