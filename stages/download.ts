@@ -25,9 +25,7 @@ const folder = z.strictObject({
     "Path of the CSV, relative to the folder. Default: the only CSV in it",
   ),
   name: z.string().regex(/^[\w.-]+$/, "expected letters, digits, '-', '_' and '.'").optional()
-    .describe(
-      "Name of the data set in reports. Default: the folder's name",
-    ),
+    .describe("Name of the data set in reports. Default: the folder's name"),
   layout: z.enum(["full", "crop", "aligned"]).optional().describe(
     "full: original photos; crop: photos cut around the face, whose box is their middle " +
       "1/1.8, as in the _crop archives; aligned: the photo is the face, and no detector runs. " +

@@ -24,9 +24,7 @@ export default defineStage({
       "Test faces to show per model and kind: random, best and worst predictions. Also the " +
         "number of photos without a face",
     ),
-    crops: z.int().min(0).max(500).default(48).describe(
-      "Random crops to show",
-    ),
+    crops: z.int().min(0).max(500).default(48).describe("Random crops to show"),
     sensitivity: z.int().min(0).max(10000).default(200).describe(
       "Test images, drawn at random, on which each model's metric is measured again after blur, JPEG " +
         "compression, changes of brightness, shift and rotation; fewer for large networks. 0: none",

@@ -18,11 +18,7 @@ type Numbers = { [field in typeof numbers[number]]?: Float64Array };
  * @param source its name in errors
  * @param variable its struct with the labels
  */
-export async function readMatRows(
-  file: MatFile,
-  source: string,
-  variable: string,
-): Promise<Rows> {
+export async function readMatRows(file: MatFile, source: string, variable: string): Promise<Rows> {
   const fail = (why: string) => new Error(`Cannot use "${source}": ${why}.`);
   const found: Numbers = {};
   let path: PackedStrings | undefined,

@@ -173,10 +173,7 @@ export async function mapFaces(
   await writePreprocessing(output, { ...preprocessing, steps: [...preprocessing.steps, step] });
 }
 
-async function readRows<T>(
-  path: string,
-  spec: typeof tableColumns | typeof columns,
-): Promise<T[]> {
+async function readRows<T>(path: string, spec: typeof tableColumns | typeof columns): Promise<T[]> {
   const table: Record<string, unknown[]> = await readParquet(path, spec);
   const attributesOf = await readRowAttributes(path);
   const names = Object.keys(table);

@@ -68,14 +68,7 @@ export class Drawing {
   }
 
   /** Draws a soft spot: an ellipse that fades towards its rim like a Gaussian. */
-  glow(
-    [cx, cy]: Point,
-    rx: number,
-    ry: number,
-    color: Color,
-    opacity: number,
-    turn = 0,
-  ): void {
+  glow([cx, cy]: Point, rx: number, ry: number, color: Color, opacity: number, turn = 0): void {
     if (opacity < 0.01) return;
     const fill = this.radial([1, 0.82, 0.43, 0.13, 0].map((fade, i) => [i / 4, color, fade]));
     const transform = turn ? `rotate(${num(turn)} ${num(cx)} ${num(cy)})` : undefined;

@@ -66,9 +66,7 @@ export function readCsv(bytes: Uint8Array, source: string, problems?: string[]):
       ragged.push(`line ${row.line} has ${values}, the header ${header.length}`);
     }
   }
-  if (ragged.length > 0) {
-    ragged.push(`${ragged.pop()}; quote values that contain a separator`);
-  }
+  if (ragged.length > 0) ragged.push(`${ragged.pop()}; quote values that contain a separator`);
   const all = [...twice, ...ragged];
   if (problems) problems.push(...all);
   else if (all.length > 0) throw new Error(`Cannot read "${source}": ${listProblems(all)}.`);

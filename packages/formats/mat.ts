@@ -387,9 +387,7 @@ async function* piecesOf(
   start: number,
   size: number,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
-  for (let at = 0; at < size; at += CHUNK) {
-    yield file.read(start + at, Math.min(CHUNK, size - at));
-  }
+  for (let at = 0; at < size; at += CHUNK) yield file.read(start + at, Math.min(CHUNK, size - at));
 }
 
 class Unpacking extends Error {}

@@ -226,9 +226,7 @@ const MAX_BYTES = 2 ** 30;
 function readWhole(path: string): Uint8Array<ArrayBuffer> {
   using file = new RandomAccessFile(path);
   if (file.size > MAX_BYTES) {
-    throw new Error(
-      `Cannot read "${path}": it has more than ${byteCount(MAX_BYTES)}.`,
-    );
+    throw new Error(`Cannot read "${path}": it has more than ${byteCount(MAX_BYTES)}.`);
   }
   return file.read(0, file.size);
 }

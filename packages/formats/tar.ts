@@ -37,10 +37,7 @@ const MAX_EXTENSION = 1 << 20;
  * for (const { path, offset, size } of scanTar(archive)) console.log(path, archive.read(offset, size));
  * ```
  */
-export function* scanTar(
-  archive: TarSource,
-  end = Infinity,
-): Generator<TarEntry, void, undefined> {
+export function* scanTar(archive: TarSource, end = Infinity): Generator<TarEntry, void, undefined> {
   const header = new Uint8Array(BLOCK);
   let position = 0;
   let globals: Pax = {}, pax: Pax = {};

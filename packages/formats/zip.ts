@@ -90,9 +90,7 @@ export class ZipFile implements Disposable {
       for await (const piece of plain) {
         sum = crc32(piece, sum);
         length += piece.length;
-        if (length > size) {
-          throw damaged(`it unpacks to more than ${byteCount(size)}`);
-        }
+        if (length > size) throw damaged(`it unpacks to more than ${byteCount(size)}`);
         if (last !== undefined) yield last;
         last = piece;
       }
@@ -163,9 +161,7 @@ function readDirectory(file: RandomAccessFile): ZipEntry[] {
     sizes.offset += before;
     last = sizes.offset;
     // Folders have entries too.
-    if (!name.endsWith("/")) {
-      entries.push({ name, method, crc: long(16), encrypted, ...sizes });
-    }
+    if (!name.endsWith("/")) entries.push({ name, method, crc: long(16), encrypted, ...sizes });
     at += 46 + nameLength + extraLength + commentLength;
   }
   if (all % 2 ** 16 !== count % 2 ** 16) throw bad("its directory is damaged");

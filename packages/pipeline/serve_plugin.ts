@@ -22,10 +22,7 @@ interface Opening {
  * @param api argument of the plugin's function
  * @param builtIn stages that plugins' definitions take part in
  */
-export async function servePlugin(
-  api: object,
-  builtIn: readonly LazyStage[] = [],
-): Promise<never> {
+export async function servePlugin(api: object, builtIn: readonly LazyStage[] = []): Promise<never> {
   // They would keep data in Deno's own folder.
   for (const name of ["localStorage", "caches"]) {
     delete (globalThis as Record<string, unknown>)[name];

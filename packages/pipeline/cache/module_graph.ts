@@ -68,11 +68,7 @@ export class ModuleHasher {
    * @param cache file that keeps the facts between runs
    * @param imports what the project's deno.json and its workspace declare
    */
-  constructor(
-    readonly project: string,
-    readonly cache: string,
-    readonly imports: ImportMap,
-  ) {}
+  constructor(readonly project: string, readonly cache: string, readonly imports: ImportMap) {}
 
   /** Returns everything that a module imports. Files below a folder of `without` are left out. */
   async graph(entry: string, without: readonly string[]): Promise<ModuleGraph> {

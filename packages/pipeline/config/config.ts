@@ -273,10 +273,7 @@ export function pluginSpecifier(written: string, folder: string): string {
  * @param read its path, or its content
  * @throws {ConfigError} with all errors
  */
-export async function readConfig(
-  read: string | YamlFile,
-  options: ConfigOptions,
-): Promise<Config> {
+export async function readConfig(read: string | YamlFile, options: ConfigOptions): Promise<Config> {
   const { project, cwd } = options;
   const file = read instanceof YamlFile ? read.path : read;
   const { top, ...open } = await readTopLevel(read, options);

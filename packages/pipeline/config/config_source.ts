@@ -281,10 +281,7 @@ function merge(
 }
 
 /** Returns the values of the files that mean the same stage or choice as the first. */
-function sameUse(
-  maps: readonly MapPart[],
-  nameOf: (use: unknown) => unknown,
-): readonly MapPart[] {
+function sameUse(maps: readonly MapPart[], nameOf: (use: unknown) => unknown): readonly MapPart[] {
   const use = (depth: number) =>
     nameOf(maps.slice(depth).map(({ value }) => value.use).find((name) => name !== undefined));
   const other = maps.findIndex((_, depth) => use(depth) !== use(0));

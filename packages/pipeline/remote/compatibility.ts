@@ -79,9 +79,7 @@ export function localCodeVersion(
 
 /** Describes how a worker's code differs from the run's; undefined if it does not. */
 export function codeDifference(run: CodeVersion, worker: CodeVersion): string | undefined {
-  if (run.deno !== worker.deno) {
-    return `the run uses Deno ${run.deno}, the worker ${worker.deno}`;
-  }
+  if (run.deno !== worker.deno) return `the run uses Deno ${run.deno}, the worker ${worker.deno}`;
   if (run.platform !== worker.platform) {
     return `the run is on ${run.platform}, the worker on ${worker.platform}, ` +
       "whose results may differ in their last digits";

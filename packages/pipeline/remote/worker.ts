@@ -55,10 +55,7 @@ type Client = BrokerClient<WorkerRequest>;
 class LeaseLostError extends Error {}
 
 /** Processes jobs until the signal aborts, then releases the current one. */
-export async function runWorker(
-  options: WorkerOptions,
-  app: RunningWorker["app"],
-): Promise<void> {
+export async function runWorker(options: WorkerOptions, app: RunningWorker["app"]): Promise<void> {
   const { redis, prefix, name, lock, signal, log } = options;
   let client: Client | undefined;
   const open = () => connectBroker<WorkerRequest>({ role: "worker", redis, prefix, name, lock });

@@ -42,9 +42,7 @@ export async function configOptions(
   return { file, options: { project, cwd, registry, overrides, pluginApi } };
 }
 
-export async function loadPlan(
-  call: Parameters<typeof configOptions>[0],
-): Promise<Plan> {
+export async function loadPlan(call: Parameters<typeof configOptions>[0]): Promise<Plan> {
   const { file, options } = await configOptions(call);
   return createPlan(await readConfig(file, options));
 }

@@ -38,9 +38,7 @@ export async function runRemote(
   context: RunContext,
   progress: SweepProgress,
 ): Promise<void> {
-  if (!runRemotely) {
-    throw new Error("Cannot send runs to other machines: the app does not.");
-  }
+  if (!runRemotely) throw new Error("Cannot send runs to other machines: the app does not.");
   const { store, project, signal } = context;
   const [{ plan: first }] = points;
   const given = await finishedResults(first, same, context);

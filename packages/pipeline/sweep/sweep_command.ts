@@ -34,9 +34,7 @@ export async function sweep(base: Plan, call: CommandContext, one: typeof runOne
   const number = parseWhole("point", values);
   if (number !== undefined) {
     const point = points[number - 1];
-    if (!point) {
-      throw new UsageError(`--point ${number}: there are ${points.length} combinations`);
-    }
+    if (!point) throw new UsageError(`--point ${number}: there are ${points.length} combinations`);
     const attached = Deno.env.get(PARENT_ENV) === "point";
     return await one(point.plan, call, { point: point.values, attached });
   }

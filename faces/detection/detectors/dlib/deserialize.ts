@@ -80,9 +80,7 @@ export class Stream {
   bool(what: string): boolean {
     const start = this.#at;
     const character = String.fromCharCode(this.#take(1, what)[0]);
-    if (character !== "0" && character !== "1") {
-      this.fail(`${what} is neither "0" nor "1"`, start);
-    }
+    if (character !== "0" && character !== "1") this.fail(`${what} is neither "0" nor "1"`, start);
     return character === "1";
   }
 
