@@ -237,6 +237,11 @@ async function folderData(
         "Write a CSV with the columns path, age and gender; deno task data shows what is there",
     );
   }
+  const parts = new Set(found.labels.rows.map(({ attributes }) => String(attributes?.part ?? "")));
+  if (part !== undefined && !parts.has(part)) {
+    const named = joinWords([...parts].filter(Boolean)) || "none: they have no column part";
+    throw new UsageError(`--part ${part}: the labels of "${folder}" name ${named}`);
+  }
   const { download } = parse(proposePipeline(found)).stages;
   if (layout !== undefined) download.datasets[0].layout = layout;
   const { inputSizes, ...others } = options;

@@ -229,6 +229,7 @@ Deno.test("evaluate", async (t) => {
         [`${id} --on p --part tset`]: /--part tset: of a pipeline, take train, validation or test/,
         [`${id} --on p --preset utkface`]: /--preset is of a folder, and "p" is none/,
         [`${id} --on theirs --prat test`]: /--prat/,
+        [`${id} --on theirs --part tset`]: /--part tset: the labels of ".*" name test and train$/,
       };
       const tools = { ...app, cwd: folder } as unknown as CommandContext;
       for (const [line, message] of Object.entries(cases)) {
