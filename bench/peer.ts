@@ -7,7 +7,6 @@ import { cacheFolder } from "../packages/compute/cache_folder.ts";
 import { TextLineStream } from "../packages/pipeline/text_line_stream.ts";
 import { DENO, outputOf } from "./harness.ts";
 
-/** The networks of 2021. */
 export type ReportNetwork = "gender" | "age";
 /** Those, the best network, which has a head for each task, and the other built-in ones for gender. */
 export const NETWORKS = ["gender", "age", "best", "residual", "mobile"] as const;

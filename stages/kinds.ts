@@ -15,7 +15,6 @@ export const archives = defineKind({
   },
 });
 
-/** One row per photo that passed the filter. */
 export const table = defineKind({
   kind: "table",
   summary: "One row per labelled face: name, identity, age, gender, face location",
@@ -56,7 +55,6 @@ export const dataset = defineKind({
   },
 });
 
-/** Train, validation and test rows of a dataset. */
 export const splits = defineKind({
   kind: "splits",
   summary: "Row numbers of the train, validation and test sets",
@@ -73,7 +71,6 @@ export const splits = defineKind({
   optional: ["calibration.npy", "copies.csv"],
 });
 
-/** A trained network. */
 export const model = defineKind({
   kind: "model",
   summary: "A TensorFlow.js LayersModel and its training record",
@@ -92,7 +89,6 @@ export const model = defineKind({
   optional: ["model.onnx", "trained_on.parquet", "tensorboard/*/events.out.tfevents.*"],
 });
 
-/** Predictions of a third-party network for test faces. */
 export const reference = defineKind({
   kind: "reference",
   summary: "Age and gender predictions of a third-party network for test faces",
@@ -103,7 +99,6 @@ export const reference = defineKind({
   },
 });
 
-/** Labels ranked by out-of-fold predictions. */
 export const audit = defineKind({
   kind: "audit",
   summary: "Labels that are probably wrong, and a page to judge them",
@@ -117,7 +112,6 @@ export const audit = defineKind({
   },
 });
 
-/** Evaluation results. */
 export const report = defineKind({
   kind: "report",
   summary: "Metrics of every model, and the report as HTML",

@@ -56,7 +56,6 @@ const presetFields = z.strictObject(fields);
 /** Description of a data set's files and labels. */
 export type Preset = z.output<typeof presetFields>;
 
-/** A preset with its name. */
 export interface PresetDefinition extends Definition {
   readonly preset: Preset;
 }

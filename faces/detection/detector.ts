@@ -4,7 +4,6 @@ import { define, type Definition } from "../../packages/pipeline/define.ts";
 import type { Sandbox } from "../../packages/pipeline/sandbox.ts";
 import type { Box, Image } from "../images/image.ts";
 
-/** A detected face. */
 export interface Detection {
   /** In pixels of the image. */
   readonly box: Box;
@@ -24,12 +23,10 @@ export interface DetectorModel {
   close(): void;
 }
 
-/** A face detector. */
 export interface Detector extends DetectorModel {
   readonly name: string;
 }
 
-/** Option: detections with a lower score are dropped. */
 export const minConfidence = z.number().describe("Detections with a lower score are dropped");
 
 /**

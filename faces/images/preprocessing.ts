@@ -15,7 +15,6 @@ export const detectorConfig = z.looseObject({
 /** A detector and its options. */
 export type DetectorConfig = z.output<typeof detectorConfig> & { readonly weights?: string };
 
-/** Options of a crop. */
 export const cropConfig = z.object({
   margin: z.number().min(0),
   maxSize: z.int().min(0),

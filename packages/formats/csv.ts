@@ -1,7 +1,6 @@
 /** Reads CSVs of spreadsheets, pandas and editors: detects separator and encoding, over csv-parse. */
 import { CsvError, parse } from "csv-parse/sync";
 
-/** A table of texts. */
 export interface CsvTable {
   /** Names of the columns, as written. */
   readonly header: readonly string[];

@@ -39,7 +39,6 @@ export interface MatOptions {
   limit?: number;
 }
 
-/** A field of a struct. */
 export interface MatField {
   /** Decodes real numbers as float64. @throws {MatError} if it holds others */
   numbers(): Float64Array;

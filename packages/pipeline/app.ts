@@ -84,7 +84,6 @@ export interface App {
   reference?(): Promise<{ sections: string; commands: Readonly<Record<string, string>> }>;
 }
 
-/** A command of the app. */
 export interface Command {
   readonly help: string;
   /** Executes the command with the arguments after its name, and returns the exit code. */

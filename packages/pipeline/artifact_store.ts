@@ -79,7 +79,6 @@ export class ArtifactStore {
     return { record };
   }
 
-  /** Returns an output of a record as an artifact. */
   artifact(record: StageRecord, output: string, stage: string): Artifact {
     const { kind, digest } = record.outputs[output]!;
     const path = join(this.pathOf(record.dependencies.use, record.fingerprint), output);

@@ -11,7 +11,6 @@ import {
 import type { Metrics, StageProvenance } from "./stage.ts";
 import { jsonText, parseState, readState, type State } from "./state.ts";
 
-/** An output as it was recorded. */
 export interface OutputRecord {
   readonly kind: string;
   readonly digest: string;

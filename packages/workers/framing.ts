@@ -16,7 +16,6 @@ const HEADER = 8;
 const MAX_LENGTH = 2 ** 30;
 const none = new Uint8Array();
 
-/** Encodes a frame. */
 export function encodeFrame(message: unknown, bytes: Uint8Array = none): Uint8Array {
   const json = new TextEncoder().encode(JSON.stringify(message));
   const frame = new Uint8Array(HEADER + json.length + bytes.length);

@@ -192,7 +192,6 @@ function schemaAt([top, id, ...path]: Path, schemas?: Schemas): z.ZodType | unde
   return top === "stages" ? path.reduce(fieldOf, schemas?.get(String(id))) : undefined;
 }
 
-/** Returns the choice at a path. */
 function choiceAt(path: Path, schemas?: Schemas): Chooses | undefined {
   return choosesOf(schemaAt(path, schemas));
 }

@@ -21,7 +21,6 @@ const TILES = 12;
 /** Rows beyond an image that Winograd's squares may reach; they must hold finite numbers. */
 const BEYOND = 12;
 
-/** Scores of an image. */
 export interface Scores {
   /** [height, width]; above 0: a face. Valid until the next image. */
   readonly scores: Float32Array;
