@@ -28,7 +28,7 @@ async function folder() {
   const shop = await workshop([
     { models: MODELS(0.95, 0.1), cautions: ["Drawn faces."], validation: true },
     { models: MODELS(0.9, 0.1), seed: 7, validation: true },
-    { models: MODELS(0.7, 0.3), validation: true, metrics: ["f1"] },
+    { models: MODELS(0.7, 0.3, 0.5), validation: true, metrics: ["f1"] },
     { models: MODELS(0.6, 0.5), validation: true, metrics: [] },
   ]);
   const broken = join(shop.artifacts, "runs", "2026-01-01T00-00-00Z-faces-0badbad0.json");
@@ -77,7 +77,7 @@ inChromium("the page over runs: every view, in light, dark and on a phone", asyn
   const { shop, begun, log } = await folder();
   await using _shop = shop;
   await using ui = await startUi(shop.artifacts);
-  const [first, , , last] = shop.runs as RunRecord[];
+  const [first, second, , last] = shop.runs as RunRecord[];
   const browser = await openChromium();
   try {
     await t.step("runs: folded seeds, what varies, the best, hidden test columns", async () => {
@@ -177,6 +177,10 @@ inChromium("the page over runs: every view, in light, dark and on a phone", asyn
           (all) => all.length,
         );
         assert.equal(drawn, 8);
+        // Seeds of one row, one of them named twice, and a run that was removed.
+        const ids = [first!.id, second!.id, first!.id, "0badbad1"];
+        await page.goto(`${ui.url}/#compare?ids=${ids}`);
+        await waitText(page, /2 of 3 runs: others were removed[^]*All as LaTeX/);
         assert.deepEqual(wrong, []);
         await page.close();
       },

@@ -15,19 +15,25 @@ export const compareView: View = {
   name: "compare",
   title: "Compare",
   show(params) {
-    const ids = (params.get("ids") ?? "").split(",").filter(Boolean);
-    const runs = ids.flatMap((id) => store.runs.find((run) => run.id === id) ?? []);
+    const ids = [...new Set((params.get("ids") ?? "").split(",").filter(Boolean))];
+    const runs = ids.flatMap((id) => store.runs.find((run) => run.id === id) ?? [])
+      .slice(0, MAX_RUNS);
     if (runs.length < 2) {
       return dom`<p>Choose two or more rows in <a href="#runs">Runs</a>, then Compare.</p>`;
     }
     // Means over seeds need all runs of a row.
-    const groups = runs.map(({ group }) => store.runs.filter((run) => run.group === group));
-    const all = groups.flat().length <= MAX_RUNS ? groups.flat() : runs;
+    const groups = new Set(
+      runs.flatMap(({ group }) => store.runs.filter((run) => run.group === group)),
+    );
+    const all = groups.size <= MAX_RUNS ? [...groups] : runs;
     const heads = runs.map(({ id, name }, i) =>
       dom`${swatch(i)}<a href="#inside?id=${id}">${id}</a>
       <small>${name}</small>`
     );
-    return dom`<p class="runs-line">${heads}</p>${later(differences(runs, all))}
+    const left = runs.length < ids.length &&
+      dom`<p class="notice">${runs.length} of ${ids.length} runs: others were removed, or exceed the
+        maximum of ${MAX_RUNS}.</p>`;
+    return dom`${left}<p class="runs-line">${heads}</p>${later(differences(runs, all))}
       ${later(curves(runs))}<h2>Faces on which they disagree</h2>
       ${later(disagreements(runs, params))}${later(evaluated(runs))}`;
   },

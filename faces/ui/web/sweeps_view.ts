@@ -42,14 +42,17 @@ export const sweepsView: View = {
     const sweeps = names.flatMap((pipeline) => {
       const runs = ended.filter(({ name }) => name === pipeline);
       const metrics = metricsOf(runs, new Set(params.get("test") ? ["test"] : []));
-      const path = metrics.find((one) => one.join(" ") === params.get("metric")) ?? metrics.at(-1);
-      if (!path) return [];
-      const rows = rowsOf(influencing(runs, path[0]!)).flatMap((row) => {
-        const stats = statsOf(row, path);
-        return stats ? [{ ...row, stats }] : [];
-      });
-      const varied = variedOf(rows);
-      return varied.length > 0 ? [{ pipeline, metrics, path, rows, varied }] : [];
+      const chosen = metrics.filter((one) => one.join(" ") === params.get("metric"));
+      // Some metrics are those of few runs.
+      for (const path of [...chosen, ...metrics.toReversed()]) {
+        const rows = rowsOf(influencing(runs, path[0]!)).flatMap((row) => {
+          const stats = statsOf(row, path);
+          return stats ? [{ ...row, stats }] : [];
+        });
+        const varied = variedOf(rows);
+        if (varied.length > 0) return [{ pipeline, metrics, path, rows, varied }];
+      }
+      return [];
     });
     const sweep = sweeps.find(({ pipeline }) => pipeline === params.get("pipeline")) ?? sweeps[0];
     if (!sweep) {
