@@ -31,6 +31,9 @@ Exit codes: 0 stopped, 1 it cannot listen, 2 wrong command line.`,
     }
     for (const name of pipelines) await findPipeline(name, tools.cwd, tools.project);
     const artifacts = resolve(tools.cwd, values.artifacts ?? join(tools.project, "artifacts"));
+    if (await Deno.stat(artifacts).then(({ isDirectory }) => !isDirectory, () => false)) {
+      throw new UsageError(`--artifacts ${artifacts}: expected a folder`);
+    }
     const { createUi } = await import("../ui/ui_app.ts");
     const { listen } = await import("../serving/server.ts");
     const { log: warn } = tools.reporter;

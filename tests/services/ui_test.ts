@@ -106,6 +106,23 @@ inChromium("the page over runs: every view, in light, dark and on a phone", asyn
       await page.close();
     });
 
+    await t.step("a first request that fails is shown, and made again", async () => {
+      const { page, wrong } = await open(browser, "about:blank");
+      await page.evaluateOnNewDocument(() => {
+        const { fetch } = globalThis;
+        globalThis.fetch = (...args) => {
+          if (!String(args[0]).startsWith("/api/runs")) return fetch(...args);
+          globalThis.fetch = fetch;
+          return Promise.reject(new TypeError("connection refused"));
+        };
+      });
+      await page.goto(ui.url);
+      await waitText(page, /The server does not answer/);
+      await waitText(page, /6 of 6 runs in 5 rows/);
+      assert.deepEqual(wrong, []);
+      await page.close();
+    });
+
     await t.step("the keyboard alone: filter, move, pin, note, choose, compare", async () => {
       const { page, wrong } = await open(browser, `${ui.url}/#runs?q=state=ok`);
       await waitText(page, /4 of 6 runs in 3 rows/);

@@ -239,7 +239,7 @@ function draw(): void {
   const cautions = new Set(rows.slice(0, 50).flatMap(({ first }) => first.cautions));
   byId("count").replaceChildren(
     store.runs.length === 0
-      ? dom`Nothing has run yet: deno task run pipeline`
+      ? dom`No run is in ${store.about.artifacts} yet: deno task run pipeline`
       : dom`${number(runs)} of ${number(store.runs.length)} runs in ${number(rows.length)} ${
         rows.length === 1 ? "row" : "rows"
       }${left}.

@@ -40,7 +40,7 @@ async function poll(): Promise<void> {
     const partial = store.left > 0;
     if (document.visibilityState === "visible" && await store.load()) {
       if (current?.update) current.update();
-      else if (partial) show();
+      else if (partial || !current) show();
     }
     if (store.left > 0) pause = 50;
     document.body.classList.remove("offline");
@@ -54,6 +54,7 @@ offerThemes();
 store.about = await get<About>("/api/about");
 if (store.about.pipelines.length > 0) views.push(whyView);
 addEventListener("hashchange", show);
-await store.load();
-show();
+await store.load().then(show, ({ message }: Error) => {
+  main.append(dom`<p class="notice">${message}</p>`);
+});
 setTimeout(poll, store.left > 0 ? 50 : POLL_MS);
