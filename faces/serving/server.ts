@@ -86,7 +86,7 @@ export function listen(
     const at = { hostname: host, port };
     listener = tls ? Deno.listenTls({ ...at, ...tls }) : Deno.listen(at);
   } catch (cause) {
-    const why = reason(cause as Error);
+    const why = reason(cause as Error, tls !== undefined);
     throw new Error(`Cannot listen on ${host}, port ${port}: ${why}`, { cause });
   }
   /** Connections by the local port that they are forwarded from. */
@@ -181,12 +181,12 @@ function addressesOf(host: string): string[] {
   return ["127.0.0.1", ...others.map(({ address }) => address)];
 }
 
-function reason(error: Error): string {
+function reason(error: Error, tls: boolean): string {
   if (error instanceof Deno.errors.AddrInUse) {
     return "another program uses it. Choose another port, or 0 for a free one.";
   }
   if (error instanceof Deno.errors.AddrNotAvailable) {
     return "this machine has no such address. 0.0.0.0 stands for all of its addresses.";
   }
-  return `${error.message}. Choose another host or port.`;
+  return `${error.message}. Check ${tls ? "certificate, key, " : ""}host and port.`;
 }

@@ -12,7 +12,8 @@ export function formatPrediction(prediction: Prediction): string {
   const format = (one: number) => one.toFixed(decimals);
   if (!interval) return `${format(value)} ± ${format(error)}${unit}`;
   const { low, high, level } = interval;
-  return `${format(value)}${unit}, ${percent(level)}: ${format(low)} to ${format(high)}`;
+  const units = format(value) === "1" ? unit.slice(0, -1) : unit;
+  return `${format(value)}${units}, ${percent(level)}: ${format(low)} to ${format(high)}`;
 }
 
 /** Returns the name of a predicted class; age groups have their unit. */

@@ -25,6 +25,7 @@ Deno.test("readOutputs() and caption() format the outputs of networks", () => {
   const interval = { low: 5.2, high: 30, level: 0.9 };
   const young = { model: "y", years: 17, error: 8, interval };
   assert.equal(caption({ age: young }), "17 years, 90 %: 5 to 30");
+  assert.equal(caption({ age: { ...young, years: 1.2 } }), "1 year, 90 %: 5 to 30");
 });
 
 Deno.test("summarize() prefers years, then the finest classes", () => {
