@@ -77,12 +77,19 @@ function defined<T extends object>(values: T): T {
 
 /** Appends layers to a trunk; initializes the network if there is a seed. */
 function assemble(name: string, trunk: Trunk, heads: layers.Layer[], seed?: number) {
-  const body = trunk();
-  checkNames(name, body, heads);
-  const whole = Array.isArray(body) ? sequential({ name, layers: [...body, ...heads] }) : model({
-    ...{ name, inputs: body.image },
-    outputs: heads.reduce((x, layer) => layer.apply(x) as SymbolicTensor, body.features),
-  });
+  let whole: LayersModel;
+  try {
+    const body = trunk();
+    checkNames(name, body, heads);
+    whole = Array.isArray(body) ? sequential({ name, layers: [...body, ...heads] }) : model({
+      ...{ name, inputs: body.image },
+      outputs: heads.reduce((x, layer) => layer.apply(x) as SymbolicTensor, body.features),
+    });
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    const why = `its weights do not fit into memory (${cause.message})`;
+    throw new Error(`Cannot build the network "${name}": ${why}. Use a smaller one.`, { cause });
+  }
   const { shape } = heads[0].inboundNodes[0].inputTensors[0];
   if (shape.length !== 2) {
     throw new Error(

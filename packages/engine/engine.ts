@@ -93,10 +93,10 @@ export class Engine {
     });
     const pages = Math.ceil(compiled.bytes / 65536);
     if (pages > 65535) {
-      throw new RangeError(
-        `Cannot compile for a batch of ${batch}: it takes ${
-          (compiled.bytes / 2 ** 30).toFixed(1)
-        } GiB, and WebAssembly is limited to 4 GiB. Use a smaller batch`,
+      const size = (compiled.bytes / 2 ** 30).toFixed(1);
+      throw new Error(
+        `Cannot compile for a batch of ${batch}: it takes ${size} GiB, and WebAssembly is limited to ` +
+          "4 GiB. Use a smaller batch or network",
       );
     }
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });

@@ -191,6 +191,13 @@ Deno.test("a plugin's layers need no inputShape, and another result is an error"
     assert.deepEqual(model.inputs[0].shape, [null, 16, 16, 3]);
     model.dispose();
   }
+  assert.throws(
+    () =>
+      build(() => {
+        throw new RangeError("offset is out of bounds"); // as TensorFlow.js, for too many weights
+      }),
+    /^Error: Cannot build the network "own": its weights do not fit into memory .* smaller one\.$/,
+  );
   for (const [result, text] of [[undefined, "undefined"], [[], "\\[\\]"], [[7], "\\[7\\]"]]) {
     assert.throws(
       () => build(() => result),

@@ -126,6 +126,11 @@ Deno.test("Engine reports invalid calls", async () => {
     Engine.compile(network, { batch: 0 }),
     /Cannot compile for a batch of 0 on \d+ threads: both must be integers, the batch at least 1 and the threads at least 0/,
   );
+  await rejects(Engine.compile(network, { batch: 1_000_000 }), {
+    name: "Error", // no mistake of the program, which would be shown with its stack
+    message:
+      /^Cannot compile for a batch of 1000000: it takes \d+\.\d GiB, .* smaller batch or network$/,
+  });
   const engine = await Engine.compile(network, { batch: 4, threads: 1 });
   await rejects(
     engine.step(new Uint8Array(5 * 3072), []),
