@@ -10,13 +10,7 @@ import type { Schedule } from "./training_definitions.ts";
 import type { EarlyStoppingParams } from "./training_params.ts";
 import type { EpochRecord, JointEpoch } from "./training_record.ts";
 import { TfjsTrainer } from "./tfjs_trainer.ts";
-import {
-  type BatchResult,
-  gatherTargets,
-  RunningMean,
-  type Trainer,
-  type TrainerOptions,
-} from "./trainer.ts";
+import { type BatchResult, gatherTargets, type Trainer, type TrainerOptions } from "./trainer.ts";
 import { counted } from "../../packages/pipeline/causes.ts";
 import { quote } from "../../packages/pipeline/errors.ts";
 
@@ -129,7 +123,7 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
       const began = performance.now();
       const order = orderOf(rows.train.slice(), random(seed, "shuffle", epoch));
       checkOrder(order, rows.train);
-      const mean = new RunningMean();
+      const mean = trainer.mean();
       const prepare = (step: number) => {
         const batch = order.subarray(step * batchSize, (step + 1) * batchSize);
         const bytes = readBytes(images, batch);

@@ -5,6 +5,7 @@ import type { Rng } from "../../packages/random/random.ts";
 import { type ImageSource, readBytes } from "./image_source.ts";
 import type { ChosenOptimizer } from "./optimizer.ts";
 import type { Objective, Score } from "./objective.ts";
+import type { Head } from "./training_definitions.ts";
 
 export interface TrainerOptions {
   /** Network with its initial weights. */
@@ -93,6 +94,11 @@ export abstract class Trainer<S extends Stepper = Stepper> {
   abstract copyWeightsToModel(): void;
   abstract close(): Promise<void>;
 
+  /** Returns the mean of batches to come. */
+  mean(): RunningMean {
+    return new RunningMean("heads" in this.objective ? this.objective.heads : []);
+  }
+
   /** Computes loss and metric of images in inference mode. */
   async validate(
     images: ImageSource,
@@ -100,7 +106,7 @@ export abstract class Trainer<S extends Stepper = Stepper> {
     rows: Int32Array,
     signal: AbortSignal,
   ): Promise<BatchResult> {
-    const mean = new RunningMean(), size = this.validationBatch;
+    const mean = this.mean(), size = this.validationBatch;
     const read = (start: number) => {
       const batch = rows.subarray(start, start + size);
       const truth = gatherTargets(targets, batch, this.objective.targets);
@@ -157,7 +163,12 @@ export class RunningMean {
   #known = 0;
   #loss = 0;
   #metric = 0;
-  #heads: RunningMean[] = [];
+  /** Means of each head, and the sum of its losses as far as they are part of the whole. */
+  #heads: { mean: RunningMean; sum: number; weight: number }[];
+
+  constructor(heads: readonly Pick<Head, "weight">[] = []) {
+    this.#heads = heads.map(({ weight }) => ({ mean: new RunningMean(), sum: 0, weight }));
+  }
 
   /** @param known images that count for the metric. Default: as many as for the loss */
   add({ loss, metric, heads = [] }: BatchResult, count: number, known = count): void {
@@ -167,15 +178,21 @@ export class RunningMean {
     this.#loss += loss * count;
     this.#metric += metric * known;
     for (const [h, head] of heads.entries()) {
-      (this.#heads[h] ??= new RunningMean()).add(head, head.learned ?? count, head.count);
+      this.#heads[h].mean.add(head, head.learned ?? count, head.count);
+      this.#heads[h].sum += head.loss * count;
     }
   }
 
   /** All means. `heads` is undefined for a single head, whose metric is that of the whole. */
   get result(): BatchResult {
-    const heads = this.#heads.map(({ result: { loss, metric } }) => ({ loss, metric }));
-    const loss = this.#loss / this.#count, metric = this.#metric / this.#known;
-    if (heads.length > 1) return { loss, metric, heads };
+    const heads = this.#heads.map(({ mean: { result: { loss, metric } } }) => ({ loss, metric }));
+    // Batches lack different numbers of labels: each image counts the same for a head, not each batch.
+    const shift = this.#heads.reduce(
+      (sum, head, h) => sum + head.weight * (heads[h].loss - head.sum / this.#count),
+      0,
+    );
+    const loss = this.#loss / this.#count + shift, metric = this.#metric / this.#known;
+    if (heads.length > 1) return { loss, metric: metric + shift, heads };
     return { loss, metric: heads[0]?.metric ?? metric };
   }
 }

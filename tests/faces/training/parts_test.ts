@@ -17,6 +17,7 @@ import {
   Optimizer,
 } from "../../../faces/training/optimizer.ts";
 import { batchNormTraining } from "../../../faces/training/forward.ts";
+import { RunningMean } from "../../../faces/training/trainer.ts";
 import { readCheckpoint, writeCheckpoint } from "../../../faces/training/checkpoint.ts";
 import { EarlyStopping } from "../../../faces/training/train.ts";
 import { optimizers } from "../../../faces/training/optimizers.ts";
@@ -162,6 +163,26 @@ Deno.test("EarlyStopping stops as Keras does", () => {
   assert.deepEqual(run([5, 4, 4.5, 3, 4.1, 4], 3), ["never", 4]);
   assert.deepEqual(run([5, 5, 5], 1), [2, 1]); // as good is not better
   assert.deepEqual(run([0.5, 0.6, 0.4, 0.4], 2, "val_metric"), [4, 2]);
+});
+
+Deno.test("RunningMean counts each labelled image the same, in batches of any number of them", () => {
+  const mean = new RunningMean([{ weight: 1 }, { weight: 2 }]), penalty = 0.5;
+  // Of the second head, the first batch has one label and an interval, the second one none.
+  const batches = [
+    { losses: [3, 6], count: 4, second: { count: 1, learned: 2 } },
+    { losses: [1, 0], count: 2, second: { count: 0, learned: 0 } },
+    { losses: [2, 3], count: 2, second: { count: 2, learned: 2 } },
+  ];
+  for (const { losses: [a, b], count, second } of batches) {
+    mean.add({
+      ...{ loss: a + 2 * b + penalty, metric: a + 2 * b },
+      heads: [{ loss: a, metric: 1 }, { loss: b, metric: 7, ...second }],
+    }, count);
+  }
+  const { loss, metric, heads } = mean.result;
+  assert.deepEqual(heads, [{ loss: 18 / 8, metric: 1 }, { loss: 18 / 4, metric: 7 }]);
+  assert.ok(Math.abs(loss - (18 / 8 + 2 * 18 / 4 + penalty)) < 1e-9, `${loss}`);
+  assert.ok(Math.abs(metric - (18 / 8 + 2 * 18 / 4)) < 1e-9, `${metric}`);
 });
 
 Deno.test("writeCheckpoint(), readCheckpoint() give back what was written, whole or not at all", async () => {
