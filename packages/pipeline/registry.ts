@@ -41,7 +41,8 @@ export class Registry {
   #check(kind: string, { name, module }: LazyStage | Extension, other?: LazyStage | Extension) {
     const why = this.#frozen
       ? `of ${module}: stages and plugins are registered before the run starts.`
-      : other && `of ${module}: ${other.module} has that name already. Rename one of them.`;
+      : other && `of ${module}: ${other.module} has that name already. ` +
+          `${other.module === module ? "Remove" : "Rename"} one of them.`;
     if (why) throw new Error(`Cannot register ${kind} "${name}" ${why}`);
   }
 

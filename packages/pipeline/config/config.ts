@@ -248,6 +248,12 @@ async function loadWithin(
   const { allow: rights } = limits, all = rights.includes("all");
   const own = specifier.startsWith("file:") && !specifier.includes("/node_modules/") &&
     fromFileUrl(specifier).startsWith(join(project, "/"));
+  if (own && rights.length > 0 && !all) {
+    throw new Error(
+      `allow: [${rights.join(", ")}] bounds no file of the project: it has all rights. ` +
+        "Remove allow, or keep the plugin outside the project",
+    );
+  }
   const { stages, extensions } = own || all
     ? await loadPlugin(specifier, async () => (await import(api)).api)
     : await import("../third_party.ts").then(({ loadThirdParty }) =>

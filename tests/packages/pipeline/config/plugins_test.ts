@@ -147,6 +147,22 @@ Deno.test("plugins", async (t) => {
       /1:11: Cannot register stage "count" of file:.*plugins\/again.ts: file:.*toy\/stages.ts has/,
       "Rename one of them.",
     ));
+  await t.step("are not listed twice", () =>
+    says(
+      "plugins: [./plugins/negate.ts, ./plugins/negate.ts]\nstages:\n  count:",
+      "1:32",
+      "Remove one of them.",
+    ));
+  await t.step("of the project have all rights, so that bounds are refused", async () => {
+    await says(
+      "plugins: [{ use: ./plugins/negate.ts, allow: [net] }]\nstages:\n  count:",
+      "1:11: allow: [net] bounds no file of the project: it has all rights.",
+    );
+    await project.write({
+      "pipeline.yaml": "plugins: [{ use: ./plugins/negate.ts, allow: [all] }]\nstages:\n  count:",
+    });
+    assert.equal((await project.config()).stages.length, 1);
+  });
 });
 
 Deno.test("an error of a plugin is reported with its place in it", async () => {
