@@ -130,7 +130,10 @@ Deno.test("init, teacher and importModel name what a model lacks before anything
   await Deno.remove(join(from, "training.json"));
   assert.match(await problem({ teacher: from }), /training.json" is missing. Name the folder of a/);
   const [imported] = await importModel.check!({ model: from } as never, place as never);
-  assert.match(imported.message, /Cannot import the model: .*training.json" is missing. Name/);
+  assert.match(
+    imported.message,
+    /Cannot import the model: .* has no training.json. Copy the whole/,
+  );
   await Deno.remove(join(from, "weights.bin"));
   assert.match(await problem({ init: from }), /Cannot use init: .*weights.bin" is missing. Name/);
 });
