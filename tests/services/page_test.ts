@@ -247,7 +247,11 @@ inChromium("the page: live view, shutter, photos, keyboard, themes, phone", asyn
         document.documentElement.scrollWidth - document.documentElement.clientWidth
       );
       assert.equal(wider, 0);
+      const linesOf = (label: Element) =>
+        label.clientHeight / parseFloat(getComputedStyle(label).lineHeight);
+      assert.ok(await phone.$eval("label.button", linesOf) > 2.5);
       await phone.setViewport(screens.phone);
+      assert.ok(await phone.$eval("label.button", linesOf) < 2.5, "in one line");
       await phone.emulateMediaFeatures([{ name: "prefers-color-scheme", value: "dark" }]);
       await screenshot(phone, "phone-dark-photo");
       assert.deepEqual(await violations(phone), []);
