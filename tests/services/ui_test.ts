@@ -256,6 +256,8 @@ inChromium("the page over runs: every view, in light, dark and on a phone", asyn
       await waitText(page, /202 rows/);
       await page.goto(`${ui.url}/#why?pipeline=known`);
       await waitText(page, /trainGender\s+runs\s+trainGender\.dropout changed/);
+      await page.goto(`${ui.url}/#why?pipeline=swept`);
+      await waitText(page, /seed 1\s[^]*dropout changed[^]*seed 2\s[^]*dropout changed/);
       assert.deepEqual(wrong, []);
       await page.close();
     });
@@ -273,6 +275,7 @@ inChromium("the page over runs: every view, in light, dark and on a phone", asyn
       inside: `inside?id=${first!.id}`,
       way: `inside?id=${first!.id}&row=3`,
       why: "why?pipeline=known",
+      "why-sweep": "why?pipeline=swept",
     };
     for (const [name, hash] of Object.entries(views)) {
       for (

@@ -112,7 +112,7 @@ export const liveView: View = {
         const alive = run?.state === "running";
         const links = running.map((run) =>
           dom`<li><a href="#live?id=${run.id}" aria-current="${run.id === id}">${run.name}
-            ${run.id}</a> <small>${settingsOf(run)}</small></li>`
+            ${run.id}</a> <small>${listed({ ...run.settings, ...run.seeds })}</small></li>`
         );
         const held = place.querySelector("pre");
         const bottom = !held || held.scrollTop + held.clientHeight > held.scrollHeight - 30;
@@ -145,9 +145,8 @@ export const liveView: View = {
 };
 
 /** "trainGender.dropout 0.3, seed 2" */
-const settingsOf = ({ settings, seeds }: UiRun) =>
-  Object.entries({ ...settings, ...seeds }).map(([name, value]) => `${name} ${text(value)}`)
-    .join(", ");
+const listed = (settings: UiRun["settings"]) =>
+  Object.entries(settings).map(([name, value]) => `${name} ${text(value)}`).join(", ");
 
 /** Stages that a dry run would run, with the reasons. */
 export const whyView: View = {
@@ -164,21 +163,30 @@ export const whyView: View = {
 };
 
 async function dryRun(pipeline: string): Promise<Node> {
-  type DryRun = { stages: { id: string; status: string; why: string }[] };
-  const { stages } = await get<DryRun>("/api/why", { pipeline });
+  type DryRun = Pick<UiRun, "stages">;
+  /** The runs of a sweep have the stages. */
+  type Answer = DryRun & { runs?: (DryRun & { values: UiRun["settings"] })[] };
+  const answer = await get<Answer>("/api/why", { pipeline });
   const known = store.runs.find(({ name }) => name === pipeline)?.stages ?? [];
-  const all = stages.map(({ id, status, why }, i): GraphStage => {
-    const run = why.startsWith("runs: ");
-    const after = known.find((one) => one.id === id)?.after ??
-      stages.slice(i - 1, i).map((s) => s.id);
-    return { id, after, why, status: run ? "runs" : status };
-  });
-  const rows = all.map(({ id, status, why }) =>
-    dom`<tr><th scope="row">${id}</th><td>${status}</td><td>${
-      why !== status && why.replace("runs: ", "")
-    }</td></tr>`
-  );
-  return dom`<h2>${pipeline}</h2>${stageGraph(all)}<div class="wide"><table>${rows}</table></div>`;
+  const runs = answer.runs ?? [{ ...answer, values: {} }];
+  return dom`<h2>${pipeline}</h2>${
+    runs.map(({ values, stages }) => {
+      const all = stages.map(({ id, status, why }, i): GraphStage => {
+        const run = why.startsWith("runs: ");
+        const after = known.find((one) => one.id === id)?.after ??
+          stages.slice(i - 1, i).map((s) => s.id);
+        return { id, after, why, status: run ? "runs" : status };
+      });
+      const rows = all.map(({ id, status, why }) =>
+        dom`<tr><th scope="row">${id}</th><td>${status}</td><td>${
+          why !== status && why.replace("runs: ", "")
+        }</td></tr>`
+      );
+      const title = listed(values);
+      return dom`${title && dom`<h3>${title}</h3>`}${stageGraph(all, title)}
+        <div class="wide"><table>${rows}</table></div>`;
+    })
+  }`;
 }
 
 interface GraphStage {
@@ -195,7 +203,7 @@ interface GraphStage {
 const [WIDTH, HEIGHT, GAP_X, GAP_Y] = [148, 58, 26, 14];
 
 /** Draws stages in columns: each one right of all that it takes from. */
-function stageGraph(stages: readonly GraphStage[]): Node {
+function stageGraph(stages: readonly GraphStage[], of = ""): Node {
   const byId = new Map(stages.map((stage) => [stage.id, stage]));
   const depths = new Map<string, number>();
   const depth = (id: string): number => {
@@ -235,7 +243,7 @@ function stageGraph(stages: readonly GraphStage[]): Node {
     box.style.translate = `${x}px ${y}px`;
     return box;
   });
-  return dom`<div class="graph" tabindex="0" role="region" aria-label="Stages">
+  return dom`<div class="graph" tabindex="0" role="region" aria-label="Stages ${of}">
     <svg width="${width}" height="${height}" aria-hidden="true"><path d="${edges.join("")}"/></svg>
     <ul>${boxes}</ul></div>`;
 }

@@ -14,19 +14,20 @@ export async function startUi(artifacts: string) {
   const warnings: string[] = [];
   const warn = (message: string) => void warnings.push(message);
   const app = await createUi({
-    ...{ artifacts, warn, pipelines: ["known"] },
+    ...{ artifacts, warn, pipelines: ["known", "swept"] },
     compare: async (ids) => {
       const all = await new History(artifacts).list();
       const runs = ids.map((id) => all.find((run) => run.id === id)!);
       return withText(await compareRuns(runs, new ArtifactStore(artifacts)));
     },
-    explain: () =>
-      Promise.resolve({
-        stages: [
-          { id: "split", status: "cached", why: "cached" },
-          { id: "trainGender", status: "skipped", why: "runs: trainGender.dropout changed" },
-        ],
-      }),
+    explain: (pipeline) => {
+      const stages = [
+        { id: "split", status: "cached", why: "cached" },
+        { id: "trainGender", status: "skipped", why: "runs: trainGender.dropout changed" },
+      ];
+      const runs = [1, 2].map((seed) => ({ values: { seed }, stages }));
+      return Promise.resolve(pipeline === "swept" ? { stages: [], runs } : { stages });
+    },
     occlude: (model, images, row) =>
       Promise.resolve({ title: "Occlusion", text: "Orange", values: { model, images, row } }),
   });
