@@ -41,7 +41,7 @@ export interface Decoded extends Image {
 export class ImageError extends Error {
   override readonly name = "ImageError";
   /** @param way out, a sentence; results have the reason alone */
-  constructor(readonly reason: string, cause?: unknown, way?: string) {
+  constructor(readonly reason: string, cause?: unknown, readonly way?: string) {
     super(`Cannot decode the photo: ${reason}.${way ? ` ${way}` : ""}`, { cause });
   }
 }
@@ -66,24 +66,24 @@ export async function decode(bytes: Uint8Array): Promise<Decoded> {
     const way = convert ? `; convert it, such as with ${convert}` : "";
     throw new ImageError(`it is ${name}, which is not supported${way} (${SUPPORTED})`);
   }
-  const { width, height, orientation = 1, depth, space } = await readHeader(bytes);
-  const pixels = width * height;
-  const limit = pixels > MAX_PIXELS
-    ? `${MAX_PIXELS / 1e6} million`
-    : pixels > Math.max(ALWAYS_TAKEN, bytes.length * PIXELS_PER_BYTE)
-    ? `${PIXELS_PER_BYTE} per byte of its file`
-    : undefined;
-  if (limit) {
-    const why = `it has ${width} × ${height} pixels; the maximum is ${limit}`;
-    throw new ImageError(why, undefined, "Scale it down.");
-  }
-  if (depth && !["uchar", "ushort"].includes(depth) && !/^(lab|xyz)/.test(space ?? "")) {
-    throw new ImageError(
-      `its numbers are of type ${depth}, which does not define black and white; save it ` +
-        "with 8 or 16 bits a channel",
-    );
-  }
   try {
+    const { width, height, orientation = 1, depth, space } = await readHeader(bytes);
+    const pixels = width * height;
+    const limit = pixels > MAX_PIXELS
+      ? `${MAX_PIXELS / 1e6} million`
+      : pixels > Math.max(ALWAYS_TAKEN, bytes.length * PIXELS_PER_BYTE)
+      ? `${PIXELS_PER_BYTE} per byte of its file`
+      : undefined;
+    if (limit) {
+      const why = `it has ${width} × ${height} pixels; the maximum is ${limit}`;
+      throw new ImageError(why, undefined, "Scale it down.");
+    }
+    if (depth && !["uchar", "ushort"].includes(depth) && !/^(lab|xyz)/.test(space ?? "")) {
+      throw new ImageError(
+        `its numbers are of type ${depth}, which does not define black and white; save it ` +
+          "with 8 or 16 bits a channel",
+      );
+    }
     const { data, info } = await decodePixels(bytes).catch(async (error) => {
       const pixels = name === "a JPEG" ? await decodeWithoutEnd(bytes) : undefined;
       if (pixels) return pixels;
@@ -136,11 +136,7 @@ type Header = Pick<Metadata, "width" | "height" | "orientation"> & {
 async function readHeader(bytes: Uint8Array): Promise<Header> {
   const jpeg = readJpegHeader(bytes); // in a hundredth of the time
   if (jpeg && !jpeg.exif) return jpeg;
-  try {
-    return await sharp(bytes, { limitInputPixels: false }).metadata();
-  } catch (cause) {
-    throw new ImageError(reason(cause as Error), cause);
-  }
+  return await sharp(bytes, { limitInputPixels: false }).metadata();
 }
 
 /**

@@ -1,5 +1,6 @@
 /** Inference processes behind a bounded queue: full queues refuse instead of growing. */
 import { type Child, type Reply, startChild } from "../../packages/workers/child.ts";
+import { ImageError } from "../images/decode_image.ts";
 import type { Analysis } from "./api.ts";
 import type { Outcome, ProcessSetup } from "./inference_process.ts";
 import type { AnalyzeOptions } from "./inference_session.ts";
@@ -67,7 +68,7 @@ export class InferencePool {
   /**
    * Analyzes a photo.
    * @param signal removes a photo that still waits
-   * @throws {Problem}
+   * @throws {ImageError | Problem}
    */
   async analyze(
     photo: Uint8Array<ArrayBuffer>,
@@ -176,15 +177,17 @@ class Worker {
 
   #take(reply: Exclude<Reply, { ready: true }>): void {
     const outcome = "error" in reply ? errorOf(reply) : reply.answer as Outcome;
-    if ("fatal" in outcome) return this.#replace(new Unreadable(outcome));
+    if ("fatal" in outcome) return this.#replace(new ImageError(outcome.unreadable));
     const job = this.#end();
-    if ("result" in outcome) {
+    if (outcome instanceof Error) job!.answer.reject(outcome);
+    else if ("result" in outcome) {
       const { timings, ...result } = outcome.result;
       const queue = job!.started - job!.since;
       const total = timings.total + queue;
       job!.answer.resolve({ ...result, timings: { queue, ...timings, total } });
     } else {
-      job!.answer.reject(outcome instanceof Error ? outcome : new Unreadable(outcome));
+      const { unreadable, way } = outcome;
+      job!.answer.reject(new ImageError(unreadable, undefined, way));
     }
     this.onIdle();
   }
@@ -212,15 +215,6 @@ class Worker {
       this.options.warn(`Cannot start a worker (${error.message}); retry in ${RETRY_MS / 1000} s`);
       this.#timer = setTimeout(() => this.#restart(), RETRY_MS);
     });
-  }
-}
-
-/** The problem of a photo that cannot be decoded. */
-export class Unreadable extends Problem {
-  readonly reason: string;
-  constructor({ unreadable, reason }: Extract<Outcome, { unreadable: string }>) {
-    super(400, "unreadable", unreadable);
-    this.reason = reason;
   }
 }
 

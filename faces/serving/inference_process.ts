@@ -19,7 +19,7 @@ export interface ProcessSetup extends Setup {
 }
 
 /** Outcome of an analysis. `fatal`: it still runs, so the process must be killed. */
-export type Outcome = { result: Result } | { unreadable: string; reason: string; fatal?: true };
+export type Outcome = { result: Result } | { unreadable: string; way?: string; fatal?: true };
 
 /** Interval in ms at which memory is read. */
 const INTERVAL_MS = 20;
@@ -34,21 +34,18 @@ await serve<ProcessSetup, AnalyzeOptions, Outcome>(async (opening) => {
     const { openForeign } = await import("../detection/foreign_detector.ts");
     return await openForeign(name, plugin, options);
   });
-  const analyze = async (photo: Uint8Array, options: AnalyzeOptions): Promise<Outcome> => {
-    try {
-      return { result: await analyzePhoto(photo, options) };
-    } catch (error) {
-      if (error instanceof ImageError) return { unreadable: error.message, reason: error.reason };
+  const analyze = (photo: Uint8Array, options: AnalyzeOptions) =>
+    analyzePhoto(photo, options).then((result): Outcome => ({ result }), (error): Outcome => {
+      if (error instanceof ImageError) return { unreadable: error.reason, way: error.way };
       throw error;
-    }
-  };
+    });
   return async (options, photo) => {
     const before = Deno.memoryUsage().rss;
     const { promise, resolve } = Promise.withResolvers<Outcome>();
     const timer = setInterval(() => {
       if (Deno.memoryUsage().rss - before < maxMemory) return;
-      const reason = `it takes more than ${maxMemory / 1e6} MB of memory; send a smaller one`;
-      resolve({ unreadable: new ImageError(reason).message, reason, fatal: true });
+      const unreadable = `it takes more than ${maxMemory / 1e6} MB of memory; send a smaller one`;
+      resolve({ unreadable, fatal: true });
     }, INTERVAL_MS);
     const answer = await Promise.race([promise, analyze(photo, options)])
       .finally(() => clearInterval(timer));

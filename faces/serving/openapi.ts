@@ -20,7 +20,6 @@ export function openapi(maxBodyBytes: number): Record<string, unknown> {
     delete schema.$schema;
     delete schema.$id;
   }
-  const forbidden = problems({ 403: FORBIDDEN });
   return {
     openapi: "3.1.0",
     info: {
@@ -80,7 +79,6 @@ export function openapi(maxBodyBytes: number): Record<string, unknown> {
           101: { description: "The WebSocket is open" },
           ...problems({
             400: "The handshake is malformed",
-            403: FORBIDDEN,
             426: "The request is not a WebSocket handshake",
             429: "Too many live views are open",
             503: NOT_READY,
@@ -90,23 +88,18 @@ export function openapi(maxBodyBytes: number): Record<string, unknown> {
       "/model": get({
         operationId: "model",
         summary: "Describe the models and their metrics",
-        responses: { 200: response("Models and detectors", "Service"), ...forbidden },
+        responses: { 200: response("Models and detectors", "Service") },
       }),
       "/health": get({
         operationId: "health",
         summary: "Check whether /predict can answer",
-        responses: {
-          200: response("Ready", "Health"),
-          ...forbidden,
-          503: response(NOT_READY, "Health"),
-        },
+        responses: { 200: response("Ready", "Health"), 503: response(NOT_READY, "Health") },
       }),
       "/metrics": get({
         operationId: "metrics",
         summary: "Counters and histograms for Prometheus",
         responses: {
           200: { description: "Text exposition format", content: { "text/plain": {} } },
-          ...forbidden,
         },
       }),
     },
@@ -114,7 +107,9 @@ export function openapi(maxBodyBytes: number): Record<string, unknown> {
   };
 }
 
-const get = (operation: unknown) => ({ get: operation });
+const get = (operation: Readonly<Record<string, unknown>> & { responses: object }) => ({
+  get: { ...operation, responses: { ...operation.responses, ...problems({ 403: FORBIDDEN }) } },
+});
 
 function form(image: Record<string, unknown>, more: Record<string, unknown> = {}) {
   return { schema: { type: "object", properties: { image }, required: ["image"], ...more } };

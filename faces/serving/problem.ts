@@ -33,6 +33,10 @@ export function notReady(): Problem {
 /** Converts an error to a response. Internal errors go to `warn`, never to the client. */
 export function toProblem(error: unknown, warn: (message: string) => void): Problem {
   if (error instanceof Problem) return error;
+  // By name: its module loads a native library, which a server of other things does not need.
+  if (error instanceof Error && error.name === "ImageError") {
+    return new Problem(400, "unreadable", error.message);
+  }
   warn(`internal error: ${error instanceof Error ? error.stack : error}`);
   return new Problem(500, "internal", "Internal error. See the server's log.");
 }

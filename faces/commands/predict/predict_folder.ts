@@ -7,7 +7,7 @@ import { counted } from "../../../packages/pipeline/causes.ts";
 import { printable } from "../../../packages/pipeline/errors.ts";
 import { mapOrdered } from "../../../packages/workers/ordered_map.ts";
 import { FORMATS, ImageError, UNKNOWN_FORMAT } from "../../images/decode_image.ts";
-import { type InferencePool, Unreadable } from "../../serving/inference_pool.ts";
+import type { InferencePool } from "../../serving/inference_pool.ts";
 import type { Result } from "../../serving/inference_session.ts";
 import type { OutputSpec } from "../../serving/prediction.ts";
 
@@ -105,7 +105,7 @@ export async function predictPhoto(
       return await pool.analyze(bytes, { view: "photo", crops: false }, signal);
     } catch (error) {
       if (signal.aborted) throw error;
-      if (error instanceof ImageError || error instanceof Unreadable) {
+      if (error instanceof ImageError) {
         return error.reason === UNKNOWN_FORMAT ? `it is none of ${FORMATS}` : error.reason;
       }
       // An error of the program, not of the photo.
