@@ -1,7 +1,7 @@
 /** Initial weights from a trained model: the parameter `init`. */
 import { dirname, join } from "node:path";
 import type { Tensor } from "@tensorflow/tfjs-core";
-import type { LayersModel } from "@tensorflow/tfjs-layers";
+import type { layers, LayersModel } from "@tensorflow/tfjs-layers";
 import { readTensor } from "../../packages/compute/read_tensor.ts";
 import { readTextIfExists } from "../../packages/pipeline/paths.ts";
 import type { ClassRecord } from "./targets.ts";
@@ -50,17 +50,23 @@ export async function applyInit(
   const matched = new Set<string>(), fresh: string[] = [];
   const record = await readTextIfExists(join(dirname(model), "training.json"));
   const theirs: Partial<InitHead> | undefined = record && JSON.parse(record);
-  /** Returns the values of a weight of the heads: trained ones where a head is the same. */
-  const headOf = async (name: string, current: Tensor) => {
+  /**
+   * Returns the values of a weight of the heads' layer: trained ones where a head is the same, with all
+   * weights. The last layer of an ordinal model has the bias of a mean of years, and another kernel.
+   */
+  const headOf = async (name: string, current: Tensor, { weights }: layers.Layer) => {
     const shape = current.shape, all = Float32Array.from(await readTensor(current));
     const columns = shape.at(-1)!;
     let start = 0, same = 0;
     for (const head of heads) {
-      const layers = [theirs!.task, ...HEAD_LAYERS].map((layer) =>
-        values.get(name.replace(/^[^/]*/, String(layer)))
+      const from = (layer: unknown, weight: string) =>
+        values.get(weight.replace(/^[^/]*/, String(layer)));
+      const known = [theirs!.task, ...HEAD_LAYERS].find((layer) =>
+        weights.every(({ originalName, shape }) =>
+          `${from(layer, originalName)?.shape}` === `${[...shape.slice(0, -1), head.columns]}`
+        )
       );
-      const wanted = [...shape.slice(0, -1), head.columns];
-      const found = layers.find((one) => one && `${one.shape}` === `${wanted}`);
+      const found = from(known, name);
       if (found && isSameHead(head, theirs!)) {
         same++;
         for (const [i, value] of found.data.entries()) {
@@ -76,7 +82,7 @@ export async function applyInit(
     let all = layer.weights.length > 0;
     for (const weight of layer.weights) {
       const found = theirs && heads.length > 0 && HEAD_LAYERS.includes(layer.name)
-        ? await headOf(weight.originalName, weight.read())
+        ? await headOf(weight.originalName, weight.read(), layer)
         : values.get(weight.originalName);
       if (!found || `${found.shape}` !== `${weight.shape}`) {
         fresh.push(weight.originalName);

@@ -89,6 +89,10 @@ Deno.test("init: keeps a head of the same task, classes and loss kind, and draws
   assert.ok(near(await head(trainAge, { loss }, "model", "age")));
   assert.ok(near(await head(trainJoint, {}, "age", "age")), "beside a new head of gender");
   assert.ok(!near(await head(trainAge, { loss: "ordinal" }, "model", "age")));
+  // The bias of the mean of the distribution has the shape of that of years.
+  using years = (await train(trainAge, { ...still, network, init: from })).context;
+  const line = years.infos.find((text) => text.startsWith("initial weights: "))!;
+  assert.match(line, /; new: years\/kernel, years\/bias$/);
   // Two classes, as of gender; other ones.
   using bands = (await train(trainAge, { variant: "binary", epochs: 2 })).context;
   const init = bands.outputs.model, logits = (await weightsOf(init))["logits/kernel"];
