@@ -232,9 +232,10 @@ function commonRows(a: TestedModel, b: TestedModel): Pair["rows"] | string | und
   const rows = new Map(b.images.map((image, row) => [image, row]));
   const pairs = a.images.flatMap((image, i) => rows.has(image) ? [[i, rows.get(image)!]] : []);
   if (pairs.length < MIN_IMAGES) {
-    return `only ${
-      counted(pairs.length, "image is", "images are")
-    } in both test sets, too few for a test`;
+    const shared = counted(pairs.length, "image is", "images are");
+    return pairs.length === 0
+      ? "no image is in both test sets"
+      : `only ${shared} in both test sets, too few for a test`;
   }
   if (pairs.some(([i, j]) => a.scored.truth[i!] !== b.scored.truth[j!])) {
     return "their labels of the same images differ";

@@ -238,6 +238,8 @@ Deno.test("compare pools the predictions of folds, whose test sets are disjoint"
   const comparison = await compareRuns(shop.runs, shop.store);
   const ids = shop.runs.map(({ id }) => id);
   const [age, gender] = comparison.pooled!;
+  assert.equal(comparison.notes.length, 2);
+  assert.ok(comparison.notes.every((note) => note.endsWith(": no image is in both test sets")));
   const [one, two] = shop.runs.map(({ metrics }) => metrics);
   assert.deepEqual([age!.model, age!.images, age!.runs], ["trainAge", 400, ids]);
   assert.ok(
