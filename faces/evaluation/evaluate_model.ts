@@ -5,6 +5,7 @@ import { takeTensor } from "../training/predict_rows.ts";
 import type { NpyFile } from "../../packages/formats/npy.ts";
 import type { Artifact, StageContext } from "../../packages/pipeline/stage.ts";
 import { counted } from "../../packages/pipeline/causes.ts";
+import { joinWords, quote } from "../../packages/pipeline/errors.ts";
 import {
   crossEntropy,
   mean,
@@ -51,6 +52,8 @@ export interface Data {
   rows: Record<SplitName, Int32Array>;
   references: readonly Reference[];
   archives: readonly string[];
+  /** Stages between crop and dataset that changed its faces. */
+  steps: readonly string[];
 }
 
 export interface EvaluateParams {
@@ -118,6 +121,15 @@ export async function evaluateModel(
       throw new Error(
         `Cannot evaluate ${id}: it takes images of ${own} pixels, and the dataset has ${theirs}. ` +
           `Set resize32.size to ${own}.`,
+      );
+    }
+    const [made, here] = [record.preprocessing.steps, data.steps].map((steps) =>
+      joinWords(steps.map(quote)) || "no step"
+    );
+    if (made !== here) {
+      context.warn(
+        `${id} was trained on faces after ${made}, and those of the dataset are after ${here}: expect ` +
+          "other metrics than on its own test set. Evaluate it on a pipeline with the same stages.",
       );
     }
     chosen = await chooseRows({ id, path, record }, data, context, several);

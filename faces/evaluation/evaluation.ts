@@ -5,6 +5,7 @@ import { openBackend } from "../../packages/compute/open_backend.ts";
 import { NpyFile, readNpy } from "../../packages/formats/npy.ts";
 import { readParquet } from "../../packages/formats/parquet.ts";
 import type { Artifact, StageContext, StageResult } from "../../packages/pipeline/stage.ts";
+import { readPreprocessing } from "../images/preprocessing.ts";
 import { chooseMetrics, type ChosenMetric } from "../training/further_metrics.ts";
 import { readPeople } from "../training/targets.ts";
 import { gatherData, type Sources } from "./data_facts.ts";
@@ -58,7 +59,8 @@ export async function evaluate(
   const chosenSections = chooseSections(sections, context.definitions("reportSection"));
   const references = await Promise.all(inputs.references.map(({ path }) => readReference(path)));
   const archives = inputs.archives.map(({ digest }) => digest);
-  const data: Data = { images, persons, people, rows, references, archives };
+  const { steps } = await readPreprocessing(inputs.dataset.path);
+  const data: Data = { images, persons, people, rows, references, archives, steps };
   if (gate && gate.limit < gate.threshold) {
     context.warn(
       `gate.limit ${gate.limit} is below gate.threshold ${gate.threshold}: the gate lets in people ` +

@@ -254,6 +254,23 @@ Deno.test("evaluate names a model that takes images of another size", async () =
   );
 });
 
+Deno.test("evaluate warns of faces that other stages changed than in a model's training", async () => {
+  using context = testContext(evaluate);
+  const inputs = await artifacts(context.folder, people());
+  await context.run(inputs);
+  assert.deepEqual(context.warnings, []);
+  await writePreprocessing((inputs.dataset as Artifact).path, {
+    ...preprocessing,
+    steps: ["grey 1"],
+  });
+  await context.run(inputs);
+  assert.equal(context.warnings.length, 3);
+  assert.match(
+    context.warnings[0],
+    /^ageGroups was trained on faces after no step, and those of the dataset are after "grey 1": /,
+  );
+});
+
 Deno.test("evaluate stops when it is told to", async () => {
   const abort = new AbortController();
   using context = testContext(evaluate, {
