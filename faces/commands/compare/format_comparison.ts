@@ -86,10 +86,12 @@ export function formatComparison(
     });
   const section = (title: string, content: readonly string[]) =>
     content.length > 0 ? [...style.heading(title), ...content] : [];
-  const mark = format === "text" ? "*" : "Bold";
-  const brackets = metrics.some(({ intervals }) => intervals?.some(Boolean))
-    ? " In brackets: 95 % bootstrap CI, test set."
-    : "";
+  const legend = [
+    metrics.some(({ best }) => best !== undefined) &&
+    `${format === "text" ? "*" : "Bold"}: best value.`,
+    metrics.some(({ intervals }) => intervals?.some(Boolean)) &&
+    "In brackets: 95 % bootstrap CI, test set.",
+  ].filter(Boolean).join(" ");
   const further = tests.length > 0 ? differenceRows(comparison) : [];
   const lines = [
     ...cautions.flatMap((caution) => [caution, ""]),
@@ -109,7 +111,7 @@ export function formatComparison(
         metrics.map((row) => [`${row.model} ${row.split} ${row.metric}`, ...metricCells(row)]),
       ),
     ),
-    ...(metrics.length > 0 ? ["", style.item(`${mark}: best value.${brackets}`)] : []),
+    ...legend ? ["", style.item(legend)] : [],
     ...section(
       pooled.length > 0 ? "Over seeds and folds" : "Over seeds",
       seeds ? style.table(seedRows(seeds)) : [],

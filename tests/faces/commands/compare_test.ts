@@ -61,6 +61,9 @@ Deno.test("compare prints the parameters and metrics that differ, and nothing el
   assert.match(text, /\*: best value\. In brackets: 95 % bootstrap CI, test set\.\n/);
   const bare = comparison.metrics.map(({ intervals: _, ...row }) => row);
   assert.match(formatComparison({ ...comparison, metrics: bare }, "text"), /\*: best value\.\n/);
+  const even = comparison.metrics.map(({ best: _, ...row }) => row);
+  const unmarked = formatComparison({ ...comparison, metrics: even }, "text");
+  assert.match(unmarked, /\n {2}In brackets: 95 % bootstrap CI, test set\.\n/);
   const placed = await compareRuns(
     shop.runs.map((run) => ({ ...run, file: "experiments/dropout.yaml" })),
     shop.store,
