@@ -187,8 +187,9 @@ export class RunningMean {
   get result(): BatchResult {
     const heads = this.#heads.map(({ mean: { result: { loss, metric } } }) => ({ loss, metric }));
     // Batches lack different numbers of labels: each image counts the same for a head, not each batch.
+    // A head without any label, such as of a balanced epoch, has no loss.
     const shift = this.#heads.reduce(
-      (sum, head, h) => sum + head.weight * (heads[h].loss - head.sum / this.#count),
+      (sum, head, h) => sum + head.weight * ((heads[h].loss || 0) - head.sum / this.#count),
       0,
     );
     const loss = this.#loss / this.#count + shift, metric = this.#metric / this.#known;

@@ -185,6 +185,14 @@ Deno.test("RunningMean counts each labelled image the same, in batches of any nu
   assert.ok(Math.abs(metric - (18 / 8 + 2 * 18 / 4)) < 1e-9, `${metric}`);
 });
 
+Deno.test("RunningMean has a loss also where no image has a label of a head", () => {
+  const mean = new RunningMean([{ weight: 1 }, { weight: 2 }]);
+  const none = { loss: 0, metric: 0, count: 0, learned: 0 };
+  mean.add({ loss: 3, metric: 3, heads: [{ loss: 3, metric: 1 }, none] }, 4);
+  const { loss, metric, heads } = mean.result;
+  assert.deepEqual([loss, metric, heads![1]], [3, 3, { loss: NaN, metric: NaN }]);
+});
+
 Deno.test("writeCheckpoint(), readCheckpoint() give back what was written, whole or not at all", async () => {
   const folder = await Deno.makeTempDir();
   const path = join(folder, "checkpoint.safetensors");
