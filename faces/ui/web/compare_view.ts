@@ -84,7 +84,9 @@ async function differences(runs: readonly UiRun[], all: readonly UiRun[]): Promi
   }
     <h2>Metrics that differ</h2>
     ${rows.length > 0 ? table("Metrics", ["metric", ...head(runs)], rows) : dom`<p>None.</p>`}
-    <p class="muted small">★ best value; 95 % bootstrap intervals of the test set.</p>
+    <p class="muted small">${
+    metrics.some(({ best }) => best !== undefined) && "★ best value; "
+  }95 % bootstrap intervals of the test set.</p>
     ${sentences.map((sentence) => dom`<p>${sentence}.</p>`)}
     ${
     further && dom`<h2>Differences of further metrics</h2>
