@@ -48,22 +48,15 @@ export const gender2021 = defineNetwork({
       "Dense layers to omit, identified by their units",
     ),
   }),
-  trunk({ leaveOut = [], dropout, initializer, batchNormMomentum }, tfjs) {
-    const { layers } = tfjs;
+  trunk(options, tfjs) {
+    const { leaveOut = [], dropout } = options, { layers } = tfjs;
+    const { initializer: kernelInitializer, batchNormMomentum: momentum } = options;
+    const dense = genderDense.filter(({ units }) => !leaveOut.includes(units));
     return [
-      ...convolutionBlocks(tfjs, { initializer, batchNormMomentum }),
-      ...genderDense.filter(({ units }) => !leaveOut.includes(units)).flatMap((
-        { units, normalize, drop },
-      ) => [
-        layers.dense({
-          name: `dense${units}`,
-          units,
-          activation: "relu",
-          kernelInitializer: initializer,
-        }),
-        ...(normalize
-          ? [layers.batchNormalization({ name: `norm${units}`, momentum: batchNormMomentum })]
-          : []),
+      ...convolutionBlocks(tfjs, options),
+      ...dense.flatMap(({ units, normalize, drop }) => [
+        layers.dense({ name: `dense${units}`, units, activation: "relu", kernelInitializer }),
+        ...(normalize ? [layers.batchNormalization({ name: `norm${units}`, momentum })] : []),
         ...(drop ? [layers.dropout({ name: `dropout${units}`, rate: dropout })] : []),
       ]),
     ];

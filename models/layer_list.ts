@@ -243,14 +243,11 @@ export const layerList = defineNetwork({
       } catch (cause) {
         refuse(`does not fit: ${(cause as Error).message}`, cause);
       }
-      const [before, after] = [[from].flat()[0], valueOf(name)].map(({ shape }) =>
+      const ends = [[from].flat()[0], valueOf(name)];
+      const [before, after] = ends.map(({ shape }) =>
         shape.slice(1) as number[]
       );
-      if (
-        after.some((size) =>
-          size < 1
-        )
-      ) {
+      if (Math.min(...after) < 1) {
         refuse(
           `leaves nothing of the ${before.join(" x ")} before it. Use a smaller window, smaller ` +
             "strides before it, or padding: same.",

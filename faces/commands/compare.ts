@@ -37,11 +37,8 @@ one, with Holm's correction, and by the further metrics that evaluate.metrics na
 
 Exit codes: 0 compared, 1 a result is damaged, 2 wrong command line.`,
   async run(args, tools) {
-    const { values, positionals } = parseOptions(
-      "compare",
-      args,
-      "last= json markdown latex artifacts= help",
-    );
+    const options = "last= json markdown latex artifacts= help";
+    const { values, positionals } = parseOptions("compare", args, options);
     const formats = (["json", "markdown", "latex"] as const).filter((name) => values[name]);
     const [format = "text", another] = formats;
     if (another) throw new UsageError(`--${format} and --${another} exclude each other`);
@@ -49,9 +46,11 @@ Exit codes: 0 compared, 1 a result is damaged, 2 wrong command line.`,
     const warn = (path: string) =>
       tools.reporter.log(`${displayPath(path, tools.cwd)} cannot be read and is skipped`);
     const identities = new Map(
-      await Promise.all(positionals.map(async (name) => {
-        return [name, await identityNamed(name, tools.cwd, tools.project)] as const;
-      })),
+      await Promise.all(
+        positionals.map(async (name) =>
+          [name, await identityNamed(name, tools.cwd, tools.project)] as const
+        ),
+      ),
     );
     const all = await new History(artifacts).list(warn);
     const runs = choose(positionals, parseWhole("last", values), all, identities);

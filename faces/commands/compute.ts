@@ -39,11 +39,8 @@ export async function main(args: string[]): Promise<number> {
 }
 
 async function run(args: string[]): Promise<number> {
-  const { values, positionals: [command, name, ...rest] } = parseOptions(
-    "compute",
-    args,
-    "json tensorflow= help",
-  );
+  const { values, positionals } = parseOptions("compute", args, "json tensorflow= help");
+  const [command, name, ...rest] = positionals;
   if (values.help) {
     console.log(HELP);
     return 0;
@@ -102,9 +99,7 @@ async function install(backend: OptionalBackend, tensorflow: string | undefined)
   using _listening = onStopSignal(() => abort.abort(new Error("interrupted")));
   await installNode(backend, tensorflow ?? usualTensorflow, abort.signal);
   const finding = await measureBackend(backend, undefined);
-  if (!finding.usable) {
-    throw new Error(`${backend} is installed, but does not run: ${finding.why}`);
-  }
+  if (!finding.usable) throw new Error(`${backend} is installed, but does not run: ${finding.why}`);
   const ms = formatMs(finding.msPerStep);
   console.log(
     `${backend} with ${finding.version} is installed: ${ms} ms per step. ` +
@@ -139,9 +134,7 @@ export async function measureBackend(
   name: Backend,
   gpu: AdapterDescription | undefined,
 ): Promise<BackendStatus> {
-  if (name === "webgpu" && gpu === undefined) {
-    return { name, usable: false, why: noAdapter };
-  }
+  if (name === "webgpu" && gpu === undefined) return { name, usable: false, why: noAdapter };
   if (isOptional(name) && !await findInstallation(name)) {
     return { name, usable: false, why: withoutHead(notInstalled(name).message) };
   }

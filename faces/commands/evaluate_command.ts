@@ -40,11 +40,8 @@ like any other.
 
 Exit codes: 0 evaluated, 1 a stage failed, 2 wrong command line, 130 interrupted.`,
   async run(args, tools) {
-    const { values, positionals } = parseOptions(
-      "evaluate",
-      args,
-      "on= part= preset= layout= json artifacts= help",
-    );
+    const options = "on= part= preset= layout= json artifacts= help";
+    const { values, positionals } = parseOptions("evaluate", args, options);
     const { on, part, preset, layout } = values;
     if (positionals.length === 0) {
       throw new UsageError("missing MODEL: deno task evaluate RUN --on FOLDER; deno task runs");
@@ -105,10 +102,8 @@ Exit codes: 0 evaluated, 1 a stage failed, 2 wrong command line, 130 interrupted
     const places = join(own ? store : artifacts, "evaluations");
     await Deno.mkdir(places, { recursive: true });
     const file = join(places, `${parse(text).name}-${digest}.yaml`);
-    await Deno.writeTextFile(
-      file,
-      `# ${displayPath(file, tools.project)}: deno task evaluate\n${text}`,
-    );
+    const head = `# ${displayPath(file, tools.project)}: deno task evaluate\n`;
+    await Deno.writeTextFile(file, head + text);
     return await main(["run", file, ...values.json ? ["--json"] : []], tools);
   },
 };

@@ -36,19 +36,14 @@ for training. Progress and files that cannot be read go to standard error.
 
 Exit codes: 0 all photos were read, 1 some were not, 2 wrong command line, 130 interrupted.`,
   async run(args, tools) {
-    const { values, positionals } = parseOptions(
-      "predict",
-      args,
-      "model= detector= json recursive no-recursive workers= artifacts= help",
-    );
+    const options = "model= detector= json recursive no-recursive workers= artifacts= help";
+    const { values, positionals } = parseOptions("predict", args, options);
     const folder = await folderOf(positionals, tools.cwd);
     if (values.model === undefined) {
       throw new UsageError("missing --model: --model pipeline takes the newest of pipeline.yaml");
     }
     const { networkNames: networks } = await import("../detection/detectors.ts");
-    if (
-      values.detector !== undefined && !(networks as readonly string[]).includes(values.detector)
-    ) {
+    if (values.detector !== undefined && !networks.some((name) => name === values.detector)) {
       throw new UsageError(
         `--detector ${values.detector}: there is no such detector.` +
           `${didYouMean(values.detector, networks)} Take ${joinWords(networks, "or")}.`,

@@ -62,10 +62,7 @@ export async function openAgeGenderNet() {
     return tf.add(y, full(x, `${name}/expansion_conv`, 2));
   };
   const middle = (x: tf.Tensor4D, name: string): tf.Tensor4D =>
-    tf.add(
-      x,
-      [0, 1, 2].reduce((y, i) => separable(tf.relu(y), `${name}/separable_conv${i}`), x),
-    );
+    tf.add(x, [0, 1, 2].reduce((y, i) => separable(tf.relu(y), `${name}/separable_conv${i}`), x));
 
   /** [n, 112, 112, 3], 0 to 255 → ages [n, 1] and probabilities [n, 2], male first. */
   const forward = (pixels: tf.Tensor4D): [tf.Tensor, tf.Tensor] => {

@@ -9,6 +9,7 @@ import { formatNumber } from "../../packages/pipeline/format.ts";
 import { ignoreNotFound } from "../../packages/pipeline/paths.ts";
 import type { Choice } from "../../packages/pipeline/define.ts";
 import type { Artifact, StageContext } from "../../packages/pipeline/stage.ts";
+import { jsonText } from "../../packages/pipeline/state.ts";
 import { random } from "../../packages/random/random.ts";
 import { normalizedMargins, residualScores } from "../../packages/statistics/label_quality.ts";
 import {
@@ -52,9 +53,7 @@ export async function auditLabels(
 ): Promise<void> {
   const table = join(dataset.path, "table.parquet"), people = await readPeople(table);
   const columns = await readParquet(table, {
-    identity: "string?",
-    dataset: "string",
-    path: "string",
+    ...{ identity: "string?", dataset: "string", path: "string" },
   });
   const task: Task = target === "age"
     ? quantityTask("age")
@@ -83,11 +82,8 @@ export async function auditLabels(
     const { taken, rest } = selectRows("test", wanted, groups, {}, stratum, () => [[], []]);
     const test = Int32Array.from(taken.flat()).sort();
     context.info(`fold ${fold} of ${folds}: ${test.length} labels`);
-    const predicted = await predictFold(
-      fold,
-      { test, rest, images, dataset, task, params },
-      context,
-    );
+    const given = { test, rest, images, dataset, task, params };
+    const predicted = await predictFold(fold, given, context);
     test.forEach((row, i) =>
       outputs.set(predicted.subarray(i * width, (i + 1) * width), row * width)
     );
@@ -151,7 +147,7 @@ export async function auditLabels(
     ...{ target, classes, labels: rows.length, suspect: suspect.filter(Boolean).length },
     [metric]: score,
   };
-  await Deno.writeTextFile(output("summary.json"), JSON.stringify(summary, null, 2) + "\n");
+  await Deno.writeTextFile(output("summary.json"), jsonText(summary));
   context.info(
     `${summary.suspect} of ${rows.length} labels of ${target} are suspect; judge them in judge.html`,
   );

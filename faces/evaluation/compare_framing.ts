@@ -34,11 +34,8 @@ export async function compareFraming(
   photos: number,
 ) {
   const size = images.shape[1], length = size * size * 3;
-  const draw = (name: "train" | "test") => {
-    const drawn = rows[name].slice();
-    random(SEED, `framing ${name}`).shuffle(drawn);
-    return drawn.subarray(0, MEAN_OF);
-  };
+  const draw = (name: "train" | "test") =>
+    random(SEED, `framing ${name}`).shuffle(rows[name].slice()).subarray(0, MEAN_OF);
   const read = (some: ArrayLike<number>) => {
     const bytes = readBytes(images, some);
     return Array.from(some, (_, i) => bytes.subarray(i * length, (i + 1) * length));
@@ -65,10 +62,8 @@ export async function compareFraming(
       "metrics. Train with margin and align of faceCrop so that both look alike; deno task evaluate " +
       "takes both from the model.",
     asked > 0 && withoutFace > asked / 2 &&
-    `Serving finds no face in ${withoutFace} of ${
-        counted(asked, "test photo")
-      }. Predictions need photos with ` +
-      "more background, or another detector.",
+    `Serving finds no face in ${withoutFace} of ${counted(asked, "test photo")}. Predictions ` +
+      "need photos with more background, or another detector.",
     means !== undefined && means < MIN_MEAN &&
     Math.min(train.length, test.length) >= MIN_MEANS &&
     means < lowestByChance(parts[0].all, parts[1].all) &&

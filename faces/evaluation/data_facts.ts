@@ -185,12 +185,11 @@ async function readPhotos({ path }: Artifact): Promise<DataReport["photos"]> {
 /** Draws crops at random, or the dataset's images if its crops are missing. */
 async function drawCrops(made: Artifact | undefined, images: NpyFile<"uint8">, count: number) {
   using faces: Faces | undefined = made && await openFaces(made.path);
-  const order = Int32Array.from({ length: faces?.rows.length ?? images.shape[0] }, (_, i) => i);
-  random(SEED, "crops").shuffle(order);
+  const order = Array.from({ length: faces?.rows.length ?? images.shape[0] }, (_, i) => i);
+  const drawn = random(SEED, "crops").shuffle(order).slice(0, count);
   return await Promise.all(
-    Array.from(
-      order.subarray(0, count),
-      (row) => faces ? thumbnail(faces.png(faces.rows[row]), THUMBNAIL) : imageDataUrl(images, row),
+    drawn.map((row) =>
+      faces ? thumbnail(faces.png(faces.rows[row]), THUMBNAIL) : imageDataUrl(images, row)
     ),
   );
 }

@@ -138,14 +138,12 @@ function show(preset: unknown): string {
 
 /** Renders the counts of a column's values. */
 function valuesCard(title: string, values: readonly (string | number)[]): Html {
-  const counts = [...Map.groupBy(values, String)].map(([value, all]) =>
-    [value, all.length] as const
-  )
-    .sort(([, a], [, b]) => b - a);
-  const rest = counts.length - MAX_VALUES;
-  return html`<div class="card"><h3>${title}</h3>${
-    table(["value", "rows"], counts.slice(0, MAX_VALUES).map(([value, n]) => [value, count(n)]))
-  }${rest > 0 && html`<p class="note">and ${counted(rest, "more value")}</p>`}</div>`;
+  const groups = [...Map.groupBy(values, String)].sort(([, a], [, b]) => b.length - a.length);
+  const shown = groups.slice(0, MAX_VALUES).map(([value, all]) => [value, count(all.length)]);
+  const rest = groups.length - MAX_VALUES;
+  return html`<div class="card"><h3>${title}</h3>${table(["value", "rows"], shown)}${
+    rest > 0 && html`<p class="note">and ${counted(rest, "more value")}</p>`
+  }</div>`;
 }
 
 function list(title: string, items: readonly string[]): Html | false {

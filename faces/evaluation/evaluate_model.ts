@@ -10,7 +10,6 @@ import {
   crossEntropy,
   mean,
   meanAbsoluteError,
-  median,
 } from "../../packages/statistics/prediction_metrics.ts";
 import { rocCurve } from "../../packages/statistics/roc.ts";
 import { decodeOutputs } from "../training/further_metrics.ts";
@@ -194,13 +193,9 @@ export async function evaluateModel(
       ...(subject.classes?.length === 2 &&
         { roc: rocCurve(test.truth, test.probabilities!.map((row) => row[1])).points }),
       ...(!subject.classes && { scatter: dots(test) }),
-      ...(record.task === "age" && !subject.classes &&
-        {
-          errors: errorCurves(
-            test,
-            median((predictions.train.truth.length > 0 ? predictions.train : test).truth),
-          ),
-        }),
+      ...(record.task === "age" && !subject.classes && {
+        errors: errorCurves(test, Number(scores.baseline.guess)),
+      }),
       ...(sensitivity && { sensitivity }),
       examples: await Promise.all(shown),
     },
@@ -239,11 +234,9 @@ async function chooseRows(
   const unseen = seen ? rows.test.filter((row) => !seen(row)) : rows.test;
   const trainedOn = rows.test.length - unseen.length;
   if (unseen.length === 0) {
+    const all = counted(trainedOn, "image");
     throw new Error(
-      `Cannot evaluate ${id}: it was trained on all ${
-        counted(trainedOn, "image")
-      } of the test set. ` +
-        "Evaluate it on others.",
+      `Cannot evaluate ${id}: it was trained on all ${all} of the test set. Evaluate it on others.`,
     );
   }
   if (trainedOn > 0) {

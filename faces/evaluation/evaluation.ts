@@ -5,6 +5,7 @@ import { openBackend } from "../../packages/compute/open_backend.ts";
 import { NpyFile, readNpy } from "../../packages/formats/npy.ts";
 import { readParquet } from "../../packages/formats/parquet.ts";
 import type { Artifact, StageContext, StageResult } from "../../packages/pipeline/stage.ts";
+import { jsonText } from "../../packages/pipeline/state.ts";
 import { readPreprocessing } from "../images/preprocessing.ts";
 import { chooseMetrics, type ChosenMetric } from "../training/further_metrics.ts";
 import { readPeople } from "../training/targets.ts";
@@ -88,8 +89,7 @@ export async function evaluate(
   const byModel = <T>(of: (report: ModelReport) => T) =>
     Object.fromEntries(reports.map((report) => [report.id, of(report)]));
   const write = (name: string, text: string) => Deno.writeTextFile(join(output, name), text);
-  const writeJson = (name: string, value: unknown) =>
-    write(name, JSON.stringify(value, null, 2) + "\n");
+  const writeJson = (name: string, value: object) => write(name, jsonText(value));
   await writeJson("metrics.json", { models: byModel(({ metrics }) => metrics) });
   adjustAll(reports.map(({ fairness }) => fairness!));
   await writeJson("fairness.json", {

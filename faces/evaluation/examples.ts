@@ -23,8 +23,7 @@ export function chooseExamples(
   const all = Array.from(truth, (_, i) => i);
   const error = (i: number) => Math.abs(prediction[i] - truth[i]);
   const confidence = (i: number) => probabilities?.[i][prediction[i]] ?? 0;
-  const drawn = all.slice();
-  random(SEED, "examples").shuffle(drawn);
+  const drawn = random(SEED, "examples").shuffle(all.slice());
   // Sorting is stable: ties keep the order of the test set.
   const by = (score: (i: number) => number, members = all) =>
     members.toSorted((a, b) => score(b) - score(a)).slice(0, n);

@@ -257,10 +257,7 @@ async function byGroup({ by, groups, unknown }: Division, tested: Tested): Promi
     .map((name) => metrics[`${name}_rate`]?.difference);
   return {
     ...{ by, unknown, metrics },
-    hidden: {
-      groups: small.length,
-      faces: small.reduce((sum, [, rows]) => sum + rows.length, 0),
-    },
+    hidden: { groups: small.length, faces: small.reduce((sum, [, rows]) => sum + rows.length, 0) },
     ...selection !== undefined && { demographic_parity_difference: selection },
     ...positives !== undefined && negatives !== undefined && {
       equalized_odds_difference: Math.max(positives, negatives),

@@ -68,11 +68,10 @@ export function groupName({ gender, from, to }: { gender?: number; from?: number
 /** Describes the constant baseline, without its score. */
 export function describeBaseline({ metric, classes, baseline }: ModelMetrics): string {
   const of = baseline.of ?? "training";
-  return classes
-    ? `the majority class of the ${of} set, “${baseline.guess}”`
-    : `the median of the ${of} set, ${
-      metric === "error" ? formatMetricValue(Number(baseline.guess), metric) : baseline.guess
-    }${METRICS[metric].unit}`;
+  const { guess } = baseline;
+  if (classes) return `the majority class of the ${of} set, “${guess}”`;
+  const value = metric === "error" ? formatMetricValue(Number(guess), metric) : guess;
+  return `the median of the ${of} set, ${value}${METRICS[metric].unit}`;
 }
 
 /** In place of a confidence interval. */
@@ -86,13 +85,10 @@ export function summary(metrics: ModelMetrics): string {
     : trainedOn === undefined
     ? ""
     : ` ${faces(trainedOn)} that it was trained on ${trainedOn === 1 ? "is" : "are"} left out.`;
-  return `${METRICS[metric].title} ${formatMetric(metricOf(test, metric), metric)} on the ${
-    faces(counts.test)
-  } of the test set (${
-    interval ? `95\u00a0% CI ${formatInterval(interval, metric)}` : TOO_FEW
-  }). Constant baseline ${formatMetric(metricOf(baseline.test, metric), metric)}: ${
-    describeBaseline(metrics)
-  }.${seen}`;
+  const show = (scores: Scores) => formatMetric(metricOf(scores, metric), metric);
+  const range = interval ? `95\u00a0% CI ${formatInterval(interval, metric)}` : TOO_FEW;
+  return `${METRICS[metric].title} ${show(test)} on the ${faces(counts.test)} of the test set ` +
+    `(${range}). Constant baseline ${show(baseline.test)}: ${describeBaseline(metrics)}.${seen}`;
 }
 
 /** Formats a further metric of a split and its interval, without the unit. */
@@ -135,9 +131,8 @@ export function overfitting(metrics: ModelMetrics): string | undefined {
   const worse = more ? interval.high < intervals.train.low : interval.low > intervals.train.high;
   const [fitted, held] = more ? [1 - train, 1 - test] : [train, test];
   if (!worse || held < OVERFITTING * fitted) return undefined;
-  return `Overfitting: ${METRICS[metric].name} ${
-    formatMetric(train, metric)
-  } on the training set, ${formatMetric(test, metric)} on the test set`;
+  return `Overfitting: ${METRICS[metric].name} ${formatMetric(train, metric)} on the training ` +
+    `set, ${formatMetric(test, metric)} on the test set`;
 }
 
 /** Formats a model's test metric as one line for the terminal. */

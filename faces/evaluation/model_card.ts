@@ -107,11 +107,11 @@ export function cardBlocks(facts: ModelCardData): Block[] {
     heading("Preprocessing"),
     text(
       `A photo is decoded and rotated by its EXIF orientation; transparent pixels become white. For ` +
-        `training, ${found}. ${
-          facts.serving === undefined ? "" : `${facts.serving} `
-        }A square crop around the face, with a margin of ` +
-        `${Math.round(100 * crop.margin)} % on each side, is resized to ${pixels} with a Lanczos ` +
-        `filter. Training and serving share this code.` +
+        `training, ${found}. ` + (facts.serving === undefined ? "" : `${facts.serving} `) +
+        `A square crop around the face, with a margin of ${
+          Math.round(100 * crop.margin)
+        } % on each ` +
+        `side, is resized to ${pixels} with a Lanczos filter. Training and serving share this code.` +
         (steps.length > 0 ? ` Additional steps in training only: ${steps.join(", ")}.` : ""),
     ),
     heading("Limitations"),
@@ -146,14 +146,12 @@ function uncertainty(models: readonly CardModel[]): Block[] {
       const told = [];
       if (coverage) {
         const { level, images, coverage: share, interval, width } = coverage;
+        const size = formatMetricValue(width, metric!, 1) + (task === "age" ? " years" : "");
         told.push(
           `Prediction intervals are meant to contain ${percent(level, 0)} of true values, by ` +
             `${count(images)} images of the calibration set. The share on the test set is ` +
             `${formatMetricValue(share, "accuracy")} (95 % CI ` +
-            `${formatInterval(interval, "accuracy")}); mean width ${
-              formatMetricValue(width, metric!, 1)
-            }` +
-            `${task === "age" ? " years" : ""}.`,
+            `${formatInterval(interval, "accuracy")}); mean width ${size}.`,
         );
       }
       if (abstention?.threshold) told.push(thresholdText(abstention.threshold));

@@ -1,6 +1,7 @@
 /** The artifact `reference`: see `stages/kinds.ts`. */
 import { join } from "node:path";
 import { readParquet, writeParquet } from "../../packages/formats/parquet.ts";
+import { jsonText } from "../../packages/pipeline/state.ts";
 import type { AgeGender } from "./age_gender_net.ts";
 
 /** Predictions of a pretrained network. */
@@ -18,10 +19,7 @@ export async function writeReference(
     age: { type: "float64", values: predictions.map(({ age }) => age) },
     male: { type: "float64", values: predictions.map(({ male }) => male) },
   });
-  await Deno.writeTextFile(
-    join(folder, "reference.json"),
-    JSON.stringify({ name, faces: faces.length }, null, 2) + "\n",
-  );
+  await Deno.writeTextFile(join(folder, "reference.json"), jsonText({ name, faces: faces.length }));
 }
 
 /** Reads the artifact `reference`; `of` returns the prediction for a photo, if there is one. */

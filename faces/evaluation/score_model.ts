@@ -194,9 +194,7 @@ export function scoreModel(
   const { classes } = subject;
   const metric = primaryMetric(subject.task, classes ? "accuracy" : "mae");
   const { each, interval: intervalOf, better } = METRICS[metric];
-  if (test.truth.length === 0) {
-    throw new Error("Cannot score predictions: the test set is empty.");
-  }
+  if (test.truth.length === 0) throw new Error("Cannot score predictions: the test set is empty.");
   const known = train.truth.length > 0 ? train : test;
   const constant = classes ? majorityClass(known.truth, classes.length) : median(known.truth);
   const tested = people?.test;
@@ -218,6 +216,7 @@ export function scoreModel(
   const below = interval !== undefined && interval.high < baseline;
   const verdict = !above && !below ? "unclear" : above === (better === "more") ? "better" : "worse";
   const values = each(test.truth, test.prediction);
+  const signed = classes ? undefined : signedErrors(test.truth, test.prediction);
 
   return {
     ...subject,
@@ -234,14 +233,7 @@ export function scoreModel(
     ...(classes
       ? classMetrics(classes, test, tested)
       : quantityMetrics(subject.task, test, constant, tested)),
-    ...(tested && {
-      groups: scoreGroups(
-        metric,
-        values,
-        tested,
-        classes ? undefined : signedErrors(test.truth, test.prediction),
-      ),
-    }),
+    ...(tested && { groups: scoreGroups(metric, values, tested, signed) }),
     ...(compared.length > 0 && {
       others: compared.map(({ name, positions, prediction }): ReferenceScores => {
         const truth = positions.map((i) => test.truth[i]);

@@ -65,8 +65,7 @@ export async function measureSensitivity(
   score: (images: ImageSource, rows: Int32Array) => Promise<number>,
 ): Promise<Sensitivity> {
   const affordable = BUDGET / (multiplyAdds * Object.keys(CHANGES).length);
-  const drawn = rows.slice();
-  random(SEED, "sensitivity").shuffle(drawn);
+  const drawn = random(SEED, "sensitivity").shuffle(rows.slice());
   const some = drawn.subarray(0, Math.min(most, Math.max(MIN, Math.floor(affordable)))).sort();
   const size = images.shape[1], length = size * size * 3;
   const bytes = readBytes(images, some);

@@ -11,6 +11,7 @@ import type { DetectorConfig, Preprocessing } from "../images/preprocessing.ts";
 import { toNetworkInput } from "../images/resize.ts";
 import { imagesInMemory } from "../training/image_source.ts";
 import { loadModel } from "../training/model_files.ts";
+import { rowsOf } from "../training/prediction_interval.ts";
 import { openPredictor, type Predictor } from "../training/predictor.ts";
 import { withDistribution } from "../training/with_distribution.ts";
 import type { Analysis } from "./api.ts";
@@ -173,8 +174,7 @@ async function predictAll(
   tensors.forEach((tensor, i) => images.set(tensor, i * tensor.length));
   const source = imagesInMemory(images, resize.size);
   const outputs = await predictor.predict(source, Int32Array.from(tensors.keys()), { mirror });
-  const each = outputs.length / tensors.length;
-  return tensors.map((_, i) => outputs.subarray(i * each, (i + 1) * each));
+  return rowsOf(outputs, tensors.length);
 }
 
 async function dataUrl(tensor: Uint8Array, size: number): Promise<string> {

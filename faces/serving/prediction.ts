@@ -30,19 +30,15 @@ export function readOutputs(
   if (classes === null) {
     const value = outputs[0], least = task === "age" ? 0 : -Infinity;
     const bounds = interval && boundsOf(interval, outputs);
+    const end = (value: number) => Math.max(least, value);
     const rest = {
       error,
       ...(bounds && interval && {
-        interval: {
-          level: interval.level,
-          low: Math.max(least, bounds.low),
-          high: Math.max(least, bounds.high),
-        },
+        interval: { level: interval.level, low: end(bounds.low), high: end(bounds.high) },
       }),
     };
-    return task === "age"
-      ? { model, years: Math.max(0, value), ...rest }
-      : { model, value, ...rest };
+    if (task === "age") return { model, years: Math.max(0, value), ...rest };
+    return { model, value, ...rest };
   }
   // Rounding errors may exceed the range of a probability.
   const probability = (i: number) => Math.min(1, Math.max(0, outputs[i]));

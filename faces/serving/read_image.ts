@@ -84,11 +84,8 @@ export function checked(image: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer>
   if (format?.kind === "decoded") return image;
   const found = format ? `${format.name}, and ` : image.length === 0 ? "empty, and " : "";
   const way = format?.convert ? ` Convert it, such as with ${format.convert}.` : "";
-  throw new Problem(
-    400,
-    "unreadable",
-    `Cannot decode the image: it is ${found}none of JPEG, PNG, WebP, GIF, TIFF and AVIF.${way}`,
-  );
+  const why = `it is ${found}none of JPEG, PNG, WebP, GIF, TIFF and AVIF.${way}`;
+  throw new Problem(400, "unreadable", `Cannot decode the image: ${why}`);
 }
 
 /**

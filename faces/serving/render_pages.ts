@@ -56,13 +56,11 @@ export function renderCard(
   const blocks = cardBlocks({
     models: models.map((model) => {
       const { id, trained: { epochs, seed, weights } } = model;
-      const training = `${counted(epochs, "epoch")}, seed ${seed}, ${
-        counted(weights, "parameter")
-      }`;
       return {
         ...{ id, title: subject(model), metrics: metrics[id] },
         worth: formatScore(model, metrics[id]),
-        origin: `${origin(model)}; ${training}`,
+        origin: `${origin(model)}; ${counted(epochs, "epoch")}, seed ${seed}, ` +
+          counted(weights, "parameter"),
       };
     }),
     datasets: [...new Set(models.flatMap(({ trained }) => Object.keys(trained.datasets)))],

@@ -146,11 +146,9 @@ function useless(sources: readonly Source[], { models }: ReportedMetrics): strin
   );
   return [...Map.groupBy(bad, ({ id }) => models[id] ? "test" : "validation")].map(([set, all]) => {
     const ids = joinWords(all.map(({ id }) => `"${id}"`));
-    return `The predictions of ${ids} are of no use: on the ${set} set, ` +
-      `${
-        all.length > 1 ? "these networks are" : "this network is"
-      } not better than the same answer ` +
-      "for every face.";
+    const networks = all.length > 1 ? "these networks are" : "this network is";
+    return `The predictions of ${ids} are of no use: on the ${set} set, ${networks} not better than ` +
+      "the same answer for every face.";
   });
 }
 
@@ -268,9 +266,8 @@ function createApp(options: AppOptions) {
   route("GET", "/model", (c) => c.json(service));
   const description = openapi(limits.bytes);
   route("GET", "/openapi.json", (c) => c.json(description));
-  route("GET", "/metrics", (c) => {
-    return c.text(metrics.text(), 200, { "content-type": "text/plain; version=0.0.4" });
-  });
+  const exposition = { "content-type": "text/plain; version=0.0.4" };
+  route("GET", "/metrics", (c) => c.text(metrics.text(), 200, exposition));
   route("GET", "/health", (c) => {
     if (pool()?.ready) return c.json({ status: "ready" });
     return c.json({ status: pool() ? "stopping" : "starting" }, 503);

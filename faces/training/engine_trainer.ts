@@ -189,10 +189,6 @@ function lossOf(name: string): "categoricalCrossentropy" | "meanAbsoluteError" {
 }
 
 function named(weights: readonly { originalName: string }[], values: readonly Float32Array[]) {
-  return new Map(
-    weights.map(({ originalName }, i) => [originalName, {
-      shape: [values[i].length],
-      data: values[i],
-    }]),
-  );
+  const tensors = values.map((data) => ({ shape: [data.length], data }));
+  return new Map(weights.map(({ originalName }, i) => [originalName, tensors[i]]));
 }

@@ -129,10 +129,7 @@ function applyLayer(layer: layers.Layer, inputs: tf.Tensor[], pass?: TrainingPas
       );
     }
     const [gamma, beta] = normWeights(layer).map((weight) => weight.read() as tf.Tensor1D);
-    return batchNormTraining(
-      ...[x, gamma, beta, epsilon] as const,
-      (statistics) => pass.report(layer, statistics),
-    );
+    return batchNormTraining(x, gamma, beta, epsilon, (batch) => pass.report(layer, batch));
   }
   const plain = className === "LayerNormalization" && layer.weights.length === 2;
   if (plain && lastAxis.includes([config.axis].flat()[0] as number)) {

@@ -16,6 +16,7 @@ import {
   statisticInterval,
 } from "../../packages/statistics/confidence_intervals.ts";
 import { aucInterval, meanAucInterval, rocCurve } from "../../packages/statistics/roc.ts";
+import { rowsOf } from "./prediction_interval.ts";
 
 /** A model's predictions of one split. */
 export interface ScoredPredictions {
@@ -40,10 +41,7 @@ export function decodeOutputs(
   classes: number | undefined,
 ): { prediction: ArrayLike<number>; probabilities?: Float32Array[] } {
   if (classes === undefined) return { prediction: outputs };
-  const probabilities = Array.from(
-    { length: outputs.length / classes },
-    (_, i) => outputs.subarray(i * classes, (i + 1) * classes),
-  );
+  const probabilities = rowsOf(outputs, outputs.length / classes);
   // The first of equal probabilities, as in argMax.
   const prediction = probabilities.map((row) => row.indexOf(row.reduce((a, b) => Math.max(a, b))));
   return { prediction, probabilities };

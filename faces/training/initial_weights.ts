@@ -110,9 +110,8 @@ export async function applyInit(
   for (const name of frozen) network.getLayer(name).trainable = false;
   const missed = globs.find((glob) => !frozen.some((name) => globPattern(glob).test(name)));
   if (missed !== undefined) {
-    throw new Error(
-      `Cannot freeze "${missed}": no layer has that name. There are ${names.join(", ")}.`,
-    );
+    const all = names.join(", ");
+    throw new Error(`Cannot freeze "${missed}": no layer has that name. There are ${all}.`);
   }
   const total = network.weights.length;
   return {

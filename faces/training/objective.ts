@@ -291,13 +291,11 @@ export function jointHead(
       const [losses, activated] = tf.tidy(() => {
         const truth = truthOf(targets);
         const losses = tf.stack(heads.map((_, h) => lossOf(output, truth, targets, h)));
-        const activated = heads.map(({ reading }, h) =>
-          reading === "quantity"
-            ? part(output, h)
-            : reading === "ordinal"
-            ? tf.sigmoid(part(output, h))
-            : tf.softmax(part(output, h))
-        );
+        const activated = heads.map(({ reading }, h) => {
+          const own = part(output, h);
+          if (reading === "quantity") return own;
+          return reading === "ordinal" ? tf.sigmoid(own) : tf.softmax(own);
+        });
         return [losses, tf.concat(activated, -1)];
       });
       try {

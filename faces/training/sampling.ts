@@ -7,10 +7,7 @@ export const samplings = [
     name: "shuffle",
     summary: "Each image once per epoch, in random order",
     params: z.strictObject({}),
-    order(rows, { random }) {
-      random.shuffle(rows);
-      return rows;
-    },
+    order: (rows, { random }) => random.shuffle(rows),
   }),
   defineSampling({
     name: "balanced",
@@ -43,8 +40,7 @@ export const samplings = [
           for (let i = 0; i < group.length && at < end; i++) order[at++] = group[i];
         }
       }
-      random.shuffle(order);
-      return order;
+      return random.shuffle(order);
     },
   }),
 ];

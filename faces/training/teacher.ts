@@ -125,9 +125,8 @@ async function checkBins(model: LayersModel, path: string): Promise<void> {
     `${all.length} bins from ${all[0]} to ${all.at(-1)}`;
   throw new Error(
     `Cannot learn the age distribution of "${path}": it has ${described(bins)} years, and this ` +
-      `training ${
-        described(ageBins)
-      }. Use a loss of years, such as mae, or a model of the same bins.`,
+      `training ${described(ageBins)}. Use a loss of years, such as mae, or a model of the same ` +
+      "bins.",
   );
 }
 

@@ -49,9 +49,8 @@ export function toEngineNetwork(
     }
     places.set(node.outputTensors[0].id, own.length === 0 ? inputs[0] : described.length - 1);
     // Any other loss was added by custom code.
-    const penalties = Object.entries(config).filter(([key, value]) =>
-      value != null && key.endsWith("Regularizer")
-    );
+    const penalties = Object.entries(config)
+      .filter(([key, value]) => value != null && key.endsWith("Regularizer"));
     if (frozen && penalties.length > 0) throw unsupported(layer, "is frozen and regularized");
     if (layer.losses.length !== penalties.length) {
       throw unsupported(layer, "adds a loss of its own");
@@ -105,11 +104,8 @@ function describe(layer: layers.Layer, config: Config): Layer[] {
       }, ...activation(layer, config.activation)];
     case "DepthwiseConv2D":
     case "SeparableConv2D": {
-      refuseMore(layer, config, [
-        "depthwiseRegularizer",
-        "pointwiseRegularizer",
-        "biasRegularizer",
-      ]);
+      const parts = ["depthwise", "pointwise", "bias"];
+      refuseMore(layer, config, parts.map((part) => `${part}Regularizer`));
       const bias = config.useBias !== false, separable = className === "SeparableConv2D";
       const each: Layer = {
         ...{ kind: "depthwiseConv2d", name, bias: bias && !separable },
@@ -227,7 +223,7 @@ function penalties(layer: layers.Layer, config: Config): { kernel: number; bias:
   return { kernel: of("kernelRegularizer"), bias: of("biasRegularizer") };
 }
 
-function pair(value: unknown): [number, number] {
+export function pair(value: unknown): [number, number] {
   return typeof value === "number" ? [value, value] : value as [number, number];
 }
 

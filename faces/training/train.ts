@@ -101,7 +101,7 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
   ensureInitialized(model, seed);
   const stopper = new EarlyStopping(earlyStopping, objective.higherIsBetter);
   const trainer = await options.trainer?.(options) ?? new TfjsTrainer(options);
-  const { order: orderOf = shuffled } = options;
+  const { order: orderOf = (rows, rng) => rng.shuffle(rows) } = options;
   const history: JointEpoch[] = [];
   const seconds: number[] = [];
   let best: Float32Array[] = [];
@@ -145,11 +145,8 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
           }
           trainer.learningRate = learningRate * factor;
         }
-        const running = trainer.step(
-          batch.images,
-          batch.targets,
-          (layer) => random(seed, "dropout", epoch, step, layer),
-        );
+        const drawn = (layer: string) => random(seed, "dropout", epoch, step, layer);
+        const running = trainer.step(batch.images, batch.targets, drawn);
         // Reads and augments the next batch during the computation of this one.
         if (step < stepsPerEpoch - 1) next = prepare(step + 1);
         const result = await running;
@@ -176,7 +173,7 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
         const further = await options.furtherMetrics();
         const { heads } = scores;
         if (further.length === 1) history.at(-1)!.further = further[0];
-        if (heads) { for (const [h, head] of heads.entries()) head.further = further[h]; }
+        heads?.forEach((head, h) => head.further = further[h]);
       }
       const better = stopper.update(history.at(-1)!);
       if (better) best = await trainer.weights();
@@ -209,11 +206,6 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
   } finally {
     await trainer.close();
   }
-}
-
-function shuffled(rows: Int32Array, rng: Rng): Int32Array {
-  rng.shuffle(rows);
-  return rows;
 }
 
 /** @throws unless an order has rows of the training set alone, as many as there are */

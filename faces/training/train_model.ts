@@ -156,6 +156,7 @@ export async function trainModel(
     }
     // Without the engine, which takes no frozen layers.
     const slow = init !== undefined && init.frozen.length > 0;
+    const curves = tasks.map(({ output }, i) => ({ output, metric: heads[i].metric }));
     const validating = { images, people, rows: rows.validation, signal, slow };
     const result = await train({
       ...{ model, objective, images, rows, targets },
@@ -179,11 +180,7 @@ export async function trainModel(
         return trainer;
       },
       checkpoint: join(context.scratch, "checkpoint.safetensors"),
-      onEpoch: follow(
-        context,
-        params.epochs,
-        tasks.map(({ output }, i) => ({ output, metric: heads[i].metric })),
-      ),
+      onEpoch: follow(context, params.epochs, curves),
       furtherMetrics: metrics.length === 0
         ? undefined
         : () =>
@@ -198,11 +195,8 @@ export async function trainModel(
     const recorded = params.weightDecay === undefined
       ? params
       : { ...params, weightDecay: optimizing.weightDecay };
-    const validation = await writeModels(
-      result,
-      { data, learning, withNetwork, params: recorded, outputs },
-      context,
-    );
+    const parts = { data, learning, withNetwork, params: recorded, outputs };
+    const validation = await writeModels(result, parts, context);
     const { history, stoppedEarly, weightsOfEpoch, seconds: secondsPerEpoch, computedBy } = result;
     const epochs = counted(history.length, "epoch");
     const scores = tasks.map(({ task: { task } }, i) =>

@@ -185,9 +185,8 @@ const WAY_OUT = "Name the folder of a `model` artifact, its model.json, or a run
 
 /** Reads which file has the weights of a model, and which weights they are. */
 export async function readManifest(model: string) {
-  const { weightsManifest: [{ paths: [file], weights }] } = await readJson(
-    ...[model, manifestShape, WAY_OUT] as const,
-  );
+  const { weightsManifest: [first] } = await readJson(model, manifestShape, WAY_OUT);
+  const { paths: [file], weights } = first;
   return { file: join(dirname(model), file), weights };
 }
 

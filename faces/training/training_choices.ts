@@ -37,24 +37,20 @@ export function chooseMonitoring(
   context: TrainingContext,
 ): { metrics: ChosenMetric[]; earlyStopping: EarlyStoppingOptions } {
   const metrics = chooseMetrics(params.metrics ?? [], pluginsOf(context, "metric"));
-  checkMetrics(metrics, tasks);
+  const unfit = metrics.find((metric) => !tasks.some((task) => fits(metric, task)));
+  if (unfit) {
+    const names = tasks.map(({ task }) => task.task);
+    throw new Error(
+      `Cannot train ${names}: metrics names "${unfit.name}", which is of ${unfit.of}, and the ` +
+        "network predicts none. Remove it.",
+    );
+  }
   return { metrics, earlyStopping: chooseStopping(params, metrics) };
 }
 
 /** Returns true if a metric is of what a task predicts. */
 export function fits({ of }: ChosenMetric, { task: { classes } }: LabelledTask): boolean {
   return of === (classes ? "classes" : "years");
-}
-
-/** @throws if a metric is of what no task predicts */
-function checkMetrics(metrics: readonly ChosenMetric[], tasks: readonly LabelledTask[]): void {
-  const unfit = metrics.find((metric) => !tasks.some((task) => fits(metric, task)));
-  if (!unfit) return;
-  const names = tasks.map(({ task }) => task.task);
-  throw new Error(
-    `Cannot train ${names}: metrics names "${unfit.name}", which is of ${unfit.of}, and the ` +
-      "network predicts none. Remove it.",
-  );
 }
 
 /** Returns how training stops early; without the parameter never. @throws if it cannot be monitored */
@@ -117,11 +113,9 @@ export function batchNormWarmupWarning(
   const steps = Math.ceil(trainingImages / batchSize);
   if (batchNormMomentum ** (steps * patience) < 0.1) return undefined;
   const needed = Math.ceil(Math.log(0.1) / Math.log(batchNormMomentum));
+  const lower = batchNormMomentum > 0.9 ? "batchNormMomentum (0.9) or batchSize" : "batchSize";
   return `batch normalization with batchNormMomentum ${batchNormMomentum} needs about ${needed} ` +
     `steps before validation metrics are meaningful. An epoch has ${counted(steps, "step")}, and ` +
-    `earlyStopping.patience is ${patience}. Lower ` +
-    `${
-      batchNormMomentum > 0.9 ? "batchNormMomentum (0.9) or " : ""
-    }batchSize (now ${batchSize}), ` +
-    "or raise earlyStopping.patience.";
+    `earlyStopping.patience is ${patience}. Lower ${lower} (now ${batchSize}), or raise ` +
+    "earlyStopping.patience.";
 }

@@ -38,10 +38,7 @@ export function foldersOf({ dataset, splits, teachers }: StageInputs): Required<
 
 /** The subset of a stage's context that training needs; no plugins by default. */
 export type TrainingContext =
-  & Pick<
-    StageContext,
-    "scratch" | "seed" | "compute" | "signal" | "progress" | "info" | "warn"
-  >
+  & Pick<StageContext, "scratch" | "seed" | "compute" | "signal" | "progress" | "info" | "warn">
   & Partial<Pick<StageContext, "definitions">>;
 
 /**
@@ -55,24 +52,21 @@ export async function openTrainingData({ dataset, splits }: InputFolders) {
   );
   const path = join(dataset, "table.parquet");
   const table = await readParquet(path, { dataset: "string", path: "string" });
-  const rows: InputRows = {
-    train: readNpy(join(splits, "train.npy"), "int32").data,
-    validation: readNpy(join(splits, "validation.npy"), "int32").data,
-  };
+  const rowsOf = (name: string) => readNpy(join(splits, `${name}.npy`), "int32").data;
+  const rows: InputRows = { train: rowsOf("train"), validation: rowsOf("validation") };
   const images = new NpyFile(join(dataset, "images.npy"), "uint8");
   /** Reads the rows of a set that may be absent: there is no test set within folds of an audit. */
-  const rowsOf = async (name: "test" | "calibration") => {
-    const path = join(splits, `${name}.npy`);
-    const there = await Deno.stat(path).catch(ignoreNotFound);
-    return there ? readNpy(path, "int32").data : new Int32Array();
+  const rowsIfAny = async (name: "test" | "calibration") => {
+    const there = await Deno.stat(join(splits, `${name}.npy`)).catch(ignoreNotFound);
+    return there ? rowsOf(name) : new Int32Array();
   };
   return {
     images,
     size: images.shape[1],
     people: await readPeople(path),
     rows,
-    test: await rowsOf("test"),
-    calibration: await rowsOf("calibration"),
+    test: await rowsIfAny("test"),
+    calibration: await rowsIfAny("calibration"),
     preprocessing,
     table,
     datasets: Object.fromEntries(countBy(Array.from(rows.train, (row) => table.dataset[row]))),

@@ -264,9 +264,7 @@ export class RunFiles {
           title: "Crop",
           text: "Detected and cropped; the box is in pixels of the photo",
           image: `/file/${crops.place}/${crop.shard}?offset=${crop.offset}&size=${crop.size}`,
-          values: Object.fromEntries(
-            box.map((name) => [name.replace("box_", ""), round(crop[name])]),
-          ),
+          values: Object.fromEntries(box.map((one) => [one.replace("box_", ""), round(crop[one])])),
         });
       }
     }
@@ -403,9 +401,8 @@ interface KerasLayer {
   config: Record<string, unknown> & { name?: string; layers?: KerasLayer[] };
 }
 
-const LAYER_SETTINGS = "filters units kernel_size strides pool_size padding rate activation".split(
-  " ",
-);
+const LAYER_SETTINGS = "filters units kernel_size strides pool_size padding rate activation"
+  .split(" ");
 
 /** Returns the layers of a `model.json`, with their numbers of weights. */
 export async function layersOf(path: string) {

@@ -6,6 +6,7 @@ import { dirname, join } from "node:path";
 import { installFolder, type OptionalBackend } from "./backends.ts";
 import { fetchPackage, npmPackages } from "./npm_package.ts";
 import { moveDurably } from "../pipeline/durable.ts";
+import { jsonText } from "../pipeline/state.ts";
 
 /** The tested version. */
 export const usualTensorflow = "2.21";
@@ -45,9 +46,8 @@ export async function installNode(
     const version = `==${tensorflow}${exact ? "" : ".*"}`;
     // tensorflow-cpu has no CUDA code; for ARM there is only tensorflow, which has none either.
     const name = Deno.build.arch === "x86_64" ? "tensorflow-cpu" : "tensorflow";
-    const wanted = backend === "node" ? ["--no-deps", name + version] : [
-      `tensorflow[and-cuda]${version}`,
-    ];
+    const cuda = `tensorflow[and-cuda]${version}`;
+    const wanted = backend === "node" ? ["--no-deps", name + version] : [cuda];
     const into = ["--target", site, "--no-compile", "--no-cache-dir"];
     const wheels = ["--only-binary", ":all:", "--python-version", PYTHON];
     await run(
@@ -86,8 +86,7 @@ export async function installNode(
       ...{ backend, tfjsNode: npmPackages.node.version, tensorflow, compiler },
       installedAt: new Date().toISOString(),
     };
-    const text = JSON.stringify(record, null, 2) + "\n";
-    await Deno.writeTextFile(join(aside, "installation.json"), text);
+    await Deno.writeTextFile(join(aside, "installation.json"), jsonText(record));
     await Deno.remove(place, { recursive: true }).catch(() => {});
     await moveDurably(aside, place);
   } catch (error) {

@@ -71,10 +71,8 @@ export async function fetchPackage(wanted: NpmPackage): Promise<Map<string, Uint
     }
   } catch (cause) {
     throw new Error(
-      `Cannot download ${name} ${version} from "${url}": ${
-        (cause as Error).message
-      }. Behind a proxy, ` +
-        "set HTTPS_PROXY; for a registry of your own, NPM_CONFIG_REGISTRY.",
+      `Cannot download ${name} ${version} from "${url}": ${(cause as Error).message}. Behind a ` +
+        "proxy, set HTTPS_PROXY; for a registry of your own, NPM_CONFIG_REGISTRY.",
       { cause },
     );
   }

@@ -88,10 +88,8 @@ function loadPackage(folder: string, binding: string): Binding {
     const native = require(binding) as Binding;
     const { NodeJSKernelBackend } = require("./dist/nodejs_kernel_backend.js");
     require("./dist/register_all_kernels.js");
-    tf.registerBackend(
-      "tensorflow",
-      () => new NodeJSKernelBackend(native, "@tensorflow/tfjs-node"),
-    );
+    const open = () => new NodeJSKernelBackend(native, "@tensorflow/tfjs-node");
+    tf.registerBackend("tensorflow", open);
     return native;
   } finally {
     loader._load = load;

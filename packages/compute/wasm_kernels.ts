@@ -62,11 +62,8 @@ function batchMatMulConfig(): KernelConfig {
   const kernelFunc = ({ inputs, backend, attrs: { transposeA, transposeB } }: MatMulCall) => {
     const a = transposeA ? transpose(backend, inputs.a) : inputs.a;
     const b = transposeB ? transpose(backend, inputs.b) : inputs.b;
-    const out = original.kernelFunc({
-      inputs: { a, b },
-      backend,
-      attrs: { transposeA: false, transposeB: false },
-    }) as TensorInfo;
+    const attrs = { transposeA: false, transposeB: false };
+    const out = original.kernelFunc({ inputs: { a, b }, backend, attrs }) as TensorInfo;
     if (transposeA) free(backend, a);
     if (transposeB) free(backend, b);
     return out;

@@ -18,7 +18,7 @@ const OTHERWISE = "Or choose compute: wasm.";
 /** Registers the backend `webgpu`. The first call downloads its package into the cache. */
 export async function loadWebGpu(): Promise<void> {
   const adapter = await findAdapter();
-  if (adapter === undefined) throw new Error(`${cannot(noAdapter)} ${OTHERWISE}`);
+  if (adapter === undefined) throw cannot(`${noAdapter} ${OTHERWISE}`);
   const path = await webGpuModule();
   // Its imports are bare names, which resolve to the project's tfjs-core.
   const { WebGPUBackend }: WebGpuModule = await import(pathToFileURL(path).href);
@@ -44,7 +44,7 @@ async function openDevice(adapter: GPUAdapter): Promise<GPUDevice> {
     });
   } catch (cause) {
     const why = (cause as Error).message;
-    throw new Error(cannot(`cannot open ${name} (${why}). ${OTHERWISE}`), { cause });
+    throw cannot(`cannot open ${name} (${why}). ${OTHERWISE}`, { cause });
   }
   deviceOpened();
   watch(device, name);
@@ -54,35 +54,23 @@ async function openDevice(adapter: GPUAdapter): Promise<GPUDevice> {
 /** Makes the next read of a tensor throw the errors of a device. */
 export function watch(device: GPUDevice, name: string): void {
   device.lost.then(({ reason, message }) =>
-    deviceFailed(
-      new Error(cannot(
-        `${name} was lost (${reason || "unknown reason"}: ${message}). Its driver may have ` +
-          `restarted, or it was removed. Run again; training resumes from the last epoch. ${OTHERWISE}`,
-      )),
-    )
+    deviceFailed(cannot(
+      `${name} was lost (${reason || "unknown reason"}: ${message}). Its driver may have ` +
+        `restarted, or it was removed. Run again; training resumes from the last epoch. ${OTHERWISE}`,
+    ))
   );
   device.addEventListener("uncapturederror", (event) => {
     event.preventDefault();
     const { error } = event as GPUUncapturedErrorEvent;
     const tooLarge = error instanceof GPUOutOfMemoryError || /size|memory/i.test(error.message);
-    deviceFailed(
-      new Error(
-        cannot(
-          tooLarge
-            ? `the memory of ${name} is too small (${firstLine(error.message)}). Lower ` +
-              `batchSize. ${OTHERWISE}`
-            : `${name} failed (${firstLine(error.message)}). ${OTHERWISE}`,
-        ),
-        { cause: error },
-      ),
-    );
+    const line = error.message.split("\n")[0].trim();
+    const why = tooLarge
+      ? `the memory of ${name} is too small (${line}). Lower batchSize.`
+      : `${name} failed (${line}).`;
+    deviceFailed(cannot(`${why} ${OTHERWISE}`, { cause: error }));
   });
 }
 
-function cannot(why: string): string {
-  return `Cannot compute on "webgpu": ${why}`;
-}
-
-function firstLine(message: string): string {
-  return message.split("\n")[0].trim();
+function cannot(why: string, options?: ErrorOptions): Error {
+  return new Error(`Cannot compute on "webgpu": ${why}`, options);
 }

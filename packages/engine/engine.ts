@@ -207,10 +207,8 @@ export class Engine {
     const rows = Math.ceil(images.length / size); // a part of an image is an error of its batch
     const all = new Float32Array(rows * outputs.columns);
     for (let from = 0; from < rows; from += batch) {
-      await this.#threads.run(
-        this.#plan.programs.infer,
-        this.#load(images.subarray(from * size, Math.min(from + batch, rows) * size)),
-      );
+      const part = images.subarray(from * size, Math.min(from + batch, rows) * size);
+      await this.#threads.run(this.#plan.programs.infer, this.#load(part));
       all.set(this.outputs(), from * outputs.columns);
     }
     return all;
@@ -268,10 +266,9 @@ export class Engine {
     const size = network.input.reduce((a, b) => a * b);
     const rows = images.length / size;
     if (!Number.isInteger(rows) || rows < 1 || rows > batch) {
+      const shape = network.input.join(" x ");
       throw new RangeError(
-        `Cannot read ${images.length} numbers as images: expected 1 to ${batch} times ${
-          network.input.join(" x ")
-        }`,
+        `Cannot read ${images.length} numbers as images: expected 1 to ${batch} times ${shape}`,
       );
     }
     if (input.floats) this.#floats.set(images, input.address / 4);
@@ -313,13 +310,8 @@ export class Engine {
       const loss = network.loss.reduce((sum, { weight }, n) => sum + weight * heads[n], 0);
       return { rows, loss, metric: 0, heads, penalty };
     }
-    return {
-      rows,
-      loss: this.#doubles[Control.loss / 8],
-      metric: this.#doubles[Control.metric / 8],
-      heads,
-      penalty,
-    };
+    const [loss, metric] = [Control.loss, Control.metric].map((at) => this.#doubles[at / 8]);
+    return { rows, loss, metric, heads, penalty };
   }
 }
 
@@ -329,9 +321,7 @@ async function loadKernels(relaxed: boolean): Promise<WebAssembly.Module> {
     const bytes = await readBytes(new URL("./engine.wasm", import.meta.url));
     if (WebAssembly.validate(bytes)) return await WebAssembly.compile(bytes);
   }
-  return await WebAssembly.compile(
-    await readBytes(new URL("./engine.simd.wasm", import.meta.url)),
-  );
+  return await WebAssembly.compile(await readBytes(new URL("./engine.simd.wasm", import.meta.url)));
 }
 
 /** Reads beside this module: a file, or from where the package was imported. */

@@ -101,15 +101,8 @@ export function plan(network: Network, options: PlanOptions): Plan {
   };
   const start = memory.allocate(Math.max(arena.train.bytes, arena.infer.bytes));
 
-  const optimizer = optimizerTable(
-    ...[
-      memory,
-      parameters,
-      (address: number) => builder.parts.get(address),
-      chunks,
-      clips,
-    ] as const,
-  );
+  const partsOf = (address: number) => builder.parts.get(address);
+  const optimizer = optimizerTable(memory, parameters, partsOf, chunks, clips);
   const { table, norms, penalties, panels } = optimizer;
   builder.optimizer = { ...optimizer, moments };
   const update = (count: number, kind: Update) =>

@@ -11,8 +11,8 @@ export interface Rng {
   int(n: number): number;
   /** Draws from the normal distribution of mean 0 and standard deviation 1. */
   normal(): number;
-  /** Shuffles the items in place. */
-  shuffle(items: { length: number; [index: number]: unknown }): void;
+  /** Shuffles the items in place and returns them. */
+  shuffle<T extends { length: number; [index: number]: unknown }>(items: T): T;
   /** Draws one of the items. */
   pick<T>(items: ArrayLike<T>): T;
 }
@@ -82,6 +82,7 @@ export function random(seed: number, ...labels: (string | number)[]): Rng {
         items[i] = items[j];
         items[j] = item;
       }
+      return items;
     },
     pick(items) {
       if (items.length === 0) throw new RangeError("Cannot pick one of no items.");

@@ -40,10 +40,7 @@ const SEED = 20210;
  * assert.ok(low > 0.3 && high < 0.96);
  * ```
  */
-export function accuracyInterval(
-  hits: ArrayLike<number>,
-  people?: readonly unknown[],
-): Interval {
+export function accuracyInterval(hits: ArrayLike<number>, people?: readonly unknown[]): Interval {
   const groups = groupsOf(hits.length, people);
   const share = mean(hits);
   const unit = groups.length === hits.length ? "image" : "person";
@@ -188,11 +185,9 @@ export function bootstrap(n: number, statistic: (drawn: Int32Array) => number): 
     const value = statistic(drawn);
     if (!Number.isNaN(value)) found[resample++] = value;
     else if (++failed > 100 * RESAMPLES) {
+      const tried = failed.toLocaleString("en");
       throw new RangeError(
-        `Cannot compute an interval: the statistic of ${
-          failed.toLocaleString("en")
-        } resamples is ` +
-          "NaN.",
+        `Cannot compute an interval: the statistic of ${tried} resamples is NaN.`,
       );
     }
   }
@@ -203,9 +198,7 @@ export function bootstrap(n: number, statistic: (drawn: Int32Array) => number): 
 export function groupsOf(n: number, people?: readonly unknown[]): number[][] {
   const unknown = (person: unknown) => person === undefined || person === null || person === "";
   const all = Array.from({ length: n }, (_, i) => i);
-  return [
-    ...Map.groupBy(all, (i) => unknown(people?.[i]) ? Symbol() : people?.[i]).values(),
-  ];
+  return [...Map.groupBy(all, (i) => unknown(people?.[i]) ? Symbol() : people?.[i]).values()];
 }
 
 /**

@@ -23,10 +23,7 @@ export function accuracy(truth: ArrayLike<number>, prediction: ArrayLike<number>
  * assert.equal(meanAbsoluteError([30, 40], [32, 39]), 1.5);
  * ```
  */
-export function meanAbsoluteError(
-  truth: ArrayLike<number>,
-  prediction: ArrayLike<number>,
-): number {
+export function meanAbsoluteError(truth: ArrayLike<number>, prediction: ArrayLike<number>): number {
   return mean(absoluteErrors(truth, prediction));
 }
 

@@ -29,10 +29,7 @@ export interface OverSeeds {
 export type Names = ReadonlyMap<string, string>;
 
 /** Returns the parameters in which runs differ. @param names of each run */
-export function parameterRows(
-  runs: readonly RunRecord[],
-  names: readonly Names[],
-): ParameterRow[] {
+export function parameterRows(runs: readonly RunRecord[], names: readonly Names[]): ParameterRow[] {
   const rows = new Map<string, unknown[]>();
   runs.forEach((run, i) => {
     for (const [name, { value }] of shownSettingsOf(run, (id) => names[i]!.get(id) ?? id)) {

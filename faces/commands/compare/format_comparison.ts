@@ -76,14 +76,18 @@ export function formatComparison(
     rows.length === 0
       ? [style.item("no differences")]
       : style.table([["", ...runs.map(({ id }) => id)], ...rows]);
-  const metricCells = ({ values, best, intervals }: (typeof metrics)[number]) =>
-    values.map((value, i) => {
+  const metricRow = (
+    { model, split, metric, values, best, intervals }: (typeof metrics)[number],
+  ) => [
+    `${model} ${split} ${metric}`,
+    ...values.map((value, i) => {
       if (value === undefined) return "–";
       const interval = intervals?.[i];
       const text = signed(value) +
         (interval ? ` (${signed(interval.low)} to ${signed(interval.high)})` : "");
       return i === best ? style.best(text) : text;
-    });
+    }),
+  ];
   const section = (title: string, content: readonly string[]) =>
     content.length > 0 ? [...style.heading(title), ...content] : [];
   const legend = [
@@ -97,20 +101,13 @@ export function formatComparison(
     ...cautions.flatMap((caution) => [caution, ""]),
     ...style.table([
       ["run", "pipeline", "ended", ""],
-      ...runs.map((
-        { id, pipeline, at, ok },
-      ) => [id, pipeline, formatTimestamp(at), ok ? "" : "failed"]),
+      ...runs.map((run) => [run.id, run.pipeline, formatTimestamp(run.at), run.ok ? "" : "failed"]),
     ]),
     ...section(
       "Parameters",
       differences(parameters.map(({ name, values }) => [name, ...values.map(formatValue)])),
     ),
-    ...section(
-      "Metrics",
-      differences(
-        metrics.map((row) => [`${row.model} ${row.split} ${row.metric}`, ...metricCells(row)]),
-      ),
-    ),
+    ...section("Metrics", differences(metrics.map(metricRow))),
     ...legend ? ["", style.item(legend)] : [],
     ...section(
       pooled.length > 0 ? "Over seeds and folds" : "Over seeds",
@@ -160,8 +157,7 @@ function seedRows({ groups, rows }: OverSeeds): string[][] {
       ...spreads.map((spread) => {
         if (!spread) return "–";
         const { mean, deviation } = spread;
-        return signed(mean) +
-          (deviation === undefined ? "" : ` ± ${formatNumber(deviation)}`);
+        return signed(mean) + (deviation === undefined ? "" : ` ± ${formatNumber(deviation)}`);
       }),
     ]),
   ];
@@ -169,11 +165,9 @@ function seedRows({ groups, rows }: OverSeeds): string[][] {
 
 /** "trainAge: MAE 5.43 (95 % CI 5.31 to 5.55) on the 17,000 test images of 1a2b3c4d and 4 more". */
 function pooledSentence({ model, metric, runs, images, value, low, high }: Pooled): string {
-  return `${model}: ${METRICS[metric].name} ${formatNumber(value)} (95 % CI ${
-    formatNumber(low)
-  } to ` +
-    `${formatNumber(high)}) on the ${images.toLocaleString("en")} test images of ${runs[0]} and ` +
-    `${runs.length - 1} more`;
+  const range = `95 % CI ${formatNumber(low)} to ${formatNumber(high)}`;
+  return `${model}: ${METRICS[metric].name} ${formatNumber(value)} (${range}) on the ` +
+    `${images.toLocaleString("en")} test images of ${runs[0]} and ${runs.length - 1} more`;
 }
 
 /** "gender: abcd is significantly better than 1234 by 0.020 in accuracy (95 % CI 0.010 to ...)". */

@@ -48,7 +48,8 @@ export async function loadPredictions(
     const missing = evaluated
       ? `the predictions of run ${run.id} were removed; run ${
         nameOf(run)
-      } with the same settings again`
+      } with the same settings ` +
+        "again"
       : `run ${run.id} evaluated no model`;
     return { models: [], missing };
   }
@@ -81,11 +82,7 @@ function builtIn(written: readonly Choice[], further: "named" | "all") {
   });
 }
 
-async function readModels(
-  report: string,
-  dataset: string,
-  metrics: ReturnType<typeof builtIn>,
-) {
+async function readModels(report: string, dataset: string, metrics: ReturnType<typeof builtIn>) {
   const { models } = await readMetrics(report);
   // Predictions of earlier versions have no probabilities.
   const all = await readParquet(join(report, "predictions.parquet")) as

@@ -206,12 +206,10 @@ async function openPhotos(
     captionOf: (path: string) => string;
   },
 ): Promise<Pick<DataFound, "opened" | "unreadable" | "copies" | "near" | "pairs" | "shown">> {
-  const order = [...new Set(paths)];
-  random(SEED, "data").shuffle(order);
+  const chosen = random(SEED, "data").shuffle([...new Set(paths)]).slice(0, photos);
   const digests = new Map<string, string[]>();
-  const unreadable: DataFound["unreadable"][number][] = [],
-    shown: DataFound["shown"][number][] = [];
-  const chosen = order.slice(0, photos);
+  const unreadable: DataFound["unreadable"][number][] = [];
+  const shown: DataFound["shown"][number][] = [];
   const compared: string[] = [], frequencies: Frequencies[] = [];
   for (const path of chosen) {
     signal.throwIfAborted();
@@ -252,10 +250,7 @@ async function openPhotos(
   }
   return {
     ...{ opened: chosen.length, unreadable, copies, near: near.length, shown },
-    pairs: {
-      shown: pictures,
-      lines: pairs.map(([of, path, sign]) => `${of} ${sign} ${path}`),
-    },
+    pairs: { shown: pictures, lines: pairs.map(([of, path, sign]) => `${of} ${sign} ${path}`) },
   };
 }
 
@@ -288,9 +283,8 @@ export function proposePipeline(found: DataFound): string {
   if (labels) {
     notes.push(
       `Ages: ${known.age}, genders: ${known.gender}, people: ${people || "unknown"}; ` +
-        `${counted(found.missing.length, "photo")} missing, ${
-          counted(found.copies.length, "group")
-        } of exact copies.`,
+        `${counted(found.missing.length, "photo")} missing, ` +
+        `${counted(found.copies.length, "group")} of exact copies.`,
     );
     if (found.repeated.length > 0) {
       const [first] = found.repeated;

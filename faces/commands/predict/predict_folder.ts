@@ -64,9 +64,8 @@ export async function predictFolder(
     }
   } catch (error) {
     if (!signal.aborted) throw error;
-    reporter.log(
-      `interrupted after ${counts.read + counts.unreadable} of ${counted(total, "photo")}`,
-    );
+    const done = counts.read + counts.unreadable;
+    reporter.log(`interrupted after ${done} of ${counted(total, "photo")}`);
     return EXIT.interrupted;
   } finally {
     progress.end();

@@ -47,14 +47,8 @@ export function genderShares(datasets: readonly { name: string; genders: ArrayLi
     marks: [
       Plot.barX(parts, { x: "share", y: "row", fill: "fill", inset: 0.5 }),
       Plot.text(rows, {
-        ...{
-          x: () => 0,
-          y: (row) => row,
-          text: (row) => datasets[row].name,
-          textAnchor: "start",
-          dy: -20,
-        },
-        ...{ fontWeight: "600", lineWidth: 28, textOverflow: "ellipsis" },
+        ...{ x: () => 0, y: (row) => row, text: (row) => datasets[row].name, dy: -20 },
+        ...{ textAnchor: "start", fontWeight: "600", lineWidth: 28, textOverflow: "ellipsis" },
       }),
       ...parts.map(({ row, word, text }) =>
         Plot.text([row], {

@@ -33,11 +33,7 @@ export function intervalChart(
     y: { axis: null, domain: [0, 1] },
     marks: [
       Plot.ruleY([0.5], { stroke: colors.soft, strokeWidth: 2 }),
-      Plot.ruleX([baseline], {
-        stroke: colors.baseline,
-        strokeWidth: 2.5,
-        strokeDasharray: "3 2",
-      }),
+      Plot.ruleX([baseline], { stroke: colors.baseline, strokeWidth: 2.5, strokeDasharray: "3 2" }),
       Plot.text([baseline], {
         x: (x) => x,
         text: () => "baseline",
@@ -242,11 +238,7 @@ export function sensitivityChart({ unchanged, changes }: Sensitivity, metric: Me
     y: { label: null, domain: changes.map(({ name }) => name), tickSize: 0 },
     marks: [
       Plot.barX(changes, {
-        x: "value",
-        y: "name",
-        fill: colors.train,
-        insetTop: 2,
-        insetBottom: 2,
+        ...{ x: "value", y: "name", fill: colors.train, insetTop: 2, insetBottom: 2 },
       }),
       Plot.text(changes, {
         ...{ x: (METRICS[metric].domain ?? [])[1], y: "name", frameAnchor: "right" as const },
@@ -261,9 +253,7 @@ export function sensitivityChart({ unchanged, changes }: Sensitivity, metric: Me
 export function groupValues(groups: readonly Group[], metric: MetricName): Html {
   const bands = groups.filter((group) => group.from !== undefined)
     .map((group) => ({ ...group, band: `${group.from}–${group.to}` }));
-  const domain = [
-    ...new Set(bands.toSorted((a, b) => a.from! - b.from!).map(({ band }) => band)),
-  ];
+  const domain = [...new Set(bands.toSorted((a, b) => a.from! - b.from!).map(({ band }) => band))];
   const label = metricLabel(metric);
   const { domain: limits } = METRICS[metric];
   return draw(`${label} by gender and age band`, {

@@ -52,11 +52,7 @@ export function curves(
       ]),
       ...series.flatMap(({ points, stroke, dash }) => [
         Plot.line(points, {
-          x: "epoch",
-          y: "value",
-          stroke,
-          strokeWidth: 2,
-          strokeDasharray: dash,
+          ...{ x: "epoch", y: "value", stroke, strokeWidth: 2, strokeDasharray: dash },
         }),
         Plot.dot(points, {
           x: "epoch",

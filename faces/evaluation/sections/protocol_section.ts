@@ -119,11 +119,8 @@ function perModel(models: readonly ModelReport[], of: (model: ModelReport) => st
 function pretraining({ id, params: { init, teacher } }: ModelReport, { stages }: Lineage): string {
   // With several outputs, the id includes the output: trainJoint.age.
   const { teachers } = stages.find((stage) => stage.id === id.split(".")[0])?.inputs ?? {};
-  const named = Object.entries({
-    init,
-    teacher,
-    teachers: teachers && [teachers].flat().join(", "),
-  })
+  const stageNames = teachers && [teachers].flat().join(", ");
+  const named = Object.entries({ init, teacher, teachers: stageNames })
     .filter(([, value]) => value != null);
   return named.map(([name, value]) =>
     `${name} ${typeof value === "string" ? value : JSON.stringify(value)}`

@@ -9,9 +9,7 @@ import { duration } from "../format_result.ts";
 export function provenanceSection({ made }: Report): Html {
   const { lineage } = made;
   const { stages } = lineage;
-  const machines = [
-    ...new Set(stages.flatMap(({ machine }) => machine ? [describe(machine)] : [])),
-  ];
+  const machines = [...new Set(stages.flatMap(({ machine: one }) => one ? [describe(one)] : []))];
   const denos = [...new Set(stages.map(({ deno, platform }) => `Deno ${deno} (${platform})`))];
   const seconds = stages.reduce((sum, stage) => sum + stage.seconds, 0);
   const backends = [...new Set(stages.flatMap(({ compute }) => compute ? [compute] : []))];

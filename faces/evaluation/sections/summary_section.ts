@@ -78,14 +78,13 @@ ${intervalChart({ metric, value, ...interval, baseline: metricOf(baseline.test, 
 
 function compared(metrics: ModelReport["metrics"]): string {
   const { metric, others = [], counts } = metrics;
-  const report = published(metrics);
+  const report = published(metrics), show = (value: number) => formatMetric(value, metric);
   return [
     ...others.map(({ name, count: n, value, model }) =>
       n === counts.test
-        ? ` ${name}: ${formatMetric(value, metric)}.`
-        : ` On a random ${faces(n)} of these, ${name}: ${
-          formatMetric(value, metric)
-        }, this network: ${formatMetric(model, metric)}.`
+        ? ` ${name}: ${show(value)}.`
+        : ` On a random ${faces(n)} of these, ${name}: ${show(value)}, this network: ` +
+          `${show(model)}.`
     ),
     ...(report ? [` 2021 network: ${report.validation}${report.unit} on its validation set.`] : []),
   ].join("");

@@ -90,12 +90,10 @@ function convert(
       weights.push({ name, shape, values });
       return name;
     },
-    weight: (name, tensor, axes = tensor.shape.map((_, axis) => axis), shape) =>
-      graph.constant(
-        name,
-        shape ?? axes.map((axis) => tensor.shape[axis]),
-        () => takeTensor(transpose(tensor as Tensor, axes)),
-      ),
+    weight(name, tensor, axes = tensor.shape.map((_, axis) => axis), shape) {
+      const own = shape ?? axes.map((axis) => tensor.shape[axis]);
+      return graph.constant(name, own, () => takeTensor(transpose(tensor as Tensor, axes)));
+    },
   };
   const { name: images } = inputOf(model);
   graph.add("Cast", [images], "floats", { to: 1 });

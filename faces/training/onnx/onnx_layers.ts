@@ -1,6 +1,7 @@
 /** Conversion of layers to ONNX operators. Values are [batch, channels, ...] in ONNX. */
 import type { layers } from "@tensorflow/tfjs-layers";
 import type { Attribute, OnnxConstant } from "../../../packages/formats/onnx.ts";
+import { pair } from "../to_engine_network.ts";
 
 type Config = ReturnType<layers.Layer["getConfig"]>;
 type Weight = ReturnType<layers.Layer["getWeights"]>[number];
@@ -56,13 +57,10 @@ interface Call {
 /** Adds operators and returns the name of the layer's output. */
 type Converter = (call: Call) => string;
 
-const pooling = (operator: string): Converter => (call) =>
-  call.graph.add(
-    operator,
-    [call.input.name],
-    call.name,
-    windowOf(call, pair(call.config.poolSize)),
-  );
+const pooling = (operator: string): Converter => (call) => {
+  const window = windowOf(call, pair(call.config.poolSize));
+  return call.graph.add(operator, [call.input.name], call.name, window);
+};
 
 const globalPooling = (operator: string): Converter => ({ input, name, graph }) => {
   const pooled = graph.add(operator, [input.name], `${name}.all`);
@@ -304,8 +302,4 @@ function windowOf({ config, input }: Call, size: readonly number[]): Record<stri
     pads: [...before, ...pads.map((pad, axis) => pad - before[axis])],
     ...(dilations.some((dilation) => dilation !== 1) ? { dilations } : {}),
   };
-}
-
-function pair(value: unknown): [number, number] {
-  return typeof value === "number" ? [value, value] : value as [number, number];
 }

@@ -58,9 +58,8 @@ export function duration(seconds: number): string {
   if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
   if (seconds < 60) return `${Math.round(seconds)} s`;
   const time = new Date(seconds * 1000).toISOString().slice(11, 19);
-  return `${seconds >= 86400 ? `${Math.floor(seconds / 86400)} d ` : ""}${
-    time.replace(/^00:0?/, "")
-  }`;
+  const days = seconds >= 86400 ? `${Math.floor(seconds / 86400)} d ` : "";
+  return days + time.replace(/^00:0?/, "");
 }
 
 /** "28 Nov, 09:15". */

@@ -21,14 +21,13 @@ export const store = {
   about: { artifacts: "", pipelines: [], better: {} } as About,
   runs: [] as readonly UiRun[],
   left: 0,
-  loaded: false,
 
   /** Loads the runs; returns true if they have changed. */
   async load(): Promise<boolean> {
     const answer = await get<UiRuns>("/api/runs");
     const text = JSON.stringify(answer);
     if (text === this.text) return false;
-    Object.assign(this, { text, runs: answer.runs, left: answer.left, loaded: true });
+    Object.assign(this, { text, runs: answer.runs, left: answer.left });
     return true;
   },
   text: "",

@@ -218,11 +218,8 @@ export class GraphBuilder {
     reads: readonly Buffer[],
     kernels: (add: number) => KernelRecord[],
   ): void {
-    const operation = this.add(
-      [...reads],
-      [target],
-      () => kernels(Number(target.first !== operation)),
-    );
+    const write = () => kernels(Number(target.first !== operation));
+    const operation = this.add([...reads], [target], write);
   }
 
   onBackward(step: () => void): void {

@@ -39,9 +39,7 @@ export function lossRecords(
 ): KernelRecord[] {
   if (typeof loss === "function") return [];
   if (typeof loss === "string") {
-    return [
-      record(WHOLE[loss], first, 1, [activated, row, columns, labels, outputs, gradient]),
-    ];
+    return [record(WHOLE[loss], first, 1, [activated, row, columns, labels, outputs, gradient])];
   }
   return loss.map((head, n) => {
     const at = loss.slice(0, n).reduce((sum, { columns }) => sum + columns, 0) * 4;

@@ -41,9 +41,7 @@ export const convolutionBlock: LayerDeclaration<"convolutionBlock"> = {
     const scale = norm ? m.scale : graph.ones, shift = norm ? m.shift : graph.zeros;
     const places = new Buffer(graph.training && pooled ? positions * channels : 0);
     const best = pooled ? { ...z, shape, positions, value: new Buffer(positions * step) } : z;
-    const windows: Word[] = [
-      ...[p.kh, p.kw, p.sy, p.sx, p.top, p.left, p.outHeight, p.outWidth],
-    ];
+    const windows: Word[] = [p.kh, p.kw, p.sy, p.sx, p.top, p.left, p.outHeight, p.outWidth];
     const reads = [best.value, ...(norm ? statistics(graph, norm, z, w, m) : [])];
     if (pooled) {
       graph.add([z.value], [best.value, places], () => [record("pool", 0, 0, [

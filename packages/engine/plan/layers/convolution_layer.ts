@@ -111,10 +111,7 @@ export function convolution(
   for (const [side, width] of [[winograd, c.outWidth], [back, c.inWidth]]) {
     if (side === 0) continue;
     const tiles = Math.max(WINOGRAD_TILES, width / (side - kh + 1));
-    graph.reserve({
-      planes: side ** 2,
-      plane: tiles * Math.max(stride, columns) * 4 + 64,
-    });
+    graph.reserve({ planes: side ** 2, plane: tiles * Math.max(stride, columns) * 4 + 64 });
   }
   graph.reserve({
     pack: Math.max(

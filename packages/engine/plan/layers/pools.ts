@@ -24,9 +24,7 @@ export const pool: LayerDeclaration<"maxPool" | "averagePool" | "globalMaxPool">
     return graph.unary(
       ...[x, y] as const,
       ["poolAny", words],
-      (d, dx, add) => [
-        kernel("poolAnyGradient", [d, x.value, dx, y.value], [...words, 1 - add]),
-      ],
+      (d, dx, add) => [kernel("poolAnyGradient", [d, x.value, dx, y.value], [...words, 1 - add])],
       { reads: [x.value, y.value] },
     );
   },
