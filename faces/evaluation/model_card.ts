@@ -108,10 +108,8 @@ export function cardBlocks(facts: ModelCardData): Block[] {
     text(
       `A photo is decoded and rotated by its EXIF orientation; transparent pixels become white. For ` +
         `training, ${found}. ` + (facts.serving === undefined ? "" : `${facts.serving} `) +
-        `A square crop around the face, with a margin of ${
-          Math.round(100 * crop.margin)
-        } % on each ` +
-        `side, is resized to ${pixels} with a Lanczos filter. Training and serving share this code.` +
+        `A square crop around the face, with a margin of ${Math.round(100 * crop.margin)} % on ` +
+        `each side, is resized to ${pixels} with a Lanczos filter. Training and serving share this code.` +
         (steps.length > 0 ? ` Additional steps in training only: ${steps.join(", ")}.` : ""),
     ),
     heading("Limitations"),

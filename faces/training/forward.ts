@@ -53,10 +53,8 @@ export function checkTrainable(model: LayersModel): void {
 
 function obstacle(layer: layers.Layer, within: boolean): string | undefined {
   const className = layer.getClassName(), config = layer.getConfig();
-  if (
-    (layer.weights.length > 0 || className === "Dropout") &&
-    new RegExp(`_${className}\\d+$`).test(layer.name)
-  ) {
+  const drawn = layer.weights.length > 0 || className === "Dropout";
+  if (drawn && new RegExp(`_${className}\\d+$`).test(layer.name)) {
     return `its name is generated and depends on the networks built before, so its random numbers would ` +
       `not be reproducible. Name it, as in layers.dense({ name: "dense1", units: 8 })`;
   }
@@ -70,9 +68,7 @@ function obstacle(layer: layers.Layer, within: boolean): string | undefined {
   if (className === "Dropout" && config.seed != null) {
     return "its seed is ignored: masks depend on the seed of the stage. Remove seed";
   }
-  if (
-    within && (className === "Dropout" || className === "BatchNormalization") && layer.trainable
-  ) {
+  if (within && /^(Dropout|BatchNormalization)$/.test(className) && layer.trainable) {
     return "nested in another layer, it would have no effect in training. Move it to the network itself";
   }
 }

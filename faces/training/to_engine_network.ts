@@ -72,7 +72,7 @@ export function toEngineNetwork(
 }
 
 /** One layer of each supported class: a custom class of the same name may compute something else. */
-const layersOfTfjs: Record<string, layers.Layer> = Object.fromEntries(
+const layersOfTfjs: Partial<Record<string, layers.Layer>> = Object.fromEntries(
   [
     ...[layers.conv2d({ filters: 1, kernelSize: 1 }), layers.dense({ units: 1 })],
     ...[layers.batchNormalization(), layers.maxPooling2d({}), layers.flatten()],
@@ -88,10 +88,8 @@ const l2 = regularizers.l2();
 
 function describe(layer: layers.Layer, config: Config): Layer[] {
   const { name } = layer, className = layer.getClassName();
-  const known = layersOfTfjs[className];
-  if (
-    known !== undefined && (known.constructor !== layer.constructor || known.call !== layer.call)
-  ) {
+  const known = layersOfTfjs[className] ?? layer;
+  if (known.constructor !== layer.constructor || known.call !== layer.call) {
     throw unsupported(layer, `computes otherwise than ${className}`);
   }
   if (config.dataFormat === "channelsFirst") throw unsupported(layer, "has its channels first");

@@ -104,12 +104,8 @@ function comparePairs(
   if (a.length !== b.length) throw new Error(`Cannot pair ${a.length} values with ${b.length}`);
   const differences = Float64Array.from(a, (value, i) => value - b[i]);
   const groups = groupsOf(differences.length, people);
-  return paired(
-    mean(differences),
-    bootstrapMeans(differences, groups),
-    differences.length,
-    groups.length,
-  );
+  const resampled = bootstrapMeans(differences, groups);
+  return paired(mean(differences), resampled, differences.length, groups.length);
 }
 
 /** @param resampled sorted differences of resamples */

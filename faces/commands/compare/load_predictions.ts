@@ -46,10 +46,8 @@ export async function loadPredictions(
     if (error) throw error;
     const evaluated = run.stages.some(({ use, fingerprint }) => use === "evaluate" && fingerprint);
     const missing = evaluated
-      ? `the predictions of run ${run.id} were removed; run ${
-        nameOf(run)
-      } with the same settings ` +
-        "again"
+      ? `the predictions of run ${run.id} were removed; run ${nameOf(run)} with the same ` +
+        "settings again"
       : `run ${run.id} evaluated no model`;
     return { models: [], missing };
   }

@@ -48,9 +48,8 @@ function rateTable(gate: AgeGate): Html {
       rate
         ? withRange(
           rate.value.toFixed(3),
-          `${rate.interval.low.toFixed(3)}–${rate.interval.high.toFixed(3)} of ${
-            count(rate.count)
-          }`,
+          `${rate.interval.low.toFixed(3)}–${rate.interval.high.toFixed(3)} of ` +
+            count(rate.count),
         )
         : "–"
     ),

@@ -53,10 +53,8 @@ function trainingSummary({ training, network }: ModelReport): string {
   const took = secondsPerEpoch?.length
     ? `, in ${duration(secondsPerEpoch.reduce((a, b) => a + b))}`
     : "";
-  return `${end}${took}, ${kept}. ${
-    count(network.weights)
-  } parameters, seed ${seed}, backend ${backend}` +
-    `${computedBy === undefined ? "" : `, trained by ${computedBy}`}.`;
+  return `${end}${took}, ${kept}. ${count(network.weights)} parameters, seed ${seed}, ` +
+    `backend ${backend}${computedBy === undefined ? "" : `, trained by ${computedBy}`}.`;
 }
 
 function learningCurves({ curves: all, training }: ModelReport): Html[] {

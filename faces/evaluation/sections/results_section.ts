@@ -106,9 +106,8 @@ function comparison({ metrics, params }: ModelReport): Html {
       html`<p>${name} is a pretrained network, trained on other data. It was evaluated on ${
         n === counts.test
           ? "the whole test set"
-          : `${faces(n)} of the test set, sampled at random; on these, this network scores ${
+          : `${faces(n)} of the test set, sampled at random; on these, this network scores ` +
             formatMetric(model, metric)
-          }`
       }.</p>`
     )}${report &&
       html`<p>The 2021 network was evaluated on ${report.where}. The data differ, so the values are not
@@ -256,21 +255,16 @@ ${biasByYear(bias, line)}
 }
 
 function sensitivityFigure(sensitivity: Sensitivity, { metric }: ModelMetrics): Html {
-  const { unchanged, changes } = sensitivity;
+  const { unchanged, changes } = sensitivity, tested = faces(sensitivity.count);
+  const show = (value: number) => formatMetricValue(value, metric), usual = show(unchanged);
   const sign = METRICS[metric].better === "more" ? 1 : -1;
   const worst = changes.reduce((a, b) => sign * b.value < sign * a.value ? b : a);
   const harm = sign * worst.value < sign * unchanged
-    ? html`Most harm: <b class="inline">${worst.name}</b>, ${
-      formatMetricValue(worst.value, metric)
-    }.`
+    ? html`Most harm: <b class="inline">${worst.name}</b>, ${show(worst.value)}.`
     : "None of the changes does harm.";
   return html`<figure class="card">
-<figcaption><b>Sensitivity</b>${METRICS[metric].title} on ${
-    faces(sensitivity.count)
-  } of the test set,
-each image changed. Dashed line: the same images unchanged, <b class="inline">${
-    formatMetricValue(unchanged, metric)
-  }</b>. ${harm} Changes are of the network's input; photos change before their faces are detected.</figcaption>
+<figcaption><b>Sensitivity</b>${METRICS[metric].title} on ${tested} of the test set,
+each image changed. Dashed line: the same images unchanged, <b class="inline">${usual}</b>. ${harm} Changes are of the network's input; photos change before their faces are detected.</figcaption>
 ${sensitivityChart(sensitivity, metric)}
 </figure>`;
 }

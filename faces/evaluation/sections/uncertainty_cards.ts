@@ -40,15 +40,15 @@ function coverageCard(
   tested: number,
   metric: MetricName,
 ): Html {
+  const from = of === "distribution" ? "predicted age distribution" : "absolute errors";
+  const n = count(images);
   const { unit } = METRICS[metric], size = (width: number) => formatMetricValue(width, metric, 1);
   const share = (value: number, range: typeof groups[number]["interval"]) =>
     withRange(formatMetricValue(value, "accuracy"), range && formatInterval(range, "accuracy"));
   return html`<div class="card">
 <h3>Prediction intervals</h3>
 <p class="note">Of all true values, ${percent(level, 0)} are meant to lie inside: split-conformal,
-from the ${of === "distribution" ? "predicted age distribution" : "absolute errors"} of the ${
-    count(images)
-  } images of the calibration set. That holds on average, not for each group. Small print: 95 % CI.</p>
+from the ${from} of the ${n} images of the calibration set. That holds on average, not for each group. Small print: 95 % CI.</p>
 ${
     table(["", "faces", "coverage", `mean width${unit && ", years"}`], [
       ["all", count(tested), share(coverage, interval), size(width)],
@@ -64,11 +64,10 @@ ${
 }
 
 function abstentionCards({ aurc, at, curve, threshold }: NonNullable<ModelMetrics["abstention"]>) {
+  const area = aurc.toFixed(3);
   return html`<figure class="card">
 <figcaption><b>Risk and coverage</b>Share of wrong predictions among those kept, if the least
-confident are withheld. Area under the curve (AURC): <b class="inline">${
-    aurc.toFixed(3)
-  }</b>; lower is
+confident are withheld. Area under the curve (AURC): <b class="inline">${area}</b>; lower is
 better.</figcaption>
 ${riskCurve(curve)}
 </figure>

@@ -18,7 +18,7 @@ export function placeLabels(
   const placed: Box[] = [];
   return boxes.map((box, i) => {
     const { width, height } = labels[i];
-    const x = clamp(box.x + (box.width - width) / 2, area.width - width);
+    const x = Math.min(Math.max(0, box.x + (box.width - width) / 2), area.width - width);
     const bottom = area.height - height;
     const [above, below] = [box.y - GAP - height, box.y + box.height + GAP];
     const steps = Array.from({ length: Math.max(0, Math.floor(bottom / (height + GAP))) + 1 });
@@ -32,10 +32,6 @@ export function placeLabels(
     }
     return undefined;
   });
-}
-
-function clamp(value: number, max: number): number {
-  return Math.min(Math.max(0, value), max);
 }
 
 function overlap(a: Box, b: Box): boolean {

@@ -100,12 +100,8 @@ function fuseActivations({ layers, output, logits }: Fused): Fused {
   const moved = new Map<number, number>();
   for (const [n, layer] of layers.entries()) {
     const activation = activationOf(layer), [from] = layer.inputs, before = layers[from];
-    if (
-      !activation || !before || uses.filter((n) => n === from).length !== 1 || from === output ||
-      before.activation
-    ) {
-      continue;
-    }
+    const alone = uses.filter((n) => n === from).length === 1 && from !== output;
+    if (!activation || !before || !alone || before.activation) continue;
     const { kind, alpha } = activation;
     const simple = kind === Activation.relu || kind === Activation.leakyRelu && alpha > 0;
     const fits = before.kind === "batchNorm" ||

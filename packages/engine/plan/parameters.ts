@@ -68,24 +68,15 @@ export function optimizerTable(
 } {
   const items: number[] = [];
   const panels = new Map<number, number>();
-  const ordered = [
-    ...parameters.filter(({ dense }) => !dense),
-    ...parameters.filter(({ dense }) => dense),
-  ];
+  const ordered = parameters.toSorted((a, b) => Number(!!a.dense) - Number(!!b.dense));
   for (const { address, floats, l2, decays, dense } of ordered) {
     const part = partsOf(address);
     const most = dense ? dense.rows * 8 : UPDATE;
     if (dense) panels.set(dense.b, items.length / 8);
     for (let done = 0; done < floats; done += most) {
       items.push(
-        address + done * 4,
-        Math.min(most, floats - done),
-        part ? part.address + done * 4 : 0,
-        part?.bytes ?? 0,
-        part ? chunks : 0,
-        bits([l2]),
-        Number(decays),
-        0,
+        ...[address + done * 4, Math.min(most, floats - done), part ? part.address + done * 4 : 0],
+        ...[part?.bytes ?? 0, part ? chunks : 0, bits([l2]), Number(decays), 0],
       );
     }
   }

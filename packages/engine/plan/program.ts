@@ -89,9 +89,9 @@ export function record(
 }
 
 /** Builds a stage whose kernels each process their own items. */
-export function overItems(kernels: KernelRecord[], endings: KernelRecord[] = []): Stage {
+export function overItems(kernels: KernelRecord[]): Stage {
   const count = Math.max(0, ...kernels.map(([, first, count]) => Number(first) + Number(count)));
-  return { images: false, count, range: 0, kernels, endings };
+  return { images: false, count, range: 0, kernels, endings: [] };
 }
 
 /** Builds a stage whose kernels run in sequence on a few images at a time. */
@@ -99,7 +99,7 @@ export function overImages(
   chunks: number,
   range: number,
   kernels: KernelRecord[],
-  endings: KernelRecord[] = [],
+  endings: KernelRecord[],
 ): Stage {
   return { images: true, count: chunks, range, kernels, endings };
 }
