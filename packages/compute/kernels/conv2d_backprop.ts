@@ -39,10 +39,8 @@ function conv2DBackpropFilter({ inputs: { x, dy }, backend, attrs }: FilterCall)
           const first = outside
             ? outWidth
             : Math.min(outWidth, Math.ceil(-Math.min(inX, 0) / strideWidth));
-          const last = Math.max(
-            first,
-            Math.min(outWidth, Math.ceil((inWidth - inX) / strideWidth)),
-          );
+          const end = Math.ceil((inWidth - inX) / strideWidth);
+          const last = Math.max(first, Math.min(outWidth, end));
           const step = strideWidth * inChannels;
           for (let channel = 0; channel < inChannels; channel++, row += positions) {
             for (let column = 0; column < first; column++) to[row + column] = 0;

@@ -32,11 +32,8 @@ function walk(
             const input = ((n * inHeight + inY) * inWidth + inX) * inChannels;
             const filter = (y * info.filterWidth + x) * outChannels;
             for (let c = 0; c < outChannels; c++) {
-              visit(
-                input + (multiplier === 1 ? c : Math.floor(c / multiplier)),
-                filter + c,
-                output + c,
-              );
+              const own = multiplier === 1 ? c : Math.floor(c / multiplier);
+              visit(input + own, filter + c, output + c);
             }
           }
         }
