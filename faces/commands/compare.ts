@@ -45,13 +45,10 @@ Exit codes: 0 compared, 1 a result is damaged, 2 wrong command line.`,
     const artifacts = resolve(tools.cwd, values.artifacts ?? join(tools.project, "artifacts"));
     const warn = (path: string) =>
       tools.reporter.log(`${displayPath(path, tools.cwd)} cannot be read and is skipped`);
-    const identities = new Map(
-      await Promise.all(
-        positionals.map(async (name) =>
-          [name, await identityNamed(name, tools.cwd, tools.project)] as const
-        ),
-      ),
+    const named = positionals.map(async (name) =>
+      [name, await identityNamed(name, tools.cwd, tools.project)] as const
     );
+    const identities = new Map(await Promise.all(named));
     const all = await new History(artifacts).list(warn);
     const runs = choose(positionals, parseWhole("last", values), all, identities);
     const { compareRuns } = await import("./compare/compare_runs.ts");

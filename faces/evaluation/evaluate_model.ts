@@ -299,12 +299,9 @@ async function predictAll(
     const others = all.test.filter((row) => persons[row].ageInterval && !seen?.(row));
     const outputs = await predictor.predict(images, others, { mirror, signal });
     const ages = first(outputs, others.length), tested = [...rows.test, ...others];
-    predicted.gate = ageGate(
-      gate,
-      [...Array.from(predictions.test.prediction), ...ages],
-      tested.map((row) => persons[row]),
-      tested.map((row) => people.identity[row]),
-    );
+    const estimates = [...Array.from(predictions.test.prediction), ...ages];
+    const who = tested.map((row) => people.identity[row]);
+    predicted.gate = ageGate(gate, estimates, tested.map((row) => persons[row]), who);
   }
   return predicted;
 }

@@ -159,11 +159,7 @@ async function addMetrics(
       ...{ name, title, unit: metrics.metric === "error" ? "" : unit, decimals, intervals },
     });
   }
-  report.fairness = await modelFairness(
-    metrics,
-    predictions.test,
-    Array.from(predictions.test.rows, (row) => persons[row]),
-    labels.test.identity,
-    fitting,
-  );
+  const { test } = predictions, { identity } = labels.test;
+  const tested = Array.from(test.rows, (row) => persons[row]);
+  report.fairness = await modelFairness(metrics, test, tested, identity, fitting);
 }

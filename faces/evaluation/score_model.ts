@@ -265,7 +265,8 @@ function classMetrics(
   const confusion = { classes, counts };
   if (!probabilities) return { confusion, perClass };
   const two = classes.length === 2;
-  const scores = Array.from(probabilities, (row, i) => row[two ? 1 : prediction[i]]);
+  const confidence = Array.from(probabilities, (row, i) => row[prediction[i]]);
+  const scores = two ? probabilities.map((row) => row[1]) : confidence;
   const labels = two ? Array.from(truth) : isCorrect(truth, prediction);
   const both = perClass.every(({ count }) => count > 0);
   const area = two && both ? aucInterval(labels, scores, who) : undefined;
@@ -275,12 +276,7 @@ function classMetrics(
     ...(two && both && { auc: rocCurve(labels, scores).auc }),
     ...(area && { aucInterval: area }),
     calibration: calibration(labels, scores, who),
-    abstention: scoreAbstention(
-      Array.from(probabilities, (row, i) => row[prediction[i]]),
-      isCorrect(truth, prediction),
-      who,
-      abstention,
-    ),
+    abstention: scoreAbstention(confidence, isCorrect(truth, prediction), who, abstention),
   };
 }
 

@@ -67,12 +67,10 @@ export async function prepareLearning(
   const tasks = labelTasks(training.tasks, people, data.rows.train);
   const taught = teacher !== undefined || teachers.length > 0;
   const rows = rowsOfTasks(tasks, data.rows, taught, info);
-  const made = training.heads?.(
-    tasks.map(({ labels }) =>
-      Array.from(rows.train, (row) => labels[row]).filter((label) => !isNaN(label))
-    ),
-    tasks.map(({ task }) => task),
+  const known = tasks.map(({ labels }) =>
+    Array.from(rows.train, (row) => labels[row]).filter((label) => !isNaN(label))
   );
+  const made = training.heads?.(known, tasks.map(({ task }) => task));
   const both = Int32Array.from([...rows.train, ...rows.validation]);
   const masked = tasks.some(({ labels }) => both.some((row) => isNaN(labels[row])));
   await openBackend(context.compute as Backend);

@@ -240,25 +240,19 @@ export class GraphBuilder {
   ): GraphTensor {
     const call = typeof backward === "function" ? undefined : backward;
     const operands = call?.[2] ?? reads;
-    this.add(
-      [x.value],
-      [y.value],
-      typeof forward === "function"
-        ? forward
-        : () => [kernel(forward[0], [x.value, y.value], forward[1])],
-    );
+    const compute = typeof forward === "function"
+      ? forward
+      : () => [kernel(forward[0], [x.value, y.value], forward[1])];
+    this.add([x.value], [y.value], compute);
     this.onBackward(() => {
       const d = y.slot.gradient;
       const dx = x.slot.gradient ?? (learns ? new Buffer(x.value.image) : undefined);
       if (!d || !dx) return;
-      this.toGradient(
-        dx,
-        [d, ...operands],
-        (add) =>
-          typeof backward === "function"
-            ? backward(d, dx, add)
-            : [kernel(backward[0], [d, ...operands, dx], [...backward[1], add])],
-      );
+      const gradient = (add: number) =>
+        typeof backward === "function"
+          ? backward(d, dx, add)
+          : [kernel(backward[0], [d, ...operands, dx], [...backward[1], add])];
+      this.toGradient(dx, [d, ...operands], gradient);
     });
     return y;
   }

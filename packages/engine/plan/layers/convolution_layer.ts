@@ -113,12 +113,8 @@ export function convolution(
     const tiles = Math.max(WINOGRAD_TILES, width / (side - kh + 1));
     graph.reserve({ planes: side ** 2, plane: tiles * Math.max(stride, columns) * 4 + 64 });
   }
-  graph.reserve({
-    pack: Math.max(
-      ...[c.outHeight * c.outWidth * 32, WINDOW_BYTES, batch],
-      c.outWidth * (kh * kw * stride + 8) * 4,
-    ),
-  });
+  const packed = c.outWidth * (kh * kw * stride + 8) * 4;
+  graph.reserve({ pack: Math.max(c.outHeight * c.outWidth * 32, WINDOW_BYTES, batch, packed) });
   if (winograd > 0) {
     graph.prepare("forward", "transformWeights", columns / 8, [
       ...[weights, stride, columns / 8, transformed, winograd],

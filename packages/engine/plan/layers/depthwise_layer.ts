@@ -54,22 +54,19 @@ export const depthwiseConv2d: LayerDeclaration<"depthwiseConv2d"> = {
       const result = graph.resultFor(x, dx.image), line = row / sy;
       // Between the strides of the gradient are zeros: the inputs that meet the same taps pass together.
       const down = phases(sy, kh, c.top, c.inHeight), across = phases(sx, kw, c.left, c.inWidth);
-      graph.add(
-        [d],
-        [result],
-        () =>
-          down.flatMap((y) =>
-            across.map((x) =>
-              record("depthwise", 0, 0, [
-                ...shifted(d, (y.at + y.tap) * line + (x.at + x.tap) * step),
-                ...[row, sx * step, ...shifted(result, (y.at * c.inWidth + x.at) * step)],
-                ...[y.count, x.count, step, y.taps, x.taps, row, sx * step],
-                ...[weights + (kh * kw - 1 - y.tap * kw - x.tap) * 32, -sx * 32, -sy * kw * 32],
-                ...[kh * kw, graph.zeros, 0, sy * c.inWidth * step, sx * step],
-              ])
-            )
-          ),
-      );
+      const kernels = () =>
+        down.flatMap((y) =>
+          across.map((x) =>
+            record("depthwise", 0, 0, [
+              ...shifted(d, (y.at + y.tap) * line + (x.at + x.tap) * step),
+              ...[row, sx * step, ...shifted(result, (y.at * c.inWidth + x.at) * step)],
+              ...[y.count, x.count, step, y.taps, x.taps, row, sx * step],
+              ...[weights + (kh * kw - 1 - y.tap * kw - x.tap) * 32, -sx * 32, -sy * kw * 32],
+              ...[kh * kw, graph.zeros, 0, sy * c.inWidth * step, sx * step],
+            ])
+          )
+        );
+      graph.add([d], [result], kernels);
       graph.addResult(x, result);
     });
     return y;

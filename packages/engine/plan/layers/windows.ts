@@ -140,20 +140,16 @@ export function filledView(
   if (!view) return { buffer: d, height, width, places: [0, row, y.step, 32] };
   const { buffer, places: [first, down, across, panel] } = view;
   const panels = Array.from({ length: y.step / 32 }, (_, n) => n);
-  graph.add(
-    [d],
-    [buffer],
-    () =>
-      panel > 32
-        ? panels.map((n) =>
-          kernel("copyChannels", [d, buffer], [
-            ...[height * width, y.step, 32, n * 32, n * panel, 32, 0, 0],
-          ])
-        )
-        : [record("place", 0, 0, [
-          ...[...d.words, ...shifted(buffer, first), height, width, y.step],
-          ...[row, down, across, 0, 0],
-        ])],
-  );
+  graph.add([d], [buffer], () => {
+    if (panel === 32) {
+      const words = [...d.words, ...shifted(buffer, first), height, width, y.step];
+      return [record("place", 0, 0, [...words, row, down, across, 0, 0])];
+    }
+    return panels.map((n) =>
+      kernel("copyChannels", [d, buffer], [
+        ...[height * width, y.step, 32, n * 32, n * panel, 32, 0, 0],
+      ])
+    );
+  });
   return view;
 }
