@@ -20,11 +20,7 @@ export function intervalChart(
   const show = (mark: number) => formatMetricValue(mark, metric);
   const range = low === undefined ? "" : `, 95 % CI ${show(low)} to ${show(high)}`;
   return draw(`${label} ${show(value)}${range}; constant baseline ${show(baseline)}`, {
-    height: 84,
-    marginLeft: 14,
-    marginRight: 14,
-    marginTop: 26,
-    marginBottom: 40,
+    ...{ height: 84, marginLeft: 14, marginRight: 14, marginTop: 26, marginBottom: 40 },
     x: {
       domain: METRICS[metric].domain ?? [0, Math.max(high, baseline) * 1.15 || 1],
       label,
@@ -43,12 +39,7 @@ export function intervalChart(
       }),
       Plot.ruleY([marks], { y: 0.5, x1: "low", x2: "high", stroke: colors.train, strokeWidth: 8 }),
       Plot.dot([marks], {
-        x: "value",
-        y: 0.5,
-        r: 6,
-        fill: colors.card,
-        stroke: colors.train,
-        strokeWidth: 3,
+        ...{ x: "value", y: 0.5, r: 6, fill: colors.card, stroke: colors.train, strokeWidth: 3 },
       }),
     ],
   });
@@ -110,10 +101,7 @@ export function scatter(
     marks: [
       diagonal(domain),
       Plot.dot(points, {
-        x: "age",
-        y: "predicted",
-        r: 2.5,
-        fill: colors.train,
+        ...{ x: "age", y: "predicted", r: 2.5, fill: colors.train },
         fillOpacity: Math.max(0.25, Math.min(0.7, 120 / points.length)),
       }),
       line && Plot.line(ends(points.map(({ age }) => age), line.slope, line.intercept), {
@@ -167,11 +155,7 @@ export function reliability(bins: readonly CalibrationBin[], of: string): Html {
         ...{ stroke: colors.train, strokeWidth: 1.5 },
       }),
       Plot.dot(points, {
-        x: "predicted",
-        y: "observed",
-        r: "count",
-        fill: colors.train,
-        fillOpacity: 0.75,
+        ...{ x: "predicted", y: "observed", r: "count", fill: colors.train, fillOpacity: 0.75 },
         title: ({ predicted, observed, count }) =>
           `predicted ${predicted.toFixed(2)}, observed ${observed.toFixed(2)}, ${faces(count)}`,
       }),
