@@ -2,7 +2,6 @@
 import { join } from "node:path";
 import { z } from "zod";
 import { readJson } from "../../packages/formats/read_json.ts";
-import { jsonText } from "../../packages/pipeline/state.ts";
 import type { Preprocessing } from "../images/preprocessing.ts";
 import type { AbstentionThreshold, PredictionInterval } from "./prediction_interval.ts";
 import type { ClassRecord } from "./targets.ts";
@@ -90,7 +89,8 @@ export async function writeRecord(
   record: TrainingRecord,
   history: readonly FullEpoch[],
 ): Promise<void> {
-  await Deno.writeTextFile(join(folder, "training.json"), jsonText(record));
+  // Not jsonText(): the webcam page has this module, and browsers lack what state.ts imports.
+  await Deno.writeTextFile(join(folder, "training.json"), JSON.stringify(record, null, 2) + "\n");
   await curvesWriter(folder, record.metric)(history);
 }
 
