@@ -102,6 +102,7 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
   const stopper = new EarlyStopping(earlyStopping, objective.higherIsBetter);
   const trainer = await options.trainer?.(options) ?? new TfjsTrainer(options);
   const { order: orderOf = (rows, rng) => rng.shuffle(rows) } = options;
+  const trained = new Set(rows.train);
   const history: JointEpoch[] = [];
   const seconds: number[] = [];
   let best: Float32Array[] = [];
@@ -122,7 +123,7 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
     for (let epoch = history.length + 1; epoch <= epochs && !stopper.state.stopped; epoch++) {
       const began = performance.now();
       const order = orderOf(rows.train.slice(), random(seed, "shuffle", epoch));
-      checkOrder(order, rows.train);
+      checkOrder(order, rows.train.length, trained);
       const mean = trainer.mean();
       const prepare = (step: number) => {
         const batch = order.subarray(step * batchSize, (step + 1) * batchSize);
@@ -209,17 +210,17 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
 }
 
 /** @throws unless an order has rows of the training set alone, as many as there are */
-function checkOrder(order: unknown, train: Int32Array): void {
-  const known = new Set(train), rows = order instanceof Int32Array ? order : undefined;
-  const foreign = rows?.find((row) => !known.has(row));
-  if (rows?.length === train.length && foreign === undefined) return;
+function checkOrder(order: unknown, count: number, trained: ReadonlySet<number>): void {
+  const rows = order instanceof Int32Array ? order : undefined;
+  const foreign = rows?.find((row) => !trained.has(row));
+  if (rows?.length === count && foreign === undefined) return;
   const what = foreign !== undefined
     ? `row ${foreign}, which is not of the training set`
     : rows
     ? `${rows.length} rows`
     : quote(order);
   throw new Error(
-    `Cannot train: order() of the sampling returns ${what}. Return an Int32Array of ${train.length} ` +
+    `Cannot train: order() of the sampling returns ${what}. Return an Int32Array of ${count} ` +
       "rows out of those that it gets.",
   );
 }

@@ -6,7 +6,7 @@ import type { Browser, Page } from "puppeteer-core";
 import { chromium, screens } from "./browser.ts";
 import { drawnGroup, writeClip } from "../faces/serving/fixture.ts";
 
-/** How long a page may take for anything; by a timer, as a busy browser may draw no frame. */
+/** Time limit of anything on a page, polled by a timer: a busy browser may draw no frame. */
 export const patience = { timeout: 60_000, polling: 100 };
 
 /** Runs a test in Chromium, or says that there is none. */
