@@ -58,6 +58,18 @@ export async function cards(page: Page, count: number): Promise<void> {
   );
 }
 
+/**
+ * Returns the visible text of elements, in one step: of an element that the page has replaced
+ * between a query and its evaluation, innerText has no tabs and lines.
+ */
+export async function visibleText(page: Page, selector: string): Promise<string[]> {
+  return await page.evaluate(
+    (selector: string) =>
+      [...document.querySelectorAll<HTMLElement>(selector)].map(({ innerText }) => innerText),
+    selector,
+  );
+}
+
 /** Chooses a file for the page. */
 export async function upload(page: Page, path: string): Promise<void> {
   const input = await page.$("input#file");

@@ -16,6 +16,7 @@ import {
   patience,
   upload,
   violations,
+  visibleText,
 } from "./page.ts";
 
 inChromium("the page: live view, shutter, photos, keyboard, themes, phone", async (t) => {
@@ -29,7 +30,7 @@ inChromium("the page: live view, shutter, photos, keyboard, themes, phone", asyn
     const { page, wrong, requests } = await open(browser, server.url);
 
     await t.step("describes the models and their accuracy", async () => {
-      const text = await page.$eval("body", (body) => body.innerText);
+      const text = (await visibleText(page, "body")).join();
       assert.match(text, /Age in years/);
       assert.match(text, /MAE 8\.3\syears on 64 validation faces/);
       assert.match(text, /trained on drawn faces/);
@@ -74,7 +75,7 @@ inChromium("the page: live view, shutter, photos, keyboard, themes, phone", asyn
     await t.step("the space bar takes a photo, and leads back", async () => {
       await page.keyboard.press("Space");
       await cards(page, 1);
-      const card = await page.$eval(".face", (card) => (card as HTMLElement).innerText);
+      const [card = ""] = await visibleText(page, ".face");
       assert.match(card, /± 8 years/);
       assert.match(card, /female\s+\d+ %\s+male\s+\d+ %/);
       const size = await page.$eval(".face img", (image) => {
@@ -260,7 +261,7 @@ inChromium("the page: live view, shutter, photos, keyboard, themes, phone", asyn
 
     await t.step("the model card", async () => {
       const { page, wrong } = await open(browser, `${server.url}/card`);
-      const text = await page.$eval("main", (main) => (main as HTMLElement).innerText);
+      const text = (await visibleText(page, "main")).join();
       assert.match(text, /Out-of-scope use/);
       assert.match(text, /Age in years \(ageRegression\)/);
       await screenshot(page, "desktop-light-card");
@@ -296,7 +297,7 @@ inChromium("the page: a camera that is refused, and none at all", async () => {
       // The way on.
       await upload(page, files.group);
       await cards(page, 2);
-      const card = await page.$eval(".face", (card) => (card as HTMLElement).innerText);
+      const [card = ""] = await visibleText(page, ".face");
       assert.match(card, /(\d+ to \d+|above 92) years \d+ %/);
       assert.equal((await page.$$(".face:first-child dt")).length, 8);
       await screenshot(page, "desktop-light-age-groups");

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { Browser, Page } from "puppeteer-core";
 import { openChromium, screens, screenshot } from "./browser.ts";
-import { inChromium, open, patience, violations } from "./page.ts";
+import { inChromium, open, patience, violations, visibleText } from "./page.ts";
 import { MODELS, startUi } from "../faces/ui/fixture.ts";
 import { workshop } from "../faces/commands/workshop.ts";
 import { History, type RunRecord } from "../../packages/pipeline/history.ts";
@@ -83,13 +83,12 @@ inChromium("the page over runs: every view, in light, dark and on a phone", asyn
     await t.step("runs: folded seeds, what varies, the best, hidden test columns", async () => {
       const { page, wrong, requests } = await open(browser, ui.url);
       await waitText(page, /6 of 6 runs in 5 rows/);
-      const heads = await page.$$eval(".runs thead th", (all) => all.map((th) => th.innerText));
+      const heads = await visibleText(page, ".runs thead th");
       assert.ok(heads.some((text) => /trainGender\s+dropout/.test(text)), heads.join());
       assert.ok(heads.some((text) => /evaluate\s+metrics/.test(text)), heads.join());
       assert.ok(!heads.some((text) => /test/.test(text)), "test columns are hidden");
       await waitText(page, /★ 0\.9/);
-      const rows = () =>
-        page.$$eval(".runs tbody tr:not(.space)", (all) => all.map((tr) => tr.innerText));
+      const rows = () => visibleText(page, ".runs tbody tr:not(.space)");
       assert.match((await rows()).join("\n"), /0badbad0[^]*damaged/);
       await page.click(".tools label:nth-of-type(2) input");
       await waitText(page, /trainGender test/);
@@ -132,7 +131,7 @@ inChromium("the page over runs: every view, in light, dark and on a phone", asyn
       await page.waitForSelector("tr.pinned:first-of-type, .space + tr.pinned", patience);
       await page.keyboard.press("Enter");
       await page.waitForSelector("dialog[open]", patience);
-      assert.match(await page.$eval("dialog", (one) => one.innerText), /trainGender/);
+      assert.match((await visibleText(page, "dialog")).join(), /trainGender/);
       assert.deepEqual(await violations(page), []);
       await page.type("#note", "look again");
       await page.keyboard.press("Escape");
@@ -235,7 +234,7 @@ inChromium("the page over runs: every view, in light, dark and on a phone", asyn
       await waitText(page, /the star is the best on validation/);
       await waitText(page, /0\.1\s+★ 0\.9\d+ ± 0\.0\d+\s+2 seeds/);
       // Runs has a column of it; it comes after the network.
-      assert.doesNotMatch(await page.$eval("main", (one) => one.innerText), /evaluate/);
+      assert.doesNotMatch((await visibleText(page, "main")).join(), /evaluate/);
       assert.equal(
         await page.$$eval(".plot circle, .plot [fill] path", (all) => all.length > 2),
         true,
