@@ -185,7 +185,7 @@ async function predictFold(
   );
   writeNpy(join(folder, "train.npy"), train, [train.length]);
   writeNpy(join(folder, "validation.npy"), validation, [validation.length]);
-  const { networks, ...options } = params;
+  const { networks, ...options } = params, { mirror } = options;
   await trainSingle({ dataset, splits: { ...dataset, path: folder }, teachers: [] }, {
     ...{ task, network: "plain", networks, params: { ...options, export: [] } },
     context: {
@@ -199,7 +199,7 @@ async function predictFold(
   const loaded = await loadModel(model);
   try {
     await using predictor = await openPredictor(loaded.model);
-    const outputs = await predictor.predict(images, test, { signal: context.signal });
+    const outputs = await predictor.predict(images, test, { mirror, signal: context.signal });
     writeNpy(`${done}.part`, Float32Array.from(outputs), [outputs.length]);
     await Deno.rename(`${done}.part`, done);
     return outputs;

@@ -59,10 +59,11 @@ const ranks = (csv: string) =>
 Deno.test("auditLabels trains as other stages do: optimizer, schedule, augmentation, loss", async () => {
   const sgd = { use: "sgd", learningRate: 0.1, momentum: 0.9 };
   const loss = { use: "crossEntropy", labelSmoothing: 0.1 };
-  const { context } = await audit({
-    ...{ optimizer: sgd, learningRate: undefined, schedule: "cosine", augment: {}, mirror: true },
+  const recipe = {
+    ...{ optimizer: sgd, learningRate: undefined, schedule: "cosine", augment: {} },
     ...{ loss, epochs: 1, metrics: ["balancedAccuracy"] },
-  });
+  };
+  const { context, csv } = await audit({ ...recipe, mirror: true });
   const folder = join(context.folder, "scratch", "fold-1", "model");
   const { params } = JSON.parse(await Deno.readTextFile(join(folder, "training.json")));
   const { optimizer, learningRate } = params;
@@ -74,7 +75,9 @@ Deno.test("auditLabels trains as other stages do: optimizer, schedule, augmentat
     () => auditLabels.params.parse({ teacher: "elsewhere" }),
     /teacher/,
   );
-  context[Symbol.dispose]();
+  const plain = await audit(recipe);
+  assert.notEqual(plain.csv, csv, "mirror changes the predictions");
+  for (const one of [context, plain.context]) one[Symbol.dispose]();
 });
 
 Deno.test("auditLabels ranks flipped labels first, and resumes after a kill", async () => {
