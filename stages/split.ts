@@ -17,8 +17,8 @@ export default defineStage({
       "Validation set, chosen alike from the remaining images",
     ),
     calibration: z.number().gt(0).lt(1).optional().describe(
-      "Calibration set: a share of the images that test and validation leave. Models of years then " +
-        "predict intervals that contain the age with the stated probability. Default: none",
+      "Calibration set: a share of the images that test and validation leave. Models of years and " +
+        "other numbers then predict 90 % intervals. Default: none",
     ),
     stratify: z.array(z.string().min(1)).default([]).describe(
       "Columns whose values shares and folds keep in proportion, such as [gender, age]; numbers of " +

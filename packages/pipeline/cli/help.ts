@@ -37,7 +37,7 @@ export const HELP = {
   deno task run PIPELINE [OPTIONS]
 
   --set STAGE.PARAM=VALUE  override a value of the YAML, as in --set split.test=0.1
-                           --set 'split.by=[size, year]' (may be repeated)
+                           --set 'split.stratify=[gender, age]' (may be repeated)
   --seed N                 override the seed
   --sweep KEY=V1,V2        run every combination of values, as in --sweep seed=1,2,3
                            --sweep split.test=0.1,0.2 (may be repeated)

@@ -303,11 +303,7 @@ function rowsOf(prefix: string, schema: Json): string[][] {
 }
 
 function parameterRows(name: string, schema: Json, required: boolean): string[][] {
-  if (schema.properties) {
-    return Object.entries(propertiesOf(schema)).flatMap(([key, value]) =>
-      parameterRows(`${name}.${key}`, value, false)
-    );
-  }
+  if (schema.properties) return rowsOf(`${name}.`, schema);
   const fallback = required
     ? "required"
     : schema.default === undefined
