@@ -83,7 +83,7 @@ export interface UiMetric {
   readonly values: readonly (number | undefined)[];
   /** Index of the run with the best value; undefined if several share it. */
   readonly best?: number;
-  /** Test metrics only: the 95 % bootstrap interval of each run. */
+  /** Test metrics only: the 95 % interval of each run. */
   readonly intervals?: readonly ({ readonly low: number; readonly high: number } | undefined)[];
 }
 

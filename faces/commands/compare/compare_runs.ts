@@ -137,7 +137,7 @@ export async function compareRuns(
   };
 }
 
-/** Computes the bootstrap interval of a model's metric. Of all right or all wrong it has no width. */
+/** Computes the interval of a model's metric: Wilson's where the bootstrap's has no width. */
 function intervalOf({ metric, scores, people }: TestedModel): Interval | undefined {
   const constant = scores.every((score) => score === scores[0]);
   return (constant ? undefined : meanIntervalOfEnough(scores, people)) ??

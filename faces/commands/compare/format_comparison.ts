@@ -94,7 +94,7 @@ export function formatComparison(
     metrics.some(({ best }) => best !== undefined) &&
     `${format === "text" ? "*" : "Bold"}: best value.`,
     metrics.some(({ intervals }) => intervals?.some(Boolean)) &&
-    "In brackets: 95 % bootstrap CI, test set.",
+    "In brackets: 95 % CI, test set.",
   ].filter(Boolean).join(" ");
   const further = tests.length > 0 ? differenceRows(comparison) : [];
   const lines = [

@@ -86,7 +86,7 @@ async function differences(runs: readonly UiRun[], all: readonly UiRun[]): Promi
     ${rows.length > 0 ? table("Metrics", ["metric", ...head(runs)], rows) : dom`<p>None.</p>`}
     <p class="muted small">${
     metrics.some(({ best }) => best !== undefined) && "★ best value; "
-  }95 % bootstrap intervals of the test set.</p>
+  }95 % intervals of the test set.</p>
     ${sentences.map((sentence) => dom`<p>${sentence}.</p>`)}
     ${
     further && dom`<h2>Differences of further metrics</h2>

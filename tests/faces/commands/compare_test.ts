@@ -58,12 +58,12 @@ Deno.test("compare prints the parameters and metrics that differ, and nothing el
   assert.ok(test!.difference < 0 && test!.interval.high < 0);
   assert.deepEqual(comparison.notes, []);
   const text = formatComparison(comparison, "text");
-  assert.match(text, /\*: best value\. In brackets: 95 % bootstrap CI, test set\.\n/);
+  assert.match(text, /\*: best value\. In brackets: 95 % CI, test set\.\n/);
   const bare = comparison.metrics.map(({ intervals: _, ...row }) => row);
   assert.match(formatComparison({ ...comparison, metrics: bare }, "text"), /\*: best value\.\n/);
   const even = comparison.metrics.map(({ best: _, ...row }) => row);
   const unmarked = formatComparison({ ...comparison, metrics: even }, "text");
-  assert.match(unmarked, /\n {2}In brackets: 95 % bootstrap CI, test set\.\n/);
+  assert.match(unmarked, /\n {2}In brackets: 95 % CI, test set\.\n/);
   const placed = await compareRuns(
     shop.runs.map((run) => ({ ...run, file: "experiments/dropout.yaml" })),
     shop.store,
@@ -83,7 +83,7 @@ Deno.test("compare prints the parameters and metrics that differ, and nothing el
   assert.match(markdown, /\| \*\*0\.\d+ \(0\.\d+ to 0\.\d+\)\*\* \|\n/);
   const latex = formatComparison(comparison, "latex");
   assert.match(latex, /& \\textbf\{0\.\d+ \(0\.\d+ to 0\.\d+\)\} \\\\\n/);
-  assert.match(latex, /95 \\% bootstrap CI/);
+  assert.match(latex, /95 \\% CI/);
   assert.doesNotMatch(latex, /[^\\][%_#]/);
   assert.ok(!latex.includes(String.fromCharCode(1)));
   assert.equal(
