@@ -26,7 +26,7 @@ export async function validate(
     people: readonly Person[];
     rows: Int32Array;
     signal: AbortSignal;
-    /** True for TensorFlow.js in place of the engine, which takes no frozen layers. */
+    /** True for TensorFlow.js in place of the engine, as for frozen layers. */
     slow: boolean;
   },
 ): Promise<Record<string, number | null>> {

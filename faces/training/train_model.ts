@@ -154,7 +154,7 @@ export async function trainModel(
     for (const i of tasks.keys()) {
       await withNetwork(i, (network) => checkExports(network, params.export));
     }
-    // Without the engine, which takes no frozen layers.
+    // Without the engine, which refused frozen layers once: history.csv keeps its bytes.
     const slow = init !== undefined && init.frozen.length > 0;
     const curves = tasks.map(({ output }, i) => ({ output, metric: heads[i].metric }));
     const validating = { images, people, rows: rows.validation, signal, slow };

@@ -335,7 +335,7 @@ export interface Stage {
   /** True for a service, which runs until it is stopped: `serve` starts it, `run` does not. */
   readonly service: boolean;
   /**
-   * Facts outside the pipeline that the result depends on, such as a local file's size and date.
+   * Facts outside the pipeline that the result depends on, such as the digest of a local file.
    * @param place folder of all artifacts
    */
   external(params: unknown, place?: { artifacts: string }): Promise<Record<string, string>>;
