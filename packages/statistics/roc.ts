@@ -53,6 +53,7 @@ export function rocCurve(truth: ArrayLike<number>, scores: ArrayLike<number>): R
 
 /**
  * Computes the interval of the AUC, by a bootstrap over people if they repeat, else over images.
+ * Wilson's for an AUC of 0 or 1, and of fewer than `MIN_COUNT` pairs of a positive and a negative.
  * Returns undefined with fewer than `MIN_COUNT` units.
  * @param truth 1 for positives, 0 for negatives; both must occur
  * @param scores higher for positives
@@ -75,8 +76,9 @@ export function aucInterval(
 }
 
 /**
- * Computes the interval of the mean AUC of several classes, each against the rest, as `aucInterval`.
- * Classes that a resample lacks are left out of its mean.
+ * Computes the bootstrap interval of the mean AUC of several classes, each against the rest. Classes
+ * that a resample lacks are left out of its mean. Wilson's if all resamples are 0, or all are 1.
+ * Returns undefined with fewer than `MIN_COUNT` units or a single class.
  * @param truth class index of each image
  * @param probabilities of the classes, for each image
  */
