@@ -303,16 +303,19 @@ function rowsOf(prefix: string, schema: Json): string[][] {
 }
 
 function parameterRows(name: string, schema: Json, required: boolean): string[][] {
-  if (schema.properties) return rowsOf(`${name}.`, schema);
   const fallback = required
     ? "required"
     : schema.default === undefined
     ? ""
     : `\`${JSON.stringify(schema.default)}\``;
-  return [
-    [`\`${name}\``, values(schema), fallback, String(schema.description ?? "")],
-    ...formsOf(schema.items as Json | undefined).flatMap((form) => rowsOf(`${name}[].`, form)),
-  ];
+  const description = String(schema.description ?? "");
+  const within = schema.properties
+    ? rowsOf(`${name}.`, schema)
+    : formsOf(schema.items as Json | undefined).flatMap((form) => rowsOf(`${name}[].`, form));
+  // Without the map, the defaults within it do not hold.
+  return schema.properties && (fallback !== "" || description === "")
+    ? within
+    : [[`\`${name}\``, values(schema), fallback, description], ...within];
 }
 
 /** Returns the maps among the alternatives of a list's items. */

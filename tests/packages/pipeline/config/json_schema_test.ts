@@ -2,11 +2,13 @@
 import assert from "node:assert/strict";
 import { Ajv } from "ajv";
 import { parse } from "yaml";
+import { z } from "zod";
 import {
   pipelineJsonSchema,
   referenceMarkdown,
 } from "../../../../packages/pipeline/config/json_schema.ts";
 import { ConfigError } from "../../../../packages/pipeline/errors.ts";
+import { defineStage } from "../../../../packages/pipeline/stage.ts";
 import { Project } from "../toy/project.ts";
 import { stageList } from "../toy/stages.ts";
 import { stages as builtIn } from "../../../../stages/mod.ts";
@@ -234,5 +236,20 @@ Put all totals side by side (takes every [total](#kind-total); makes [comparison
 No parameters.
 
 `,
+  );
+});
+
+Deno.test("referenceMarkdown() lists an optional map beside its options, which it alone requires", () => {
+  const gate = z.strictObject({
+    from: z.number().describe("Age"),
+    to: z.number().default(9).describe("Age"),
+  });
+  const stage = defineStage({
+    ...{ name: "guard", summary: "Guard", inputs: {}, outputs: {}, run: () => Promise.resolve() },
+    params: z.strictObject({ gate: gate.optional().describe("Default: none") }),
+  });
+  assert.match(
+    referenceMarkdown({ stages: [stage], commands: {} }),
+    /`gate` \| `\{ from, to \}` \|  \| Default: none \|\n\| `gate\.from` .* required .*\n.* `9` \|/,
   );
 });
