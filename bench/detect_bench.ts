@@ -27,9 +27,9 @@ core (on Linux, by taskset), in turns. The first run installs dlib in the user's
 reports the agreement of dlibCnn with dlib.
 
   --detectors LIST  of ${Object.keys(VARIANTS).join(", ")} (all)
-  --count N         pictures of each kind (40)
-  --faces DIR       adds pictures of a folder: wiki_crop.tar and imdb_crop.tar with an expected.csv
-  --all             all pictures of that folder (15,000: some three hours)
+  --count N         images of each kind (40)
+  --faces DIR       adds photos of a folder: wiki_crop.tar and imdb_crop.tar with an expected.csv
+  --all             all photos of that folder (15,000: some three hours)
   --keep FILE       log of the detections; a later run resumes from it
   --without-dlib    only the project's own
   --python PATH     a Python that has dlib-bin and numpy`;
@@ -56,7 +56,7 @@ export const bench = defineBench(
   defaults,
   async ({ detectors, count, ...values }, folder) => {
     if (values.all && !values.faces) {
-      throw new Error("Cannot take --all pictures without --faces DIR.");
+      throw new Error("Cannot take --all photos without --faces DIR.");
     }
     const kept = new ResultLog<Said>(values.keep);
     const groups = [

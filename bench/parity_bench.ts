@@ -8,8 +8,8 @@ import { denoPeer, inPeers, packages, Peer, pythonFor, type ReportNetwork } from
 
 const help = `deno task bench parity [options]
 
-Trains the report's networks here and in Keras, from the same images and rows, with the same
-initialisers and settings, and prints means and spreads over seeds. The first time, Keras is
+Trains the 2021 networks here and in Keras, from the same images and rows, with the same
+initializers and settings, and prints means and spreads over seeds. The first time, Keras is
 installed in the user's cache folder.
 
   --faces DIR      the archives wiki_crop.tar and imdb_crop.tar (default: 800 drawn faces)

@@ -6,8 +6,8 @@ import { denoPeer, inPeers, NETWORKS, type Order, packages, Peer, pythonFor } fr
 
 const help = `deno task bench train [options]
 
-Trains the report's networks, the best one, a residual and a mobile one, with this project's engine
-and with its peers, in turns, and prints medians, after three seconds of warming up. The first time,
+Trains the 2021 networks, the deep one (best), a residual and a mobile one, with the engine and
+with its peers, in turns, and prints medians, after three seconds of warm-up. The first time,
 the peers' Python packages are installed in the user's cache folder; PyTorch has CUDA's libraries on
 Linux, some gigabytes, unless --python names a lighter build.
 
@@ -16,7 +16,7 @@ Linux, some gigabytes, unless --python names a lighter build.
   --batches LIST     images in a step (16,64,256)
   --rounds N         how often each takes its turn (9)
   --turn MS          how long a turn takes; five steps at least (400)
-  --only-steps       without whole fits, inference and memory
+  --only-steps       without whole trainings, predictions and memory
   --python PATH      a Python that has the peers' packages`;
 
 const FIT = { batch: 64, rows: 5000, epochs: 3 } as const;
