@@ -250,6 +250,6 @@ Deno.test("referenceMarkdown() lists an optional map beside its options, which i
   });
   assert.match(
     referenceMarkdown({ stages: [stage], commands: {} }),
-    /`gate` \| `\{ from, to \}` \|  \| Default: none \|\n\| `gate\.from` .* required .*\n.* `9` \|/,
+    /`gate` \| `\{ from, to \}` \| +\| Default: none \|\n\| `gate\.from` .* required .*\n.* `9` \|/,
   );
 });
