@@ -199,12 +199,14 @@ async function flagsOf(
   { specifier, allow, modules }: Sandbox,
   { read = [], write = [], env = [] }: CallOptions,
 ): Promise<string[]> {
-  const own = { env, read: [await packageFolder(specifier), ...modules, ...read, ...write], write };
-  const rights = new Map<string, string[]>(Object.entries(own).map(([k, v]) => [k, [...v]]));
+  // Deno checks what is asked about an open file by its real path.
+  const real = [...read, ...write].map((path) => Deno.realPath(path).catch(() => path));
+  const given = [await packageFolder(specifier), ...modules, ...read, ...write];
+  const own = { env, read: [...given, ...await Promise.all(real)], write };
+  const rights = new Map<string, readonly string[]>(Object.entries(own));
   for (const right of allow) {
     const [, kind, value] = right.match(RIGHT)!;
-    if (!rights.has(kind!)) rights.set(kind!, []);
-    rights.get(kind!)!.push(value?.slice(1) ?? "");
+    rights.set(kind!, [...rights.get(kind!) ?? [], value?.slice(1) ?? ""]);
   }
   // Nothing is fetched: an import would reach any host of a registry.
   return ["--cached-only", "--no-remote", "--deny-import"].concat(

@@ -166,12 +166,10 @@ async function refuseSharedFolder(specifier: string, project: string): Promise<v
     other !== undefined && join(other, "/").startsWith(join(folder, "/"))
   );
   if (shared === undefined) return;
-  const place = `lies in "${folder}", which has ${shared} in it`;
+  const name = nameOf(specifier);
   throw new Error(
-    `plugin "${
-      nameOf(specifier)
-    }" ${place}, and it may read its folder. Move it into a folder of ` +
-      "its own",
+    `plugin "${name}" lies in "${folder}", which has ${shared} in it, and it may read its folder. ` +
+      "Move it into a folder of its own",
   );
 }
 

@@ -35,7 +35,11 @@ Deno.test("a third-party network trains as a whole in a process, within its righ
     const params = "network: flat, loss: gentle, variant: , epochs: 1, batchSize: 6";
     const { stage, params: valid, rights } = await configured(folder, "trainAge", params);
     assert.deepEqual(rights, []);
-    using context = testContext(stage);
+    // As where the artifact folder is a link to a larger disk.
+    const linked = join(folder, "linked");
+    await Deno.mkdir(join(folder, "disk"));
+    await Deno.symlink(join(folder, "disk"), linked);
+    using context = testContext(stage, { folder: join(linked, "first") });
     const people = Array.from({ length: 20 }, (_, i) => ({ age: (i * 7) % 80, gender: i % 2 }));
     const counts = { train: 12, validation: 8, test: 0 };
     const inputs = {
@@ -46,7 +50,7 @@ Deno.test("a third-party network trains as a whole in a process, within its righ
     const text = await Deno.readTextFile(join(context.outputs.model!, "training.json"));
     assert.equal(JSON.parse(text).params.loss, "gentle");
     assert.match(context.infos.join("\n"), /network flat: 24,\d+ parameters/);
-    using hostile = testContext(stage);
+    using hostile = testContext(stage, { folder: join(linked, "second") });
     await assert.rejects(
       () => hostile.run(inputs, { ...valid, network: { use: "flat", reads: "/etc/passwd" } }),
       /no right to that: .*add to its line of plugins: allow: \["read:\/etc\/passwd"\]/,
