@@ -53,13 +53,21 @@ function start(folder: string): Deno.ChildProcess {
   }).spawn();
 }
 
-/** Waits until a file that arrives has so many bytes. */
-async function arrived(artifacts: string, name: string, bytes: number): Promise<void> {
-  for (let tries = 0; tries < 3000; tries++) {
+/** Waits until so many bytes of a file have arrived and are noted, as long as the process runs. */
+async function arrived(
+  artifacts: string,
+  name: string,
+  bytes: number,
+  child: Deno.ChildProcess,
+): Promise<void> {
+  let over = false;
+  child.status.then(() => over = true);
+  while (!over) {
     for await (const { name: attempt } of Deno.readDir(join(artifacts, ".work"))) {
-      const part = join(artifacts, ".work", attempt, "scratch", `${name}.part`);
-      const size = await Deno.stat(part).then(({ size }) => size, () => -1);
-      if (size >= bytes) return;
+      const digests = join(artifacts, ".work", attempt, "scratch", `${name}.part.digests`);
+      const text = await Deno.readTextFile(digests).catch(() => undefined);
+      // The process notes a size and its MD5 after the bytes.
+      if (text !== undefined && Number(/(\d+) \w+\n$/.exec(text)?.[1] ?? 0) >= bytes) return;
     }
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
@@ -100,7 +108,7 @@ Deno.test({
       ];
       for (halt of halts) {
         const child = start(folder);
-        await arrived(artifacts, halt.name, halt.whole);
+        await arrived(artifacts, halt.name, halt.whole, child);
         child.kill("SIGKILL");
         const { code } = await child.output();
         ok(code !== 0);
