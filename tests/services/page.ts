@@ -24,6 +24,7 @@ export async function open(
   screen: keyof typeof screens = "desktop",
 ) {
   const page = await browser.newPage();
+  page.setDefaultTimeout(patience.timeout); // also of loading a page
   const wrong: string[] = [];
   const requests: { method: string; url: string }[] = [];
   page.on("pageerror", (error) => wrong.push(String(error)));
