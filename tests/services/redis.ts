@@ -61,13 +61,16 @@ export class Redis implements AsyncDisposable {
 
   /** @param args such as `--requirepass` */
   static async start(args: (port: number) => readonly string[] = () => []): Promise<Redis> {
-    const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-    const { port } = listener.addr as Deno.NetAddr;
-    listener.close();
-    const own = args(port);
-    const redis = new Redis(port, own.length > 0 ? own : ["--port", String(port)]);
-    await redis.start();
-    return redis;
+    for (;;) {
+      const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+      const { port } = listener.addr as Deno.NetAddr;
+      listener.close();
+      const own = args(port);
+      const redis = new Redis(port, own.length > 0 ? own : ["--port", String(port)]);
+      // Another program may take the port meanwhile.
+      if (!/in use/.test(await redis.#open())) return redis;
+      await redis.kill();
+    }
   }
 
   get url(): string {
@@ -76,10 +79,17 @@ export class Redis implements AsyncDisposable {
 
   /** Nothing is kept on disk: a server that is started again has forgotten all. */
   async start(): Promise<void> {
+    const line = await this.#open();
+    if (/in use/.test(line)) throw new Error(line);
+  }
+
+  /** Returns the line of its output that tells whether it has its port. */
+  async #open(): Promise<string> {
     const args = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", ...this.args];
     this.#process = new Deno.Command("redis-server", { args, stdout: "piped", stderr: "null" })
       .spawn();
-    await new Lines(this.#process.stdout).until(/Ready to accept connections/);
+    return await new Lines(this.#process.stdout)
+      .until(/Ready to accept connections|Address already in use/);
   }
 
   async kill(): Promise<void> {

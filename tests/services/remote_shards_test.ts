@@ -23,13 +23,17 @@ test("a run is the same when a worker is killed, one is frozen and Redis forgets
   await using killed = new TestWorker(job.artifacts, redis.url, lock);
   await using frozen = new TestWorker(job.artifacts, redis.url, lock);
   await using faithful = new TestWorker(job.artifacts, redis.url, lock);
+  // Each has a shard at once: one that comes late may find none.
+  await Promise.all([killed, frozen, faithful].map(({ lines }) => lines.until(/connected/)));
   const running = job.run({ redis: redis.url });
   running.catch(() => {}); // awaited below
 
-  await killed.lines.until(/started/);
-  killed.kill("SIGKILL");
-  await frozen.lines.until(/started/);
-  frozen.kill("SIGSTOP");
+  // In the middle of its own shard, whichever starts first.
+  const strike = async (worker: TestWorker, signal: Deno.Signal) => {
+    await worker.lines.until(/started/);
+    worker.kill(signal);
+  };
+  await Promise.all([strike(killed, "SIGKILL"), strike(frozen, "SIGSTOP")]);
   await faithful.lines.until(/started/, 2);
   await redis.kill();
   await redis.start();
@@ -109,11 +113,13 @@ test("a job of another format, or whose folder leads elsewhere, fails alone", as
 
 test("a worker that is stopped releases its shard, and the run's own machine may help", async () => {
   using job = await Job.make(24);
-  const expected = await job.run();
+  // Two shards, which last: the worker is to be stopped amid its own one.
+  const params = { shardSize: 12 };
+  const expected = await job.run(undefined, { params });
   await using redis = await Redis.start();
   await using worker = new TestWorker(job.artifacts, redis.url, ["--lock-seconds", "20"]);
   await worker.lines.until(/connected/);
-  const running = job.run({ redis: redis.url, localToo: true });
+  const running = job.run({ redis: redis.url, localToo: true }, { params });
   running.catch(() => {});
   await worker.lines.until(/started/);
   worker.kill("SIGTERM");
