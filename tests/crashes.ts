@@ -79,8 +79,11 @@ export async function runPipeline(artifacts: string, moment?: Moment): Promise<E
 
 /** Returns the ms of each stage of an undisturbed run, and of its start. */
 export function stagesOf({ text, ms }: Ended): { stage: string | undefined; ms: number }[] {
-  const stages = [...text.matchAll(/^✓ (\w+) +done in ([\d.]+) s/gm)]
-    .map(([, stage, seconds]) => ({ stage, ms: Math.max(100, 1000 * Number(seconds)) }));
+  // "12 s" or, of a slow machine, "1:02".
+  const stages = [...text.matchAll(/^✓ (\w+) +done in (?:(\d+):)?([\d.]+)/gm)]
+    .map(([, stage, minutes = 0, seconds]) => ({
+      ...{ stage, ms: Math.max(100, 1000 * (60 * Number(minutes) + Number(seconds))) },
+    }));
   const all = stages.reduce((sum, { ms }) => sum + ms, 0);
   return [{ stage: undefined, ms: Math.max(200, ms - all) }, ...stages];
 }

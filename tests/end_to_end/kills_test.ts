@@ -1,7 +1,7 @@
 /** A whole pipeline, killed at random moments; tests/long/kills_test.ts has more. */
 import { deepStrictEqual } from "node:assert/strict";
 import { join } from "node:path";
-import { difference, killRepeatedly, runUndisturbed } from "../crashes.ts";
+import { difference, killRepeatedly, runUndisturbed, stagesOf } from "../crashes.ts";
 
 Deno.test({
   name: "kill -9 three times in a pipeline: the next run completes, and leaves the same bytes",
@@ -26,4 +26,12 @@ Deno.test("difference() tells a file that is missing, one too many and one that 
       "d should not be there",
     ],
   );
+});
+
+Deno.test("stagesOf() reads the time of a stage that took minutes", () => {
+  const text = "✓ count    done in 0.4 s\n✓ train    done in 1:02\n";
+  deepStrictEqual(stagesOf({ killed: false, code: 0, stage: undefined, text, ms: 63_000 }), [
+    ...[{ stage: undefined, ms: 600 }, { stage: "count", ms: 400 }],
+    { stage: "train", ms: 62_000 },
+  ]);
 });

@@ -67,7 +67,7 @@ Deno.test("formatScore() and origin() describe a model", () => {
     variant: "regression",
     classes: null,
     trained: {
-      at: "2026-03-01T12:00:00Z",
+      at: new Date(2026, 2, 1, 12).toISOString(), // dates are those of the local time zone
       images: 2000,
       datasets: { imdb_crop: 800, wiki_crop: 1200 },
       epochs: 9,
