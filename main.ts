@@ -11,7 +11,7 @@ export const app: App = {
     "data FOLDER       look at a data set: propose a pipeline, write a page of what it holds",
     "predict FOLDER    predict gender and age for every face of a folder of photos",
     "evaluate MODEL    evaluate trained models on any data: --on PIPELINE_OR_FOLDER",
-    "compare RUN RUN   print the differences between runs, and whether they are real",
+    "compare RUN RUN   print the differences between runs, and whether they are significant",
     "ui [PIPELINE]     show runs in a browser: live, compared, and their files",
     "kit --out FILE    write all that a machine without Deno and internet needs",
     "worker            process shards and runs of sweeps for other machines",
