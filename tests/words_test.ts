@@ -9,6 +9,7 @@ const CLEAN: readonly string[] = [
   "packages/assemblyscript",
   "packages/compute",
   "packages/download",
+  "packages/engine",
   "packages/formats",
   "packages/random",
   "packages/statistics",

@@ -1,7 +1,7 @@
 /**
  * Trains and runs the networks of packages/engine/engine_network.ts with WebAssembly kernels on several threads.
  *
- * Equal seeds, weights and batches give equal bytes on one machine, whatever the number of threads:
+ * Equal seeds, weights and batches give equal bytes on one machine, for any number of threads:
  * the work is divided by the batch alone, and sums have a fixed order.
  */
 import { Control, Optimizer } from "./assembly/abi.ts";

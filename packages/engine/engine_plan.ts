@@ -35,7 +35,7 @@ export interface PlanOptions {
 }
 
 /**
- * A batch is cut into chunks, whatever the number of threads: eight, or more of eight images each
+ * A batch is cut into chunks, for any number of threads: eight, or more of eight images each
  * if it is large, up to as many as there may be threads.
  */
 const CHUNKS = { least: 8, images: 8, most: 16 };

@@ -112,7 +112,7 @@ function overItems(r: usize, item: i32, thread: i32): void {
  * Runs the program at `at` as thread `thread`. A stage is a record of 32 words (1 images or 2
  * items or 0 the end, number of chunks or items, images in a range, kernels, its counter, endings)
  * with the kernels' records behind it, and then those of the endings: small kernels that need all
- * of the stage, and that whoever finishes it runs before the others go on.
+ * of the stage. The thread that finishes the stage runs them before the others continue.
  */
 export function run(at: usize, thread: i32): void {
   for (;;) {

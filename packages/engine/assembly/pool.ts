@@ -12,7 +12,7 @@ import { activateGradient, address, madd, ofThread, real, word } from "./simd";
   return v128.and(v128.xor(z, sign), some);
 }
 
-/** Where `n` is greater than `best`, or `z` not a number: a NaN, once met, stays. */
+/** Mask of lanes in which `n` is greater than `best`, or `z` not a number: a NaN, once met, stays. */
 @inline function beats(n: v128, best: v128, z: v128): v128 {
   return v128.or(f32x4.gt(n, best), f32x4.ne(z, z));
 }
@@ -58,8 +58,8 @@ function halve(
 }
 
 /**
- * Of each window the value `z` whose normalized value is the greatest, the first of equal ones, and
- * its place in the window, for the gradient. Bytes of places are kept where they are wanted.
+ * Finds in each window the value `z` whose normalized value is the greatest, the first of equal ones,
+ * and its place in the window, for the gradient. Bytes of places are kept where they are wanted.
  */
 export function pool(r: usize, from: i32, to: i32, thread: i32): void {
   const height = word(r, 4), width = word(r, 5), channels = word(r, 6);
@@ -122,7 +122,7 @@ export function pool(r: usize, from: i32, to: i32, thread: i32): void {
   }
 }
 
-/** Where a channel lies whose first four bytes are the `c`th of a pixel, in panels of eight. */
+/** Offset, in panels of eight, of the channel whose first four bytes are the `c`th of a pixel. */
 @inline function inPanel(c: usize, panel: usize): usize { return (c >> 5) * panel + (c & 31); }
 
 /** One of the four places in a window: the maximum has the gradient `g`, the others none. */

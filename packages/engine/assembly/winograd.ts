@@ -5,7 +5,7 @@
  * definition. Winograd (1980); Lavin and Gray, "Fast algorithms for convolutional neural networks"
  * (2016).
  *
- * The transforms are in tiles/, and n tells which: 3 for F(2×2, 2×2), 4 for F(2×2, 3×3), 5 for
+ * The transforms are in tiles/, by n: 3 for F(2×2, 2×2), 4 for F(2×2, 3×3), 5 for
  * F(4×4, 2×2), 6 for F(4×4, 3×3). Each of their functions does four channels; `step` and `row` are bytes between pixels
  * and rows.
  */

@@ -257,7 +257,7 @@ export class GraphBuilder {
     return y;
   }
 
-  /** Returns the same numbers in another shape, or where `value` says. */
+  /** Returns the same numbers in another shape, in `value` if it is given. */
   repack(x: GraphTensor, shape: Shape, value?: Buffer): GraphTensor {
     const channels = shape.at(-1)!;
     const same = x.step === upTo8(channels) * 4 && channels === x.channels ||

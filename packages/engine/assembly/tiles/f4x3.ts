@@ -211,7 +211,7 @@ import { add, g1, g2, g3, store3, store6, sub, times } from "./common";
 
 @inline function scaled(x: f32, a: v128): v128 { return f32x4.mul(f32x4.splat(x), a); }
 
-/** Of three weights, what is multiplied for `n`. */
+/** Factor of product `n`, from three weights. */
 @inline function weight(g0: v128, g1: v128, g2: v128, n: i32): v128 {
   if (n == 0) return scaled(0.25, g0);
   if (n == 5) return g2;
