@@ -21,7 +21,7 @@ export interface CacheKeyInputs {
   readonly modules: Texts;
   /** Package → locked version. */
   readonly packages: Texts;
-  /** Facts from outside, such as the size and date of a local file. */
+  /** Facts from outside, such as the digest of a local file. */
   readonly external: Texts;
   /** For a stage that declares `lineage`: the pipeline's name, */
   readonly pipeline?: string;

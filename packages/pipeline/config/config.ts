@@ -83,14 +83,14 @@ const pluginEntry = z.strictObject({
   ),
   memory: z.number().gt(0).default(4).describe("Maximum memory of its processes, in GB"),
   disk: z.number().gt(0).default(20).describe("Maximum size of what a stage of it writes, in GB"),
-  minutes: z.number().gt(0).default(60).describe("Maximum time of a stage of it, in minutes"),
+  minutes: z.number().gt(0).default(60).describe("Maximum time of each call, in minutes"),
 });
 
 /** The top level of a pipeline's YAML. */
 export const pipelineSchema = z.strictObject({
   extends: z.string().min(1).optional().describe(
-    "Another YAML that this one is written over: maps are merged key by key, everything else " +
-      "takes the place of what it has there, and an empty value leaves it",
+    "Another YAML, the base, that this one is written over: maps are merged key by key, everything " +
+      "else replaces the base's. An empty stage keeps the base's, an empty parameter leaves it out",
   ),
   name: z.string().regex(/^[\w.-]+$/, "expected letters, digits, '-', '_' and '.'").optional()
     .describe("Label of the pipeline in its report. Default: its file's name"),
@@ -113,7 +113,9 @@ export const pipelineSchema = z.strictObject({
   artifacts: z.string().min(1).optional()
     .describe("Folder for results. Default: artifacts/ in the project"),
   plugins: z.array(z.union([z.string().min(1), pluginEntry])).default([])
-    .describe("Stages of your own: files (./plugins/blur.ts) or npm packages (npm:name@1.0.0)"),
+    .describe(
+      "Stages, networks, losses and others: files (./plugins/blur.ts), packages (npm:name@1.0.0)",
+    ),
   sweep: sweepSchema.optional().describe(
     "Values to try: { split.test: [0.1, 0.2], seed: [1, 2, 3] } makes six runs. " +
       "seed varies everything random, split.seed only what that stage draws. " +
