@@ -190,7 +190,7 @@ export function referenceMarkdown({ commands, stages, sections = "" }: {
     "Generated from the code by `deno task schema`; edits are overwritten.",
     "## Pipeline",
     "Keys at the top of a pipeline's YAML. Relative paths count from the folder of the YAML.",
-    parameterTable(pipelineSchema.omit({ stages: true, sweep: true })),
+    parameterTable(pipelineSchema.omit({ stages: true })),
     "`stages` maps an id to a stage's parameters, and `sweep` a parameter to its values. Beside its " +
     "own parameters a stage takes `use` (the stage, where the id is another), `inputs` (input → id " +
     "of the stage that makes it), `replaces` (the stage whose output it takes over) and, where it " +
@@ -309,19 +309,20 @@ function parameterRows(name: string, schema: Json, required: boolean): string[][
     ? ""
     : `\`${JSON.stringify(schema.default)}\``;
   const description = String(schema.description ?? "");
-  const within = schema.properties
-    ? rowsOf(`${name}.`, schema)
-    : formsOf(schema.items as Json | undefined).flatMap((form) => rowsOf(`${name}[].`, form));
+  const rows = [
+    ...formsOf(schema).flatMap((form) => rowsOf(`${name}.`, form)),
+    ...formsOf(schema.items as Json | undefined).flatMap((form) => rowsOf(`${name}[].`, form)),
+  ];
   // Without the map, the defaults within it do not hold.
   return schema.properties && (fallback !== "" || description === "")
-    ? within
-    : [[`\`${name}\``, values(schema), fallback, description], ...within];
+    ? rows
+    : [[`\`${name}\``, values(schema), fallback, description], ...rows];
 }
 
-/** Returns the maps among the alternatives of a list's items. */
-function formsOf(items: Json | undefined): Json[] {
-  if (items?.properties) return [items];
-  return (items?.anyOf as Json[] | undefined ?? []).flatMap(formsOf);
+/** Returns the maps among the alternatives of a value. */
+function formsOf(schema: Json | undefined): Json[] {
+  if (schema?.properties) return [schema];
+  return (schema?.anyOf as Json[] | undefined ?? []).flatMap(formsOf);
 }
 
 /** Formats the values that a schema allows: "number, more than 0, less than 1". */

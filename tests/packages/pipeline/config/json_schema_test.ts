@@ -226,6 +226,9 @@ Have many parameters (takes [numbers](#kind-numbers); makes [total](#kind-total)
 | \`on\` | boolean | \`true\` | Whether |
 | \`text\` | string |  | Any |
 | \`part\` | \`{ name }\` or \`{ fold, of }\` |  | Which part |
+| \`part.name\` | string | required |  |
+| \`part.fold\` | whole number | required |  |
+| \`part.of\` | whole number | required |  |
 | \`sides\` | whole number, at least 1, at most 9 or list of 2, each whole number, at least 1, at most 9 |  | Pixels |
 | \`weights\` | object | \`{}\` | Name → weight |
 
