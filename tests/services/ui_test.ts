@@ -330,7 +330,7 @@ async function look(
     const { innerText } = document.querySelector("main")!;
     return innerText.length > 40 && !/Loading …/.test(innerText);
   }, patience);
-  await new Promise((resolve) => setTimeout(resolve, 300));
+  await page.waitForNetworkIdle({ idleTime: 300 }); // curves and images arrive
   await screenshot(page, `${name}-${screen}-${scheme}`);
   assert.deepEqual(await violations(page), []);
   const overflow = await page.evaluate(() => {
