@@ -19,7 +19,8 @@ export async function run(call: CommandContext): Promise<number> {
   if (Deno.env.get(PARENT_ENV) === "order") {
     return await (await import("../sweep/remote_run_main.ts")).runRemoteRun(call);
   }
-  const planned = await loadPlan(call);
+  const sweep = values.sweep && await import("../sweep/grid.ts");
+  const planned = await loadPlan(call, sweep?.firstValues(values.sweep!));
   if (planned.source.values.sweep === undefined && values.sweep === undefined) {
     for (const option of ["jobs", "point"] as const) {
       if (values[option] !== undefined) {

@@ -1,5 +1,6 @@
 /** From a command's words to a plan, and to all that running it takes. */
 import { join, resolve } from "node:path";
+import { shortPath } from "../config/config_source.ts";
 import { type ConfigOptions, projectCache, readConfig } from "../config/config.ts";
 import { ConfigError, type Problem, UsageError } from "../errors.ts";
 import { findPipeline, identityNamed } from "../find_pipeline.ts";
@@ -17,9 +18,6 @@ import { hiddenIn } from "../secrets.ts";
 import { ArtifactStore } from "../artifact_store.ts";
 import type { RunContext } from "./run_context.ts";
 
-/** Brings the parser of YAML, which an unchanged pipeline does without. */
-const loadOverride = () => import("../config/override.ts");
-
 /** The YAML that a command names, and how to read it. */
 export async function configOptions(
   { names, values, project, stages, pluginApi }: Pick<
@@ -29,7 +27,8 @@ export async function configOptions(
 ): Promise<{ file: string; options: ConfigOptions }> {
   const overrides: Override[] = [];
   if (values.set || values.seed !== undefined) {
-    const { parseOverride } = await loadOverride();
+    // Brings the parser of YAML, which an unchanged pipeline does without.
+    const { parseOverride } = await import("../config/override.ts");
     overrides.push(...(values.set ?? []).map(parseOverride));
     if (values.seed !== undefined) {
       const at = { text: `--seed ${values.seed}` };
@@ -42,9 +41,14 @@ export async function configOptions(
   return { file, options: { project, cwd, registry, overrides, pluginApi } };
 }
 
-export async function loadPlan(call: Parameters<typeof configOptions>[0]): Promise<Plan> {
+/** @param more values beside those of `--set` and `--seed` */
+export async function loadPlan(
+  call: Parameters<typeof configOptions>[0],
+  more: readonly Override[] = [],
+): Promise<Plan> {
   const { file, options } = await configOptions(call);
-  return createPlan(await readConfig(file, options));
+  const overrides = [...options.overrides ?? [], ...more];
+  return createPlan(await readConfig(file, { ...options, overrides }));
 }
 
 /**
@@ -79,10 +83,12 @@ export async function ofRun(call: CommandContext): Promise<CommandContext> {
   if (await identityNamed(name, invocationDir(), project) !== undefined) return call;
   const run = findByIdPrefix(name, await new History(join(project, "artifacts")).list());
   if (!run) return call;
-  const { parseOverride } = await loadOverride();
-  const typedKeys = (values.set ?? []).map((text) => parseOverride(text).path.join("."));
+  const keyOf = (text: string) =>
+    shortPath(text.split("=")[0]!.replace(/\s/g, "").split(".")).join(".");
+  const { set: typed = [], sweep = [], seed } = values;
+  const keys = [...typed, ...sweep, ...seed === undefined ? [] : ["seed"]].map(keyOf);
   const given = Object.entries(run.overrides ?? run.point ?? {})
-    .filter(([key]) => !typedKeys.includes(key) && !(key === "seed" && values.seed !== undefined));
+    .filter(([key]) => !keys.includes(keyOf(key)));
   const [hidden] = hiddenIn(Object.fromEntries(given));
   if (hidden !== undefined) {
     throw new UsageError(
@@ -92,7 +98,7 @@ export async function ofRun(call: CommandContext): Promise<CommandContext> {
   }
   const set = given.map(([key, value]) => `${key}=${argument(value)}`);
   const names = [run.file === undefined ? run.pipeline : resolve(project, run.file)];
-  return { ...call, names, values: { ...values, set: [...set, ...values.set ?? []] } };
+  return { ...call, names, values: { ...values, set: [...set, ...typed] } };
 }
 
 /**

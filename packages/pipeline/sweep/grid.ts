@@ -43,10 +43,13 @@ export function readSweep(source: ConfigSource, { values }: Pick<CommandContext,
     return [named(parsed.key), parsed];
   }));
   const { trials, best, ...varied } = (source.values.sweep ?? {}) as Record<string, unknown>;
-  const how = sweepSchema.pick({ trials: true, best: true }).safeParse({
-    ...{ trials: typed.get("trials")?.values[0]?.value ?? trials },
-    ...{ best: typed.get("best")?.values[0]?.value ?? best },
+  const single = Object.entries({ trials, best }).map(([key, written]) => {
+    const axis = typed.get(key);
+    if (!axis) return [key, written];
+    if (axis.values.length === 1) return [key, axis.values[0]!.value];
+    throw ConfigError.at(axis.at, `${key} is the same for all runs of a sweep: keep one value`);
   });
+  const how = sweepSchema.pick({ trials: true, best: true }).safeParse(Object.fromEntries(single));
   if (how.error) {
     const issue = how.error.issues[0]!, { path } = issue;
     const at = typed.get(String(path[0]))?.at ?? source.at(["sweep", ...path.map(String)]);
@@ -56,6 +59,11 @@ export function readSweep(source: ConfigSource, { values }: Pick<CommandContext,
   typed.delete("best");
   const set = new Set((values.set ?? []).map((text) => keyOf(parseOverride(text).path)));
   if (values.seed !== undefined) set.add("seed");
+  const both = [...typed].find(([key]) => set.has(key))?.[1];
+  if (both) {
+    const message = `${both.key} is fixed by --set or --seed as well; remove one of them`;
+    throw ConfigError.at(both.at, message);
+  }
   const written = Object.entries(varied);
   const twice = written.find(([key], i) =>
     written.findIndex(([other]) => named(other) === named(key)) < i
@@ -64,12 +72,20 @@ export function readSweep(source: ConfigSource, { values }: Pick<CommandContext,
     const at = source.at(["sweep", twice[0]], true);
     throw ConfigError.at(at, `${twice[0]} is there twice; keep one`);
   }
-  const axes = written.filter(([key]) => !set.has(named(key)) || typed.has(named(key)))
-    .map(([key, tried]) => typed.get(named(key)) ?? axisOf(source, key, tried));
-  const more = [...typed.values()].filter(({ key }) =>
-    !written.some(([other]) => named(other) === named(key))
-  );
-  return { axes: [...axes, ...more], ...how.data, given: new Set([...set, ...typed.keys()]) };
+  const own = written.map(([key, tried]) => [named(key), key, tried] as const)
+    .filter(([name]) => !set.has(name))
+    .map(([name, key, tried]) => [name, typed.get(name) ?? axisOf(source, key, tried)] as const);
+  const axes = [...new Map([...own, ...typed]).values()];
+  return { axes, ...how.data, given: new Set([...set, ...typed.keys()]) };
+}
+
+/**
+ * Returns a value of each parameter that the command line varies: a pipeline may need them, such as
+ * the fold beside a number of folds. The seed stays, since draws depend on it.
+ */
+export function firstValues(sweep: readonly string[]): Override[] {
+  return sweep.map(parseAxis).filter(({ key }) => !["trials", "best", "seed"].includes(key))
+    .flatMap(({ values }) => values.slice(0, 1));
 }
 
 function axisOf(source: ConfigSource, key: string, tried: unknown): Axis {

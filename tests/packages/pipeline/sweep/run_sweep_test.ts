@@ -278,6 +278,22 @@ Deno.test("a sweep is validated like everything", async () => {
     ["", ["--sweep", "count.to="], "--sweep count.to=: count.to: expected values to try"],
     ["", ["--sweep", "count.to=[1"], "--sweep count.to=[1: the value is not YAML"],
     ["", ["--sweep", "trials=0"], "--sweep trials=0: trials: expected at least 1"],
+    [
+      "",
+      ["--sweep", "trials=5,6"],
+      "--sweep trials=5,6: trials is the same for all runs of a sweep",
+    ],
+    [
+      "",
+      ["--sweep", "trials={from: 1, to: 2}"],
+      "trials is the same for all runs of a sweep: keep",
+    ],
+    ["", ["--sweep", "seed=1,2", "--seed=3"], "seed is fixed by --set or --seed as well; remove"],
+    [
+      "",
+      ["--sweep", "count.to=1,2", "--set=stages.count.to=3"],
+      "--sweep count.to=1,2: count.to is fixed by --set or --seed as well; remove one of them",
+    ],
     ["", ["--jobs", "2"], "--jobs is about a sweep, and nothing is varied; see --sweep"],
     ["sweep: { seed: [1] }", ["--jobs", "0"], "--jobs 0: expected a whole number, at least 1"],
   ];
@@ -297,6 +313,24 @@ Deno.test("--sweep replaces the values of its key in either spelling", async () 
   const sweep = ["--sweep", "stages.count.to=3,4,5"];
   const { out, err } = await project.cli("run", "pipeline", "--dry-run", "--json", ...sweep);
   assert.equal(JSON.parse(out).runs.length, 3, err);
+});
+
+Deno.test("--set gives what belongs to a value that --sweep varies", async () => {
+  await using project = await Project.make({
+    "pipeline.yaml": "stages: { count: , tune: { rate: 0.5 } }\n",
+  });
+  const sweep = ["--sweep", "tune.part.fold=1,2", "--dry-run", "--json"];
+  const { out, err } = await project.cli("run", "pipeline", "--set", "tune.part.of=3", ...sweep);
+  assert.equal(JSON.parse(out || "{}").runs?.length, 2, err);
+});
+
+Deno.test("a run that is run again takes the values of a sweep in place of its own", async () => {
+  await using project = await Project.make({ "pipeline.yaml": "stages: { count: , draw: }\n" });
+  await project.cli("run", "pipeline", "--set", "count.to=3", "--seed=4");
+  const [{ id }] = JSON.parse((await project.cli("runs", "--json")).out).runs;
+  const sweep = ["--sweep", "stages.count.to=5,6", "--sweep", "seed=7,8", "--dry-run", "--json"];
+  const { out, err } = await project.cli("run", id, ...sweep);
+  assert.equal(JSON.parse(out || "{}").runs?.length, 4, err);
 });
 
 Deno.test("paths that a sweep varies count from where they were written", async () => {
