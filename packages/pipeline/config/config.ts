@@ -1,7 +1,7 @@
 /** YAML → validated pipeline. Everything is checked before anything runs; all errors are reported. */
 import { join, resolve } from "node:path";
 import { z } from "zod";
-import type { Shape } from "../fingerprint.ts";
+import { isRecord, type Shape } from "../fingerprint.ts";
 import { ConfigError, formatError, MAX_PROBLEMS, type Problem } from "../errors.ts";
 import { wiringProblems } from "../plan.ts";
 import { toProblems, valueAt } from "./zod_issues.ts";
@@ -195,7 +195,8 @@ export async function readTopLevel(file: string | YamlFile, options: ConfigOptio
         const [, kind, file] = right.match(/^(read|write):(.+)$/) ?? [];
         return file === undefined ? right : `${kind}:${resolveFrom(file, folder)}`;
       });
-      const { stages, extensions } = await loadWithin(specifier, { ...limits, allow }, options);
+      const bounds = { ...limits, allow, written: valueAt(source.values, path) };
+      const { stages, extensions } = await loadWithin(specifier, bounds, options);
       registry.add(stages);
       const schemas = extensions.length > 0 ? await schemasOf(source, registry) : new Map();
       for (const params of schemas.values()) addChoices(params, extensions); // throws at its line
@@ -241,19 +242,27 @@ function validParts(values: Record<string, unknown>): Partial<z.output<typeof pi
   );
 }
 
-/** Loads a plugin here if it is the user's own or has all rights, else in processes of few rights. */
+/**
+ * Loads a plugin here if it is the user's own or has all rights, else in processes of few rights.
+ * @param written its entry in the YAML
+ */
 async function loadWithin(
   specifier: string,
-  limits: Omit<z.output<typeof pluginEntry>, "use">,
+  { written, ...limits }: Omit<z.output<typeof pluginEntry>, "use"> & { written: unknown },
   { project, pluginApi: api = import.meta.resolve("../serve_plugin.ts") }: ConfigOptions,
 ): Promise<Plugin> {
   const { allow: rights } = limits, all = rights.includes("all");
   const own = specifier.startsWith("file:") && !specifier.includes("/node_modules/") &&
     fromFileUrl(specifier).startsWith(join(project, "/"));
-  if (own && rights.length > 0 && !all) {
+  const { use: _, allow: __, ...bounds } = isRecord(written) ? written : {};
+  if (own && rights.length > 0 && !all) bounds.allow = `[${rights.join(", ")}]`;
+  const [bound] = own || all ? Object.entries(bounds) : [];
+  if (bound) {
+    const [which, way] = own
+      ? ["file of the project", ", or keep the plugin outside the project"]
+      : ["plugin with allow: [all]", " or all"];
     throw new Error(
-      `allow: [${rights.join(", ")}] bounds no file of the project: it has all rights. ` +
-        "Remove allow, or keep the plugin outside the project",
+      `${bound.join(": ")} bounds no ${which}: it has all rights. Remove ${bound[0]}${way}`,
     );
   }
   const { stages, extensions } = own || all

@@ -158,6 +158,18 @@ Deno.test("plugins", async (t) => {
       "plugins: [{ use: ./plugins/negate.ts, allow: [net] }]\nstages:\n  count:",
       "1:11: allow: [net] bounds no file of the project: it has all rights.",
     );
+    for (const bound of ["minutes: 5", "memory: 4", "disk: 0.5"]) {
+      await says(
+        `plugins: [{ use: ./plugins/negate.ts, ${bound} }]\nstages:\n  count:`,
+        `1:11: ${bound} bounds no file of the project: it has all rights. Remove ${
+          bound.split(":")[0]
+        }`,
+      );
+    }
+    await says(
+      "plugins: [{ use: npm:negate, allow: [all], minutes: 5 }]\nstages:\n  count:",
+      "1:11: minutes: 5 bounds no plugin with allow: [all]: it has all rights. Remove minutes or all",
+    );
     await project.write({
       "pipeline.yaml": "plugins: [{ use: ./plugins/negate.ts, allow: [all] }]\nstages:\n  count:",
     });
