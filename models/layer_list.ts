@@ -1,7 +1,7 @@
 /** Networks written in YAML, layer by layer. */
 import { z } from "zod";
 import type { layers, SymbolicTensor } from "@tensorflow/tfjs-layers";
-import { defineNetwork } from "../faces/training/training_definitions.ts";
+import { defineNetwork, type NetworkDefinition } from "../faces/training/training_definitions.ts";
 import { initializers } from "../faces/training/network_options.ts";
 import { joinWords } from "../packages/pipeline/errors.ts";
 
@@ -205,7 +205,7 @@ const list = z.array(layer).min(1).superRefine((items, context) => {
   }
 });
 
-export const layerList = defineNetwork({
+const listed = defineNetwork({
   name: "layers",
   summary: "Layers of TensorFlow.js, one by one; the stage appends the head",
   params: z.strictObject({
@@ -262,3 +262,9 @@ export const layerList = defineNetwork({
     return values.get(last)!;
   },
 });
+
+/** Layers have dropout rates of their own. */
+export const layerList: NetworkDefinition = {
+  ...listed,
+  params: listed.params.omit({ dropout: true }),
+};

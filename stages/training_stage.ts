@@ -41,12 +41,19 @@ export function trainingStageParams<P extends z.ZodObject>(
   aliases: Aliases = {},
   unused: (params: z.output<P>) => Record<string, string> = () => ({}),
 ): P {
-  const all = (given: z.output<P>) => ({ ...unused(given), ...unusedTraining(given) });
+  const all = (given: z.output<P>) => ({
+    ...lacking(given, ["dropout"]),
+    ...unused(given),
+    ...unusedTraining(given),
+  });
   return withAliases(refuseUnused(params, all), { ...trainingAliases, ...aliases });
 }
 
 /** Returns the options that a built-in network lacks, with the reason. */
-function lacking(network: Choice | undefined, options: readonly string[]): Record<string, string> {
+function lacking(
+  { network }: { network?: Choice },
+  options: readonly string[],
+): Record<string, string> {
   const use = typeof network === "object" ? network.use : network;
   const found = networks.find(({ name, former = [] }) => [name, ...former].includes(use!));
   const missing = options.filter((name) => found && !(name in found.params.shape));
@@ -91,7 +98,7 @@ export function defineTraining<F extends z.ZodRawShape>(
   return defineStage({
     ...{ ...trainingStage, name, summary, outputs: { model } },
     params: trainingStageParams(params, aliases, (given) => ({
-      ...lacking((given as { network?: Choice }).network, Object.keys(options ?? {})),
+      ...lacking(given as { network?: Choice }, Object.keys(options ?? {})),
       ...unused?.(given as never),
     })),
     async run(inputs, params, context) {

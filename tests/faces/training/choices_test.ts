@@ -399,6 +399,19 @@ Deno.test("layers: inputs, names and the end are checked before anything runs, a
   });
 });
 
+Deno.test("dropout is refused beside layers, which have rates of their own", async () => {
+  const layers = "use: layers, layers: [dropout: { rate: 0.5 }, flatten: {}]";
+  assert.match(
+    await mistakes("trainGender", `{ network: { ${layers} }, dropout: 0.5 }`),
+    /trainGender\.dropout: expected to be left out with network: layers, which has no such option/,
+  );
+  assert.match(
+    await mistakes("trainJoint", `{ network: { ${layers}, dropout: 0.5 } }`),
+    /trainJoint\.network has no "dropout"\. It has use, layers, batchNormMomentum and initializer/,
+  );
+  await read("trainGender", `{ network: { ${layers} }, dropout: 0.25 }`);
+});
+
 Deno.test("a metric or section that is there twice is an error before anything runs", async () => {
   assert.match(
     await mistakes("trainGender", "{ metrics: [auc, f1, { use: auc }] }"),
