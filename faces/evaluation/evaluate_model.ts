@@ -97,7 +97,7 @@ interface Predicted {
 /**
  * Loads a model, predicts all splits and computes its metrics.
  * @param several true if there are further models
- * @returns undefined for an imported model, one of several, of whose task no image has a label
+ * @returns undefined for one of several models, of whose task no image has a label
  */
 export async function evaluateModel(
   { stage: id, path }: Artifact,
@@ -204,7 +204,7 @@ export async function evaluateModel(
 
 /**
  * Chooses the images with a label of a model's task that it was not trained on outside of the pipeline.
- * @returns undefined for an imported model, one of several, of whose task no image has a label
+ * @returns undefined for one of several models, of whose task no image has a label
  * @throws if there are none
  */
 async function chooseRows(
@@ -220,13 +220,11 @@ async function chooseRows(
   const empty = splitNames.find((name) =>
     rows[name].length === 0 && (name === "test" || data.rows[name].length > 0)
   );
-  const stage = context.lineage.stages.find((stage) => stage.id === id);
-  const imported = stage?.use === "importModel";
   if (empty !== undefined) {
     const bands = record.task === "age" && persons.some(({ ageInterval }) => ageInterval);
     const why = `no image of the ${empty} set has a label of ${record.task}` +
       (bands ? " that is a number, only intervals" : "");
-    if (!imported || !several) throw new Error(`Cannot evaluate ${id}: ${why}. Add some.`);
+    if (!several) throw new Error(`Cannot evaluate ${id}: ${why}. Add some.`);
     context.warn(`${id} is left out: ${why}.`);
     return undefined;
   }
@@ -242,6 +240,8 @@ async function chooseRows(
   if (trainedOn > 0) {
     context.info(`${id} was trained on ${trainedOn} of ${rows.test.length} images: left out`);
   }
+  const stage = context.lineage.stages.find((stage) => stage.id === id);
+  const imported = stage?.use === "importModel";
   return { rows: { ...rows, test: unseen }, labels, unlabelled, seen, trainedOn, imported };
 }
 

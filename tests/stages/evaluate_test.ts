@@ -243,6 +243,28 @@ Deno.test("evaluate says which set is empty", async () => {
   );
 });
 
+Deno.test("evaluate leaves out models without labels in the test set, but not all of them", async () => {
+  using context = testContext(evaluate);
+  const data = people();
+  const inputs = await artifacts(context.folder, {
+    ...data,
+    age: data.age.map((age, i) => i < 12 ? age : null),
+  });
+  await context.run(inputs);
+  assert.deepEqual(Object.keys((await metricsOf(context.outputs.report)).models), ["trainGender"]);
+  const why = "is left out: no image of the test set has a label of age.";
+  assert.deepEqual(context.warnings, [`ageGroups ${why}`, `trainAge ${why}`]);
+  const ages = (inputs.models as Artifact[]).slice(0, 2);
+  await assert.rejects(
+    context.run({ ...inputs, models: ages }),
+    /^Error: Cannot evaluate: no image has a label of a model's task\. Add some\.$/,
+  );
+  await assert.rejects(
+    context.run({ ...inputs, models: ages.slice(1) }),
+    /^Error: Cannot evaluate trainAge: no image of the test set has a label of age\. Add some\.$/,
+  );
+});
+
 Deno.test("evaluate names a model that takes images of another size", async () => {
   using context = testContext(evaluate);
   const inputs = await artifacts(context.folder, people());
@@ -339,7 +361,7 @@ function people(): People {
 /** The dataset, its splits and three models, in folders as other stages leave them. */
 async function artifacts(
   folder: string,
-  people: People,
+  people: Omit<People, "age"> & { age: (number | null)[] },
 ): Promise<Record<string, Artifact | Artifact[]>> {
   const path = (name: string) => {
     Deno.mkdirSync(join(folder, name), { recursive: true });
@@ -351,7 +373,7 @@ async function artifacts(
   writeNpy(join(dataset, "images.npy"), Uint8Array.from(pixels), [n, SIZE, SIZE, 3]);
   await writeParquet(join(dataset, "table.parquet"), {
     name: { type: "string", values: people.age.map((_, i) => `Name ${i}`), nullable: true },
-    age: { type: "int32", values: people.age },
+    age: { type: "int32", values: people.age, nullable: true },
     gender: { type: "int32", values: people.gender },
     identity: { type: "string", values: people.identity, nullable: true },
     dataset: { type: "string", values: people.dataset },
