@@ -4,6 +4,7 @@
  */
 import { counted } from "../../packages/pipeline/causes.ts";
 import type { Interval } from "../../packages/statistics/confidence_intervals.ts";
+import { escapeMarkdown } from "../../packages/pipeline/format.ts";
 import { cautionsOf } from "../../packages/pipeline/stage.ts";
 import type { Preprocessing } from "../images/preprocessing.ts";
 import {
@@ -225,19 +226,14 @@ const heading = (heading: string): Block => ({ heading, level: 2 });
 const text = (text: string): Block => ({ text });
 
 export function toMarkdown(title: string, blocks: readonly Block[]): string {
-  const row = (cells: readonly string[]) => `| ${cells.map(escape).join(" | ")} |`;
+  const row = (cells: readonly string[]) => `| ${cells.map(escapeMarkdown).join(" | ")} |`;
   const parts = blocks.map((block) => {
-    if ("heading" in block) return `${"#".repeat(block.level)} ${escape(block.heading)}`;
-    if ("text" in block) return escape(block.text);
-    if ("notice" in block) return `**${escape(block.notice)}**`;
+    if ("heading" in block) return `${"#".repeat(block.level)} ${escapeMarkdown(block.heading)}`;
+    if ("text" in block) return escapeMarkdown(block.text);
+    if ("notice" in block) return `**${escapeMarkdown(block.notice)}**`;
     return [row(block.head), row(block.head.map(() => "---")), ...block.rows.map(row)].join("\n");
   });
-  return [`# ${escape(title)}`, ...parts].join("\n\n") + "\n";
-}
-
-/** Escapes Markdown and HTML markup, and replaces line breaks by spaces. */
-function escape(text: string): string {
-  return text.replace(/[\r\n]+/g, " ").replace(/[\\`*_[\]<>|#]/g, "\\$&");
+  return [`# ${escapeMarkdown(title)}`, ...parts].join("\n\n") + "\n";
 }
 
 export function toHtml(blocks: readonly Block[]): Html[] {

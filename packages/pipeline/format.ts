@@ -110,3 +110,8 @@ export function formatMetrics(metrics: Metrics): string {
     return `${stage} ${shown.map(([name, value]) => `${name} ${formatNumber(value)}`).join(" ")}`;
   }).join(", ");
 }
+
+/** Escapes Markdown and HTML markup, and replaces line breaks by spaces. */
+export function escapeMarkdown(text: string): string {
+  return text.replace(/[\r\n]+/g, " ").replace(/[\\`*_[\]<>|#]/g, "\\$&");
+}

@@ -2,6 +2,7 @@
 import { counted } from "../../../packages/pipeline/causes.ts";
 import {
   broken,
+  escapeMarkdown,
   formatNumber,
   formatTable,
   formatTimestamp,
@@ -17,6 +18,7 @@ interface Style {
   table(rows: readonly (readonly string[])[]): string[];
   best(text: string): string;
   item(text: string): string;
+  text(text: string): string;
 }
 
 const textStyle = (room: number): Style => ({
@@ -24,21 +26,26 @@ const textStyle = (room: number): Style => ({
   table: (rows) => formatTable(rows, [], room - 2).map((row) => `  ${row}`),
   best: (text) => `${text} *`,
   item: (text) => broken(text, room - 4).map((line, i) => `${i ? "    " : "  "}${line}`).join("\n"),
+  text: (text) => text,
 });
-
-const MARKDOWN: Style = {
-  heading: (text) => ["", `### ${text}`, ""],
-  table: ([head = [], ...rows]) => {
-    const row = (cells: readonly string[]) =>
-      `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
-    return [row(head), row(head.map(() => "---")), ...rows.map(row)];
-  },
-  best: (text) => `**${text}**`,
-  item: (text) => `- ${text}`,
-};
 
 /** Marks a cell that is set in bold once its text is escaped. */
 const BOLD = "\u0001";
+
+function markdown(text: string): string {
+  return text.startsWith(BOLD) ? `**${escapeMarkdown(text.slice(1))}**` : escapeMarkdown(text);
+}
+
+const MARKDOWN: Style = {
+  heading: (text) => ["", `### ${markdown(text)}`, ""],
+  table: ([head = [], ...rows]) => {
+    const row = (cells: readonly string[]) => `| ${cells.map(markdown).join(" | ")} |`;
+    return [row(head), row(head.map(() => "---")), ...rows.map(row)];
+  },
+  best: (text) => BOLD + text,
+  item: (text) => `- ${markdown(text)}`,
+  text: markdown,
+};
 
 /** For the package booktabs. */
 const LATEX: Style = {
@@ -52,6 +59,7 @@ const LATEX: Style = {
   },
   best: (text) => BOLD + text,
   item: (text) => `${tex(text)}\n`,
+  text: tex,
 };
 
 function tex(text: string): string {
@@ -98,7 +106,7 @@ export function formatComparison(
   ].filter(Boolean).join(" ");
   const further = tests.length > 0 ? differenceRows(comparison) : [];
   const lines = [
-    ...cautions.flatMap((caution) => [caution, ""]),
+    ...cautions.flatMap((caution) => [style.text(caution), ""]),
     ...style.table([
       ["run", "pipeline", "ended", ""],
       ...runs.map((run) => [run.id, run.pipeline, formatTimestamp(run.at), run.ok ? "" : "failed"]),

@@ -79,7 +79,7 @@ Deno.test("compare prints the parameters and metrics that differ, and nothing el
   );
   assert.doesNotMatch(text, /epochs|monitor|size/);
   const markdown = formatComparison(comparison, "markdown");
-  assert.match(markdown, /\n\| trainGender\.leaveOut \| \[512\] \| \[\] \|\n/);
+  assert.match(markdown, /\n\| trainGender\.leaveOut \| \\\[512\\\] \| \\\[\\\] \|\n/);
   assert.match(markdown, /\| \*\*0\.\d+ \(0\.\d+ to 0\.\d+\)\*\* \|\n/);
   const latex = formatComparison(comparison, "latex");
   assert.match(latex, /& \\textbf\{0\.\d+ \(0\.\d+ to 0\.\d+\)\} \\\\\n/);
@@ -166,6 +166,24 @@ Deno.test("compare tests further metrics of two runs, and of several those that 
     several.differences.map(({ model, metric, a, better }) => [model, metric, a === better]),
     [["trainAge", "cs", true], ["trainAge", "cs", true]],
   );
+});
+
+Deno.test("compare escapes what a user named, in Markdown and LaTeX", async () => {
+  const run = (note: string): FakeRun => ({
+    pipeline: "a|<b>_c",
+    cautions: ["50 % of <i>*all*</i>."],
+    models: { trainAge: { error: 20, params: { note } } },
+  });
+  await using shop = await workshop([run("<img src=x>"), run("`a` | [b](c)\n# d")]);
+  const comparison = await compareRuns(shop.runs, shop.store);
+  const markdown = formatComparison(comparison, "markdown");
+  assert.match(markdown, /^All of these runs: 50 % of \\<i\\>\\\*all\\\*\\<\/i\\>\.\n/);
+  assert.match(markdown, /\| a\\\|\\<b\\>\\_c \| 20/);
+  assert.match(
+    markdown,
+    /\n\| trainAge\.note \| \\<img src=x\\> \| \\`a\\` \\\| \\\[b\\\]\(c\) \\# d \|\n/,
+  );
+  assert.match(formatComparison(comparison, "latex"), /^All of these runs: 50 \\% of \$<\$i\$>\$/);
 });
 
 Deno.test("compare begins with the cautions on the runs", async () => {
