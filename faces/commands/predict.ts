@@ -62,17 +62,14 @@ Exit codes: 0 all photos were read, 1 some were not, 2 wrong command line, 130 i
     const { readSources } = await import("../serving/model_sources.ts");
     const { photoDetector } = await import("../serving/service.ts");
     const { InferencePool } = await import("../serving/inference_pool.ts");
+    const { stepsWarning } = await import("../training/training_record.ts");
     const { csvLines, jsonLines, predictFolder } = await import("./predict/predict_folder.ts");
     const sources = await readSources(models, {});
     const { reporter } = tools;
     const warn = (message: string) => reporter.log(reporter.paint.yellow(message));
     cautions.forEach(warn);
     for (const { id, description: { steps } } of sources) {
-      if (steps.length === 0) continue;
-      warn(
-        `"${id}" was trained on faces after ${joinWords(steps)}, which predict does not apply: ` +
-          "expect worse predictions than on the test set",
-      );
+      stepsWarning(id, steps, "predict").forEach(warn);
     }
     const photo = photoDetector(sources[0].preprocessing, values.detector);
     reporter.log(`${joinWords(sources.map(({ id }) => id))} of ${origin}; faces by ${photo.name}`);

@@ -5,7 +5,6 @@ import { takeTensor } from "../training/predict_rows.ts";
 import type { NpyFile } from "../../packages/formats/npy.ts";
 import type { Artifact, StageContext } from "../../packages/pipeline/stage.ts";
 import { counted } from "../../packages/pipeline/causes.ts";
-import { joinWords, quote } from "../../packages/pipeline/errors.ts";
 import {
   crossEntropy,
   mean,
@@ -17,7 +16,12 @@ import { loadModel } from "../training/model_files.ts";
 import { boundsOf, rowsOf } from "../training/prediction_interval.ts";
 import { withDistribution } from "../training/with_distribution.ts";
 import { openPredictor } from "../training/predictor.ts";
-import { type EpochRecord, readHistory, type TrainingRecord } from "../training/training_record.ts";
+import {
+  type EpochRecord,
+  readHistory,
+  stepsWarning,
+  type TrainingRecord,
+} from "../training/training_record.ts";
 import { labelOf, type Person } from "../training/targets.ts";
 import { readTrainedOn } from "../training/trained_on.ts";
 import type { Labels } from "./data_facts.ts";
@@ -122,14 +126,8 @@ export async function evaluateModel(
           `Set resize32.size to ${own}.`,
       );
     }
-    const [made, here] = [record.preprocessing.steps, data.steps].map((steps) =>
-      joinWords(steps.map(quote)) || "no step"
-    );
-    if (made !== here) {
-      context.warn(
-        `${id} was trained on faces after ${made}, and those of the dataset are after ${here}: expect ` +
-          "other metrics than on its own test set. Evaluate it on a pipeline with the same stages.",
-      );
+    for (const warning of stepsWarning(id, record.preprocessing.steps, "the dataset", data.steps)) {
+      context.warn(`${warning}. Evaluate it on a pipeline with the same stages.`);
     }
     chosen = await chooseRows({ id, path, record }, data, context, several);
     if (!chosen) return undefined;

@@ -13,6 +13,7 @@ import {
 import type { Choice } from "../../packages/pipeline/define.ts";
 import { joinWords } from "../../packages/pipeline/errors.ts";
 import type { DetectorConfig, Preprocessing } from "../images/preprocessing.ts";
+import { stepsWarning } from "../training/training_record.ts";
 import type { Service } from "./api.ts";
 import { type Assets, buildAssets } from "./assets.ts";
 import { InferencePool } from "./inference_pool.ts";
@@ -154,11 +155,7 @@ function useless(sources: readonly Source[], { models }: ReportedMetrics): strin
 
 function warnAbout(sources: readonly Source[], secure: boolean, { host, warn }: ServeOptions) {
   for (const { id, description: { steps } } of sources) {
-    if (steps.length === 0) continue;
-    warn(
-      `"${id}" was trained on faces after ${steps.map((step) => `"${step}"`).join(", ")}, which ` +
-        "serving does not apply: expect worse predictions than on the test set",
-    );
+    stepsWarning(id, steps, "the service").forEach(warn);
   }
   if (!secure) {
     warn(

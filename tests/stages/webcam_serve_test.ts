@@ -76,7 +76,10 @@ Deno.test("webcamServe serves until it is stopped", async (t) => {
 
   await t.step("warns about a preprocessing step that it does not apply", () => {
     assert.equal(context.warnings.length, 2);
-    assert.match(context.warnings[0], /"age" was trained on faces after "blur sigma=1\.5"/);
+    assert.match(
+      context.warnings[0],
+      /"age" was trained on faces after "blur sigma=1\.5", and those of the service are after no step/,
+    );
   });
 
   await t.step("shows the cautions of its lineage first", async () => {
