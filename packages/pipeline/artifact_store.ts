@@ -15,7 +15,7 @@ import { type Attempt, openAttempt } from "./cache/attempt.ts";
 import { entries, hasScratch, remove, removeLeftovers } from "./cache/attempt_files.ts";
 import { ensureFolder } from "./durable.ts";
 import { type CacheKeyInputs, canonicalJson, differences } from "./fingerprint.ts";
-import { takeLock, tryLock } from "./cache/file_lock.ts";
+import { takeLock, withFreeLocks } from "./cache/file_lock.ts";
 import { ignoreNotFound } from "./paths.ts";
 import { type OutputRecord, readRecord, type StageRecord } from "./stage_record.ts";
 import type { Artifact, EarlierResult, Stage } from "./stage.ts";
@@ -320,15 +320,6 @@ export class ArtifactStore {
 
   /** Removes leftovers of killed runs, and nothing that a live run works on. */
   async cleanUp(): Promise<void> {
-    for (const name of await entries(this.#work).catch(() => [])) {
-      if (!name.endsWith(".lock")) continue;
-      const path = join(this.#work, name);
-      try {
-        const lock = await tryLock(path, false);
-        if (lock) await removeLeftovers(path.slice(0, -".lock".length)).finally(() => lock.close());
-      } catch {
-        // Gone meanwhile, or read-only, which the first write reports.
-      }
-    }
+    await withFreeLocks(this.#work, (path) => removeLeftovers(path.slice(0, -".lock".length)));
   }
 }

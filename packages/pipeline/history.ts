@@ -13,7 +13,7 @@ import {
   type Shape,
 } from "./fingerprint.ts";
 import { fileNameOf, formerName, typed } from "./pipeline_identity.ts";
-import { Lock, tryLock } from "./cache/file_lock.ts";
+import { Lock, tryLock, withFreeLocks } from "./cache/file_lock.ts";
 import { ignoreNotFound } from "./paths.ts";
 import {
   type RunReport,
@@ -99,6 +99,9 @@ export interface Begun {
 /** Facts of a run that are known before it starts. */
 export type Beginning = Pick<RunRecord, "pipeline" | "file" | "overrides" | "point" | "seed">;
 
+/** Time without a heartbeat after which a lock without holder is removed, in ms. */
+const SILENT_MS = 600_000;
+
 /** The runs of an artifact folder. */
 export class History {
   readonly folder: string;
@@ -117,6 +120,7 @@ export class History {
     const begun = { id, startedAt, path };
     try {
       await ensureFolder(this.folder);
+      await withFreeLocks(this.folder, removeDead);
       const lock = await tryLock(lockOf(path), true);
       const rest = { state: "running", ok: false, seconds: 0, stages: [], metrics: {} } as const;
       await this.#write(begun, { ...run, ...rest }, startedAt);
@@ -219,6 +223,15 @@ function lockOf(path: string): string {
 async function unlock(path: string, lock: Lock | undefined): Promise<void> {
   lock?.[Symbol.dispose]();
   await Deno.remove(lockOf(path)).catch(ignoreNotFound);
+}
+
+/**
+ * Removes the lock of a killed run. A recent heartbeat shows a live one where a shared folder locks
+ * nothing between machines, or one that has just made its lock.
+ */
+async function removeDead(path: string, lock: Deno.FsFile): Promise<void> {
+  const { mtime } = await lock.stat();
+  if (mtime && Date.now() - mtime.getTime() > SILENT_MS) await Deno.remove(path);
 }
 
 /** Returns true if the process of a run lives, or if that is unknown. */

@@ -1,5 +1,7 @@
 /** Locks between processes, as files. */
+import { join } from "node:path";
 import { ignoreNotFound } from "../paths.ts";
+import { entries } from "./attempt_files.ts";
 
 /** Heartbeat interval of a lock's holder, in ms. */
 const HEARTBEAT_MS = 1000;
@@ -74,6 +76,23 @@ export async function tryLock(path: string, create: boolean): Promise<Deno.FsFil
       if (ours) return file;
     } finally {
       if (!ours) file.close();
+    }
+  }
+}
+
+/** Calls a function with each lock of a folder that has no holder, while it is held. */
+export async function withFreeLocks(
+  folder: string,
+  act: (path: string, lock: Deno.FsFile) => Promise<void>,
+): Promise<void> {
+  for (const name of await entries(folder).catch(() => [])) {
+    if (!name.endsWith(".lock")) continue;
+    const path = join(folder, name);
+    try {
+      const lock = await tryLock(path, false);
+      if (lock) await act(path, lock).finally(() => lock.close());
+    } catch {
+      // Gone meanwhile, or read-only, which the first write reports.
     }
   }
 }

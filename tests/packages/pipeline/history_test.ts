@@ -275,6 +275,27 @@ Deno.test("gc removes nothing while a run is at work, nor what a killed one had 
   });
 });
 
+Deno.test("a run removes the locks of killed runs, and none that may be of a live one", async () => {
+  await using project = await Project.make({ "pipeline.yaml": CHAIN });
+  await project.run();
+  const runs = project.path("artifacts/runs");
+  const open = async (name: string, minutes: number) => {
+    const file = await Deno.open(`${runs}/${name}.lock`, { create: true, write: true });
+    const date = new Date(Date.now() - minutes * 60_000);
+    await file.utime(date, date);
+    return file;
+  };
+  (await open("dead", 20)).close();
+  (await open("recent", 1)).close();
+  // As a suspended machine has it.
+  using held = await open("silent", 20);
+  assert.ok(await held.tryLock(true));
+  await project.run({ set: ["count.to=5"] });
+  const names = await Array.fromAsync(Deno.readDir(runs), ({ name }) => name);
+  const locks = names.filter((name) => name.endsWith(".lock")).sort();
+  assert.deepEqual(locks, ["recent.lock", "silent.lock"]);
+});
+
 Deno.test("a run waits while results are being removed", async () => {
   await using project = await Project.make({ "pipeline.yaml": CHAIN });
   await project.run();
