@@ -74,8 +74,10 @@ export default defineStage({
     const { serve } = await import("../faces/serving/service.ts");
     const { readReports, readSources } = await import("../faces/serving/model_sources.ts");
     const { describeDatasets } = await import("../faces/evaluation/data_facts.ts");
-    const { terms } = await describeDatasets(archives);
-    const reported = { ...await readReports(reports.map(({ path }) => path)), terms };
+    const reported = {
+      ...await readReports(reports.map(({ path }) => path)),
+      ...await describeDatasets(archives),
+    };
     const sources = await readSources(models, reported.models);
     const { urls, stop } = await serve({
       ...params,

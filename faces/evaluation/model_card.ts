@@ -5,6 +5,7 @@
 import { counted } from "../../packages/pipeline/causes.ts";
 import type { Interval } from "../../packages/statistics/confidence_intervals.ts";
 import { escapeMarkdown } from "../../packages/pipeline/format.ts";
+import { joinWords } from "../../packages/pipeline/errors.ts";
 import { cautionsOf } from "../../packages/pipeline/stage.ts";
 import type { Preprocessing } from "../images/preprocessing.ts";
 import {
@@ -44,6 +45,8 @@ export interface ModelCardData {
   readonly datasets: readonly string[];
   /** Data set → its license or terms. Default: none. */
   readonly terms?: Readonly<Record<string, string>> | undefined;
+  /** Data set → its part of a photo that is the face, where no detector runs. */
+  readonly framedBy?: Readonly<Record<string, string>> | undefined;
   /** Mirror that the data sets were downloaded from, if not from their authors. */
   readonly mirror?: string;
   readonly preprocessing: Preprocessing;
@@ -68,12 +71,16 @@ export function notices(cautions: readonly string[]): Block[] {
 
 /** Returns the blocks of a card that follow its notices. */
 export function cardBlocks(facts: ModelCardData): Block[] {
-  const { models, datasets, mirror, preprocessing } = facts;
+  const { models, datasets, framedBy = {}, mirror, preprocessing } = facts;
   const { crop, resize, detector, steps } = preprocessing;
   const pixels = `${resize.size} × ${resize.size} pixels`;
-  const found = detector.name === "metadata"
+  const detected = detector.name === "metadata"
     ? "the data set gives the box of the face"
     : `${detector.name} detects the face`;
+  const framed = datasets.map((name) =>
+    framedBy[name] === undefined ? detected : `the face in photos of ${name} is ${framedBy[name]}`
+  );
+  const found = joinWords([...new Set(framed)]) || detected;
   return [
     heading("Intended use"),
     text(
@@ -283,7 +290,7 @@ export function modelCard({ pipeline, models, data, made: { lineage } }: Report)
         };
       }),
       datasets: data.datasets.map(({ name }) => name),
-      terms: data.terms,
+      ...{ terms: data.terms, framedBy: data.framedBy },
       ...(typeof mirror === "string" ? { mirror } : {}),
       preprocessing: data.preprocessing as Preprocessing,
     }),

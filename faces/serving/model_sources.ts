@@ -1,6 +1,7 @@
 /** Reads the models to serve, and their reported metrics, from artifacts. */
 import type { Interval } from "../../packages/statistics/confidence_intervals.ts";
 import { join } from "node:path";
+import type { ModelCardData } from "../evaluation/model_card.ts";
 import { type MetricsFile, type ModelMetrics, readMetrics } from "../evaluation/score_model.ts";
 import { parsePreprocessing, type Preprocessing } from "../images/preprocessing.ts";
 import { readHistory, readRecord, type TrainingRecord } from "../training/training_record.ts";
@@ -16,13 +17,11 @@ export interface Source extends OutputSpec {
 }
 
 /** Metrics of `report` artifacts. */
-export interface ReportedMetrics {
+export interface ReportedMetrics extends Pick<ModelCardData, "terms" | "framedBy"> {
   /** By id of the training stage. */
   readonly models: MetricsFile["models"];
   /** HTML of the first report. */
   readonly page?: string;
-  /** Data set → its license or terms, if known. */
-  readonly terms?: Readonly<Record<string, string>> | undefined;
 }
 
 /** Reads `report` artifacts; there may be none. */

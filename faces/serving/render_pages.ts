@@ -51,7 +51,7 @@ export function renderPage(
 export function renderCard(
   { models, cautions, detectors, mode }: Service,
   preprocessing: Preprocessing,
-  { models: metrics, terms }: ReportedMetrics,
+  { models: metrics, terms, framedBy }: ReportedMetrics,
 ): string {
   const blocks = cardBlocks({
     models: models.map((model) => {
@@ -64,8 +64,7 @@ export function renderCard(
       };
     }),
     datasets: [...new Set(models.flatMap(({ trained }) => Object.keys(trained.datasets)))],
-    terms,
-    preprocessing,
+    ...{ terms, framedBy, preprocessing },
     serving: `Here ${detectors.photo} detects them in photos, ${detectors.live} in the live view.`,
     privacy: mode === "browser"
       ? "The page analyzes photos itself; they do not leave the browser."

@@ -90,4 +90,17 @@ Deno.test("cardBlocks() documents the origin of data", async () => {
   assert.match(toMarkdown("Card", blocks), /faces: FairFace, CC BY 4.0\./);
   assert.doesNotMatch(toMarkdown("Card", blocks), /provided by the user/);
   assert.match(card(["wiki"], "/mnt/faces"), /The files were downloaded from \/mnt\/faces/);
+  const framed = (...datasets: string[]) => {
+    const framedBy = { mine: "the whole photo" };
+    return toMarkdown("Card", cardBlocks({ models: [], datasets, framedBy, preprocessing }));
+  };
+  assert.match(
+    framed("wiki"),
+    /For training, the data set gives the box/,
+  );
+  assert.match(framed("mine"), /For training, the face in photos of mine is the whole photo\. A/);
+  assert.match(
+    framed("wiki", "mine"),
+    /the face and the face in photos of mine is the whole photo/,
+  );
 });
