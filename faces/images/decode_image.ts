@@ -93,7 +93,7 @@ export async function decode(bytes: Uint8Array): Promise<Decoded> {
     return { data, width: info.width, height: info.height, orientation };
   } catch (cause) {
     if (cause instanceof ImageError) throw cause;
-    throw new ImageError(reason(cause as Error), cause);
+    throw new ImageError(reason(cause as Error, bytes), cause);
   }
 }
 
@@ -143,10 +143,26 @@ async function readHeader(bytes: Uint8Array): Promise<Header> {
  * Returns a fixed description of an error: libvips has one list of messages for all threads, which
  * mixes those of concurrent decodes. The original message is in the error's cause.
  */
-function reason(error: Error): string {
-  return /contains unsupported image format/.test(error.message)
-    ? UNKNOWN_FORMAT
+function reason(error: Error, bytes: Uint8Array): string {
+  if (/contains unsupported image format/.test(error.message)) return UNKNOWN_FORMAT;
+  return isLab(bytes)
+    ? "it is a TIFF of CIELab colors, of which only undamaged files with 16 bits a channel are read; " +
+      "convert it, such as with magick IN -colorspace sRGB OUT.jpg"
     : "it is damaged or cut short";
+}
+
+/** Returns true for a TIFF whose tag PhotometricInterpretation (262) is CIELab (8). */
+function isLab(bytes: Uint8Array): boolean {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length),
+    little = bytes[0] === 0x49;
+  try {
+    const first = view.getUint32(4, little), tags = view.getUint16(first, little);
+    return Array.from({ length: tags }, (_, i) => first + 2 + 12 * i).some((tag) =>
+      view.getUint16(tag, little) === 262 && view.getUint16(tag + 8, little) === 8
+    );
+  } catch {
+    return false; // no TIFF, or cut short
+  }
 }
 
 /**

@@ -252,6 +252,16 @@ Deno.test("decode() refuses TIFFs whose numbers do not say what is black and whi
   assert.deepEqual([...grey], [0, 10, 21, 31, 42, 53, 63, 74, 85, 95, 106, 117]);
 });
 
+Deno.test("decode() names the colors of a TIFF in CIELab, which it cannot read", async () => {
+  const lab = Uint8Array.fromBase64(
+    "SUkqAAgAAAAKAAABAwABAAAAAgAAAAEBAwABAAAAAgAAAAIBAwADAAAAhgAAAAMBAwABAAAAAQAAAAYBAwABAAAACAAAABEBBAABAAAAjAAAABUBAwABAAAAAwAAABYBAwABAAAAAgAAABcBBAABAAAADAAAABwBAwABAAAAAQAAAAAAAAAIAAgACACZGx6ZGx6ZGx6ZGx4=",
+  );
+  const why =
+    /it is a TIFF of CIELab colors, of which .* 16 bits a channel .*; convert it, such as with magick/;
+  await assert.rejects(decode(lab), why);
+  await assert.rejects(decode(lab.subarray(0, 50)), /it is no picture that is known/);
+});
+
 Deno.test("decode() refuses too many pixels before it decodes them", async () => {
   await assert.rejects(
     decode(claimingPng(60000, 60000)),
