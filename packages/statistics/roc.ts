@@ -138,18 +138,24 @@ function resampledAuc(
   const groupOf = new Int32Array(truth.length);
   groups.forEach((group, g) => group.forEach((i) => groupOf[i] = g));
   const order = Array.from(truth, (_, i) => i).sort((a, b) => scores[b] - scores[a]);
+  const owner = Int32Array.from(order, (i) => groupOf[i]);
+  const positive = Uint8Array.from(order, (i) => Number(truth[i] === 1));
+  // Equal scores end here; NaN is not equal to itself.
+  const ties = order.map((_, at) => at + 1)
+    .filter((end) => scores[order[end - 1]] !== scores[order[end]]);
+  const none = ties.map((end, tie) => !positive.subarray(ties[tie - 1] ?? 0, end).includes(1));
+  // Negatives without a positive between them are counted at once.
+  const ends = ties.filter((_, tie) => !none[tie] || !none[tie + 1]);
   return (times) => {
     // Counts the pairs in which the positive scores higher, and half of the ties.
-    let [above, hits, alarms, area] = [0, 0, 0, 0];
-    for (let at = 0; at < order.length;) {
-      const score = scores[order[at]];
+    let [at, above, hits, alarms, area] = [0, 0, 0, 0, 0];
+    for (const end of ends) {
       let negatives = 0;
-      do { // at least one: NaN is not equal to itself
-        const weight = times[groupOf[order[at]]];
-        if (truth[order[at]] === 1) hits += weight;
+      for (; at < end; at++) {
+        const weight = times[owner[at]];
+        if (positive[at]) hits += weight;
         else negatives += weight;
-        at++;
-      } while (at < order.length && scores[order[at]] === score);
+      }
       area += negatives * (above + hits) / 2;
       above = hits;
       alarms += negatives;
