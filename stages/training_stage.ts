@@ -42,21 +42,21 @@ export function trainingStageParams<P extends z.ZodObject>(
   unused: (params: z.output<P>) => Record<string, string> = () => ({}),
 ): P {
   const all = (given: z.output<P>) => ({
-    ...lacking(given, ["dropout"]),
+    ...lacking(given, Object.keys(params.shape)),
     ...unused(given),
     ...unusedTraining(given),
   });
   return withAliases(refuseUnused(params, all), { ...trainingAliases, ...aliases });
 }
 
-/** Returns the options that a built-in network lacks, with the reason. */
-function lacking(
-  { network }: { network?: Choice },
-  options: readonly string[],
-): Record<string, string> {
+/** Returns the parameters that are options of networks, but not of the built-in one that is named. */
+function lacking({ network }: { network?: Choice }, names: string[]): Record<string, string> {
   const use = typeof network === "object" ? network.use : network;
   const found = networks.find(({ name, former = [] }) => [name, ...former].includes(use!));
-  const missing = options.filter((name) => found && !(name in found.params.shape));
+  const options = new Set(networks.flatMap(({ params }) => Object.keys(params.shape)));
+  const missing = names.filter((name) =>
+    found && options.has(name) && !(name in found.params.shape)
+  );
   return Object.fromEntries(
     missing.map((name) => [name, `with network: ${use}, which has no such option`]),
   );
@@ -97,10 +97,7 @@ export function defineTraining<F extends z.ZodRawShape>(
   });
   return defineStage({
     ...{ ...trainingStage, name, summary, outputs: { model } },
-    params: trainingStageParams(params, aliases, (given) => ({
-      ...lacking(given as { network?: Choice }, Object.keys(options ?? {})),
-      ...unused?.(given as never),
-    })),
+    params: trainingStageParams(params, aliases, unused as never),
     async run(inputs, params, context) {
       const { trainSingle } = await import("../faces/training/train_model.ts");
       const chosen = learn(params as never, await import("../faces/training/tasks.ts"));

@@ -151,19 +151,15 @@ export async function readHistory(folder: string): Promise<EpochRecord[]> {
   );
 }
 
-/**
- * Returns a warning if other steps changed the faces of a model's training than those that it gets.
- * @param whose faces it gets
- */
+/** Returns a warning if other steps changed the faces of a training than those of a use of its model. */
 export function stepsWarning(
   id: string,
   trained: readonly string[],
-  whose: string,
+  use: string,
   steps: readonly string[] = [],
 ): string[] {
   const [made, here] = [trained, steps].map((all) => joinWords(all.map(quote)) || "no step");
-  return made === here ? [] : [
-    `"${id}" was trained on faces after ${made}, and those of ${whose} are after ${here}: expect ` +
-    "other results than on its own test set",
-  ];
+  const warning = `"${id}" was trained on faces after ${made}, and those of ${use} are after ` +
+    `${here}: expect other results than on its own test set`;
+  return made === here ? [] : [warning];
 }
