@@ -97,7 +97,17 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     report: reported.page !== undefined,
     maxBodyBytes,
   };
-  warnAbout(sources, local || options.tls !== undefined, options);
+  for (const { id, description: { steps } } of sources) {
+    stepsWarning(id, steps, "the service").forEach(warn);
+  }
+  if (!local && options.tls === undefined) {
+    warn(
+      `${host} accepts requests from the whole network, without authentication. Browsers allow ` +
+        "the camera on secure pages only: from other machines, photos work and the camera does " +
+        "not. Set webcamServe.tls.cert and .key; for a test, run openssl req -x509 " +
+        "-newkey rsa:2048 -nodes -days 30 -subj /CN=faces -keyout key.pem -out cert.pem",
+    );
+  }
   service.cautions.forEach(warn);
   const setup: Setup = {
     backend: options.backend,
@@ -151,20 +161,6 @@ function useless(sources: readonly Source[], { models }: ReportedMetrics): strin
     return `The predictions of ${ids} are of no use: on the ${set} set, ${networks} not better than ` +
       "the same answer for every face.";
   });
-}
-
-function warnAbout(sources: readonly Source[], secure: boolean, { host, warn }: ServeOptions) {
-  for (const { id, description: { steps } } of sources) {
-    stepsWarning(id, steps, "the service").forEach(warn);
-  }
-  if (!secure) {
-    warn(
-      `${host} accepts requests from the whole network, without authentication. Browsers allow ` +
-        "the camera on secure pages only: from other machines, photos work and the camera does " +
-        "not. Set webcamServe.tls.cert and .key; for a test, run openssl req -x509 " +
-        "-newkey rsa:2048 -nodes -days 30 -subj /CN=faces -keyout key.pem -out cert.pem",
-    );
-  }
 }
 
 /** Returns the detector of the training data, or ssdMobilenetv1 where the data set has boxes. */

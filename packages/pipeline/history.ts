@@ -99,7 +99,10 @@ export interface Begun {
 /** Facts of a run that are known before it starts. */
 export type Beginning = Pick<RunRecord, "pipeline" | "file" | "overrides" | "point" | "seed">;
 
-/** Time without a heartbeat after which a lock without holder is removed, in ms. */
+/**
+ * Time without a heartbeat after which a lock without holder is removed, in ms: a live run may have
+ * it where a shared folder locks nothing between machines, or where it has just made it.
+ */
 const SILENT_MS = 600_000;
 
 /** The runs of an artifact folder. */
@@ -120,7 +123,10 @@ export class History {
     const begun = { id, startedAt, path };
     try {
       await ensureFolder(this.folder);
-      await withFreeLocks(this.folder, removeDead);
+      await withFreeLocks(this.folder, async (path, lock) => {
+        const { mtime } = await lock.stat();
+        if (Date.now() - Number(mtime ?? Infinity) > SILENT_MS) await Deno.remove(path);
+      });
       const lock = await tryLock(lockOf(path), true);
       const rest = { state: "running", ok: false, seconds: 0, stages: [], metrics: {} } as const;
       await this.#write(begun, { ...run, ...rest }, startedAt);
@@ -223,15 +229,6 @@ function lockOf(path: string): string {
 async function unlock(path: string, lock: Lock | undefined): Promise<void> {
   lock?.[Symbol.dispose]();
   await Deno.remove(lockOf(path)).catch(ignoreNotFound);
-}
-
-/**
- * Removes the lock of a killed run. A recent heartbeat shows a live one where a shared folder locks
- * nothing between machines, or one that has just made its lock.
- */
-async function removeDead(path: string, lock: Deno.FsFile): Promise<void> {
-  const { mtime } = await lock.stat();
-  if (mtime && Date.now() - mtime.getTime() > SILENT_MS) await Deno.remove(path);
 }
 
 /** Returns true if the process of a run lives, or if that is unknown. */
