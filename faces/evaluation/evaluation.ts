@@ -159,7 +159,7 @@ async function addMetrics(
       ...{ name, title, unit: metrics.metric === "error" ? "" : unit, decimals, intervals },
     });
   }
-  const { test } = predictions, { identity } = labels.test;
-  const tested = Array.from(test.rows, (row) => persons[row]);
-  report.fairness = await modelFairness(metrics, test, tested, identity, fitting);
+  const { test } = predictions, tested = Array.from(test.rows, (row) => persons[row]);
+  const who = { persons: tested, people: labels.test.identity };
+  report.fairness = await modelFairness({ metrics, test, ...who, further: fitting });
 }

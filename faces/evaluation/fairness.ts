@@ -84,37 +84,28 @@ interface Measured {
   interval: typeof meanIntervalOfEnough;
 }
 
-/**
- * Computes a model's metrics by gender, age band and every attribute of the labels, and by crossings of
- * two, on the test set.
- * @param persons labels of each image of the test set
- * @param people person of each image
- * @param minimum images below which a group is hidden
- */
-export async function modelFairness(
-  metrics: Pick<ModelMetrics, "task" | "metric" | "classes">,
-  test: Predictions,
-  persons: readonly Person[],
-  people?: readonly unknown[],
-  further: readonly ChosenMetric[] = [],
-  minimum = MINIMUM,
-): Promise<Fairness> {
-  const { groupings, left_out } = divisions(persons);
-  const tested = { metrics, test, persons, people, further, minimum };
-  return {
-    left_out,
-    groupings: await Promise.all(groupings.map((division) => byGroup(division, tested))),
-  };
-}
-
-/** Predictions of the test set, and the parameters of `modelFairness`. */
+/** Predictions of the test set, with the labels of its images. */
 interface Tested {
   metrics: Pick<ModelMetrics, "task" | "metric" | "classes">;
   test: Predictions;
   persons: readonly Person[];
-  people: readonly unknown[] | undefined;
-  further: readonly ChosenMetric[];
-  minimum: number;
+  /** Person of each image. */
+  people?: readonly unknown[];
+  further?: readonly ChosenMetric[];
+  /** Images below which a group is hidden. */
+  minimum?: number;
+}
+
+/**
+ * Computes a model's metrics by gender, age band and every attribute of the labels, and by crossings of
+ * two, on the test set.
+ */
+export async function modelFairness(tested: Tested): Promise<Fairness> {
+  const { groupings, left_out } = divisions(tested.persons);
+  return {
+    left_out,
+    groupings: await Promise.all(groupings.map((division) => byGroup(division, tested))),
+  };
 }
 
 /** Groups of people by an attribute, or by two crossed. */
@@ -200,7 +191,7 @@ function measure(
 }
 
 async function byGroup({ by, groups, unknown }: Division, tested: Tested): Promise<FairnessBy> {
-  const { persons, people, minimum } = tested;
+  const { persons, people, minimum = MINIMUM } = tested;
   const large = groups.filter(([, rows]) => rows.length >= minimum);
   const small = groups.filter(([, rows]) => rows.length < minimum);
   const names = large.map(([name]) => name);
@@ -283,7 +274,7 @@ function describe(
 /** Returns the metrics of `evaluate.metrics`, which are no means: without standardization and test. */
 async function furtherByGroup(
   large: Division["groups"],
-  { further, metrics, test, persons, people }: Tested,
+  { further = [], metrics, test, persons, people }: Tested,
 ): Promise<FairnessBy["metrics"]> {
   const scored = {
     ...{ ...test, classes: metrics.classes?.length },

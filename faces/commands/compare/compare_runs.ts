@@ -25,6 +25,7 @@ import {
   statsOverSeeds,
 } from "./differences.ts";
 import { selectRows } from "../../training/further_metrics.ts";
+import type { Bounds } from "../../training/prediction_interval.ts";
 import { loadPredictions, type TestedModel } from "./load_predictions.ts";
 
 /** Result of a comparison, as `compare --json` prints it. */
@@ -41,15 +42,12 @@ export interface Comparison extends Pick<UiComparison, "parameters" | "cautions"
 }
 
 /** A test metric over the images of several runs. */
-export interface Pooled {
+export interface Pooled extends Bounds {
   readonly model: string;
   readonly metric: MetricName;
   /** Ids of the runs. */
   readonly runs: readonly string[];
   readonly images: number;
-  readonly value: number;
-  readonly low: number;
-  readonly high: number;
 }
 
 /** Significance test of two models on the same images. */

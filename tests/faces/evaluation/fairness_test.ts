@@ -59,7 +59,12 @@ function close(actual: number | undefined, wanted: number, digits = 1e-6) {
 }
 
 Deno.test("modelFairness() agrees with Fairlearn's MetricFrame, on crossings too", async () => {
-  const { groupings, left_out } = await modelFairness(smiles, test, persons, undefined, [], 1);
+  const { groupings, left_out } = await modelFairness({
+    metrics: smiles,
+    test,
+    persons,
+    minimum: 1,
+  });
   assert.deepEqual(left_out, { name: 240, part: 1 });
   assert.deepEqual(groupings.map(({ by }) => by.join()), [
     ...["gender", "age", "group", "gender,age", "gender,group", "age,group"],
@@ -94,7 +99,7 @@ Deno.test("modelFairness() agrees with Fairlearn's MetricFrame, on crossings too
 });
 
 Deno.test("modelFairness() standardizes by age and tests within its strata", async () => {
-  const fairness = await modelFairness(smiles, test, persons);
+  const fairness = await modelFairness({ metrics: smiles, test, persons });
   const [gender, age] = fairness.groupings;
   const { by_group, standardized, difference, p } = gender.metrics.accuracy;
   close(by_group.female.standardized, 0.755437);
@@ -117,7 +122,9 @@ Deno.test("modelFairness() tests differences between faces of unknown age", asyn
   );
   const few = ageless.map((person, i) => i < 4 ? { ...person, age: 30 } : person);
   for (const some of [ageless, few]) {
-    const { groupings } = await modelFairness(smiles, { ...test, prediction: wrong }, some);
+    const { groupings } = await modelFairness({
+      ...{ metrics: smiles, test: { ...test, prediction: wrong }, persons: some },
+    });
     const { accuracy } = groupings.find(({ by }) => by.join() === "group")!.metrics;
     assert.ok(accuracy.difference > 0.7 && accuracy.p! < 0.001, `p is ${accuracy.p}`);
     assert.equal(accuracy.standardized, undefined);
@@ -129,27 +136,25 @@ Deno.test("modelFairness() hides groups of few faces and counts faces without a 
     ...person,
     attributes: { group: i < 9 ? "rare" : i < 30 ? null : "common", name: null },
   }));
-  const { groupings } = await modelFairness(smiles, test, few);
+  const { groupings } = await modelFairness({ metrics: smiles, test, persons: few });
   const { metrics, hidden, unknown } = groupings.find(({ by }) => by.join() === "group")!;
   assert.deepEqual({ hidden, unknown }, { hidden: { groups: 1, faces: 9 }, unknown: 21 });
   assert.deepEqual(metrics, {});
 });
 
 Deno.test("modelFairness() reports no rates by the target itself, and a signed bias of ages", async () => {
-  const own = (await modelFairness({ ...smiles, task: "gender" }, test, persons)).groupings[0];
+  const own =
+    (await modelFairness({ metrics: { ...smiles, task: "gender" }, test, persons })).groupings[0];
   assert.deepEqual(Object.keys(own.metrics), ["accuracy"]);
   const older = { ...test, truth: persons.map(({ age }) => age) };
   const errors = { ...older, prediction: persons.map(({ age, gender }) => age + 5 - 10 * gender) };
-  const { metrics } =
-    (await modelFairness({ task: "age", metric: "mae" }, errors, persons)).groupings[0];
+  const of = { metrics: { task: "age", metric: "mae" }, test: errors, persons } as const;
+  const { metrics } = (await modelFairness(of)).groupings[0];
   assert.deepEqual(Object.keys(metrics), ["mae", "bias"]);
   assert.equal(metrics.bias.by_group.male.value, -5);
   assert.deepEqual([metrics.mae.difference, metrics.bias.difference], [0, 10]);
   assert.ok(metrics.mae.p === 1 && metrics.bias.p! < 0.001);
-  const named = await modelFairness(
-    ...[{ task: "age", metric: "mae" }, errors, persons, undefined] as const,
-    chooseMetrics(["bias", "rmse"], []),
-  );
+  const named = await modelFairness({ ...of, further: chooseMetrics(["bias", "rmse"], []) });
   const { bias, rmse } = named.groupings[0].metrics;
   assert.deepEqual(bias, metrics.bias, "evaluate.metrics names it too");
   assert.equal(rmse.p, undefined);

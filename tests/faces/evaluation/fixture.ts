@@ -32,7 +32,7 @@ export async function withGroups(report: Report): Promise<Report> {
       classes ? (i * 31 % 17 < 5 ? (t + 1) % classes.length : t) : t + i * 37 % 23 - 8
     );
     const test = { rows: all, truth, prediction, loss: 0 };
-    model.fairness = await modelFairness(model.metrics, test, persons);
+    model.fairness = await modelFairness({ metrics: model.metrics, test, persons });
     if (!classes) model.metrics.gate = ageGate({ threshold: 18, limit: 23 }, prediction, persons);
   }
   adjustAll(report.models.map(({ fairness }) => fairness!));

@@ -426,11 +426,11 @@ Deno.test("reportPage() compares groups: raw, standardized, tested, with who lab
   const truth = all.map((i) => i % 60);
   const prediction = truth.map((age, i) => age + (i % 2 === 1 ? 4 : -1));
   const model = report.models[1];
-  model.fairness = await modelFairness(
-    model.metrics,
-    { rows: all, truth, prediction, loss: 0 },
+  model.fairness = await modelFairness({
+    metrics: model.metrics,
+    test: { rows: all, truth, prediction, loss: 0 },
     persons,
-  );
+  });
   adjustAll([model.fairness]);
   const page = await reportPage(report);
   assert.doesNotMatch(page, /<b>"|(hair|dark)<b>/);
