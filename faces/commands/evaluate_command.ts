@@ -170,9 +170,8 @@ async function pipelineData(
     throw new UsageError(`--part ${part}: of a pipeline, take ${joinWords(SETS, "or")}`);
   }
   const plan = await tools.openPlan(name).catch((error) => {
-    if (!(error instanceof ConfigError) || !/there is no such pipeline/.test(error.message)) {
-      throw error;
-    }
+    const missing = error instanceof ConfigError && /there is no such pipeline/.test(error.message);
+    if (!missing) throw error;
     throw new UsageError(`--on: there is no folder and no pipeline "${name}"`);
   });
   const report = plan.stages.find(({ use }) => use === "evaluate");

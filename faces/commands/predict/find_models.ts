@@ -83,9 +83,8 @@ export async function findModels(
     );
   }
   const plan = await tools.openPlan(wanted).catch((error) => {
-    if (!(error instanceof ConfigError) || !/there is no such pipeline/.test(error.message)) {
-      throw error;
-    }
+    const missing = error instanceof ConfigError && /there is no such pipeline/.test(error.message);
+    if (!missing) throw error;
     throw new UsageError(
       `"${wanted}" is no run, pipeline or folder of a model. ${knownRuns(runs, wanted)} ` +
         `(${error.problems[0].message})`,
