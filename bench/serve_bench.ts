@@ -71,10 +71,7 @@ async function drawnPortrait(): Promise<Uint8Array<ArrayBuffer>> {
   );
 }
 
-async function start(
-  pipeline: string,
-  detector: string,
-): Promise<AsyncDisposable & { url: string }> {
+async function start(pipeline: string, detector: string) {
   const set = ["port=0", `detector=${detector}`].flatMap((it) => ["--set", `webcamServe.${it}`]);
   const process = new Deno.Command(Deno.execPath(), {
     args: ["task", "--quiet", "serve", pipeline, ...set],

@@ -49,9 +49,7 @@ export async function readRowAttributes(
 }
 
 /** Returns the columns to write for rows, which are nullable: text, or numbers. */
-export function attributeColumns(
-  rows: readonly (Attributes | undefined)[],
-): Record<string, Column> {
+export function attributeColumns(rows: readonly (Attributes | undefined)[]) {
   const columns: Record<string, Column> = {};
   for (const name of new Set(rows.flatMap((row) => Object.keys(row ?? {})))) {
     const values = rows.map((row) => row?.[name] ?? null);

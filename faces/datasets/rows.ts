@@ -74,10 +74,7 @@ export function photoOf(path: string): string {
 }
 
 /** Filters rows. Returns the indices of those that pass, and counts of the others by reason. */
-export function filterRows(
-  rows: Rows,
-  filter: Filter,
-): { kept: number[]; dropped: Record<Reason, number> } {
+export function filterRows(rows: Rows, filter: Filter) {
   const possible = Object.keys(reasons).filter((reason) =>
     reason === "noAttribute"
       ? filter.require !== undefined

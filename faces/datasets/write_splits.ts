@@ -136,10 +136,7 @@ export async function writeSplits(
 }
 
 /** Reads the columns that select and stratify. */
-async function columnsFor(
-  dataset: string,
-  { test, validation, stratify }: SplitParams,
-): Promise<Columns> {
+async function columnsFor(dataset: string, { test, validation, stratify }: SplitParams) {
   if (stratify.length === 0 && [test, validation].every((one) => typeof one === "number")) {
     return {};
   }

@@ -118,9 +118,7 @@ interface Division {
 }
 
 /** Divides people by gender, age band and attributes, and by crossings of two. */
-export function divisions(
-  persons: readonly Person[],
-): { groupings: Division[]; left_out: Fairness["left_out"] } {
+export function divisions(persons: readonly Person[]) {
   const { attributes, left_out } = attributesOf(persons);
   const names = Object.keys(attributes);
   const { compare } = new Intl.Collator("en", { numeric: true });

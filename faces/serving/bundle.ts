@@ -16,10 +16,7 @@ const REPLACED: Readonly<Record<string, string>> = {
 };
 
 /** Bundles a module of a page with its imports. */
-export async function bundle(
-  entry: URL,
-  options: BuildOptions = {},
-): Promise<Uint8Array<ArrayBuffer>> {
+export async function bundle(entry: URL, options: BuildOptions = {}) {
   const { outputFiles } = await build({
     entryPoints: [fileURLToPath(entry)],
     bundle: true,

@@ -49,10 +49,7 @@ export function readOutputs(
 }
 
 /** Selects the predictions shown for a face; ages in years, then the most age groups, win. */
-export function summarize(
-  models: readonly OutputSpec[],
-  predictions: readonly Prediction[],
-): { gender?: ClassPrediction; age?: Prediction } {
+export function summarize(models: readonly OutputSpec[], predictions: readonly Prediction[]) {
   const gender = models.findIndex(({ task }) => task === "gender");
   const [age] = models
     .map(({ task, classes }, i) => ({ task, groups: classes?.length ?? Infinity, i }))

@@ -237,10 +237,7 @@ export function selectRows(all: ScoredPredictions, rows: ArrayLike<number>): Sco
  * @param plugins definitions that plugins brought
  * @throws if a name is there twice
  */
-export function chooseMetrics(
-  written: readonly Choice[],
-  plugins: readonly Definition[],
-): ChosenMetric[] {
+export function chooseMetrics(written: readonly Choice[], plugins: readonly Definition[]) {
   const all = [...furtherMetrics, ...plugins as MetricDefinition[]];
   const metrics = written.map((choice): ChosenMetric => {
     const { definition, options } = chosen(choice, all, "");

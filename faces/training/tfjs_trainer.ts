@@ -24,11 +24,7 @@ export class TfjsTrainer extends Trainer<Optimizer> {
     this.computedBy = `TensorFlow.js (${tf.getBackend()})${why === undefined ? "" : `: ${why}`}`;
   }
 
-  async step(
-    images: Uint8Array,
-    targets: number[],
-    random: (layer: string) => Rng,
-  ): Promise<BatchResult> {
+  async step(images: Uint8Array, targets: number[], random: (layer: string) => Rng) {
     const statistics: [layers.Layer, BatchStatistics][] = [];
     const [loss, output] = tf.tidy(() => {
       const x = toTensor(images, this.model.inputs[0].shape);

@@ -191,10 +191,7 @@ export async function readManifest(model: string) {
 }
 
 /** Returns the digests of the models that parameters name, for the cache key. */
-export async function modelFacts(
-  params: ModelParams,
-  { artifacts }: { artifacts: string },
-): Promise<Record<string, string>> {
+export async function modelFacts(params: ModelParams, { artifacts }: { artifacts: string }) {
   const facts: Record<string, string> = {};
   for (const name of ["init", "teacher"] as const) {
     if (params[name] === undefined) continue;
@@ -214,10 +211,7 @@ export async function modelFacts(
 }
 
 /** Finds the parameters that name no usable model. */
-export async function checkModels(
-  params: ModelParams,
-  place: { artifacts: string },
-): Promise<ParamProblem[]> {
+export async function checkModels(params: ModelParams, place: { artifacts: string }) {
   const problems: ParamProblem[] = [];
   for (const { name, from, path } of sourcesOf(params)) {
     try {

@@ -199,11 +199,7 @@ export class RunningMean {
 }
 
 /** Gathers the targets of some rows, each with `width` numbers. */
-export function gatherTargets(
-  values: ArrayLike<number>,
-  rows: Int32Array,
-  width: number,
-): number[] {
+export function gatherTargets(values: ArrayLike<number>, rows: Int32Array, width: number) {
   const targets: number[] = [];
   for (const row of rows) {
     for (let i = 0; i < width; i++) targets.push(values[row * width + i]);

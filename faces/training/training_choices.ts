@@ -73,10 +73,7 @@ function chooseStopping(
   return { monitor, ...options, ...better };
 }
 
-export function pluginsOf<D extends Definition>(
-  { definitions }: TrainingContext,
-  kind: string,
-): D[] {
+export function pluginsOf<D extends Definition>({ definitions }: TrainingContext, kind: string) {
   return [...definitions?.(kind) ?? []] as D[];
 }
 

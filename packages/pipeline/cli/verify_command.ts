@@ -8,7 +8,7 @@ import { loadPlan } from "../run/create_context.ts";
 import { invocationDir } from "../paths.ts";
 import { type CommandContext, EXIT } from "../app.ts";
 import { formatInteger } from "../reporter.ts";
-import { ArtifactStore, type StoredResult } from "../artifact_store.ts";
+import { ArtifactStore } from "../artifact_store.ts";
 import { formatBytes } from "../format.ts";
 import { bytesOf, readRecord } from "../stage_record.ts";
 import { verifyResult } from "../verify_results.ts";
@@ -63,9 +63,7 @@ export default async function verify(call: CommandContext): Promise<number> {
 }
 
 /** All results, those of a run, or those that a pipeline used last. */
-async function placesOf(
-  call: CommandContext,
-): Promise<{ store: ArtifactStore; places: StoredResult[] }> {
+async function placesOf(call: CommandContext) {
   const { names, values, project } = call;
   if (names.length > 1) throw new UsageError(`one pipeline at a time; got ${names.join(" and ")}`);
   let store = new ArtifactStore(artifactsOf(call));
