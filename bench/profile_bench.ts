@@ -215,9 +215,7 @@ function fill({ words, tensors, input, batch }: Plan, buffer: ArrayBufferLike): 
   const rng = random(1, "profile");
   for (const { address, groups, paddedRows, columns, trainable } of tensors) {
     const count = groups * paddedRows * Math.ceil(columns / 8) * 8;
-    for (let n = 0; n < count; n++) {
-      floats[address / 4 + n] = trainable ? 0.1 * rng.normal() : 1;
-    }
+    for (let n = 0; n < count; n++) floats[address / 4 + n] = trainable ? 0.1 * rng.normal() : 1;
   }
   const images = new Uint8Array(buffer, input.address, input.bytes * batch);
   for (let n = 0; n < images.length; n++) images[n] = rng.int(256);

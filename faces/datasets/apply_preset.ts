@@ -8,25 +8,14 @@ import type { Preset } from "./presets.ts";
 
 type Row = Readonly<Record<string, string>>;
 
-export interface PresetLabels {
-  readonly name: string;
-  readonly csv: Uint8Array<ArrayBuffer>;
-  /** Photos that the pattern does not fit. */
-  readonly unmatched: readonly string[];
-  /** Columns that the preset names and no row has, and paths that several files fit. */
-  readonly warnings: readonly string[];
-}
-
 /**
  * Applies a preset to files.
  * @param only the table, in place of the preset's
+ * @returns `unmatched`: photos that the pattern does not fit; `warnings`: columns that the preset names
+ *   and no row has, and paths that several files fit
  * @throws if no file fits, with what the preset expects
  */
-export async function applyPreset(
-  preset: Preset,
-  files: PhotoFiles,
-  only?: string,
-): Promise<PresetLabels> {
+export async function applyPreset(preset: Preset, files: PhotoFiles, only?: string) {
   const unmatched: string[] = [];
   const rows = preset.photos === undefined || only !== undefined
     ? await readTables(preset, files, only)
@@ -45,10 +34,9 @@ export async function applyPreset(
   const text = lines.map((values) => values.map(quote).join(",") + "\n").join("");
   const warnings = lackingColumns(rows, preset);
   if (several.length > 0) {
-    const fit = `${counted(several.length, "row")} whose path several files fit, such as ${
-      several[0]
-    }`;
-    warnings.push(`${fit}. Remove others, or write the folder in columns.path of the preset`);
+    const rows = `${counted(several.length, "row")} whose path several files fit`;
+    const wayOut = "Remove others, or write the folder in columns.path of the preset";
+    warnings.push(`${rows}, such as ${several[0]}. ${wayOut}`);
   }
   return { name: "labels.csv", csv: new TextEncoder().encode(text), unmatched, warnings };
 }
@@ -101,9 +89,8 @@ function matchPhotos(pattern: string, paths: readonly string[], unmatched: strin
 }
 
 function defined(groups: Readonly<Record<string, string | undefined>> = {}): Row {
-  return Object.fromEntries(
-    Object.entries(groups).flatMap(([name, value]) => value === undefined ? [] : [[name, value]]),
-  );
+  const found = Object.entries(groups).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(found) as Row;
 }
 
 function nothingFits(what: string, pattern: string, paths: readonly string[]): Error {
@@ -139,12 +126,7 @@ async function readTables(preset: Preset, files: PhotoFiles, only?: string): Pro
 }
 
 /** Parses a JSON list of objects or map of these by path, a CSV, or columns between blanks. */
-export function parseTable(
-  bytes: Uint8Array,
-  path: string,
-  header?: readonly string[],
-  skip = 0,
-): Row[] {
+export function parseTable(bytes: Uint8Array, path: string, header?: readonly string[], skip = 0) {
   if (/\.json$/i.test(path)) {
     const text = decodeText(bytes, path);
     let value: unknown;

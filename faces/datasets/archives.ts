@@ -106,8 +106,7 @@ export class Archives implements Disposable {
   }
 
   #open(tar: string): RandomAccessFile {
-    if (!this.#files.has(tar)) this.#files.set(tar, new RandomAccessFile(join(this.folder, tar)));
-    return this.#files.get(tar)!;
+    return this.#files.getOrInsertComputed(tar, () => new RandomAccessFile(join(this.folder, tar)));
   }
 }
 

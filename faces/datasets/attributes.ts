@@ -38,11 +38,9 @@ export async function readAttributes(path: string): Promise<AttributeColumns> {
 }
 
 /** Reads the attributes and intervals of a table by row; undefined for a table without any. */
-export async function readRowAttributes(
-  path: string,
-): Promise<(row: number) => Attributes | undefined> {
+export async function readRowAttributes(path: string) {
   const columns = Object.entries(await readAttributes(path));
-  return (row) =>
+  return (row: number): Attributes | undefined =>
     columns.length === 0
       ? undefined
       : Object.fromEntries(columns.map(([name, values]) => [name, values[row]]));

@@ -151,9 +151,7 @@ export async function findCopies(frequencies: readonly Frequencies[], { allPairs
     if (best && !best.mirrored && best.correlation > EQUAL) continue;
     for (const [part, keys] of own.entries()) {
       for (const [i, key] of keys.entries()) {
-        const same = byKey[part][i].get(key);
-        if (same) same.push(image);
-        else byKey[part][i].set(key, [image]);
+        byKey[part][i].getOrInsertComputed(key, () => []).push(image);
       }
     }
   }

@@ -83,18 +83,15 @@ export async function downloadDatasets(
     await Deno.link(from, to).catch(() => Deno.rename(from, to));
   }
   // By name, from any mirror: what a mirror has under IMDB-WIKI's names is taken for it.
-  const imdbWiki = params.datasets.filter((name) => typeof name === "string" && name !== "sample");
+  const imdbWiki = params.datasets.filter((name) => typeof name === "string" && name !== "sample")
+    .join(", ");
   const faces = params.datasets.length === 1 ? "The faces" : "Some of the faces";
   const cautions = [
     ...params.datasets.includes("sample")
       ? [`${faces} are synthetic: scores and predictions do not carry over to real people.`]
       : [],
-    ...imdbWiki.length > 0
-      ? [
-        `No commercial use: data of ${
-          imdbWiki.join(", ")
-        } (IMDB-WIKI, for academic research only).`,
-      ]
+    ...imdbWiki
+      ? [`No commercial use: data of ${imdbWiki} (IMDB-WIKI, for academic research only).`]
       : [],
     ...datasets.flatMap(({ name, terms, nonCommercial }) =>
       nonCommercial ? [`No commercial use: data of ${name} (${terms ?? "see its terms"}).`] : []

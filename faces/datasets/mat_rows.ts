@@ -66,8 +66,10 @@ export async function readMatRows(file: MatFile, source: string, variable: strin
     name: (i) => names.at(i),
     identity(i) {
       if (celebrity && Number.isFinite(celebrity[i])) return `${variable}:${celebrity[i]}`;
-      const path = paths.at(i);
-      return `${variable}:${idOf(path) ?? personOf(names.at(i), dob[i]) ?? path}`;
+      const path = paths.at(i), name = names.at(i);
+      // IMDB's id of the person, or that of the Wikipedia page, begins a photo's name.
+      const id = /^(?:.*\/)?((?:nm)?\d+)_/.exec(path)?.[1];
+      return `${variable}:${id ?? (name === "" ? path : `${name}/${dob[i]}`)}`;
     },
     location(i) {
       const box = [0, 1, 2, 3].map((side) => location[4 * i + side]);
@@ -90,14 +92,4 @@ export function ageAt(serialDay: number, year: number): number {
   const month = birth.getUTCMonth(); // NaN beyond the range of dates; from 0
   const hadBirthday = month < 6 || (month === 6 && birth.getUTCDate() === 1);
   return year - birth.getUTCFullYear() - (hadBirthday ? 0 : 1);
-}
-
-/** Returns the person id that begins a photo's name: IMDB's, or that of the Wikipedia page. */
-function idOf(path: string): string | undefined {
-  return /^(?:.*\/)?((?:nm)?\d+)_/.exec(path)?.[1];
-}
-
-/** Identifies people without an id by name and date of birth. */
-function personOf(name: string, dob: number): string | undefined {
-  return name === "" ? undefined : `${name}/${dob}`;
 }

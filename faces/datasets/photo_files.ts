@@ -111,10 +111,8 @@ export async function openPhotoFiles(
       entries.keys().every((path) => path.startsWith(around));
     for (const [path, entry] of entries) {
       const inside = common ? path.slice(around.length) : path, other = archived.get(inside);
-      archived.set(
-        inside,
-        other && other.size !== entry.size ? ambiguous(path, other, entry) : entry,
-      );
+      const differs = other && other.size !== entry.size;
+      archived.set(inside, differs ? ambiguous(path, other, entry) : entry);
     }
   }
   const folder = archives[0] === place ? undefined : place;
@@ -211,8 +209,7 @@ export function locate(folder: string): (path: string) => string {
     const plain = resolve(folder, path);
     if (/^[\0-\x7f]*$/.test(path) || isFile(plain)) return plain;
     return path.split("/").reduce((place, name) => {
-      const names = listings.get(place) ?? list(place);
-      listings.set(place, names);
+      const names = listings.getOrInsertComputed(place, list);
       return join(place, names.get(name.normalize()) ?? name);
     }, folder);
   };

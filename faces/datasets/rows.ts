@@ -61,8 +61,8 @@ export interface Filter {
 export function facePaths(labels: readonly { path: string; box: unknown }[]): string[] {
   const photos = new Map<string, string[]>();
   return labels.map(({ path, box }) => {
-    const key = path.normalize(), face = box ? String(box) : "", faces = photos.get(key) ?? [];
-    photos.set(key, faces);
+    const faces = photos.getOrInsertComputed(path.normalize(), () => []);
+    const face = box ? String(box) : "";
     if (face !== "" && !faces.includes(face)) faces.push(face);
     const number = faces.indexOf(face) + 1;
     return number > 1 ? `${path}#face${number}` : path;

@@ -139,10 +139,7 @@ const MAX_VALUES = 20;
  * many values by deciles.
  * @throws if the data set lacks a column
  */
-export function strataOf(
-  names: readonly string[],
-  columns: Columns,
-): (group: readonly number[]) => string {
+export function strataOf(names: readonly string[], columns: Columns) {
   const parts = names.map((name) => {
     const values = columns[name];
     if (!values) {
@@ -166,7 +163,7 @@ export function strataOf(
         : String(null);
     };
   });
-  return ([row]) => parts.map((part) => part(row)).join("\n");
+  return ([row]: readonly number[]) => parts.map((part) => part(row)).join("\n");
 }
 
 /** Describes a selection: "0.2", "part test", "fold 1 of 5". */

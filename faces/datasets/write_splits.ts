@@ -58,11 +58,10 @@ export async function writeSplits(
 
   const byPerson = params.by === "identity";
   if (byPerson && rows.every((row) => !identity[row])) {
+    const images = counted(rows.length, "image");
     context.warn(
-      `by: identity separates no people: none of ${
-        counted(rows.length, "image")
-      } has an identity. ` +
-        "Add the column identity to the labels, or split by image.",
+      `by: identity separates no people: none of ${images} has an identity. Add the column ` +
+        "identity to the labels, or split by image.",
     );
   }
   const copies = params.copies === "ignore"
@@ -273,11 +272,7 @@ export function groupRows(
   for (const row of rows) {
     const person = identity?.[row];
     const keys = [`photo\n${dataset[row]}\n${photoOf(path[row])}`, person && `person\n${person}`];
-    for (const key of keys) {
-      if (!key) continue;
-      if (first.has(key)) join(first.get(key)!, row);
-      else first.set(key, row);
-    }
+    for (const key of keys) if (key) join(first.getOrInsert(key, row), row);
   }
   for (const { image, of } of copies) join(image, of);
   return [...Map.groupBy(rows, root).values()];

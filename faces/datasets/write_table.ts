@@ -114,10 +114,7 @@ export async function writeTable(
 }
 
 /** Reads a data set's rows from its CSV or MATLAB file. */
-async function readRows(
-  files: Archives,
-  dataset: ArchivedDataset,
-): Promise<{ rows: Rows; doubts: Doubts }> {
+async function readRows(files: Archives, dataset: ArchivedDataset) {
   const { name, metadata } = dataset;
   if (!("csv" in metadata)) {
     const file = files.openMetadata(dataset);

@@ -244,19 +244,16 @@ export function checked(definition: DetectorDefinition, shown: string): Detector
   return {
     ...definition,
     async open(options): Promise<DetectorModel> {
+      const rethrow = (error: unknown) => {
+        throw error instanceof Error ? error : new Error(`Cannot use ${shown}: it threw ${error}`);
+      };
       const model = await definition.open(options);
       if (typeof model?.detect !== "function" || typeof model.close !== "function") {
         throw new Error(`Cannot use ${shown}: open() returned no { detect, close }.`);
       }
       return {
         async detect(image, known) {
-          const found: unknown = await Promise.try(() => model.detect(image, known)).catch(
-            (error: unknown) => {
-              throw error instanceof Error
-                ? error
-                : new Error(`Cannot use ${shown}: it threw ${error}`);
-            },
-          );
+          const found: unknown = await Promise.try(() => model.detect(image, known)).catch(rethrow);
           const many = Array.isArray(found) && found.length > MAX_FACES;
           if (Array.isArray(found) && !many && found.every(isDetection)) return found;
           const got = many

@@ -91,12 +91,10 @@ export interface Faces extends Disposable {
 export async function openFaces(folder: string): Promise<Faces> {
   const rows: FaceRow[] = await readRows(join(folder, "faces.parquet"), columns);
   const shards = new Map<string, RandomAccessFile>();
+  const open = (shard: string) => new RandomAccessFile(join(folder, shard));
   return {
     rows,
-    png({ shard, offset, size }) {
-      if (!shards.has(shard)) shards.set(shard, new RandomAccessFile(join(folder, shard)));
-      return shards.get(shard)!.read(offset, size);
-    },
+    png: ({ shard, offset, size }) => shards.getOrInsertComputed(shard, open).read(offset, size),
     [Symbol.dispose]: () => shards.forEach((shard) => shard.close()),
   };
 }

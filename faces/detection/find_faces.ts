@@ -25,12 +25,10 @@ export async function findFaces(
   cropper: Cropper,
 ): Promise<Face[]> {
   const image = await decode(photo);
-  const faces: Face[] = [];
-  for (const { box, score } of await detector.detect(image)) {
-    const cut = await cropper.crop(image, box);
-    faces.push({ box, score, crop: cut, tensor: await toNetworkInput(cut, resize.size) });
-  }
-  return faces;
+  return await Array.fromAsync(await detector.detect(image), async ({ box, score }) => {
+    const crop = await cropper.crop(image, box);
+    return { box, score, crop, tensor: await toNetworkInput(crop, resize.size) };
+  });
 }
 
 /** Expected position of the labelled face, from the data set. */

@@ -26,10 +26,7 @@ export function iou(a: Box, b: Box): number {
 }
 
 /** Clips a box to an image; returns undefined if it is entirely outside. */
-export function clip(
-  box: Box,
-  { width, height }: { width: number; height: number },
-): Box | undefined {
+export function clip(box: Box, { width, height }: { width: number; height: number }) {
   const x = Math.max(0, box.x), y = Math.max(0, box.y);
   const clipped = {
     x,

@@ -72,11 +72,11 @@ async function openDetectors({ photo, live }: Setup["detectors"], open: typeof o
     networks.set(key, network);
     return network;
   };
-  const sizes: Detector[] = [];
-  for (const size of photo.inputSizes.length > 0 ? photo.inputSizes : [undefined]) {
-    const inputSizes = size === undefined ? [] : [size];
-    sizes.push(await openDetector(photo.name, { ...photo, inputSizes }, shared));
-  }
+  const each = photo.inputSizes.length > 0 ? photo.inputSizes.map((size) => [size]) : [[]];
+  const sizes = await Array.fromAsync(
+    each,
+    (inputSizes) => openDetector(photo.name, { ...photo, inputSizes }, shared),
+  );
   return { photo: multiScale(sizes), live: await openDetector(live.name, live, shared) };
 }
 
@@ -143,10 +143,10 @@ async function analyzePhoto(
   for (const group of groups.values()) {
     const { preprocessing: { resize: { size } }, cropper } = group[0];
     const started = performance.now();
-    const tensors: Uint8Array[] = [];
-    for (const { box } of found) {
-      tensors.push(await toNetworkInput(await cropper.crop(image, box), size));
-    }
+    const tensors = await Array.fromAsync(
+      found,
+      async ({ box }) => await toNetworkInput(await cropper.crop(image, box), size),
+    );
     const cropped = performance.now();
     for (const model of group) outputs.set(model, await predictAll(model, tensors));
     crop += cropped - started;

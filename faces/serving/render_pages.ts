@@ -20,6 +20,7 @@ export function renderPage(
   local: boolean,
 ): string {
   const { models, cautions, mode, report } = service;
+  const toReport = report && html`, <a href="/report">report</a>`;
   const parts: Record<string, Child> = {
     where: mode === "browser"
       ? "Photos are analyzed in this browser and do not leave it."
@@ -37,9 +38,7 @@ export function renderPage(
         </article>
       `
     ),
-    links: html`<a href="/card">model card</a>${
-      report && html`, <a href="/report">report</a>`
-    } and <a href="/openapi.json">API</a>`,
+    links: html`<a href="/card">model card</a>${toReport} and <a href="/openapi.json">API</a>`,
   };
   // "<" would allow "</script>" in a text.
   const facts = JSON.stringify(service).replaceAll("<", "\\u003c");

@@ -48,7 +48,9 @@ export function checkHostAndOrigin(names?: readonly string[]): MiddlewareHandler
       throw new Problem(400, "malformed_host", message);
     }
     const { host, port } = url, name = hostnameOf(url.href)!;
-    if (!isLocal(host) && !(names && (isAddress(name) || known.has(name)))) {
+    // URL writes all forms of IPv4 addresses in this one.
+    const address = /^(\d+\.\d+\.\d+\.\d+|\[.*\])$/.test(name);
+    if (!isLocal(host) && !(names && (address || known.has(name)))) {
       const quoted = JSON.stringify(host.slice(0, 80));
       const why = names
         ? "it is no known name. Use the server's address, or list the name in webcamServe.names."
@@ -74,9 +76,4 @@ export function isLocal(host: string): boolean {
 /** Returns the host without its port and without the final dot of a name. */
 function hostnameOf(url: string): string | undefined {
   return URL.parse(url)?.hostname.replace(/\.$/, "");
-}
-
-/** Returns true for an address; URL writes all forms of IPv4 addresses in this one. */
-function isAddress(hostname: string): boolean {
-  return /^(\d+\.\d+\.\d+\.\d+|\[.*\])$/.test(hostname);
 }

@@ -248,6 +248,7 @@ function toRow(rng: Rng, someone: Someone, year: number, kind: RowKind): Row {
     ? age + 1 + rng.int(9)
     : -101 - rng.int(30);
   const dob = someone.dob + Math.round(error * DAYS_PER_YEAR);
+  const date = new Date((dob - EPOCH_DAY) * 86_400_000).toISOString().slice(0, 10);
   const face = 50 + 350 * rng.next();
   const [left, top] = [1 + face * (0.4 + rng.next()), 1 + face * (0.4 + rng.next())];
   const clear = 1.05 + 5 * rng.next();
@@ -257,7 +258,7 @@ function toRow(rng: Rng, someone: Someone, year: number, kind: RowKind): Row {
     age,
     dob,
     year,
-    path: `${String(id % 100).padStart(2, "0")}/${id}_${dateOf(dob)}_${year}.jpg`,
+    path: `${String(id % 100).padStart(2, "0")}/${id}_${date}_${year}.jpg`,
     gender: kind === "unknownGender" ? NaN : person.gender === "male" ? 1 : 0,
     name,
     location: kind === "noFace"
@@ -271,8 +272,4 @@ function toRow(rng: Rng, someone: Someone, year: number, kind: RowKind): Row {
 /** Returns 1 July of a year, the reference of IMDB-WIKI's ages, as a MATLAB serial day. */
 function middleOf(year: number): number {
   return Date.UTC(year, 6, 1) / 86_400_000 + EPOCH_DAY;
-}
-
-function dateOf(day: number): string {
-  return new Date((day - EPOCH_DAY) * 86_400_000).toISOString().slice(0, 10);
 }

@@ -5,13 +5,7 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 import * as tfjs from "@tensorflow/tfjs-layers";
-import {
-  layers,
-  type LayersModel,
-  model,
-  sequential,
-  SymbolicTensor,
-} from "@tensorflow/tfjs-layers";
+import { layers, type LayersModel, model, SymbolicTensor } from "@tensorflow/tfjs-layers";
 import { type Choice, chosen } from "../../packages/pipeline/define.ts";
 import { joinWords, quote } from "../../packages/pipeline/errors.ts";
 import type { Head, NetworkDefinition, NetworkOptions } from "./training_definitions.ts";
@@ -81,7 +75,7 @@ function assemble(name: string, trunk: Trunk, heads: layers.Layer[], seed?: numb
   try {
     const body = trunk();
     checkNames(name, body, heads);
-    whole = Array.isArray(body) ? sequential({ name, layers: [...body, ...heads] }) : model({
+    whole = Array.isArray(body) ? tfjs.sequential({ name, layers: [...body, ...heads] }) : model({
       ...{ name, inputs: body.image },
       outputs: heads.reduce((x, layer) => layer.apply(x) as SymbolicTensor, body.features),
     });

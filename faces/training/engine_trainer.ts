@@ -67,8 +67,8 @@ export class EngineTrainer extends Trainer<Engine> {
     return Promise.resolve(this.#weights());
   }
 
-  #weights(values = this.stepper.weights()): Float32Array[] {
-    return this.model.weights.map(({ originalName }) => values.get(originalName)!.data);
+  #weights(values = this.stepper.weights(), of = this.model.weights): Float32Array[] {
+    return of.map(({ originalName }) => values.get(originalName)!.data);
   }
 
   override averages(): Float32Array[] {
@@ -84,15 +84,9 @@ export class EngineTrainer extends Trainer<Engine> {
   }
 
   protected optimizerState(): Promise<Record<string, Float32Array[]>> {
-    const state = this.stepper.optimizerState();
-    return Promise.resolve(Object.fromEntries(
-      this.#state.map((name) => [
-        name,
-        this.model.trainableWeights.map(({ originalName }) =>
-          state[momentOf(name)].get(originalName)!.data
-        ),
-      ]),
-    ));
+    const state = this.stepper.optimizerState(), trained = this.model.trainableWeights;
+    const arrays = this.#state.map((name) => [name, this.#weights(state[momentOf(name)], trained)]);
+    return Promise.resolve(Object.fromEntries(arrays));
   }
 
   protected setOptimizerState(step: number, state: (name: string) => Float32Array[]): void {

@@ -26,22 +26,17 @@ const unseedable = [
  * @throws if part of it would be ignored or would not be reproducible
  */
 export function checkTrainable(model: LayersModel): void {
+  const cannot = (why: string) => new Error(`Cannot train "${model.name}": ${why}`);
   if (model.inputs.length !== 1 || model.outputs.length !== 1) {
-    throw new Error(
-      `Cannot train "${model.name}": it has ${model.inputs.length} inputs and ` +
-        `${model.outputs.length} outputs; training needs one of each. Concatenate the outputs.`,
-    );
+    const has = `${model.inputs.length} inputs and ${model.outputs.length} outputs`;
+    throw cannot(`it has ${has}; training needs one of each. Concatenate the outputs.`);
   }
   if (model.optimizer !== undefined) {
-    throw new Error(
-      `Cannot train "${model.name}": it is compiled, but training ignores the optimizer and ` +
-        `loss of compile(). Remove that call.`,
-    );
+    const ignored = "training ignores the optimizer and loss of compile()";
+    throw cannot(`it is compiled, but ${ignored}. Remove that call.`);
   }
   if (model.trainableWeights.length === 0) {
-    throw new Error(
-      `Cannot train "${model.name}": all its weights are frozen. Name fewer layers in init.freeze.`,
-    );
+    throw cannot("all its weights are frozen. Name fewer layers in init.freeze.");
   }
   for (const layer of model.layers) {
     for (const part of partsOf(layer)) {

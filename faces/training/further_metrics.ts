@@ -102,11 +102,8 @@ const ofYears = { of: "years", unit: "years", better: "less", decimals: 1, param
 
 /** Returns the mean of groups' means, each group as important as any other. */
 function meanOfGroups(values: ArrayLike<number>, group: (i: number) => string): number {
-  const groups = Map.groupBy(
-    Array.from(values, (value, i) => ({ value, key: group(i) })),
-    (one) => one.key,
-  );
-  return mean([...groups.values()].map((all) => mean(all.map(({ value }) => value))));
+  const groups = Map.groupBy(Array.from(values), (_, i) => group(i));
+  return mean([...groups.values()].map(mean));
 }
 
 export const furtherMetrics: readonly MetricDefinition[] = [

@@ -99,19 +99,15 @@ function ageQuantile(shares: readonly number[], share: number): number {
  * @param outputs of the calibration set, row by row, as `boundsOf` reads them
  * @returns undefined with too few images
  */
-export function calibrate(
-  outputs: readonly ArrayLike<number>[],
-  truth: readonly number[],
-  level = LEVEL,
-): PredictionInterval | undefined {
-  const of = outputs[0]?.length > 1 ? "distribution" : "error";
+export function calibrate(outputs: readonly ArrayLike<number>[], truth: readonly number[]) {
+  const of: PredictionInterval["of"] = outputs[0]?.length > 1 ? "distribution" : "error";
   // Distance of the truth to the interval without a margin, negative inside.
   const scores = outputs.map((row, i) => {
-    const [low, high] = rangeOf(row, of, level);
+    const [low, high] = rangeOf(row, of, LEVEL);
     return Math.max(low - truth[i], truth[i] - high);
   });
-  const margin = conformalQuantile(scores, level);
-  return Number.isFinite(margin) ? { level, of, margin, images: truth.length } : undefined;
+  const margin = conformalQuantile(scores, LEVEL);
+  return Number.isFinite(margin) ? { level: LEVEL, of, margin, images: truth.length } : undefined;
 }
 
 export function rowsOf(outputs: Float32Array, rows: number): Float32Array[] {

@@ -108,9 +108,7 @@ export class ZipFile implements Disposable {
   /** Unpacks one file to a path. */
   async extract(entry: ZipEntry, path: string): Promise<void> {
     using file = await Deno.open(path, { write: true, create: true, truncate: true });
-    for await (const piece of this.read(entry)) {
-      writeAllSync(file, piece);
-    }
+    for await (const piece of this.read(entry)) writeAllSync(file, piece);
   }
 
   [Symbol.dispose](): void {
@@ -125,10 +123,8 @@ function view(bytes: Uint8Array): DataView {
 function readDirectory(file: RandomAccessFile): ZipEntry[] {
   const bad = (why: string) => new Error(`Cannot read "${file.path}" as a zip archive: ${why}.`);
   const { count, size, offset, end } = findDirectory(file, bad);
-  const isDirectory = (at: number) => {
-    return inside(file, at, Math.max(4, size)) &&
-      view(file.read(at, 4)).getUint32(0, true) === ENTRY;
-  };
+  const isDirectory = (at: number) =>
+    inside(file, at, Math.max(4, size)) && view(file.read(at, 4)).getUint32(0, true) === ENTRY;
   // Positions are too small behind a program that unpacks the archive; those of macOS, which writes no
   // zip64, lack their upper bits, as does the number of entries.
   const start = isDirectory(offset) ? offset : isDirectory(end - size) ? end - size : offset;

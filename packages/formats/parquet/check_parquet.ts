@@ -51,21 +51,16 @@ export function readFooter(
   const leaves = new Map<string, Leaf>();
   for (let i = 1; i < metadata.schema.length; i++) {
     const path = [metadata.schema[i]];
+    const nested = `its column "${path[0].name}" is neither flat nor a list of plain values`;
     while (path.at(-1)!.num_children) {
       const last = path.at(-1)!, list = path.length < 3 && last.num_children === 1;
-      if (!list || ++i === metadata.schema.length) {
-        throw new ParquetError(
-          `its column "${path[0].name}" is neither flat nor a list of plain values`,
-        );
-      }
+      if (!list || ++i === metadata.schema.length) throw new ParquetError(nested);
       path.push(metadata.schema[i]);
     }
     const levels = (wanted: (element: SchemaElement) => boolean) => path.filter(wanted).length;
     const maxRepetition = levels(({ repetition_type }) => repetition_type === "REPEATED");
     if (path.length === 2 || maxRepetition !== (path.length === 3 ? 1 : 0)) {
-      throw new ParquetError(
-        `its column "${path[0].name}" is neither flat nor a list of plain values`,
-      );
+      throw new ParquetError(nested);
     }
     const maxDefinition = levels(({ repetition_type }) => repetition_type !== "REQUIRED");
     leaves.set(path[0].name, { path, maxDefinition, maxRepetition });
