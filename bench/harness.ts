@@ -226,13 +226,11 @@ export function barChart(title: string, labels: readonly string[], panels: reado
       ...labels.flatMap((label, r) => {
         const value = values[r], fill = p === 0 ? "#4269d0" : "#a463f2";
         const y = top + r * (bar + gap), long = (value ?? 0) / most * (width - left - right);
-        const middle = y + bar / 2 + 5;
+        const middle = y + bar / 2 + 5, shown = value === null ? "unknown" : show(value);
         return [
           `<text x="${left - 8}" y="${middle}" text-anchor="end">${label}</text>`,
           `<rect x="${left}" y="${y}" width="${long.toFixed(1)}" height="${bar}" fill="${fill}"/>`,
-          `<text x="${(left + long + 8).toFixed(1)}" y="${middle}">${
-            value === null ? "unknown" : show(value)
-          }</text>`,
+          `<text x="${(left + long + 8).toFixed(1)}" y="${middle}">${shown}</text>`,
         ];
       }),
     ];

@@ -162,8 +162,7 @@ export function toMarkdown(
     ];
   });
   return table(["", "here", "Keras", ""], rows) +
-    `\n\nMean ± standard deviation over ${
-      networks[0].ours.length
-    } seeds; ${images.train} images to ` +
-    `learn from, ${images.validation} to validate, ${images.test} to test.`;
+    `\n\nMean ± standard deviation over ${networks[0].ours.length} seeds; ` +
+    `${images.train} images to learn from, ${images.validation} to validate, ` +
+    `${images.test} to test.`;
 }

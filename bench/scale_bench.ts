@@ -81,10 +81,6 @@ export function chart(rows: readonly ScaleRow[]): string {
       values: rows.map(({ step }) => step.median),
       show: (value) => value.toFixed(1),
     },
-    {
-      title: "peak memory, MB",
-      values: rows.map(({ memory }) => memory / 1e6),
-      show: thousands,
-    },
+    { title: "peak memory, MB", values: rows.map(({ memory }) => memory / 1e6), show: thousands },
   ]);
 }

@@ -101,10 +101,7 @@ export const bench = defineBench(help, defaults, async (values) => {
 export function compare(times: Record<string, readonly number[]>) {
   const of = (name: string) => times[name] ? median(times[name]) : null;
   const ours = median(times.ours), keras = of("keras");
-  return {
-    ...{ ours, keras, torch: of("torch") },
-    ratioToKeras: keras && ours / keras,
-  };
+  return { ours, keras, torch: of("torch"), ratioToKeras: keras && ours / keras };
 }
 
 /** The figures as a Markdown table; peers that were not selected have no column. */

@@ -47,11 +47,10 @@ export default defineStage({
       const face = { dataset: people.dataset[row], path: people.path[row] };
       const crop = places.get(`${face.dataset}\n${face.path}`);
       if (crop) return { ...face, crop };
+      const searched = made.map(({ stage }) => `"${stage}"`).join(", ");
       throw new Error(
         `Cannot read the crop of "${face.path}" of ${face.dataset}: it is in ` +
-          `"${dataset.stage}" but not in "${
-            made.map(({ stage }) => stage).join('", "')
-          }". Set the faces it was made from: ` +
+          `"${dataset.stage}" but not in ${searched}. Set the faces it was made from: ` +
           `${context.id}: { inputs: { faces: ... } }.`,
       );
     });

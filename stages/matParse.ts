@@ -14,12 +14,8 @@ export default defineStage({
     allowSecondFace: z.boolean().default(false).describe(
       "Keep rows with a second face, whose label may belong to the other person",
     ),
-    minAge: z.int().default(0).describe(
-      "Minimum age in years; rows below are dropped",
-    ),
-    maxAge: z.int().default(100).describe(
-      "Maximum age in years; rows above are dropped",
-    ),
+    minAge: z.int().default(0).describe("Minimum age in years; rows below are dropped"),
+    maxAge: z.int().default(100).describe("Maximum age in years; rows above are dropped"),
     require: z.array(z.string().min(1)).optional().describe(
       "Labels that a row must have: gender, age (an interval counts), identity, name or an " +
         "attribute; the others may be unknown. Default: gender and age, where the data set has a column of them",

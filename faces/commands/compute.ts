@@ -158,11 +158,7 @@ function withoutHead(message: string): string {
 }
 
 /** Runs a script of the project that prints one line of JSON. */
-async function runScript(
-  script: string,
-  args: string[],
-  seconds: number,
-): Promise<{ answer?: unknown; failure?: string }> {
+async function runScript(script: string, args: string[], seconds: number) {
   const timeout = AbortSignal.timeout(seconds * 1000);
   const { code, signal, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: [

@@ -142,8 +142,7 @@ async function pluginTypes(
   for (const source of SOURCES) {
     const text = await Deno.readTextFile(new URL(`../../${source}`, import.meta.url));
     for (const [statement, anInterface, aType, aFunction] of text.matchAll(STATEMENT)) {
-      const name = anInterface ?? aType ?? aFunction!;
-      if (!known.has(name)) known.set(name, declared(statement));
+      known.getOrInsertComputed(anInterface ?? aType ?? aFunction!, () => declared(statement));
     }
   }
   const used = new Set<string>();

@@ -45,9 +45,7 @@ function namesOf(folder: string): string[] {
 }
 
 /** Reads a folder's CSV. @throws if there is none, or if it is invalid */
-async function openLabels(
-  { folder, labels }: Pick<FolderDataset, "folder" | "labels">,
-): Promise<OpenedLabels> {
+async function openLabels({ folder, labels }: Pick<FolderDataset, "folder" | "labels">) {
   // Skips hidden files of macOS, lock files of spreadsheets, and folders named x.csv.
   const tables = namesOf(folder).filter((name) => isTable(name) && isFile(join(folder, name)))
     .sort();
@@ -159,7 +157,7 @@ export async function packFolder(
   const { name, bytes, labels } = own ?? await readLabels({ ...dataset, preset }, files, note);
   const lines = new Map<string, number>();
   for (const { path, line } of labels.rows) {
-    if (path !== "" && !lines.has(path)) lines.set(path, line);
+    if (path !== "") lines.getOrInsert(path, line);
   }
   const lacking: Record<Lack, string[]> = {
     "are missing": [],

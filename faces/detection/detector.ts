@@ -52,9 +52,7 @@ export interface ForeignDetector {
 }
 
 /** Returns the detector of a third-party plugin; undefined of another one. */
-export function foreignOf(
-  { sandbox, params = pluginOptions }: Definition,
-): ForeignDetector | undefined {
+export function foreignOf({ sandbox, params = pluginOptions }: Definition) {
   return sandbox && { sandbox, own: Object.keys(params.shape) };
 }
 

@@ -111,10 +111,9 @@ function drawLashes(
     const t = lerp(0.3, 1, i / Math.max(1, count - 1));
     const reach = lerp(1.5, 3.4, lashes) * (0.6 + 0.4 * t);
     const lean = lerp(-0.35, 1.05, t);
-    const curve = `q${fixed([lean * reach * 0.4, -reach * 0.7], 2)} ${
-      fixed([lean * reach, -reach], 2)
-    }`;
-    d.line(`M${fixed(along(upper, t), 2)}${curve}`, ink, 0.65, 0.85);
+    const bend = fixed([lean * reach * 0.4, -reach * 0.7], 2);
+    const tip = fixed([lean * reach, -reach], 2);
+    d.line(`M${fixed(along(upper, t), 2)}q${bend} ${tip}`, ink, 0.65, 0.85);
   }
 }
 

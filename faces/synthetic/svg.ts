@@ -119,13 +119,11 @@ export class Drawing {
   /** Equal definitions share one id. */
   #define(name: string, attributes: Attributes, content: string): string {
     const text = `${write(attributes)}>${content}</${name}>`;
-    const key = name + text;
-    let id = this.#ids.get(key);
-    if (id === undefined) {
-      id = `d${this.#ids.size}`;
-      this.#ids.set(key, id);
+    const id = this.#ids.getOrInsertComputed(name + text, () => {
+      const id = `d${this.#ids.size}`;
       this.#definitions.push(`<${name} id="${id}"${text}`);
-    }
+      return id;
+    });
     return `url(#${id})`;
   }
 }

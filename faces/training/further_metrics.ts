@@ -36,10 +36,7 @@ export interface ScoredPredictions {
  * Decodes a network's outputs.
  * @param outputs [rows, classes] probabilities, or [rows, 1] years if `classes` is undefined
  */
-export function decodeOutputs(
-  outputs: Float32Array,
-  classes: number | undefined,
-): { prediction: ArrayLike<number>; probabilities?: Float32Array[] } {
+export function decodeOutputs(outputs: Float32Array, classes: number | undefined) {
   if (classes === undefined) return { prediction: outputs };
   const probabilities = rowsOf(outputs, outputs.length / classes);
   // The first of equal probabilities, as in argMax.

@@ -64,10 +64,7 @@ export async function openPredictor(
  * Opens an engine for a sequence up to its first softmax, or for all layers. Returns it with the
  * remaining layers, or undefined if the engine does not support a layer.
  */
-async function enginePart(
-  model: LayersModel,
-  options: EngineOptions,
-): Promise<{ engine: Engine; rest: layers.Layer[] } | undefined> {
+async function enginePart(model: LayersModel, options: EngineOptions) {
   const softmax = model.layers.findIndex(isSoftmax);
   // A sequence is cut there, a graph is computed as a whole.
   const cut = softmax >= 0 && model.getClassName() === "Sequential" ? softmax + 1 : undefined;

@@ -85,10 +85,7 @@ export interface FoundModel {
 }
 
 /** Returns the models among results. @throws if one is damaged */
-export async function modelsOf(
-  store: ArtifactStore,
-  results: readonly UsedResult[],
-): Promise<FoundModel[]> {
+export async function modelsOf(store: ArtifactStore, results: readonly UsedResult[]) {
   const found = await Promise.all(results.map(async ({ id, use, fingerprint }) => {
     const { record, damage } = await store.find(use, fingerprint);
     if (damage !== undefined) throw damagedError(store.pathOf(use, fingerprint), damage);

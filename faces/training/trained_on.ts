@@ -48,10 +48,7 @@ interface TrainedOn {
  * @param records its own record and those behind it
  * @returns undefined if dataset or splits are not stored
  */
-async function imagesBehind(
-  folder: string,
-  records: readonly StageRecord[],
-): Promise<TrainedOn | undefined> {
+async function imagesBehind(folder: string, records: readonly StageRecord[]) {
   const store = new ArtifactStore(join(folder, "../../.."));
   const placeOf = (digest: unknown) =>
     records.flatMap((record) =>

@@ -99,12 +99,9 @@ export async function writeRecord(
  * Returns a function that appends new epochs to `history.csv` and TensorBoard's event files in a folder.
  * Its first call, such as that of a resumed training, writes them anew.
  */
-export function curvesWriter(
-  folder: string,
-  metric: string,
-): (history: readonly FullEpoch[]) => Promise<void> {
+export function curvesWriter(folder: string, metric: string) {
   let done = 0;
-  return async (history) => {
+  return async (history: readonly FullEpoch[]) => {
     await Deno.mkdir(folder, { recursive: true });
     const given = columns.filter((name) => history.every((epoch) => epoch[name] !== undefined));
     const lines = history.slice(done).map((epoch) =>

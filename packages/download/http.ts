@@ -343,10 +343,8 @@ export async function checkSpace(folder: string, bytes: number, what: string, fr
   const room = await free(folder);
   if (room === undefined || bytes <= room) return room;
   throw new Error(
-    `Cannot write ${what}: ${
-      formatBytes(bytes)
-    } more are needed, and the disk of "${folder}" has ` +
-      `${formatBytes(room)} left. Free some space, or store the results elsewhere ` +
-      "(artifacts: FOLDER); partial files are kept.",
+    `Cannot write ${what}: ${formatBytes(bytes)} more are needed, and the disk of ` +
+      `"${folder}" has ${formatBytes(room)} left. Free some space, or store the results ` +
+      "elsewhere (artifacts: FOLDER); partial files are kept.",
   );
 }

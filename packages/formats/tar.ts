@@ -83,10 +83,8 @@ export function* scanTar(archive: TarSource, end = Infinity): Generator<TarEntry
     const path = safePath(pax.path ?? longName ?? ustarPath(header, fail), fail);
     if (pax.sparse !== undefined || type === "S") {
       throw fail(
-        `"${
-          pax.sparse || path
-        }" is a sparse file; pack it again with GNU tar without --sparse (-S), ` +
-          "or with macOS's tar and --no-read-sparse",
+        `"${pax.sparse || path}" is a sparse file; pack it again with GNU tar without ` +
+          "--sparse (-S), or with macOS's tar and --no-read-sparse",
       );
     }
     // D and V: a folder of an incremental archive, and the archive's label.

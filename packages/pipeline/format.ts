@@ -76,6 +76,21 @@ export function formatNumber(value: number): string {
   return value === 0 || Math.abs(value) >= 0.0005 ? value.toFixed(digits) : value.toPrecision(2);
 }
 
+/** 1,234,567. */
+export function formatInteger(n: number): string {
+  return String(Math.round(n)).replace(/\B(?=(\d{3})+$)/g, ",");
+}
+
+/** "0.4 s", "12 s", "3:07", "1:02:03", "2 d 01:02:03". */
+export function formatDuration(seconds: number): string {
+  if (!Number.isFinite(seconds)) return "?";
+  if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
+  const whole = Math.round(seconds), days = Math.floor(whole / 86400);
+  if (whole < 60) return `${whole} s`;
+  const time = new Date(whole % 86400 * 1000).toISOString().slice(11, 19);
+  return days > 0 ? `${days} d ${time}` : time.replace(/^(00:)?0?/, "");
+}
+
 /** 730 B, 41 MB, 1.3 GB. */
 export function formatBytes(bytes: number): string {
   const units = ["B", "kB", "MB", "GB", "TB"];

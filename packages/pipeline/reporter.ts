@@ -1,6 +1,7 @@
 /** Output of a run: a bar for the running stage on a terminal, plain lines elsewhere. */
 import { styleText } from "node:util";
 import { printable } from "./errors.ts";
+import { formatDuration, formatInteger } from "./format.ts";
 import { hideSecrets } from "./secrets.ts";
 import type { Progress } from "./stage.ts";
 
@@ -172,22 +173,6 @@ export class ProgressMeter {
     const percent = `${Math.floor(share * 100)} %`.padStart(5);
     return `  ${id} ${drawn} ${percent}  ${parts.join("  ")}`;
   }
-}
-
-/** 1,234,567. */
-export function formatInteger(n: number): string {
-  return String(Math.round(n)).replace(/\B(?=(\d{3})+$)/g, ",");
-}
-
-/** "0.4 s", "12 s", "3:07", "1:02:03". */
-export function formatDuration(seconds: number): string {
-  if (!Number.isFinite(seconds)) return "?";
-  if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
-  const whole = Math.round(seconds);
-  if (whole < 60) return `${whole} s`;
-  const pad = (n: number) => String(n).padStart(2, "0");
-  const [h, m, s] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
-  return h > 0 ? `${h}:${pad(m)}:${pad(s)}` : `${m}:${pad(s)}`;
 }
 
 function megabytes(bytes: number): string {

@@ -55,11 +55,8 @@ export async function servePlugin(api: object, builtIn: readonly LazyStage[] = [
         target = models.get(key) as Opens;
       }
       if (typeof target?.[method] !== "function") {
-        throw new Error(
-          `Cannot use the ${kind} "${name}": ${
-            of === undefined ? "it has" : "open() returned"
-          } no ${method}().`,
-        );
+        const has = of === undefined ? "it has" : "open() returned";
+        throw new Error(`Cannot use the ${kind} "${name}": ${has} no ${method}().`);
       }
       return await target[method](...deserialize(bytes));
     };

@@ -255,8 +255,7 @@ export function callingPlugins(stage: Stage): Stage {
       if (!sandbox) return one;
       const call: Definition["call"] = async (method, schema, ...args) => {
         const { specifier } = sandbox;
-        if (!processes.has(specifier)) processes.set(specifier, start(sandbox));
-        const process = await processes.get(specifier)!;
+        const process = await processes.getOrInsertComputed(specifier, () => start(sandbox));
         const answer = await callDefinition(process, { kind, definition, method }, args);
         return validated(schema, answer, specifier, `${method}() of ${kind} "${definition}" of `);
       };

@@ -88,13 +88,7 @@ export function startChild(kind: WorkerSpec, listener: Listener): Child {
     if (!closed) listener.crashed(describeExit(code, signal, words));
   })();
 
-  const kill = () => {
-    try {
-      process.kill("SIGKILL");
-    } catch {
-      // It has already ended.
-    }
-  };
+  const kill = () => killProcess(process);
   send({ opening: kind.opening });
   return {
     pid: process.pid,
@@ -106,6 +100,15 @@ export function startChild(kind: WorkerSpec, listener: Listener): Child {
       await ended;
     },
   };
+}
+
+/** Kills a process, unless it has ended. */
+export function killProcess(process: Deno.ChildProcess): void {
+  try {
+    process.kill("SIGKILL");
+  } catch {
+    // It has already ended.
+  }
 }
 
 function describeExit(code: number, signal: Deno.Signal | null, words: string): string {

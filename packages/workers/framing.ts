@@ -5,6 +5,7 @@
  *     4 bytes  length of the bytes
  *     the JSON, in UTF-8; the bytes
  */
+import { Buffer } from "node:buffer";
 
 export interface Frame {
   readonly message: unknown;
@@ -39,7 +40,7 @@ export async function* decodeFrames(
     parts.push(part);
     there += part.length;
     if (there < wanted) continue;
-    const data = parts.length === 1 ? parts[0] : join(parts, there);
+    const data = parts.length === 1 ? parts[0] : Buffer.concat(parts, there);
     const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
     let at = 0;
     wanted = HEADER;
@@ -53,7 +54,7 @@ export async function* decodeFrames(
       const body = at + HEADER, end = at + wanted;
       yield {
         message: JSON.parse(decoder.decode(data.subarray(body, body + json))),
-        bytes: data.slice(body + json, end),
+        bytes: new Uint8Array(data.subarray(body + json, end)),
       };
       at = end;
       wanted = HEADER;
@@ -61,14 +62,4 @@ export async function* decodeFrames(
     parts = at < data.length ? [data.subarray(at)] : [];
     there = data.length - at;
   }
-}
-
-function join(parts: readonly Uint8Array[], length: number): Uint8Array<ArrayBuffer> {
-  const joined = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    joined.set(part, at);
-    at += part.length;
-  }
-  return joined;
 }

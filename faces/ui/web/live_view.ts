@@ -1,9 +1,10 @@
 /** Runs at work: their stages, progress, epochs and log, as they come; and dry runs. */
+import { formatDuration } from "../../../packages/pipeline/format.ts";
 import type { LiveEvent, LiveLine } from "../../../packages/pipeline/live_log.ts";
 import { dom } from "../../serving/page_dom.ts";
 import type { UiRun } from "../ui_api.ts";
 import { color, lines } from "./ui_charts.ts";
-import { duration, get, later, text } from "./ui_dom.ts";
+import { get, later, text } from "./ui_dom.ts";
 import { store, type View } from "./ui_store.ts";
 
 const POLL_MS = 1000;
@@ -61,7 +62,7 @@ class Watched {
       const passed = (Date.now() - at) / 1000;
       if (!part || part.total === 0) return { id, after, status, why, seconds: passed };
       const left = (part.at - part.since) / (part.done - part.from) * (part.total - part.done);
-      const note = Number.isFinite(left) && left > 0 ? `${duration(left / 1000)} left` : "";
+      const note = Number.isFinite(left) && left > 0 ? `${formatDuration(left / 1000)} left` : "";
       return { id, after, status, why, note, progress: part.done / part.total };
     });
   }
@@ -236,7 +237,7 @@ function stageGraph(stages: readonly GraphStage[], of = ""): Node {
   const boxes = stages.map(({ id, status, why, seconds, progress, note }) => {
     const state = progress === undefined ? status : `${Math.floor(progress * 100)} %`;
     const box = dom`<li class="stage-box ${status}" title="${why}"><b>${id}</b>
-      <span>${state} ${seconds ? duration(seconds) : ""} ${note}</span>${
+      <span>${state} ${seconds ? formatDuration(seconds) : ""} ${note}</span>${
       progress !== undefined && dom`<progress value="${progress}" aria-label="${id}"></progress>`
     }</li>`.firstElementChild as HTMLElement;
     const [x, y] = places.get(id)!;

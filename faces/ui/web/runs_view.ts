@@ -1,8 +1,9 @@
 /** A table of runs: what varies, metrics with spread or interval, curves, state. */
+import { formatDuration } from "../../../packages/pipeline/format.ts";
 import { byId, dom, part, stored } from "../../serving/page_dom.ts";
 import type { UiRun } from "../ui_api.ts";
 import { sparkline } from "./ui_charts.ts";
-import { date, duration, number, range, table, text, withValue } from "./ui_dom.ts";
+import { date, number, range, table, text, withValue } from "./ui_dom.ts";
 import {
   detailsOf,
   measured,
@@ -123,7 +124,7 @@ function arrange(): void {
     { key: "curve", head: "validation curve", value: () => 0, cell: curveCell },
     {
       ...{ key: "took", value: ({ first }) => first.seconds },
-      cell: ({ first }) => duration(secondsOf(first)),
+      cell: ({ first }) => formatDuration(secondsOf(first)),
     },
     { key: "stages", value: ({ first }) => ranOf(first).length, cell: stagesCell },
   ];
@@ -380,7 +381,7 @@ function details(row: Row): void {
     <form method="dialog"><button class="close" aria-label="Close">✕</button></form>
     <h2>${name} <code>${id}</code></h2>
     ${problem && dom`<p class="notice">${problem}</p>`}
-    <p>${state}, ${date(startedAt)}, ${duration(secondsOf(first))}. ${
+    <p>${state}, ${date(startedAt)}, ${formatDuration(secondsOf(first))}. ${
     state !== "damaged" && dom`<a href="#${view}?id=${id}">${words}</a>`
   }</p>
     <p><label for="note">Note, kept in this browser</label>
@@ -390,7 +391,7 @@ function details(row: Row): void {
       "Stages",
       ["stage", "state", "why", "took"],
       stages.map(({ id, status, why, seconds }) => [
-        ...[id, status, why !== status && why, seconds > 0 && duration(seconds)],
+        ...[id, status, why !== status && why, seconds > 0 && formatDuration(seconds)],
       ]),
     )
   }${

@@ -52,16 +52,6 @@ export function text(value: unknown): string {
   return typeof value === "string" ? value : JSON.stringify(value);
 }
 
-/** "0.4 s", "12 s", "3:07", "1:02:03". */
-export function duration(seconds: number): string {
-  if (!Number.isFinite(seconds)) return "?";
-  if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
-  if (seconds < 60) return `${Math.round(seconds)} s`;
-  const time = new Date(seconds * 1000).toISOString().slice(11, 19);
-  const days = seconds >= 86400 ? `${Math.floor(seconds / 86400)} d ` : "";
-  return days + time.replace(/^00:0?/, "");
-}
-
 /** "28 Nov, 09:15". */
 export function date(iso: string): string {
   const options = { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" } as const;

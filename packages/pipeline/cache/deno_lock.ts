@@ -25,8 +25,7 @@ export class DenoLock {
     this.#lock = text === undefined ? {} : JSON.parse(text);
     this.#packages = { ...this.#lock.npm, ...this.#lock.jsr };
     for (const key of Object.keys(this.#packages)) {
-      const name = key.replace(/(?<=.)@.*/, "");
-      if (!this.#firstKeys.has(name)) this.#firstKeys.set(name, key);
+      this.#firstKeys.getOrInsert(key.replace(/(?<=.)@.*/, ""), key);
     }
   }
 
@@ -48,14 +47,12 @@ export class DenoLock {
 
   /** A short hash of all packages that one needs, or "" when it needs none. */
   #closure(key: string): string {
-    const known = this.#closures.get(key);
-    if (known !== undefined) return known;
-    const found = new Set(this.#needsOf(key));
-    // A loop over a set goes on to what is added meanwhile.
-    for (const next of found) this.#needsOf(next).forEach((name) => found.add(name));
-    const hash = found.size === 0 ? "" : sha256([...found].sort().join("\n")).slice(0, 8);
-    this.#closures.set(key, hash);
-    return hash;
+    return this.#closures.getOrInsertComputed(key, () => {
+      const found = new Set(this.#needsOf(key));
+      // A loop over a set goes on to what is added meanwhile.
+      for (const next of found) this.#needsOf(next).forEach((name) => found.add(name));
+      return found.size === 0 ? "" : sha256([...found].sort().join("\n")).slice(0, 8);
+    });
   }
 
   #needsOf(key: string): string[] {

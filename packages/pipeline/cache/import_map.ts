@@ -74,10 +74,7 @@ export class ImportMap {
   resolve(specifier: string, from: string): Resolved | undefined {
     // Most specifiers of a project, and few are mapped.
     if (specifier.startsWith(".") && !this.#mapsRelative) {
-      const joined = `${dirname(from)}/${specifier}`;
-      let path = this.#joined.get(joined);
-      if (path === undefined) this.#joined.set(joined, path = join(joined));
-      return { path };
+      return { path: this.#joined.getOrInsertComputed(`${dirname(from)}/${specifier}`, join) };
     }
     const found = this.#lookUp(specifier, from);
     const target = found?.target ?? specifier;

@@ -81,8 +81,7 @@ export class ModuleHasher {
     const seen = new Set([...queue, join(this.project, "deno.json")]);
     while (queue.length > 0) {
       const path = queue.pop()!;
-      if (!this.#nodes.has(path)) this.#nodes.set(path, this.#read(path));
-      const node = await this.#nodes.get(path)!;
+      const node = await this.#nodes.getOrInsertComputed(path, (path) => this.#read(path));
       // The import itself reports a missing file; a folder is only a place.
       if (!node) continue;
       modules[node.shown] = node.hash;

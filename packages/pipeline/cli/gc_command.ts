@@ -8,9 +8,8 @@ import { pipelinesOf, type RunRecord } from "../history.ts";
 import { removeStaleLogs } from "../live_log.ts";
 import { displayPath, invocationDir } from "../paths.ts";
 import { type CommandContext, EXIT } from "../app.ts";
-import { formatInteger } from "../reporter.ts";
 import { ArtifactStore } from "../artifact_store.ts";
-import { formatBytes, formatTable } from "../format.ts";
+import { formatBytes, formatInteger, formatTable } from "../format.ts";
 import { artifactsOf, forget, listRuns } from "./runs_command.ts";
 
 export default async function gc(call: CommandContext): Promise<number> {

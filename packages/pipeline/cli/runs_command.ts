@@ -18,12 +18,11 @@ import {
 } from "../history.ts";
 import { displayPath, invocationDir } from "../paths.ts";
 import { type CommandContext, EXIT } from "../app.ts";
-import { formatDuration } from "../reporter.ts";
 import { withoutSecrets } from "../secrets.ts";
 import { INTERRUPTED } from "../run/run_report.ts";
 import { ArtifactStore } from "../artifact_store.ts";
 import { formatValues } from "../sweep/grid.ts";
-import { formatMetrics, formatTable, formatTimestamp } from "../format.ts";
+import { formatDuration, formatMetrics, formatTable, formatTimestamp } from "../format.ts";
 
 export default async function runs(call: CommandContext): Promise<number> {
   const { values, names, reporter } = call;

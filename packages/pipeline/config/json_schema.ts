@@ -223,9 +223,8 @@ function stageMarkdown(stage: Stage): string {
     takes.length > 0 ? `takes ${takes.join(", ")}` : "",
     makes.length > 0 ? `makes ${makes.join(", ")}` : "",
   ].filter(Boolean).join("; ");
-  return `### ${stage.name}\n\n${stage.summary}${wiring ? ` (${wiring})` : ""}.\n\n${
-    parameterTable(stage.params)
-  }`;
+  const heading = `### ${stage.name}\n\n${stage.summary}${wiring ? ` (${wiring})` : ""}.`;
+  return `${heading}\n\n${parameterTable(stage.params)}`;
 }
 
 /** Returns a section for each kind of choice, with the definitions and their options. */
@@ -234,9 +233,8 @@ function choicesMarkdown(stages: readonly Stage[]): string[] {
   const walk = (schema: z.ZodType): void => {
     const kind = schema.meta()?.choice as string, chooses = choosesOf(schema);
     if (kind !== undefined && chooses) {
-      const known = found.get(kind) ?? new Map<string, Definition>();
+      const known = found.getOrInsertComputed(kind, () => new Map());
       for (const one of chooses.definitions) known.set(one.name, one);
-      found.set(kind, known);
       chooses.definitions.forEach(({ params }) => params && walk(params));
     } else schemasWithin(schema).forEach(walk);
   };

@@ -13,7 +13,7 @@ import {
 } from "yaml";
 import { ConfigError, didYouMean } from "../errors.ts";
 import { isRecord } from "../fingerprint.ts";
-import { formatInteger } from "../reporter.ts";
+import { formatInteger } from "../format.ts";
 import { locate, nameOf, type ParsedYaml, type Place } from "./yaml_file.ts";
 
 /** Largest number of values in a file once its aliases are resolved. */

@@ -106,8 +106,7 @@ export async function readStage(
     const other = place.split(".");
     if ([name.split("."), other].some((one) => valueAt(raw, one) === undefined)) continue;
     const message =
-      `${id}.${name} and ${id}.${place} are two spellings of one value. Remove one of ` +
-      "them.";
+      `${id}.${name} and ${id}.${place} are two spellings of one value. Remove one of them.`;
     report([...path, ...other], message);
   }
   if (parsed.success && seed !== undefined && !stage.seeded(parsed.data)) {

@@ -5,7 +5,7 @@ import { assertIntact } from "../verify_results.ts";
 import { formatError, formatErrorWithStack, joinWords, placeIn, RunError } from "../errors.ts";
 import type { StageExecution } from "./run_stage.ts";
 import { type CacheKeyInputs, fingerprint } from "../fingerprint.ts";
-import { formatBytes } from "../format.ts";
+import { formatBytes, formatDuration } from "../format.ts";
 import { ancestors, type Plan, type PlannedStage } from "../plan.ts";
 import { type Beginning, type Begun, History } from "../history.ts";
 import { fileNameOf } from "../pipeline_identity.ts";
@@ -19,7 +19,6 @@ import {
   type Status,
   WOULD_RUN,
 } from "./run_report.ts";
-import { formatDuration } from "../reporter.ts";
 import { LiveLog } from "../live_log.ts";
 import { select, type Selection } from "./selection.ts";
 import { cautionsOf, type Metrics } from "../stage.ts";
@@ -390,11 +389,8 @@ class Run {
       } catch (error) {
         if (signal.aborted) return;
         this.ok = false;
-        reporter.log(
-          `${reporter.paint.red("✗")} ${stage.id}  failed: ${formatErrorWithStack(error)}${
-            this.#placeOf(error, stage)
-          }`,
-        );
+        const text = formatErrorWithStack(error) + this.#placeOf(error, stage);
+        reporter.log(`${reporter.paint.red("✗")} ${stage.id}  failed: ${text}`);
       }
     }));
   }

@@ -1,4 +1,5 @@
 /** A run of a sweep as a process of its own: a failure or crash ends only that run. */
+import { killProcess } from "@reproducible/workers/child";
 import { onStopSignal } from "@reproducible/workers/stop_signals";
 import { TextLineStream } from "../text_line_stream.ts";
 import type { RunReport } from "../run/run_report.ts";
@@ -78,18 +79,7 @@ export function startChild(
       return undefined;
     }
   };
-  return {
-    lastLines,
-    ended: ended(),
-    stop: close,
-    kill: () => {
-      try {
-        process.kill("SIGKILL");
-      } catch {
-        // It has already ended.
-      }
-    },
-  };
+  return { lastLines, ended: ended(), stop: close, kill: () => killProcess(process) };
 }
 
 /** Returns the report of a run that did not start or did not end. */

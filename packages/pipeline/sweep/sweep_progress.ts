@@ -1,7 +1,7 @@
 /** Progress of a sweep: one bar over its runs, and a line for each finished run. */
 import { INTERRUPTED } from "../run/run_report.ts";
-import { formatDuration, type Reporter } from "../reporter.ts";
-import { formatMetrics } from "../format.ts";
+import type { Reporter } from "../reporter.ts";
+import { formatDuration, formatMetrics } from "../format.ts";
 import type { ChildReport } from "./child_process.ts";
 import { formatValues, type SweepPoint } from "./grid.ts";
 

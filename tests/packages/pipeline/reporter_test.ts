@@ -1,12 +1,7 @@
 /** What a person sees: a bar on a terminal, plain lines elsewhere. */
 import assert from "node:assert/strict";
-import {
-  createReporter,
-  formatDuration,
-  formatInteger,
-  type Output,
-  ProgressMeter,
-} from "../../../packages/pipeline/reporter.ts";
+import { formatDuration, formatInteger } from "../../../packages/pipeline/format.ts";
+import { createReporter, type Output, ProgressMeter } from "../../../packages/pipeline/reporter.ts";
 
 /** An output that keeps what was written, and a clock that stands until it is set. */
 function fake(output: Partial<Output> = {}) {
@@ -154,11 +149,11 @@ Deno.test("Meter tells rate and time left of what this run does", () => {
   assert.equal(meter.text(), "0/0 photos");
 });
 
-Deno.test("clock() and count() are easy to read", () => {
+Deno.test("durations and counts are easy to read", () => {
   const times = [0, 0.04, 0.96, 9.94, 9.96, 59.4, 59.6, 187, 3599.6, 3723, 360000, Infinity, NaN];
   assert.deepEqual(times.map(formatDuration), [
     ...["0.0 s", "0.0 s", "1.0 s", "9.9 s", "10 s", "59 s", "1:00", "3:07", "1:00:00", "1:02:03"],
-    ...["100:00:00", "?", "?"],
+    ...["4 d 04:00:00", "?", "?"],
   ]);
   assert.deepEqual([0, 999, 1000, 1234567.4].map(formatInteger), [
     "0",
