@@ -72,7 +72,9 @@ export interface PresetDefinition extends Definition {
  * console.assert(mine.extends === "preset");
  * ```
  */
-export function definePreset(definition: { name: string; summary: string; preset: Preset }) {
+export function definePreset(
+  definition: { name: string; summary: string; preset: Preset },
+): PresetDefinition {
   const { error } = presetFields.safeParse(definition.preset);
   if (error) throw new Error(`preset "${definition.name}" is malformed: ${z.prettifyError(error)}`);
   return define({ kind: "preset", params: presetFields, ...definition }) as PresetDefinition;

@@ -137,16 +137,9 @@ function build(weights: Weights) {
     forward(pixels: tf.Tensor4D): [tf.Tensor2D, tf.Tensor2D] {
       const maps: tf.Tensor4D[] = [];
       let x = relu6(pixels, stem, 2);
-      for (const [i, pair] of pairs.entries()) {
-        x = tf.fused.depthwiseConv2d({
-          x,
-          filter: pair.depthwise.filter,
-          bias: pair.depthwise.bias,
-          strides: pair.stride,
-          pad: "same",
-          activation: "relu6",
-        });
-        x = relu6(x, pair.pointwise, 1);
+      for (const [i, { stride: strides, depthwise, pointwise }] of pairs.entries()) {
+        const options = { ...depthwise, strides, pad: "same", activation: "relu6" } as const;
+        x = relu6(tf.fused.depthwiseConv2d({ x, ...options }), pointwise, 1);
         if (i + 1 === FINEST_PAIR) maps.push(x); // [1, size / 16, size / 16, 512]
       }
       maps.push(x); // [1, size / 32, size / 32, 1024]
