@@ -62,7 +62,7 @@ Exit codes: 0 all photos were read, 1 some were not, 2 wrong command line, 130 i
     const { readSources } = await import("../serving/model_sources.ts");
     const { photoDetector } = await import("../serving/service.ts");
     const { InferencePool } = await import("../serving/inference_pool.ts");
-    const { stepsWarning } = await import("../training/training_record.ts");
+    const { stepsWarning } = await import("../training/trained_on.ts");
     const { csvLines, jsonLines, predictFolder } = await import("./predict/predict_folder.ts");
     const sources = await readSources(models, {});
     const { reporter } = tools;

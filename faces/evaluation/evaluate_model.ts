@@ -16,14 +16,9 @@ import { loadModel } from "../training/model_files.ts";
 import { boundsOf, rowsOf } from "../training/prediction_interval.ts";
 import { withDistribution } from "../training/with_distribution.ts";
 import { openPredictor } from "../training/predictor.ts";
-import {
-  type EpochRecord,
-  readHistory,
-  stepsWarning,
-  type TrainingRecord,
-} from "../training/training_record.ts";
+import { type EpochRecord, readHistory, type TrainingRecord } from "../training/training_record.ts";
 import { labelOf, type Person } from "../training/targets.ts";
-import { readTrainedOn } from "../training/trained_on.ts";
+import { readTrainedOn, stepsWarning } from "../training/trained_on.ts";
 import type { Labels } from "./data_facts.ts";
 import { type AgeGate, ageGate, type Gate } from "./age_gate.ts";
 import { describeNetwork, type Network } from "./describe_network.ts";

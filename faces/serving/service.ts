@@ -13,7 +13,7 @@ import {
 import type { Choice } from "../../packages/pipeline/define.ts";
 import { joinWords } from "../../packages/pipeline/errors.ts";
 import type { DetectorConfig, Preprocessing } from "../images/preprocessing.ts";
-import { stepsWarning } from "../training/training_record.ts";
+import { stepsWarning } from "../training/trained_on.ts";
 import type { Service } from "./api.ts";
 import { type Assets, buildAssets } from "./assets.ts";
 import { InferencePool } from "./inference_pool.ts";

@@ -1,8 +1,9 @@
-/** `trained_on.parquet`: the images that an imported model was trained on. */
+/** What models were trained on: images, in `trained_on.parquet` of imported ones, and steps. */
 import { dirname, join } from "node:path";
 import { NpyFile, readNpy } from "../../packages/formats/npy.ts";
 import { readParquet, writeParquet } from "../../packages/formats/parquet.ts";
 import { ArtifactStore } from "../../packages/pipeline/artifact_store.ts";
+import { joinWords, quote } from "../../packages/pipeline/errors.ts";
 import { sha256 } from "../../packages/pipeline/fingerprint.ts";
 import { counted } from "../../packages/pipeline/causes.ts";
 import { ignoreNotFound } from "../../packages/pipeline/paths.ts";
@@ -173,4 +174,17 @@ function isAmong(
   );
   return (row) =>
     photos.has(`${dataset[row]}\n${photoOf(path[row])}`) || digests.has(digestOf(images, row));
+}
+
+/** Returns a warning if other steps changed the faces of a training than those of a use of its model. */
+export function stepsWarning(
+  id: string,
+  trained: readonly string[],
+  use: string,
+  steps: readonly string[] = [],
+): string[] {
+  const [made, here] = [trained, steps].map((all) => joinWords(all.map(quote)) || "no step");
+  const warning = `"${id}" was trained on faces after ${made}, and those of ${use} are after ` +
+    `${here}: expect other results than on its own test set`;
+  return made === here ? [] : [warning];
 }

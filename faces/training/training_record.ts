@@ -2,7 +2,6 @@
 import { join } from "node:path";
 import { z } from "zod";
 import { readJson } from "../../packages/formats/read_json.ts";
-import { joinWords, quote } from "../../packages/pipeline/errors.ts";
 import type { Preprocessing } from "../images/preprocessing.ts";
 import type { AbstentionThreshold, PredictionInterval } from "./prediction_interval.ts";
 import type { ClassRecord } from "./targets.ts";
@@ -146,17 +145,4 @@ export async function readHistory(folder: string): Promise<EpochRecord[]> {
   return lines.map((values) =>
     Object.fromEntries(header.map((column, i) => [column, Number(values[i])])) as never
   );
-}
-
-/** Returns a warning if other steps changed the faces of a training than those of a use of its model. */
-export function stepsWarning(
-  id: string,
-  trained: readonly string[],
-  use: string,
-  steps: readonly string[] = [],
-): string[] {
-  const [made, here] = [trained, steps].map((all) => joinWords(all.map(quote)) || "no step");
-  const warning = `"${id}" was trained on faces after ${made}, and those of ${use} are after ` +
-    `${here}: expect other results than on its own test set`;
-  return made === here ? [] : [warning];
 }
