@@ -30,11 +30,10 @@ const command: Command = {
 RUN is the id of a run, the beginning of one, or a pipeline (its newest run); deno task runs lists
 them. Runs that differ in seeds alone are one group, with mean and standard deviation of metrics.
 Test metrics have a 95 % interval, resampled by person where people repeat. Models of the same task
-are tested on the images in both test sets: classes with McNemar's exact test, or a paired bootstrap
-where people repeat; ages with a paired bootstrap of absolute errors, and else the Wilcoxon
-signed-rank test as well. Further metrics, such as AUC and RMSE, have a paired bootstrap. Of more
-than two runs, the best is tested against each other one, with Holm's correction, and by the further
-metrics that evaluate.metrics names.
+are tested on the images in both test sets: classes with McNemar's exact test, ages with a paired
+bootstrap of absolute errors and the Wilcoxon signed-rank test; where people repeat, both with a
+paired bootstrap alone. Further metrics, such as AUC and RMSE, have one too. Of more than two runs,
+the best is tested against each, with Holm's correction, and by the metrics of evaluate.metrics.
 
 Exit codes: 0 compared, 1 a result is damaged, 2 wrong command line.`,
   async run(args, tools) {

@@ -30,8 +30,7 @@ export const MIN_COUNT = 5;
 const SEED = 20210;
 
 /**
- * Computes the interval of an accuracy: Wilson's; a bootstrap over people where these repeat, unless
- * they are fewer than `MIN_COUNT` or it is 0 or 1.
+ * Computes the interval of an accuracy: Wilson's, or where people repeat mostly a bootstrap over them.
  * @param hits 1 for each correct prediction, else 0
  * @param people person of each image; without it, all are distinct
  * @example

@@ -52,9 +52,8 @@ export function rocCurve(truth: ArrayLike<number>, scores: ArrayLike<number>): R
 }
 
 /**
- * Computes the interval of the AUC, by a bootstrap over people if they repeat, else over images.
- * Wilson's for an AUC of 0 or 1, and of fewer than `MIN_COUNT` pairs of a positive and a negative.
- * Returns undefined with fewer than `MIN_COUNT` units.
+ * Computes the interval of the AUC, by a bootstrap over people if they repeat, else over images; of 0,
+ * 1 or few pairs of a positive and a negative Wilson's. Undefined with fewer than `MIN_COUNT` units.
  * @param truth 1 for positives, 0 for negatives; both must occur
  * @param scores higher for positives
  * @param people person of each image; without it, all are distinct
@@ -76,9 +75,8 @@ export function aucInterval(
 }
 
 /**
- * Computes the bootstrap interval of the mean AUC of several classes, each against the rest. Classes
- * that a resample lacks are left out of its mean. Wilson's if all resamples are 0, or all are 1.
- * Returns undefined with fewer than `MIN_COUNT` units or a single class.
+ * Computes the interval of the mean AUC of several classes, each against the rest, as `aucInterval`, but
+ * Wilson's only if resamples do not vary. Classes that a resample lacks are left out of its mean.
  * @param truth class index of each image
  * @param probabilities of the classes, for each image
  */

@@ -113,9 +113,7 @@ export const pipelineSchema = z.strictObject({
   artifacts: z.string().min(1).optional()
     .describe("Folder for results. Default: artifacts/ in the project"),
   plugins: z.array(z.union([z.string().min(1), pluginEntry])).default([])
-    .describe(
-      "Stages, networks, losses and others: files (./plugins/blur.ts), packages (npm:name@1.0.0)",
-    ),
+    .describe("Stages, losses and others: files (./plugins/blur.ts), packages (npm:name@1.0.0)"),
   sweep: sweepSchema.optional().describe(
     "Values to try: { split.test: [0.1, 0.2], seed: [1, 2, 3] } makes six runs. " +
       "seed varies everything random, split.seed only what that stage draws. " +

@@ -219,10 +219,8 @@ function stageMarkdown(stage: Stage): string {
       : `every ${kindLink(input.all.kind)}`
   );
   const makes = Object.values(stage.outputs).map((output) => kindLink(output.kind));
-  const wiring = [
-    takes.length > 0 ? `takes ${takes.join(", ")}` : "",
-    makes.length > 0 ? `makes ${makes.join(", ")}` : "",
-  ].filter(Boolean).join("; ");
+  const wiring = Object.entries({ takes, makes }).filter(([, kinds]) => kinds.length > 0)
+    .map(([verb, kinds]) => `${verb} ${kinds.join(", ")}`).join("; ");
   const heading = `### ${stage.name}\n\n${stage.summary}${wiring ? ` (${wiring})` : ""}.`;
   return `${heading}\n\n${parameterTable(stage.params)}`;
 }
@@ -301,11 +299,8 @@ function rowsOf(prefix: string, schema: Json): string[][] {
 }
 
 function parameterRows(name: string, schema: Json, required: boolean): string[][] {
-  const fallback = required
-    ? "required"
-    : schema.default === undefined
-    ? ""
-    : `\`${JSON.stringify(schema.default)}\``;
+  const shown = schema.default === undefined ? "" : `\`${JSON.stringify(schema.default)}\``;
+  const fallback = required ? "required" : shown;
   const description = String(schema.description ?? "");
   const rows = [
     ...formsOf(schema).flatMap((form) => rowsOf(`${name}.`, form)),
