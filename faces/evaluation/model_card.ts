@@ -81,6 +81,8 @@ export function cardBlocks(facts: ModelCardData): Block[] {
     framedBy[name] === undefined ? detected : `the face in photos of ${name} is ${framedBy[name]}`
   );
   const found = joinWords([...new Set(framed)]) || detected;
+  const whole = datasets.some((name) => framedBy[name] === "the whole photo");
+  const taken = whole ? "The whole photo, or of others a" : "A";
   return [
     heading("Intended use"),
     text(
@@ -116,8 +118,9 @@ export function cardBlocks(facts: ModelCardData): Block[] {
     text(
       `A photo is decoded and rotated by its EXIF orientation; transparent pixels become white. For ` +
         `training, ${found}. ` + (facts.serving === undefined ? "" : `${facts.serving} `) +
-        `A square crop around the face, with a margin of ${Math.round(100 * crop.margin)} % on ` +
-        `each side, is resized to ${pixels} with a Lanczos filter. Training and serving share this code.` +
+        `${taken} square crop around the face, with a margin of ` +
+        `${Math.round(100 * crop.margin)} % on each side, is resized to ${pixels} with a Lanczos ` +
+        "filter. Training and serving share this code." +
         (steps.length > 0 ? ` Additional steps in training only: ${steps.join(", ")}.` : ""),
     ),
     heading("Limitations"),

@@ -96,11 +96,14 @@ Deno.test("cardBlocks() documents the origin of data", async () => {
   };
   assert.match(
     framed("wiki"),
-    /For training, the data set gives the box/,
+    /For training, the data set gives the box of the face\. A square crop/,
   );
-  assert.match(framed("mine"), /For training, the face in photos of mine is the whole photo\. A/);
+  assert.match(
+    framed("mine"),
+    /For training, the face in photos of mine is the whole photo\. The /,
+  );
   assert.match(
     framed("wiki", "mine"),
-    /the face and the face in photos of mine is the whole photo/,
+    /the face and the face in photos of mine is the whole photo\. The whole photo, or of others a/,
   );
 });
