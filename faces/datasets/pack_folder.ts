@@ -8,7 +8,7 @@ import { moveDurably } from "../../packages/pipeline/durable.ts";
 import { sha256 } from "../../packages/pipeline/fingerprint.ts";
 import type { StageContext } from "../../packages/pipeline/stage.ts";
 import { applyPreset } from "./apply_preset.ts";
-import { type Labels, parseLabels } from "./labels.ts";
+import { parseLabels } from "./labels.ts";
 import {
   archivesIn,
   isArchive,
@@ -24,13 +24,6 @@ import {
 import { choosePreset, type Preset } from "./presets.ts";
 import { type FolderDataset, nameOf } from "./sources.ts";
 
-/** The labels of a data set, and the CSV that has them. */
-interface OpenedLabels {
-  name: string;
-  bytes: Uint8Array;
-  labels: Labels;
-}
-
 function cannotUse(folder: string, why: string, cause?: unknown): Error {
   // Errors of files are sentences.
   return new Error(`Cannot use the folder "${folder}": ${why.replace(/\.$/, "")}.`, { cause });
@@ -44,7 +37,7 @@ function namesOf(folder: string): string[] {
   }
 }
 
-/** Reads a folder's CSV. @throws if there is none, or if it is invalid */
+/** Reads a folder's labels, and the CSV that has them. @throws if there is none, or if it is invalid */
 async function openLabels({ folder, labels }: Pick<FolderDataset, "folder" | "labels">) {
   // Skips hidden files of macOS, lock files of spreadsheets, and folders named x.csv.
   const tables = namesOf(folder).filter((name) => isTable(name) && isFile(join(folder, name)))
@@ -84,7 +77,7 @@ async function readLabels(
   { folder, labels: given, preset }: FolderDataset & { preset?: Preset | undefined },
   files: PhotoFiles,
   warn: (message: string) => void,
-): Promise<OpenedLabels> {
+) {
   if (!preset) {
     const name = given ?? onlyTable(folder, files.paths.filter(isTable));
     const bytes = await files.read(name);

@@ -8,7 +8,7 @@ import { formatError, quote } from "./errors.ts";
 import { contextOf } from "./run/stage_context.ts";
 import { type LazyStage, Registry } from "./registry.ts";
 import * as api from "./plugin_api.ts";
-import type { Artifact, ParamProblem } from "./stage.ts";
+import type { Artifact } from "./stage.ts";
 import type { Call } from "./third_party.ts";
 
 interface Opening {
@@ -98,10 +98,7 @@ async function answer(
   const { stage } = await registry.get(call.stage);
   const params = stage.params.parse(call.params);
   if ("external" in call) return await stage.external(params, call.external);
-  if ("check" in call) {
-    const found: readonly ParamProblem[] = await stage.check?.(params, call.check) ?? [];
-    return found;
-  }
+  if ("check" in call) return await stage.check?.(params, call.check) ?? [];
   const { inputs, context: { id, outputs, scratch, ...declared } } = call.run;
   const used = usedExtensions(params, stage.params, registry.extensions);
   const stageOf = { use: stage.name, extensions: used, project };
