@@ -262,6 +262,25 @@ inChromium("the page over runs: every view, in light, dark and on a phone", asyn
       await page.close();
     });
 
+    await t.step("no button moves when the images of a face arrive", async () => {
+      const { page, wrong } = await open(browser, "about:blank", "phone");
+      const arrive = Promise.withResolvers<void>();
+      await page.setRequestInterception(true);
+      page.on("request", async (request) => {
+        if (request.url().includes("/image/")) await arrive.promise;
+        await request.continue();
+      });
+      await page.goto(`${ui.url}/#inside?id=${first!.id}&row=3`);
+      await waitText(page, /as the networks receive it/);
+      const top = () => page.$eval(".way button", (one) => one.getBoundingClientRect().top);
+      const before = await top();
+      arrive.resolve();
+      await page.$eval(".way img", async (image) => await (image as HTMLImageElement).decode());
+      assert.equal(await top(), before);
+      assert.deepEqual(wrong, []);
+      await page.close();
+    });
+
     const files = await (await fetch(`${ui.url}/api/files?id=${first!.id}`)).json();
     const placeOf = (wanted: string) =>
       files.outputs.find(({ kind }: { kind: string }) => kind === wanted).place;
