@@ -71,7 +71,10 @@ async function drawnPortrait(): Promise<Uint8Array<ArrayBuffer>> {
   );
 }
 
-async function start(pipeline: string, detector: string) {
+async function start(
+  pipeline: string,
+  detector: string,
+): Promise<AsyncDisposable & { url: string }> {
   const set = ["port=0", `detector=${detector}`].flatMap((it) => ["--set", `webcamServe.${it}`]);
   const process = new Deno.Command(Deno.execPath(), {
     args: ["task", "--quiet", "serve", pipeline, ...set],

@@ -1,4 +1,5 @@
 /** Activations and normalizations that networks offer. */
+import type { layers } from "@tensorflow/tfjs-layers";
 import type { Tfjs } from "../faces/training/training_definitions.ts";
 
 /** Activations, by their names in TensorFlow.js, and leakyRelu. */
@@ -11,7 +12,11 @@ export type Activation = typeof activations[number];
 export const normalizations = ["batch", "layer", "none"] as const;
 
 /** Returns an activation as a layer of its own. */
-export function activationLayer({ layers }: Tfjs, name: string, activation: Activation) {
+export function activationLayer(
+  { layers }: Tfjs,
+  name: string,
+  activation: Activation,
+): layers.Layer {
   return activation === "leakyRelu"
     ? layers.leakyReLU({ name, alpha: 0.2 })
     : layers.activation({ name, activation: activation as "relu" });

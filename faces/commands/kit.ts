@@ -134,7 +134,10 @@ const zstd = () =>
  * Lists the files below a folder, without what `leave` returns true for at its top.
  * @throws {RunError} at a link to a folder or to nothing, and at what is no file
  */
-async function filesIn(folder: string, leave: (name: string) => boolean = () => false) {
+async function filesIn(
+  folder: string,
+  leave: (name: string) => boolean = () => false,
+): Promise<string[]> {
   const files: string[] = [];
   for await (const { name, isDirectory } of Deno.readDir(folder)) {
     if (leave(name) || name.startsWith(".kit-")) continue;

@@ -8,14 +8,25 @@ import type { Preset } from "./presets.ts";
 
 type Row = Readonly<Record<string, string>>;
 
+export interface PresetLabels {
+  readonly name: string;
+  readonly csv: Uint8Array<ArrayBuffer>;
+  /** Photos that the pattern does not fit. */
+  readonly unmatched: readonly string[];
+  /** Columns that the preset names and no row has, and paths that several files fit. */
+  readonly warnings: readonly string[];
+}
+
 /**
  * Applies a preset to files.
  * @param only the table, in place of the preset's
- * @returns `unmatched`: photos that the pattern does not fit; `warnings`: columns that the preset names
- *   and no row has, and paths that several files fit
  * @throws if no file fits, with what the preset expects
  */
-export async function applyPreset(preset: Preset, files: PhotoFiles, only?: string) {
+export async function applyPreset(
+  preset: Preset,
+  files: PhotoFiles,
+  only?: string,
+): Promise<PresetLabels> {
   const unmatched: string[] = [];
   const rows = preset.photos === undefined || only !== undefined
     ? await readTables(preset, files, only)
@@ -34,9 +45,9 @@ export async function applyPreset(preset: Preset, files: PhotoFiles, only?: stri
   const text = lines.map((values) => values.map(quote).join(",") + "\n").join("");
   const warnings = lackingColumns(rows, preset);
   if (several.length > 0) {
-    const rows = `${counted(several.length, "row")} whose path several files fit`;
+    const doubtful = `${counted(several.length, "row")} whose path several files fit`;
     const wayOut = "Remove others, or write the folder in columns.path of the preset";
-    warnings.push(`${rows}, such as ${several[0]}. ${wayOut}`);
+    warnings.push(`${doubtful}, such as ${several[0]}. ${wayOut}`);
   }
   return { name: "labels.csv", csv: new TextEncoder().encode(text), unmatched, warnings };
 }
@@ -126,7 +137,12 @@ async function readTables(preset: Preset, files: PhotoFiles, only?: string): Pro
 }
 
 /** Parses a JSON list of objects or map of these by path, a CSV, or columns between blanks. */
-export function parseTable(bytes: Uint8Array, path: string, header?: readonly string[], skip = 0) {
+export function parseTable(
+  bytes: Uint8Array,
+  path: string,
+  header?: readonly string[],
+  skip = 0,
+): Row[] {
   if (/\.json$/i.test(path)) {
     const text = decodeText(bytes, path);
     let value: unknown;

@@ -114,7 +114,10 @@ export class Archives implements Disposable {
  * Opens an archives artifact.
  * @param photos loads the index of the photos, which takes memory. Default: true
  */
-export async function openArchives(artifact: Pick<Artifact, "path">, { photos = true } = {}) {
+export async function openArchives(
+  artifact: Pick<Artifact, "path">,
+  { photos = true } = {},
+): Promise<Archives> {
   const { datasets }: ArchivesDescription = JSON.parse(
     await Deno.readTextFile(join(artifact.path, "archives.json")),
   );

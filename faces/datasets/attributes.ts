@@ -38,16 +38,20 @@ export async function readAttributes(path: string): Promise<AttributeColumns> {
 }
 
 /** Reads the attributes and intervals of a table by row; undefined for a table without any. */
-export async function readRowAttributes(path: string) {
+export async function readRowAttributes(
+  path: string,
+): Promise<(row: number) => Attributes | undefined> {
   const columns = Object.entries(await readAttributes(path));
-  return (row: number): Attributes | undefined =>
+  return (row) =>
     columns.length === 0
       ? undefined
       : Object.fromEntries(columns.map(([name, values]) => [name, values[row]]));
 }
 
 /** Returns the columns to write for rows, which are nullable: text, or numbers. */
-export function attributeColumns(rows: readonly (Attributes | undefined)[]) {
+export function attributeColumns(
+  rows: readonly (Attributes | undefined)[],
+): Record<string, Column> {
   const columns: Record<string, Column> = {};
   for (const name of new Set(rows.flatMap((row) => Object.keys(row ?? {})))) {
     const values = rows.map((row) => row?.[name] ?? null);

@@ -109,7 +109,10 @@ const HASHED = [
  * @param options.allPairs compares all pairs without a hash, for few images, whose mean is no measure
  * @returns at most one per image: the earlier image with the highest correlation
  */
-export async function findCopies(frequencies: readonly Frequencies[], { allPairs = false } = {}) {
+export async function findCopies(
+  frequencies: readonly Frequencies[],
+  { allPairs = false } = {},
+): Promise<Copy[]> {
   const means = HASHED.map((at) =>
     frequencies.reduce((sum, [whole]) => sum + whole[at], 0) / frequencies.length
   );

@@ -98,7 +98,10 @@ async function readLabels(
 }
 
 /** Describes a folder's content for the cache key: names and bytes of the files that it is packed from. */
-export async function describeFolder(dataset: FolderDataset, artifacts: string) {
+export async function describeFolder(
+  dataset: FolderDataset,
+  artifacts: string,
+): Promise<Record<string, string>> {
   const { folder } = dataset, id = nameOf(dataset);
   const content = (paths: readonly string[]) => contentDigest(paths, artifacts);
   if (isArchive(folder)) return { [`the archive ${id}`]: await content([folder]) };

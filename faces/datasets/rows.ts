@@ -74,7 +74,10 @@ export function photoOf(path: string): string {
 }
 
 /** Filters rows. Returns the indices of those that pass, and counts of the others by reason. */
-export function filterRows(rows: Rows, filter: Filter) {
+export function filterRows(
+  rows: Rows,
+  filter: Filter,
+): { kept: number[]; dropped: Record<Reason, number> } {
   const possible = Object.keys(reasons).filter((reason) =>
     reason === "noAttribute"
       ? filter.require !== undefined

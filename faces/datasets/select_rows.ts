@@ -139,7 +139,10 @@ const MAX_VALUES = 20;
  * many values by deciles.
  * @throws if the data set lacks a column
  */
-export function strataOf(names: readonly string[], columns: Columns) {
+export function strataOf(
+  names: readonly string[],
+  columns: Columns,
+): (group: readonly number[]) => string {
   const parts = names.map((name) => {
     const values = columns[name];
     if (!values) {
@@ -163,7 +166,7 @@ export function strataOf(names: readonly string[], columns: Columns) {
         : String(null);
     };
   });
-  return ([row]: readonly number[]) => parts.map((part) => part(row)).join("\n");
+  return ([row]) => parts.map((part) => part(row)).join("\n");
 }
 
 /** Describes a selection: "0.2", "part test", "fold 1 of 5". */

@@ -135,7 +135,10 @@ export async function writeSplits(
 }
 
 /** Reads the columns that select and stratify. */
-async function columnsFor(dataset: string, { test, validation, stratify }: SplitParams) {
+async function columnsFor(
+  dataset: string,
+  { test, validation, stratify }: SplitParams,
+): Promise<Columns> {
   if (stratify.length === 0 && [test, validation].every((one) => typeof one === "number")) {
     return {};
   }

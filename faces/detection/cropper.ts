@@ -1,5 +1,5 @@
 /** Crops faces for training and serving: around their boxes, or aligned by landmarks. */
-import { crop, type CropOptions, cropSquare, cropTurned } from "../images/crop.ts";
+import { crop, type CropOptions, cropSquare, cropTurned, type Turned } from "../images/crop.ts";
 import type { Box, Image } from "../images/image.ts";
 import { resize } from "../images/resize.ts";
 import type { Point } from "./landmarks.ts";
@@ -42,7 +42,11 @@ function centerOf(points: readonly Point[]): Point {
  * are level; `template` fits `TEMPLATE` to the face (Umeyama 1991, least squares).
  * @param points eyes, nose and corners of the mouth, in pixels of the image
  */
-export function alignedSquare(align: "eyes" | "template", box: Box, points: readonly Point[]) {
+export function alignedSquare(
+  align: "eyes" | "template",
+  box: Box,
+  points: readonly Point[],
+): Turned {
   if (align === "eyes") {
     const [[ax, ay], [bx, by]] = points;
     const { x, y, width: side } = cropSquare(box, 0);

@@ -52,7 +52,9 @@ export interface ForeignDetector {
 }
 
 /** Returns the detector of a third-party plugin; undefined of another one. */
-export function foreignOf({ sandbox, params = pluginOptions }: Definition) {
+export function foreignOf(
+  { sandbox, params = pluginOptions }: Definition,
+): ForeignDetector | undefined {
   return sandbox && { sandbox, own: Object.keys(params.shape) };
 }
 

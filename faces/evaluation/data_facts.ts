@@ -118,7 +118,9 @@ const LABELLED_BY: Readonly<Record<string, string>> = {
 };
 
 /** Returns terms, source of the labels and framing of data sets, as far as they are known. */
-export async function describeDatasets(artifacts: readonly Artifact[]) {
+export async function describeDatasets(
+  artifacts: readonly Artifact[],
+): Promise<Pick<DataReport, "terms" | "labelledBy" | "framedBy">> {
   const found: Record<"terms" | "labelledBy" | "framedBy", Record<string, string>> = {
     ...{ terms: {}, labelledBy: {}, framedBy: {} },
   };

@@ -118,7 +118,9 @@ interface Division {
 }
 
 /** Divides people by gender, age band and attributes, and by crossings of two. */
-export function divisions(persons: readonly Person[]) {
+export function divisions(
+  persons: readonly Person[],
+): { groupings: Division[]; left_out: Fairness["left_out"] } {
   const { attributes, left_out } = attributesOf(persons);
   const names = Object.keys(attributes);
   const { compare } = new Intl.Collator("en", { numeric: true });

@@ -26,7 +26,10 @@ export function iou(a: Box, b: Box): number {
 }
 
 /** Clips a box to an image; returns undefined if it is entirely outside. */
-export function clip(box: Box, { width, height }: { width: number; height: number }) {
+export function clip(
+  box: Box,
+  { width, height }: { width: number; height: number },
+): Box | undefined {
   const x = Math.max(0, box.x), y = Math.max(0, box.y);
   const clipped = {
     x,

@@ -11,7 +11,12 @@ export const KERNEL = "lanczos3";
 const MAX_OWN_PIXELS = 4e6;
 
 /** Resizes an image. @returns RGB bytes, [height, width, 3] */
-export async function resize(image: Image, width: number, height: number, kernel: Kernel) {
+export async function resize(
+  image: Image,
+  width: number,
+  height: number,
+  kernel: Kernel,
+): Promise<Uint8Array> {
   const { data, ...from } = image;
   if (from.width === width && from.height === height) return data;
   // The start-up of sharp alone takes several times as long.

@@ -16,7 +16,10 @@ const REPLACED: Readonly<Record<string, string>> = {
 };
 
 /** Bundles a module of a page with its imports. */
-export async function bundle(entry: URL, options: BuildOptions = {}) {
+export async function bundle(
+  entry: URL,
+  options: BuildOptions = {},
+): Promise<Uint8Array<ArrayBuffer>> {
   const { outputFiles } = await build({
     entryPoints: [fileURLToPath(entry)],
     bundle: true,

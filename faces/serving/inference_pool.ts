@@ -70,7 +70,11 @@ export class InferencePool {
    * @param signal removes a photo that still waits
    * @throws {ImageError | Problem}
    */
-  async analyze(photo: Uint8Array<ArrayBuffer>, options: AnalyzeOptions, signal?: AbortSignal) {
+  async analyze(
+    photo: Uint8Array<ArrayBuffer>,
+    options: AnalyzeOptions,
+    signal?: AbortSignal,
+  ): Promise<Analysis> {
     signal?.throwIfAborted();
     if (this.#closed) throw notReady();
     const waiting = this.#queue.length;

@@ -49,7 +49,10 @@ export function readOutputs(
 }
 
 /** Selects the predictions shown for a face; ages in years, then the most age groups, win. */
-export function summarize(models: readonly OutputSpec[], predictions: readonly Prediction[]) {
+export function summarize(
+  models: readonly OutputSpec[],
+  predictions: readonly Prediction[],
+): { gender?: ClassPrediction; age?: Prediction } {
   const gender = models.findIndex(({ task }) => task === "gender");
   const [age] = models
     .map(({ task, classes }, i) => ({ task, groups: classes?.length ?? Infinity, i }))

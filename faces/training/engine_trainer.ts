@@ -52,7 +52,11 @@ export class EngineTrainer extends Trainer<Engine> {
       : `${threads}; loss "${lossName(this.objective)}" by TensorFlow.js (${tf.getBackend()})`;
   }
 
-  async step(images: Uint8Array, targets: number[], random: (layer: string) => Rng) {
+  async step(
+    images: Uint8Array,
+    targets: number[],
+    random: (layer: string) => Rng,
+  ): Promise<BatchResult> {
     const rng = random("all");
     const key = [rng.int(2 ** 32), rng.int(2 ** 32)] as const;
     return this.#means(await this.stepper.step(images, this.#labels(targets), key), targets);
@@ -110,7 +114,10 @@ export class EngineTrainer extends Trainer<Engine> {
   }
 
   /** Returns the result of the engine's last batch. */
-  async #means({ rows, loss, metric, heads, penalty }: Sums, targets: number[]) {
+  async #means(
+    { rows, loss, metric, heads, penalty }: Sums,
+    targets: number[],
+  ): Promise<BatchResult> {
     const all = loss / rows + penalty, objective = this.objective;
     if (!isBuiltIn(objective)) {
       const output = tf.tensor2d(this.stepper.outputs(), [rows, objective.outputs]);

@@ -36,7 +36,10 @@ export interface ScoredPredictions {
  * Decodes a network's outputs.
  * @param outputs [rows, classes] probabilities, or [rows, 1] years if `classes` is undefined
  */
-export function decodeOutputs(outputs: Float32Array, classes: number | undefined) {
+export function decodeOutputs(
+  outputs: Float32Array,
+  classes: number | undefined,
+): { prediction: ArrayLike<number>; probabilities?: Float32Array[] } {
   if (classes === undefined) return { prediction: outputs };
   const probabilities = rowsOf(outputs, outputs.length / classes);
   // The first of equal probabilities, as in argMax.
@@ -231,7 +234,10 @@ export function selectRows(all: ScoredPredictions, rows: ArrayLike<number>): Sco
  * @param plugins definitions that plugins brought
  * @throws if a name is there twice
  */
-export function chooseMetrics(written: readonly Choice[], plugins: readonly Definition[]) {
+export function chooseMetrics(
+  written: readonly Choice[],
+  plugins: readonly Definition[],
+): ChosenMetric[] {
   const all = [...furtherMetrics, ...plugins as MetricDefinition[]];
   const metrics = written.map((choice): ChosenMetric => {
     const { definition, options } = chosen(choice, all, "");

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import { type LayersModel, loadLayersModel } from "@tensorflow/tfjs-layers";
 import { keepWeights } from "./initialize.ts";
-import { readRecord } from "./training_record.ts";
+import { readRecord, type TrainingRecord } from "./training_record.ts";
 
 /** Writes `model.json` and `weights.bin` into a folder. */
 export async function saveModel(model: LayersModel, folder: string): Promise<void> {
@@ -28,7 +28,9 @@ export async function saveModel(model: LayersModel, folder: string): Promise<voi
  * Loads a trained model: its network, on the open backend, and its training.json.
  * @param folder folder of a `model` artifact
  */
-export async function loadModel(folder: string) {
+export async function loadModel(
+  folder: string,
+): Promise<{ model: LayersModel; record: TrainingRecord }> {
   const { modelTopology, weightsManifest } = JSON.parse(
     await Deno.readTextFile(join(folder, "model.json")),
   );

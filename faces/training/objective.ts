@@ -62,7 +62,11 @@ export function isBuiltIn(objective: Objective): boolean {
 }
 
 /** Computes the scores of a batch, given its loss. */
-export async function scoresOf(objective: Objective, output: tf.Tensor, targets: number[]) {
+export async function scoresOf(
+  objective: Objective,
+  output: tf.Tensor,
+  targets: number[],
+): Promise<{ metric: number; heads?: Score[] }> {
   if (!("heads" in objective)) {
     const sum = await objective.metricSum(output, targets);
     return { metric: sum * objective.targets / targets.length };

@@ -99,8 +99,11 @@ function ageQuantile(shares: readonly number[], share: number): number {
  * @param outputs of the calibration set, row by row, as `boundsOf` reads them
  * @returns undefined with too few images
  */
-export function calibrate(outputs: readonly ArrayLike<number>[], truth: readonly number[]) {
-  const of: PredictionInterval["of"] = outputs[0]?.length > 1 ? "distribution" : "error";
+export function calibrate(
+  outputs: readonly ArrayLike<number>[],
+  truth: readonly number[],
+): PredictionInterval | undefined {
+  const of = outputs[0]?.length > 1 ? "distribution" : "error";
   // Distance of the truth to the interval without a margin, negative inside.
   const scores = outputs.map((row, i) => {
     const [low, high] = rangeOf(row, of, LEVEL);

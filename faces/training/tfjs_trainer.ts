@@ -24,7 +24,11 @@ export class TfjsTrainer extends Trainer<Optimizer> {
     this.computedBy = `TensorFlow.js (${tf.getBackend()})${why === undefined ? "" : `: ${why}`}`;
   }
 
-  async step(images: Uint8Array, targets: number[], random: (layer: string) => Rng) {
+  async step(
+    images: Uint8Array,
+    targets: number[],
+    random: (layer: string) => Rng,
+  ): Promise<BatchResult> {
     const statistics: [layers.Layer, BatchStatistics][] = [];
     const [loss, output] = tf.tidy(() => {
       const x = toTensor(images, this.model.inputs[0].shape);

@@ -85,7 +85,10 @@ export interface FoundModel {
 }
 
 /** Returns the models among results. @throws if one is damaged */
-export async function modelsOf(store: ArtifactStore, results: readonly UsedResult[]) {
+export async function modelsOf(
+  store: ArtifactStore,
+  results: readonly UsedResult[],
+): Promise<FoundModel[]> {
   const found = await Promise.all(results.map(async ({ id, use, fingerprint }) => {
     const { record, damage } = await store.find(use, fingerprint);
     if (damage !== undefined) throw damagedError(store.pathOf(use, fingerprint), damage);
@@ -188,7 +191,10 @@ export async function readManifest(model: string) {
 }
 
 /** Returns the digests of the models that parameters name, for the cache key. */
-export async function modelFacts(params: ModelParams, { artifacts }: { artifacts: string }) {
+export async function modelFacts(
+  params: ModelParams,
+  { artifacts }: { artifacts: string },
+): Promise<Record<string, string>> {
   const facts: Record<string, string> = {};
   for (const name of ["init", "teacher"] as const) {
     if (params[name] === undefined) continue;
@@ -208,7 +214,10 @@ export async function modelFacts(params: ModelParams, { artifacts }: { artifacts
 }
 
 /** Finds the parameters that name no usable model. */
-export async function checkModels(params: ModelParams, place: { artifacts: string }) {
+export async function checkModels(
+  params: ModelParams,
+  place: { artifacts: string },
+): Promise<ParamProblem[]> {
   const problems: ParamProblem[] = [];
   for (const { name, from, path } of sourcesOf(params)) {
     try {

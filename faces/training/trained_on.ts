@@ -49,7 +49,10 @@ interface TrainedOn {
  * @param records its own record and those behind it
  * @returns undefined if dataset or splits are not stored
  */
-async function imagesBehind(folder: string, records: readonly StageRecord[]) {
+async function imagesBehind(
+  folder: string,
+  records: readonly StageRecord[],
+): Promise<TrainedOn | undefined> {
   const store = new ArtifactStore(join(folder, "../../.."));
   const placeOf = (digest: unknown) =>
     records.flatMap((record) =>

@@ -199,7 +199,11 @@ export class RunningMean {
 }
 
 /** Gathers the targets of some rows, each with `width` numbers. */
-export function gatherTargets(values: ArrayLike<number>, rows: Int32Array, width: number) {
+export function gatherTargets(
+  values: ArrayLike<number>,
+  rows: Int32Array,
+  width: number,
+): number[] {
   const targets: number[] = [];
   for (const row of rows) {
     for (let i = 0; i < width; i++) targets.push(values[row * width + i]);

@@ -73,7 +73,10 @@ function chooseStopping(
   return { monitor, ...options, ...better };
 }
 
-export function pluginsOf<D extends Definition>({ definitions }: TrainingContext, kind: string) {
+export function pluginsOf<D extends Definition>(
+  { definitions }: TrainingContext,
+  kind: string,
+): D[] {
   return [...definitions?.(kind) ?? []] as D[];
 }
 

@@ -98,9 +98,12 @@ export async function writeRecord(
  * Returns a function that appends new epochs to `history.csv` and TensorBoard's event files in a folder.
  * Its first call, such as that of a resumed training, writes them anew.
  */
-export function curvesWriter(folder: string, metric: string) {
+export function curvesWriter(
+  folder: string,
+  metric: string,
+): (history: readonly FullEpoch[]) => Promise<void> {
   let done = 0;
-  return async (history: readonly FullEpoch[]) => {
+  return async (history) => {
     await Deno.mkdir(folder, { recursive: true });
     const given = columns.filter((name) => history.every((epoch) => epoch[name] !== undefined));
     const lines = history.slice(done).map((epoch) =>

@@ -144,7 +144,10 @@ export async function fetchText(
 }
 
 /** Returns a file's version and size by a HEAD request, as far as the server sends them. */
-export async function fetchVersion(url: string, signal: AbortSignal) {
+export async function fetchVersion(
+  url: string,
+  signal: AbortSignal,
+): Promise<{ validator: string | null; size: number | null }> {
   try {
     const { ok, headers } = await fetch(url, {
       method: "HEAD",
@@ -339,7 +342,12 @@ export async function freeBytes(folder: string): Promise<number | undefined> {
  * @returns the free bytes, if known
  * @throws if there is too little
  */
-export async function checkSpace(folder: string, bytes: number, what: string, free = freeBytes) {
+export async function checkSpace(
+  folder: string,
+  bytes: number,
+  what: string,
+  free = freeBytes,
+): Promise<number | undefined> {
   const room = await free(folder);
   if (room === undefined || bytes <= room) return room;
   throw new Error(

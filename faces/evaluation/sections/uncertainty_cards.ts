@@ -6,7 +6,9 @@ import { formatInterval, formatMetricValue, type MetricName, METRICS } from "../
 import type { ModelMetrics } from "../score_model.ts";
 import { table, withRange } from "../tables.ts";
 
-export function uncertaintyCards({ coverage, abstention, metric, counts }: ModelMetrics) {
+export function uncertaintyCards(
+  { coverage, abstention, metric, counts }: ModelMetrics,
+): Html | undefined {
   if (!coverage && !abstention) return undefined;
   return html`<div class="columns">
 ${coverage && coverageCard(coverage, counts.test, metric)}

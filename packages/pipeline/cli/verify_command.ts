@@ -7,7 +7,7 @@ import { abortOnSignal } from "../interrupt.ts";
 import { loadPlan } from "../run/create_context.ts";
 import { invocationDir } from "../paths.ts";
 import { type CommandContext, EXIT } from "../app.ts";
-import { ArtifactStore } from "../artifact_store.ts";
+import { ArtifactStore, type StoredResult } from "../artifact_store.ts";
 import { formatBytes, formatInteger } from "../format.ts";
 import { bytesOf, readRecord } from "../stage_record.ts";
 import { verifyResult } from "../verify_results.ts";
@@ -62,7 +62,9 @@ export default async function verify(call: CommandContext): Promise<number> {
 }
 
 /** All results, those of a run, or those that a pipeline used last. */
-async function placesOf(call: CommandContext) {
+async function placesOf(
+  call: CommandContext,
+): Promise<{ store: ArtifactStore; places: StoredResult[] }> {
   const { names, values, project } = call;
   if (names.length > 1) throw new UsageError(`one pipeline at a time; got ${names.join(" and ")}`);
   let store = new ArtifactStore(artifactsOf(call));

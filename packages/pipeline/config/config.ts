@@ -218,7 +218,10 @@ async function schemasOf({ values: { stages } }: ConfigSource, registry: Registr
 }
 
 /** Returns parameter → where the pipeline's stages have it, such as `trainGender.epochs`. */
-async function parametersOfStages(source: ConfigSource, registry: Registry) {
+async function parametersOfStages(
+  source: ConfigSource,
+  registry: Registry,
+): Promise<Map<string, string[]>> {
   const places = new Map<string, string[]>();
   for (const [id, { shape }] of await schemasOf(source, registry)) {
     for (const key of Object.keys(shape)) {
