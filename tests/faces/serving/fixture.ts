@@ -175,7 +175,7 @@ export async function startService(
     workers: 1,
     queue: 16,
     viewers: 4,
-    timeoutSeconds: 30,
+    timeoutSeconds: 600, // of a busy machine
     warn: (message) => void warnings.push(message),
     ...options,
   });
