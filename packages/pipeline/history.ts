@@ -13,7 +13,7 @@ import {
   type Shape,
 } from "./fingerprint.ts";
 import { fileNameOf, formerName, typed } from "./pipeline_identity.ts";
-import { Lock, tryLock, withFreeLocks } from "./cache/file_lock.ts";
+import { type Lock, takeLock, withFreeLocks } from "./cache/file_lock.ts";
 import { ignoreNotFound } from "./paths.ts";
 import {
   type RunReport,
@@ -127,10 +127,11 @@ export class History {
         const { mtime } = await lock.stat();
         if (Date.now() - Number(mtime ?? Infinity) > SILENT_MS) await Deno.remove(path);
       });
-      const lock = await tryLock(lockOf(path), true);
+      // Another run that looks for locks without holder may have it for a moment.
+      const lock = await takeLock(lockOf(path), () => {}, AbortSignal.timeout(5000));
       const rest = { state: "running", ok: false, seconds: 0, stages: [], metrics: {} } as const;
       await this.#write(begun, { ...run, ...rest }, startedAt);
-      return { ...begun, lock: lock && new Lock(lock) };
+      return { ...begun, lock };
     } catch {
       return begun; // reported at its end, if there is something to record
     }

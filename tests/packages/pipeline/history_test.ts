@@ -296,6 +296,29 @@ Deno.test("a run removes the locks of killed runs, and none that may be of a liv
   assert.deepEqual(locks, ["recent.lock", "silent.lock"]);
 });
 
+Deno.test("a run keeps its lock if another one looks at it as it is made", async () => {
+  await using project = await Project.make();
+  const { open } = Deno;
+  Deno.open = async (path, options) => {
+    const file = await open(path, options);
+    if (!options?.create || !String(path).endsWith(".lock")) return file;
+    Deno.open = open;
+    const other = await open(path, { write: true });
+    assert.ok(await other.tryLock(true));
+    setTimeout(() => other.close(), 50);
+    return file;
+  };
+  try {
+    const history = new History(project.path("artifacts"));
+    const begun = await history.begin({ pipeline: "p", seed: 1 });
+    assert.ok(begun.lock);
+    await history.drop(begun);
+    assert.deepEqual(await history.names(), []);
+  } finally {
+    Deno.open = open;
+  }
+});
+
 Deno.test("a run waits while results are being removed", async () => {
   await using project = await Project.make({ "pipeline.yaml": CHAIN });
   await project.run();
