@@ -20,8 +20,11 @@ export async function run(call: CommandContext): Promise<number> {
   if (Deno.env.get(PARENT_ENV) === "order") {
     return await (await import("../sweep/remote_run_main.ts")).runRemoteRun(call);
   }
-  const sweep = values.sweep && await import("../sweep/grid.ts");
-  const planned = await loadPlan(call, sweep?.firstValues(values.sweep!));
+  const planned = await loadPlan(call).catch(async (error) => {
+    if (!values.sweep) throw error;
+    // It may need what is varied, such as the fold beside a number of folds.
+    return await loadPlan(call, (await import("../sweep/grid.ts")).firstValues(values.sweep));
+  });
   if (planned.source.values.sweep === undefined && values.sweep === undefined) {
     for (const option of ["jobs", "point"] as const) {
       if (values[option] !== undefined) {

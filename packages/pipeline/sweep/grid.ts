@@ -79,10 +79,7 @@ export function readSweep(source: ConfigSource, { values }: Pick<CommandContext,
   return { axes, ...how.data, given: new Set([...set, ...typed.keys()]) };
 }
 
-/**
- * Returns a value of each parameter that the command line varies: a pipeline may need them, such as
- * the fold beside a number of folds. The seed stays, since draws depend on it.
- */
+/** Returns a value of each parameter that the command line varies, but the seed: draws depend on it. */
 export function firstValues(sweep: readonly string[]): Override[] {
   return sweep.map(parseAxis).filter(({ key }) => !["trials", "best", "seed"].includes(key))
     .flatMap(({ values }) => values.slice(0, 1));

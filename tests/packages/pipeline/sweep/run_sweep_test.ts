@@ -275,6 +275,7 @@ Deno.test("a sweep is validated like everything", async () => {
       ["--sweep", "count.to=1,x"],
       '--sweep count.to=1,x: count.to: expected a number, got "x".',
     ],
+    ["", ["--sweep", "count.to=x,y"], 'count.to: expected a number, got "y".'],
     ["", ["--sweep", "count.to="], "--sweep count.to=: count.to: expected values to try"],
     ["", ["--sweep", "count.to=[1"], "--sweep count.to=[1: the value is not YAML"],
     ["", ["--sweep", "trials=0"], "--sweep trials=0: trials: expected at least 1"],
@@ -322,6 +323,16 @@ Deno.test("--set gives what belongs to a value that --sweep varies", async () =>
   const sweep = ["--sweep", "tune.part.fold=1,2", "--dry-run", "--json"];
   const { out, err } = await project.cli("run", "pipeline", "--set", "tune.part.of=3", ...sweep);
   assert.equal(JSON.parse(out || "{}").runs?.length, 2, err);
+});
+
+Deno.test("--sweep varies what only the values of the YAML's sweep take", async () => {
+  await using project = await Project.make({
+    "pipeline.yaml": "sweep: { tune.part.fold: [1, 2] }\n" +
+      "stages: { count: , tune: { rate: 0.5, part: { name: all } } }\n",
+  });
+  const sweep = ["--sweep", "tune.part.of=3,4", "--dry-run", "--json"];
+  const { out, err } = await project.cli("run", "pipeline", ...sweep);
+  assert.equal(JSON.parse(out || "{}").runs?.length, 4, err);
 });
 
 Deno.test("a run that is run again takes the values of a sweep in place of its own", async () => {
