@@ -30,9 +30,9 @@ const SUPPORTED = `${FORMATS} are supported`;
 /** Reason of a file of no known format. Results have it as a value. */
 export const UNKNOWN_FORMAT = "it is no picture that is known";
 
-/** A TIFF with the tag PhotometricInterpretation of CIELab, little-endian or big-endian. */
+/** The tag PhotometricInterpretation of CIELab in a TIFF, little-endian or big-endian. */
 // deno-lint-ignore no-control-regex -- tags have such characters
-const LAB = /^II.*\x06\x01\x03\0\x01\0\0\0\x08\0|^MM.*\x01\x06\0\x03\0\0\0\x01\0\x08/s;
+const LAB = /\x06\x01\x03\0\x01\0\0\0\x08\0|\x01\x06\0\x03\0\0\0\x01\0\x08/;
 
 export const BACKGROUND = "#ffffff";
 
@@ -149,7 +149,9 @@ async function readHeader(bytes: Uint8Array): Promise<Header> {
  */
 function reason(error: Error, bytes: Uint8Array): string {
   if (/contains unsupported image format/.test(error.message)) return UNKNOWN_FORMAT;
-  return LAB.test(new TextDecoder("latin1").decode(bytes))
+  const view = new DataView(bytes.buffer, bytes.byteOffset), little = bytes[0] === 0x49;
+  const tags = bytes.length < 8 ? 0 : view.getUint32(4, little);
+  return LAB.test(new TextDecoder("latin1").decode(bytes.subarray(tags, tags + 2 ** 16)))
     ? "it is a TIFF of CIELab colors, of which only undamaged files with 16 bits a channel are read; " +
       "convert it, such as with magick IN -colorspace sRGB OUT.jpg"
     : "it is damaged or cut short";

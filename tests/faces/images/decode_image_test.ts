@@ -260,6 +260,9 @@ Deno.test("decode() names the colors of a TIFF in CIELab, which it cannot read",
     /it is a TIFF of CIELab colors, of which .* 16 bits a channel .*; convert it, such as with magick/;
   await assert.rejects(decode(lab), why);
   await assert.rejects(decode(lab.subarray(0, 50)), /it is no picture that is known/);
+  const long = new Uint8Array(2 ** 29 + lab.length); // more bytes than a string has characters
+  long.set(lab);
+  await assert.rejects(decode(long), why);
 });
 
 Deno.test("decode() refuses too many pixels before it decodes them", async () => {
