@@ -99,10 +99,7 @@ export interface Begun {
 /** Facts of a run that are known before it starts. */
 export type Beginning = Pick<RunRecord, "pipeline" | "file" | "overrides" | "point" | "seed">;
 
-/**
- * Time without a heartbeat after which a lock without holder is removed, in ms: a live run may have
- * it where a shared folder locks nothing between machines, or where it has just made it.
- */
+/** Silence after which a lock without holder is removed, in ms: some shared folders lock nothing. */
 const SILENT_MS = 600_000;
 
 /** The runs of an artifact folder. */
