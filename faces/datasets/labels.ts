@@ -45,6 +45,10 @@ const genders: Record<string, number> = {
 
 const unknown = new Set(["", "?", "-", "na", "n/a", "nan", "null", "none", "unknown"]);
 
+const CONTROL = "has a line break or another control character. Rename the photo";
+const FURTHER_FACE = "has the ending of a photo's further faces. Rename the photo; write further " +
+  "faces as rows of one photo, each with its box";
+
 /**
  * Reads a folder's CSV.
  * @param source its name in errors
@@ -68,12 +72,9 @@ export function parseLabels(bytes: Uint8Array, source: string): Labels {
     const path = inside(text("path"));
     const where = `on line ${line} the path ${JSON.stringify(path ?? text("path"))}`;
     if (path === undefined) outside.push(`${where} leads outside of the folder`);
-    if (path && photoOf(path) !== path) {
-      problems.push(
-        `${where} has the ending of a photo's further faces. Rename the photo; write further ` +
-          "faces as rows of one photo, each with its box",
-      );
-    }
+    // deno-lint-ignore no-control-regex -- control characters are what is looked for
+    else if (/[\0-\x1f]/.test(path)) problems.push(`${where} ${CONTROL}`);
+    else if (photoOf(path) !== path) problems.push(`${where} ${FURTHER_FACE}`);
     const gender = read("gender", (value) => genders[value.toLowerCase()] ?? NaN);
     const { age, interval } = ageOf(read);
     const box = BOX.map((side) => read(side, decimal));
@@ -93,8 +94,7 @@ export function parseLabels(bytes: Uint8Array, source: string): Labels {
     };
   });
   if (outside.length > 0) {
-    const way = "Paths are relative to the folder; put the photo, or a link to it, there";
-    outside.push(`${outside.pop()}. ${way}`);
+    outside[0] += ". Paths are relative to the folder; put the photo, or a link to it, there";
     problems.push(...outside);
   }
   if (problems.length > 0) throw new Error(`Cannot use "${source}": ${listProblems(problems)}.`);
@@ -186,9 +186,9 @@ function isUnknown(value: string): boolean {
   return unknown.has(value.toLowerCase());
 }
 
-/** Parses a number with a decimal point or comma. */
+/** Parses a number with a decimal point or comma; programs write a box's -0.00003 as -3e-05. */
 function decimal(text: string): number {
-  return /^[+-]?\d+([.,]\d*)?$/.test(text) ? Number(text.replace(",", ".")) : NaN;
+  return /^[+-]?\d+([.,]\d*)?(e[+-]\d+)?$/i.test(text) ? Number(text.replace(",", ".")) : NaN;
 }
 
 function findColumns({ header }: CsvTable, problems: string[]): Map<LabelColumn, number> {
@@ -219,7 +219,6 @@ function findColumns({ header }: CsvTable, problems: string[]): Map<LabelColumn,
 function inside(written: string): string | undefined {
   const path = written.replaceAll("\\", "/").replace(/^(?:\.\/+)+/, "");
   const parts = path.split("/").filter((part) => part !== "" && part !== ".");
-  // deno-lint-ignore no-control-regex -- control characters are what is looked for
-  const wrong = /^\/|^[A-Za-z]:|[\0-\x1f]/.test(path) || parts.includes("..");
+  const wrong = /^\/|^[A-Za-z]:/.test(path) || parts.includes("..");
   return wrong ? undefined : parts.join("/");
 }

@@ -65,7 +65,7 @@ export function readCsv(bytes: Uint8Array, source: string, problems?: string[]):
       ragged.push(`line ${row.line} has ${values}, the header ${header.length}`);
     }
   }
-  if (ragged.length > 0) ragged.push(`${ragged.pop()}; quote values that contain a separator`);
+  if (ragged.length > 0) ragged[0] += "; quote values that contain a separator";
   const all = [...twice, ...ragged];
   if (problems) problems.push(...all);
   else if (all.length > 0) throw new Error(`Cannot read "${source}": ${listProblems(all)}.`);
@@ -100,7 +100,9 @@ export function decodeText(bytes: Uint8Array, source: string): string {
     ? "utf-16be"
     : "utf-8";
   try {
-    return new TextDecoder(encoding, { fatal: true }).decode(bytes); // removes the mark
+    const text = new TextDecoder(encoding, { fatal: true }).decode(bytes); // removes the mark
+    if (text.includes("\0")) throw new Error("it has NUL characters, as UTF-16 without a mark");
+    return text;
   } catch (cause) {
     throw new Error(
       `Cannot read "${source}": it is not UTF-8. Save it as UTF-8, which spreadsheets call "CSV UTF-8".`,

@@ -1,6 +1,7 @@
 import { deepStrictEqual, match, ok, rejects, strictEqual, throws } from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { basename, join } from "node:path";
+import { Buffer } from "node:buffer";
 import { gzipSync } from "node:zlib";
 import { z } from "zod";
 import { writeMat } from "../../packages/formats/mat_write.ts";
@@ -325,7 +326,11 @@ Deno.test("download refuses a bomb and a damaged .gz", async () => {
         ],
         [
           gzipSync(new Uint8Array(100_000)).subarray(0, 80),
-          /Cannot unpack .*unexpected end of file/,
+          /Cannot unpack .*unexpected end of file; it is damaged or cut short\. Download it again\.$/,
+        ],
+        [
+          Buffer.concat([gzipSync(new Uint8Array(100_000)), new TextEncoder().encode("<html>")]),
+          /Cannot unpack .*incorrect header check; it is damaged .*again\.$/,
         ],
         [
           new TextEncoder().encode("<html>Moved</html>"),

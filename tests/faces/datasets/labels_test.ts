@@ -43,6 +43,10 @@ Deno.test("parseLabels() reads numbers as programs write them", () => {
       .rows.map(({ attributes }) => attributes!.score_);
   deepStrictEqual(read("0.5", "1e-05", "-2.5E+3", "NaN"), [0.5, 1e-5, -2500, null]);
   deepStrictEqual(read("0.5", "12e4"), ["0.5", "12e4"]);
+  const { rows: [{ box }] } = labels(
+    "path,age,left,top,right,bottom\na.jpg,1,-3.1e-05,0,1.5E+2,90\n",
+  );
+  deepStrictEqual(box, [-3.1e-5, 0, 150, 90]);
 });
 
 Deno.test("parseLabels() reads no interval that ends before it begins", () => {
@@ -80,6 +84,10 @@ Deno.test("parseLabels() refuses what cannot be meant, and says where", async ()
     "path,age\na.jpg#face2,1\n",
     /on line 2 the path "a\.jpg#face2" .* Rename the photo/,
   );
+  await refused(
+    'path,age\n"a\nb.jpg",1\n',
+    /on line 3 the path "a\\nb\.jpg" has a line break or another control character\. Rename/,
+  );
   for (const path of ["../x.jpg", "a/../../x.jpg", "/etc/x.jpg", "C:\\x.jpg", "..\\x.jpg"]) {
     await refused(
       `path,age,gender\na.jpg,1,m\n${path},2,f\n`,
@@ -95,13 +103,13 @@ Deno.test("parseLabels() tells all structural mistakes at once", async () => {
     ({ message }: Error) => {
       deepStrictEqual(message.split("\n  "), [
         'Cannot use "mine/people.csv": 5 errors:',
-        "line 3 has 3 values, the header 2",
-        "line 5 has 1 value, the header 2; quote values that contain a separator",
+        "line 3 has 3 values, the header 2; quote values that contain a separator",
+        "line 5 has 1 value, the header 2",
         'it has no labels: no column "age", nor "born" and "taken", nor "gender"; its first line has ' +
         '"path", "name"',
-        'on line 2 the path "../x.jpg" leads outside of the folder',
-        'on line 4 the path "/y.jpg" leads outside of the folder. Paths are relative to the folder; put ' +
-        "the photo, or a link to it, there.",
+        'on line 2 the path "../x.jpg" leads outside of the folder. Paths are relative to the folder; ' +
+        "put the photo, or a link to it, there",
+        'on line 4 the path "/y.jpg" leads outside of the folder.',
       ]);
       return true;
     },
@@ -110,6 +118,11 @@ Deno.test("parseLabels() tells all structural mistakes at once", async () => {
   await rejects(
     Promise.try(() => labels("path,age,gender\n" + many)),
     /100 errors:\n {2}line 2 has 1 .*\n {2}line 21 has 1 value, the header 3\n {2}and 80 more\.$/s,
+  );
+  const absolute = "path,age\n" + many.replaceAll(/^/gm, "/data/").replaceAll(".jpg", ".jpg,1");
+  await rejects(
+    Promise.try(() => labels(absolute)),
+    /"\/data\/0.jpg".*Paths are relative.*and \d/s,
   );
 });
 

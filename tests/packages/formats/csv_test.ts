@@ -50,4 +50,5 @@ Deno.test("readCsv() says on which line a table is broken", async () => {
   await rejects(read('a,b\n1,x"y\n'), /"t.csv": line 2:/);
   await rejects(read(""), /"t.csv": it is empty; its first line must name the columns/);
   throws(() => readCsv(new Uint8Array([0x61, 0xe9, 0x0a]), "t.csv"), /it is not UTF-8/);
+  throws(() => readCsv(bytes("a\0,\0b\0\n\0"), "t.csv"), /it is not UTF-8/, "UTF-16, no mark");
 });
