@@ -275,7 +275,7 @@ export function proposePipeline(found: DataFound): string {
   // Ages that are intervals, alone, train no network here.
   const required = [
     ...known.gender > 0 ? ["gender"] as const : [],
-    ...exact || !trains ? ["age"] as const : [],
+    ...exact || !trains && known.age > 0 ? ["age"] as const : [],
   ];
   const partial = (["gender", "age"] as const).some((label) =>
     (labels?.columns[label] || required.includes(label)) && known[label] !== rows.length
@@ -303,6 +303,12 @@ export function proposePipeline(found: DataFound): string {
     }
     if (!exact && known.age > 0) {
       notes.push("Ages are intervals: docs/guide/data.md trains their classes (FairFace).");
+    }
+    const [attribute] = Object.keys(rows.find(({ attributes }) => attributes)?.attributes ?? {});
+    if (known.gender + known.age === 0 && attribute !== undefined) {
+      notes.push(
+        `No age or gender: a network learns ${attribute} with trainClassifier or trainRegressor.`,
+      );
     }
     if (partial) {
       notes.push("Rows that lack a label of matParse.require are dropped; [] keeps all.");

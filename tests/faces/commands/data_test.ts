@@ -155,6 +155,17 @@ Deno.test("proposePipeline() requires no column whose values are not understood,
   );
 });
 
+Deno.test("proposePipeline() keeps rows that have attributes alone, and names what learns them", async () => {
+  const face = await drawFace(30, true), photos = { "a.png": face, "b.png": face };
+  for (const csv of ["path,smile\na.png,1\nb.png,0\n", "file;smile\na.png;1\nb.png;0\n"]) {
+    await withFiles({ ...photos, "l.csv": csv }, async (folder) => {
+      const yaml = proposePipeline(await look(folder));
+      match(yaml, /\n# No age or gender: .* smile with trainClassifier or trainRegressor\.\n/);
+      match(yaml, /\n {2}matParse:\n {2}faceCrop/);
+    });
+  }
+});
+
 Deno.test("lookAt() guesses columns of other tables and labels in names", async () => {
   const face = await drawFace(30, true);
   const table = "id,img_name,Age_years,sex,subject_id\n7,0001.png,31,F,a\n8,0002.png,32,M,b\n";
