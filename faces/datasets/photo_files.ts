@@ -69,9 +69,7 @@ export function archivesIn(folder: string): string[] {
  * @param roots folders that are listed, where a link may not lead to again
  */
 export function walk(folder: string, below = "", roots = [Deno.realPathSync(folder)]): string[] {
-  return Array.from(Deno.readDirSync(join(folder, below))).toSorted((a, b) =>
-    a.name < b.name ? -1 : 1
-  )
+  return entriesOf(join(folder, below)).toSorted((a, b) => a.name < b.name ? -1 : 1)
     .flatMap(({ name, isDirectory, isSymlink }) => {
       const path = below === "" ? name : `${below}/${name}`;
       if (isHidden(path)) return [];
@@ -83,6 +81,18 @@ export function walk(folder: string, below = "", roots = [Deno.realPathSync(fold
       roots.push(target);
       return walk(folder, path, roots);
     });
+}
+
+function entriesOf(folder: string): Deno.DirEntry[] {
+  try {
+    return Array.from(Deno.readDirSync(folder));
+  } catch (cause) {
+    // Names that are no UTF-8, such as Latin-1 of old archives, are read with this character.
+    const why = folder.includes("\ufffd")
+      ? "its name is not UTF-8. Rename it"
+      : `${(cause as Error).message}. Allow reading it, or move it elsewhere`;
+    throw new Error(`Cannot list the folder "${folder}": ${why}.`, { cause });
+  }
 }
 
 /** Returns true for hidden files and what macOS adds. */

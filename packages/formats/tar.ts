@@ -222,11 +222,10 @@ function ustarPath(header: Uint8Array, fail: Fail): string {
 
 /** Decodes UTF-8 up to the first NUL; with `whole`, up to `end`. */
 function text(data: Uint8Array, start: number, end: number, fail: Fail, whole = false): string {
-  const bytes = data.subarray(start, end);
-  const nul = whole ? -1 : bytes.indexOf(0);
+  const nul = whole ? -1 : data.subarray(start, end).indexOf(0);
+  const bytes = data.subarray(start, nul < 0 ? end : start + nul);
   try {
-    const decoder = new TextDecoder("utf-8", { fatal: true });
-    return decoder.decode(nul < 0 ? bytes : bytes.subarray(0, nul));
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
     const name = JSON.stringify(latin1(bytes).slice(0, 100));
     throw fail(`a name is not UTF-8: ${name}; rename it and pack the archive again`);

@@ -1,5 +1,5 @@
 /** `deno task data`: what it understands, proposes and shows. */
-import { deepStrictEqual, doesNotMatch, match, rejects, strictEqual } from "node:assert/strict";
+import { deepStrictEqual, doesNotMatch, match, ok, rejects, strictEqual } from "node:assert/strict";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import sharp from "sharp";
@@ -254,6 +254,24 @@ Deno.test("lookAt() says why a CSV is of no use where nothing else has labels", 
   match((await summaryOf("file,name\nb.png,30\n")).summary, /it has no column "path"/);
   const { yaml } = await summaryOf("path,age\na.png\n../b.png,30\n");
   match(yaml, /\n# .*2 errors:\n# {3}.*line 2 has 1 value.*\n# {3}on line 3 the path/);
+});
+
+Deno.test({
+  name: "lookAt() names a folder that it cannot list, and the way out",
+  ignore: Deno.build.os !== "linux", // elsewhere all names are Unicode
+  async fn() {
+    await withFiles({ "a.png": await drawFace(30, true) }, async (folder) => {
+      const { success } = await new Deno.Command("sh", {
+        args: ["-c", "mkdir \"$(printf 'm\\374ller')\""],
+        cwd: folder,
+      }).output();
+      ok(success);
+      await rejects(
+        look(folder),
+        /list the folder ".*m\ufffdller": its name is not UTF-8\. Rename it\.$/,
+      );
+    });
+  },
 });
 
 Deno.test("lookAt() ends the error of an archive in one full stop", async () => {
