@@ -250,7 +250,8 @@ interface Compare {
 
 /**
  * Groups rows that belong into one set: those of a person, if identities are given, faces of one photo,
- * and copies. Other rows are groups of their own. Groups have the order of their first rows.
+ * and copies. Names count in any Unicode normalization form. Other rows are groups of their own. Groups
+ * have the order of their first rows.
  */
 export function groupRows(
   rows: Iterable<number>,
@@ -275,7 +276,7 @@ export function groupRows(
   for (const row of rows) {
     const person = identity?.[row];
     const keys = [`photo\n${dataset[row]}\n${photoOf(path[row])}`, person && `person\n${person}`];
-    for (const key of keys) if (key) join(first.getOrInsert(key, row), row);
+    for (const key of keys) if (key) join(first.getOrInsert(key.normalize(), row), row);
   }
   for (const { image, of } of copies) join(image, of);
   return [...Map.groupBy(rows, root).values()];

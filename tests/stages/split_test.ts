@@ -4,6 +4,7 @@ import { random } from "../../packages/random/random.ts";
 import { readNpy, writeNpy } from "../../packages/formats/npy.ts";
 import { writeParquet } from "../../packages/formats/parquet.ts";
 import { sha256 } from "../../packages/pipeline/fingerprint.ts";
+import { groupRows } from "../../faces/datasets/write_splits.ts";
 import split from "../../stages/split.ts";
 import { testArtifact, testContext } from "../context.ts";
 import { writeDataset } from "./training_data.ts";
@@ -89,6 +90,14 @@ Deno.test("split by identity keeps each person on one side, and the shares", asy
     const validation = Math.round((identities.length - test) * 0.2);
     assert.deepEqual(sizes(parts), [identities.length - test - validation, validation, test]);
   }
+});
+
+Deno.test("people and photos are one in any Unicode form", () => {
+  const forms = ["José", "José".normalize("NFD"), "Ana"];
+  const none = { dataset: forms.map(() => "d"), path: ["a", "b", "c"] };
+  assert.deepEqual(groupRows([0, 1, 2], { ...none, identity: forms }, []), [[0, 1], [2]]);
+  const path = ["é.jpg", "e\u0301.jpg#face2", "f.jpg"];
+  assert.deepEqual(groupRows([0, 1, 2], { ...none, path }, []), [[0, 1], [2]]);
 });
 
 Deno.test("split by identity comes as near to the shares as people allow", async () => {

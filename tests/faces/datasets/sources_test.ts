@@ -1,5 +1,5 @@
-import { deepStrictEqual } from "node:assert/strict";
-import { parseMd5Sums } from "../../../faces/datasets/sources.ts";
+import { deepStrictEqual, strictEqual } from "node:assert/strict";
+import { nameOf, parseMd5Sums } from "../../../faces/datasets/sources.ts";
 
 Deno.test("parseMd5Sums() reads what the usual programs write", () => {
   const a = "60925d75367e5a56ebf4e5d6450524cf", b = "f536eb7f5eae229ae8f286184364b42b";
@@ -29,4 +29,9 @@ Deno.test("parseMd5Sums() reads what the usual programs write", () => {
   const lines = [`SHA256 (x) = ${a}${b}`, `${a}${b}  x`, "<html>", a, `${a}  x`, `${b}  x`];
   parseMd5Sums(lines.join("\n"), (line) => odd.push(line));
   deepStrictEqual(odd, lines.filter((line) => line !== `${a}  x`));
+});
+
+Deno.test("nameOf() leaves room for endings of files of a data set", () => {
+  strictEqual(nameOf({ folder: `../${"x".repeat(255)}` }), "x".repeat(230));
+  strictEqual(nameOf({ folder: "../my faces.tar.gz" }), "my_faces");
 });
