@@ -243,10 +243,10 @@ export function suffixIndex(paths: readonly string[]): (path: string) => readonl
 
 /** Joins rows of the same path; of two values the later counts. */
 function joined(rows: readonly (Row & { path: string })[]): (Row & { path: string })[] {
-  const byPath = new Map<string, Row & { path: string }>();
-  for (const row of rows) {
-    const known = Object.fromEntries(Object.entries(row).filter(([, value]) => value !== ""));
-    byPath.set(row.path, { ...byPath.get(row.path), ...known, path: row.path });
-  }
-  return [...byPath.values()];
+  const known = (row: Row) => Object.entries(row).filter(([, value]) => value !== "");
+  const byPath = Map.groupBy(rows, ({ path }) => path);
+  return Array.from(byPath, ([path, same]) => ({
+    ...Object.fromEntries(same.flatMap(known)),
+    path,
+  }));
 }

@@ -43,21 +43,14 @@ export async function downloadDatasets(
 ): Promise<StageResult> {
   const mirror = await prepare(params, context);
   const datasets: ArchivedDataset[] = [];
-  const names: string[] = [], tars: string[] = [], paths: string[] = [];
-  const offsets: number[] = [], sizes: number[] = [];
+  const index: (FilePlace & { dataset: string; path: string })[] = [];
   for (const dataset of params.datasets) {
     const name = nameOf(dataset);
     const fetched = await fetchDataset(dataset, params, mirror, context);
     const files = fetched.tars.map(({ file }) => file);
     const contents = await indexArchives(context, files, fetched.file)
       .catch((error) => discard(fetched.tars, context, error));
-    for (const [path, { tar, offset, size }] of contents.places) {
-      names.push(name);
-      tars.push(tar);
-      paths.push(path);
-      offsets.push(offset);
-      sizes.push(size);
-    }
+    for (const [path, place] of contents.places) index.push({ dataset: name, path, ...place });
     const metadata = { ...contents.metadata, ...fetched.labels };
     const { layout, tars: archived, framing } = fetched;
     datasets.push({ name, layout, ...framing, tars: archived, metadata });
@@ -70,11 +63,11 @@ export async function downloadDatasets(
 
   const folder = context.outputs.archives;
   await writeParquet(join(folder, "index.parquet"), {
-    dataset: { type: "string", values: names },
-    tar: { type: "string", values: tars },
-    path: { type: "string", values: paths },
-    offset: { type: "int64", values: offsets },
-    size: { type: "int64", values: sizes },
+    dataset: { type: "string", values: index.map(({ dataset }) => dataset) },
+    tar: { type: "string", values: index.map(({ tar }) => tar) },
+    path: { type: "string", values: index.map(({ path }) => path) },
+    offset: { type: "int64", values: index.map(({ offset }) => offset) },
+    size: { type: "int64", values: index.map(({ size }) => size) },
   });
   await Deno.writeTextFile(join(folder, "archives.json"), jsonText({ datasets }));
   for (const { file } of datasets.flatMap(({ tars }) => tars)) {
@@ -266,12 +259,10 @@ async function discard(
   context: Context,
   error: unknown,
 ): Promise<never> {
-  for (const { file, source, verified } of context.signal.aborted ? [] : tars) {
-    if (verified) continue;
-    for (
-      const name of [file, source].flatMap((name) => [name, `${name}.digest`, `${name}.origin`])
-    ) {
-      await Deno.remove(join(context.scratch, name)).catch(() => {});
+  const unverified = context.signal.aborted ? [] : tars.filter(({ verified }) => !verified);
+  for (const name of unverified.flatMap(({ file, source }) => [file, source])) {
+    for (const ending of ["", ".digest", ".origin"]) {
+      await Deno.remove(join(context.scratch, name + ending)).catch(() => {});
     }
   }
   throw error;

@@ -67,22 +67,19 @@ export async function md5Of(path: string, signal?: AbortSignal): Promise<string>
 /** Limits of decompression: photos hardly compress, so anything larger is a decompression bomb. */
 const MAX_GAIN = 20;
 const MAX_EXTRA = 1 << 26;
-/** First byte of a file that gzip packed. */
-const GZIP = 0x1f;
 
 /** Decompresses a .gz file. `to` exists only after complete decompression. */
 export async function gunzipFile(from: string, to: string, options: Omit<CopyOptions, "md5"> = {}) {
-  const { size } = await Deno.stat(from);
-  const limit = size * MAX_GAIN + MAX_EXTRA;
+  using source = new RandomAccessFile(from);
+  const { size } = source, limit = size * MAX_GAIN + MAX_EXTRA;
+  const packed = size > 0 && source.read(0, 1)[0] === 0x1f; // the signature's first byte
   options.onStart?.(size);
   const part = `${to}.part`;
-  let first: number | undefined;
   try {
     await pipeline(
       createReadStream(from, { highWaterMark: CHUNK }),
       async function* (chunks: AsyncIterable<Uint8Array>) {
         for await (const chunk of chunks) {
-          first ??= chunk[0];
           options.onBytes?.(chunk.length);
           yield chunk;
         }
@@ -110,7 +107,7 @@ export async function gunzipFile(from: string, to: string, options: Omit<CopyOpt
     const { message, code = "" } = cause as Error & { code?: string };
     const why = !code.startsWith("Z_")
       ? ""
-      : first === GZIP
+      : packed
       ? "; it is damaged or cut short. Download it again"
       : "; it is not packed by gzip. If it is a plain tar, name it .tar";
     throw new Error(`Cannot unpack "${from}": ${message}${why}.`, { cause });

@@ -21,9 +21,7 @@ type Numbers = { [field in typeof numbers[number]]?: Float64Array };
 export async function readMatRows(file: MatFile, source: string, variable: string): Promise<Rows> {
   const fail = (why: string) => new Error(`Cannot use "${source}": ${why}.`);
   const found: Numbers = {};
-  let path: PackedStrings | undefined,
-    name: PackedStrings | undefined,
-    places: Float64Array | undefined;
+  let path: PackedStrings | undefined, name: typeof path, places: Float64Array | undefined;
   const fields = await readMat(file, { source, variable }, {
     full_path: (field) => path = field.cell().texts(),
     name: (field) => name = field.cell().texts(),
@@ -39,10 +37,9 @@ export async function readMatRows(file: MatFile, source: string, variable: strin
   };
   const paths = needed("full_path", path), names = needed("name", name);
   const location = needed("face_location", places);
-  const dob = needed("dob", found.dob), photoTaken = needed("photo_taken", found.photo_taken);
-  const gender = needed("gender", found.gender);
-  const faceScore = needed("face_score", found.face_score);
-  const secondFaceScore = needed("second_face_score", found.second_face_score);
+  const number = (field: keyof Numbers) => needed(field, found[field]);
+  const dob = number("dob"), photoTaken = number("photo_taken"), gender = number("gender");
+  const faceScore = number("face_score"), secondFaceScore = number("second_face_score");
   const { celeb_id: celebrity } = found;
   const lengths = {
     name: names.length,

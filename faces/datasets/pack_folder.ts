@@ -155,12 +155,7 @@ export async function packFolder(
   for (const { path, line } of labels.rows) {
     if (path !== "") lines.getOrInsert(path, line);
   }
-  const lacking: Record<Lack, string[]> = {
-    "are missing": [],
-    "cannot be read": [],
-    "are not regular files": [],
-    "are larger than 1 GiB": [],
-  };
+  const lacking = new Map<Lack, string[]>();
   progress.start(lines.size, "photos");
   const part = `${to}.part`;
   {
@@ -169,24 +164,23 @@ export async function packFolder(
       signal.throwIfAborted();
       const photo = await files.read(path);
       if (photo instanceof Uint8Array) tar.add(`pictures/${path}`, photo);
-      else lacking[photo].push(`${path} (line ${line})`);
+      else lacking.getOrInsertComputed(photo, () => []).push(`${path} (line ${line})`);
       progress.advance(1, path);
     }
     tar.add(`labels/${name}`, bytes); // last: the later of two files with the same name counts
     tar.close();
   }
-  for (const [how, paths] of Object.entries(lacking)) {
-    if (paths.length === 0) continue;
+  for (const [how, paths] of lacking) {
     const some = paths.slice(0, MAX_EXAMPLES).join(", ") +
       (paths.length > MAX_EXAMPLES ? ", ..." : "");
     note(`${paths.length} of ${counted(lines.size, "photo")} ${how}: ${some}`);
   }
-  if (lacking["are missing"].length > 0 && packed.length > 0) {
+  if (lacking.has("are missing") && packed.length > 0) {
     note(
       `photos in ${joinWords(packed)} are not read: unpack them, or pack them as .zip or .tar.gz`,
     );
   }
-  const all = Object.values(lacking).flat();
+  const all = [...lacking.values()].flat();
   if (all.length === lines.size) {
     await Deno.remove(part);
     const such = all.length > 0 ? `, such as ${all[0]}` : "";

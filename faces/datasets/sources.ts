@@ -21,15 +21,12 @@ export interface FolderDataset {
 /** Framing of photos: original, the face in the middle, or the face alone. */
 export type Layout = "full" | "crop" | "aligned";
 
-/** Maximum length of a name after a folder: files of this name have at most 255 bytes. */
-const MAX_NAME = 230;
-
 /** Returns the name of a data set, as used in the table and in all later stages. */
 export function nameOf(dataset: DatasetName | Pick<FolderDataset, "folder" | "name">): string {
   if (typeof dataset === "string") return dataset;
   const last = dataset.folder.split(/[\\/]/).filter(Boolean).at(-1) ?? "folder";
   const bare = last.replace(/\.(zip|tar|tar\.gz|tgz)$/i, "").replaceAll(/[^\w.-]+/g, "_");
-  return dataset.name ?? bare.slice(0, MAX_NAME);
+  return dataset.name ?? bare.slice(0, 230); // names of files, with endings, have at most 255 bytes
 }
 
 export interface Source {

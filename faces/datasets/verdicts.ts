@@ -122,12 +122,7 @@ export function judgeRows(
   }
   const judged: Rows = Object.create(rows, {
     ...{ gender: { value: gender }, age: { value: age } },
-    attributes: {
-      value: (i: number) =>
-        attributes.has(i)
-          ? { ...rows.attributes?.(i), ...attributes.get(i) }
-          : rows.attributes?.(i),
-    },
+    attributes: { value: (i: number) => ({ ...rows.attributes?.(i), ...attributes.get(i) }) },
   });
   return { rows: judged, wrong, corrected };
 }

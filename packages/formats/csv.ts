@@ -76,9 +76,8 @@ export function readCsv(bytes: Uint8Array, source: string, problems?: string[]):
 export function listProblems(problems: readonly string[]): string {
   if (problems.length === 1) return problems[0];
   const rest = problems.length - SHOWN;
-  return `${problems.length} errors:` +
-    problems.slice(0, SHOWN).map((one) => `\n  ${one}`).join("") +
-    (rest > 0 ? `\n  and ${rest} more` : "");
+  const lines = [...problems.slice(0, SHOWN), ...rest > 0 ? [`and ${rest} more`] : []];
+  return [`${problems.length} errors:`, ...lines].join("\n  ");
 }
 const SHOWN = 20;
 
@@ -94,11 +93,8 @@ function explain({ code, message, lines }: CsvError & Record<string, unknown>): 
  * @throws if it is of another encoding
  */
 export function decodeText(bytes: Uint8Array, source: string): string {
-  const encoding = bytes[0] === 0xff && bytes[1] === 0xfe
-    ? "utf-16le"
-    : bytes[0] === 0xfe && bytes[1] === 0xff
-    ? "utf-16be"
-    : "utf-8";
+  const mark = bytes[0] << 8 | bytes[1];
+  const encoding = mark === 0xfffe ? "utf-16le" : mark === 0xfeff ? "utf-16be" : "utf-8";
   try {
     const text = new TextDecoder(encoding, { fatal: true }).decode(bytes); // removes the mark
     if (text.includes("\0")) throw new Error("it has NUL characters, as UTF-16 without a mark");

@@ -314,26 +314,29 @@ export function proposePipeline(found: DataFound): string {
       notes.push("Rows that lack a label of matParse.require are dropped; [] keeps all.");
     }
   }
-  const fields = preset === undefined ? {} : { preset };
-  const { layout } = preset === undefined ? { layout: undefined } : choosePreset(preset as never);
+  const layout = preset === undefined ? undefined : choosePreset(preset as never).layout;
   if (layout === undefined) {
     notes.push("layout: full: a detector finds the faces; aligned: the photos are faces already.");
   }
-  const training = { batchSize: 32, batchNormMomentum: 0.9 };
-  const stopping = { earlyStopping: { patience: 5, restoreBest: true } };
+  const earlyStopping = { patience: 5, restoreBest: true };
+  const training = { batchSize: 32, batchNormMomentum: 0.9, earlyStopping };
   const division = publishedDivision(new Set(rows.map(({ attributes }) => attributes?.part)));
   const pipeline = {
     seed: 42,
     stages: {
       download: {
-        datasets: [{ folder, ...fields, ...layout === undefined ? { layout: "full" } : {} }],
+        datasets: [{
+          folder,
+          ...preset !== undefined && { preset },
+          ...layout === undefined && { layout: "full" },
+        }],
       },
       matParse: partial && labels ? { require: required } : null,
       faceCrop: null,
       resize32: null,
       split: people > 1 || division ? { ...division, ...people > 1 && { by: "identity" } } : null,
-      ...known.gender > 0 && { trainGender: { ...training, ...stopping } },
-      ...exact && { trainAge: { variant: "regression", ...training, ...stopping } },
+      ...known.gender > 0 && { trainGender: training },
+      ...exact && { trainAge: { variant: "regression", ...training } },
       ...trains && { evaluate: null, webcamServe: null },
     },
   };
