@@ -105,16 +105,21 @@ export function printable(text: string): string {
 
 /** Returns a value as JSON, cut to the length of a message. */
 export function quote(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
+  const text = (typeof value === "number" ? undefined : JSON.stringify(value)) ?? String(value);
   return text.length > 80 ? `${text.slice(0, 77)}...` : text;
 }
 
 /** Returns the message of anything thrown, with its causes. */
-export function formatError(error: unknown): string {
-  if (!(error instanceof Error)) return hideSecrets(String(error));
-  const cause = error.cause === undefined ? "" : formatError(error.cause);
-  const message = hideSecrets(error.message);
-  return cause && !message.includes(cause) ? `${message}\n  because: ${cause}` : message;
+export function formatError(error: unknown, above: readonly unknown[] = []): string {
+  if (!(error instanceof Error)) {
+    return hideSecrets(typeof error === "object" ? Deno.inspect(error) : String(error));
+  }
+  const message = hideSecrets(error.message || error.name);
+  const causes = [error.cause, ...error instanceof AggregateError ? error.errors : []]
+    .filter((cause) => cause !== undefined && ![...above, error].includes(cause))
+    .map((cause) => formatError(cause, [...above, error]))
+    .filter((cause) => !message.includes(cause));
+  return [message, ...causes].join("\n  because: ");
 }
 
 /**

@@ -28,17 +28,11 @@ export function invocationDir(): string {
 
 /** Reads a text file; undefined if there is none. */
 export async function readTextIfExists(path: string): Promise<string | undefined> {
-  try {
-    return await Deno.readTextFile(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
-      return undefined;
-    }
-    throw error;
-  }
+  return await Deno.readTextFile(path).catch(ignoreNotFound);
 }
 
-/** For `.catch()`: a missing file is no error. */
+/** For `.catch()`: a missing file is no error, nor is one below a file. */
 export function ignoreNotFound(error: unknown): undefined {
-  if (!(error instanceof Deno.errors.NotFound)) throw error;
+  const { NotFound, NotADirectory } = Deno.errors;
+  if (!(error instanceof NotFound || error instanceof NotADirectory)) throw error;
 }

@@ -49,7 +49,7 @@ const outputSchema = z.object<Shape<OutputRecord>>({
   files: z.record(text, z.object({ size: whole, sha256: text })),
 });
 
-const recordSchema = z.object<Shape<StageRecord>>({
+export const recordSchema: z.ZodObject<Shape<StageRecord>> = z.object<Shape<StageRecord>>({
   version: z.literal(1),
   id: text,
   fingerprint: text,

@@ -1,6 +1,7 @@
 /** Attempts at results: made aside, and published when complete. */
 import { dirname, join } from "node:path";
 import { copy, hasScratch, remove, removeLeftovers } from "./attempt_files.ts";
+import { expectation } from "../config/zod_issues.ts";
 import { digestFolder } from "../digest.ts";
 import { disk, ensureFolder, moveDurably } from "../durable.ts";
 import type { ArtifactStore } from "../artifact_store.ts";
@@ -10,6 +11,7 @@ import { ignoreNotFound } from "../paths.ts";
 import {
   digestsOf,
   type OutputRecord,
+  recordSchema,
   type StageOutcome,
   type StageRecord,
 } from "../stage_record.ts";
@@ -74,7 +76,12 @@ export async function openAttempt(
       recorded[name] = { kind, ...await digestFolder(outputs[name]!, volatile) };
     }
     const made = { fingerprint: hash, dependencies, outputs: recorded };
-    return await adopt({ version: 1, ...outcome, ...made });
+    const record = { version: 1 as const, ...outcome, ...made };
+    // A plugin without TypeScript may return anything, which no later run could read.
+    const issue = recordSchema.safeParse(JSON.parse(JSON.stringify(record))).error?.issues[0];
+    if (!issue) return await adopt(record);
+    const what = `${issue.path.join(".")}: ${expectation(issue)}`;
+    throw new Error(`Cannot keep what stage "${outcome.id}" returned: ${what}. See StageResult.`);
   };
   const open = opening.move();
   return {

@@ -17,13 +17,8 @@ export async function hasScratch(work: string): Promise<boolean> {
 
 /** Lists the names in a folder; none if it is missing. */
 export async function entries(path: string): Promise<string[]> {
-  const names: string[] = [];
-  try {
-    for await (const { name } of Deno.readDir(path)) names.push(name);
-  } catch (error) {
-    ignoreNotFound(error);
-  }
-  return names;
+  const names = Array.fromAsync(Deno.readDir(path), ({ name }) => name);
+  return await names.catch(ignoreNotFound) ?? [];
 }
 
 export async function remove(path: string): Promise<void> {

@@ -52,15 +52,11 @@ export async function takeLock(
 
 /** Returns a text that changes while a lock's holder lives. */
 async function heartbeat(path: string): Promise<string> {
-  try {
-    // Shared folders report the current time only of an open file.
-    using file = await Deno.open(path);
-    const { mtime, ino } = await file.stat();
-    return `${ino} ${mtime?.getTime()}`;
-  } catch (error) {
-    ignoreNotFound(error);
-    return "it is gone";
-  }
+  // Shared folders report the current time only of an open file.
+  using file = await Deno.open(path).catch(ignoreNotFound);
+  if (!file) return "it is gone";
+  const { mtime, ino } = await file.stat();
+  return `${ino} ${mtime?.getTime()}`;
 }
 
 /** Acquires a lock if it is free. The kernel releases it when its holder ends. */

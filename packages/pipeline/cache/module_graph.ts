@@ -10,7 +10,7 @@ import type { Metafile } from "esbuild";
 import { z } from "zod";
 import { sha256 } from "../fingerprint.ts";
 import type { ImportMap } from "./import_map.ts";
-import { displayPath, fromFileUrl, toFileUrl } from "../paths.ts";
+import { displayPath, fromFileUrl, ignoreNotFound, toFileUrl } from "../paths.ts";
 import { readState, writeState } from "../state.ts";
 
 /** A module on disk: its imports and its hash. */
@@ -158,9 +158,7 @@ function fileInfo(path: string): Deno.FileInfo | undefined {
     const info = Deno.statSync(path);
     return info.isFile ? info : undefined;
   } catch (error) {
-    const { NotFound, NotADirectory } = Deno.errors;
-    if (error instanceof NotFound || error instanceof NotADirectory) return undefined;
-    throw error;
+    return ignoreNotFound(error);
   }
 }
 

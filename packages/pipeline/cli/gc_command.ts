@@ -26,8 +26,7 @@ export default async function gc(call: CommandContext): Promise<number> {
     const results = garbage.map(({ place, bytes }) => {
       return { use: place.use, fingerprint: place.fingerprint, bytes };
     });
-    const ids = forgotten.map(({ id }) => id);
-    const bytes = total(garbage);
+    const ids = forgotten.map(({ id }) => id), bytes = total(garbage);
     console.log(JSON.stringify({ ok: true, removed, bytes, results, forgotten: ids }));
   };
   if (all.length === 0 && forgotten.length === 0) {

@@ -47,7 +47,7 @@ async function sharing(
   using interrupt = abortOnSignal(call.reporter, EXIT.interrupted);
   const { signal } = interrupt;
   const settings = await settingsOf(call, pipeline);
-  const store = new ArtifactStore(artifactsOf(call));
+  const store = new ArtifactStore(artifactsOf(call, true));
   const remote = new RemoteResults(settings, signal), history = new History(store.folder);
   try {
     using _held = await store.lockShared(call.reporter.log, signal);

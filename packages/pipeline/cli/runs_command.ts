@@ -1,7 +1,8 @@
 /** deno task runs: what ran, when, with which metrics. */
+import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseWhole } from "../args.ts";
-import { joinWords } from "../errors.ts";
+import { joinWords, UsageError } from "../errors.ts";
 import { identityNamed } from "../find_pipeline.ts";
 import { canonicalJson } from "../fingerprint.ts";
 import {
@@ -62,11 +63,14 @@ export default async function runs(call: CommandContext): Promise<number> {
 
 /** The artifact folder that a command is about. */
 export function artifactsOf(
-  { values, project }: Pick<CommandContext, "values" | "project">,
+  { values: { artifacts }, project }: Pick<CommandContext, "values" | "project">,
+  mayBeMade = false,
 ): string {
-  return values.artifacts === undefined
-    ? join(project, "artifacts")
-    : resolve(invocationDir(), values.artifacts);
+  const folder = resolve(invocationDir(), artifacts ?? join(project, "artifacts"));
+  if (artifacts !== undefined && !mayBeMade && !existsSync(folder)) {
+    throw new UsageError(`--artifacts ${artifacts}: there is no such folder`);
+  }
+  return folder;
 }
 
 /**

@@ -153,7 +153,11 @@ export class ConfigSource {
 
   /** Returns the place of a value, or with `key` of its name; of a missing one, of its parent. */
   at(path: Path, key = false): Location {
-    const override = this.#overrideOf(path);
+    // A map that no file has was made by the overrides within it.
+    const override = this.#overrideOf(path) ??
+      this.overrides.findLast(({ path: set }) =>
+        !this.#from.has(nameOf(path)) && path.every((part, i) => String(part) === set[i])
+      );
     if (!override) return this.#fileOf(path).at(path, key);
     const named = key && override.path.length === path.length ? override.keyAt : undefined;
     return named ?? override.at;

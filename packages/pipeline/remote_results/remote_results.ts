@@ -166,11 +166,10 @@ export class RemoteResults {
   }
 
   async count(results: readonly { use: string; fingerprint: string }[]): Promise<number> {
-    let there = 0;
     const sizeOf = (result: typeof results[0]) =>
       this.place.sizeOf(keyOf(result.use, result.fingerprint));
-    for await (const size of mapOrdered(results, PARALLEL, sizeOf)) if (size !== undefined) there++;
-    return there;
+    const sizes = await Array.fromAsync(mapOrdered(results, PARALLEL, sizeOf));
+    return sizes.filter((size) => size !== undefined).length;
   }
 
   async total(): Promise<{ results: number; bytes: number }> {

@@ -42,10 +42,13 @@ async function problemsOf(
   const there = await listFiles(folder).catch(ignoreNotFound);
   if (!there) return ["its folder is gone"];
   const problems: string[] = [];
-  for (const file of foreign ? there : []) {
-    if ((await lstat(join(folder, file))).isSymbolicLink()) return [`"${file}" is a link`];
-    const declared = Object.keys(files).some((name) => pattern(name).test(file));
-    if (!declared) problems.push(`"${file}" is not declared`);
+  for (const file of there) {
+    const path = join(folder, file);
+    if (foreign && (await lstat(path)).isSymbolicLink()) return [`"${file}" is a link`];
+    if (Object.keys(files).some((name) => pattern(name).test(file))) continue;
+    // The digest would wait for a named pipe.
+    const isFile = await stat(path).then((info) => info.isFile(), () => false);
+    if (foreign || !isFile) problems.push(`"${file}" is ${isFile ? "not declared" : "no file"}`);
   }
   for (const [name, what] of Object.entries(files)) {
     const matches = there.filter((file) => pattern(name).test(file));

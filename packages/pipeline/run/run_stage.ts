@@ -82,7 +82,7 @@ export async function executeStage(
       progress,
       info: (message: string) => reporter.log(`  ${stage.id}: ${message}`),
       warn: (message: string) => {
-        warnings.push(message);
+        warnings.push(String(message));
         reporter.log(`  ${paint.yellow(`${stage.id}: ${message}`)}`);
       },
     };
@@ -106,8 +106,8 @@ export async function executeStage(
     const { outputs, bounded } = stage.stage;
     await checkOutputs(stage.id, outputs, attempt.outputs, checkFile, bounded);
     const record = await attempt.commit({
-      id: stage.id,
       ...withoutSecrets({ ...result, warnings }),
+      id: stage.id,
       pipeline,
       startedAt: startedAt.toISOString(),
       seconds: (Date.now() - startedAt.getTime()) / 1000,

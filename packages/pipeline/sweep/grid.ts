@@ -38,11 +38,15 @@ interface Sweep {
  */
 export function readSweep(source: ConfigSource, { values }: Pick<CommandContext, "values">): Sweep {
   const named = (key: string) => keyOf(key.split("."));
-  const typed = new Map((values.sweep ?? []).map((text) => {
-    const parsed = parseAxis(text);
-    return [named(parsed.key), parsed];
-  }));
   const { trials, best, ...varied } = (source.values.sweep ?? {}) as Record<string, unknown>;
+  const parsed = (values.sweep ?? []).map(parseAxis), written = Object.entries(varied);
+  const keys = written.map(([key]) => ({ key, at: source.at(["sweep", key], true) }));
+  for (const all of [parsed, keys]) {
+    const names = all.map(({ key }) => named(key));
+    const twice = all.find((_, i) => names.indexOf(names[i]!) < i);
+    if (twice) throw ConfigError.at(twice.at, `${twice.key} is there twice; keep one`);
+  }
+  const typed = new Map(parsed.map((axis) => [named(axis.key), axis]));
   const single = Object.entries({ trials, best }).map(([key, written]) => {
     const axis = typed.get(key);
     if (!axis) return [key, written];
@@ -63,14 +67,6 @@ export function readSweep(source: ConfigSource, { values }: Pick<CommandContext,
   if (both) {
     const message = `${both.key} is fixed by --set or --seed as well; remove one of them`;
     throw ConfigError.at(both.at, message);
-  }
-  const written = Object.entries(varied);
-  const twice = written.find(([key], i) =>
-    written.findIndex(([other]) => named(other) === named(key)) < i
-  );
-  if (twice) {
-    const at = source.at(["sweep", twice[0]], true);
-    throw ConfigError.at(at, `${twice[0]} is there twice; keep one`);
   }
   const own = written.map(([key, tried]) => [named(key), key, tried] as const)
     .filter(([name]) => !set.has(name))

@@ -34,9 +34,10 @@ Deno.test("list() and quote() write what a person would", () => {
     ...["", "a", "a and b", "a, b and c"],
   ]);
   assert.equal(joinWords(["a", "b"], "or"), "a or b");
-  assert.deepEqual(["x", 1, null, [1], undefined].map(quote), [
+  assert.deepEqual(["x", 1, Infinity, null, [1], undefined].map(quote), [
     '"x"',
     "1",
+    "Infinity",
     "null",
     "[1]",
     "undefined",
@@ -55,6 +56,13 @@ Deno.test("explain() tells causes once", () => {
     "cannot write: disk full",
   );
   assert.equal(formatError("text"), "text");
+  const circle = new Error("first");
+  circle.cause = new Error("second", { cause: circle });
+  assert.equal(formatError(circle), "first\n  because: second");
+  const both = new AggregateError([new Error("one"), new Error("two")], "no server");
+  assert.equal(formatError(both), "no server\n  because: one\n  because: two");
+  assert.equal(formatError(new TypeError()), "TypeError");
+  assert.equal(formatError({ code: 3 }), "{ code: 3 }");
 });
 
 Deno.test("tell() shows the code only where it is to blame", () => {

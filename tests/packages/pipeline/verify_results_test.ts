@@ -111,6 +111,16 @@ Deno.test("verify", async (t) => {
       /^ {2}sum\/\w+: total\/\.DS_Store is no part of it; it is left alone\n✓ 5 results/,
     );
   });
+  await t.step("takes a folder that exists, and makes none", async () => {
+    for (const command of ["verify", "gc", "runs"]) {
+      const { code, err } = await project.cli(command, "--artifacts", project.path("nowhere"));
+      assert.deepEqual([code, /--artifacts .*nowhere: there is no such folder/.test(err)], [
+        2,
+        true,
+      ]);
+    }
+    assert.ok(!(await project.files()).includes("nowhere"));
+  });
   await t.step("takes one pipeline", async () => {
     assert.equal((await project.cli("verify", "pipeline", "other")).code, 2);
   });

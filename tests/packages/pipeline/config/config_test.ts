@@ -241,6 +241,11 @@ stages:
       '--set tune.stop.monitor=val_los: tune.stop.monitor: expected "val_loss" or "val_metric"',
     ],
   },
+  "an item on the command line": {
+    yaml: "stages:\n  count: { to: 1 }\n  tune: { rate: 0.5 }",
+    set: ["tune.rates.0=3"],
+    says: ['--set tune.rates.0=3: tune.rates: expected a list, got {"0":3}.'],
+  },
   "parameters of a parameter": {
     yaml: "stages:\n  count: { to: 1 }",
     set: ["count.to.more=3"],

@@ -151,3 +151,29 @@ Deno.test("a third-party stage leaves no link and no file that is not declared",
     await Deno.remove(folder, { recursive: true });
   }
 });
+
+Deno.test("a named pipe or a link to nothing among the outputs is refused by name", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const text = defineKind({ kind: "text", summary: "Texts", files: { "*.txt": "a text" } });
+    await Deno.writeTextFile(join(folder, "a.txt"), "a");
+    await Deno.symlink("/nowhere", join(folder, "b"));
+    const check = checkOutputs("writes", { text }, { text: folder });
+    await rejects(check, /output "text": "b" is no file/);
+    await Deno.remove(join(folder, "b"));
+    if (Deno.build.os === "windows") return;
+    await new Deno.Command("mkfifo", { args: [join(folder, "c.txt")] }).output();
+    await rejects(checkOutputs("writes", { text }, { text: folder }), /"c\.txt" is no file/);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("a stage that returns wrong metrics fails, and the run stays listed", async () => {
+  await using project = await Project.make({
+    "pipeline.yaml": "stages: { count: , broken: { how: returns } }",
+  });
+  const { statuses, text } = await project.run();
+  deepStrictEqual(statuses, { count: "ran", broken: "failed" });
+  match(text, /Cannot keep what stage "broken" returned: metrics\.acc: expected a map/);
+});

@@ -269,6 +269,11 @@ Deno.test("a sweep is validated like everything", async () => {
     ],
     ["sweep: { count.to: [2, 2] }", [], "pipeline.yaml:1:24: count.to: 2 is there twice"],
     ["sweep: { name: [a] }", [], "pipeline.yaml:1:10: name is the same for all runs of a sweep"],
+    [
+      "",
+      ["--sweep", "count.to=1,2", "--sweep", "stages.count.to=3"],
+      "--sweep stages.count.to=3: stages.count.to is there twice; keep one",
+    ],
     ["", ["--sweep", "count.to"], "--sweep count.to: expected key=value,value, as in --sweep se"],
     [
       "",

@@ -233,9 +233,8 @@ const broken = defineStage({
   inputs: { numbers },
   outputs: { numbers },
   params: z.strictObject({
-    how: z.enum(["error", "bug", "never", "spill", "die", "nothing"]).default("error").describe(
-      "In which way",
-    ),
+    how: z.enum(["error", "bug", "never", "spill", "die", "nothing", "returns"]).default("error")
+      .describe("In which way"),
   }),
   async run(inputs, { how }, { outputs }) {
     if (how === "nothing") return;
@@ -245,6 +244,7 @@ const broken = defineStage({
       const cause = new Error("the wind was from the east");
       throw new Error('Cannot count "4": it is too large. Use 3.', { cause });
     }
+    if (how === "returns") return { metrics: { acc: 1 } } as never;
     if (how === "die") Deno.kill(Deno.pid, "SIGKILL");
     if (how === "bug") (undefined as unknown as { x: () => void }).x();
   },
