@@ -233,8 +233,7 @@ async function chooseRows(
   if (trainedOn > 0) {
     context.info(`${id} was trained on ${trainedOn} of ${rows.test.length} images: left out`);
   }
-  const stage = context.lineage.stages.find((stage) => stage.id === id);
-  const imported = stage?.use === "importModel";
+  const imported = context.lineage.stages.some((one) => one.id === id && one.use === "importModel");
   return { rows: { ...rows, test: unseen }, labels, unlabelled, seen, trainedOn, imported };
 }
 

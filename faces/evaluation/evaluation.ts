@@ -81,7 +81,6 @@ export async function evaluate(
     evaluated.push(one);
   }
   const reports = evaluated.map(({ report }) => report);
-
   if (reports.length === 0) {
     throw new Error("Cannot evaluate: no image has a label of a model's task. Add some.");
   }
@@ -117,6 +116,7 @@ export async function evaluate(
       ...(framing && { framing }),
     },
     models: reports,
+    leftOut: models.map(({ stage }) => stage).filter((id) => !reports.some((one) => one.id === id)),
     made: {
       lineage: context.lineage,
       id: context.id,

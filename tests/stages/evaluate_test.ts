@@ -254,6 +254,8 @@ Deno.test("evaluate leaves out models without labels in the test set, but not al
   assert.deepEqual(Object.keys((await metricsOf(context.outputs.report)).models), ["trainGender"]);
   const why = "is left out: no image of the test set has a label of age.";
   assert.deepEqual(context.warnings, [`ageGroups ${why}`, `trainAge ${why}`]);
+  const page = await Deno.readTextFile(join(context.outputs.report, "report.html"));
+  assert.match(page, /Left out for lack of labels: ageGroups and trainAge\./);
   const ages = (inputs.models as Artifact[]).slice(0, 2);
   await assert.rejects(
     context.run({ ...inputs, models: ages }),

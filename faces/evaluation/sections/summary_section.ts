@@ -1,4 +1,5 @@
 /** The report's summary: a lead, the contents, and a card for each model. */
+import { joinWords } from "../../../packages/pipeline/errors.ts";
 import { intervalChart } from "../charts/result_charts.ts";
 import { type Html, html } from "../html.ts";
 import { published } from "../published_2021.ts";
@@ -18,8 +19,8 @@ import type { Links } from "../report_sections.ts";
 /** Number words of the first sentence. */
 const NUMBERS = ["No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine"];
 
-/** Summarizes all models in two sentences. */
-export function opening({ models, data: { datasets, splits } }: Report): string {
+/** Summarizes all models in two or three sentences. */
+export function opening({ models, leftOut = [], data: { datasets, splits } }: Report): string {
   const all = datasets.reduce((sum, { ages }) => sum + ages.length, 0);
   const n = models.length;
   const better = models.filter(({ metrics }) => metrics.verdict === "better").length;
@@ -29,13 +30,12 @@ export function opening({ models, data: { datasets, splits } }: Report): string 
     ? [n === 2 ? "Both" : "All", "are"]
     : [better === 0 ? "None" : `${better} of them`, better <= 1 ? "is" : "are"];
   const [trained, tested] = [splits.train, splits.test].map(({ ages }) => ages.length);
-  return `${NUMBERS[n] ?? count(n)} ${n === 1 ? "network" : "networks"}, ` +
-    (trained > 0
-      ? `trained on ${count(trained)} of ${faces(all)} and tested on ${
-        count(tested)
-      } held-out faces. `
-      : `trained elsewhere and tested on ${count(tested)} of ${faces(all)}. `) +
-    `${who} ${verb} significantly better than the constant baseline.`;
+  const what = trained > 0
+    ? `trained on ${count(trained)} of ${faces(all)} and tested on ${count(tested)} held-out faces`
+    : `trained elsewhere and tested on ${count(tested)} of ${faces(all)}`;
+  return `${NUMBERS[n] ?? count(n)} ${n === 1 ? "network" : "networks"}, ${what}. ` +
+    `${who} ${verb} significantly better than the constant baseline.` +
+    (leftOut.length > 0 ? ` Left out for lack of labels: ${joinWords(leftOut)}.` : "");
 }
 
 export function contents(links: Links): Html {
@@ -60,8 +60,7 @@ export function cards({ models }: Report): Html {
 
 function card({ id, metrics, network }: ModelReport): Html {
   const { metric, test, interval, baseline } = metrics;
-  const value = metricOf(test, metric);
-  const gap = overfitting(metrics);
+  const value = metricOf(test, metric), gap = overfitting(metrics);
   return html`<article class="card">
 <h3><a href="#${id}">${subject(metrics)}</a> <span class="id">${id}</span></h3>
 <p class="figure">${formatMetric(value, metric)} <small>${METRICS[metric].name}</small></p>
