@@ -81,10 +81,10 @@ export function listProblems(problems: readonly string[]): string {
 }
 const SHOWN = 20;
 
-function explain({ code, message, lines }: CsvError & Record<string, unknown>): string {
+function explain({ code, lines }: CsvError & Record<string, unknown>): string {
   return code === "CSV_QUOTE_NOT_CLOSED"
     ? `a quote is opened and never closed; the file ends on line ${lines}`
-    : `line ${lines}: ${message}`;
+    : `line ${lines} has a quote within a value; quote the value and double its quotes: "x ""y"""`;
 }
 
 /**

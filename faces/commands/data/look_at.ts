@@ -43,9 +43,13 @@ export async function lookAt(
 ): Promise<DataFound> {
   const scratch = await Deno.makeTempDir();
   try {
-    await using files = await openPhotoFiles(folder, scratch, options.signal).catch((cause) => {
-      const why = (cause as Error).message.replace(/\.$/, "");
-      throw new Error(`Cannot look at "${folder}": ${why}.`, { cause: (cause as Error).cause });
+    await using files = await openPhotoFiles(folder, scratch, options.signal).catch((error) => {
+      const { message, cause } = error as Error;
+      const wayOut = /\(os error 28\)|ENOSPC/.test(message)
+        ? ` It is unpacked into ${scratch}: set TMPDIR to a folder on a larger disk.`
+        : "";
+      const why = message.replace(/\.$/, "");
+      throw new Error(`Cannot look at "${folder}": ${why}.${wayOut}`, { cause });
     });
     const photos = files.paths.filter((path) => /\.(jpe?g|png|webp|gif|avif|tiff?)$/i.test(path));
     const { found, why } = await findLabels(files, photos, options.preset);

@@ -2,12 +2,14 @@
 import { deepStrictEqual, doesNotMatch, match, ok, rejects, strictEqual } from "node:assert/strict";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
 import sharp from "sharp";
 import data from "../../../faces/commands/data.ts";
 import { lookAt, proposePipeline } from "../../../faces/commands/data/look_at.ts";
 import { readConfig } from "../../../packages/pipeline/config/config.ts";
 import { Registry } from "../../../packages/pipeline/registry.ts";
 import { stages } from "../../../stages/mod.ts";
+import { mounted } from "../../mount.ts";
 import {
   adience,
   drawFace,
@@ -272,6 +274,24 @@ Deno.test({
       );
     });
   },
+});
+
+Deno.test("data names TMPDIR where an archive has no room unpacked", async (t) => {
+  const noise = crypto.getRandomValues(new Uint8Array(60_000));
+  await withFiles({ "a.tar.gz": gzipSync(noise) }, async (folder) => {
+    await using small = await mounted("size=32k", join(folder, "small"));
+    await t.step({
+      name: "on a full disk",
+      ignore: small === undefined,
+      async fn() {
+        const { stderr } = await new Deno.Command(Deno.execPath(), {
+          args: ["run", "-q", "--no-prompt", "-P=compute", "main.ts", "data", folder],
+          ...{ cwd: root, env: { TMPDIR: join(folder, "small") } },
+        }).output();
+        match(new TextDecoder().decode(stderr), /unpacked into .*small.*: set TMPDIR to a folder/);
+      },
+    });
+  });
 });
 
 Deno.test("lookAt() ends the error of an archive in one full stop", async () => {
