@@ -80,7 +80,7 @@ type FoundLabels = Pick<DataFound, "preset"> & { labels: Labels };
 
 /**
  * Finds the preset that labels most photos.
- * @returns `why`: the error of the only CSV, if it is there and nothing else labels the photos
+ * @returns `why`: the error of the only CSV, or of the first table, if nothing labels the photos
  */
 async function findLabels(
   files: PhotoFiles,
@@ -97,6 +97,7 @@ async function findLabels(
     return { found: await read(value, choosePreset(value)) };
   }
   let why: string | undefined;
+  const guessed = await guessTables(files, (error) => why ??= error.message.replace(/\.?$/, "."));
   const attempts: (() => Promise<FoundLabels>)[] = [
     async () => {
       const [path, ...others] = files.paths.filter((path) => /^[^/]*\.csv$/i.test(path));
@@ -116,7 +117,7 @@ async function findLabels(
       read(name, preset)
     ),
     ...NAMES.map((preset) => () => read(preset, preset)),
-    ...(await guessTables(files)).map((preset) => () => read(preset, preset)),
+    ...guessed.map((preset) => () => read(preset, preset)),
   ];
   let best: FoundLabels | undefined, most = 0;
   for (const attempt of attempts) {
@@ -160,7 +161,7 @@ async function bytesOf(files: PhotoFiles, path: string): Promise<Uint8Array> {
 const MAX_TABLES = 20, MAX_ROWS = 200;
 
 /** Guesses which columns of tables are path, age, gender and identity. */
-async function guessTables(files: PhotoFiles): Promise<Preset[]> {
+async function guessTables(files: PhotoFiles, failed: (error: Error) => void): Promise<Preset[]> {
   const find = suffixIndex(files.paths);
   const guesses: Preset[] = [];
   const tables = files.paths.filter((path) => /\.(csv|tsv|json)$/i.test(path));
@@ -181,8 +182,8 @@ async function guessTables(files: PhotoFiles): Promise<Preset[]> {
           .filter(([ours, theirs]) => theirs !== undefined && ours !== theirs),
       ) as Record<string, string>;
       guesses.push({ labels: path.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&"), columns });
-    } catch {
-      continue; // another kind of table
+    } catch (error) {
+      failed(error as Error); // another kind of table, or a damaged one
     }
   }
   return guesses;
@@ -222,14 +223,13 @@ async function openPhotos(
       unreadable.push({ path, why: `such files ${bytes}` });
       continue;
     }
-    const digest = sha256(bytes);
-    const equal = digests.get(digest);
-    digests.set(digest, [...equal ?? [], path]);
+    const equal = digests.getOrInsertComputed(sha256(bytes), () => []);
+    equal.push(path);
     try {
       if (shown.length < MAX_SHOWN) {
         shown.push({ image: await thumbnail(bytes, THUMBNAIL), name: captionOf(path) });
       }
-      if (equal) continue;
+      if (equal.length > 1) continue;
       frequencies.push(await frequenciesOf(await decode(bytes)));
       compared.push(path);
     } catch (error) {

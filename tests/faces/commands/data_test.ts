@@ -276,6 +276,12 @@ Deno.test({
   },
 });
 
+Deno.test("lookAt() names a damaged table where nothing has labels", async () => {
+  await withFiles({ "a.png": await drawFace(30, true), "l.json": '[{"path":' }, async (folder) => {
+    match((await look(folder)).summary, /no labels found\. "l\.json" is not valid JSON \(.*\)\.$/);
+  });
+});
+
 Deno.test("data names TMPDIR where an archive has no room unpacked", async (t) => {
   const noise = crypto.getRandomValues(new Uint8Array(60_000));
   await withFiles({ "a.tar.gz": gzipSync(noise) }, async (folder) => {
