@@ -40,7 +40,6 @@ export async function readMatRows(file: MatFile, source: string, variable: strin
   const number = (field: keyof Numbers) => needed(field, found[field]);
   const dob = number("dob"), photoTaken = number("photo_taken"), gender = number("gender");
   const faceScore = number("face_score"), secondFaceScore = number("second_face_score");
-  const { celeb_id: celebrity } = found;
   const lengths = {
     name: names.length,
     face_location: location.length / 4,
@@ -62,8 +61,8 @@ export async function readMatRows(file: MatFile, source: string, variable: strin
     path: (i) => paths.at(i),
     name: (i) => names.at(i),
     identity(i) {
-      if (celebrity && Number.isFinite(celebrity[i])) return `${variable}:${celebrity[i]}`;
-      const path = paths.at(i), name = names.at(i);
+      const path = paths.at(i), name = names.at(i), celebrity = found.celeb_id?.[i];
+      if (Number.isFinite(celebrity)) return `${variable}:${celebrity}`;
       // IMDB's id of the person, or that of the Wikipedia page, begins a photo's name.
       const id = /^(?:.*\/)?((?:nm)?\d+)_/.exec(path)?.[1];
       return `${variable}:${id ?? (name === "" ? path : `${name}/${dob[i]}`)}`;
