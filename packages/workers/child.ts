@@ -1,6 +1,6 @@
 /** Parent side of a worker process: starts it, sends tasks and reports its end. */
 import { fileURLToPath } from "node:url";
-import { decodeFrames, encodeFrame, type Frame } from "./framing.ts";
+import { decodeFrames, encodeFrame } from "./framing.ts";
 
 /** Module, parameters and permissions of a worker. */
 export interface WorkerSpec {
@@ -63,9 +63,7 @@ export function startChild(kind: WorkerSpec, listener: Listener): Child {
       kind.module.protocol === "file:" ? fileURLToPath(kind.module) : kind.module.href,
     ],
     env: { NO_COLOR: "1", ...kind.env },
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "piped",
+    ...{ stdin: "piped", stdout: "piped", stderr: "piped" },
   }).spawn();
   const writer = process.stdin.getWriter();
   // Writing to an ended process fails; `crashed` reports its end.
@@ -74,18 +72,18 @@ export function startChild(kind: WorkerSpec, listener: Listener): Child {
   let closed = false;
 
   const listening = (async () => {
-    const frames: AsyncIterable<Frame> = decodeFrames(process.stdout, kind.maxMessage);
-    for await (const { message, bytes } of frames) {
+    for await (const { message, bytes } of decodeFrames(process.stdout, kind.maxMessage)) {
       if (!closed) listener.reply(message as Reply, bytes);
     }
   })();
   const lastWords = lastOf(process.stderr);
   const ended = (async () => {
+    const unread = await listening.then(() => undefined, (error: Error) => error.message);
     // A process whose output cannot be read must not continue.
-    await listening.catch(() => process.kill("SIGKILL"));
+    if (unread !== undefined) killProcess(process);
     const [{ code, signal }, words] = await Promise.all([process.status, lastWords]);
     await writer.abort().catch(() => {});
-    if (!closed) listener.crashed(describeExit(code, signal, words));
+    if (!closed) listener.crashed(describeExit(code, signal, unread ?? words));
   })();
 
   const kill = () => killProcess(process);

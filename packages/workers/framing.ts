@@ -47,7 +47,8 @@ export async function* decodeFrames(
     while (data.length - at >= HEADER) {
       const json = view.getUint32(at, true), bytes = view.getUint32(at + 4, true);
       if (json > maxLength || bytes > maxLength) {
-        throw new Error(`Cannot read a message: it claims ${json} and ${bytes} bytes.`);
+        const claims = `it claims ${json} and ${bytes} bytes, at most ${maxLength} are read`;
+        throw new Error(`Cannot read a message: ${claims}.`);
       }
       wanted = HEADER + json + bytes;
       if (data.length - at < wanted) break;

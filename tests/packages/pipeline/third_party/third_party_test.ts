@@ -63,7 +63,7 @@ const ENDED: Record<string, RegExp> = {
   disk: /took more than 0\.002 GB of disk\. Set disk: on its line of plugins/,
   channel: /the process of plugin ".*hostile\.js" ended: SIGKILL/,
   flood: /logs more than 10000 lines/,
-  huge: /ended: SIGKILL/,
+  huge: /ended: SIGKILL: Cannot read a message: it claims \d+ and 0 bytes/,
   exit: /ended: exit code 3/,
   gpu: /no adapter/,
   escape: /answered what is not valid/,
