@@ -23,11 +23,16 @@ top: twice their time, less that of one. They take an idle machine to measure.
 
   --network NAME  ${NETWORKS.join(", ")}, or all: one table (gender)
   --batch N       images in a step (64)
+  --predict       a step of predictions in place of training
   --rounds N      how often each is measured (25)`;
 
-const defaults = { network: names([...NETWORKS, "all"], ["gender"]), batch: 64, rounds: 25 };
-export const bench = defineBench(help, defaults, async ({ network, batch, rounds }) => {
+const defaults = {
+  network: names([...NETWORKS, "all"], ["gender"]),
+  ...{ batch: 64, predict: false, rounds: 25 } as const,
+};
+export const bench = defineBench(help, defaults, async ({ network, batch, predict, rounds }) => {
   await openBackend("wasm");
+  const program = predict ? "infer" : "train";
   const chosen = network.includes("all") ? NETWORKS : network as NetworkName[];
   const profiled: Profile[] = [], parts: string[] = [];
   for (const name of chosen) {
@@ -36,8 +41,9 @@ export const bench = defineBench(help, defaults, async ({ network, batch, rounds
     const [alone, both] = [1, 2].map((threads) =>
       plan(described, { batch, threads, divisor: 255 })
     );
-    const timings = await profile(alone, rounds), { bytes } = alone;
-    const copy = copyTime(bytes, rounds), waits = await measureWaits([alone, both], rounds);
+    const timings = await profile(alone, rounds, program), { bytes } = alone;
+    const copy = copyTime(bytes, rounds);
+    const waits = await measureWaits([alone, both], rounds, program);
     profiled.push({ name, plan: { bytes, batch }, timings, copy, waits });
     const total = timings.reduce((sum, { ms }) => sum + ms, 0);
     if (chosen.length > 1) continue;
@@ -118,6 +124,7 @@ function copyTime(bytes: number, rounds: number): number {
 export async function measureWaits(
   plans: readonly Plan[],
   rounds: number,
+  program: "train" | "infer",
   now = () => performance.now(),
 ): Promise<number> {
   const module = new WebAssembly.Module(await Deno.readFile(KERNELS));
@@ -130,7 +137,7 @@ export async function measureWaits(
   for (let round = -5; round < rounds; round++) {
     for (const [i, runner] of runners.entries()) {
       const before = now();
-      await runner.run(plans[i].programs.train, plans[i].batch);
+      await runner.run(plans[i].programs[program], plans[i].batch);
       const took = now() - before;
       if (round >= 0) least[i] = Math.min(least[i], took);
     }
@@ -156,7 +163,11 @@ interface Timing {
   operations: number;
 }
 
-export async function profile(plan: Plan, rounds: number): Promise<Timing[]> {
+export async function profile(
+  plan: Plan,
+  rounds: number,
+  program: "train" | "infer",
+): Promise<Timing[]> {
   const memory = memoryOf(plan);
   const { instance } = await WebAssembly.instantiate(await Deno.readFile(KERNELS), {
     env: { memory },
@@ -178,8 +189,8 @@ export async function profile(plan: Plan, rounds: number): Promise<Timing[]> {
     ints[own / 4 + RECORD * (1 + kernels)] = 0;
   };
   const timings: Timing[] = [];
-  leastTime(10, () => run(plan.programs.train, 0), reset); // until the runtime has optimised it
-  for (let stage = plan.programs.train, s = 0; ints[stage / 4] !== 0; s++) {
+  leastTime(10, () => run(plan.programs[program], 0), reset); // until the runtime has optimised it
+  for (let stage = plan.programs[program], s = 0; ints[stage / 4] !== 0; s++) {
     const kernels = ints[stage / 4 + 3] + ints[stage / 4 + 5], overImages = ints[stage / 4] === 1;
     const records = Array.from(
       { length: kernels },

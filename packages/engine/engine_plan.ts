@@ -1,8 +1,10 @@
 /**
- * Compiles a network into a plan: the memory layout, and the programs that the kernels' interpreter (packages/engine/assembly/index.ts) runs over it. Nothing is allocated afterwards.
+ * Compiles a network into a plan: the memory layout, and the programs that the kernels' interpreter
+ * (packages/engine/assembly/index.ts) runs over it. Nothing is allocated afterwards.
  *
- * A network is a graph: one tensor per layer, gradients added up over its readers. A sequence is a graph of blocks
- * (convolution or dense, activation, normalization, pooling), which have fused kernels.
+ * A network is a graph: one tensor per layer, gradients added up over its readers. A sequence is a
+ * graph of blocks (convolution or dense, activation, normalization, pooling), which have fused
+ * kernels.
  *
  * Channels and units are padded to multiples of eight, and the padding stays zero: its weights,
  * gammas and biases are zero and so are their gradients. Only the input keeps its channels.

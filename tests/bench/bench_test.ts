@@ -132,16 +132,17 @@ Deno.test("profile() times every kernel of a step, and counts what the large one
   const timings = await profile(
     plan(reportNetwork("gender"), { batch, threads: 1, divisor: 255 }),
     1,
+    "train",
   );
   const plans = [1, 2].map((threads) =>
     plan(reportNetwork("gender"), { batch, threads, divisor: 255 })
   );
-  assert.ok(Number.isFinite(await measureWaits(plans, 1)));
+  assert.ok(Number.isFinite(await measureWaits(plans, 1, "train")));
   // Two threads of 7 ms where one takes 10 lose 4; where they take 4, nothing.
   for (const [both, lost] of [[7, 4], [4, 0]]) {
     let calls = 0, ms = 0;
     const now = () => ms += calls++ % 2 === 0 ? 100 : calls % 4 === 0 ? both : 10;
-    assert.equal(await measureWaits(plans, 2, now), lost);
+    assert.equal(await measureWaits(plans, 2, "infer", now), lost);
   }
   const of = (kernel: string) => timings.filter(({ kernels }) => kernels.includes(kernel));
   for (

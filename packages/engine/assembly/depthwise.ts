@@ -109,7 +109,10 @@ export function depthwise(r: usize, from: i32, to: i32, thread: i32): void {
 /** Bytes of rows that stay in the nearest cache while all channels pass. */
 @inline const CACHE: usize = 16384;
 
-/** Gradient of weights and bias, summed over a chunk. Words: as `depthwise` to 17 with d in y's place, then chunks' gradients, bytes between them, and between d's rows and pixels. */
+/**
+ * Gradient of weights and bias, summed over a chunk. Words: as `depthwise` to 17 with d in y's
+ * place, then chunks' gradients, bytes between them, and between d's rows and pixels.
+ */
 export function depthwiseGradient(
   r: usize, from: i32, to: i32, thread: i32, chunk: i32, fresh: bool,
 ): void {

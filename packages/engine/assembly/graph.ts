@@ -74,7 +74,10 @@ function clearPadding(at: usize, positions: i32, step: usize, channels: i32): vo
   }
 }
 
-/** y = activation(scale * x + shift). Words: x, y, positions, step, kind, alpha, scale, shift, channels to clear after. */
+/**
+ * y = activation(scale * x + shift). Words: x, y, positions, step, kind, alpha, scale, shift,
+ * channels to clear after.
+ */
 export function map(r: usize, from: i32, to: i32, thread: i32): void {
   const positions = word(r, 9), step = size(r, 10), kind = word(r, 11);
   const alpha = f32x4.splat(real(r, 12)), scale = address(r, 13), shift = address(r, 14);
@@ -198,7 +201,10 @@ export function place(r: usize, from: i32, to: i32, thread: i32): void {
   }
 }
 
-/** y (+)= a + b, a * b or factor * b. Words: a, b, y, positions, step, Combine, b's step between positions, factor, add. */
+/**
+ * y (+)= a + b, a * b or factor * b. Words: a, b, y, positions, step, Combine, b's step between
+ * positions, factor, add.
+ */
 export function combine(r: usize, from: i32, to: i32, thread: i32): void {
   const positions = word(r, 12), step = size(r, 13), kind = word(r, 14), bStep = size(r, 15);
   const factor = f32x4.splat(real(r, 16)), add = word(r, 17) != 0;
@@ -219,7 +225,10 @@ export function combine(r: usize, from: i32, to: i32, thread: i32): void {
   }
 }
 
-/** y (+)= factor * the sum over positions of x, or of x * z. Words: x, z (address 0: none), y, positions, step, factor, add. */
+/**
+ * y (+)= factor * the sum over positions of x, or of x * z. Words: x, z (address 0: none), y,
+ * positions, step, factor, add.
+ */
 export function reduce(r: usize, from: i32, to: i32, thread: i32): void {
   const positions = word(r, 12), step = size(r, 13), factor = f32x4.splat(real(r, 14));
   const products = word(r, 6) != 0, add = word(r, 15) != 0;
@@ -238,7 +247,10 @@ export function reduce(r: usize, from: i32, to: i32, thread: i32): void {
   }
 }
 
-/** Copies some channels of each position. Words: x, y, positions, x's step, y's step, x's offset, y's offset, bytes, add, end of the zeroes after them. */
+/**
+ * Copies some channels of each position. Words: x, y, positions, x's step, y's step, x's offset,
+ * y's offset, bytes, add, end of the zeroes after them.
+ */
 export function copyChannels(r: usize, from: i32, to: i32, thread: i32): void {
   const positions = word(r, 9), xStep = size(r, 10), yStep = size(r, 11);
   const bytes = size(r, 14), add = word(r, 15) != 0, end = size(r, 16);
@@ -257,7 +269,10 @@ export function copyChannels(r: usize, from: i32, to: i32, thread: i32): void {
   }
 }
 
-/** Copies an image's numbers in order to other channels per position. Words: x, y, numbers, x's channels, x's step, y's channels, y's step, add. */
+/**
+ * Copies an image's numbers in order to other channels per position. Words: x, y, numbers, x's
+ * channels, x's step, y's channels, y's step, add.
+ */
 export function repack(r: usize, from: i32, to: i32, thread: i32): void {
   const all = word(r, 9), xChannels = word(r, 10), xStep = size(r, 11);
   const yChannels = word(r, 12), yStep = size(r, 13), add = word(r, 14) != 0;
@@ -300,7 +315,10 @@ export function repeat(r: usize, from: i32, to: i32, thread: i32): void {
   }
 }
 
-/** Adds up the gradients of a channel's repetitions. Words: d, dx, positions, channels, times, d's step, dx's step, add. */
+/**
+ * Adds up the gradients of a channel's repetitions. Words: d, dx, positions, channels, times, d's
+ * step, dx's step, add.
+ */
 export function repeatGradient(r: usize, from: i32, to: i32, thread: i32): void {
   const positions = word(r, 9), channels = word(r, 10), times = word(r, 11), add = word(r, 14) != 0;
   for (let i = from; i < to; ++i) {
@@ -358,7 +376,10 @@ export function poolAny(r: usize, from: i32, to: i32, thread: i32): void {
   }
 }
 
-/** Adds each window's gradient to where it came from. Words: d, x, dx, y, then as `poolAny` from 15, and whether dx is zeroed first. */
+/**
+ * Adds each window's gradient to where it came from. Words: d, x, dx, y, then as `poolAny` from 15,
+ * and whether dx is zeroed first.
+ */
 export function poolAnyGradient(r: usize, from: i32, to: i32, thread: i32): void {
   const height = word(r, 15), width = word(r, 16), step = size(r, 17), kind = word(r, 26);
   for (let i = from; i < to; ++i) {
@@ -481,7 +502,10 @@ export function layerNorm(r: usize, from: i32, to: i32, thread: i32): void {
   }
 }
 
-/** Words: d, x, dx, positions, step, channels, gamma, epsilon, chunks' gradients (gamma, beta), bytes between them, add. */
+/**
+ * Words: d, x, dx, positions, step, channels, gamma, epsilon, chunks' gradients (gamma, beta),
+ * bytes between them, add.
+ */
 export function layerNormGradient(
   r: usize, from: i32, to: i32, thread: i32, chunk: i32, fresh: bool,
 ): void {
@@ -543,7 +567,10 @@ export function dropout(r: usize, from: i32, to: i32, thread: i32): void {
   }
 }
 
-/** Words: x, y, positions, step, alpha `[channels / 8][positions][8]`, bytes from position to position (0: shared). */
+/**
+ * Words: x, y, positions, step, alpha `[channels / 8][positions][8]`, bytes from position to
+ * position (0: shared).
+ */
 export function prelu(r: usize, from: i32, to: i32, thread: i32): void {
   const positions = word(r, 9), step = size(r, 10), slopes = address(r, 11), next = size(r, 12);
   const panel = next == 0 ? 32 : next * <usize> positions;

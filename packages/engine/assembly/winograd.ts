@@ -6,8 +6,8 @@
  * (2016).
  *
  * The transforms are in tiles/, by n: 3 for F(2×2, 2×2), 4 for F(2×2, 3×3), 5 for
- * F(4×4, 2×2), 6 for F(4×4, 3×3). Each of their functions does four channels; `step` and `row` are bytes between pixels
- * and rows.
+ * F(4×4, 2×2), 6 for F(4×4, 3×3). Each of their functions does four channels; `step` and `row` are
+ * bytes between pixels and rows.
  */
 import { address, ofThread, real, word } from "./simd";
 import { matrixTimesPanel, outerProducts } from "./gemm";
