@@ -4,9 +4,9 @@ import { parse, stringify } from "yaml";
 import { parseOptions } from "../../packages/pipeline/args.ts";
 import { type Command, type CommandContext } from "../../packages/pipeline/app.ts";
 import { main } from "../../packages/pipeline/cli.ts";
-import { ConfigError, joinWords, UsageError } from "../../packages/pipeline/errors.ts";
+import { joinWords, UsageError } from "../../packages/pipeline/errors.ts";
 import { sha256 } from "../../packages/pipeline/fingerprint.ts";
-import { identityNamed } from "../../packages/pipeline/find_pipeline.ts";
+import { identityNamed, isMissingPipeline } from "../../packages/pipeline/find_pipeline.ts";
 import { displayPath, fromFileUrl } from "../../packages/pipeline/paths.ts";
 import { ancestors, type Plan } from "../../packages/pipeline/plan.ts";
 import { withoutSecrets } from "../../packages/pipeline/secrets.ts";
@@ -170,8 +170,7 @@ async function pipelineData(
     throw new UsageError(`--part ${part}: of a pipeline, take ${joinWords(SETS, "or")}`);
   }
   const plan = await tools.openPlan(name).catch((error) => {
-    const missing = error instanceof ConfigError && /there is no such pipeline/.test(error.message);
-    if (!missing) throw error;
+    if (!isMissingPipeline(error)) throw error;
     throw new UsageError(`--on: there is no folder and no pipeline "${name}"`);
   });
   const report = plan.stages.find(({ use }) => use === "evaluate");

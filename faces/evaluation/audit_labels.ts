@@ -53,7 +53,9 @@ export async function auditLabels(
 ): Promise<void> {
   const table = join(dataset.path, "table.parquet"), people = await readPeople(table);
   const columns = await readParquet(table, {
-    ...{ identity: "string?", dataset: "string", path: "string" },
+    identity: "string?",
+    dataset: "string",
+    path: "string",
   });
   const task: Task = target === "age"
     ? quantityTask("age")

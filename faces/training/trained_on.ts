@@ -1,4 +1,4 @@
-/** What models were trained on: images, in `trained_on.parquet` of imported ones, and steps. */
+/** Images (in `trained_on.parquet` of imported models) and steps of trainings. */
 import { dirname, join } from "node:path";
 import { NpyFile, readNpy } from "../../packages/formats/npy.ts";
 import { readParquet, writeParquet } from "../../packages/formats/parquet.ts";

@@ -105,8 +105,13 @@ export function printable(text: string): string {
 
 /** Returns a value as JSON, cut to the length of a message. */
 export function quote(value: unknown): string {
-  const text = (typeof value === "number" ? undefined : JSON.stringify(value)) ?? String(value);
+  const text = typeof value === "number" ? String(value) : JSON.stringify(value) ?? String(value);
   return text.length > 80 ? `${text.slice(0, 77)}...` : text;
+}
+
+/** Returns true if an error's message is that of a full disk. */
+export function isDiskFull(message: string): boolean {
+  return /\(os error 28\)|ENOSPC/.test(message);
 }
 
 /** Returns the message of anything thrown, with its causes. */

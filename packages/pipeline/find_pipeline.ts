@@ -24,10 +24,17 @@ export async function findPipeline(name: string, cwd: string, project: string): 
   const there = files.map((file) => file.replace(YAML, ""));
   const message = all.length > 0
     ? `${joinWords(all)} are all called so; write which is meant.`
-    : `there is no such pipeline.${didYouMean(name, there)} ` +
+    : `${MISSING}.${didYouMean(name, there)} ` +
       `Looked for ${[...tried].join(" and ")}. ` +
       `The project has ${joinWords(there.sort()) || "none"}.`;
   throw ConfigError.at({ text: name }, message);
+}
+
+const MISSING = "there is no such pipeline";
+
+/** Returns true for the error of a name that no pipeline has. */
+export function isMissingPipeline(error: unknown): error is ConfigError {
+  return error instanceof ConfigError && error.message.includes(MISSING);
 }
 
 const YAML = /\.ya?ml$/;

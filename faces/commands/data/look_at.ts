@@ -1,6 +1,7 @@
 /** Finds out what a folder or archive of photos holds, and proposes a pipeline for it. */
 import { parse as parseYaml, stringify } from "yaml";
 import { counted } from "../../../packages/pipeline/causes.ts";
+import { isDiskFull } from "../../../packages/pipeline/errors.ts";
 import { sha256 } from "../../../packages/pipeline/fingerprint.ts";
 import { random } from "../../../packages/random/random.ts";
 import { applyPreset, parseTable, suffixIndex } from "../../datasets/apply_preset.ts";
@@ -45,7 +46,7 @@ export async function lookAt(
   try {
     await using files = await openPhotoFiles(folder, scratch, options.signal).catch((error) => {
       const { message, cause } = error as Error;
-      const wayOut = /\(os error 28\)|ENOSPC/.test(message)
+      const wayOut = isDiskFull(message)
         ? ` It is unpacked into ${scratch}: set TMPDIR to a folder on a larger disk.`
         : "";
       const why = message.replace(/\.$/, "");

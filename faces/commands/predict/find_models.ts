@@ -1,13 +1,8 @@
 /** Models of a run, a pipeline or a folder. */
 import { basename, join, resolve } from "node:path";
 import type { CommandContext } from "../../../packages/pipeline/app.ts";
-import {
-  ConfigError,
-  didYouMean,
-  joinWords,
-  UsageError,
-} from "../../../packages/pipeline/errors.ts";
-import { identityNamed } from "../../../packages/pipeline/find_pipeline.ts";
+import { didYouMean, joinWords, UsageError } from "../../../packages/pipeline/errors.ts";
+import { identityNamed, isMissingPipeline } from "../../../packages/pipeline/find_pipeline.ts";
 import {
   findByIdPrefix,
   History,
@@ -83,8 +78,7 @@ export async function findModels(
     );
   }
   const plan = await tools.openPlan(wanted).catch((error) => {
-    const missing = error instanceof ConfigError && /there is no such pipeline/.test(error.message);
-    if (!missing) throw error;
+    if (!isMissingPipeline(error)) throw error;
     throw new UsageError(
       `"${wanted}" is no run, pipeline or folder of a model. ${knownRuns(runs, wanted)} ` +
         `(${error.problems[0].message})`,

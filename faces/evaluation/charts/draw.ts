@@ -26,14 +26,12 @@ export const colors = {
 export function draw(label: string, options: Plot.PlotOptions): Html {
   const document = new DOMImplementation().createDocument("http://www.w3.org/1999/xhtml", "html");
   const figure = Plot.plot({
-    ...{
-      width: 360,
-      height: 230,
-      marginLeft: 46,
-      marginRight: 12,
-      marginTop: 26,
-      marginBottom: 42,
-    },
+    width: 360,
+    height: 230,
+    marginLeft: 46,
+    marginRight: 12,
+    marginTop: 26,
+    marginBottom: 42,
     className: "plot",
     ...options,
     // Plot uses only a small part of the DOM.

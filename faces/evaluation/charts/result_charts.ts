@@ -39,7 +39,12 @@ export function intervalChart(
       }),
       Plot.ruleY([marks], { y: 0.5, x1: "low", x2: "high", stroke: colors.train, strokeWidth: 8 }),
       Plot.dot([marks], {
-        ...{ x: "value", y: 0.5, r: 6, fill: colors.card, stroke: colors.train, strokeWidth: 3 },
+        x: "value",
+        y: 0.5,
+        r: 6,
+        fill: colors.card,
+        stroke: colors.train,
+        strokeWidth: 3,
       }),
     ],
   });
@@ -222,7 +227,11 @@ export function sensitivityChart({ unchanged, changes }: Sensitivity, metric: Me
     y: { label: null, domain: changes.map(({ name }) => name), tickSize: 0 },
     marks: [
       Plot.barX(changes, {
-        ...{ x: "value", y: "name", fill: colors.train, insetTop: 2, insetBottom: 2 },
+        x: "value",
+        y: "name",
+        fill: colors.train,
+        insetTop: 2,
+        insetBottom: 2,
       }),
       Plot.text(changes, {
         ...{ x: (METRICS[metric].domain ?? [])[1], y: "name", frameAnchor: "right" as const },

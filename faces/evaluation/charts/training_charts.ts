@@ -52,7 +52,11 @@ export function curves(
       ]),
       ...series.flatMap(({ points, stroke, dash }) => [
         Plot.line(points, {
-          ...{ x: "epoch", y: "value", stroke, strokeWidth: 2, strokeDasharray: dash },
+          x: "epoch",
+          y: "value",
+          stroke,
+          strokeWidth: 2,
+          strokeDasharray: dash,
         }),
         Plot.dot(points, {
           ...{ x: "epoch", y: "value", fill: stroke, r: epochs.length > 40 ? 0 : 2.5 },

@@ -2,7 +2,14 @@
 import { join } from "node:path";
 import { cacheKeyInputsOf, checkCache, modulesOf } from "../cache/cache_key.ts";
 import { assertIntact } from "../verify_results.ts";
-import { formatError, formatErrorWithStack, joinWords, placeIn, RunError } from "../errors.ts";
+import {
+  formatError,
+  formatErrorWithStack,
+  isDiskFull,
+  joinWords,
+  placeIn,
+  RunError,
+} from "../errors.ts";
 import type { StageExecution } from "./run_stage.ts";
 import { type CacheKeyInputs, fingerprint } from "../fingerprint.ts";
 import { formatBytes, formatDuration } from "../format.ts";
@@ -429,7 +436,7 @@ class Run {
 
 /** The system's message names the file alone. */
 function wayOutOf(error: unknown): string {
-  return /\(os error 28\)|ENOSPC/.test(formatError(error))
+  return isDiskFull(formatError(error))
     ? "\n  Free space on that disk, or name a folder on another one: --set artifacts=FOLDER. " +
       "The next run resumes."
     : "";
