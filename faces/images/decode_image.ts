@@ -97,7 +97,8 @@ export async function decode(bytes: Uint8Array): Promise<Decoded> {
     return { data, width: info.width, height: info.height, orientation };
   } catch (cause) {
     if (cause instanceof ImageError) throw cause;
-    throw new ImageError(reason(cause as Error, bytes), cause);
+    const lab = name === "a TIFF" && isLab(bytes);
+    throw new ImageError(reason(cause as Error, lab), cause);
   }
 }
 
@@ -147,14 +148,19 @@ async function readHeader(bytes: Uint8Array): Promise<Header> {
  * Returns a fixed description of an error: libvips has one list of messages for all threads, which
  * mixes those of concurrent decodes. The original message is in the error's cause.
  */
-function reason(error: Error, bytes: Uint8Array): string {
-  if (/contains unsupported image format/.test(error.message)) return UNKNOWN_FORMAT;
-  const view = new DataView(bytes.buffer, bytes.byteOffset), little = bytes[0] === 0x49;
-  const tags = bytes.length < 8 ? 0 : view.getUint32(4, little);
-  return LAB.test(new TextDecoder("latin1").decode(bytes.subarray(tags, tags + 2 ** 16)))
+function reason({ message }: Error, lab: boolean): string {
+  if (/contains unsupported image format/.test(message)) return UNKNOWN_FORMAT;
+  return lab
     ? "it is a TIFF of CIELab colors, of which only undamaged files with 16 bits a channel are read; " +
       "convert it, such as with magick IN -colorspace sRGB OUT.jpg"
     : "it is damaged or cut short";
+}
+
+/** Searches the tags of a TIFF. */
+function isLab(bytes: Uint8Array): boolean {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const tags = bytes.length < 8 ? 0 : view.getUint32(4, bytes[0] === 0x49);
+  return LAB.test(new TextDecoder("latin1").decode(bytes.subarray(tags, tags + 2 ** 16)));
 }
 
 /**

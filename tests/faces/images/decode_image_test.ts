@@ -263,6 +263,11 @@ Deno.test("decode() names the colors of a TIFF in CIELab, which it cannot read",
   const long = new Uint8Array(2 ** 29 + lab.length); // more bytes than a string has characters
   long.set(lab);
   await assert.rejects(decode(long), why);
+  // Elsewhere the same bytes are no tag.
+  const damaged = new Uint8Array(2 ** 21);
+  damaged.set([0xff, 0xd8, 0xff, 0xe0, 0, 0x10, 0x4a, 0x46, 0x49, 0x46]);
+  damaged.set(lab, 2 ** 20 + 2 ** 15);
+  await assert.rejects(decode(damaged), /it is damaged or cut short/);
 });
 
 Deno.test("decode() refuses too many pixels before it decodes them", async () => {
