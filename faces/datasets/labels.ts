@@ -38,10 +38,10 @@ export interface Labels {
   readonly doubts: readonly { line: number; column: string; value: string }[];
 }
 
-const genders: Record<string, number> = {
+const genders = new Map(Object.entries({
   ...{ "1": 1, "1.0": 1, m: 1, male: 1, man: 1 },
   ...{ "0": 0, "0.0": 0, f: 0, female: 0, woman: 0 },
-};
+}));
 
 const unknown = new Set(["", "?", "-", "na", "n/a", "nan", "null", "none", "unknown"]);
 
@@ -75,7 +75,7 @@ export function parseLabels(bytes: Uint8Array, source: string): Labels {
     // deno-lint-ignore no-control-regex -- control characters are what is looked for
     else if (/[\0-\x1f]/.test(path)) problems.push(`${where} ${CONTROL}`);
     else if (photoOf(path) !== path) problems.push(`${where} ${FURTHER_FACE}`);
-    const gender = read("gender", (value) => genders[value.toLowerCase()] ?? NaN);
+    const gender = read("gender", (value) => genders.get(value.toLowerCase()) ?? NaN);
     const { age, interval } = ageOf(read);
     const box = BOX.map((side) => read(side, decimal));
     const attributes = {

@@ -41,7 +41,7 @@ export async function writeTable(
   context.progress.start(files.datasets.length, "data sets");
   // Per row of the table: its data set, and its row in it. Objects would take more memory.
   let sources: { readonly name: string; readonly rows: Rows }[] = [], indices: number[] = [];
-  const counts: Record<string, Counts> = {};
+  const counts = new Map<string, Counts>();
   const verdicts = params.verdicts === undefined ? undefined : await readVerdicts(params.verdicts);
   if (verdicts) checkVerdicts(verdicts, files.datasets.map(({ name }) => name), context);
   for (const dataset of files.datasets) {
@@ -56,13 +56,11 @@ export async function writeTable(
       sources.push(source);
       indices.push(row);
     }
-    counts[name] = {
-      read: rows.length,
-      kept: kept.length,
-      dropped,
+    counts.set(name, {
+      ...{ read: rows.length, kept: kept.length, dropped },
       ...(judged && { corrected: judged.corrected }),
       ...(doubts.length > 0 ? { notUnderstood: doubts.slice(0, MAX_LISTED) } : {}),
-    };
+    });
     const why = (Object.keys(reasons) as Reason[]).filter((reason) => dropped[reason] > 0)
       .map((reason) => `${number(dropped[reason])} ${reasons[reason]}`);
     context.info(
@@ -108,7 +106,7 @@ export async function writeTable(
     read: sum(counts, ({ read }) => read),
     kept: sum(counts, ({ kept }) => kept),
     ...(params.sample === undefined ? {} : { sampled: sources.length }),
-    datasets: counts,
+    datasets: Object.fromEntries(counts),
   };
   await Deno.writeTextFile(join(context.outputs.table, "summary.json"), jsonText(summary));
 }
@@ -151,9 +149,9 @@ function formatDoubts(doubts: Doubts): string {
 }
 
 /** The error when no row passes the filter: each reason with its count and way out. */
-function nothingPasses(counts: Readonly<Record<string, Counts>>, filter: Filter): Error {
+function nothingPasses(counts: ReadonlyMap<string, Counts>, filter: Filter): Error {
   const read = sum(counts, ({ read }) => read);
-  const doubts = Object.values(counts).flatMap(({ notUnderstood = [] }) => notUnderstood);
+  const doubts = [...counts.values()].flatMap(({ notUnderstood = [] }) => notUnderstood);
   const example = (column: string) => {
     const value = doubts.find((doubt) => doubt.column === column)?.value;
     return value === undefined ? "" : ` (such as ${JSON.stringify(value.slice(0, 40))})`;
@@ -181,8 +179,8 @@ function nothingPasses(counts: Readonly<Record<string, Counts>>, filter: Filter)
   );
 }
 
-function sum(counts: Readonly<Record<string, Counts>>, of: (counts: Counts) => number): number {
-  return Object.values(counts).reduce((total, one) => total + of(one), 0);
+function sum(counts: ReadonlyMap<string, Counts>, of: (counts: Counts) => number): number {
+  return counts.values().reduce((total, one) => total + of(one), 0);
 }
 
 function number(n: number): string {

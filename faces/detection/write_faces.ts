@@ -34,24 +34,20 @@ export async function writeFaces(
   const { scratch, outputs: { faces: output } } = context;
   const faces: FaceRow[] = [];
   const lines = ["dataset,full_path,problem,detail"];
-  const datasets: Record<string, FaceCounts> = {};
+  const datasets = new Map<string, FaceCounts>();
   const total = noCounts();
-  const countsOf = (row: number) => [total, datasets[rows[row].dataset] ??= noCounts()];
+  const countsOf = (row: number) => [
+    total,
+    datasets.getOrInsertComputed(rows[row].dataset, noCounts),
+  ];
   for (let row = 0; row < rows.length; row++) countsOf(row).forEach((counts) => counts.photos++);
   for (const [index, shard] of shards.entries()) {
     await publishShard(scratch, index, output);
     for (const { row, box, score, offset, size } of shard.faces) {
-      const { x: box_x, y: box_y, width: box_width, height: box_height } = box;
-      const place = { shard: shardName(index), offset, size };
       faces.push({
         ...rows[row],
-        photo: row,
-        box_x,
-        box_y,
-        box_width,
-        box_height,
-        score,
-        ...place,
+        ...{ photo: row, box_x: box.x, box_y: box.y, box_width: box.width, box_height: box.height },
+        ...{ score, shard: shardName(index), offset, size },
       });
       countsOf(row).forEach((counts) => counts.faces++);
     }
@@ -63,7 +59,8 @@ export async function writeFaces(
   }
   await writeFaceRows(output, faces);
   await Deno.writeTextFile(join(output, "problems.csv"), lines.join("\n") + "\n");
-  await Deno.writeTextFile(join(output, "summary.json"), jsonText({ ...total, datasets }));
+  const summary = { ...total, datasets: Object.fromEntries(datasets) };
+  await Deno.writeTextFile(join(output, "summary.json"), jsonText(summary));
   await writePreprocessing(output, preprocessing);
   if (total.faces === 0) throw noFaces(total, rows, shards, preprocessing);
   context.info(`${counted(total.faces, "face")} from ${counted(total.photos, "photo")}`);

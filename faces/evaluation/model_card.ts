@@ -77,11 +77,12 @@ export function cardBlocks(facts: ModelCardData): Block[] {
   const detected = detector.name === "metadata"
     ? "the data set gives the box of the face"
     : `${detector.name} detects the face`;
+  const framing = new Map(Object.entries(framedBy));
   const framed = datasets.map((name) =>
-    framedBy[name] === undefined ? detected : `the face in photos of ${name} is ${framedBy[name]}`
+    framing.has(name) ? `the face in photos of ${name} is ${framing.get(name)}` : detected
   );
   const found = joinWords([...new Set(framed)]) || detected;
-  const whole = datasets.some((name) => framedBy[name] === "the whole photo");
+  const whole = datasets.some((name) => framing.get(name) === "the whole photo");
   const taken = whole ? "The whole photo, or of others a" : "A";
   return [
     heading("Intended use"),

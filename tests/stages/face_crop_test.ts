@@ -6,7 +6,7 @@ import { openFaces } from "../../faces/detection/faces_artifact.ts";
 import { readCropPreprocessing } from "../../faces/images/preprocessing.ts";
 import { readShard } from "../../faces/detection/shards.ts";
 import { RandomAccessFile } from "../../packages/formats/random_access_file.ts";
-import { scanTar } from "../../packages/formats/tar.ts";
+import { scanTar, TarWriter } from "../../packages/formats/tar.ts";
 import faceCrop from "../../stages/faceCrop.ts";
 import { testContext } from "../context.ts";
 import { damageEach } from "../damages.ts";
@@ -104,6 +104,22 @@ Deno.test("faceCrop lists what is missing or damaged, and goes on", async () => 
   };
   assert.deepEqual(summary, { ...counts, datasets: { photos: counts } });
   assert.ok(context.warnings.some((warning) => warning.includes("that cannot be decoded: 3,")));
+});
+
+Deno.test("faceCrop counts data sets of any name", async () => {
+  for (const name of ["constructor", "__proto__"]) {
+    using context = testContext(faceCrop);
+    const tarPath = join(context.folder, "some.tar");
+    using tar = new TarWriter(tarPath);
+    tar.add(`${name}/a.jpg`, await gradient(1));
+    tar.close();
+    const input = await archiveArtifacts(join(context.folder, "in"), tarPath, [{ path: "a.jpg" }]);
+    await context.run({ ...input }, { detector: "metadata" });
+    const summary = await Deno.readTextFile(join(context.outputs.faces, "summary.json"));
+    const { datasets } = JSON.parse(summary);
+    assert.deepEqual(Object.keys(datasets), [name]);
+    assert.equal(datasets[name].faces, 1);
+  }
 });
 
 Deno.test("faceCrop says so when no photo has a face", async () => {

@@ -28,6 +28,12 @@ Deno.test("parseLabels() knows the usual words, ages and dates", () => {
   deepStrictEqual(doubts, [], "what says that it is unknown is understood");
 });
 
+Deno.test("parseLabels() lists genders that it does not know", () => {
+  const { rows, doubts } = labels("path,gender\na.jpg,constructor\nb.jpg,other\n");
+  deepStrictEqual(rows.map(({ gender }) => gender), [NaN, NaN]);
+  deepStrictEqual(doubts.map(({ value }) => value), ["constructor", "other"]);
+});
+
 Deno.test("parseLabels() takes no unknown identity or name for a person", () => {
   const { rows } = labels(
     "path,age,identity,name\na.jpg,1,NA,?\nb.jpg,2,?,unknown\nc.jpg,3,None,-\nd.jpg,4,Nan A,N/B\n",

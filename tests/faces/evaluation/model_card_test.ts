@@ -98,6 +98,7 @@ Deno.test("cardBlocks() documents the origin of data", async () => {
     framed("wiki"),
     /For training, the data set gives the box of the face\. A square crop/,
   );
+  assert.match(framed("constructor"), /For training, the data set gives the box of the face\./);
   assert.match(
     framed("mine"),
     /For training, the face in photos of mine is the whole photo\. The /,
