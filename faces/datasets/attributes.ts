@@ -2,7 +2,7 @@
  * Columns of labels that stages pass on: attributes of a data set, such as ethnicity, and intervals of
  * ages. Every stage that rewrites a table reads and writes them here.
  */
-import { type Column, parquetColumns, readParquet } from "../../packages/formats/parquet.ts";
+import { type Column, readParquet } from "../../packages/formats/parquet.ts";
 
 /** Columns of the project's tables. */
 const OWN = [
@@ -31,10 +31,7 @@ export function attributeName(name: string): string {
  * @returns no columns if the data sets have none
  */
 export async function readAttributes(path: string): Promise<AttributeColumns> {
-  const names = parquetColumns(path).filter((name) => !OWN.includes(name));
-  if (names.length === 0) return {};
-  const columns = await readParquet(path);
-  return Object.fromEntries(names.map((name) => [name, columns[name] as Attribute[]]));
+  return await readParquet(path, (name) => !OWN.includes(name)) as AttributeColumns;
 }
 
 /** Reads the attributes and intervals of a table by row; undefined for a table without any. */

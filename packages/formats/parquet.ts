@@ -100,18 +100,26 @@ type Read<S extends Spec> = {
 };
 
 /**
- * Reads a table by columns. With `spec`, reads only its columns and checks their types; "?" allows null.
+ * Reads a table by columns: all, those whose names are wanted, or those of `spec`, whose types it checks;
+ * "?" allows null.
  */
-export async function readParquet(path: string): Promise<Record<string, unknown[]>>;
+export async function readParquet(
+  path: string,
+  wanted?: (name: string) => boolean,
+): Promise<Record<string, unknown[]>>;
 export async function readParquet<const S extends Spec>(path: string, spec: S): Promise<Read<S>>;
-export async function readParquet(path: string, spec?: Spec): Promise<Record<string, unknown[]>> {
+export async function readParquet(
+  path: string,
+  wanted: Spec | ((name: string) => boolean) = () => true,
+): Promise<Record<string, unknown[]>> {
   const bytes = readWhole(path);
   try {
     const { metadata, leaves } = readFooter(bytes);
     const present = [...leaves.keys()];
     const rows = Number(metadata.num_rows);
-    const columns = spec ? Object.keys(spec) : present;
-    const missing = columns.find((name) => !present.includes(name));
+    const spec = typeof wanted === "object" ? wanted : undefined;
+    const columns = typeof wanted === "object" ? Object.keys(wanted) : present.filter(wanted);
+    const missing = columns.find((name) => !leaves.has(name));
     if (missing !== undefined) {
       throw new ParquetError(`it has no column "${missing}", only ${present.join(", ")}`);
     }
@@ -123,19 +131,22 @@ export async function readParquet(path: string, spec?: Spec): Promise<Record<str
     };
     let start = 0;
     for (const group of metadata.row_groups) {
+      const parts = Map.groupBy(group.columns, ({ meta_data }) => meta_data!.path_in_schema[0]);
       for (const name of columns) {
-        const parts = group.columns.filter(({ meta_data }) =>
-          meta_data!.path_in_schema[0] === name
-        );
-        if (parts.length !== 1) {
+        const [part, ...more] = parts.get(name) ?? [];
+        if (!part || more.length > 0) {
           throw new ParquetError(`it is damaged: column "${name}" is not in every row group`);
         }
         const leaf = leaves.get(name)!;
-        checkPages(bytes, parts[0].meta_data!, leaf, Number(group.num_rows));
+        checkPages(bytes, part.meta_data!, leaf, Number(group.num_rows));
         // One column at a time: hyparquet catches only the first error of several.
         await parquetRead({
           file,
-          metadata: { ...metadata, row_groups: [{ ...group, columns: parts }] },
+          metadata: {
+            ...metadata,
+            schema: [{ ...metadata.schema[0], num_children: 1 }, ...leaf.path],
+            row_groups: [{ ...group, columns: [part] }],
+          },
           onChunk({ columnData, rowStart }) {
             for (let i = 0; i < columnData.length; i++) {
               result[name][start + rowStart + i] = columnData[i];
@@ -151,15 +162,6 @@ export async function readParquet(path: string, spec?: Spec): Promise<Record<str
     const { message } = cause as Error;
     const why = cause instanceof ParquetError ? message : `it is damaged (${message})`;
     throw new Error(`Cannot read "${path}": ${why}.`, { cause });
-  }
-}
-
-/** Returns the names of a table's columns. */
-export function parquetColumns(path: string): string[] {
-  try {
-    return [...readFooter(readWhole(path)).leaves.keys()];
-  } catch (cause) {
-    throw new Error(`Cannot read "${path}": ${(cause as Error).message}.`, { cause });
   }
 }
 

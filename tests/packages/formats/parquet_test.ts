@@ -31,6 +31,8 @@ Deno.test("readParquet() gives the columns asked for, in their types", async () 
   const lengths: number[] = name.map((text) => text.length); // the types are known
   deepStrictEqual(lengths, [3, 7, 0]);
   deepStrictEqual(box, [[1, 2.5], null, []]);
+  const wanted = (name: string) => name.endsWith("e");
+  deepStrictEqual(Object.keys(await readParquet(fixture, wanted)), ["age", "name", "score"]);
 });
 
 Deno.test("readParquet() says which column is not as expected", async () => {
