@@ -198,6 +198,7 @@ async function fetchDataset(
   if (typeof dataset === "object") {
     const tar = `folder_${nameOf(dataset)}.tar`; // IMDB-WIKI's files have other names
     const { file, preset } = await packFolder(dataset, join(context.scratch, tar), context);
+    await context.checkExternal?.();
     const layout = dataset.layout ?? preset?.layout ?? "full";
     const { margin, terms, labelledBy, nonCommercial } = preset ?? {};
     const framing = {

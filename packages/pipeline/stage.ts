@@ -257,6 +257,11 @@ export interface StageContext<O extends Outputs = Outputs> {
    * that equal those it would make: results must not depend on it.
    */
   earlierResults(): Promise<readonly EarlierResult[]>;
+  /**
+   * Throws if the facts of `external` are no longer those of the cache key: what was read would be kept
+   * under the key of something else. Stages of third-party plugins do not have it.
+   */
+  checkExternal?(): Promise<void>;
   /** Aborted on Ctrl-C. Long work calls `signal.throwIfAborted()` and yields to the event loop. */
   readonly signal: AbortSignal;
   readonly progress: Progress;

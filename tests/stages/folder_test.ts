@@ -21,6 +21,7 @@ import resize32 from "../../stages/resize32.ts";
 import split from "../../stages/split.ts";
 import { gradient } from "../faces/detection/fixture.ts";
 import { testContext } from "../context.ts";
+import { Project } from "../packages/pipeline/toy/project.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 
@@ -389,4 +390,37 @@ Deno.test("a pipeline names folders beside other data sets, and the schema agree
     );
     await rejects((await config("[{ folder: sample }]")).config, /"sample" is the name of another/);
   });
+});
+
+const ROOT = new URL("../..", import.meta.url).href.replace(/\/$/, "");
+/** The stage `download`, whose photo changes after its digest if there is another one to take. */
+const CHANGING = `import { defineStage } from "ROOT/packages/pipeline/stage.ts";
+import download from "ROOT/stages/download.ts";
+const { outputs, params, external } = download;
+export default defineStage({
+  ...{ name: "own", summary: "Download", inputs: {}, outputs, params, external },
+  async run(inputs, given, context) {
+    await Deno.rename("FOLDER/later.jpg", "FOLDER/mine/0.jpg").catch(() => {});
+    return await download.run(inputs, given, context);
+  },
+});
+`;
+
+Deno.test("a folder that changes between its digest and its packing is not kept", async () => {
+  await using project = await Project.make({
+    "pipeline.yaml": "plugins: [own.ts]\nstages: { own: { datasets: [{ folder: mine }] } }\n",
+    ...{ "mine/l.csv": "path,age,gender\n0.jpg,34,m\n", "mine/0.jpg": "1", "later.jpg": "2" },
+  });
+  await project.write({
+    "own.ts": CHANGING.replaceAll("ROOT", ROOT).replaceAll("FOLDER", project.folder),
+  });
+  const changed = await project.run();
+  deepStrictEqual(changed.statuses, { own: "failed" });
+  match(changed.text, /a picture of mine changed while it was read\. Run again\./);
+  await project.write({ "mine/0.jpg": "1" });
+  const { statuses, report } = await project.run();
+  deepStrictEqual(statuses, { own: "ran" });
+  const path = project.path(report.stages[0].outputs.archives);
+  using archives = await openArchives({ path });
+  deepStrictEqual(archives.read("mine", "0.jpg"), bytes("1"));
 });

@@ -1,5 +1,6 @@
 /** Runs one stage: makes a result, or serves until it is stopped. */
-import { type CacheKeyInputs, fingerprint } from "../fingerprint.ts";
+import { type CacheKeyInputs, explainChanges, fingerprint } from "../fingerprint.ts";
+import { joinWords } from "../errors.ts";
 import type { Begun } from "../history.ts";
 import { type Edge, outputName, type Plan, type PlannedStage } from "../plan.ts";
 import { describeMachine, lineageOf } from "./lineage.ts";
@@ -78,6 +79,13 @@ export async function executeStage(
       outputs: attempt.outputs,
       scratch: attempt.scratch,
       earlierResults: () => store.resultsOf(dependencies),
+      async checkExternal() {
+        const now = await stage.stage.external(stage.params, { artifacts: store.folder });
+        const external = withoutSecrets(now);
+        const changes = explainChanges(stage.id, dependencies, { ...dependencies, external });
+        if (changes.length === 0) return;
+        throw new Error(`Cannot use its data: ${joinWords(changes)} while it was read. Run again.`);
+      },
       signal,
       progress,
       info: (message: string) => reporter.log(`  ${stage.id}: ${message}`),
