@@ -30,6 +30,7 @@ export const app: App = {
     ui: () => import("./faces/commands/ui.ts"),
     kit: () => import("./faces/commands/kit.ts"),
     worker: () => import("./packages/pipeline/worker_command.ts"),
+    compute: () => import("./faces/commands/compute.ts"),
   },
   reference: async () => await (await import("./faces/commands/reference_sections.ts")).reference(),
   // With the permissions of the task: "deno run --quiet ... main.ts run".

@@ -4,7 +4,6 @@ import { dirname, join, normalize } from "node:path";
 import { cp } from "node:fs/promises";
 import { pathToFileURL as toFileUrl } from "node:url";
 import { insertDiagram, roomsDiagram } from "../docs/architecture.ts";
-import { HELP as computeHelp } from "../faces/commands/compute.ts";
 import { app } from "../main.ts";
 import { HELP } from "../packages/pipeline/cli/help.ts";
 import { markdownFiles, root, shellExamples } from "./markdown.ts";
@@ -82,7 +81,6 @@ async function helpTexts(): Promise<Map<string, string>> {
   for (const [name, load] of Object.entries(app.commands ?? {})) {
     texts.set(name, (await load()).default.help);
   }
-  texts.set("compute", computeHelp);
   return texts;
 }
 

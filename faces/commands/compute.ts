@@ -9,13 +9,14 @@ import {
   type OptionalBackend,
 } from "../../packages/compute/backends.ts";
 import { type AdapterDescription, noAdapter } from "../../packages/compute/webgpu_adapter.ts";
+import { type Command, type CommandContext, EXIT } from "../../packages/pipeline/app.ts";
 import { parseOptions } from "../../packages/pipeline/args.ts";
 import { UsageError } from "../../packages/pipeline/errors.ts";
 import { formatTable } from "../../packages/pipeline/format.ts";
-import { createReporter, standardOutput } from "../../packages/pipeline/reporter.ts";
 import { onStopSignal } from "../../packages/workers/stop_signals.ts";
 
-export const HELP = `List, measure and install compute backends.
+const command: Command = {
+  help: `List, measure and install compute backends.
 
   deno task compute                     list the backends with the duration of one training step:
                                         2021 gender network, 64 images
@@ -27,40 +28,26 @@ export const HELP = `List, measure and install compute backends.
   --tensorflow VERSION  install: version of TensorFlow. Default: 2.21
   --help
 
-compute: auto in a pipeline is wasm. Set the fastest: compute: webgpu.`;
+compute: auto in a pipeline is wasm. Set the fastest: compute: webgpu.`,
+  async run(args, { reporter }) {
+    const { values, positionals } = parseOptions("compute", args, "json tensorflow= help");
+    const [action, name, ...rest] = positionals;
+    if (action === undefined) return await list(values.json ?? false, reporter);
+    if (action !== "install" || rest.length > 0) {
+      throw new UsageError(
+        `there is no "deno task compute ${positionals.join(" ")}": expected install and a backend.`,
+      );
+    }
+    if (name === undefined || !(name in backends) || !isOptional(name as Backend)) {
+      const others = name && name in backends ? ` ${name} needs no installation.` : "";
+      throw new UsageError(`missing backend: node or node-gpu.${others}`);
+    }
+    return await install(name as OptionalBackend, values.tensorflow);
+  },
+};
+export default command;
 
-export async function main(args: string[]): Promise<number> {
-  try {
-    return await run(args);
-  } catch (error) {
-    console.error(`error: ${(error as Error).message}`);
-    return error instanceof UsageError ? 2 : 1;
-  }
-}
-
-async function run(args: string[]): Promise<number> {
-  const { values, positionals } = parseOptions("compute", args, "json tensorflow= help");
-  const [command, name, ...rest] = positionals;
-  if (values.help) {
-    console.log(HELP);
-    return 0;
-  }
-  if (command === undefined) return await list(values.json ?? false);
-  if (command !== "install" || rest.length > 0) {
-    throw new UsageError(
-      `there is no "deno task compute ${[command, name, ...rest].join(" ").trim()}": expected ` +
-        "install and a backend.",
-    );
-  }
-  if (name === undefined || !(name in backends) || !isOptional(name as Backend)) {
-    const others = name && name in backends ? ` ${name} needs no installation.` : "";
-    throw new UsageError(`missing backend: node or node-gpu.${others}`);
-  }
-  return await install(name as OptionalBackend, values.tensorflow);
-}
-
-async function list(json: boolean): Promise<number> {
-  const reporter = createReporter(standardOutput("stderr"));
+async function list(json: boolean, reporter: CommandContext["reporter"]): Promise<number> {
   const names = Object.keys(backends) as Backend[];
   const progress = reporter.startProgress("measuring");
   progress.start(names.length, "backends");
@@ -75,7 +62,7 @@ async function list(json: boolean): Promise<number> {
   if (json) {
     const listed = findings.map((finding) => ({ msPerStep: null, ...finding }));
     console.log(JSON.stringify({ backends: listed }));
-    return 0;
+    return EXIT.ok;
   }
   const rows = findings.map((finding) => {
     const { name, usable, why } = finding;
@@ -85,7 +72,7 @@ async function list(json: boolean): Promise<number> {
   });
   formatTable(rows, [1], 80).forEach((line) => console.log(line));
   console.log("\nDuration of one training step: 2021 gender network, 64 images.");
-  return 0;
+  return EXIT.ok;
 }
 
 /** Formats milliseconds: "14.0", "120". */
@@ -105,7 +92,7 @@ async function install(backend: OptionalBackend, tensorflow: string | undefined)
     `${backend} with ${finding.version} is installed: ${ms} ms per step. ` +
       "deno task compute compares backends.",
   );
-  return 0;
+  return EXIT.ok;
 }
 
 export interface Timing {
@@ -177,5 +164,3 @@ async function runScript(script: string, args: string[], seconds: number) {
     failure: `it ended with ${signal ?? `exit code ${code}`}; last output: ${last || "none"}`,
   };
 }
-
-if (import.meta.main) Deno.exit(await main(Deno.args));

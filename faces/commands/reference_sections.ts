@@ -10,13 +10,12 @@ import { openBackend } from "../../packages/compute/open_backend.ts";
 import { configureDetector, detectorNames, usesTensorFlow } from "../detection/detectors.ts";
 import { describeNetwork } from "../evaluation/describe_network.ts";
 import { count } from "../evaluation/format_result.ts";
-import { HELP } from "./compute.ts";
 import { ageBins } from "../training/network_options.ts";
 
-/** Returns sections as Markdown with headings of level 2, and the help of `deno task compute`. */
-export async function reference() {
+/** Returns sections as Markdown with headings of level 2. */
+export async function reference(): Promise<string> {
   await openBackend("wasm");
-  return { sections: [networks(), detectors()].join("\n\n"), commands: { compute: HELP } };
+  return [networks(), detectors()].join("\n\n");
 }
 
 function networks(): string {

@@ -77,11 +77,8 @@ export interface App {
   denoArgs(): Promise<readonly string[]>;
   /** Commands beside the runner's own: name → the module that has it as its default export. */
   readonly commands?: Readonly<Record<string, () => Promise<{ default: Command }>>>;
-  /**
-   * Returns the app's own part of docs/reference.md: sections as Markdown with headings of level 2,
-   * and the help of tasks that are not commands of this command line.
-   */
-  reference?(): Promise<{ sections: string; commands: Readonly<Record<string, string>> }>;
+  /** Returns the app's sections of docs/reference.md, as Markdown with headings of level 2. */
+  reference?(): Promise<string>;
 }
 
 export interface Command {

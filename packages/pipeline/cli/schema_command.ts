@@ -25,13 +25,12 @@ export default async function schema(call: CommandContext): Promise<number> {
   ]];
   const reference = join(project, "docs", "reference.md");
   if (file === join(project, "pipeline.yaml") && await readTextIfExists(reference) !== undefined) {
-    const extra = await call.reference?.();
     const own = Object.entries(call.commands ?? {})
       .map(async ([name, load]) => [name, (await load()).default.help] as const);
     const text = referenceMarkdown({
       stages: stages.filter((stage) => built.has(stage.name)),
-      commands: { ...HELP, ...Object.fromEntries(await Promise.all(own)), ...extra?.commands },
-      sections: extra?.sections,
+      commands: { ...HELP, ...Object.fromEntries(await Promise.all(own)) },
+      sections: await call.reference?.(),
     });
     writes.push([reference, text]);
   }
