@@ -73,7 +73,7 @@ Deno.test("predict and serve take every model of November 2026", async () => {
   const { models: judged } = await readReports(reports);
   const served = await readSources(models, judged);
   assert.deepEqual(
-    served.map(({ record }) => [record.task, record.variant].filter(Boolean).join(" ")).sort(),
+    served.map(({ description: { task, variant } }) => `${task} ${variant}`).sort(),
     [
       ...["age binary", "age multiclass", "age regression", "age regression"],
       ...["gender binary", "gender binary", "gender binary"],
@@ -82,7 +82,7 @@ Deno.test("predict and serve take every model of November 2026", async () => {
   const options = ["--artifacts", fixture.artifacts, "--detector", "tinyFaceDetector"];
   const csv = await command("predict", photos, "--model", "349142d1", ...options);
   assert.match(csv, /one\.png,1,/);
-  const bands = served.find(({ record }) => record.variant === "multiclass")!.path;
+  const bands = served.find(({ description }) => description.variant === "multiclass")!.path;
   const json = await command("predict", photos, "--model", bands, "--json", ...options);
   assert.ok(JSON.parse(json).faces.length === 1);
 });

@@ -75,10 +75,10 @@ Exit codes: 0 all photos were read, 1 some were not, 2 wrong command line, 130 i
     reporter.log(`${joinWords(sources.map(({ id }) => id))} of ${origin}; faces by ${photo.name}`);
     using interrupt = abortOnSignal(reporter, EXIT.interrupted);
     const open = (backend: Backend) =>
-      InferencePool.open(
+      new InferencePool(
         { backend, detectors: { photo, live: photo }, models: sources },
         { workers, queue: 4 * workers, timeout: TIMEOUT, warn },
-      );
+      ).open();
     let pool: Awaited<ReturnType<typeof open>> | undefined;
     if (compute !== "wasm") {
       try {

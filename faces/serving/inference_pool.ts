@@ -31,30 +31,34 @@ const RETRY_MS = 5000;
 export class InferencePool {
   readonly #queue: Job[] = [];
   readonly #workers: readonly Worker[];
-  #closed = false;
+  #state: "starting" | "open" | "closed" = "starting";
   /** Moving average of the time of an analysis in ms. */
   #usual = 300;
 
-  private constructor(setup: ProcessSetup, readonly options: PoolOptions) {
+  constructor(setup: ProcessSetup, readonly options: PoolOptions) {
     // Other backends have threads of their own, or share one device.
     const count = setup.backend === "wasm" || setup.backend === "cpu" ? options.workers : 1;
     const next = () => this.#next();
     this.#workers = Array.from({ length: count }, () => new Worker(setup, options, next));
   }
 
-  /** Opens a pool. @throws if a worker does not start */
-  static async open(setup: ProcessSetup, options: PoolOptions): Promise<InferencePool> {
-    const pool = new InferencePool(setup, options);
-    const started = await Promise.allSettled(pool.#workers.map((worker) => worker.start()));
+  /** Starts the processes. @throws if one does not start; then all are closed */
+  async open(): Promise<this> {
+    const started = await Promise.allSettled(this.#workers.map((worker) => worker.start()));
     const failed = started.find((one) => one.status === "rejected");
-    if (!failed) return pool;
-    await pool.close();
-    throw failed.reason;
+    if (failed) {
+      await this.close();
+      throw failed.reason;
+    }
+    this.#state = "open";
+    return this;
   }
 
-  /** True if a photo would be analyzed. */
-  get ready(): boolean {
-    return !this.#closed && this.#workers.some(({ state }) => state !== "failed");
+  /** Returns "ready" if a photo would be analyzed. */
+  get status(): "ready" | "starting" | "stopping" {
+    if (this.#state === "starting") return "starting";
+    const works = this.#workers.some(({ state }) => state !== "failed");
+    return this.#state === "open" && works ? "ready" : "stopping";
   }
 
   get waiting(): number {
@@ -76,7 +80,7 @@ export class InferencePool {
     signal?: AbortSignal,
   ): Promise<Analysis> {
     signal?.throwIfAborted();
-    if (this.#closed) throw notReady();
+    if (this.#state !== "open") throw notReady();
     const waiting = this.#queue.length;
     if (waiting >= this.options.queue) {
       const wait = waiting * this.#usual / 1000 / this.#workers.length;
@@ -102,7 +106,7 @@ export class InferencePool {
 
   /** Resolves when all workers have ended. */
   async close(): Promise<void> {
-    this.#closed = true;
+    this.#state = "closed";
     for (const { answer } of this.#queue.splice(0)) answer.reject(notReady());
     await Promise.all(this.#workers.map((worker) => worker.close()));
   }

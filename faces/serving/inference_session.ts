@@ -13,6 +13,7 @@ import { imagesInMemory } from "../training/image_source.ts";
 import { loadModel } from "../training/model_files.ts";
 import { rowsOf } from "../training/prediction_interval.ts";
 import { openPredictor, type Predictor } from "../training/predictor.ts";
+import type { TrainingRecord } from "../training/training_record.ts";
 import { withDistribution } from "../training/with_distribution.ts";
 import type { Analysis } from "./api.ts";
 import { type OutputSpec, readOutputs, summarize } from "./prediction.ts";
@@ -24,7 +25,7 @@ export type AnalysisMode = "photo" | "live";
 export interface Setup {
   readonly backend: Backend;
   readonly detectors: Readonly<Record<AnalysisMode, DetectorConfig>>;
-  readonly models: readonly (OutputSpec & {
+  readonly models: readonly (Pick<OutputSpec, "id" | "error"> & {
     readonly path: string;
     readonly preprocessing: Preprocessing;
   })[];
@@ -56,7 +57,7 @@ export async function openInferenceSession(
     const { crop } = model.preprocessing, key = JSON.stringify(crop);
     const cropper = croppers.get(key) ?? await openCropper(crop);
     croppers.set(key, cropper);
-    ready.push({ ...model, predictor, cropper, mirror: record.input.mirror });
+    ready.push({ ...record, ...model, predictor, cropper });
   }
   /** @throws {ImageError} if the photo cannot be decoded */
   return (photo: Uint8Array, { view, crops }: AnalyzeOptions): Promise<Result> =>
@@ -107,8 +108,7 @@ export function multiScale(detectors: readonly Detector[]): Detector {
 
 interface Model extends OutputSpec {
   readonly predictor: Predictor;
-  /** Averages predictions over the image and its mirror image (test-time augmentation). */
-  readonly mirror?: boolean;
+  readonly input: TrainingRecord["input"];
   readonly preprocessing: Preprocessing;
   /** Crops as its preprocessing does. */
   readonly cropper: Cropper;
@@ -166,7 +166,7 @@ async function analyzePhoto(
 }
 
 async function predictAll(
-  { predictor, mirror, preprocessing: { resize } }: Model,
+  { predictor, input: { mirror }, preprocessing: { resize } }: Model,
   tensors: readonly Uint8Array[],
 ): Promise<Float32Array[]> {
   if (tensors.length === 0) return [];

@@ -11,7 +11,7 @@ import { checked } from "./read_image.ts";
 import type { ServiceMetrics } from "./service_metrics.ts";
 
 export interface LiveOptions {
-  pool(): InferencePool | undefined;
+  readonly pool: InferencePool;
   readonly metrics: ServiceMetrics;
   /** Maximum number of open live views. */
   readonly viewers: number;
@@ -46,7 +46,7 @@ export function createLiveViews({ pool, metrics, viewers, warn }: LiveOptions) {
         const message = "/live accepts WebSocket version 13 with a key.";
         throw new Problem(400, "malformed", message, { "sec-websocket-version": "13" });
       }
-      if (!pool()?.ready) throw notReady();
+      if (pool.status !== "ready") throw notReady();
       if (open.size >= viewers) {
         const message = `${open.size} live views are already open. Take a photo, or retry later.`;
         throw busy(message, 10);
@@ -108,9 +108,7 @@ export function createLiveViews({ pool, metrics, viewers, warn }: LiveOptions) {
 
   async function analyze(frame: number, image: Uint8Array<ArrayBuffer>): Promise<unknown> {
     try {
-      const current = pool();
-      if (!current) throw notReady();
-      const analysis = await current.analyze(checked(image), { view: "live", crops: false });
+      const analysis = await pool.analyze(checked(image), { view: "live", crops: false });
       metrics.frame("answered");
       metrics.analysis("live", analysis);
       return { frame, ...analysis };

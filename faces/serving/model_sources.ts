@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { ModelCardData } from "../evaluation/model_card.ts";
 import { type MetricsFile, type ModelMetrics, readMetrics } from "../evaluation/score_model.ts";
 import { parsePreprocessing, type Preprocessing } from "../images/preprocessing.ts";
-import { readHistory, readRecord, type TrainingRecord } from "../training/training_record.ts";
+import { readHistory, readRecord } from "../training/training_record.ts";
 import type { ServedModel } from "./api.ts";
 import type { OutputSpec } from "./prediction.ts";
 
@@ -12,7 +12,7 @@ import type { OutputSpec } from "./prediction.ts";
 export interface Source extends OutputSpec {
   readonly path: string;
   readonly preprocessing: Preprocessing;
-  readonly record: TrainingRecord;
+  readonly constantBaseline?: number;
   readonly description: ServedModel;
 }
 
@@ -64,12 +64,7 @@ export async function readSources(
       input: record.input.size,
       steps: preprocessing.steps,
     };
-    const { interval, abstention } = record;
-    return {
-      ...{ id, task, classes, error: validation, path, preprocessing, record, description },
-      ...(interval && { interval }),
-      ...(abstention && { abstention }),
-    };
+    return { ...record, id, error: validation, path, preprocessing, description };
   }));
 }
 

@@ -1,25 +1,14 @@
 /** Converts a network's outputs to predictions of the API. Shared by server and page. */
-import {
-  type AbstentionThreshold,
-  boundsOf,
-  isUncertain,
-  type PredictionInterval,
-} from "../training/prediction_interval.ts";
-import type { ClassRecord } from "../training/targets.ts";
+import { boundsOf, isUncertain } from "../training/prediction_interval.ts";
+import type { TrainingRecord } from "../training/training_record.ts";
 import type { ClassPrediction, Prediction } from "./api.ts";
 
 /** Meaning of a model's outputs. */
-export interface OutputSpec {
+export interface OutputSpec
+  extends Readonly<Pick<TrainingRecord, "task" | "classes" | "interval" | "abstention">> {
   readonly id: string;
-  /** gender, age, or another column of the labels. */
-  readonly task: string;
-  /** Classes in the order of the outputs; null for a number, such as an age in years. */
-  readonly classes: readonly ClassRecord[] | null;
   /** MAE on the validation set, for a number. */
   readonly error: number;
-  readonly interval?: PredictionInterval;
-  /** Threshold of a model trained with `abstain`. */
-  readonly abstention?: AbstentionThreshold;
 }
 
 /** Converts the outputs of one model for one face. Negative ages become 0. */

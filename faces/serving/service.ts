@@ -112,11 +112,13 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const setup: Setup = {
     backend: options.backend,
     detectors,
-    models: sources.map(({ record: _, description: __, ...model }) => model),
+    models: sources.map(({ id, error, path, preprocessing }) => ({
+      ...{ id, error, path, preprocessing },
+    })),
   };
   const name = Deno.hostname();
-  let opened: InferencePool | undefined;
-  const pool = () => opened;
+  const opening = { ...setup, plugins: options.plugins, maxMemory: MAX_MEMORY };
+  const pool = new InferencePool(opening, { ...options, timeout });
   const metrics = createServiceMetrics(pool);
   const live = createLiveViews({ pool, metrics, viewers, warn });
   const app = createApp({
@@ -136,13 +138,11 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   // Listens before the models are open: /health answers "starting".
   const server = listen(app, { ...options, tls, connections });
   const stop = async () => {
-    const closing = opened?.close();
     live.close();
-    await Promise.all([closing, server.stop()]);
+    await Promise.all([pool.close(), server.stop()]);
   };
   try {
-    const opening = { ...setup, plugins: options.plugins, maxMemory: MAX_MEMORY };
-    opened = await InferencePool.open(opening, { ...options, timeout });
+    await pool.open();
   } catch (error) {
     await stop();
     throw error;
@@ -152,8 +152,8 @@ export async function serve(options: ServeOptions): Promise<Serving> {
 
 /** Returns cautions on the models that are no better than the constant baseline. */
 function useless(sources: readonly Source[], { models }: ReportedMetrics): string[] {
-  const bad = sources.filter(({ id, record }) =>
-    models[id] ? models[id].verdict !== "better" : record.constantBaseline !== undefined
+  const bad = sources.filter(({ id, constantBaseline }) =>
+    models[id] ? models[id].verdict !== "better" : constantBaseline !== undefined
   );
   return [...Map.groupBy(bad, ({ id }) => models[id] ? "test" : "validation")].map(([set, all]) => {
     const ids = joinWords(all.map(({ id }) => `"${id}"`));
@@ -200,8 +200,7 @@ async function readPem(path: string): Promise<string> {
 }
 
 interface AppOptions {
-  /** Returns undefined until the pool is open. */
-  pool(): InferencePool | undefined;
+  readonly pool: InferencePool;
   readonly service: Service;
   readonly assets: Assets;
   readonly live: LiveViews;
@@ -249,11 +248,11 @@ function createApp(options: AppOptions) {
         "Use ?crops=true or ?crops=false.";
       throw new Problem(400, "query", message);
     }
-    if (!pool()?.ready) throw notReady();
+    if (pool.status !== "ready") throw notReady();
     using held = memory.hold();
     const photo = await readImage(c.req.raw, limits, held);
     const wanted = { view: "photo", crops: query.data.crops === "true" } as const;
-    const analysis = await pool()!.analyze(photo, wanted, c.env.left);
+    const analysis = await pool.analyze(photo, wanted, c.env.left);
     metrics.analysis("photo", analysis);
     return c.json(analysis);
   });
@@ -264,8 +263,8 @@ function createApp(options: AppOptions) {
   const exposition = { "content-type": "text/plain; version=0.0.4" };
   route("GET", "/metrics", (c) => c.text(metrics.text(), 200, exposition));
   route("GET", "/health", (c) => {
-    if (pool()?.ready) return c.json({ status: "ready" });
-    return c.json({ status: pool() ? "stopping" : "starting" }, 503);
+    const { status } = pool;
+    return c.json({ status }, status === "ready" ? 200 : 503);
   });
   for (const [path, { body, headers }] of assets) {
     route("GET", path, etag(), (c) => c.body(body, 200, headers));

@@ -11,7 +11,7 @@ const STEPS = ["queue", "decode", "detect", "crop", "predict"] as const;
 
 export type ServiceMetrics = ReturnType<typeof createServiceMetrics>;
 
-export function createServiceMetrics(pool: () => InferencePool | undefined) {
+export function createServiceMetrics(pool: InferencePool) {
   const families: (() => string[])[] = [];
   const declare = (type: string, name: string, help: string, lines: () => string[]) =>
     families.push(() => [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`, ...lines()]);
@@ -55,9 +55,9 @@ export function createServiceMetrics(pool: () => InferencePool | undefined) {
   const found = counter("faces_found_total", "Faces detected");
   const spent = histogram("faces_step_seconds", "Time of each step of an analysis");
   const frames = counter("faces_live_frames_total", "Live frames: answered, replaced or failed");
-  gauge("faces_ready", "1 if /predict can answer", () => pool()?.ready ? 1 : 0);
-  gauge("faces_queue_waiting", "Images waiting", () => pool()?.waiting ?? 0);
-  gauge("faces_queue_running", "Images being analyzed", () => pool()?.running ?? 0);
+  gauge("faces_ready", "1 if /predict can answer", () => pool.status === "ready" ? 1 : 0);
+  gauge("faces_queue_waiting", "Images waiting", () => pool.waiting);
+  gauge("faces_queue_running", "Images being analyzed", () => pool.running);
   gauge("faces_live_viewers", "Open live views", () => metrics.viewers);
   gauge("process_resident_memory_bytes", "Resident memory", () => Deno.memoryUsage().rss);
   const started = Date.now() / 1000;

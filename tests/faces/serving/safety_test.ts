@@ -35,12 +35,13 @@ Deno.test("a worker that exceeds the timeout is replaced", async () => {
   const { detector } = preprocessing;
   const choice = { ...detector, name: "tinyFaceDetector" } as const;
   const warnings: string[] = [];
-  const pool = await InferencePool.open({
+  const pool = new InferencePool({
     backend: "wasm",
     detectors: { photo: choice, live: choice },
-    models: [{ id: "gender", task: "gender", classes: [], error: 0, path, preprocessing }],
+    models: [{ id: "gender", error: 0, path, preprocessing }],
   }, { workers: 1, queue: 4, timeout: 0.001, warn: (message) => void warnings.push(message) });
   try {
+    await pool.open();
     const photo = await drawnFace();
     const ask = () => pool.analyze(photo.slice(), { view: "photo", crops: false });
     const late = await Promise.allSettled([ask(), ask()]);
@@ -48,7 +49,7 @@ Deno.test("a worker that exceeds the timeout is replaced", async () => {
     const { reason } = late[0] as PromiseRejectedResult;
     assert.ok(reason instanceof Problem && reason.code === "too_slow");
     assert.match(warnings[0], /took more than 0.001 s.*replaced/);
-    while (!pool.ready) await new Promise((resolve) => setTimeout(resolve, 50));
+    while (pool.status !== "ready") await new Promise((resolve) => setTimeout(resolve, 50));
   } finally {
     await pool.close();
     await Deno.remove(path, { recursive: true });

@@ -7,10 +7,10 @@ import { ageClasses, genderClasses } from "../../../faces/training/targets.ts";
 import { formatScore, origin } from "../../../faces/serving/render_pages.ts";
 import { announcement, cameraError, caption, percent } from "../../../faces/serving/web/wording.ts";
 
-const gender = { id: "g", task: "gender", classes: genderClasses, error: 0.9 } as const;
-const years = { id: "y", task: "age", classes: null, error: 7.6 } as const;
-const groups = { id: "m", task: "age", classes: ageClasses.multiclass, error: 0.5 } as const;
-const binary = { id: "b", task: "age", classes: ageClasses.binary, error: 0.5 } as const;
+const gender = { id: "g", task: "gender", classes: [...genderClasses], error: 0.9 };
+const years = { id: "y", task: "age", classes: null, error: 7.6 };
+const groups = { id: "m", task: "age", classes: [...ageClasses.multiclass], error: 0.5 };
+const binary = { id: "b", task: "age", classes: [...ageClasses.binary], error: 0.5 };
 
 Deno.test("readOutputs() and caption() format the outputs of networks", () => {
   const predicted = [gender, years, groups].map((model, i) =>
