@@ -2,7 +2,7 @@
 import { join, resolve } from "node:path";
 import { cores } from "../../packages/workers/cores.ts";
 import type { Backend } from "../../packages/compute/backends.ts";
-import { parseOptions } from "../../packages/pipeline/args.ts";
+import { parseOptions, parseWhole } from "../../packages/pipeline/args.ts";
 import { type Command, EXIT } from "../../packages/pipeline/app.ts";
 import { didYouMean, joinWords, UsageError } from "../../packages/pipeline/errors.ts";
 import { abortOnSignal } from "../../packages/pipeline/interrupt.ts";
@@ -49,10 +49,7 @@ Exit codes: 0 all photos were read, 1 some were not, 2 wrong command line, 130 i
           `${didYouMean(values.detector, networks)} Take ${joinWords(networks, "or")}.`,
       );
     }
-    const workers = Number(values.workers ?? Math.min(4, cores()));
-    if (!Number.isInteger(workers) || workers < 1 || workers > 64) {
-      throw new UsageError(`--workers ${values.workers}: expected a whole number from 1 to 64`);
-    }
+    const workers = parseWhole("workers", values, 1, 64) ?? Math.min(4, cores());
     const artifacts = resolve(tools.cwd, values.artifacts ?? join(tools.project, "artifacts"));
 
     const { findModels } = await import("./predict/find_models.ts");

@@ -2,7 +2,7 @@
 import { once } from "node:events";
 import { join, resolve } from "node:path";
 import { type Command, EXIT } from "../../packages/pipeline/app.ts";
-import { parseOptions } from "../../packages/pipeline/args.ts";
+import { parseOptions, parseWhole } from "../../packages/pipeline/args.ts";
 import { UsageError } from "../../packages/pipeline/errors.ts";
 import { findPipeline } from "../../packages/pipeline/find_pipeline.ts";
 import { abortOnSignal } from "../../packages/pipeline/interrupt.ts";
@@ -25,10 +25,7 @@ requests from this machine only. For each PIPELINE it can print what would run, 
 Exit codes: 0 stopped, 1 it cannot listen, 2 wrong command line.`,
   async run(args, tools) {
     const { values, positionals: pipelines } = parseOptions("ui", args, "port= artifacts= help");
-    const port = Number(values.port ?? 8100);
-    if (!Number.isInteger(port) || port < 0 || port > 65535) {
-      throw new UsageError(`--port ${values.port}: expected a whole number from 0 to 65535`);
-    }
+    const port = parseWhole("port", values, 0, 65535) ?? 8100;
     for (const name of pipelines) await findPipeline(name, tools.cwd, tools.project);
     const artifacts = resolve(tools.cwd, values.artifacts ?? join(tools.project, "artifacts"));
     if (await Deno.stat(artifacts).then(({ isDirectory }) => !isDirectory, () => false)) {

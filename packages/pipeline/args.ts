@@ -63,11 +63,14 @@ export function parseWhole<Name extends string>(
   option: Name,
   values: { readonly [N in Name]?: string },
   least = 1,
+  most = Infinity,
 ): number | undefined {
   const text = values[option];
   if (text === undefined) return undefined;
-  if (/^\d{1,9}$/.test(text) && Number(text) >= least) return Number(text);
-  throw new UsageError(`--${option} ${text}: expected a whole number, at least ${least}`);
+  const value = /^\d{1,9}$/.test(text) ? Number(text) : NaN;
+  if (value >= least && value <= most) return value;
+  const range = most === Infinity ? `, at least ${least}` : ` from ${least} to ${most}`;
+  throw new UsageError(`--${option} ${text}: expected a whole number${range}`);
 }
 
 /** Options with a short form. */

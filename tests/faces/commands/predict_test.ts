@@ -283,6 +283,10 @@ Deno.test("predict checks its command line, with a way out in each error", async
       [["."], /missing --model: --model pipeline/],
       [["nowhere", "--model", "p"], /cannot read "nowhere": there is no such folder/],
       [[".", "--model", "p", "--detector", "tinyFaceDetecto"], /Did you mean "tinyFaceDetector"/],
+      [
+        [".", "--model", "p", "--workers", "65"],
+        /--workers 65: expected a whole number from 1 to 64/,
+      ],
       [[".", "--modle", "p"], /has no option "--modle". Did you mean "--model"/],
       [[".", "--model", "nothing"], /"nothing" is no run, pipeline or folder of a model/],
     ];

@@ -334,13 +334,17 @@ Deno.test("many runs: the first answer is part of them, the rest follows, each i
   }
 });
 
-Deno.test("ui refuses a pipeline that is not there, and artifacts that are no folder", async () => {
+Deno.test("ui refuses a pipeline that is not there, artifacts that are no folder, and no port", async () => {
   const folder = Deno.cwd();
   const context = { cwd: folder, project: folder } as Parameters<typeof ui.run>[1];
   await assert.rejects(
     () => ui.run(["--port", "0", "--artifacts", "deno.json"], context),
     { name: "UsageError", message: `--artifacts ${join(folder, "deno.json")}: expected a folder` },
   );
+  await assert.rejects(() => ui.run(["--port", "70000"], context), {
+    name: "UsageError",
+    message: "--port 70000: expected a whole number from 0 to 65535",
+  });
   await assert.rejects(() => ui.run(["pipelin", "--port", "0"], context), {
     name: "ConfigError",
     message: /^pipelin: there is no such pipeline\. Did you mean "pipeline"\?/,
