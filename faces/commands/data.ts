@@ -1,5 +1,5 @@
 /** `deno task data`: looks at a data set, proposes a pipeline, and writes a page of what it found. */
-import { dirname, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { type Command, EXIT } from "../../packages/pipeline/app.ts";
 import { parseOptions, parseWhole } from "../../packages/pipeline/args.ts";
 import { didYouMean, joinWords, UsageError } from "../../packages/pipeline/errors.ts";
@@ -26,7 +26,6 @@ Exit codes: 0 labels were found, 1 none were, 2 wrong command line, 130 interrup
     if (place === undefined || more.length > 0) {
       throw new UsageError("expected one folder or archive: deno task data FOLDER");
     }
-    const { nameOf } = await import("../datasets/sources.ts");
     const { lookAt, proposePipeline } = await import("./data/look_at.ts");
     const { dataPage } = await import("../evaluation/data_page.ts");
     const { OWN_PRESET, presets } = await import("../datasets/presets.ts");
@@ -47,8 +46,7 @@ Exit codes: 0 labels were found, 1 none were, 2 wrong command line, 130 interrup
       photos: parseWhole("photos", values) ?? 2000,
       signal: interrupt.signal,
     });
-    const file = `${nameOf({ folder })}.html`;
-    const page = resolve(cwd, values.page ?? join(project, "artifacts", "data", file));
+    const page = resolve(cwd, values.page ?? join(project, "artifacts/data", pageOf(folder)));
     await Deno.mkdir(dirname(page), { recursive: true });
     await Deno.writeTextFile(page, await dataPage(found));
     reporter.log(found.summary);
@@ -59,3 +57,11 @@ Exit codes: 0 labels were found, 1 none were, 2 wrong command line, 130 interrup
   },
 };
 export default command;
+
+/** Returns the name of a folder's page; names in any script stay apart. */
+function pageOf(folder: string): string {
+  const name = basename(folder).replace(/\.(zip|tar|tar\.gz|tgz)$/i, "")
+    .replaceAll(/[^\w.\u{80}-\u{10ffff}-]+/gu, "_");
+  const { read } = new TextEncoder().encodeInto(name, new Uint8Array(230)); // at most 255 with .html
+  return `${name.slice(0, read)}.html`;
+}

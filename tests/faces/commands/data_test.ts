@@ -99,15 +99,22 @@ Deno.test("data prints a pipeline that is valid, and writes a page of what it fo
   });
 });
 
-Deno.test("data writes the page into the project's artifacts", async () => {
-  await withFiles({ "photos/notes.txt": "none" }, async (folder) => {
+Deno.test("data writes the page into the project's artifacts, named after the folder", async () => {
+  const pages = {
+    ...{ photos: "photos", "my photos (2)": "my_photos_2_", "写真": "写真", "Фото": "Фото" },
+    ["写".repeat(80)]: "写".repeat(76),
+  };
+  const files = Object.keys(pages).map((name) => [`${name}/notes.txt`, "none"]);
+  await withFiles(Object.fromEntries(files), async (folder) => {
     const lines: string[] = [];
     const reporter = { log: (line: string) => lines.push(line) };
     const context = { cwd: folder, project: folder, reporter } as unknown;
-    strictEqual(await data.run(["photos"], context as Parameters<typeof data.run>[1]), 1);
-    const page = join(folder, "artifacts", "data", "photos.html");
-    match(await Deno.readTextFile(page), /<html/);
-    strictEqual(lines.at(-1), `Page: ${page}`);
+    for (const [name, file] of Object.entries(pages)) {
+      strictEqual(await data.run([name], context as Parameters<typeof data.run>[1]), 1);
+      const page = join(folder, "artifacts", "data", `${file}.html`);
+      match(await Deno.readTextFile(page), /<html/);
+      strictEqual(lines.at(-1), `Page: ${page}`);
+    }
   });
 });
 
