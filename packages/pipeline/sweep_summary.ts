@@ -4,6 +4,7 @@ import type { RunReport, StageReport } from "./run/run_report.ts";
 import type { Metrics } from "./stage.ts";
 import { formatNumber, formatTable, formatValue } from "./format.ts";
 import { canonicalJson } from "./fingerprint.ts";
+import { type Spread, spreadOf } from "./spread.ts";
 
 export interface Finished extends Pick<RunReport, "metrics"> {
   readonly values: Readonly<Record<string, unknown>>;
@@ -17,17 +18,12 @@ export interface Measured {
 }
 
 /** A metric over the runs that differ only in seeds or folds. */
-export interface MetricStats {
+export interface MetricStats extends Spread {
   readonly stage: string;
   readonly split: string;
   readonly metric: string;
   /** Number of results with a value; one that several runs used counts once. */
   readonly runs: number;
-  readonly mean: number;
-  /** Standard deviation of the sample (n - 1); undefined for one run. */
-  readonly deviation?: number;
-  readonly least: number;
-  readonly most: number;
 }
 
 export interface SummaryRow {
@@ -60,9 +56,6 @@ export function summarise(finished: readonly Finished[]): SummaryRow[] {
   }));
 }
 
-/** Relative spread below which values count as equal: rounding of their last digits. */
-const NOISE = 1e-9;
-
 export function spreads(runs: readonly Measured[]): MetricStats[] {
   const counted = new Set<string>();
   const found = runs.flatMap(({ metrics, result }) =>
@@ -86,17 +79,8 @@ export function spreads(runs: readonly Measured[]): MetricStats[] {
   );
   return [...groups.values()].map((group) => {
     const [{ stage, split, metric }] = group;
-    const values = group.map(({ value }) => value);
-    const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-    const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-    const [least, most] = [Math.min(...values), Math.max(...values)];
-    const alike = most - least <= NOISE * Math.max(Math.abs(least), Math.abs(most));
-    const deviation = alike ? 0 : Math.sqrt(squares / (values.length - 1));
-    return {
-      ...{ stage, split, metric, runs: values.length, mean: least === most ? least : mean },
-      ...(values.length > 1 ? { deviation } : {}),
-      ...{ least, most },
-    };
+    const spread = spreadOf(group.map(({ value }) => value));
+    return { stage, split, metric, runs: group.length, ...spread };
   });
 }
 

@@ -5,6 +5,7 @@ import type { UiRun } from "../ui_api.ts";
 import { sparkline } from "./ui_charts.ts";
 import { date, number, range, table, text, withValue } from "./ui_dom.ts";
 import {
+  bestOf,
   detailsOf,
   measured,
   metricsOf,
@@ -108,13 +109,8 @@ function arrange(): void {
       ...{ key, head: headOf(key), value: ({ first }) => first.settings[key] },
     })),
     ...metricsOf(runs, show).map((path): Column => {
-      const [model, split, metric] = path as [string, string, string];
-      const better = store.about.better[metric];
-      const all = rows.flatMap((row) => statsOf(row, path)?.mean ?? []);
-      const most = (better === "more" ? Math.max : Math.min)(...all);
-      // Of equal values none is the best.
-      const alone = all.length > 1 && all.filter((mean) => mean === most).length === 1;
-      const best = split === "validation" && better && alone ? most : undefined;
+      const [model, split, metric] = path;
+      const best = bestOf(rows.flatMap((row) => statsOf(row, path)?.mean ?? []), path);
       return {
         ...{ key: path.join(" "), head: headOf(`${model}.${metric}`, split) },
         value: (row) => statsOf(row, path)?.mean,
@@ -186,8 +182,8 @@ function metricCell(row: Row, path: readonly string[], best: number | undefined)
   const stats = statsOf(row, path);
   if (!stats) return "–";
   const interval = detailsOf(row.first, refill)?.intervals[`${path[0]} ${path[1]}`];
-  const spread = stats.sd !== undefined
-    ? `± ${number(stats.sd, false)}, ${stats.n} ${repeatsOf(row)}`
+  const spread = stats.deviation !== undefined
+    ? `± ${number(stats.deviation, false)}, ${stats.n} ${repeatsOf(row)}`
     : /^(accuracy|mae)$/.test(path[2]!) && range(interval);
   const value = number(stats.mean, false);
   const marked = stats.mean === best ? part`<b title="best on validation">★ ${value}</b>` : value;

@@ -4,6 +4,7 @@ import { color, type Dot, dots } from "./ui_charts.ts";
 import { number, select, table, text } from "./ui_dom.ts";
 import type { UiRun } from "../ui_api.ts";
 import {
+  bestOf,
   metricsOf,
   repeatsOf,
   rowsOf,
@@ -62,18 +63,12 @@ export const sweepsView: View = {
     }
     const { pipeline, metrics, path, rows, varied } = sweep;
     const [model, split, metric] = path as [string, string, string];
-    const better = store.about.better[metric];
-    const means = rows.map(({ stats }) => stats.mean);
-    const most = (better === "more" ? Math.max : Math.min)(...means);
-    // Choices are made on validation. Of equal values none is the best.
-    const alone = means.filter((mean) => mean === most).length === 1;
-    const best = split === "validation" && better && alone
-      ? rows.find(({ stats }) => stats.mean === most)
-      : undefined;
+    const most = bestOf(rows.map(({ stats }) => stats.mean), path);
+    const best = rows.find(({ stats }) => stats.mean === most);
     const charts = varied.map((name) => {
       const points = rows.map((row): Dot => {
-        const { stats: { mean, sd, n }, first: { settings } } = row;
-        const spread = sd === undefined ? {} : { low: mean - sd, high: mean + sd };
+        const { stats: { mean, deviation, n }, first: { settings } } = row;
+        const spread = deviation !== undefined && { low: mean - deviation, high: mean + deviation };
         const values = varied.map((key) => `${key} ${text(settings[key])}`).join("\n");
         const title = `${number(mean, false)}, n ${n}\n${values}`;
         const shade = color(row === best ? 1 : 0);
@@ -82,13 +77,12 @@ export const sweepsView: View = {
       return dots(`${model} ${metric} by ${name}`, name, `${metric} (${split})`, points);
     });
     const paths = metrics.map((one) => one.join(" "));
-    const order = rows.toSorted((a, b) =>
-      (a.stats.mean - b.stats.mean) * (better === "more" ? -1 : 1)
-    );
+    const sign = store.about.better[metric] === "more" ? -1 : 1;
+    const order = rows.toSorted((a, b) => sign * (a.stats.mean - b.stats.mean));
     const choices = sweeps.map((one) => one.pipeline);
     const results = order.slice(0, 50).map((row) => {
-      const { first, stats: { mean, sd, n } } = row;
-      const spread = sd === undefined ? "" : ` ± ${number(sd, false)}`;
+      const { first, stats: { mean, deviation, n } } = row;
+      const spread = deviation === undefined ? "" : ` ± ${number(deviation, false)}`;
       return [
         ...varied.map((name) => text(first.settings[name])),
         `${row === best ? "★ " : ""}${number(mean, false)}${spread}`,

@@ -1,4 +1,5 @@
 /** The runs that the page knows, and their files, loaded when they are shown. */
+import { spreadOf } from "../../../packages/pipeline/spread.ts";
 import type { UiDetails, UiRun, UiRuns } from "../ui_api.ts";
 import { get } from "./ui_dom.ts";
 
@@ -107,7 +108,7 @@ export function repeatsOf({ runs }: Row): string {
   return folds.length === 0 ? "seeds" : folds.length === names.length ? "folds" : "runs";
 }
 
-/** Mean, standard deviation (n - 1) and number of a metric over the runs of a row. */
+/** Returns spread and number of a metric over the runs of a row; undefined without a value. */
 export function statsOf({ runs }: Pick<Row, "runs">, [model, split, metric]: readonly string[]) {
   const values = new Map<string, number>();
   for (const { id, metrics, stages } of runs) {
@@ -116,15 +117,19 @@ export function statsOf({ runs }: Pick<Row, "runs">, [model, split, metric]: rea
     const result = stages.find((stage) => stage.id === model!.split(".")[0])?.result;
     if (value !== undefined && value !== null) values.set(`${result ?? id} ${value}`, value);
   }
-  const all = [...values.values()];
-  if (all.length === 0) return undefined;
-  const mean = all.reduce((sum, value) => sum + value, 0) / all.length;
-  const squares = all.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-  return {
-    mean,
-    n: all.length,
-    ...(all.length > 1 && { sd: Math.sqrt(squares / (all.length - 1)) }),
-  };
+  return values.size === 0 ? undefined : { n: values.size, ...spreadOf([...values.values()]) };
+}
+
+/**
+ * Returns the best of a metric's means over rows. Choices are made on validation; of equal values none is
+ * the best.
+ */
+export function bestOf(means: readonly number[], path: readonly string[]): number | undefined {
+  const [, split, metric] = path as [string, string, string];
+  const better = store.about.better[metric];
+  if (split !== "validation" || !better || means.length < 2) return undefined;
+  const best = (better === "more" ? Math.max : Math.min)(...means);
+  return means.filter((mean) => mean === best).length === 1 ? best : undefined;
 }
 
 /**

@@ -1,6 +1,6 @@
 /** Requests of the page's store. */
 import assert from "node:assert/strict";
-import { detailsOf, rowsOf, variedOf } from "../../../faces/ui/web/ui_store.ts";
+import { detailsOf, rowsOf, statsOf, variedOf } from "../../../faces/ui/web/ui_store.ts";
 import type { UiRun } from "../../../faces/ui/ui_api.ts";
 
 Deno.test("files of a run are requested again after the server was away", async () => {
@@ -33,4 +33,20 @@ Deno.test("variedOf() lists options that some runs lack, but not those of stages
   }));
   assert.deepEqual(variedOf(rows), ["train.mirror"]);
   assert.deepEqual(variedOf(rows, true), ["train.mirror"]);
+});
+
+Deno.test("statsOf() has no spread of equal values, and counts a shared result once", () => {
+  const stats = (...runs: [value: number | null, result: string][]) =>
+    statsOf({
+      runs: runs.map(([value, result], i) => ({
+        ...{ id: `${i}`, metrics: { train: { test: { accuracy: value } } } },
+        stages: [{ id: "train", result }],
+      } as unknown as UiRun)),
+    }, ["train", "test", "accuracy"]);
+  const equal = { mean: 0.7, least: 0.7, most: 0.7 };
+  assert.deepEqual(stats([0.7, "a"], [0.7, "b"], [0.7, "c"]), { n: 3, deviation: 0, ...equal });
+  assert.deepEqual(stats([0.7, "a"], [0.7, "a"]), { n: 1, ...equal });
+  const apart = { n: 2, mean: 1.5, deviation: Math.SQRT1_2, least: 1, most: 2 };
+  assert.deepEqual(stats([1, "a"], [2, "b"], [null, "c"]), apart);
+  assert.equal(stats([null, "a"]), undefined);
 });

@@ -1,0 +1,26 @@
+/** Mean and spread of a metric over runs that differ only in seeds or folds. */
+
+export interface Spread {
+  readonly mean: number;
+  /** Standard deviation of the sample (n - 1); undefined for one value. */
+  readonly deviation?: number;
+  readonly least: number;
+  readonly most: number;
+}
+
+/** Relative spread below which values count as equal: rounding of their last digits. */
+const NOISE = 1e-9;
+
+/** Computes the spread of one or more values. */
+export function spreadOf(values: readonly number[]): Spread {
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+  const [least, most] = [Math.min(...values), Math.max(...values)];
+  const alike = most - least <= NOISE * Math.max(Math.abs(least), Math.abs(most));
+  const deviation = alike ? 0 : Math.sqrt(squares / (values.length - 1));
+  return {
+    mean: least === most ? least : mean,
+    ...(values.length > 1 ? { deviation } : {}),
+    ...{ least, most },
+  };
+}
