@@ -4,10 +4,17 @@ import type { Head } from "./training_definitions.ts";
 import { readTensor } from "../../packages/compute/read_tensor.ts";
 
 /**
- * Mean loss over `learned` images, with a label, an interval or a teacher, and mean metric over `count`
- * images with a label. Default: all. (A type, because tfjs's tidy does not accept interfaces.)
+ * Mean loss over `learned` images, with a label or an interval, and mean metric over `count` images with
+ * a label. Default: all. `taught` is the part of the loss that a teacher has, the mean over all images.
+ * (A type, because tfjs's tidy does not accept interfaces.)
  */
-export type Score = { loss: number; metric: number; count?: number; learned?: number };
+export type Score = {
+  loss: number;
+  metric: number;
+  count?: number;
+  learned?: number;
+  taught?: number;
+};
 
 interface Common {
   readonly higherIsBetter: boolean;
@@ -190,19 +197,20 @@ export function jointHead(
   /** Slices a head's columns of a tensor [rows, columns]. */
   const part = (x: tf.Tensor, h: number) =>
     tf.slice(x as tf.Tensor2D, [0, starts[h]], [-1, heads[h].columns]);
-  /** Computes the mean loss of one head against its teacher. */
+  /** Computes the mean loss of one head against its teacher, times the teacher's weight. */
   const lessonLoss = (output: tf.Tensor, targets: readonly number[], h: number): tf.Scalar => {
     const { columns, reading, write, rowLosses } = heads[h];
-    const { from, values, temperature } = lessons[h]!, own = part(output, h);
+    const { from, values, temperature, weight } = lessons[h]!, own = part(output, h);
     const taught = select(targets, from, values);
     const soft = tf.tensor2d(taught, [targets.length / width, values]);
     if (reading === "classes") {
       const logs = tf.logSoftmax(tf.div(own, temperature));
       // The gradient of soft labels is smaller by the square.
-      return tf.mul(tf.neg(tf.mean(tf.sum(tf.mul(soft, logs), -1))), temperature ** 2);
+      const loss = tf.mul(tf.neg(tf.mean(tf.sum(tf.mul(soft, logs), -1))), temperature ** 2);
+      return tf.mul(loss, weight);
     }
     const truth = values > 1 ? soft : encode(taught, columns, write); // a distribution, or years
-    return tf.mean(rowLosses(tf, own, truth));
+    return tf.mul(tf.mean(rowLosses(tf, own, truth)), weight);
   };
   /** Computes the losses of one head's rows against intervals; those of rows without one are finite. */
   const intervalLosses = (
@@ -254,10 +262,7 @@ export function jointHead(
   const lossOf: typeof labelLoss = (output, truth, targets, h) => {
     const loss = labelLoss(output, truth, targets, h), lesson = lessons[h];
     if (!lesson) return loss;
-    return tf.add(
-      tf.mul(loss, 1 - lesson.weight),
-      tf.mul(lessonLoss(output, targets, h), lesson.weight),
-    );
+    return tf.add(tf.mul(loss, 1 - lesson.weight), lessonLoss(output, targets, h));
   };
   const truthOf = (targets: readonly number[]) =>
     tf.tensor2d(labels(targets), [targets.length / width, columns]);
@@ -272,9 +277,9 @@ export function jointHead(
       }
       const score = { loss: losses[h], metric: count === 0 ? 0 : sum / count };
       if (!masked) return score;
-      const from = spans[h], rows = targets.length / width;
+      const from = spans[h];
       const spanned = from === undefined ? [] : select(targets, from).filter((low) => !isNaN(low));
-      return { ...score, count, learned: lessons[h] ? rows : count + spanned.length };
+      return { ...score, count, learned: count + spanned.length };
     });
   const objective: JointObjective = {
     ...{ loss: "joint", outputs: columns, heads },
@@ -290,16 +295,21 @@ export function jointHead(
     async scoresOf(output, targets) {
       const [losses, activated] = tf.tidy(() => {
         const truth = truthOf(targets);
-        const losses = tf.stack(heads.map((_, h) => lossOf(output, truth, targets, h)));
+        const losses = heads.map((_, h) => lossOf(output, truth, targets, h));
+        const taught = lessons.map((one, h) =>
+          one && masked ? lessonLoss(output, targets, h) : tf.scalar(0)
+        );
         const activated = heads.map(({ reading }, h) => {
           const own = part(output, h);
           if (reading === "quantity") return own;
           return reading === "ordinal" ? tf.sigmoid(own) : tf.softmax(own);
         });
-        return [losses, tf.concat(activated, -1)];
+        return [tf.stack([...losses, ...taught]), tf.concat(activated, -1)];
       });
       try {
-        return scores(await readTensor(activated), targets, Array.from(await readTensor(losses)));
+        const all = Array.from(await readTensor(losses));
+        return scores(await readTensor(activated), targets, all)
+          .map((score, h) => ({ ...score, taught: all[heads.length + h] }));
       } finally {
         tf.dispose([losses, activated]);
       }

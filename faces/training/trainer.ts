@@ -163,11 +163,12 @@ export class RunningMean {
   #known = 0;
   #loss = 0;
   #metric = 0;
-  /** Means of each head, and the sum of its losses as far as they are part of the whole. */
-  #heads: { mean: RunningMean; sum: number; weight: number }[];
+  /** Means of each head against its labels, and sums of its losses, whole and of its teacher. */
+  #heads: { mean: RunningMean; sum: number; taught: number; weight: number }[];
 
   constructor(heads: readonly Pick<Head, "weight">[] = []) {
-    this.#heads = heads.map(({ weight }) => ({ mean: new RunningMean(), sum: 0, weight }));
+    const sums = { sum: 0, taught: 0 };
+    this.#heads = heads.map(({ weight }) => ({ mean: new RunningMean(), ...sums, weight }));
   }
 
   /** @param known images that count for the metric. Default: as many as for the loss */
@@ -177,15 +178,20 @@ export class RunningMean {
     this.#known += known;
     this.#loss += loss * count;
     this.#metric += metric * known;
-    for (const [h, head] of heads.entries()) {
-      this.#heads[h].mean.add(head, head.learned ?? count, head.count);
-      this.#heads[h].sum += head.loss * count;
+    for (const [h, { taught = 0, learned = count, ...head }] of heads.entries()) {
+      const own = this.#heads[h];
+      own.mean.add({ ...head, loss: head.loss - taught }, learned, head.count);
+      own.sum += head.loss * count;
+      own.taught += taught * count;
     }
   }
 
   /** All means. `heads` is undefined for a single head, whose metric is that of the whole. */
   get result(): BatchResult {
-    const heads = this.#heads.map(({ mean: { result: { loss, metric } } }) => ({ loss, metric }));
+    const heads = this.#heads.map(({ mean: { result: { loss, metric } }, taught }) => ({
+      loss: taught === 0 ? loss : (loss || 0) + taught / this.#count,
+      metric,
+    }));
     // Batches lack different numbers of labels: each image counts the same for a head, not each batch.
     // A head without any label, such as of a balanced epoch, has no loss.
     const shift = this.#heads.reduce(

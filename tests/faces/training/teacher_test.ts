@@ -3,12 +3,13 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import { classHead, distributionHead, quantityHead } from "../../../faces/training/losses.ts";
-import { jointHead } from "../../../faces/training/objective.ts";
+import { jointHead, scoresOf } from "../../../faces/training/objective.ts";
 import { loadModel } from "../../../faces/training/model_files.ts";
 import { predictRows } from "../../../faces/training/predict_rows.ts";
 import { ageBins } from "../../../faces/training/network_options.ts";
 import { askTeachers } from "../../../faces/training/teacher.ts";
 import { modelFacts } from "../../../faces/training/trained_models.ts";
+import { RunningMean } from "../../../faces/training/trainer.ts";
 import { withDistribution } from "../../../faces/training/with_distribution.ts";
 import { NpyFile } from "../../../packages/formats/npy.ts";
 import { app } from "../../../main.ts";
@@ -94,6 +95,32 @@ Deno.test("teacher: the loss is the weighted sum of the labels' and the teacher'
   close(scores[1].loss, yearLoss);
   close(whole, classLoss + 0.5 * yearLoss);
   assert.deepEqual(scores.map(({ count, metric }) => [count, metric]), [[1, 1], [1, 10]]);
+});
+
+Deno.test("teacher: means do not depend on how labels are spread over batches", async () => {
+  await openBackend("cpu");
+  const teacher = { weight: 0.25, temperature: 2, values: 2 };
+  const heads = [classHead(2, 1), quantityHead(0.5)];
+  const objective = jointHead(heads, { masked: true, teachers: [teacher, undefined] });
+  const outputs = [[1, 2, 30], [0.5, 0, 60], [3, -1, 20], [0, 0.25, 41]];
+  const targets = [[1, 30, 0.2, 0.8], [NaN, 50, 0.9, 0.1], [NaN, NaN, 0.5, 0.5], [0, 40, 0.3, 0.7]];
+  const meanOf = async (...batches: number[][]) => {
+    const mean = new RunningMean(heads);
+    for (const rows of batches) {
+      const output = tf.tensor2d(rows.map((row) => outputs[row]));
+      const truth = rows.flatMap((row) => targets[row]);
+      const loss = objective.lossOf(output, truth).dataSync()[0];
+      mean.add({ loss, ...await scoresOf(objective, output, truth) }, rows.length);
+    }
+    return mean.result;
+  };
+  const whole = await meanOf([0, 1, 2, 3]);
+  for (const parts of [[[0], [1, 2, 3]], [[0, 3], [1, 2]], [[0], [1], [2], [3]]]) {
+    const { loss, metric, heads } = await meanOf(...parts);
+    close(loss, whole.loss);
+    close(metric, whole.metric);
+    for (const [h, head] of heads!.entries()) close(head.loss, whole.heads![h].loss);
+  }
 });
 
 Deno.test("teacher: a distribution is learned by its cross-entropy", async () => {
