@@ -155,11 +155,11 @@ export function multiplyAdds(network: LayersModel): number {
   let sum = 0;
   for (const layer of network.layers) {
     // Each kernel is used at all positions of each output; the bias and norms are no products.
-    const positions = layer.inboundNodes.reduce(
-      (sum, { outputShapes: [shape] }) =>
-        sum + (shape as number[]).slice(1, -1).reduce((product, size) => product * size, 1),
-      0,
-    );
+    const ofInput = /Transpose|RNN|LSTM|GRU|Bidirectional/.test(layer.getClassName());
+    const positions = layer.inboundNodes.reduce((sum, { inputShapes, outputShapes }) => {
+      const [shape] = (ofInput ? inputShapes : outputShapes) as number[][];
+      return sum + shape.slice(1, -1).reduce((product, size) => product * size, 1);
+    }, 0);
     for (const weight of layer.weights) {
       if (!/kernel$/.test(weight.originalName)) continue;
       sum += positions * (weight.shape as number[]).reduce((product, size) => product * size, 1);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
+import * as tfjs from "@tensorflow/tfjs-layers";
 import { z } from "zod";
 import {
   chooseNetwork,
@@ -78,6 +79,20 @@ Deno.test("multiplyAdds() counts kernels by the positions where they are used", 
   const twice = singleHeadModel("shared", trunk(16), 2, initializer, 1);
   assert.equal(multiplyAdds(twice), (16 * 16 + 8 * 8) * 9 + 6);
   twice.dispose();
+  // A transposed convolution and a recurrent layer use their kernels at each position of the input.
+  const { layers, sequential } = tfjs;
+  const recurrentInitializer = "zeros";
+  const others = sequential({
+    layers: [
+      layers.conv2dTranspose({ filters: 2, kernelSize: 3, strides: 2, inputShape: [4, 4, 5] }),
+      layers.reshape({ targetShape: [9, 18] }),
+      layers.gru({ units: 3, recurrentInitializer, returnSequences: true }),
+      layers.lstm({ units: 3, recurrentInitializer }),
+    ],
+  });
+  const [transposed, gru, lstm] = [4 * 4 * 9 * 2 * 5, 9 * (18 + 3) * 9, 9 * (3 + 3) * 12];
+  assert.equal(multiplyAdds(others), transposed + gru + lstm);
+  others.dispose();
   const mobile = { use: "mobile", stem: 4, filters: [6], blocks: 1 };
   const separable = 16 * 16 * 9 * 3 * 4 + 8 * 8 * 9 * 4 + 8 * 8 * 4 * 6 + 6 * 2;
   assert.equal(count(mobile)[1], separable);
