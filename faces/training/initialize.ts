@@ -6,12 +6,15 @@
  * neural networks" (2010), and He et al., "Delving deep into rectifiers" (2015).
  */
 import * as tf from "@tensorflow/tfjs-core";
-import { layers, type LayersModel } from "@tensorflow/tfjs-layers";
+import { initializers as ofTfjs, layers, type LayersModel } from "@tensorflow/tfjs-layers";
 import { random, type Rng } from "../../packages/random/random.ts";
 import { initializers } from "./network_options.ts";
 
 /** Standard deviation of the standard normal distribution truncated at ±2. */
 const TRUNCATED_DEVIATION = 0.87962566103423978;
+
+// The default of recurrent layers, whose own code calls what tfjs-core lacks; initialize() refuses it.
+Object.getPrototypeOf(ofTfjs.orthogonal({})).apply = tf.zeros;
 
 /** Networks with initialized or trained weights. */
 const ready = new WeakSet<LayersModel>();
@@ -52,8 +55,8 @@ export function initialize(model: LayersModel, seed: number): void {
       drawn.add(weight);
       if (className !== "VarianceScaling") {
         throw new Error(
-          `Cannot draw the initial weights of layer "${layer.name}": its initializer is ` +
-            `${className}. Use one of ${initializers.join(", ")}.`,
+          `Cannot draw the initial weights of layer "${layer.name}": its ${key} is ${className}. ` +
+            `Use one of ${initializers.join(", ")}.`,
         );
       }
       const name = part === "kernel" ? [layer.name] : [layer.name, part];

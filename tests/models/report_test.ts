@@ -152,7 +152,14 @@ Deno.test("initialize() reports unsupported initializers", async () => {
   });
   assert.throws(
     () => initialize(model, 1),
-    /initial weights of layer "d": its initializer is RandomNormal. Use one of glorotUniform,/,
+    /layer "d": its kernelInitializer is RandomNormal. Use one of glorotUniform,/,
   );
   model.dispose();
+  // The default of recurrent layers, which TensorFlow.js itself cannot draw: it calls missing functions.
+  for (const kind of ["lstm", "gru", "simpleRNN"] as const) {
+    const recurrent = layers[kind]({ name: "r", units: 2, inputShape: [3, 3] });
+    const model = sequential({ layers: [recurrent] });
+    assert.throws(() => initialize(model, 1), /layer "r": its recurrentInitializer is Orthogonal/);
+    model.dispose();
+  }
 });
