@@ -21,7 +21,7 @@ import {
   multiplyAdds,
   singleHeadModel,
 } from "./build_network.ts";
-import { checkExports, writeExports } from "./save_model.ts";
+import { checkExports, writeExports } from "./onnx/convert.ts";
 import type { NetworkDefinition } from "./training_definitions.ts";
 import { calibrateTask, validate } from "./score_task.ts";
 import { classTask, quantityTask, type Task, type ValuesTask } from "./tasks.ts";

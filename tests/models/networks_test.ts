@@ -9,7 +9,7 @@ import {
   multiplyAdds,
   singleHeadModel,
 } from "../../faces/training/build_network.ts";
-import { checkExports } from "../../faces/training/save_model.ts";
+import { checkExports } from "../../faces/training/onnx/convert.ts";
 import { forward } from "../../faces/training/forward.ts";
 import { defineNetwork, type Tfjs } from "../../faces/training/training_definitions.ts";
 import { toEngineNetwork } from "../../faces/training/to_engine_network.ts";

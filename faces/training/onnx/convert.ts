@@ -1,10 +1,13 @@
 /**
- * Conversion of a trained network to ONNX. Its input is bytes of [batch, size, size, 3], as in
+ * Export of a trained network as ONNX. Its input is bytes of [batch, size, size, 3], as in
  * `images.npy`; scaling and transposition are part of the graph.
  */
+import { join } from "node:path";
 import type { layers, LayersModel, SymbolicTensor } from "@tensorflow/tfjs-layers";
 import { type Tensor, transpose } from "@tensorflow/tfjs-core";
 import { takeTensor } from "../predict_rows.ts";
+import type { ExportFormat } from "../training_params.ts";
+import type { TrainingRecord } from "../training_record.ts";
 import { type OnnxNode, type OnnxValue, writeOnnx } from "../../../packages/formats/onnx.ts";
 import {
   type Constant,
@@ -14,54 +17,61 @@ import {
   type Value,
 } from "./onnx_layers.ts";
 
-/** Documentation of inputs and outputs, and preprocessing. */
-export interface OnnxMeaning {
-  readonly description: string;
-  readonly divisor: number;
-  /** Test-time augmentation: averages over the image and its mirror image. */
-  readonly mirror?: boolean;
-  /** Name and description of each output, in the model's order. */
-  readonly outputs: readonly { readonly name: string; readonly description: string }[];
-  readonly metadata: Readonly<Record<string, string>>;
+/**
+ * Checks before training that a network can be exported in all formats.
+ * @throws if it cannot, with the reason
+ */
+export function checkExports(model: LayersModel, formats: readonly ExportFormat[]): void {
+  if (formats.includes("onnx")) convert(model, { divisor: 255 }, "output");
 }
 
-/** Error: the network cannot be converted to ONNX. */
-export class NotExportable extends Error {
-  override readonly name = "NotExportable";
-}
-
-/** Checks that a network can be converted. @throws {NotExportable} naming the unsupported layer */
-export function checkOnnx(model: LayersModel): void {
-  convert(model, { divisor: 255 }, model.outputs.map((_, i) => `output${i}`));
-}
-
-/** Converts a network to the bytes of an .onnx file. @throws {NotExportable} */
-export async function toOnnx(model: LayersModel, meaning: OnnxMeaning): Promise<Uint8Array> {
-  const names = meaning.outputs.map(({ name }) => name);
-  const { nodes, weights } = convert(model, meaning, names);
+/** Writes a trained network into a model's folder, in all formats. */
+export async function writeExports(
+  model: LayersModel,
+  folder: string,
+  { task, classes, input, preprocessing }: Pick<
+    TrainingRecord,
+    "task" | "classes" | "input" | "preprocessing"
+  >,
+  formats: readonly ExportFormat[],
+): Promise<void> {
+  if (!formats.includes("onnx")) return;
+  const { size, divisor, mirror } = input;
+  const [name, description] = classes === null
+    ? task === "age"
+      ? ["years", "Age in years; what is below 0 means 0"]
+      : ["value", `${task}, in the unit of its labels`]
+    : ["probabilities", `Of the classes ${classes.map(({ label }) => `"${label}"`).join(", ")}`];
+  const { nodes, weights } = convert(model, input, name);
   const constants = await Array.fromAsync(weights, async ({ values, ...constant }) => ({
     ...constant,
     values: typeof values === "function" ? await values() : values,
   }));
-  return writeOnnx({
+  const shape = ["batch", ...model.outputs[0].shape.slice(1) as number[]];
+  const bytes = writeOnnx({
     name: model.name,
-    description: meaning.description,
+    description: `${task[0].toUpperCase()}${task.slice(1)} of a face, from RGB bytes of ` +
+      `${size} x ${size} pixels`,
     inputs: [inputOf(model)],
-    outputs: model.outputs.map(({ shape }, i): OnnxValue => ({
-      ...meaning.outputs[i],
-      type: "float32",
-      shape: ["batch", ...shape.slice(1) as number[]],
-    })),
+    outputs: [{ name, description, type: "float32", shape }],
     constants,
     nodes,
-    metadata: meaning.metadata,
+    metadata: {
+      task,
+      classes: JSON.stringify(classes),
+      input: `images: uint8 [batch, ${size}, ${size}, 3], RGB, 0 to 255; the graph divides by ` +
+        `${divisor} and puts the channels first itself` +
+        (mirror ? ", and gives the mean of what it says of each image and its mirror image" : ""),
+      preprocessing: JSON.stringify(preprocessing),
+    },
   });
+  await Deno.writeFile(join(folder, "model.onnx"), bytes);
 }
 
 function inputOf({ inputs, name }: LayersModel): OnnxValue {
   const [, ...shape] = inputs[0].shape;
   if (inputs.length !== 1 || shape.length !== 3 || shape.some((size) => size === null)) {
-    throw new NotExportable(
+    throw new Error(
       `Cannot write "${name}" as ONNX: its input is not images of one size. Train without ` +
         `export: [onnx].`,
     );
@@ -76,8 +86,8 @@ function inputOf({ inputs, name }: LayersModel): OnnxValue {
 
 function convert(
   model: LayersModel,
-  { divisor, mirror }: Pick<OnnxMeaning, "divisor" | "mirror">,
-  outputs: readonly string[],
+  { divisor, mirror }: Pick<TrainingRecord["input"], "divisor" | "mirror">,
+  output: string,
 ): { nodes: OnnxNode[]; weights: Constant[] } {
   const nodes: OnnxNode[] = [];
   const weights: Constant[] = [];
@@ -117,14 +127,12 @@ function convert(
       throw lacking(layer, model, error.message);
     }
   }
-  for (const [i, tensor] of model.outputs.entries()) {
-    const value = values.get(tensor)!;
-    if (value.shape.length !== 1) {
-      throw lacking(tensor.sourceLayer, model, "ends the network with more than one axis");
-    }
-    if (mirror) meanOfMirrors(value, outputs[i], graph);
-    else graph.add("Identity", [value.name], outputs[i]);
+  const [last] = model.outputs, value = values.get(last)!;
+  if (value.shape.length !== 1) {
+    throw lacking(last.sourceLayer, model, "ends the network with more than one axis");
   }
+  if (mirror) meanOfMirrors(value, output, graph);
+  else graph.add("Identity", [value.name], output);
   return { nodes, weights };
 }
 
@@ -154,8 +162,8 @@ function ends(layer: layers.Layer, model: LayersModel) {
   return { inputs: node.inputTensors, output: node.outputTensors[0] };
 }
 
-function lacking(layer: layers.Layer, model: LayersModel, what: string): NotExportable {
-  return new NotExportable(
+function lacking(layer: layers.Layer, model: LayersModel, what: string): Error {
+  return new Error(
     `Cannot write "${model.name}" as ONNX: its layer "${layer.name}" ${what}. Train without ` +
       `export: [onnx], or with a network that does without it.`,
   );

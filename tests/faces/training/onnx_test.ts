@@ -24,7 +24,7 @@ import type { Choice } from "../../../packages/pipeline/define.ts";
 import { initialize } from "../../../faces/training/initialize.ts";
 import { ageBins } from "../../../faces/training/network_options.ts";
 import { buildAge2021, buildGender2021, deepTrunk } from "../../models/build_2021.ts";
-import { checkExports, writeExports } from "../../../faces/training/save_model.ts";
+import { checkExports, writeExports } from "../../../faces/training/onnx/convert.ts";
 import { predict } from "../../../faces/training/predict_rows.ts";
 import { genderClasses } from "../../../faces/training/targets.ts";
 import { preprocessing } from "../serving/fixture.ts";
