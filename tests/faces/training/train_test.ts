@@ -352,7 +352,7 @@ Deno.test("train() draws weights that initialize() did not, unless they are decl
   }
   await assert.rejects(
     run({ model: forgotten({ kernelInitializer: "randomNormal" }) }),
-    /weights of layer "dense": its initializer is RandomNormal. Use one of glorotUniform/,
+    /weights of layer "dense": its kernelInitializer is RandomNormal. Use one of glorotUniform/,
   );
   for (const { model } of runs) model.dispose();
 });
