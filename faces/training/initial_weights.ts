@@ -55,7 +55,7 @@ export async function applyInit(
    * weights. The last layer of an ordinal model has the bias of a mean of years, and another kernel.
    */
   const headOf = async (name: string, current: Tensor, { weights }: layers.Layer) => {
-    const shape = current.shape, all = Float32Array.from(await readTensor(current));
+    const shape = current.shape, all = await readTensor(current);
     const columns = shape.at(-1)!;
     let start = 0, same = 0;
     for (const head of heads) {

@@ -75,10 +75,10 @@ export async function predictBatches(
   return predictions;
 }
 
-/** Copies the values of a tensor and disposes of it. */
+/** Reads a tensor and disposes of it. */
 export async function takeTensor(tensor: tf.Tensor): Promise<Float32Array> {
   try {
-    return Float32Array.from(await readTensor(tensor));
+    return await readTensor(tensor);
   } finally {
     tensor.dispose();
   }

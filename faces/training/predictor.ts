@@ -72,7 +72,7 @@ async function enginePart(model: LayersModel, options: EngineOptions) {
   const rest = model.layers.slice(first.length);
   const weights: Tensors = new Map();
   for (const weight of first.flatMap((layer) => layer.weights)) {
-    const data = Float32Array.from(await readTensor(weight.read()));
+    const data = await readTensor(weight.read());
     weights.set(weight.originalName, { shape: weight.shape as number[], data });
   }
   const last = rest.length > 0 ? first.at(-1)! : model.outputs[0].sourceLayer;

@@ -80,7 +80,7 @@ export class TfjsTrainer extends Trainer<Optimizer> {
   }
 
   async weights(): Promise<Float32Array[]> {
-    return await Promise.all(this.model.getWeights().map(copy));
+    return await Promise.all(this.model.getWeights().map(readTensor));
   }
 
   setWeights(weights: readonly Float32Array[]): void {
@@ -90,7 +90,7 @@ export class TfjsTrainer extends Trainer<Optimizer> {
   protected async optimizerState(): Promise<Record<string, Float32Array[]>> {
     const { state, chosen: { definition } } = this.stepper;
     const arrays = definition.state.map(async (name, i) =>
-      [name, await Promise.all(state.map((tensors) => copy(tensors[i])))] as const
+      [name, await Promise.all(state.map((tensors) => readTensor(tensors[i])))] as const
     );
     return Object.fromEntries(await Promise.all(arrays));
   }
@@ -119,10 +119,6 @@ export class TfjsTrainer extends Trainer<Optimizer> {
 
 /** Batch size of validation. Affects results only by rounding. */
 const VALIDATION_BATCH = 256;
-
-async function copy(tensor: tf.Tensor): Promise<Float32Array> {
-  return Float32Array.from(await readTensor(tensor));
-}
 
 /** Yields to the event loop, so that Ctrl-C is handled. */
 function turn(): Promise<void> {

@@ -17,13 +17,13 @@ export function deviceOpened(): void {
 }
 
 /**
- * Reads the values of a tensor. They may share its memory, so copy them to keep them.
+ * Reads a copy of the values of a tensor.
  * @throws the error of the device since it was opened
  */
 export async function readTensor(tensor: Tensor): Promise<Float32Array> {
   let values;
   try {
-    values = await tensor.data<"float32">();
+    values = new Float32Array(await tensor.data()); // the cpu backend returns its own
   } catch (error) {
     // The device reports the reason after the rejection.
     await new Promise((resolve) => setTimeout(resolve));
