@@ -75,11 +75,11 @@ export class EngineTrainer extends Trainer<Engine> {
     return of.map(({ originalName }) => values.get(originalName)!.data);
   }
 
-  override averages(): Float32Array[] {
+  protected averages(): Float32Array[] {
     return this.#weights(this.stepper.averages());
   }
 
-  override setAverages(values: readonly Float32Array[]): void {
+  setAverages(values: readonly Float32Array[]): void {
     this.stepper.setAverages(named(this.model.weights, values));
   }
 

@@ -13,6 +13,7 @@ import { type BatchResult, Trainer, type TrainerOptions } from "./trainer.ts";
 
 export class TfjsTrainer extends Trainer<Optimizer> {
   readonly computedBy: string;
+  #averages: readonly Float32Array[] = [];
 
   /** @param why reason for not using the engine */
   constructor(options: TrainerOptions, why?: string) {
@@ -59,6 +60,7 @@ export class TfjsTrainer extends Trainer<Optimizer> {
     });
     try {
       const scores = await scoresOf(this.objective, output, targets);
+      if (this.averaging !== undefined) await this.#updateAverages(this.averaging);
       return { loss: (await readTensor(loss))[0], ...scores };
     } finally {
       tf.dispose([loss, output]);
@@ -85,6 +87,22 @@ export class TfjsTrainer extends Trainer<Optimizer> {
 
   setWeights(weights: readonly Float32Array[]): void {
     this.writeModel(weights);
+  }
+
+  protected averages(): Float32Array[] {
+    return [...this.#averages];
+  }
+
+  setAverages(values: readonly Float32Array[]): void {
+    this.#averages = values.map((array) => array.slice());
+  }
+
+  async #updateAverages(decay: number): Promise<void> {
+    const share = 1 - Math.min(decay, (1 + this.steps) / (10 + this.steps));
+    for (const [w, weights] of (await this.weights()).entries()) {
+      const average = this.#averages[w];
+      for (let i = 0; i < average.length; i++) average[i] += share * (weights[i] - average[i]);
+    }
   }
 
   protected async optimizerState(): Promise<Record<string, Float32Array[]>> {

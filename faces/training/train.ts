@@ -1,5 +1,4 @@
 /** The training loop. */
-import type { LayersModel } from "@tensorflow/tfjs-layers";
 import type { Progress } from "../../packages/pipeline/stage.ts";
 import { random, type Rng } from "../../packages/random/random.ts";
 import { ensureInitialized } from "./initialize.ts";
@@ -14,12 +13,11 @@ import { type BatchResult, gatherTargets, type Trainer, type TrainerOptions } fr
 import { counted } from "../../packages/pipeline/causes.ts";
 import { quote } from "../../packages/pipeline/errors.ts";
 
+/**
+ * Options of a training. The model receives the trained weights. Its initial weights are drawn from the
+ * seed, unless initialize() has drawn them or keepWeights() marks them as trained.
+ */
 export interface TrainOptions extends TrainerOptions {
-  /**
-   * The network, which receives the trained weights. Its initial weights are drawn from the seed,
-   * unless initialize() has drawn them or keepWeights() marks them as trained.
-   */
-  model: LayersModel;
   images: ImageSource;
   /** Class or quantity of each image; with several heads, one value per head, image by image. */
   targets: ArrayLike<number>;
@@ -113,10 +111,7 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
       seconds.push(...saved.state.seconds);
       stopper.state = saved.state.stopper;
       best = trainer.restore(saved.arrays, saved.state.steps);
-    }
-    const average = averaging === undefined
-      ? undefined
-      : await averageOf(trainer, model, averaging, saved?.arrays);
+    } else if (averaging !== undefined) trainer.setAverages(await trainer.weights());
 
     const stepsPerEpoch = Math.ceil(rows.train.length / batchSize);
     progress.start(epochs * stepsPerEpoch, "steps", history.length * stepsPerEpoch);
@@ -157,12 +152,11 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
             : diverged(`the loss is ${result.loss} in epoch ${epoch}, step ${step + 1}`, options);
         }
         mean.add(result, batch.rows);
-        await average?.update();
         if (step < stepsPerEpoch - 1) progress.advance();
         signal.throwIfAborted();
       }
 
-      const weights = await average?.use();
+      const weights = averaging === undefined ? undefined : await trainer.useAverages();
       const validation = await trainer.validate(images, targets, rows.validation, signal);
       if (!Number.isFinite(validation.loss)) {
         throw diverged(`the validation loss is ${validation.loss} in epoch ${epoch}`, options);
@@ -182,7 +176,7 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
       seconds.push(Math.round(performance.now() - began) / 1000);
       await writeCheckpoint<State>(options.checkpoint, {
         state: { history, seconds, stopper: stopper.state, steps: trainer.steps },
-        arrays: { ...await trainer.save(best), ...average?.arrays() },
+        arrays: await trainer.save(best),
       });
       await options.onEpoch?.(history, better);
       const { loss, val_loss } = history.at(-1)!;
@@ -194,7 +188,7 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
 
     const { restoreBest } = earlyStopping;
     if (restoreBest) trainer.setWeights(best);
-    else await average?.use();
+    else if (averaging !== undefined) await trainer.useAverages();
     trainer.copyWeightsToModel();
     return {
       history,
@@ -223,41 +217,6 @@ function checkOrder(order: unknown, count: number, trained: ReadonlySet<number>)
     `Cannot train: order() of the sampling returns ${what}. Return an Int32Array of ${count} ` +
       "rows out of those that it gets.",
   );
-}
-
-/**
- * Returns an exponential moving average of all weights, with a lower decay in the first steps, as in
- * tf.train.ExponentialMovingAverage. Polyak and Juditsky, "Acceleration of stochastic approximation by
- * averaging" (1992).
- */
-async function averageOf(
-  trainer: Trainer,
-  model: LayersModel,
-  decay: number,
-  saved?: Record<string, Float32Array>,
-) {
-  const names = model.weights.map(({ originalName }) => `average/${originalName}`);
-  const first = saved ? names.map((name) => saved[name]) : await trainer.weights();
-  trainer.setAverages?.(first);
-  const own = first.map((array) => array.slice());
-  const current = () => trainer.averages?.() ?? own;
-  return {
-    arrays: () => Object.fromEntries(current().map((values, i) => [names[i], values])),
-    async update() {
-      if (trainer.averages) return;
-      const share = 1 - Math.min(decay, (1 + trainer.steps) / (10 + trainer.steps));
-      for (const [w, weights] of (await trainer.weights()).entries()) {
-        const average = own[w];
-        for (let i = 0; i < average.length; i++) average[i] += share * (weights[i] - average[i]);
-      }
-    },
-    /** Gives the average to the trainer; returns the weights that it had. */
-    async use() {
-      const weights = await trainer.weights();
-      trainer.setWeights(current());
-      return weights.map((array) => array.slice());
-    },
-  };
 }
 
 /** State in a checkpoint, in addition to arrays. */

@@ -16,7 +16,11 @@ export interface TrainerOptions {
   weightDecay?: number;
   /** Default: Adam. */
   optimizer?: ChosenOptimizer;
-  /** Decay of the moving average of the weights. Default: none. */
+  /**
+   * Decay of an exponential moving average of all weights, lower in the first steps, as in
+   * tf.train.ExponentialMovingAverage. Polyak and Juditsky, "Acceleration of stochastic approximation
+   * by averaging" (1992). Default: none.
+   */
   averaging?: number;
   /** Maximum number of images per step. */
   batchSize: number;
@@ -38,13 +42,14 @@ interface Stepper {
 export abstract class Trainer<S extends Stepper = Stepper> {
   protected readonly model: LayersModel;
   protected readonly objective: Objective;
+  protected readonly averaging?: number;
 
   constructor(
     options: TrainerOptions,
     protected readonly stepper: S,
     private readonly validationBatch: number,
   ) {
-    ({ model: this.model, objective: this.objective } = options);
+    ({ model: this.model, objective: this.objective, averaging: this.averaging } = options);
   }
 
   /** Implementation that computes the steps and the loss, such as `engine, 2 threads`. */
@@ -81,9 +86,9 @@ export abstract class Trainer<S extends Stepper = Stepper> {
   /** Returns all weights, in the model's order. */
   abstract weights(): Promise<Float32Array[]>;
   abstract setWeights(weights: readonly Float32Array[]): void;
-  /** Returns and sets the moving averages of all weights, if the trainer updates them at each step. */
-  averages?(): Float32Array[];
-  setAverages?(values: readonly Float32Array[]): void;
+  /** Returns and sets the moving averages of all weights, which each step updates. */
+  protected abstract averages(): Float32Array[];
+  abstract setAverages(values: readonly Float32Array[]): void;
   /** Returns the optimizer's state: arrays of each trainable weight, by name of the state. */
   protected abstract optimizerState(): Promise<Record<string, Float32Array[]>>;
   protected abstract setOptimizerState(
@@ -124,7 +129,14 @@ export abstract class Trainer<S extends Stepper = Stepper> {
     return { ...scores, loss: loss + await this.penalty() };
   }
 
-  /** Returns the arrays of a checkpoint: weights, `best`, and the optimizer's state. */
+  /** Replaces the weights by their moving averages; returns the weights. */
+  async useAverages(): Promise<Float32Array[]> {
+    const weights = (await this.weights()).map((array) => array.slice());
+    this.setWeights(this.averages());
+    return weights;
+  }
+
+  /** Returns the arrays of a checkpoint: weights, `best`, the optimizer's state, and averages. */
   async save(best: readonly Float32Array[]): Promise<Record<string, Float32Array>> {
     const arrays: Record<string, Float32Array> = {};
     const weights = await this.weights(), state = Object.entries(await this.optimizerState());
@@ -134,6 +146,10 @@ export abstract class Trainer<S extends Stepper = Stepper> {
     }
     for (const [i, { originalName }] of this.model.trainableWeights.entries()) {
       for (const [name, values] of state) arrays[`${name}/${originalName}`] = values[i];
+    }
+    const averages = this.averaging === undefined ? [] : this.averages();
+    for (const [i, values] of averages.entries()) {
+      arrays[`average/${this.model.weights[i].originalName}`] = values;
     }
     return arrays;
   }
@@ -145,6 +161,7 @@ export abstract class Trainer<S extends Stepper = Stepper> {
     const { weights, trainableWeights } = this.model;
     this.setWeights(all("weights", weights));
     this.setOptimizerState(steps, (name) => all(name, trainableWeights));
+    if (this.averaging !== undefined) this.setAverages(all("average", weights));
     return all("best", weights);
   }
 
