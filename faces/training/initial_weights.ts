@@ -1,35 +1,28 @@
 /** Initial weights from a trained model: the parameter `init`. */
 import { dirname, join } from "node:path";
-import type { Tensor } from "@tensorflow/tfjs-core";
+import * as tf from "@tensorflow/tfjs-core";
 import type { layers, LayersModel } from "@tensorflow/tfjs-layers";
 import { readTensor } from "../../packages/compute/read_tensor.ts";
 import { readTextIfExists } from "../../packages/pipeline/paths.ts";
-import type { ClassRecord } from "./targets.ts";
+import type { LearnedTask } from "./learning.ts";
+import type { Task } from "./tasks.ts";
 import { type ModelParams, modelsNamed, readManifest } from "./trained_models.ts";
-import type { Tf } from "./training_definitions.ts";
-
-/** A head of a network: columns of its last dense layer, in order. */
-export interface InitHead {
-  task: string;
-  classes: readonly ClassRecord[] | null;
-  columns: number;
-}
 
 /** Names of last dense layers: of several heads, of one of classes, of one of years. */
 const HEAD_LAYERS = ["heads", "logits", "years"];
 
 /**
  * Gives a network the weights of the model that `init` names, and freezes layers.
- * @param heads its heads; columns of one are taken from a head of the same task, classes and shape
+ * @param tasks those of its heads; columns of one are taken from a head of the same task, classes and
+ *   shape
  * @returns the frozen layers' names, and a sentence about the weights
  * @throws if the model does not exist or no layer matches
  */
 export async function applyInit(
   network: LayersModel,
   init: NonNullable<ModelParams["init"]>,
-  heads: readonly InitHead[],
+  tasks: readonly LearnedTask[],
   artifacts: string,
-  tf: Tf,
 ): Promise<{ frozen: string[]; summary: string }> {
   const [model] = await modelsNamed("init", { init }, artifacts);
   const { file, weights } = await readManifest(model);
@@ -49,39 +42,37 @@ export async function applyInit(
   }
   const matched = new Set<string>(), fresh: string[] = [];
   const record = await readTextIfExists(join(dirname(model), "training.json"));
-  const theirs: Partial<InitHead> | undefined = record && JSON.parse(record);
+  const theirs: Partial<Task> | undefined = record && JSON.parse(record);
   /**
    * Returns the values of a weight of the heads' layer: trained ones where a head is the same, with all
    * weights. The last layer of an ordinal model has the bias of a mean of years, and another kernel.
    */
-  const headOf = async (name: string, current: Tensor, { weights }: layers.Layer) => {
+  const headOf = async (name: string, current: tf.Tensor, { weights }: layers.Layer) => {
     const shape = current.shape, all = await readTensor(current);
     const columns = shape.at(-1)!;
-    let start = 0, same = 0;
-    for (const head of heads) {
+    let same = 0;
+    for (const { task, columns: own, start } of tasks) {
       const from = (layer: unknown, weight: string) =>
         values.get(weight.replace(/^[^/]*/, String(layer)));
       const known = [theirs!.task, ...HEAD_LAYERS].find((layer) =>
         weights.every(({ originalName, shape }) =>
-          `${from(layer, originalName)?.shape}` === `${[...shape.slice(0, -1), head.columns]}`
+          `${from(layer, originalName)?.shape}` === `${[...shape.slice(0, -1), own]}`
         )
       );
       const found = from(known, name);
-      if (found && isSameHead(head, theirs!)) {
+      if (found && isSameHead(task, theirs!)) {
         same++;
         for (const [i, value] of found.data.entries()) {
-          const row = Math.floor(i / head.columns);
-          all[row * columns + start + i % head.columns] = value;
+          all[Math.floor(i / own) * columns + start + i % own] = value;
         }
       }
-      start += head.columns;
     }
-    return same > 0 ? { shape, data: all, whole: same === heads.length } : undefined;
+    return same > 0 ? { shape, data: all, whole: same === tasks.length } : undefined;
   };
   for (const layer of network.layers) {
     let all = layer.weights.length > 0;
     for (const weight of layer.weights) {
-      const found = theirs && heads.length > 0 && HEAD_LAYERS.includes(layer.name)
+      const found = theirs && HEAD_LAYERS.includes(layer.name)
         ? await headOf(weight.originalName, weight.read(), layer)
         : values.get(weight.originalName);
       if (!found || `${found.shape}` !== `${weight.shape}`) {
@@ -122,8 +113,8 @@ export async function applyInit(
   };
 }
 
-function isSameHead(a: InitHead, b: Partial<InitHead>): boolean {
-  const labels = ({ classes }: Partial<InitHead>) => classes?.map(({ label }) => label).join();
+function isSameHead(a: Task, b: Partial<Task>): boolean {
+  const labels = ({ classes }: Partial<Task>) => classes?.map(({ label }) => label).join();
   return a.task === b.task && labels(a) === labels(b);
 }
 

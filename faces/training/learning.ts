@@ -2,13 +2,7 @@
 import { openBackend } from "../../packages/compute/open_backend.ts";
 import type { Backend } from "../../packages/compute/backends.ts";
 import { quantityHead } from "./losses.ts";
-import {
-  classification,
-  jointHead,
-  type Objective,
-  regression,
-  type SingleObjective,
-} from "./objective.ts";
+import { classification, jointHead, type Objective, regression } from "./objective.ts";
 import { type LabelledTask, labelTasks, rowsOfTasks, type Task, type ValuesTask } from "./tasks.ts";
 import type { ChosenNetwork } from "./build_network.ts";
 import type { TrainingParams } from "./training_params.ts";
@@ -37,14 +31,19 @@ export interface ModelTraining {
   params: TrainingParams;
 }
 
+/** A task with its labels, loss, metric, and the columns of its head. */
+export interface LearnedTask extends LabelledTask, Pick<TrainingRecord, "loss" | "metric"> {
+  readonly columns: number;
+  /** First column in the layer of all heads. */
+  readonly start: number;
+  /** Undefined for the default head of a single task. */
+  readonly reading?: Head["reading"];
+}
+
 /** Everything that a network learns from a dataset. */
 export interface Learning {
-  readonly tasks: readonly LabelledTask[];
+  readonly tasks: readonly LearnedTask[];
   readonly rows: InputRows;
-  /** Heads with columns of one last layer; undefined for one task with the default head. */
-  readonly made?: readonly Head[];
-  /** Loss and metric of each task. */
-  readonly heads: readonly Pick<TrainingRecord, "loss" | "metric">[];
   readonly objective: Objective;
   /** `objective.targets` numbers of each image. */
   readonly targets: readonly number[];
@@ -97,6 +96,11 @@ export async function prepareLearning(
       one ? Array.from(one.outputs.subarray(row * one.values, (row + 1) * one.values)) : []
     ),
   ]);
-  const heads = (joint ?? [objective as SingleObjective]) as Learning["heads"];
-  return { tasks, rows, made, heads, objective, targets, taught };
+  let end = 0;
+  const learned = tasks.map((one, i): LearnedTask => {
+    const { loss, metric } = (joint?.[i] ?? objective) as Pick<LearnedTask, "loss" | "metric">;
+    const { columns, reading } = made?.[i] ?? { columns: one.task.classes?.length ?? 1 };
+    return { ...one, loss, metric, columns, reading, start: (end += columns) - columns };
+  });
+  return { tasks: learned, rows, objective, targets, taught };
 }

@@ -1,6 +1,5 @@
 /** Training of a network for one or several tasks, from dataset and splits to stored models. */
 import { join } from "node:path";
-import * as tf from "@tensorflow/tfjs-core";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 import type { z } from "zod";
 import type { Choice } from "../../packages/pipeline/define.ts";
@@ -8,8 +7,13 @@ import { quote } from "../../packages/pipeline/errors.ts";
 import { counted } from "../../packages/pipeline/causes.ts";
 import type { StageContext, StageResult } from "../../packages/pipeline/stage.ts";
 import { augment } from "./augment.ts";
-import { applyInit, type InitHead } from "./initial_weights.ts";
-import { type Learning, type ModelTraining, prepareLearning } from "./learning.ts";
+import { applyInit } from "./initial_weights.ts";
+import {
+  type LearnedTask,
+  type Learning,
+  type ModelTraining,
+  prepareLearning,
+} from "./learning.ts";
 import { type ChosenLoss, headOf } from "./losses.ts";
 import { saveModel } from "./model_files.ts";
 import type { Initializer } from "./network_options.ts";
@@ -133,7 +137,7 @@ export async function trainModel(
     );
   }
   const learning = await prepareLearning(training, data, teachers, context);
-  const { tasks, rows, heads, objective, targets } = learning;
+  const { tasks, rows, objective, targets } = learning;
   const { metrics, earlyStopping } = chooseMonitoring(params, tasks, context);
   warnOfSingleClasses(learning, context);
   const artifacts = artifactsOf(context) ?? "";
@@ -149,14 +153,13 @@ export async function trainModel(
     if (warning !== undefined) context.warn(warning);
     const init = params.init === undefined
       ? undefined
-      : await applyInit(model, params.init, initHeads(learning), artifacts, tf);
+      : await applyInit(model, params.init, tasks, artifacts);
     if (init) info(init.summary);
-    for (const i of tasks.keys()) {
-      await withNetwork(i, (network) => checkExports(network, params.export));
+    for (const task of tasks) {
+      await withNetwork(task, (network) => checkExports(network, params.export));
     }
     // Without the engine, which refused frozen layers once: history.csv keeps its bytes.
     const slow = init !== undefined && init.frozen.length > 0;
-    const curves = tasks.map(({ output }, i) => ({ output, metric: heads[i].metric }));
     const validating = { images, people, rows: rows.validation, signal, slow };
     const result = await train({
       ...{ model, objective, images, rows, targets },
@@ -180,15 +183,13 @@ export async function trainModel(
         return trainer;
       },
       checkpoint: join(context.scratch, "checkpoint.safetensors"),
-      onEpoch: follow(context, params.epochs, curves),
-      furtherMetrics: metrics.length === 0
-        ? undefined
-        : () =>
-          Array.fromAsync(tasks.entries(), ([i, task]) => {
-            const fitting = metrics.filter((metric) => fits(metric, task));
-            if (fitting.length === 0) return {};
-            return withNetwork(i, (network) => validate(task, fitting, network, validating));
-          }),
+      onEpoch: follow(context, params.epochs, tasks),
+      furtherMetrics: metrics.length === 0 ? undefined : () =>
+        Array.fromAsync(tasks, (task) => {
+          const fitting = metrics.filter((metric) => fits(metric, task));
+          if (fitting.length === 0) return {};
+          return withNetwork(task, (network) => validate(task, fitting, network, validating));
+        }),
       ...{ signal, info, progress: context.progress },
     });
     for (const name of init?.frozen ?? []) model.getLayer(name).trainable = true;
@@ -199,8 +200,8 @@ export async function trainModel(
     const validation = await writeModels(result, parts, context);
     const { history, stoppedEarly, weightsOfEpoch, seconds: secondsPerEpoch, computedBy } = result;
     const epochs = counted(history.length, "epoch");
-    const scores = tasks.map(({ task: { task } }, i) =>
-      `${tasks.length > 1 ? `${task} ` : ""}val_${heads[i].metric} ` +
+    const scores = tasks.map(({ task: { task }, metric }) =>
+      `${tasks.length > 1 ? `${task} ` : ""}val_${metric} ` +
       validation[task].val_metric.toPrecision(3)
     );
     info(
@@ -215,24 +216,27 @@ export async function trainModel(
 }
 
 /** Calls `use` with the network of one task, of all if there is one. */
-type WithNetwork = <T>(i: number, use: (network: LayersModel) => T | Promise<T>) => Promise<T>;
+type WithNetwork = <T>(
+  task: LearnedTask,
+  use: (network: LayersModel) => T | Promise<T>,
+) => Promise<T>;
 
 /** Builds the network that is trained, of which each task's is a part. */
 function buildNetworks(
   { name, initializer, trunk: trunkOf }: ChosenNetwork,
-  { tasks, made }: Learning,
+  { tasks }: Learning,
   size: number,
   seed: number,
 ): { model: LayersModel; withNetwork: WithNetwork } {
-  const trunk = trunkOf(size), [{ task: { classes } }] = tasks;
-  const columns = made?.reduce((sum, head) => sum + head.columns, 0);
-  const model = columns === undefined
+  const trunk = trunkOf(size), { start, columns, reading, task: { classes } } = tasks.at(-1)!;
+  const model = reading === undefined
     ? singleHeadModel(name, trunk, classes?.length ?? null, initializer, seed)
-    : multiHeadModel(name, trunk, columns, initializer, seed);
-  const withNetwork: WithNetwork = async (i, use) => {
-    if (!made) return await use(model);
-    const start = made.slice(0, i).reduce((sum, { columns }) => sum + columns, 0);
-    const { columns, reading } = made[i], name = tasks[i].task.task;
+    : multiHeadModel(name, trunk, start + columns, initializer, seed);
+  const withNetwork: WithNetwork = async (
+    { task: { task: name }, start, columns, reading },
+    use,
+  ) => {
+    if (reading === undefined) return await use(model);
     const network = extractHead(model, trunk, { name, start, columns, reading });
     try {
       return await use(network);
@@ -241,13 +245,6 @@ function buildNetworks(
     }
   };
   return { model, withNetwork };
-}
-
-function initHeads({ tasks, made }: Learning): InitHead[] {
-  return tasks.map(({ task }, i) => ({
-    ...task,
-    columns: made?.[i].columns ?? task.classes?.length ?? 1,
-  }));
 }
 
 function warnOfSingleClasses(
@@ -271,7 +268,7 @@ function warnOfSingleClasses(
  */
 async function writeModels(
   { history, stoppedEarly, bestEpoch, weightsOfEpoch }: TrainingResult,
-  { data, learning: { tasks, rows, heads }, withNetwork, params, outputs }: {
+  { data, learning: { tasks, rows }, withNetwork, params, outputs }: {
     data: Awaited<ReturnType<typeof openTrainingData>>;
     learning: Learning;
     withNetwork: WithNetwork;
@@ -285,13 +282,13 @@ async function writeModels(
   const { mirror, learningRate } = params, { seed, compute: backend } = context;
   const validation: Record<string, Compared> = {};
   for (const [i, one] of tasks.entries()) {
-    const { output, task, labels, intervals } = one, { loss, metric } = heads[i];
+    const { output, task, labels, intervals, loss, metric } = one;
     const own = headHistory(history, i);
     const compared = compareWithConstant(
       { task: task.task, metric, learningRate },
       ...[own[weightsOfEpoch - 1], labels, rows, context, intervals] as const,
     );
-    await withNetwork(i, async (network) => {
+    await withNetwork(one, async (network) => {
       const record: TrainingRecord = {
         // The order of keys in training.json counts for its digest.
         ...(tasks.length > 1
