@@ -184,14 +184,16 @@ export function jointHead(
   };
   const select = (targets: readonly number[], from: number, count = 1) =>
     targets.filter((_, i) => i % width >= from && i % width < from + count);
-  /** Encodes rows as a tensor [rows, columns]; undefined ones as 0. */
+  /** Encodes rows as a tensor [rows, columns]; undefined ones, and missing labels, as 0. */
   const encode = <T>(
     rows: readonly (T | undefined)[],
     columns: number,
     write: (row: T, into: Float32Array, at: number) => void,
   ): tf.Tensor => {
     const all = new Float32Array(rows.length * columns);
-    for (const [i, row] of rows.entries()) if (row !== undefined) write(row, all, i * columns);
+    for (const [i, row] of rows.entries()) {
+      if (row !== undefined && !Number.isNaN(row)) write(row, all, i * columns);
+    }
     return tf.tensor2d(all, [rows.length, columns]);
   };
   /** Slices a head's columns of a tensor [rows, columns]. */
@@ -229,24 +231,18 @@ export function jointHead(
     );
     return rowLosses(tf, own, tf.minimum(tf.maximum(own, low), high));
   };
-  /** Computes the mean loss of one head against its labels; `truth` as returned by `labels`. */
-  const labelLoss = (
-    output: tf.Tensor,
-    truth: tf.Tensor,
-    targets: readonly number[],
-    h: number,
-  ): tf.Scalar => {
-    const { rowWeight, rowLosses, loss } = heads[h];
-    const rows = rowLosses(tf, part(output, h), part(truth, h)), wanted = targets.length / width;
-    if (!(rows instanceof tf.Tensor) || `${rows.shape}` !== `${wanted}`) {
+  /** Computes the mean loss of one head against its labels. */
+  const labelLoss: typeof lessonLoss = (output, targets, h) => {
+    const { columns, write, rowWeight, rowLosses, loss } = heads[h], own = select(targets, h);
+    const rows = rowLosses(tf, part(output, h), encode(own, columns, write));
+    if (!(rows instanceof tf.Tensor) || `${rows.shape}` !== `${own.length}`) {
       throw new Error(
         `Cannot train with loss "${loss}": its rowLosses() returns ` +
           (rows as unknown instanceof tf.Tensor ? `a tensor of shape [${rows.shape}]` : `${rows}`) +
-          ` and must return the loss of each row, a tensor of shape [${wanted}].`,
+          ` and must return the loss of each row, a tensor of shape [${own.length}].`,
       );
     }
     if (!rowWeight && !masked) return tf.mean(rows);
-    const own = select(targets, h);
     const weights = own.map((target) => Number.isNaN(target) ? 0 : rowWeight?.(target) ?? 1);
     const count = own.filter((target) => !Number.isNaN(target)).length;
     const sum = tf.sum(tf.mul(rows, tf.tensor1d(weights))), from = spans[h];
@@ -259,13 +255,11 @@ export function jointHead(
     const all = tf.add(sum, tf.sum(tf.mul(intervalLosses(output, known, h), those)));
     return tf.div(all, Math.max(1, count + known.filter(Boolean).length));
   };
-  const lossOf: typeof labelLoss = (output, truth, targets, h) => {
-    const loss = labelLoss(output, truth, targets, h), lesson = lessons[h];
+  const lossOf: typeof lessonLoss = (output, targets, h) => {
+    const loss = labelLoss(output, targets, h), lesson = lessons[h];
     if (!lesson) return loss;
     return tf.add(tf.mul(loss, 1 - lesson.weight), lessonLoss(output, targets, h));
   };
-  const truthOf = (targets: readonly number[]) =>
-    tf.tensor2d(labels(targets), [targets.length / width, columns]);
   const scores = (outputs: Float32Array, targets: readonly number[], losses: readonly number[]) =>
     heads.map(({ metric, read }, h): Score => {
       let sum = 0, count = 0;
@@ -288,14 +282,11 @@ export function jointHead(
     targets: width,
     labels,
     lossOf: (output, targets) =>
-      tf.addN(
-        heads.map(({ weight }, h) => tf.mul(lossOf(output, truthOf(targets), targets, h), weight)),
-      ),
+      tf.addN(heads.map(({ weight }, h) => tf.mul(lossOf(output, targets, h), weight))),
     scores,
     async scoresOf(output, targets) {
       const [losses, activated] = tf.tidy(() => {
-        const truth = truthOf(targets);
-        const losses = heads.map((_, h) => lossOf(output, truth, targets, h));
+        const losses = heads.map((_, h) => lossOf(output, targets, h));
         const taught = lessons.map((one, h) =>
           one && masked ? lessonLoss(output, targets, h) : tf.scalar(0)
         );
