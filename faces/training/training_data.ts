@@ -3,7 +3,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import type { Artifact, StageContext } from "../../packages/pipeline/stage.ts";
 import type { Preprocessing } from "../images/preprocessing.ts";
 import { NpyFile, readNpy } from "../../packages/formats/npy.ts";
-import { mean, median } from "../../packages/statistics/prediction_metrics.ts";
+import { majorityClass, mean, median } from "../../packages/statistics/prediction_metrics.ts";
 import { readParquet } from "../../packages/formats/parquet.ts";
 import { ignoreNotFound } from "../../packages/pipeline/paths.ts";
 import { UnsupportedNetwork } from "../../packages/engine/engine.ts";
@@ -60,6 +60,7 @@ export async function openTrainingData({ dataset, splits }: InputFolders) {
     const there = await Deno.stat(join(splits, `${name}.npy`)).catch(ignoreNotFound);
     return there ? rowsOf(name) : new Int32Array();
   };
+  const origins = Map.groupBy(rows.train, (row) => table.dataset[row]);
   return {
     images,
     size: images.shape[1],
@@ -69,7 +70,9 @@ export async function openTrainingData({ dataset, splits }: InputFolders) {
     calibration: await rowsIfAny("calibration"),
     preprocessing,
     table,
-    datasets: Object.fromEntries(countBy(Array.from(rows.train, (row) => table.dataset[row]))),
+    datasets: Object.fromEntries(
+      [...origins.keys()].sort().map((n) => [n, origins.get(n)!.length]),
+    ),
     [Symbol.dispose]: () => images[Symbol.dispose](),
   };
 }
@@ -158,10 +161,8 @@ export function compareWithConstant(
     ...Array.from(train, (row) => intervals[row]).flatMap((span) => span ? [mean(span)] : []),
   ];
   const accuracy = metric === "accuracy";
-  const constant = accuracy
-    // The lowest class on a tie.
-    ? [...countBy(trained)].reduce((best, entry) => entry[1] > best[1] ? entry : best)[0]
-    : median(trained);
+  const classes = 1 + trained.reduce((most, label) => Math.max(most, label), 0);
+  const constant = accuracy ? majorityClass(trained, classes) : median(trained);
   const errors = Array.from(known(validation), (row) => Math.abs(targets[row] - constant));
   const scores = accuracy ? errors.map((error) => Number(error === 0)) : errors;
   const constantBaseline = scores.reduce((sum, score) => sum + score, 0) / scores.length;
@@ -176,11 +177,4 @@ export function compareWithConstant(
     );
   }
   return { val_metric, constantBaseline, worse };
-}
-
-/** Counts the occurrences of each value, in ascending order. */
-function countBy<T extends string | number>(values: readonly T[]): Map<T, number> {
-  const sorted = values.toSorted((a, b) => a < b ? -1 : Number(a > b));
-  const groups = Map.groupBy(sorted, (value) => value);
-  return new Map([...groups].map(([value, all]) => [value, all.length]));
 }
