@@ -2,13 +2,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 import { readTensor } from "../../packages/compute/read_tensor.ts";
-import {
-  flipHorizontally,
-  imagesInMemory,
-  type ImageSource,
-  readBytes,
-  toTensor,
-} from "./image_source.ts";
+import { flipHorizontally, type ImageSource, readBytes, toTensor } from "./image_source.ts";
 
 export interface PredictOptions {
   /** Batch size. Affects predictions only by rounding. */
@@ -18,21 +12,6 @@ export interface PredictOptions {
   signal?: AbortSignal;
   /** Called after each batch. */
   onBatch?(images: number): void;
-}
-
-/**
- * Predicts images in memory.
- * @param images bytes of RGB images of the network's input size, [n, size, size, 3]
- * @returns class probabilities or years, [n, outputs]
- */
-export async function predict(
-  model: LayersModel,
-  images: Uint8Array,
-  options: PredictOptions = {},
-): Promise<Float32Array> {
-  const source = imagesInMemory(images, model.inputs[0].shape[1]!);
-  const rows = Int32Array.from({ length: source.shape[0] }, (_, row) => row);
-  return await predictRows(model, source, rows, options);
 }
 
 /** Predicts some images of a file (an open NpyFile). Returns [rows, outputs], in row order. */

@@ -8,7 +8,7 @@ import type { Analysis } from "../../faces/serving/api.ts";
 import { chooseNetwork, singleHeadModel } from "../../faces/training/build_network.ts";
 import { imagesInMemory } from "../../faces/training/image_source.ts";
 import { loadModel } from "../../faces/training/model_files.ts";
-import { predict } from "../../faces/training/predict_rows.ts";
+import { predict } from "../predict.ts";
 import { openPredictor } from "../../faces/training/predictor.ts";
 import { networks } from "../../models/mod.ts";
 import { openChromium, screenshot } from "./browser.ts";

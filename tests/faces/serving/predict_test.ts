@@ -9,7 +9,7 @@ import { openDetector } from "../../../faces/detection/detectors.ts";
 import { findLabelledFace } from "../../../faces/detection/find_faces.ts";
 import { toNetworkInput } from "../../../faces/images/resize.ts";
 import { loadModel } from "../../../faces/training/model_files.ts";
-import { predict } from "../../../faces/training/predict_rows.ts";
+import { predict } from "../../predict.ts";
 import { analysisOf, problemOf } from "./answers.ts";
 import { drawnFace, drawnGroup, preprocessing, type Service, startService } from "./fixture.ts";
 

@@ -11,7 +11,7 @@ import { EngineTrainer } from "../../../faces/training/engine_trainer.ts";
 import { classHead, distributionHead, quantityHead } from "../../../faces/training/losses.ts";
 import { jointHead, type JointOptions } from "../../../faces/training/objective.ts";
 import { imagesInMemory } from "../../../faces/training/image_source.ts";
-import { predict } from "../../../faces/training/predict_rows.ts";
+import { predict } from "../../predict.ts";
 import { cosine } from "../../../faces/training/schedule.ts";
 import { train, type TrainOptions } from "../../../faces/training/train.ts";
 

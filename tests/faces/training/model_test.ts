@@ -6,7 +6,8 @@ import { openBackend } from "../../../packages/compute/open_backend.ts";
 import { random } from "../../../packages/random/random.ts";
 import { buildAge2021, buildGender2021 } from "../../models/build_2021.ts";
 import { loadModel, saveModel } from "../../../faces/training/model_files.ts";
-import { predict, predictRows } from "../../../faces/training/predict_rows.ts";
+import { predictRows } from "../../../faces/training/predict_rows.ts";
+import { predict } from "../../predict.ts";
 import { imagesInMemory } from "../../../faces/training/image_source.ts";
 import {
   readHistory,

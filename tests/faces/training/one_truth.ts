@@ -10,7 +10,7 @@ import { EngineTrainer } from "../../../faces/training/engine_trainer.ts";
 import { classHead, distributionHead } from "../../../faces/training/losses.ts";
 import { jointHead } from "../../../faces/training/objective.ts";
 import { classification, type Objective, regression } from "../../../faces/training/objective.ts";
-import { predict } from "../../../faces/training/predict_rows.ts";
+import { predict } from "../../predict.ts";
 import { TfjsTrainer } from "../../../faces/training/tfjs_trainer.ts";
 import type { Trainer, TrainerOptions } from "../../../faces/training/trainer.ts";
 import file from "./cpu_reference.json" with { type: "json" };

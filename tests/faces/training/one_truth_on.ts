@@ -11,7 +11,7 @@ import { openBackend } from "../../../packages/compute/open_backend.ts";
 import type { Backend } from "../../../packages/compute/backends.ts";
 import { imagesInMemory } from "../../../faces/training/image_source.ts";
 import { loadModel, saveModel } from "../../../faces/training/model_files.ts";
-import { predict } from "../../../faces/training/predict_rows.ts";
+import { predict } from "../../predict.ts";
 import { train } from "../../../faces/training/train.ts";
 import { type Account, account, cases, draw, openTrainer, size } from "./one_truth.ts";
 

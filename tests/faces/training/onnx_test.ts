@@ -25,7 +25,7 @@ import { initialize } from "../../../faces/training/initialize.ts";
 import { ageBins } from "../../../faces/training/network_options.ts";
 import { buildAge2021, buildGender2021, deepTrunk } from "../../models/build_2021.ts";
 import { checkExports, writeExports } from "../../../faces/training/onnx/convert.ts";
-import { predict } from "../../../faces/training/predict_rows.ts";
+import { predict } from "../../predict.ts";
 import { genderClasses } from "../../../faces/training/targets.ts";
 import { preprocessing } from "../serving/fixture.ts";
 import { drawModel } from "./drawn_models.ts";

@@ -7,7 +7,8 @@ import { extractHead, multiHeadModel } from "../../../faces/training/build_netwo
 import { ageBins } from "../../../faces/training/network_options.ts";
 import { buildAge2021, buildGender2021, deepTrunk } from "../../models/build_2021.ts";
 import { imagesInMemory } from "../../../faces/training/image_source.ts";
-import { predict, predictRows } from "../../../faces/training/predict_rows.ts";
+import { predictRows } from "../../../faces/training/predict_rows.ts";
+import { predict } from "../../predict.ts";
 import { openPredictor } from "../../../faces/training/predictor.ts";
 import { drawModel } from "./drawn_models.ts";
 
