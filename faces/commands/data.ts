@@ -41,18 +41,17 @@ Exit codes: 0 labels were found, 1 none were, 2 wrong command line, 130 interrup
       );
     }
     using interrupt = abortOnSignal(reporter, EXIT.interrupted);
-    const found = await lookAt(folder, {
-      preset,
-      photos: parseWhole("photos", values) ?? 2000,
-      signal: interrupt.signal,
-    });
+    const photos = parseWhole("photos", values) ?? 2000, { signal } = interrupt;
+    const progress = reporter.startProgress("data");
+    const found = await lookAt(folder, { preset, photos, signal, progress })
+      .finally(() => progress.end());
     const page = resolve(cwd, values.page ?? join(project, "artifacts/data", pageOf(folder)));
     await Deno.mkdir(dirname(page), { recursive: true });
     await Deno.writeTextFile(page, await dataPage(found));
     reporter.log(found.summary);
     reporter.log(`Page: ${page}`);
     await Deno.stdout.write(new TextEncoder().encode(proposePipeline(found)));
-    if (found.labels) reporter.log("Next: deno task run experiments/mine");
+    if (found.labels) reporter.log("Next: deno task run experiments/mine, or where the YAML went");
     return found.labels ? EXIT.ok : EXIT.failed;
   },
 };

@@ -3,7 +3,7 @@ import { decodeText, readCsv } from "../../packages/formats/csv.ts";
 import { counted } from "../../packages/pipeline/causes.ts";
 import { joinWords } from "../../packages/pipeline/errors.ts";
 import { BOX } from "./labels.ts";
-import { type Lack, pathIndex, type PhotoFiles } from "./photo_files.ts";
+import { pathIndex, type PhotoFiles } from "./photo_files.ts";
 import type { Preset } from "./presets.ts";
 
 type Row = Readonly<Record<string, string>>;
@@ -126,9 +126,7 @@ async function readTables(preset: Preset, files: PhotoFiles, only?: string): Pro
     if (matching.length === 0) throw nothingFits("table", only ?? pattern, files.paths);
     for (const path of matching) {
       const bytes = await files.read(path);
-      if (!(bytes instanceof Uint8Array)) {
-        throw new Error(`${path}: tables ${bytes satisfies Lack}`);
-      }
+      if (!(bytes instanceof Uint8Array)) throw new Error(`${path}: it is ${bytes}`);
       const groups = defined(fits.exec(path)?.groups);
       for (const row of parseTable(bytes, path, header, skip)) rows.push({ ...row, ...groups });
     }

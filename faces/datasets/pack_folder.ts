@@ -81,7 +81,7 @@ async function readLabels(
   if (!preset) {
     const name = given ?? onlyTable(folder, files.paths.filter(isTable));
     const bytes = await files.read(name);
-    if (!(bytes instanceof Uint8Array)) throw cannotUse(folder, `"${name}": such files ${bytes}`);
+    if (!(bytes instanceof Uint8Array)) throw cannotUse(folder, `"${name}": it is ${bytes}`);
     return { name: basename(name), bytes, labels: parseLabels(bytes, `${folder}/${name}`) };
   }
   const { name, csv, unmatched, warnings } = await applyPreset(preset, files, given).catch(
@@ -173,9 +173,9 @@ export async function packFolder(
   for (const [how, paths] of lacking) {
     const some = paths.slice(0, MAX_EXAMPLES).join(", ") +
       (paths.length > MAX_EXAMPLES ? ", ..." : "");
-    note(`${paths.length} of ${counted(lines.size, "photo")} ${how}: ${some}`);
+    note(`${paths.length} of ${counted(lines.size, "photo")} are ${how}: ${some}`);
   }
-  if (lacking.has("are missing") && packed.length > 0) {
+  if (lacking.has("missing") && packed.length > 0) {
     note(
       `photos in ${joinWords(packed)} are not read: unpack them, or pack them as .zip or .tar.gz`,
     );

@@ -5,12 +5,12 @@ import { scanTar } from "../../packages/formats/tar.ts";
 import { ZipFile } from "../../packages/formats/zip.ts";
 import { gunzipFile } from "./local_files.ts";
 
-/** Reason why a photo cannot be used. */
+/** Reason why a file cannot be used, after "is" or "are". */
 export type Lack =
-  | "are missing"
-  | "cannot be read"
-  | "are not regular files"
-  | "are larger than 1 GiB";
+  | "missing"
+  | "unreadable"
+  | "of another type, such as a folder"
+  | "larger than 1 GiB";
 
 /** Files by their path, with forward slashes. Archives in the folder count as unpacked there. */
 export interface PhotoFiles extends AsyncDisposable {
@@ -131,12 +131,12 @@ export async function openPhotoFiles(
   const owned = stack.move();
   return {
     get paths() {
-      const own = folder === undefined ? [] : walk(folder);
-      return paths ??= [...new Set([...own, ...archived.keys()])].sort();
+      const own = () => folder === undefined ? [] : walk(folder);
+      return paths ??= [...new Set([...own(), ...archived.keys()])].sort();
     },
     async read(path) {
-      const photo = folder === undefined ? "are missing" : await readPhoto(find(path));
-      if (photo !== "are missing") return photo;
+      const photo = folder === undefined ? "missing" : await readPhoto(find(path));
+      if (photo !== "missing") return photo;
       return await archived.get(written(path) ?? "")?.read() ?? photo;
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
@@ -176,7 +176,7 @@ async function openArchive(
     if (isHidden(path)) return;
     entries.set(path, {
       ...{ archive, size },
-      read: () => size > MAX_PHOTO_BYTES ? Promise.resolve("are larger than 1 GiB") : read(),
+      read: () => size > MAX_PHOTO_BYTES ? Promise.resolve("larger than 1 GiB") : read(),
     });
   };
   if (/\.zip$/i.test(archive)) {
@@ -228,11 +228,11 @@ export function locate(folder: string): (path: string) => string {
 async function readPhoto(path: string): Promise<Uint8Array | Lack> {
   try {
     const { isFile, size } = await Deno.stat(path);
-    if (!isFile) return "are not regular files"; // a pipe may have no end
-    return size <= MAX_PHOTO_BYTES ? await Deno.readFile(path) : "are larger than 1 GiB";
+    if (!isFile) return "of another type, such as a folder"; // a pipe may have no end
+    return size <= MAX_PHOTO_BYTES ? await Deno.readFile(path) : "larger than 1 GiB";
   } catch (error) {
     const absent = error instanceof Deno.errors.NotFound ||
       error instanceof Deno.errors.NotADirectory;
-    return absent ? "are missing" : "cannot be read";
+    return absent ? "missing" : "unreadable";
   }
 }

@@ -137,7 +137,7 @@ Deno.test("a pipe in place of a picture or a CSV is told, and not waited for", a
     using loaded = testContext(download);
     await loaded.run({}, { datasets: [{ folder }] });
     deepStrictEqual(loaded.warnings, [
-      "mine: 2 of 3 photos are not regular files: x.jpg (line 3), y.jpg (line 4)",
+      "mine: 2 of 3 photos are of another type, such as a folder: x.jpg (line 3), y.jpg (line 4)",
     ]);
     await rejects(
       loaded.run({}, { datasets: [{ folder, labels: "p.csv" }] }),

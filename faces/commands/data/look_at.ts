@@ -1,8 +1,10 @@
 /** Finds out what a folder or archive of photos holds, and proposes a pipeline for it. */
+import { basename } from "node:path";
 import { parse as parseYaml, stringify } from "yaml";
 import { counted } from "../../../packages/pipeline/causes.ts";
 import { isDiskFull } from "../../../packages/pipeline/errors.ts";
 import { sha256 } from "../../../packages/pipeline/fingerprint.ts";
+import type { Progress } from "../../../packages/pipeline/stage.ts";
 import { random } from "../../../packages/random/random.ts";
 import { applyPreset, parseTable, suffixIndex } from "../../datasets/apply_preset.ts";
 import { findCopies, type Frequencies, frequenciesOf } from "../../datasets/copies.ts";
@@ -10,7 +12,6 @@ import { type Label, type Labels, parseLabels } from "../../datasets/labels.ts";
 import { openPhotoFiles, pathIndex, type PhotoFiles } from "../../datasets/photo_files.ts";
 import { choosePreset, OWN_PRESET, type Preset, presets } from "../../datasets/presets.ts";
 import { facePaths } from "../../datasets/rows.ts";
-import { nameOf } from "../../datasets/sources.ts";
 import type { DataFound } from "../../evaluation/data_page.ts";
 import { thumbnail } from "../../evaluation/image_data_urls.ts";
 import { decode, ImageError } from "../../images/decode_image.ts";
@@ -35,12 +36,18 @@ const NAMES: readonly Preset[] = [
   { photos: String.raw`(?<identity>\d+)_\d+(?<gender>[MF])(?<age>\d{1,3})\.jpe?g` },
   { photos: String.raw`(?<identity>\d{3})A(?<age>\d{2})[a-z]?\.jpe?g` },
   { photos: String.raw`(?<age>\d{1,3})_(?<gender>[01mfMF])_[^\/]*\.(?:jpe?g|png|webp)` },
+  { photos: String.raw`(?<gender>(?:fe)?male|(?:wo)?man)\/[^\/]*\.(?:jpe?g|png|webp)` },
 ];
 
 /** Looks at a data set. @param options.photos maximum number of photos to open */
 export async function lookAt(
   folder: string,
-  options: { preset?: string | undefined; photos: number; signal: AbortSignal },
+  options: {
+    preset?: string | undefined;
+    photos: number;
+    signal: AbortSignal;
+    progress?: Progress;
+  },
 ): Promise<DataFound> {
   const scratch = await Deno.makeTempDir();
   try {
@@ -58,7 +65,7 @@ export async function lookAt(
     const has = pathIndex(files.paths), named = pathIndex(rows.map(({ path }) => path));
     const present = rows.filter(({ path }) => has(path));
     return {
-      ...{ folder, name: nameOf({ folder }), files: files.paths.length, photos, ...found },
+      ...{ folder, name: basename(folder), files: files.paths.length, photos, ...found },
       present: present.length,
       missing: rows.filter(({ path }) => !has(path)).map(({ path }) => path),
       unlabelled: photos.filter((path) => !named(path)),
@@ -155,7 +162,7 @@ function repeatedIn({ labels: { rows }, preset }: FoundLabels): string[] {
 async function bytesOf(files: PhotoFiles, path: string): Promise<Uint8Array> {
   const bytes = await files.read(path);
   if (bytes instanceof Uint8Array) return bytes;
-  throw new Error(`${path}: such files ${bytes}`);
+  throw new Error(`${path}: it is ${bytes}`);
 }
 
 /** Maximum number of tables to read, and of rows to guess from. */
@@ -197,7 +204,9 @@ function captions(labels?: Labels): (path: string) => string {
     const { age = NaN, gender = NaN, attributes: { age_low, age_high, ...rest } = {} } =
       byPath.get(path) ?? {};
     const years = age >= 0 ? String(age) : age_low == null ? "" : `${age_low}–${age_high}`;
-    const others = Object.entries(rest).map(([name, value]) => `${name} ${value}`);
+    const others = Object.entries(rest).map(([name, value]) =>
+      value !== null && `${name} ${value}`
+    );
     return [path, years, ["female", "male"][gender] ?? "", ...others].filter(Boolean).join(", ");
   };
 }
@@ -206,9 +215,7 @@ function captions(labels?: Labels): (path: string) => string {
 async function openPhotos(
   files: PhotoFiles,
   paths: readonly string[],
-  { photos, signal, captionOf }: {
-    photos: number;
-    signal: AbortSignal;
+  { photos, signal, progress, captionOf }: Parameters<typeof lookAt>[1] & {
     captionOf: (path: string) => string;
   },
 ): Promise<Pick<DataFound, "opened" | "unreadable" | "copies" | "near" | "pairs" | "shown">> {
@@ -217,11 +224,13 @@ async function openPhotos(
   const unreadable: DataFound["unreadable"][number][] = [];
   const shown: DataFound["shown"][number][] = [];
   const compared: string[] = [], frequencies: Frequencies[] = [];
+  progress?.start(chosen.length, "photos");
   for (const path of chosen) {
     signal.throwIfAborted();
+    progress?.advance(1, path);
     const bytes = await files.read(path);
     if (!(bytes instanceof Uint8Array)) {
-      unreadable.push({ path, why: `such files ${bytes}` });
+      unreadable.push({ path, why: `it is ${bytes}` });
       continue;
     }
     const equal = digests.getOrInsertComputed(sha256(bytes), () => []);

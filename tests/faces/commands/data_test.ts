@@ -54,7 +54,7 @@ Deno.test("data prints a pipeline that is valid, and writes a page of what it fo
     const { code, out, errors } = await run("--page", page);
     strictEqual(code, 0, errors);
     match(errors, /8 photos in 8 files; 7 rows of labels with a photo/);
-    match(errors, /\nNext: deno task run experiments\/mine\n$/);
+    match(errors, /\nNext: deno task run experiments\/mine, or where the YAML went\n$/);
     match(out, /^# yaml-language-server: \$schema=\.\.\/pipeline\.schema\.json\n/);
     const typo = await run("--preset", "utkfce");
     strictEqual(typo.code, 2);
@@ -107,13 +107,22 @@ Deno.test("data writes the page into the project's artifacts, named after the fo
   const files = Object.keys(pages).map((name) => [`${name}/notes.txt`, "none"]);
   await withFiles(Object.fromEntries(files), async (folder) => {
     const lines: string[] = [];
-    const reporter = { log: (line: string) => lines.push(line) };
+    const log = (line: string) => lines.push(line);
+    const reporter = {
+      log,
+      startProgress: (id: string) => ({
+        start: (total: number, unit: string) => log(`${id}: ${total} ${unit}`),
+        advance: () => {},
+        end: () => log("end"),
+      }),
+    };
     const context = { cwd: folder, project: folder, reporter } as unknown;
     for (const [name, file] of Object.entries(pages)) {
       strictEqual(await data.run([name], context as Parameters<typeof data.run>[1]), 1);
       const page = join(folder, "artifacts", "data", `${file}.html`);
       match(await Deno.readTextFile(page), /<html/);
-      strictEqual(lines.at(-1), `Page: ${page}`);
+      const summary = "0 photos in 1 file; no labels found.";
+      deepStrictEqual(lines.slice(-4), ["data: 0 photos", "end", summary, `Page: ${page}`]);
     }
   });
 });
@@ -221,6 +230,30 @@ Deno.test("lookAt() guesses columns of other tables and labels in names", async 
   await withFiles({ "l.csv": "path,age\na.jpg,30\n", "a.jpg": face }, async (folder) => {
     strictEqual((await look(folder)).preset, undefined, "the project's columns need no preset");
   });
+});
+
+Deno.test("lookAt() takes the folders female and male as labels", async () => {
+  const face = await drawFace(30, true);
+  await withFiles({ "Female/1.png": face, "more/male/1.jpg": face }, async (folder) => {
+    const { labels } = await look(folder);
+    deepStrictEqual(labels!.rows.map(({ gender }) => gender), [0, 1]);
+  });
+});
+
+Deno.test("lookAt() names the folder, links to nothing, and known attributes alone", async () => {
+  const face = await drawFace(30, true),
+    csv = "path,age,city\nb.jpg,40,Köln\na.jpg,30,\nc.jpg,50,\n";
+  await withFiles(
+    { "été 😀/l.csv": csv, "été 😀/a.jpg": face, "été 😀/b.jpg": face },
+    async (parent) => {
+      const folder = join(parent, "été 😀");
+      await Deno.symlink("nowhere.jpg", join(folder, "c.jpg"));
+      const { name, shown, unreadable } = await look(folder);
+      strictEqual(name, "été 😀");
+      deepStrictEqual(shown.map(({ name }) => name).sort(), ["a.jpg, 30", "b.jpg, 40, city Köln"]);
+      deepStrictEqual(unreadable, [{ path: "c.jpg", why: "it is missing" }]);
+    },
+  );
 });
 
 Deno.test("lookAt() finds photos in either Unicode form, as the pipeline does", async () => {
