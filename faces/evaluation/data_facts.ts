@@ -99,7 +99,8 @@ async function showCopies(
     image: await imageDataUrl(images, row),
     name,
   }));
-  return { copies: { count: copies.length, shown: await Promise.all(pictures) } };
+  const count = new Set(found.map(({ image }) => image)).size; // an image may be a copy of several
+  return { copies: { count, shown: await Promise.all(pictures) } };
 }
 
 function group(name: string, { age, gender }: Labels, rows: ArrayLike<number>): FaceGroup {

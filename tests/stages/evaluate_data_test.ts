@@ -95,10 +95,10 @@ Deno.test("gatherData() tells of rows, photos, crops and photos without a face, 
   assert.equal((await gather({ splits: splitsOf })).copies, undefined);
   await Deno.writeTextFile(
     join(splitsOf.path, "copies.csv"),
-    "row,of,correlation,mirrored\n1,0,1.0000,false\n3,2,0.9900,true\n",
+    "row,of,correlation,mirrored\n1,0,1.0000,false\n3,2,0.9900,true\n3,0,0.9850,false\n",
   );
   const { copies } = await gather({ splits: splitsOf });
-  assert.equal(copies!.count, 2);
+  assert.equal(copies!.count, 2, "images, not pairs");
   assert.deepEqual(copies!.shown.map(({ name }) => name).sort(), [
     ...["image 0", "image 1, a copy of 0: correlation 1.0000, other labels", "image 2"],
     "image 3, a copy of 2: correlation 0.9900, mirrored, other labels",

@@ -9,11 +9,13 @@ export function ageHistogram(
   name: string,
   { color = colors.train as string, height = 210 } = {},
 ): Html {
-  const data = Array.from(ages);
+  const data = Array.from(ages), bins = Map.groupBy(data, (age) => Math.floor(age / 5));
+  const most = Math.max(1, ...bins.values().map(({ length }) => length));
   return draw(`Histogram of the ages ${name}`, {
     height,
     x: { label: "age, years", domain: [0, data.reduce((a, b) => Math.max(a, b + 1), 100)] },
-    y: { label: "faces", grid: true, ticks: height < 150 ? 3 : 5 },
+    // More ticks than faces would be fractions.
+    y: { label: "faces", grid: true, ticks: Math.min(height < 150 ? 3 : 5, most) },
     marks: [
       Plot.rectY(
         data,

@@ -28,7 +28,7 @@ export function opening({ models, leftOut = [], data: { datasets, splits } }: Re
     ? ["It", better === 1 ? "is" : "is not"]
     : better === n
     ? [n === 2 ? "Both" : "All", "are"]
-    : [better === 0 ? "None" : `${better} of them`, better <= 1 ? "is" : "are"];
+    : [better === 0 ? "None" : `${NUMBERS[better] ?? better} of them`, better <= 1 ? "is" : "are"];
   const [trained, tested] = [splits.train, splits.test].map(({ ages }) => ages.length);
   const what = trained > 0
     ? `trained on ${count(trained)} of ${faces(all)} and tested on ${count(tested)} held-out faces`
