@@ -60,7 +60,7 @@ export async function readSources(
         weights: record.weights,
       },
       validation: { images: counts.validation, value: validation },
-      test: testOf(reported[id]),
+      test: testOf(Object.hasOwn(reported, id) ? reported[id] : undefined),
       input: record.input.size,
       steps: preprocessing.steps,
     };

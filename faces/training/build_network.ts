@@ -175,12 +175,14 @@ export function multiplyAdds(network: LayersModel): number {
 export function extractHead(
   trained: LayersModel,
   trunk: Trunk,
-  { name, start, columns, reading }: HeadSlice,
+  { name: task, start, columns, reading }: HeadSlice,
 ): LayersModel {
-  const alone = assemble(`${trained.name}-${name}`, trunk, [
-    layers.dense({ name, units: columns }),
-    ...readingLayers(reading),
-  ]);
+  const reads = readingLayers(reading);
+  // A column may have a name that another layer has, or that TensorFlow.js refuses.
+  const free = ![...trained.layers, ...reads].some(({ name }) => name === task);
+  const name = free && /^[A-Za-z0-9][-\w./]*$/.test(task) ? task : "logits";
+  const own = layers.dense({ name, units: columns });
+  const alone = assemble(`${trained.name}-${name}`, trunk, [own, ...reads]);
   tf.tidy(() => {
     for (const layer of alone.layers) {
       if (layer.name === name) {
