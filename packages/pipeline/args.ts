@@ -8,7 +8,7 @@ type Names = "pipeline" | "pipeline?" | "any";
 /** Command → its options, as `parseOptions` takes them, and names. */
 export const COMMANDS = {
   run: {
-    options: "help set=* seed= sweep=* jobs= point= until= from= only= force=* dry-run json",
+    options: "help set=* seed= sweep=* jobs= point= until=* from=* only=* force=* dry-run json",
     names: "pipeline",
   },
   serve: { options: "help host= set=* seed=", names: "pipeline?" },

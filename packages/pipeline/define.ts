@@ -60,6 +60,7 @@ export function partsOf(schema: z.ZodType): {
   readonly element?: z.ZodType; // of a list
   readonly valueType?: z.ZodType; // of a map of any names
   readonly shape?: Readonly<Record<string, z.ZodType>>;
+  readonly catchall?: z.ZodType; // of any other name
   readonly options?: readonly z.ZodType[]; // of a union
 } {
   return schema instanceof z.ZodLazy ? partsOf(schema.unwrap() as z.ZodType) : schema.def as never;

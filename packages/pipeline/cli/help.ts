@@ -44,9 +44,9 @@ export const HELP = {
   --jobs N                 concurrent runs of a sweep, each with its share of the cores; default:
                            one per core, at most 4; with executor: bullmq one per worker
   --point N                of a sweep, only the Nth combination
-  --until STAGE            run this stage and what it needs
-  --from STAGE             run this stage and what needs it
-  --only STAGE             run this stage alone
+  --until STAGE            run this stage and what it needs (may be repeated)
+  --from STAGE             run this stage and what needs it (may be repeated)
+  --only STAGE             run this stage alone (may be repeated)
   --force STAGE            run this stage even if its result is there (may be repeated)
   --dry-run                print what would run and why, and run nothing
   --json                   print one JSON object to stdout at the end; all else goes to stderr

@@ -73,7 +73,7 @@ export async function runOne(planned: Plan, call: CommandContext, swept?: Swept)
 export function selectionOf({ values }: Pick<CommandContext, "values">, planned: Plan): Selection {
   const ids = planned.stages.map((stage) => stage.id);
   for (const option of ["until", "from", "only", "force"] as const) {
-    for (const id of [values[option] ?? []].flat()) {
+    for (const id of values[option] ?? []) {
       if (!ids.includes(id)) {
         throw new UsageError(
           `--${option} ${id}: the pipeline has no such stage.${didYouMean(id, ids)} ` +
@@ -82,11 +82,12 @@ export function selectionOf({ values }: Pick<CommandContext, "values">, planned:
       }
     }
   }
-  const { from, only, force } = values;
-  const until = values.until === undefined ? undefined : [values.until];
+  const { until, from, only, force } = values;
   const selection = { until, from, only, force };
   if (select(planned, selection).size > 0) return selection;
-  const service = planned.stages.find(({ id, stage }) => stage.service && id === (only ?? from));
+  const service = planned.stages.find(({ id, stage }) =>
+    stage.service && (only ?? from)?.includes(id)
+  );
   throw new UsageError(
     service
       ? `${service.id} is a service, which deno task serve starts`

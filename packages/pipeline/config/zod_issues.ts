@@ -97,7 +97,7 @@ function likelyUnionMember(issue: z.core.$ZodIssue): z.core.$ZodIssue[] {
 
 /** Returns the keys of each map that is valid at a path, through optionals, defaults, lists and unions. */
 function mapsAt(schema: z.ZodType, path: Path, value: unknown): string[][] {
-  const { innerType, options, element, shape } = partsOf(schema);
+  const { innerType, options, element, shape, catchall } = partsOf(schema);
   if (innerType) return mapsAt(innerType, path, value);
   if (options) {
     // Of the maps that a choice takes, the one that is named.
@@ -109,7 +109,7 @@ function mapsAt(schema: z.ZodType, path: Path, value: unknown): string[][] {
   if (element && path.length > 0) return mapsAt(element, path.slice(1), inside);
   if (!shape) return [];
   if (path.length === 0) return [Object.keys(shape)];
-  const next = shape[path[0]!];
+  const next = shape[path[0]!] ?? catchall;
   return next ? mapsAt(next, path.slice(1), inside) : [];
 }
 

@@ -2,7 +2,7 @@
 import { join, resolve } from "node:path";
 import { shortPath } from "../config/config_source.ts";
 import { type ConfigOptions, projectCache, readConfig } from "../config/config.ts";
-import { ConfigError, type Problem, UsageError } from "../errors.ts";
+import { ConfigError, formatError, type Problem, UsageError } from "../errors.ts";
 import { findPipeline, identityNamed } from "../find_pipeline.ts";
 import { createPlan, type Plan } from "../plan.ts";
 import { findByIdPrefix, History } from "../history.ts";
@@ -62,7 +62,11 @@ export async function checkParams(
   const problems = new Map<string, Problem>(); // combinations of a sweep share some
   for (const { stages, source, artifacts } of plans) {
     for (const { id, stage, params } of stages.filter(({ id }) => selected.has(id))) {
-      for (const { path, message } of await stage.check?.(params, { artifacts }) ?? []) {
+      const check = async () => await stage.check?.(params, { artifacts }) ?? [];
+      const failed = (
+        error: unknown,
+      ) => [{ path: [], message: `Cannot check ${id}: ${formatError(error)}` }];
+      for (const { path, message } of await check().catch(failed)) {
         const at = source.at(["stages", id, ...path]);
         problems.set(`${at.text} ${message}`, { at, message });
       }

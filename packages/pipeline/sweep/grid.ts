@@ -1,6 +1,6 @@
 /** The points of a sweep: `sweep: { train.learningRate: [1e-3, 3e-4], seed: [1, 2] }` → its runs. */
 import { readConfig } from "../config/config.ts";
-import { ConfigError, type Location, type Problem, quote } from "../errors.ts";
+import { ConfigError, type Location, type Problem, quote, UsageError } from "../errors.ts";
 import { canonicalJson } from "../fingerprint.ts";
 import { createPlan, type Plan } from "../plan.ts";
 import { configOptions } from "../run/create_context.ts";
@@ -166,13 +166,17 @@ export async function pointsOf(
 
 async function combine(
   { axes, trials, best, given }: Sweep,
-  { seed, artifacts, stages }: Plan,
+  { seed, artifacts, stages, source }: Plan,
   { better, reporter: { log } }: CommandContext,
 ): Promise<ReturnType<typeof grid>> {
   if (best) {
     const at = { text: `sweep.best of ${best.of}` };
     const directions = { ...await better?.(), ...directionsOf(stages) };
-    const points = (await bestPoints(best, artifacts, directions, log)).map((values) =>
+    const found = await bestPoints(best, artifacts, directions, log).catch((error) => {
+      if (!(error instanceof UsageError)) throw error;
+      throw ConfigError.at(source.at(["sweep", "best"]), error.message);
+    });
+    const points = found.map((values) =>
       Object.entries(values).map(([key, value]) => ({ path: key.split("."), value, at }))
         .filter(({ path }) => !given.has(keyOf(path)))
     );

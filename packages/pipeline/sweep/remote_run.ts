@@ -81,8 +81,8 @@ export const orderSchema: z.ZodType<RemoteRun> = z.strictObject<Shape<RemoteRun>
   stages: z.record(text, values),
   point: values,
   selection: z.strictObject<Shape<Selection>>({
-    ...{ until: z.array(text).optional(), from: text.optional() },
-    ...{ only: text.optional(), force: z.array(text).optional() },
+    ...{ until: z.array(text).optional(), from: z.array(text).optional() },
+    ...{ only: z.array(text).optional(), force: z.array(text).optional() },
   }),
   given: z.record(
     text,

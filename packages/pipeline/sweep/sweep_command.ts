@@ -1,7 +1,7 @@
 /** `deno task run` of a pipeline with a sweep. */
 import { parseWhole } from "../args.ts";
 import { outcomeLine, type runOne, selectionOf } from "../cli/run_command.ts";
-import { UsageError } from "../errors.ts";
+import { ConfigError, UsageError } from "../errors.ts";
 import type { Plan } from "../plan.ts";
 import { abortOnSignal } from "../interrupt.ts";
 import { type CommandContext, EXIT } from "../app.ts";
@@ -22,7 +22,8 @@ export async function sweep(base: Plan, call: CommandContext, one: typeof runOne
   // --set and --seed fixed all of them.
   if (written.axes.length === 0 && !written.best) {
     if (written.trials === undefined || call.values.set) return await one(base, call);
-    throw new UsageError("sweep.trials: nothing is varied; add a range, as { from: 0, to: 1 }");
+    const at = values.sweep ? { text: "--sweep" } : base.source.at(["sweep", "trials"]);
+    throw ConfigError.at(at, "sweep.trials: nothing is varied; add a range, as { from: 0, to: 1 }");
   }
   const points = await pointsOf(written, base, call);
   if (written.trials !== undefined && !written.best) {

@@ -86,7 +86,9 @@ Deno.test("a stage checks its parameters before anything runs, also in a dry run
       export default defineStage({
         name: "checked", summary: "A stage that checks a file", inputs: {}, outputs: {},
         params: z.strictObject({ from: z.string() }),
-        check: ({ from }, { artifacts }) => Promise.resolve(
+        check: ({ from }, { artifacts }) => from === "fails"
+          ? Promise.reject(new Error("no disk"))
+          : Promise.resolve(
           from === "here" && artifacts ? [] : [{ path: ["from"], message: from + " is missing" }],
         ),
         run: () => Promise.resolve(),
@@ -102,6 +104,11 @@ Deno.test("a stage checks its parameters before anything runs, also in a dry run
   const values = ["--sweep", "checked.from=here,nowhere"];
   const swept = await project.cli("run", "p", ...values);
   assert.match(swept.err, /^error: --sweep checked.from=.*: nowhere is missing/);
+  const failed = await project.cli("run", "p", "--set", "checked.from=fails");
+  assert.deepEqual(
+    [failed.code, failed.err.split("\n")[0]],
+    [2, "error: p.yaml:4:12: Cannot check checked: no disk"],
+  );
   assert.equal((await project.cli("run", "p", "--until", "count")).code, 0);
 });
 

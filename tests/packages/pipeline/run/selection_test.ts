@@ -19,7 +19,7 @@ Deno.test("parts of a pipeline", async (t) => {
   });
   const set = ["count.to=6"];
   await t.step("--only needs what comes before it", async () => {
-    const { report, why, statuses } = await project.run({ only: "sum", set });
+    const { report, why, statuses } = await project.run({ only: ["sum"], set });
     assert.equal(report.ok, false);
     assert.deepEqual([statuses.clamp, statuses.sum], ["skipped", "skipped"]);
     assert.equal(
@@ -30,13 +30,13 @@ Deno.test("parts of a pipeline", async (t) => {
     assert.equal(why.sum, "clamp did not finish");
   });
   await t.step("--only runs one", async () => {
-    const { statuses } = await project.run({ only: "sum", set: ["sum.double=true"] });
+    const { statuses } = await project.run({ only: ["sum"], set: ["sum.double=true"] });
     assert.deepEqual(statuses, {
       ...{ count: "cached", clamp: "cached", sum: "ran", compare: "skipped", draw: "skipped" },
     });
   });
   await t.step("--from runs a stage and what needs it", async () => {
-    const { statuses } = await project.run({ from: "clamp", set: ["clamp.max=2"] });
+    const { statuses } = await project.run({ from: ["clamp"], set: ["clamp.max=2"] });
     assert.deepEqual(statuses, {
       ...{ count: "cached", clamp: "ran", sum: "ran", compare: "ran", draw: "skipped" },
     });
@@ -48,6 +48,19 @@ Deno.test("parts of a pipeline", async (t) => {
     });
     assert.deepEqual([why.count, why.sum], ["forced by --force", "forced by --force"]);
   });
+});
+
+Deno.test("several stages are selected by repeating an option", async () => {
+  await using project = await Project.make({ "pipeline.yaml": `${CHAIN}  draw:\n` });
+  assert.equal((await project.cli("run", "pipeline", "--until", "count")).code, 0);
+  const selected = async (option: string, first: string) => {
+    const args = [option, first, option, "draw", "--dry-run"];
+    const { out } = await project.cli("run", "pipeline", ...args);
+    return [...out.matchAll(/^> (\w+)/gm)].map(([, id]) => id);
+  };
+  assert.deepEqual(await selected("--only", "clamp"), ["clamp", "draw"]);
+  assert.deepEqual(await selected("--until", "sum"), ["clamp", "sum", "draw"]);
+  assert.deepEqual(await selected("--from", "clamp"), ["clamp", "sum", "compare", "draw"]);
 });
 
 Deno.test("a forced stage that makes something else reruns what follows", async () => {

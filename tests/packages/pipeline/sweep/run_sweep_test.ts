@@ -259,9 +259,23 @@ Deno.test("a sweep is validated like everything", async () => {
     ["sweep: { count.to: [] }", [], "sweep.count.to: expected at least 1 item, got []."],
     ["sweep: { count.to: { from: 1, to: 5 } }", [], "1:10: count.to: a range needs the number of"],
     ["sweep: { trials: 2, count.to: { from: 5, to: 1 } }", [], "expected from to be less than to"],
-    ["sweep: { trials: 3 }", [], "sweep.trials: nothing is varied; add a range"],
+    [
+      "sweep: { count: { tp: [1, 2] } }",
+      [],
+      'pipeline.yaml:1:19: sweep.count has no "tp". Did you mean "to"? It has from, to, scale and step.',
+    ],
+    [
+      "sweep: { trials: 3 }",
+      [],
+      "pipeline.yaml:1:18: sweep.trials: nothing is varied; add a range",
+    ],
+    ["", ["--sweep", "trials=3"], "error: --sweep: sweep.trials: nothing is varied; add a range"],
     ["sweep: { trials: 0, seed: [1, 2] }", [], "sweep.trials: expected at least 1, got 0"],
-    ["sweep: { best: { of: other, by: sum.loss } }", [], 'no run of a pipeline "other" is listed'],
+    [
+      "sweep: { best: { of: other, by: sum.loss } }",
+      [],
+      '1:16: no run of a pipeline "other" is listed',
+    ],
     [
       "sweep: { count.to: [1], stages.count.to: [2] }",
       [],
