@@ -55,12 +55,10 @@ export async function compareFraming(
   const similarity = pairs.length > 0 ? median(pairs) : undefined;
   const warnings = [
     similarity !== undefined && similarity < MIN_SERVED &&
-    `Serving frames faces differently from the test set: the median correlation of the same photos is ` +
-      `${
-        similarity.toFixed(2)
-      }, below ${MIN_SERVED}. Predictions for photos are worse than these ` +
-      "metrics. Train with margin and align of faceCrop so that both look alike; deno task evaluate " +
-      "takes both from the model.",
+    "Serving frames faces differently from the test set: the median correlation of the same " +
+      `photos is ${similarity.toFixed(2)}, below ${MIN_SERVED}. Predictions for photos are worse ` +
+      "than these metrics. Train with margin and align of faceCrop so that both look alike, or " +
+      "evaluate a folder with --layout full.",
     asked > 0 && withoutFace > asked / 2 &&
     `Serving finds no face in ${withoutFace} of ${counted(asked, "test photo")}. Predictions ` +
       "need photos with more background, or another detector.",

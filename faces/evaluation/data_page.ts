@@ -50,6 +50,7 @@ const MAX_LISTED = 50, MAX_VALUES = 12;
 export function dataPage(found: DataFound): string {
   const { name, folder, summary, labels, preset, photos, present, missing, unlabelled } = found;
   const rows = labels?.rows ?? [];
+  const written = preset ? JSON.stringify(preset) : "none, the CSV has the project's columns";
   const people = new Set(rows.flatMap(({ identity }) => identity ?? [])).size;
   const ages = rows.map(({ age }) => age).filter((age) => age >= 0);
   const genders = rows.map(({ gender }) => gender).filter((gender) => gender >= 0);
@@ -57,6 +58,9 @@ export function dataPage(found: DataFound): string {
   const attributes = [...new Set(rows.flatMap(({ attributes = {} }) => Object.keys(attributes)))]
     .filter((column) => !INTERVAL.some((edge) => edge === column));
   const lacking = (known: number) => count(rows.length - known);
+  const figure = (title: string, n: number, note: string, chart: Html) =>
+    n > 0 && html`<figure class="card"><figcaption><b>${title}</b>${counted(n, "row")}${note}
+</figcaption>${chart}</figure>`;
   return document(
     `${name}: data`,
     html`<style>${style}</style>`,
@@ -78,7 +82,7 @@ export function dataPage(found: DataFound): string {
             ["rows without a gender", lacking(genders.length)],
             ["people", people > 0 ? count(people) : "unknown"],
           ])}<p class="note">Preset: ${labels
-            ? preset === undefined ? "none, the CSV has the project's columns" : show(preset)
+            ? typeof preset === "string" ? preset : written
             : "none fits"}</p></div>
           <div class="card"><h3>Problems</h3>${table(["", "count"], [
             ["rows whose photo is missing", count(missing.length)],
@@ -89,20 +93,8 @@ export function dataPage(found: DataFound): string {
             ["near copies among them", count(found.near)],
             ["values not understood", count(labels?.doubts.length ?? 0)],
           ])}</div>
-          ${ages.length > 0 && html`
-            <figure
-              class="card"><figcaption><b>Ages</b>${counted(
-                ages.length,
-                "row",
-              )}, bins of five years</figcaption>${ageHistogram(ages, `in ${name}`)}</figure>
-          `}
-          ${genders.length > 0 && html`
-            <figure
-              class="card"><figcaption><b>Women and men</b>${counted(
-                genders.length,
-                "row",
-              )}</figcaption>${genderShares([{ name, genders }])}</figure>
-          `}
+          ${figure("Ages", ages.length, ", bins of five years", ageHistogram(ages, `in ${name}`))}
+          ${figure("Women and men", genders.length, "", genderShares([{ name, genders }]))}
           ${bands.length > 0 &&
             valuesCard(
               "Intervals of ages",
@@ -130,10 +122,6 @@ export function dataPage(found: DataFound): string {
       </main>
     `,
   );
-}
-
-function show(preset: unknown): string {
-  return typeof preset === "string" ? preset : JSON.stringify(preset);
 }
 
 /** Renders the counts of a column's values. */

@@ -15,16 +15,17 @@ export function fairnessSection({ models, data }: Report): Html {
     fairness!.groupings.flatMap(({ metrics }) => Object.values(metrics))
   );
   const tests = count(compared.filter(({ p }) => p !== undefined).length);
-  return html`<section>
-<h2 id="fairness">Fairness</h2>
-<p>Test set, by group. Gender is labelled gender: what the data set states, not what a person is.
-${labelSources(data.datasets.map(({ name }) => name), data.labelledBy)}</p>
-<p class="note">Groups of fewer than ${MINIMUM} faces are hidden. Difference: largest minus smallest
+  const words = compared.length > 0 && html`Difference: largest minus smallest
 value of the groups. Standardized: each group with the ages of the whole test set, by strata of 10
 years in which every group has at least ${LEAST} faces; “of faces” is the share in these strata.
 p: permutation test within age strata, adjusted by Holm's method for all ${tests} tests of this
 page. Where there is no common stratum, and for groups of ages, it tests the raw difference. Pairs of
-attributes are not printed; ratios and all numbers are in fairness.json.</p>
+attributes are not printed; ratios and all numbers are in fairness.json.`;
+  return html`<section>
+<h2 id="fairness">Fairness</h2>
+<p>Test set, by group. Gender is labelled gender: what the data set states, not what a person is.
+${labelSources(data.datasets.map(({ name }) => name), data.labelledBy)}</p>
+<p class="note">Groups of fewer than ${MINIMUM} faces are hidden. ${words}</p>
 ${tested.map(modelFairnessSection)}
 </section>`;
 }

@@ -45,7 +45,8 @@ export function faceCard(
   id: string,
   marks?: readonly Node[],
 ): Node {
-  const nameOf = (value: number) => classes?.[value] ?? String(Math.round(value * 10) / 10);
+  const nameOf = (value: number) => classes?.[value] ?? value.toFixed(1);
+  const real = classes?.[truth] ?? text(truth);
   const wrong = classes ? truth !== prediction : Math.abs(truth - prediction) >= 5;
   const line = marks
     ? dom`<span>${marks[0]}${nameOf(prediction)}</span><span>${marks[1]}${nameOf(other!)}</span>`
@@ -53,7 +54,7 @@ export function faceCard(
       probability !== null && dom`<small>${Math.round(probability * 100)} %</small>`
     }</span>`;
   return dom`<li><a href="#inside?id=${id}&row=${row}"><img src="${image}" width="96" height="96"
-    loading="lazy" alt="Face ${row}"></a><span>true: ${nameOf(truth)}</span>${line}</li>`;
+    loading="lazy" alt="Face ${row}"></a><span>true: ${real}</span>${line}</li>`;
 }
 
 async function grid(id: string, params: URLSearchParams): Promise<Node> {

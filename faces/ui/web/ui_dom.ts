@@ -49,7 +49,8 @@ export function text(value: unknown): string {
   if (value === undefined || value === null) return "–";
   if (typeof value === "number") return String(Number(value.toPrecision(6)));
   if (Array.isArray(value)) return value.map(text).join(", ") || "none";
-  return typeof value === "string" ? value : JSON.stringify(value);
+  if (typeof value !== "object") return String(value);
+  return Object.entries(value).map(([key, one]) => `${key}: ${text(one)}`).join(", ");
 }
 
 /** "28 Nov, 09:15". */

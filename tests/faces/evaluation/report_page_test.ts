@@ -443,6 +443,12 @@ Deno.test("reportPage() compares groups: raw, standardized, tested, with who lab
   assert.match(html, /labelled gender ?MAE ?3\.0 ?3\.0 ?100\D+of faces ?male ?0\.0\d\d/);
   assert.match(html, /labelled gender × hair<b>/);
   assert.match(html, /Not compared: name \(120 values\)/);
+
+  const groupings = model.fairness.groupings.map((grouping) => ({ ...grouping, metrics: {} }));
+  model.fairness = { ...model.fairness, groupings };
+  const none = await reportPage(report);
+  assert.match(none, /faces are hidden/);
+  assert.doesNotMatch(none, /permutation test within/, "nothing was tested");
 });
 
 Deno.test("a network no better than the baseline says why it marks no suspect labels", async () => {
