@@ -184,7 +184,7 @@ async function guessTables(files: PhotoFiles, failed: (error: Error) => void): P
       const age = named(/^(?:real_?)?age$/i) ?? named(/(?:^|_)age(?:_|$)|^age/i);
       const gender = named(/^(?:gender|sex)$/i) ?? named(/gender|sex|^male$/i);
       const identity = named(/^(?:identity|person|subject|celeb)(?:_?(?:id|num))?$|^id_num$/i);
-      if (photo === undefined) continue;
+      if (photo === undefined || find(photo).length > 0) continue; // without a header
       const columns = Object.fromEntries(
         Object.entries({ path: photo, age, gender, identity })
           .filter(([ours, theirs]) => theirs !== undefined && ours !== theirs),
@@ -278,7 +278,8 @@ export function proposePipeline(found: DataFound): string {
       "or labels, columns and values. docs/guide/data.md has examples.",
     );
   }
-  const rows = labels?.rows ?? [];
+  const missing = new Set(found.missing);
+  const rows = (labels?.rows ?? []).filter(({ path }) => !missing.has(path));
   const known = {
     gender: rows.filter(({ gender }) => gender >= 0).length,
     age: rows.filter(({ age, attributes }) => age >= 0 || attributes?.age_low != null).length,

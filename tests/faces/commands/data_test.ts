@@ -149,6 +149,12 @@ Deno.test("proposePipeline() takes published divisions, and requires what it tra
     match(yaml, /require:\n +- gender\n {2}faceCrop/);
     match(yaml, /test:\n +part: fold_0\n/);
   });
+  const { "imdb/02/nm0000002_rm2_1924-9-16_1955.jpg": _, ...partly } = await imdbClean();
+  await withFiles(partly, async (folder) => {
+    const yaml = proposePipeline(await look(folder));
+    match(yaml, /\n# Ages: 2, genders: 2, people: 2; 1 photo missing, /);
+    match(yaml, /split:\n +test:\n +part: test\n +by: identity\n/, "no photo of val is there");
+  });
 });
 
 Deno.test("proposePipeline() requires no column whose values are not understood, and names one", async () => {
@@ -229,6 +235,16 @@ Deno.test("lookAt() guesses columns of other tables and labels in names", async 
   }
   await withFiles({ "l.csv": "path,age\na.jpg,30\n", "a.jpg": face }, async (folder) => {
     strictEqual((await look(folder)).preset, undefined, "the project's columns need no preset");
+  });
+});
+
+Deno.test("lookAt() takes no row for a header", async () => {
+  const face = await drawFace(30, true);
+  const files = { "l.csv": "a.png,34,m\nb.png,40,f\nc.png,3,f\n", "a.png": face, "b.png": face };
+  await withFiles({ ...files, "c.png": face }, async (folder) => {
+    const { labels, summary } = await look(folder);
+    strictEqual(labels, undefined);
+    match(summary, /no column "path"; its first line has "a\.png", "34", "m"/);
   });
 });
 
