@@ -230,16 +230,15 @@ export function selectRows(all: ScoredPredictions, rows: ArrayLike<number>): Sco
 }
 
 /**
- * Returns the metrics that a parameter names.
+ * Returns the metrics that a parameter names, which `definedChoices` has each once.
  * @param plugins definitions that plugins brought
- * @throws if a name is there twice
  */
 export function chooseMetrics(
   written: readonly Choice[],
   plugins: readonly Definition[],
 ): ChosenMetric[] {
   const all = [...furtherMetrics, ...plugins as MetricDefinition[]];
-  const metrics = written.map((choice): ChosenMetric => {
+  return written.map((choice): ChosenMetric => {
     const { definition, options } = chosen(choice, all, "");
     const { of, title, unit, better, decimals } = definition;
     const name = typeof choice === "string" ? choice : choice.use!;
@@ -268,9 +267,4 @@ export function chooseMetrics(
       },
     };
   });
-  const twice = metrics.find(({ name }, i) => metrics.findIndex((one) => one.name === name) < i);
-  if (twice) {
-    throw new Error(`Cannot compute metrics: metrics names "${twice.name}" twice. Remove one.`);
-  }
-  return metrics;
 }

@@ -6,6 +6,7 @@ import {
   furtherMetrics,
   type ScoredPredictions,
 } from "../../../faces/training/further_metrics.ts";
+import { definedChoices } from "../../../packages/pipeline/define.ts";
 import { METRIC_DIRECTIONS } from "../../../faces/evaluation/metrics.ts";
 import { readMetrics } from "../../../faces/evaluation/score_model.ts";
 import {
@@ -165,7 +166,8 @@ Deno.test("a plugin's metric without a finite number has no value, one of anothe
 
 Deno.test("metrics have their direction for sweeps, and a name once", () => {
   for (const { name, better } of furtherMetrics) assert.equal(METRIC_DIRECTIONS[name], better);
-  assert.throws(() => chooseMetrics(["rmse", { use: "rmse" }], []), /metrics names "rmse" twice/);
+  const twice = definedChoices("metric", furtherMetrics).safeParse(["rmse", { use: "rmse" }]);
+  assert.match(`${twice.error}`, /expected each name once/);
 });
 
 Deno.test("evaluate computes further metrics on every split, also a plugin's", async () => {
