@@ -7,16 +7,13 @@
 import { fileURLToPath } from "node:url";
 import * as tf from "@tensorflow/tfjs-core";
 import "@tensorflow/tfjs-layers"; // registers the gradients
-import { type Backend, findInstallation, notInstalled, type OptionalBackend } from "./backends.ts";
-
-/** Names of the backends in TensorFlow.js. */
-const tfjsNames: Record<Backend, string> = {
-  wasm: "wasm",
-  webgpu: "webgpu",
-  cpu: "cpu",
-  node: "tensorflow",
-  "node-gpu": "tensorflow",
-};
+import {
+  type Backend,
+  findInstallation,
+  isOptional,
+  notInstalled,
+  type OptionalBackend,
+} from "./backends.ts";
 
 /**
  * Makes TensorFlow.js compute on `backend`, loading it if necessary.
@@ -30,9 +27,9 @@ const tfjsNames: Record<Backend, string> = {
  * ```
  */
 export async function openBackend(backend: Backend): Promise<void> {
-  const name = tfjsNames[backend];
-  if (name === undefined) {
-    const known = Object.keys(tfjsNames).join(", ");
+  const name = isOptional(backend) ? "tensorflow" : backend; // in TensorFlow.js
+  if (!Object.hasOwn(load, backend)) {
+    const known = Object.keys(load).join(", ");
     throw new Error(
       `Cannot compute on "${backend}": there is no such backend. Choose one of ${known}.`,
     );

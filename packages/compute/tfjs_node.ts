@@ -14,12 +14,8 @@ interface Binding {
   isUsingGpuDevice(): boolean;
 }
 
-/**
- * Registers the backend `tensorflow`.
- * @returns the version of TensorFlow
- * @throws if it cannot be loaded
- */
-export function loadNode(backend: OptionalBackend, { folder, binding }: Installation): string {
+/** Registers the backend `tensorflow`. @throws if it cannot be loaded */
+export function loadNode(backend: OptionalBackend, { folder, binding }: Installation): void {
   const way = `Install it again: deno task compute install ${backend}. Or choose compute: wasm.`;
   prepare();
   let native: Binding;
@@ -40,7 +36,6 @@ export function loadNode(backend: OptionalBackend, { folder, binding }: Installa
         "compute: wasm.",
     );
   }
-  return native.TF_Version;
 }
 
 /** Sets defaults of the environment variables that TensorFlow reads when it loads. */
