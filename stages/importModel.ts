@@ -31,7 +31,7 @@ export default defineStage({
     const { artifactsOf } = await import("../faces/training/training_data.ts");
     const { recordsBehind, writeTrainedOn } = await import("../faces/training/trained_on.ts");
     const { cp } = await import("node:fs/promises");
-    const folder = await importedFolder(model, artifactsOf(context) ?? "");
+    const folder = await importedFolder(model, artifactsOf(context));
     await cp(folder, context.outputs.model, { recursive: true });
     const records = await recordsBehind(folder);
     const images = await writeTrainedOn(context.outputs.model, folder, records);

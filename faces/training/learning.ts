@@ -78,7 +78,7 @@ export async function prepareLearning(
     tasks.map(({ task }, i) => ({ ...task, reading: made?.[i].reading })),
     images,
     both,
-    { artifacts: artifactsOf(context) ?? "", signal: context.signal, info },
+    { artifacts: artifactsOf(context), signal: context.signal, info },
   );
   const [{ task: { classes }, intervals }] = tasks;
   const joint = made ?? (intervals && [quantityHead(1)]);

@@ -39,13 +39,13 @@ import {
 } from "./training_choices.ts";
 import {
   artifactsOf,
-  chooseTrainer,
   type Compared,
   compareWithConstant,
   foldersOf,
   follow,
   headHistory,
   type InputFolders,
+  openTrainer,
   openTrainingData,
   type StageInputs,
   type TrainingContext,
@@ -140,7 +140,7 @@ export async function trainModel(
   const { tasks, rows, objective, targets } = learning;
   const { metrics, earlyStopping } = chooseMonitoring(params, tasks, context);
   warnOfSingleClasses(learning, context);
-  const artifacts = artifactsOf(context) ?? "";
+  const artifacts = artifactsOf(context);
   await warnOfTestImages(params, { images, test: data.test, people: data.table }, {
     ...{ artifacts, warn: (message) => context.warn(message) },
   });
@@ -175,7 +175,7 @@ export async function trainModel(
       augment: limits ? (batch, random) => augment(batch, size, limits, random) : undefined,
       seed,
       trainer: async (options) => {
-        const trainer = await chooseTrainer(context)(options);
+        const trainer = await openTrainer(options, context);
         info(
           `network ${network.use}: ${model.countParams().toLocaleString("en")} parameters, ` +
             `${multiplyAdds(model).toLocaleString("en")} multiply-adds per image`,

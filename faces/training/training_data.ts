@@ -12,6 +12,7 @@ import { curvesWriter, type FullEpoch, type JointEpoch } from "./training_record
 import { readPeople } from "./targets.ts";
 import { TfjsTrainer } from "./tfjs_trainer.ts";
 import { epochLine, type TrainOptions } from "./train.ts";
+import type { Trainer, TrainerOptions } from "./trainer.ts";
 
 export type StageInputs = Readonly<
   { dataset: Artifact; splits: Artifact; teachers: readonly Artifact[] }
@@ -78,32 +79,33 @@ export async function openTrainingData({ dataset, splits }: InputFolders) {
 }
 
 /**
- * Chooses the trainer for a backend: the engine on `wasm` if it supports the network, else
+ * Opens the trainer for a backend: the engine on `wasm` if it supports the network, else
  * TensorFlow.js. Logs the choice and, for a stage's own model, the TensorBoard command.
  */
-export function chooseTrainer(context: TrainingContext): NonNullable<TrainOptions["trainer"]> {
-  return async (options) => {
-    const why = context.compute === "wasm" ? undefined : "the engine needs compute: wasm";
-    const trainer = why === undefined
-      ? await EngineTrainer.open(options).catch((error) => {
-        if (error instanceof UnsupportedNetwork) return new TfjsTrainer(options, error.message);
-        throw error;
-      })
-      : new TfjsTrainer(options, why);
-    // The folder of all artifacts contains the curves of this attempt, and later those of the model.
-    const logs = artifactsOf(context);
-    context.info(
-      `training on ${trainer.computedBy}` +
-        (logs === undefined ? "" : `; learning curves: tensorboard --logdir "${logs}"`),
-    );
-    return trainer;
-  };
+export async function openTrainer(
+  options: TrainerOptions,
+  context: TrainingContext,
+): Promise<Trainer> {
+  const why = context.compute === "wasm" ? undefined : "the engine needs compute: wasm";
+  const trainer = why === undefined
+    ? await EngineTrainer.open(options).catch((error) => {
+      if (error instanceof UnsupportedNetwork) return new TfjsTrainer(options, error.message);
+      throw error;
+    })
+    : new TfjsTrainer(options, why);
+  // The folder of all artifacts contains the curves of this attempt, and later those of the model.
+  const logs = artifactsOf(context);
+  context.info(
+    `training on ${trainer.computedBy}` +
+      (logs === "" ? "" : `; learning curves: tensorboard --logdir "${logs}"`),
+  );
+  return trainer;
 }
 
-/** Returns the folder of all artifacts; undefined outside of a run. */
-export function artifactsOf({ scratch }: TrainingContext): string | undefined {
+/** Returns the folder of all artifacts; "" outside of a run. */
+export function artifactsOf({ scratch }: TrainingContext): string {
   const work = resolve(scratch, "../..");
-  return basename(work) === ".work" ? dirname(work) : undefined;
+  return basename(work) === ".work" ? dirname(work) : "";
 }
 
 /**
@@ -165,7 +167,7 @@ export function compareWithConstant(
   const constant = accuracy ? majorityClass(trained, classes) : median(trained);
   const errors = Array.from(known(validation), (row) => Math.abs(targets[row] - constant));
   const scores = accuracy ? errors.map((error) => Number(error === 0)) : errors;
-  const constantBaseline = scores.reduce((sum, score) => sum + score, 0) / scores.length;
+  const constantBaseline = mean(scores);
   const worse = accuracy ? val_metric < constantBaseline : val_metric > constantBaseline;
   if (worse) {
     warn(

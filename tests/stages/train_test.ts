@@ -8,7 +8,7 @@ import trainGender from "../../stages/trainGender.ts";
 import trainJoint from "../../stages/trainJoint.ts";
 import type { Stage, StageResult } from "../../packages/pipeline/stage.ts";
 import { buildGender2021 } from "../models/build_2021.ts";
-import { chooseTrainer, compareWithConstant } from "../../faces/training/training_data.ts";
+import { compareWithConstant, openTrainer } from "../../faces/training/training_data.ts";
 import { classification } from "../../faces/training/objective.ts";
 import { genderClasses } from "../../faces/training/targets.ts";
 import { testArtifact, type TestContext, testContext } from "../context.ts";
@@ -200,7 +200,7 @@ Deno.test("a training logs and records what computed it", async () => {
   using other = testContext(trainGender, { compute: "node" });
   const model = buildGender2021({ size: 32, classes: 2, seed: 1 });
   const options = { model, objective: classification(2), learningRate: 0.1, batchSize: 4 };
-  const trainer = await chooseTrainer(other)!(options);
+  const trainer = await openTrainer(options, other);
   assert.equal(trainer.computedBy, "TensorFlow.js (wasm): the engine needs compute: wasm");
   await trainer.close();
   model.dispose();
