@@ -1,5 +1,6 @@
 /** Training objectives: loss and metric. */
 import * as tf from "@tensorflow/tfjs-core";
+import { classHead, quantityHead } from "./losses.ts";
 import type { Head } from "./training_definitions.ts";
 import { readTensor } from "../../packages/compute/read_tensor.ts";
 
@@ -88,41 +89,51 @@ export async function scoresOf(
 
 /** Returns a classification objective: cross-entropy from logits, and accuracy. */
 export function classification(classes: number): SingleObjective {
-  return markBuiltIn({
-    loss: "categorical_crossentropy",
-    metric: "accuracy",
-    higherIsBetter: true,
-    outputs: classes,
-    targets: 1,
-    lossOf(logits, targets) {
-      // Cast: tfjs's wasm kernel returns integers labelled as float32.
-      const truth = tf.cast(tf.oneHot(tf.tensor1d(targets, "int32"), classes), "float32");
-      return tf.neg(tf.mean(tf.sum(tf.mul(truth, tf.logSoftmax(logits)), -1)));
-    },
-    async metricSum(logits, targets) {
-      const best = tf.argMax(logits, -1);
-      const guesses = await readTensor(best);
-      best.dispose();
-      return targets.reduce((sum, target, i) => sum + (guesses[i] === target ? 1 : 0), 0);
-    },
-  });
+  return singleHead(classHead(classes, 1));
 }
 
 /** Returns a regression objective: the mean absolute error is loss and metric. */
 export function regression(): SingleObjective {
+  return singleHead(quantityHead(1));
+}
+
+function singleHead(head: Head): SingleObjective {
+  const { loss, metric, columns, rowLosses, write } = head;
   return markBuiltIn({
-    loss: "mean_absolute_error",
-    metric: "mae",
-    higherIsBetter: false,
-    outputs: 1,
-    targets: 1,
-    lossOf: (output, targets) =>
-      tf.mean(tf.abs(tf.sub(tf.reshape(output, [-1]), tf.tensor1d(targets)))),
+    ...{ loss, metric, higherIsBetter: metric === "accuracy", outputs: columns, targets: 1 },
+    lossOf: (output, targets) => tf.mean(rowLosses(tf, output, encode(targets, columns, write))),
     async metricSum(output, targets) {
-      const guesses = await readTensor(output);
-      return targets.reduce((sum, target, i) => sum + Math.abs(guesses[i] - target), 0);
+      const values = await readTensor(output);
+      return targets.reduce(
+        (sum, target, i) => sum + scoreOf(head, values, i * columns, target),
+        0,
+      );
     },
   });
+}
+
+/** Encodes rows as a tensor [rows, columns]; undefined ones, and missing labels, as 0. */
+function encode<T>(
+  rows: readonly (T | undefined)[],
+  columns: number,
+  write: (row: T, into: Float32Array, at: number) => void,
+): tf.Tensor {
+  const all = new Float32Array(rows.length * columns);
+  for (const [i, row] of rows.entries()) {
+    if (row !== undefined && !Number.isNaN(row)) write(row, all, i * columns);
+  }
+  return tf.tensor2d(all, [rows.length, columns]);
+}
+
+/** Returns the metric of one image: its absolute error, or 1 for the right class. */
+function scoreOf(
+  { metric, read }: Head,
+  outputs: Float32Array,
+  at: number,
+  target: number,
+): number {
+  const output = read(outputs, at);
+  return metric === "mae" ? Math.abs(output - target) : Number(output === target);
 }
 
 /** Outputs of trained models that a head learns beside its labels. */
@@ -184,18 +195,6 @@ export function jointHead(
   };
   const select = (targets: readonly number[], from: number, count = 1) =>
     targets.filter((_, i) => i % width >= from && i % width < from + count);
-  /** Encodes rows as a tensor [rows, columns]; undefined ones, and missing labels, as 0. */
-  const encode = <T>(
-    rows: readonly (T | undefined)[],
-    columns: number,
-    write: (row: T, into: Float32Array, at: number) => void,
-  ): tf.Tensor => {
-    const all = new Float32Array(rows.length * columns);
-    for (const [i, row] of rows.entries()) {
-      if (row !== undefined && !Number.isNaN(row)) write(row, all, i * columns);
-    }
-    return tf.tensor2d(all, [rows.length, columns]);
-  };
   /** Slices a head's columns of a tensor [rows, columns]. */
   const part = (x: tf.Tensor, h: number) =>
     tf.slice(x as tf.Tensor2D, [0, starts[h]], [-1, heads[h].columns]);
@@ -261,12 +260,11 @@ export function jointHead(
     return tf.add(tf.mul(loss, 1 - lesson.weight), lessonLoss(output, targets, h));
   };
   const scores = (outputs: Float32Array, targets: readonly number[], losses: readonly number[]) =>
-    heads.map(({ metric, read }, h): Score => {
+    heads.map((head, h): Score => {
       let sum = 0, count = 0;
       for (const [row, target] of select(targets, h).entries()) {
         if (Number.isNaN(target)) continue;
-        const output = read(outputs, row * columns + starts[h]);
-        sum += metric === "mae" ? Math.abs(output - target) : Number(output === target);
+        sum += scoreOf(head, outputs, row * columns + starts[h], target);
         count++;
       }
       const score = { loss: losses[h], metric: count === 0 ? 0 : sum / count };
