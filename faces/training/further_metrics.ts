@@ -4,7 +4,6 @@ import { type Choice, chosen, define, type Definition } from "../../packages/pip
 import { quote } from "../../packages/pipeline/errors.ts";
 import {
   absoluteErrors,
-  accuracy,
   classScores,
   confusionMatrix,
   mean,
@@ -151,10 +150,9 @@ export const furtherMetrics: readonly MetricDefinition[] = [
     summary:
       "Share of predictions in the true class or a neighboring one, of three classes or more",
     compute: ({ truth, prediction, classes }) =>
-      classes === 2 ? NaN : accuracy(
-        Array.from(truth, (_, i) => Number(Math.abs(truth[i] - prediction[i]) <= 1)),
-        new Float64Array(truth.length).fill(1),
-      ),
+      classes === 2
+        ? NaN
+        : mean(absoluteErrors(truth, prediction).map((error) => Number(error <= 1))),
   }),
   defineMetric({
     ...{ ...ofYears, name: "rmse", title: "RMSE" },
