@@ -253,7 +253,7 @@ export class EarlyStopping {
     )?.further;
     const column = further ? further[monitor] : epoch[monitor as keyof EpochRecord];
     // JSON has no infinity for a metric that is not defined.
-    const value = column == null ? Number.MAX_VALUE : this.#sign * column;
+    const value = Number.isFinite(column) ? this.#sign * column! : Number.MAX_VALUE;
     const { best, wait } = this.state;
     if (best === null || value < best) {
       this.state = { best: value, bestEpoch: epoch.epoch, wait: 0, stopped: false };

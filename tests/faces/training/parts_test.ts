@@ -163,6 +163,7 @@ Deno.test("EarlyStopping stops as Keras does", () => {
   assert.deepEqual(run([5, 4, 4.5, 3, 4.1, 4], 3), ["never", 4]);
   assert.deepEqual(run([5, 5, 5], 1), [2, 1]); // as good is not better
   assert.deepEqual(run([0.5, 0.6, 0.4, 0.4], 2, "val_metric"), [4, 2]);
+  assert.deepEqual(run([NaN, 5, 4], 3), ["never", 3]); // such as an epoch without a label
 });
 
 Deno.test("RunningMean counts each labelled image the same, in batches of any number of them", () => {
