@@ -50,8 +50,10 @@ export class Optimizer {
       for (const [i, variable] of this.variables.entries()) {
         const gradient = scale ? tf.mul(gradients[i], scale) : gradients[i];
         const { change, state } = changeOf(gradient, this.state[i]);
-        const shapes = [change, ...state].map(({ shape }) => `[${shape}]`), own = variable.shape;
-        if (state.length !== definition.state.length || shapes.some((one) => one !== `[${own}]`)) {
+        const all = [change, ...state], own = variable.shape;
+        const fits = all.every(({ shape }) => tf.util.arraysEqual(shape, own));
+        if (state.length !== definition.state.length || !fits) {
+          const shapes = all.map(({ shape }) => `[${shape}]`);
           throw new Error(
             `Cannot train with optimizer "${definition.name}": for a weight of shape [${own}], it ` +
               `returns a change and states of ${shapes.join(", ")}. Return a change and ` +
