@@ -25,34 +25,29 @@ export interface Predictor extends AsyncDisposable {
   predict(images: ImageSource, rows: Int32Array, options?: PredictOptions): Promise<Float32Array>;
 }
 
-export interface PredictorOptions {
-  /** Maximum batch size of the engine, which determines its memory. Default: 64. */
-  batch?: number;
-  /** Number of the engine's threads; 0 uses the calling thread. */
-  threads?: number;
-}
-
-/** Opens a predictor. The model's weights must not change until it is disposed of. */
+/**
+ * Opens a predictor. The model's weights must not change until it is disposed of.
+ * @param options of the engine: its batch determines its memory; default: 64. Default threads: `cores()`
+ */
 export async function openPredictor(
   model: LayersModel,
-  { batch: most = 64, threads = cores() }: PredictorOptions = {},
+  { batch = 64, threads = cores() }: Partial<Pick<EngineOptions, "batch" | "threads">> = {},
 ): Promise<Predictor> {
-  const options: EngineOptions = { batch: most, threads };
-  const parts = tf.getBackend() === "wasm" ? await enginePart(model, options) : undefined;
-  if (parts === undefined) {
+  const part = tf.getBackend() === "wasm" ? await enginePart(model, { batch, threads }) : undefined;
+  if (part === undefined) {
     return {
       fast: false,
       predict: (images, rows, options) => predictRows(model, images, rows, options),
       [Symbol.asyncDispose]: () => Promise.resolve(),
     };
   }
-  const { engine, rest } = parts;
+  const { engine, rest } = part;
   return {
     fast: true,
     async predict(images, rows, options) {
       const size = images.shape.slice(1).reduce((product, n) => product * n, 1);
       return await predictBatches(
-        ...[images, rows, { ...options, batch: most }] as const,
+        ...[images, rows, { ...options, batch }] as const,
         async (bytes) => await follow(await engine.predict(bytes), bytes.length / size, rest),
       );
     },
