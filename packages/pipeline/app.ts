@@ -106,4 +106,5 @@ export interface CommandContext extends App {
 /** Executes a command of the runner and returns the exit code. */
 export type CommandHandler = (context: CommandContext) => Promise<number>;
 
-export const EXIT = { ok: 0, failed: 1, config: 2, interrupted: 130 } as const;
+/** Those of signals are 128 and their number, as in shells. */
+export const EXIT = { ok: 0, failed: 1, config: 2, interrupted: 130, brokenPipe: 141 } as const;

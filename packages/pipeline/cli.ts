@@ -39,6 +39,7 @@ async function graph(call: CommandContext): Promise<number> {
 
 /** Runs a command line and returns its exit code. */
 export async function main(args: readonly string[], app: App): Promise<number> {
+  using _early = failOnEarlyExit();
   const [command = "", ...rest] = args;
   const json = rest.includes("--json");
   const reporter = createReporter(standardOutput(json ? "stderr" : "stdout"));
@@ -73,7 +74,7 @@ export async function main(args: readonly string[], app: App): Promise<number> {
     return await run(["run", "serve", "graph"].includes(command) ? await ofRun(context) : context);
   } catch (error) {
     // As in "deno task graph | head".
-    if (error instanceof Deno.errors.BrokenPipe) return EXIT.failed;
+    if (error instanceof Deno.errors.BrokenPipe) return EXIT.brokenPipe;
     const problems = error instanceof ConfigError && error.problems.length > 1
       ? `${error.problems.length} errors:\n`
       : "";
@@ -85,6 +86,20 @@ export async function main(args: readonly string[], app: App): Promise<number> {
     }
     return error instanceof ConfigError || error instanceof UsageError ? EXIT.config : EXIT.failed;
   }
+}
+
+/** Until it is disposed of, code of a stage or a plugin that ends the process fails, with its place. */
+function failOnEarlyExit(): Disposable {
+  const report = () => {
+    const [, caller] = new Error().stack!.match(/(file|https?):\S+:\d+/g)!;
+    // A second Ctrl-C ends the program at once; see `abortOnSignal`.
+    if (caller?.startsWith(import.meta.resolve("./interrupt.ts"))) return;
+    const place = caller ? ` at ${caller}` : "";
+    console.error(`error: a stage or a plugin ended the program by Deno.exit()${place}`);
+    Deno.exitCode ||= EXIT.failed;
+  };
+  addEventListener("unload", report);
+  return { [Symbol.dispose]: () => removeEventListener("unload", report) };
 }
 
 function contextOf(
