@@ -17,6 +17,9 @@ export interface Plugin {
   readonly extensions: readonly Extension[];
 }
 
+/** Time in ms after which a plugin that is loading is named. */
+const NOTICE_MS = 10_000;
+
 /**
  * Imports a plugin and lists its stages and extensions.
  * @param specifier a file URL, or an npm package (`npm:name@1.2.3`, or a bare name of deno.json)
@@ -28,6 +31,8 @@ export async function loadPlugin(
 ): Promise<Plugin> {
   const name = specifier.startsWith("file:") ? fromFileUrl(specifier) : specifier;
   let exported: unknown[];
+  // Deno does not name a module whose top level never ends.
+  const notice = setTimeout(() => console.error(`waiting for plugin "${name}" to load`), NOTICE_MS);
   try {
     const module = await import(specifier) as { default?: unknown; apiVersion?: unknown };
     const make = typeof module.default === "function" ? module.default : undefined;
@@ -45,6 +50,8 @@ export async function loadPlugin(
     throw new Error(`cannot load plugin "${name}"${place ? `, which throws at ${place}` : ""}`, {
       cause,
     });
+  } finally {
+    clearTimeout(notice);
   }
   if (exported.length === 0) throw new Error(`plugin "${name}" has no stages in its list`);
   return {

@@ -1,5 +1,6 @@
 /** Stages from outside: how they are named, and what is told of those that are wrong. */
 import assert from "node:assert/strict";
+import { loadPlugin } from "../../../../packages/pipeline/config/plugins.ts";
 import { Project, stageUrl } from "../toy/project.ts";
 
 /** A plugin with a stage of a name. */
@@ -49,6 +50,20 @@ Deno.test("plugins", async (t) => {
       "plugins: [./plugins/negate.ts]\nstages:\n  count:\n  negate: { time: 3 }",
       'pipeline.yaml:4:13: negate has no "time". Did you mean "times"?',
     ));
+  await t.step("are named when they take long to load", async () => {
+    await project.write({ "plugins/never.ts": "await new Promise(() => {});" });
+    const { setTimeout } = globalThis, { error } = console;
+    const logged = Promise.withResolvers<string>();
+    try {
+      globalThis.setTimeout = ((act: () => void) => queueMicrotask(act)) as typeof setTimeout;
+      console.error = logged.resolve;
+      void loadPlugin(new URL(`file://${project.path("plugins/never.ts")}`).href);
+      assert.match(await logged.promise, /^waiting for plugin ".*never\.ts" to load$/);
+    } finally {
+      globalThis.setTimeout = setTimeout;
+      console.error = error;
+    }
+  });
   await t.step("must be there", () =>
     says(
       "plugins:\n  - ./plugins/negat.ts\nstages:\n  count:",
