@@ -143,16 +143,18 @@ export async function push(call: CommandContext): Promise<number> {
 /** Returns the runs at the remote, the oldest first, and the bytes of their records by id. */
 async function runsAt({ place }: RemoteResults, log: (text: string) => void) {
   const runs: RunRecord[] = [], files = new Map<string, { name: string; bytes: Uint8Array }>();
-  const keys = (await place.list(RUNS)).map(({ key }) => key);
-  const read = async (key: string) => ({ key, bytes: await place.get(key, MAX_RECORD) });
-  for await (const { key, bytes } of mapOrdered(keys, 6, read)) {
-    const name = basename(key), { value, problem } = parseRun(bytes ?? new Uint8Array(), name);
+  const read = async ({ key, size }: { key: string; size: number }) => {
+    const bytes = size > MAX_RECORD ? undefined : await place.get(key, MAX_RECORD);
+    return { key, bytes: bytes ?? new Uint8Array() };
+  };
+  for await (const { key, bytes } of mapOrdered(await place.list(RUNS), 6, read)) {
+    const name = basename(key), { value, problem } = parseRun(bytes, name);
     const right = value && /^[\w.-]+\.json$/.test(name) && name.endsWith(`-${value.id}.json`);
     const stray = value?.stages.some(({ use, fingerprint = "0" }) =>
       !/^\w[\w.-]*$/.test(use) || !/^[0-9a-f]+$/.test(fingerprint)
     );
     if (!right || stray) log(`${problem ?? `${key} is not that run's`}; it is passed over`);
-    else files.set(value.id, { name, bytes: bytes! }) && runs.push(value);
+    else files.set(value.id, { name, bytes }) && runs.push(value);
   }
   return { runs: runs.sort(byTime), files };
 }

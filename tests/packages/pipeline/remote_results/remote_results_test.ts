@@ -69,6 +69,14 @@ Deno.test("a run that was pushed into a folder", async (t) => {
       /^error: there is no run "zzz"\..*; deno task remote status --remote .*shared lists them\.$/m,
     );
   });
+  await t.step("is listed beside a record that is too large", async () => {
+    await Deno.writeFile(first.path("shared/v1/runs/huge.json"), new Uint8Array());
+    await Deno.truncate(first.path("shared/v1/runs/huge.json"), 2 ** 26 + 1);
+    const { code, out } = await first.cli("remote", "status");
+    assert.equal(code, 0, out);
+    assert.match(out, new RegExp(`^huge\\.json cannot be read; it is passed over\n[^]*\n${id} `));
+    await Deno.remove(first.path("shared/v1/runs/huge.json"));
+  });
   await t.step("names what is no place", async () => {
     const nowhere = await first.cli("pull", "--remote", first.path("shard"));
     assert.equal(nowhere.code, 1);
