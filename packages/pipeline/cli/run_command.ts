@@ -34,7 +34,7 @@ export async function run(call: CommandContext): Promise<number> {
     return await runOne(planned, call);
   }
   // Loaded by those who sweep.
-  return await (await import("../sweep/sweep_command.ts")).sweep(planned, call, runOne);
+  return await (await import("../sweep/sweep_command.ts")).sweep(planned, call);
 }
 
 export interface Swept {

@@ -3,7 +3,7 @@ import { addAbortListener } from "node:events";
 import { invocationDir } from "../paths.ts";
 import type { CommandContext } from "../app.ts";
 import type { SweepProgress } from "./sweep_progress.ts";
-import { type Child, type ChildReport, crashReport, startChild } from "./child_process.ts";
+import { type ChildReport, crashReport, startChild } from "./child_process.ts";
 import type { SweepPoint } from "./grid.ts";
 import type { SweepOptions } from "./run_sweep.ts";
 
@@ -15,7 +15,7 @@ export async function runLocal(
   points: readonly SweepPoint[],
   call: CommandContext,
   force: readonly string[] | undefined,
-  { jobs, signal, onKill }: SweepOptions,
+  { jobs, signal, running }: SweepOptions,
   progress: SweepProgress,
 ): Promise<void> {
   const { names: [name], values, project, denoArgs } = call;
@@ -24,8 +24,6 @@ export async function runLocal(
       [(option === "force" ? force : values[option]) ?? []].flat()
         .map((value) => `--${option}=${value}`)
     );
-  const running = new Set<Child>();
-  onKill(() => running.forEach((child) => child.kill()));
   using _stop = addAbortListener(signal, () => running.forEach((child) => child.stop()));
   let next = 0;
   const one = async () => {

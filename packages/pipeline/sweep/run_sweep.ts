@@ -12,6 +12,7 @@ import type { ResolvedBackend, RunContext } from "../run/run_context.ts";
 import { SweepProgress, type SweepRunResult } from "./sweep_progress.ts";
 import { checkWorkersReachable, rehearse, runRemote } from "./remote_sweep.ts";
 import { formatValues, type SweepPoint } from "./grid.ts";
+import type { Child } from "./child_process.ts";
 import { runLocal } from "./local_sweep.ts";
 import { summarise, summaryLines, type SummaryRow } from "../sweep_summary.ts";
 import { counted } from "../causes.ts";
@@ -27,8 +28,8 @@ export interface SweepOptions {
   readonly dryRun: boolean;
   readonly jobs: number;
   readonly signal: AbortSignal;
-  /** Receives a function that kills all runs. */
-  onKill(kill: () => void): void;
+  /** Processes of the runs at work. */
+  readonly running: Set<Child>;
 }
 
 export async function runSweep(

@@ -1,11 +1,11 @@
 /** `deno task run` of a pipeline with a sweep. */
 import { parseWhole } from "../args.ts";
-import { outcomeLine, type runOne, selectionOf } from "../cli/run_command.ts";
+import { outcomeLine, runOne, selectionOf } from "../cli/run_command.ts";
 import { ConfigError, UsageError } from "../errors.ts";
 import type { Plan } from "../plan.ts";
 import { abortOnSignal } from "../interrupt.ts";
 import { type CommandContext, EXIT } from "../app.ts";
-import { PARENT_ENV } from "./child_process.ts";
+import { type Child, PARENT_ENV } from "./child_process.ts";
 import { pointsOf, readSweep } from "./grid.ts";
 import { checkParams } from "../run/create_context.ts";
 import { select } from "../run/selection.ts";
@@ -16,12 +16,12 @@ import { withoutSeeds } from "../sweep_summary.ts";
 const MAX_JOBS = 4;
 
 /** @param base the pipeline with its own values in place of those to try */
-export async function sweep(base: Plan, call: CommandContext, one: typeof runOne): Promise<number> {
+export async function sweep(base: Plan, call: CommandContext): Promise<number> {
   const { values, reporter } = call;
   const written = readSweep(base.source, call);
   // --set and --seed fixed all of them.
   if (written.axes.length === 0 && !written.best) {
-    if (written.trials === undefined || call.values.set) return await one(base, call);
+    if (written.trials === undefined || call.values.set) return await runOne(base, call);
     const at = values.sweep ? { text: "--sweep" } : base.source.at(["sweep", "trials"]);
     throw ConfigError.at(at, "sweep.trials: nothing is varied; add a range, as { from: 0, to: 1 }");
   }
@@ -37,7 +37,7 @@ export async function sweep(base: Plan, call: CommandContext, one: typeof runOne
     const point = points[number - 1];
     if (!point) throw new UsageError(`--point ${number}: there are ${points.length} combinations`);
     const attached = Deno.env.get(PARENT_ENV) === "point";
-    return await one(point.plan, call, { point: point.values, attached });
+    return await runOne(point.plan, call, { point: point.values, attached });
   }
   if (base.remoteWorkers && values.jobs !== undefined) {
     throw new UsageError(
@@ -49,13 +49,11 @@ export async function sweep(base: Plan, call: CommandContext, one: typeof runOne
   const dryRun = values["dry-run"] ?? false;
   const selection = selectionOf(call, points[0]!.plan);
   await checkParams(points.map(({ plan }) => plan), select(points[0]!.plan, selection));
-  let kill = () => {};
-  using interrupt = abortOnSignal(reporter, EXIT.interrupted, () => kill());
+  const running = new Set<Child>();
+  const kill = () => running.forEach((child) => child.kill());
+  using interrupt = abortOnSignal(reporter, EXIT.interrupted, kill);
   const { signal } = interrupt;
-  const report = await runSweep(points, call, {
-    ...{ selection, dryRun, jobs, signal },
-    onKill: (all) => kill = all,
-  });
+  const report = await runSweep(points, call, { selection, dryRun, jobs, signal, running });
   if (values.json) console.log(JSON.stringify(report));
   if (!dryRun) {
     const done = report.runs.filter(({ ok }) => ok).length;
