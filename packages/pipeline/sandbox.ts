@@ -44,9 +44,6 @@ export interface CallOptions {
 /** Maximum bytes of an answer: this process must hold it. */
 const MAX_MESSAGE = 16e6;
 
-/** A right in the YAML: a flag of Deno, and its value. */
-const RIGHT = /^(net|env|sys|read|write|run|ffi)(:.+)?$/;
-
 /**
  * Ends a process ($1) whose resident memory exceeds a limit ($2, in kB), whose folders ($4 and others)
  * exceed another ($3), or whose parent is gone.
@@ -205,8 +202,8 @@ async function flagsOf(
   const own = { env, read: [...given, ...await Promise.all(real)], write };
   const rights = new Map<string, readonly string[]>(Object.entries(own));
   for (const right of allow) {
-    const [, kind, value] = right.match(RIGHT)!;
-    rights.set(kind!, [...rights.get(kind!) ?? [], value?.slice(1) ?? ""]);
+    const [kind = "", value = ""] = right.split(/:(.*)/s);
+    rights.set(kind, [...rights.get(kind) ?? [], value]);
   }
   // Nothing is fetched: an import would reach any host of a registry.
   return ["--cached-only", "--no-remote", "--deny-import"].concat(
