@@ -1,4 +1,4 @@
-/** Stage name → stage. Filled from explicit lists, then frozen; modules load on demand. */
+/** Stage name → stage. Filled from explicit lists; modules load on demand. */
 import { didYouMean, joinWords } from "./errors.ts";
 import { addChoices, type Extension } from "./config/extension.ts";
 import type { Stage } from "./stage.ts";
@@ -16,10 +16,9 @@ export interface LazyStage {
 
 export class Registry {
   #sources = new Map<string, LazyStage>();
-  #extensions: Extension[] = [];
-  #frozen = false;
+  readonly extensions: Extension[] = [];
 
-  /** Adds stages. @throws if a name is taken or the registry is frozen */
+  /** Adds stages. @throws if a name is taken */
   add(sources: readonly LazyStage[]): this {
     for (const source of sources) {
       this.#check("stage", source, this.#sources.get(source.name));
@@ -28,31 +27,22 @@ export class Registry {
     return this;
   }
 
-  /** Adds values to choices of stages. @throws if a name is taken or the registry is frozen */
+  /** Adds values to choices of stages. @throws if a name is taken */
   extend(extensions: readonly Extension[]): this {
     for (const one of extensions) {
       const same = ({ kind, name }: Extension) => kind === one.kind && name === one.name;
-      this.#check(one.kind, one, this.#extensions.find(same));
-      this.#extensions.push(one);
+      this.#check(one.kind, one, this.extensions.find(same));
+      this.extensions.push(one);
     }
     return this;
   }
 
   #check(kind: string, { name, module }: LazyStage | Extension, other?: LazyStage | Extension) {
-    const why = this.#frozen
-      ? `of ${module}: stages and plugins are registered before the run starts.`
-      : other && `of ${module}: ${other.module} has that name already. ` +
-          `${other.module === module ? "Remove" : "Rename"} one of them.`;
-    if (why) throw new Error(`Cannot register ${kind} "${name}" ${why}`);
-  }
-
-  get extensions(): readonly Extension[] {
-    return this.#extensions;
-  }
-
-  freeze(): this {
-    this.#frozen = true;
-    return this;
+    if (!other) return;
+    throw new Error(
+      `Cannot register ${kind} "${name}" of ${module}: ${other.module} has that name already. ` +
+        `${other.module === module ? "Remove" : "Rename"} one of them.`,
+    );
   }
 
   names(): string[] {
@@ -75,8 +65,8 @@ export class Registry {
           `${stage?.name ? `stage "${stage.name}"` : "not a stage (use defineStage)"}.`,
       );
     }
-    if (this.#extensions.length === 0) return { stage, module, plugin, rights };
-    const params = addChoices(stage.params, this.#extensions);
+    if (this.extensions.length === 0) return { stage, module, plugin, rights };
+    const params = addChoices(stage.params, this.extensions);
     return { stage: Object.freeze({ ...stage, params }), module, plugin, rights };
   }
 

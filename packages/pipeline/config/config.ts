@@ -14,7 +14,7 @@ import type { Registry } from "../registry.ts";
 import { ConfigSource } from "./config_source.ts";
 import { type ConfiguredStage, readStage, seedSchema } from "./stage_config.ts";
 import { sweepSchema } from "./sweep_schema.ts";
-import { type Path, YamlFile } from "./yaml_file.ts";
+import { YamlFile } from "./yaml_file.ts";
 
 /** Connection to workers on other machines. */
 export interface BullmqSettings {
@@ -172,7 +172,7 @@ export function projectCache(project: string): string {
 export async function readTopLevel(file: string | YamlFile, options: ConfigOptions) {
   const { project, cwd, registry, overrides } = options;
   const source = file instanceof YamlFile
-    ? new ConfigSource([file], overrides)
+    ? new ConfigSource([file], cwd, overrides)
     : await ConfigSource.read(file, cwd, overrides, projectCache(project));
   const parsed = pipelineSchema.safeParse(source.values);
   const problems: Problem[] = [];
@@ -185,7 +185,7 @@ export async function readTopLevel(file: string | YamlFile, options: ConfigOptio
   for (const [i, plugin] of (top.plugins ?? []).entries()) {
     const path = ["plugins", i];
     try {
-      const folder = source.folderOf(path) ?? cwd;
+      const folder = source.folderOf(path);
       const entry = typeof plugin === "string" ? pluginEntry.parse({ use: plugin }) : plugin;
       const { use, ...limits } = entry;
       const specifier = pluginSpecifier(use, folder);
@@ -204,7 +204,7 @@ export async function readTopLevel(file: string | YamlFile, options: ConfigOptio
       problems.push({ at: source.at(path), message: formatError(error) });
     }
   }
-  return { source, registry: registry.freeze(), top, problems, incomplete };
+  return { source, registry, top, problems, incomplete };
 }
 
 /** Returns the parameters of each stage that is known. */
@@ -289,17 +289,16 @@ export function pluginSpecifier(written: string, folder: string): string {
  * @throws {ConfigError} with all errors
  */
 export async function readConfig(read: string | YamlFile, options: ConfigOptions): Promise<Config> {
-  const { project, cwd } = options;
+  const { project } = options;
   const file = read instanceof YamlFile ? read.path : read;
   const { top, ...open } = await readTopLevel(read, options);
   const { registry, problems } = open;
   const source = open.source.withChoices(await schemasOf(open.source, registry));
-  const folderOf = (path: Path) => source.folderOf(path) ?? cwd;
-  const scope = { ...open, source, folderOf };
+  const scope = { ...open, source };
   const stages: ConfiguredStage[] = [];
   for (const id of Object.keys(top.stages ?? {})) {
     if (problems.length >= MAX_PROBLEMS) break;
-    const stage = await readStage(id, valueAt(source.values, ["stages", id]), scope);
+    const stage = await readStage(id, scope);
     if (stage) stages.push(stage);
   }
   if (top.bullmq?.redis !== undefined && !/^rediss?:\/\/[^/]/.test(top.bullmq.redis)) {
@@ -320,7 +319,7 @@ export async function readConfig(read: string | YamlFile, options: ConfigOptions
 
   const artifacts = top.artifacts === undefined
     ? join(project, "artifacts")
-    : resolve(folderOf(["artifacts"]), top.artifacts);
+    : resolve(source.folderOf(["artifacts"]), top.artifacts);
   if (await Deno.stat(artifacts).then((info) => !info.isDirectory, () => false)) {
     const message = `artifacts: expected a folder for the results, but ${artifacts} is a file`;
     throw ConfigError.at(source.at(["artifacts"]), message);
@@ -331,10 +330,10 @@ export async function readConfig(read: string | YamlFile, options: ConfigOptions
   const identity = await identityOf(file, project);
   const overrides = overridesOf(source, stages, artifacts);
   const { seed, compute, executor, bullmq } = pipelineSchema.parse({ ...top, stages: {} });
-  const ca = bullmq.ca && resolve(folderOf(["bullmq", "ca"]), bullmq.ca);
+  const ca = bullmq.ca && resolve(source.folderOf(["bullmq", "ca"]), bullmq.ca);
   const remoteWorkers = executor === "bullmq" ? { ...bullmq, ca } : undefined;
   const { remote: place } = top, given = typeof place === "string" ? { url: place } : place;
-  const remote = given && { ...given, url: resolveFrom(given.url, folderOf(["remote"])) };
+  const remote = given && { ...given, url: resolveFrom(given.url, source.folderOf(["remote"])) };
   return {
     ...{ file, identity, name, former, overrides, seed, compute, artifacts, stages, source },
     ...{ remoteWorkers, remote },

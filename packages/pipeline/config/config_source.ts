@@ -30,10 +30,12 @@ export class ConfigSource {
 
   /**
    * @param files the pipeline's own and those that it extends, in this order
+   * @param cwd folder that relative paths of overrides count from
    * @param schemas declare which parameters are choices
    */
   constructor(
     readonly files: readonly YamlFile[],
+    private readonly cwd: string,
     private readonly written: readonly Override[] = [],
     schemas?: Schemas,
   ) {
@@ -48,12 +50,12 @@ export class ConfigSource {
 
   /** Returns the same with choices that are merged as such. */
   withChoices(schemas: Schemas): ConfigSource {
-    return new ConfigSource(this.files, this.written, schemas);
+    return new ConfigSource(this.files, this.cwd, this.written, schemas);
   }
 
   /**
    * Reads a pipeline's file and those that it extends.
-   * @param cwd folder that paths in messages start from
+   * @param cwd folder that paths in messages start from, and those of overrides count from
    * @param cache folder that keeps the values of unchanged files
    */
   static async read(
@@ -67,7 +69,7 @@ export class ConfigSource {
       const file = await readFile(next, cwd, cache, files.at(-1));
       files.push(file);
       const base = file.values.extends;
-      if (base === undefined) return new ConfigSource(files, overrides);
+      if (base === undefined) return new ConfigSource(files, cwd, overrides);
       const at = file.at(["extends"]);
       if (typeof base !== "string" || base === "") {
         const got = base === null ? "it is empty" : `got ${quote(base)}`;
@@ -140,10 +142,10 @@ export class ConfigSource {
     return this.#from.get(nameOf(path)) ?? this.#fileOf(path.slice(0, -1));
   }
 
-  /** Returns the folder that a relative path as value counts from; undefined: the current folder. */
-  folderOf(path: Path): string | undefined {
+  /** Returns the folder that a relative path as value counts from. */
+  folderOf(path: Path): string {
     const override = this.#overrideOf(path);
-    return override ? override.folder : dirname(this.#fileOf(path).path);
+    return override ? override.folder ?? this.cwd : dirname(this.#fileOf(path).path);
   }
 
   /** True for a value of a file that the pipeline's own extends. */

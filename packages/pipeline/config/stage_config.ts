@@ -45,8 +45,6 @@ export interface ConfiguredStage {
 interface StageScope {
   source: ConfigSource;
   registry: Registry;
-  /** Returns the folder that a relative path at a place counts from. */
-  folderOf(path: Path): string;
   /** Receives errors. */
   problems: Problem[];
   /** True if a plugin did not load, which may have the unknown names. */
@@ -56,10 +54,9 @@ interface StageScope {
 /** Validates a stage; returns undefined when it is unclear which stage it is. */
 export async function readStage(
   id: string,
-  written: unknown,
-  { source, registry, folderOf, problems, incomplete }: StageScope,
+  { source, registry, problems, incomplete }: StageScope,
 ): Promise<ConfiguredStage | undefined> {
-  const path = ["stages", id];
+  const path = ["stages", id], written = valueAt(source.values, path);
   const report = (at: Path, message: string, key = false) => {
     problems.push({ at: source.at(at, key), message });
     return undefined;
@@ -92,7 +89,12 @@ export async function readStage(
     const noKeys = z.strictObject({});
     problems.push(...toProblems(drawn.error, source, [...path, "seed"], noKeys, []));
   }
-  const absolute = mapPaths(raw, stage.params, path, (text, at) => resolveFrom(text, folderOf(at)));
+  const absolute = mapPaths(
+    raw,
+    stage.params,
+    path,
+    (text, at) => resolveFrom(text, source.folderOf(at)),
+  );
   const parsed = stage.params.safeParse(absolute);
   if (!parsed.success) {
     const issues = parsed.error.issues.filter(({ path: [key] }) => {

@@ -16,7 +16,7 @@ import {
   type Shape,
 } from "../fingerprint.ts";
 import { ancestors, createPlan, type Plan } from "../plan.ts";
-import { displayPath, fromFileUrl, invocationDir, toFileUrl } from "../paths.ts";
+import { displayPath, fromFileUrl, toFileUrl } from "../paths.ts";
 import type { StageRecord } from "../stage_record.ts";
 import { Registry } from "../registry.ts";
 import type { App } from "../app.ts";
@@ -133,7 +133,7 @@ export function pluginsOf({ source }: Plan, project: string): string[] {
   const written = (source.values.plugins ?? []) as (string | { readonly use: string })[];
   return written.map((entry, i) => {
     const plugin = typeof entry === "string" ? entry : entry.use;
-    const specifier = pluginSpecifier(plugin, source.folderOf(["plugins", i]) ?? invocationDir());
+    const specifier = pluginSpecifier(plugin, source.folderOf(["plugins", i]));
     const path = specifier.startsWith("file:")
       ? toRelative(fromFileUrl(specifier), project)
       : undefined;
