@@ -146,11 +146,7 @@ function wire(
   const takesAll = "all" in wanted;
   const { kind, summary } = takesAll ? wanted.all : wanted;
   const makers = (wiring.makers.get(kind) ?? []).filter((other) => other.stage !== stage.id);
-  const nameOf = (edge: Edge) => {
-    const { outputs } = byId.get(edge.stage)!.stage;
-    const same = Object.keys(outputs).filter((other) => outputs[other]!.kind === kind);
-    return outputName(edge, same.map((output) => ({ stage: edge.stage, output })));
-  };
+  const named = (edge: Edge) => edgeName(edge, byId.get(edge.stage)!.stage);
   const replacerOf = ({ stage, output }: Edge) => replaced.get(`${stage}.${output}`);
   const isReplaced = !takesAll && makers.some((other) => replacerOf(other) === stage.id);
   const written = stage.inputs[name] ?? (isReplaced ? stage.replaces : undefined);
@@ -167,7 +163,7 @@ function wire(
         source.stage === maker && (output === undefined || source.output === output)
       );
       if (found.length > 1 && !takesAll) {
-        const meant = joinWords(found.map(nameOf), "or");
+        const meant = joinWords(found.map(named), "or");
         report(`stage "${maker}" makes more than one ${quote(kind)}. Write ${meant}.`);
       } else if (found.length === 0) {
         const reason = id === stage.id
@@ -176,7 +172,7 @@ function wire(
           ? `stage "${id}" makes no ${quote(kind)}.`
           : `there is no stage "${maker}".${didYouMean(maker!, makers.map((made) => made.stage))}`;
         const makes = makers.length > 1 ? "make" : "makes";
-        const offer = makers.length > 0 ? ` ${joinWords(makers.map(nameOf))} ${makes} it.` : "";
+        const offer = makers.length > 0 ? ` ${joinWords(makers.map(named))} ${makes} it.` : "";
         report(`${reason}${offer}`);
       }
       return found.length === 1 || takesAll ? found : [];
@@ -202,18 +198,25 @@ function wire(
   }
   // A stage that turns the kind into itself (a blur) was most likely added to be taken.
   const meant = free.findLast((one) => turnedBy(byId.get(one.stage)!.stage).includes(kind));
-  const [first, ...others] = free.filter((other) => other !== meant).map(nameOf);
+  const [first, ...others] = free.filter((other) => other !== meant).map(named);
   const everywhere = meant && others.length === 0 && !byId.get(meant.stage)!.replaces
     ? `, or for all stages ${meant.stage}: { replaces: ${first} }`
     : "";
   return report(
-    `${stage.id} needs one ${quote(kind)}, and ${joinWords(free.map(nameOf))} make one each. ` +
-      `Choose one: ${stage.id}: { inputs: { ${name}: ${nameOf(meant ?? free.at(-1)!)} } }` +
+    `${stage.id} needs one ${quote(kind)}, and ${joinWords(free.map(named))} make one each. ` +
+      `Choose one: ${stage.id}: { inputs: { ${name}: ${named(meant ?? free.at(-1)!)} } }` +
       everywhere,
   );
 }
 
-/** Returns an output as `inputs:` names it: its stage, with its name where the stage makes several. */
+/** Returns an output as `inputs:` names it: its stage, or `stage.output` if it makes several. */
+export function edgeName(edge: Edge, { outputs }: Stage): string {
+  const { kind } = outputs[edge.output]!;
+  const same = Object.keys(outputs).filter((output) => outputs[output]!.kind === kind);
+  return outputName(edge, same.map((output) => ({ stage: edge.stage, output })));
+}
+
+/** Returns an output by its stage, or as `stage.output` among others of the same stage. */
 export function outputName({ stage, output }: Edge, others: readonly Edge[]): string {
   const alone = others.filter((other) => other.stage === stage).length < 2;
   return alone ? stage : `${stage}.${output}`;

@@ -2,7 +2,7 @@
 import { type CacheKeyInputs, explainChanges, fingerprint } from "../fingerprint.ts";
 import { joinWords } from "../errors.ts";
 import type { Begun } from "../history.ts";
-import { type Edge, outputName, type Plan, type PlannedStage } from "../plan.ts";
+import { type Edge, edgeName, type Plan, type PlannedStage } from "../plan.ts";
 import { describeMachine, lineageOf } from "./lineage.ts";
 import { checkOutputs } from "./check_outputs.ts";
 import { contextOf } from "./stage_context.ts";
@@ -29,12 +29,9 @@ export function prepareStage(
   { store, project }: Pick<RunContext, "store" | "project">,
   begun?: Begun,
 ): StageExecution {
-  const open = ({ stage: id, output }: Edge) => {
-    const { outputs } = plan.stages.find((other) => other.id === id)!.stage;
-    const same = Object.keys(outputs)
-      .filter((other) => outputs[other].kind === outputs[output].kind)
-      .map((output): Edge => ({ stage: id, output }));
-    return store.artifact(records.get(id)!, output, outputName({ stage: id, output }, same));
+  const open = (edge: Edge) => {
+    const { stage } = plan.stages.find(({ id }) => id === edge.stage)!;
+    return store.artifact(records.get(edge.stage)!, edge.output, edgeName(edge, stage));
   };
   const inputs = Object.fromEntries(
     Object.entries(stage.wires).map(([name, wired]) => [
@@ -122,7 +119,7 @@ export async function executeStage(
       deno: Deno.version.deno,
       platform: Deno.build.target,
       machine: describeMachine(),
-      ...(stage.rights && { rights: stage.rights }),
+      rights: stage.rights,
     });
     return { record, made: true };
   } finally {
