@@ -11,18 +11,16 @@ type Json = Record<string, unknown>;
 
 const propertiesOf = ({ properties = {} }: Json) => properties as Record<string, Json>;
 
-const STAGES = "Stage id → its parameters. The order does not matter";
-
 /**
  * A JSON Schema (draft 7, which the YAML language server reads) of a pipeline made of these stages.
  */
 export function pipelineJsonSchema(stages: readonly Stage[]): Json {
   const names = stages.map((stage) => stage.name);
   const { required: _, ...top } = toJson(pipelineSchema);
-  const { sweep } = propertiesOf(top);
+  const { sweep, stages: { description } } = propertiesOf(top);
   const stagesSchema = (whole: boolean, named = whole ? "wholeNamed" : "named") => ({
     type: "object",
-    description: STAGES,
+    description,
     ...whole && { minProperties: 1 },
     propertyNames: { pattern: STAGE_ID.source },
     properties: Object.fromEntries(stages.map((stage) => [stage.name, {
@@ -46,7 +44,7 @@ export function pipelineJsonSchema(stages: readonly Stage[]): Json {
     properties: {
       ...propertiesOf(top),
       sweep: { ...sweep, properties: { ...propertiesOf(sweep!), ...sweepable(stages) } },
-      stages: { description: STAGES },
+      stages: { description },
     },
     // A file over another one need not repeat what is written there.
     if: { required: ["extends"] },
