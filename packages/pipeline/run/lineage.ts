@@ -30,30 +30,22 @@ export function lineageOf(
     seed: plan.seed,
     compute: plan.compute,
     command: commandOf(plan.identity, withoutSecrets(plan.overrides)),
-    ...(hidden.length > 0 && { hidden }),
-    ...(begun && { run: { id: begun.id, startedAt: begun.startedAt } }),
-    ...(own.rights && { rights: own.rights }),
-    ...(plugins.length > 0 && { plugins }),
-    stages: stages.map(
-      ({ id, use, module, params, inputs, replaces, after, seed }): StageProvenance => {
-        const record = records.get(id)!;
-        const { fingerprint, dependencies, startedAt, seconds, deno, platform } = record;
-        const { compute, packages } = dependencies;
-        const { machine, caution, rights } = record;
-        return {
-          ...{ id, use, params: withoutSecrets(params), inputs, after, fingerprint },
-          ...{ startedAt, seconds, deno, platform, module: moduleName(module, project) },
-          ...(replaces !== undefined && { replaces }),
-          ...(seed !== undefined && { seed }),
-          ...(compute !== undefined && { compute }),
-          packages,
-          ...(machine && { machine }),
-          ...(rights && { rights }),
-          observed: withoutSecrets(record.observed ?? {}),
-          ...(caution !== undefined && { caution }),
-        };
-      },
-    ),
+    hidden: hidden.length > 0 ? hidden : undefined,
+    run: begun && { id: begun.id, startedAt: begun.startedAt },
+    rights: own.rights,
+    plugins: plugins.length > 0 ? plugins : undefined,
+    stages: stages.map((stage): StageProvenance => {
+      const { id, use, module, params, inputs, replaces, after, seed } = stage;
+      const record = records.get(id)!;
+      const { fingerprint, startedAt, seconds, deno, platform, machine, rights, caution } = record;
+      const { dependencies: { compute, packages }, observed = {} } = record;
+      return {
+        ...{ id, use, params: withoutSecrets(params), inputs, after, fingerprint },
+        ...{ startedAt, seconds, deno, platform, module: moduleName(module, project) },
+        ...{ replaces, seed, compute, packages, machine, rights },
+        ...{ observed: withoutSecrets(observed), caution },
+      };
+    }),
   };
 }
 

@@ -66,7 +66,7 @@ export async function runPlan(
   using _held = dryRun ? undefined : await store.lockShared(log, signal);
   const history = new History(context.store.folder);
   const { name: pipeline, identity: file, overrides, seed } = plan;
-  const beginning = { pipeline, file, overrides, seed, ...(point && { point }) };
+  const beginning = { pipeline, file, overrides, seed, point };
   const startedAt = new Date().toISOString();
   let begun: Begun | undefined;
   // Listed from its first work on: a run with nothing to do writes nothing.
@@ -101,7 +101,7 @@ export async function runPlan(
     await settle();
     await context.moduleHasher.close();
   }
-  return { report: reportNow(), ...(id === undefined ? {} : { id }) };
+  return { report: reportNow(), id };
 }
 
 const UNSELECTED = "not selected";

@@ -117,14 +117,11 @@ export async function describeRemoteRun(
     stages: Object.fromEntries(
       planned.stages.map(({ id, use, params, inputs, seed }) => [
         id,
-        {
-          // Secrets of a given stage, such as a password for a download, are not needed.
-          ...(id in given ? withoutSecrets(params) : params),
-          ...{ use, inputs, ...(seed === undefined ? {} : { seed }) },
-        },
+        // Secrets of a given stage, such as a password for a download, are not needed.
+        { ...(id in given ? withoutSecrets(params) : params), use, inputs, seed },
       ]),
     ),
-    ...(backend && { backend }),
+    backend,
   };
 }
 
