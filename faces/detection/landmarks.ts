@@ -6,9 +6,6 @@ import * as tf from "@tensorflow/tfjs-core";
 import { readTensor } from "../../packages/compute/read_tensor.ts";
 import { readWeights } from "./tfjs_detector.ts";
 
-/** Path of the manifest of the weights in face-api's package. */
-export const LANDMARK_WEIGHTS =
-  "@vladmandic/face-api/model/face_landmark_68_model-weights_manifest.json";
 /** Width and height of the input, pixels. */
 export const INPUT_SIZE = 112;
 /** Mean red, green and blue of the network's training images. */
@@ -18,11 +15,9 @@ export type Point = readonly [x: number, y: number];
 
 /** Opens the network on the current TensorFlow.js backend. */
 export async function openLandmarkNet() {
-  const { default: manifest } = await import(
-    "@vladmandic/face-api/model/face_landmark_68_model-weights_manifest.json",
-    { with: { type: "json" } }
+  const weights = await readWeights(
+    import.meta.resolve("@vladmandic/face-api/model/face_landmark_68_model-weights_manifest.json"),
   );
-  const weights = await readWeights(manifest, import.meta.resolve(LANDMARK_WEIGHTS));
 
   const convolve = (x: tf.Tensor4D, name: string, filter: string, strides = 1): tf.Tensor4D =>
     tf.fused.conv2d({

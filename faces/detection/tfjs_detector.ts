@@ -17,25 +17,20 @@ export interface Convolution {
 }
 
 /** A manifest of weights, as TensorFlow.js writes it. */
-export type Manifest = readonly {
-  readonly paths: readonly string[];
-  readonly weights: readonly unknown[];
-}[];
+type Manifest = readonly { paths: string[]; weights: tf.io.WeightsManifestEntry[] }[];
 
 /**
  * Reads the weights beside a manifest: 8-bit quantized, with a scale per tensor.
+ * @param url of the manifest
  * @returns float32 tensors
  */
-export async function readWeights(manifest: Manifest, url: string): Promise<Weights> {
+export async function readWeights(url: string): Promise<Weights> {
+  const read = async (file: string) => await Deno.readFile(new URL(file, url));
+  const manifest: Manifest = JSON.parse(await Deno.readTextFile(new URL(url)));
   const weights: tf.NamedTensorMap = {};
   for (const { paths, weights: specs } of manifest) {
-    const parts = await Promise.all(paths.map((path) => Deno.readFile(new URL(path, url))));
-    const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-    parts.reduce((offset, part) => (bytes.set(part, offset), offset + part.length), 0);
-    Object.assign(
-      weights,
-      tf.io.decodeWeights(bytes.buffer, specs as tf.io.WeightsManifestEntry[]),
-    );
+    const bytes = await new Blob(await Promise.all(paths.map(read))).arrayBuffer();
+    Object.assign(weights, tf.io.decodeWeights(bytes, specs));
   }
   const get = <T extends tf.Tensor>(name: string) => {
     const tensor = weights[name];

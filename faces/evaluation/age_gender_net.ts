@@ -35,12 +35,9 @@ export function withoutMargin(image: Image, margin: number): Promise<Image> {
 
 /** Opens the network on the current backend. */
 export async function openAgeGenderNet() {
-  const path = "@vladmandic/face-api/model/age_gender_model-weights_manifest.json";
-  const { default: manifest } = await import(
-    "@vladmandic/face-api/model/age_gender_model-weights_manifest.json",
-    { with: { type: "json" } }
+  const weights = await readWeights(
+    import.meta.resolve("@vladmandic/face-api/model/age_gender_model-weights_manifest.json"),
   );
-  const weights = await readWeights(manifest, import.meta.resolve(path));
 
   const convolve = (x: tf.Tensor4D, filter: string, bias: string, strides = 1): tf.Tensor4D =>
     tf.fused.conv2d({

@@ -2,7 +2,6 @@
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { getMimeType } from "hono/utils/mime";
-import { LANDMARK_WEIGHTS } from "../detection/landmarks.ts";
 import type { Service } from "./api.ts";
 import { bundle, bundleCompute } from "./bundle.ts";
 import type { DetectorConfig } from "../images/preprocessing.ts";
@@ -69,7 +68,7 @@ async function inferenceAssets(setup: Setup): Promise<Assets> {
     models.push({ ...model, path: folder });
   }
   if (setup.models.some(({ preprocessing: { crop } }) => crop.align !== undefined)) {
-    for (const file of await weightFiles(LANDMARK_WEIGHTS)) await add("/detectors", file);
+    for (const file of await weightFiles("face_landmark_68")) await add("/detectors", file);
   }
   const served = async (detector: DetectorConfig): Promise<DetectorConfig> => {
     const { weights, ...rest } = detector;
@@ -93,15 +92,15 @@ async function detectorFiles({ name, weights }: DetectorConfig): Promise<string[
     if (weights === undefined) files.push("mmod_human_face_detector.dat");
     return files.map((file) => fileOf(`../detection/detectors/dlib/${file}`));
   }
-  const model = name === "ssdMobilenetv1" ? "ssd_mobilenetv1" : "tiny_face_detector";
-  return await weightFiles(`@vladmandic/face-api/model/${model}_model-weights_manifest.json`);
+  return await weightFiles(name === "ssdMobilenetv1" ? "ssd_mobilenetv1" : "tiny_face_detector");
 }
 
-/** Returns the files of weights beside a manifest. */
-async function weightFiles(specifier: string): Promise<string[]> {
-  const manifest = fileOf(specifier);
+/** Returns the files of a network of face-api: its manifest, and the weights beside it. */
+async function weightFiles(model: string): Promise<string[]> {
+  const manifest = fileOf(`@vladmandic/face-api/model/${model}_model-weights_manifest.json`);
   const groups: { paths: string[] }[] = JSON.parse(await Deno.readTextFile(manifest));
-  return groups.flatMap(({ paths }) => paths.map((path) => join(dirname(manifest), path)));
+  const paths = groups.flatMap(({ paths }) => paths);
+  return [manifest, ...paths.map((path) => join(dirname(manifest), path))];
 }
 
 function fileOf(specifier: string): string {

@@ -30,12 +30,7 @@ const ANCHOR_INPUT_SIZE = 512;
 const grids = [[32, 3], [16, 6], [8, 6], [4, 6], [2, 6], [1, 6]] as const;
 
 export async function open(minConfidence: number): Promise<DetectorModel> {
-  const { default: manifest } = await import(
-    "@vladmandic/face-api/model/ssd_mobilenetv1_model-weights_manifest.json",
-    { with: { type: "json" } }
-  );
   const weights = await readWeights(
-    manifest,
     import.meta.resolve("@vladmandic/face-api/model/ssd_mobilenetv1_model-weights_manifest.json"),
   );
   const corners = await readTensor(weights("Output/extra_dim"));

@@ -20,12 +20,7 @@ const mean = [117.001, 114.697, 97.404] as const;
 const MAX_IOU = 0.4;
 
 export async function open(minConfidence: number): Promise<DetectorModel> {
-  const { default: manifest } = await import(
-    "@vladmandic/face-api/model/tiny_face_detector_model-weights_manifest.json",
-    { with: { type: "json" } }
-  );
   const weights = await readWeights(
-    manifest,
     import.meta.resolve(
       "@vladmandic/face-api/model/tiny_face_detector_model-weights_manifest.json",
     ),
