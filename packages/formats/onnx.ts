@@ -1,5 +1,5 @@
 /** Writes neural networks as ONNX files (https://onnx.ai): the messages of onnx.proto. */
-import { concat, float, integer, integers, message, text } from "./protobuf.ts";
+import { bytesOf, concat, float, integer, integers, message, text } from "./protobuf.ts";
 
 /** Versions of the operators and of the format (ONNX 1.12). */
 const OPSET = 17;
@@ -104,13 +104,8 @@ function attribute(name: string, value: Attribute): Uint8Array {
 }
 
 function tensorProto({ name, shape, values }: OnnxConstant): Uint8Array {
-  const bytes = new Uint8Array(values.byteLength);
-  const view = new DataView(bytes.buffer);
-  const isInteger = values instanceof BigInt64Array;
-  if (isInteger) values.forEach((value, i) => view.setBigInt64(8 * i, value, true));
-  else values.forEach((value, i) => view.setFloat32(4 * i, value, true));
-  const type = types[isInteger ? "int64" : "float32"];
-  return concat(integers(1, shape), integer(2, type), text(8, name), message(9, bytes));
+  const type = types[values instanceof BigInt64Array ? "int64" : "float32"];
+  return concat(integers(1, shape), integer(2, type), text(8, name), message(9, bytesOf(values)));
 }
 
 function valueProto({ name, type, shape, description }: OnnxValue): Uint8Array {

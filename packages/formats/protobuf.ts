@@ -14,14 +14,12 @@ export function integers(field: number, values: readonly number[]): Uint8Array {
 
 /** Encodes a float64 (double). */
 export function double(field: number, value: number): Uint8Array {
-  const bytes = new Uint8Array(8);
-  new DataView(bytes.buffer).setFloat64(0, value, true);
-  return concat(key(field, 1), bytes);
+  return concat(key(field, 1), bytesOf(Float64Array.of(value)));
 }
 
 /** Encodes a float32 (float). */
 export function float(field: number, value: number): Uint8Array {
-  return concat(key(field, 5), float32(value));
+  return concat(key(field, 5), bytesOf(Float32Array.of(value)));
 }
 
 /** Encodes an embedded message, or bytes. */
@@ -34,11 +32,9 @@ export function text(field: number, value: string): Uint8Array {
   return message(field, new TextEncoder().encode(value));
 }
 
-/** Returns the four bytes of a float32. */
-export function float32(value: number): Uint8Array {
-  const bytes = new Uint8Array(4);
-  new DataView(bytes.buffer).setFloat32(0, value, true);
-  return bytes;
+/** Returns the bytes of numbers, little-endian as all processors that Deno and browsers run on. */
+export function bytesOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
 /** Concatenates bytes, in browsers as well. */

@@ -3,7 +3,7 @@
  * Records: https://www.tensorflow.org/tutorials/load_data/tfrecord#tfrecords_format_details
  * Messages: tensorboard/compat/proto/event.proto, summary.proto, tensor.proto
  */
-import { concat, double, float32, integer, message, text } from "./protobuf.ts";
+import { bytesOf, concat, double, integer, message, text } from "./protobuf.ts";
 
 /** A number at a step. */
 export interface Scalar {
@@ -42,21 +42,22 @@ function event({ tag, step, value, wallTime }: Scalar): Uint8Array {
   const scalars = text(1, "scalars"); // SummaryMetadata.PluginData: plugin_name = 1
   const metadata = concat(message(1, scalars), integer(4, 1)); // data_class = 4: a scalar
   // TensorProto: dtype = 1 (float), tensor_shape = 2 (of no dimensions), float_val = 5.
-  const tensor = concat(integer(1, 1), message(2, new Uint8Array()), message(5, float32(value)));
+  const number = bytesOf(Float32Array.of(value));
+  const tensor = concat(integer(1, 1), message(2, new Uint8Array()), message(5, number));
   const entry = concat(text(1, tag), message(8, tensor), message(9, metadata));
   return concat(double(1, wallTime), integer(2, step), message(5, message(1, entry)));
 }
 
 /** Length (8 bytes), checksum of the length, data, checksum of the data. */
 function record(data: Uint8Array): Uint8Array {
-  const length = new Uint8Array(8);
-  new DataView(length.buffer).setBigUint64(0, BigInt(data.length), true);
-  return concat(length, uint32(masked(crc32c(length))), data, uint32(masked(crc32c(data))));
+  const length = bytesOf(BigUint64Array.of(BigInt(data.length)));
+  return concat(length, checksum(length), data, checksum(data));
 }
 
-/** Masks a checksum, as TFRecords do: CRCs of data that contains CRCs are weak. */
-function masked(crc: number): number {
-  return (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;
+/** Returns the masked checksum, as TFRecords have it: CRCs of data that contains CRCs are weak. */
+function checksum(data: Uint8Array): Uint8Array {
+  const crc = crc32c(data);
+  return bytesOf(Uint32Array.of(((crc >>> 15) | (crc << 17)) + 0xa282ead8));
 }
 
 /** Castagnoli's polynomial, bits reversed: RFC 3720, appendix B. */
@@ -70,10 +71,4 @@ export function crc32c(data: Uint8Array): number {
   let crc = 0xffffffff;
   for (const byte of data) crc = table[(crc ^ byte) & 0xff] ^ (crc >>> 8);
   return (crc ^ 0xffffffff) >>> 0;
-}
-
-function uint32(value: number): Uint8Array {
-  const bytes = new Uint8Array(4);
-  new DataView(bytes.buffer).setUint32(0, value, true);
-  return bytes;
 }
