@@ -89,8 +89,6 @@ export async function fetchPackage(wanted: NpmPackage): Promise<Map<string, Uint
     size: tar.length,
     read: (offset: number, length: number) =>
       Uint8Array.from(tar.subarray(offset, offset + length)),
-    readInto: (target: Uint8Array, offset: number) =>
-      target.set(tar.subarray(offset, offset + target.length)),
   };
   // npm packs all files into one folder.
   return new Map(

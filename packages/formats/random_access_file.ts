@@ -34,14 +34,22 @@ export class RandomAccessFile implements Disposable {
   /** Reads exactly `length` bytes from `offset` on into new memory. */
   read(offset: number, length: number): Uint8Array<ArrayBuffer> {
     // Checked before memory is allocated.
-    this.#check(offset, length);
-    return this.#fill(new Uint8Array(length), offset);
-  }
-
-  /** Fills `target` with the bytes from `offset` on. */
-  readInto(target: Uint8Array, offset: number): void {
-    this.#check(offset, target.length);
-    this.#fill(target, offset);
+    if (!(offset >= 0 && length >= 0 && offset + length <= this.size)) {
+      throw new Error(
+        `Cannot read ${byteCount(length)} at byte ${count(offset)} of "${this.path}": it ends at ` +
+          `${count(this.size)}.`,
+      );
+    }
+    const bytes = new Uint8Array(length);
+    this.#file.seekSync(offset, Deno.SeekMode.Start);
+    for (let filled = 0; filled < length;) {
+      const read = this.#file.readSync(bytes.subarray(filled));
+      if (read === null) {
+        throw new Error(`Cannot read "${this.path}": it was truncated during the read.`);
+      }
+      filled += read;
+    }
+    return bytes;
   }
 
   close(): void {
@@ -50,26 +58,6 @@ export class RandomAccessFile implements Disposable {
 
   [Symbol.dispose](): void {
     this.close();
-  }
-
-  #check(offset: number, length: number): void {
-    if (offset >= 0 && length >= 0 && offset + length <= this.size) return;
-    throw new Error(
-      `Cannot read ${byteCount(length)} at byte ${count(offset)} of "${this.path}": it ends at ` +
-        `${count(this.size)}.`,
-    );
-  }
-
-  #fill<T extends Uint8Array>(target: T, offset: number): T {
-    this.#file.seekSync(offset, Deno.SeekMode.Start);
-    for (let filled = 0; filled < target.length;) {
-      const read = this.#file.readSync(target.subarray(filled));
-      if (read === null) {
-        throw new Error(`Cannot read "${this.path}": it was truncated during the read.`);
-      }
-      filled += read;
-    }
-    return target;
   }
 }
 

@@ -15,7 +15,7 @@ export interface TarEntry {
 }
 
 /** An archive to read: an open file, or bytes in memory. */
-export type TarSource = Pick<RandomAccessFile, "path" | "size" | "read" | "readInto">;
+export type TarSource = Pick<RandomAccessFile, "path" | "size" | "read">;
 
 const BLOCK = 512;
 /** Maximum size of a long name or PAX header. */
@@ -38,7 +38,6 @@ const MAX_EXTENSION = 1 << 20;
  * ```
  */
 export function* scanTar(archive: TarSource, end = Infinity): Generator<TarEntry, void, undefined> {
-  const header = new Uint8Array(BLOCK);
   let position = 0;
   let globals: Pax = {}, pax: Pax = {};
   let longName: string | undefined, longLink: string | undefined;
@@ -51,7 +50,7 @@ export function* scanTar(archive: TarSource, end = Infinity): Generator<TarEntry
     if (position + BLOCK > archive.size) {
       throw fail(`truncated at byte ${count(archive.size)} (no end marker); download it again`);
     }
-    archive.readInto(header, position);
+    const header = archive.read(position, BLOCK);
     position += BLOCK;
     if (header[0] === 0 && header.every((byte) => byte === 0)) return; // end of the archive
     const foreign = at === 0 && latin1(header.subarray(257, 262)) !== "ustar";
