@@ -1,6 +1,11 @@
 /** Reads and writes the artifacts `table` and `faces`, described in `stages/kinds.ts`. */
 import { join } from "node:path";
-import { type Column, readParquet, writeParquet } from "../../packages/formats/parquet.ts";
+import {
+  type Column,
+  type Read,
+  readParquet,
+  writeParquet,
+} from "../../packages/formats/parquet.ts";
 import { RandomAccessFile } from "../../packages/formats/random_access_file.ts";
 import { TarWriter } from "../../packages/formats/tar.ts";
 import type { StageContext } from "../../packages/pipeline/stage.ts";
@@ -46,16 +51,12 @@ const faceColumns = {
 
 const columns = { ...tableColumns, ...faceColumns };
 
-type Value<Type extends string> = Type extends `${infer Inner}?` ? Value<Inner> | null
-  : Type extends "string" ? string
-  : Type extends "float64[]" ? number[]
-  : number;
-type Row<Columns extends Record<string, string>> = {
-  readonly [Name in keyof Columns]: Value<Columns[Name]>;
-};
+type Row<Columns extends typeof tableColumns> =
+  & { readonly [Name in keyof Columns]: Read<Columns>[Name][number] }
+  & { readonly attributes?: Attributes };
 
-export type TableRow = Row<typeof tableColumns> & { readonly attributes?: Attributes };
-export type FaceRow = Row<typeof columns> & { readonly attributes?: Attributes };
+export type TableRow = Row<typeof tableColumns>;
+export type FaceRow = Row<typeof columns>;
 
 export async function readTable(folder: string): Promise<TableRow[]> {
   return await readRows(join(folder, "table.parquet"), tableColumns);

@@ -93,7 +93,8 @@ export async function writeParquet(
 }
 
 type Spec = Readonly<Record<string, ColumnType | `${ColumnType}?`>>;
-type Read<S extends Spec> = {
+/** Columns that are read by a spec. */
+export type Read<S extends Spec> = {
   [K in keyof S]: S[K] extends `${infer T extends ColumnType}?` ? (Values[T] | null)[]
     : S[K] extends ColumnType ? Values[S[K]][]
     : never;
