@@ -235,18 +235,7 @@ async function drawSample({ sampleFaces }: DownloadParams, context: Context): Pr
   const { drawSample, sampleArchive } = await import("../synthetic/sample_archive.ts");
   const path = join(context.scratch, sampleArchive);
   if (await takeWhole(path, (message) => context.info(message))) return sampleArchive;
-  let drawn = 0;
-  await drawSample({
-    folder: context.scratch,
-    seed: context.seed,
-    faces: sampleFaces,
-    signal: context.signal,
-    onProgress(done, total) {
-      if (drawn === 0) context.progress.start(total, "faces");
-      context.progress.advance(done - drawn, sampleArchive);
-      drawn = done;
-    },
-  });
+  await drawSample(context.scratch, sampleFaces, context);
   await keepDigest(path);
   return sampleArchive;
 }

@@ -1,6 +1,16 @@
 /** Eyes, brows and mouth, glasses and earrings. */
 import { lch, mix, ramp, shift } from "./color.ts";
-import { along, bend, fixed, lerp, type Point, ribbon, smooth } from "./geometry.ts";
+import {
+  along,
+  bend,
+  fixed,
+  lerp,
+  onEllipse,
+  type Point,
+  ribbon,
+  smooth,
+  times,
+} from "./geometry.ts";
 import type { Head } from "./head.ts";
 import type { Rng } from "../../packages/random/random.ts";
 import type { Drawing } from "./svg.ts";
@@ -213,10 +223,7 @@ export function drawGlasses(d: Drawing, head: Head, rng: Rng): void {
     const [cx, cy] = at(s * (eyes.x + 0.8), eyes.y + 2, 0.05);
     const corner = traits.glasses === "square" ? 0.9 : 0.76;
     const rim = traits.glasses === "round"
-      ? Array.from(
-        { length: 12 },
-        (_, i): Point => [cx + rx * Math.cos(i * Math.PI / 6), cy + ry * Math.sin(i * Math.PI / 6)],
-      )
+      ? times(12, (i) => onEllipse([cx, cy], rx, ry, i * Math.PI / 6))
       : ([
         [-1, -0.5],
         [-corner, -0.95],

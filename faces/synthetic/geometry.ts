@@ -89,8 +89,18 @@ export function offset(points: readonly Point[], by: (i: number) => number): Poi
   });
 }
 
+/** Returns the point of an ellipse at an angle, clockwise from the right. */
+export function onEllipse([x, y]: Point, rx: number, ry: number, angle: number): Point {
+  return [x + rx * Math.cos(angle), y + ry * Math.sin(angle)];
+}
+
+/** Returns `count` values by their indices. */
+export function times<T>(count: number, make: (index: number) => T): T[] {
+  return Array.from({ length: count }, (_, index) => make(index));
+}
+
 export function bend(from: Point, control: Point, to: Point, count = 7): Point[] {
-  return Array.from({ length: count }, (_, i) => {
+  return times(count, (i) => {
     const t = i / (count - 1);
     return between(between(from, control, t), between(control, to, t), t);
   });

@@ -7,10 +7,12 @@ import {
   betweenLines,
   lerp,
   offset,
+  onEllipse,
   type Point,
   ribbon,
   smooth,
   taper,
+  times,
 } from "./geometry.ts";
 import type { Head } from "./head.ts";
 import type { Rng } from "../../packages/random/random.ts";
@@ -169,17 +171,14 @@ const hairArrangements: Record<HairStyle, (head: Head, rng: Rng) => Style> = {
     const { top, side } = volume(head);
     const grow = lerp(3, 13, head.traits.hair.length);
     const tuft = cap(head, rng, { top: top + grow, side: side + grow * 0.8, count: 0, rough: 2 });
-    const strands = Array.from({ length: 190 }, () => {
+    const strands = times(190, () => {
       const angle = (-100 + 200 * rng.next()) * Math.PI / 180;
       const reach = 0.42 + 0.64 * rng.next();
       const x = (head.skull.rx + side + grow) * reach * Math.sin(angle);
       const y = head.skull.y - (head.skull.ry + top + grow) * reach * Math.cos(angle);
       const r = 2 + 2.6 * rng.next();
       const start = 6.3 * rng.next();
-      return Array.from({ length: 6 }, (_, i): Point => [
-        x + r * Math.cos(start + 0.8 * i),
-        y + r * Math.sin(start + 0.8 * i),
-      ]);
+      return times(6, (i) => onEllipse([x, y], r, r, start + 0.8 * i));
     });
     return { front: [{ ...tuft, strands, grain: 1.1 }] };
   },
@@ -194,17 +193,17 @@ const hairArrangements: Record<HairStyle, (head: Head, rng: Rng) => Style> = {
     const { skull } = head;
     // A baby's down begins far back and thins out towards the ears.
     const rim = arc(head, 1, 0.8, -88, 88, 15);
-    const line = Array.from({ length: 9 }, (_, i): Point => {
+    const line = times(9, (i): Point => {
       const t = i / 4 - 1;
       return [t * skull.rx * 0.95, lerp(skull.y - skull.ry * 0.62, skull.y - 2, Math.abs(t) ** 3)];
     });
-    const down = Array.from({ length: 70 }, () => {
+    const down = times(70, () => {
       const u = rng.next();
       const [from, to] = [along(line, u), along(rim, u + 0.06 * rng.normal())];
       return curl(head, bend(from, [from[0] * 0.9, (from[1] + to[1]) / 2], to, 5), rng);
     });
     const top: Point = [5 * rng.normal(), skull.y - skull.ry + 1];
-    const curls = Array.from({ length: 16 }, () => {
+    const curls = times(16, () => {
       const lean = rng.normal();
       const from: Point = [top[0] + 8 * rng.normal(), top[1] + 9 + 4 * rng.next()];
       const tip: Point = [top[0] + 13 * lean, top[1] + 1 + 4 * rng.next()];
@@ -244,7 +243,7 @@ function arc(
   side: number,
   ...[from, to, count]: [from: number, to: number, count: number]
 ): Point[] {
-  return Array.from({ length: count }, (_, i): Point => {
+  return times(count, (i): Point => {
     const angle = (from + (to - from) * i / (count - 1)) * Math.PI / 180;
     return [(skull.rx + side) * Math.sin(angle), skull.y - (skull.ry + top) * Math.cos(angle)];
   });
@@ -301,7 +300,7 @@ function cap(
   const rim = [...low(-1), ...arc(head, top, side, -90, 90, 25), ...low(1).reverse()];
   const outer = ruffle(head, rim, rng, rough);
   const line = hairline(head);
-  const strands = Array.from({ length: count }, () => {
+  const strands = times(count, () => {
     const u = rng.next();
     const root = along(line, u);
     const angle = lerp(-88, 88, u + sweep / 180) + 5 * rng.normal();
@@ -342,7 +341,7 @@ function sides(head: Head, rng: Rng, thickness: number, height: number): Tuft[] 
       [side * (skull.rx - 5), eyes.y - 9],
       [side * (skull.rx - 3), eyes.y + 8],
     ];
-    const strands = Array.from({ length: 30 }, () => {
+    const strands = times(30, () => {
       const [from, to] = [along(outer, rng.next()), along(inner, rng.next())];
       const at = between(from, to, rng.next());
       return [at, [at[0] + side * 1.5, at[1] + 5]] as Point[];
@@ -396,7 +395,7 @@ function curtain(head: Head, rng: Rng, side: -1 | 1, options: Fall): Tuft {
   const wave = lerp(0, 4.5, (traits.person.hairTexture - 0.2) / 0.5) * lerp(0, 1, (tip - 20) / 60);
   const phase = 6 * rng.next();
   const fall = (from: number, sway: number, out: (t: number) => number): Point[] =>
-    Array.from({ length: 8 }, (_, i): Point => {
+    times(8, (i): Point => {
       const t = (i + 1) / 8;
       const x = out(t) + sway * wave * Math.sin(phase + t * (tip - from) / 13);
       return [side * x, lerp(from, tip, t)];
@@ -417,7 +416,7 @@ function curtain(head: Head, rng: Rng, side: -1 | 1, options: Fall): Tuft {
   const [one, other] = [inner[inner.length - 1], outer[outer.length - 1]];
   inner[inner.length - 1] = [lerp(one[0], other[0], 0.3), tip + 3];
   outer[outer.length - 1] = [lerp(other[0], one[0], 0.3), tip - 1];
-  const strands = Array.from({ length: 46 }, () => {
+  const strands = times(46, () => {
     const share = rng.next();
     const from = rng.next() < 0.5 ? 0 : rng.int(5);
     return everyOther(betweenLines(inner, outer, share).slice(from, inner.length - rng.int(5)));
@@ -440,10 +439,7 @@ function back(head: Head, rng: Rng, tip: number, flare: number): Tuft {
   const left: Point[] = [...arc(head, top, side, -8, -90, 6), ...low(-1)];
   const right: Point[] = [...arc(head, top, side, 8, 90, 6), ...low(1)];
   const outline = ribbon(ruffle(head, left, rng), ruffle(head, right, rng));
-  const strands = Array.from(
-    { length: 44 },
-    () => everyOther(betweenLines(left, right, rng.next()).slice(3)),
-  );
+  const strands = times(44, () => everyOther(betweenLines(left, right, rng.next()).slice(3)));
   return { outline, strands, tone: -0.055 };
 }
 
@@ -460,25 +456,19 @@ function tail(head: Head, rng: Rng, line: readonly Point[], width: number, tone 
   const [one, other] = [ruffle(head, edge(1), rng), ruffle(head, edge(-1), rng)];
   return {
     outline: ribbon(one, other),
-    strands: Array.from(
-      { length: 24 },
-      () => curl(head, betweenLines(one, other, rng.next()), rng),
-    ),
+    strands: times(24, () => curl(head, betweenLines(one, other, rng.next()), rng)),
     tone,
   };
 }
 
 /** Returns a bun. */
-function ball(rng: Rng, [x, y]: Point, radius: number): Tuft {
-  const on = (r: number, a: number): Point => [x + r * Math.cos(a), y + r * 0.86 * Math.sin(a)];
-  const rim = Array.from(
-    { length: 14 },
-    (_, i) => on(radius * (1 + 0.05 * rng.normal()), i / 14 * 2 * Math.PI),
-  );
-  const strands = Array.from({ length: 26 }, () => {
+function ball(rng: Rng, center: Point, radius: number): Tuft {
+  const on = (r: number, angle: number) => onEllipse(center, r, r * 0.86, angle);
+  const rim = times(14, (i) => on(radius * (1 + 0.05 * rng.normal()), i / 14 * 2 * Math.PI));
+  const strands = times(26, () => {
     const start = 6.3 * rng.next();
     const r = radius * (0.25 + 0.75 * rng.next());
-    return Array.from({ length: 5 }, (_, i) => on(r, start + 0.4 * i));
+    return times(5, (i) => on(r, start + 0.4 * i));
   });
   return { outline: smooth(rim, true), strands, tone: -0.03 };
 }
@@ -493,13 +483,13 @@ function bangs(head: Head, rng: Rng): Tuft {
     [side * skull.rx * 0.82, skull.y - skull.ry * 0.3],
     [side * (skull.rx - 5), brow - 2],
   ];
-  const bottom = Array.from({ length: 11 }, (_, i): Point => {
+  const bottom = times(11, (i): Point => {
     const x = lerp(-skull.rx + 5, skull.rx - 5, i / 10);
     return at(x, y - 3 * Math.cos(x / skull.rx * 1.5) + (i % 2 ? 1 : -1) * rng.next());
   });
   const [left, right] = [edge(-1), edge(1)];
   const outline = ribbon([...left.toReversed(), ...right], bottom);
-  const strands = Array.from({ length: 60 }, () => {
+  const strands = times(60, () => {
     const share = rng.next();
     const [x, dy] = along(bottom, share);
     const root = between(left[0], right[0], share);

@@ -4,23 +4,14 @@ import { random, type Rng } from "../../packages/random/random.ts";
 import { writeMat } from "../../packages/formats/mat_write.ts";
 import { TarWriter } from "../../packages/formats/tar.ts";
 import { moveDurably } from "../../packages/pipeline/durable.ts";
+import type { StageContext } from "../../packages/pipeline/stage.ts";
 import { faceSvg } from "./drawn_face.ts";
+import { times } from "./geometry.ts";
 import { viewSvg } from "./scene.ts";
 import { IMAGE_SIZE } from "./svg.ts";
 import { drawPerson, drawTraits, type Gender, type Person, photograph } from "./traits.ts";
 
 export const sampleArchive = "sample_crop.tar";
-
-export interface SampleOptions {
-  /** An existing folder; the archive is written to it atomically. */
-  folder: string;
-  seed: number;
-  /** Number of valid rows; about one invalid row per ten is added. */
-  faces: number;
-  signal?: AbortSignal;
-  /** Reports the number of finished rows. */
-  onProgress?(done: number, total: number): void;
-}
 
 const BATCH_SIZE = 16;
 
@@ -28,27 +19,33 @@ const BATCH_SIZE = 16;
  * Writes `<folder>/sample_crop.tar`: `sample_crop/sample.mat`, a struct `sample` with IMDB-WIKI's
  * fields, and a JPEG for each row but the missing. Each picture is a face with 40 % of its size on
  * every side, as in the real `_crop` archives. The same seed gives the same bytes.
+ * @param folder an existing one; the archive is written to it atomically
+ * @param faces number of valid rows; about one invalid row per ten is added
  */
-export async function drawSample(options: SampleOptions): Promise<void> {
-  const { folder, seed, faces, signal, onProgress } = options;
+export async function drawSample(
+  folder: string,
+  faces: number,
+  { seed, signal, progress }: Pick<StageContext, "seed" | "signal" | "progress">,
+): Promise<void> {
   if (!Number.isSafeInteger(faces) || faces < 1) {
     throw new RangeError(`Cannot draw ${faces} synthetic faces: the minimum is 1.`);
   }
   const rows = planSample(seed, faces);
   const path = `${folder}/${sampleArchive}`;
   const partial = `${path}.partial`;
+  progress.start(rows.length, "faces");
   try {
     {
       using tar = new TarWriter(partial);
       tar.add("sample_crop/sample.mat", matFile(rows));
       for (let start = 0; start < rows.length; start += BATCH_SIZE) {
-        signal?.throwIfAborted();
+        signal.throwIfAborted();
         const batch = rows.slice(start, start + BATCH_SIZE);
         const pictures = await Promise.all(batch.map((row, i) => draw(row, seed, start + i)));
         for (const [i, picture] of pictures.entries()) {
           if (picture) tar.add(`sample_crop/${batch[i].path}`, picture);
         }
-        onProgress?.(Math.min(start + BATCH_SIZE, rows.length), rows.length);
+        progress.advance(batch.length, sampleArchive);
       }
       tar.close();
     }
@@ -175,10 +172,10 @@ const words = ["Subject", "Subject", "Subject", "Subject", "Försöksperson", "�
 /** Returns all rows in the order of the .mat: `faces` good ones, and about one in ten with flaws. */
 export function planSample(seed: number, faces: number): Row[] {
   const rng = random(seed, "sample plan");
-  const kinds: RowKind[] = Array.from({ length: faces }, () => "good");
+  const kinds: RowKind[] = times(faces, () => "good");
   for (const [kind, share] of Object.entries(flaws)) {
     const count = Math.max(1, Math.round(share * faces / 100));
-    kinds.push(...Array.from({ length: count }, () => kind as RowKind));
+    kinds.push(...times(count, () => kind as RowKind));
   }
   rng.shuffle(kinds);
 
@@ -213,7 +210,7 @@ function meet(rng: Rng, gender: Gender, id: number): Someone {
   const years = [year];
   // Every sixth person has several photos.
   if (rng.next() < 1 / 6) {
-    const others = Array.from({ length: 31 }, (_, i) => year - 15 + i).filter((other) =>
+    const others = times(31, (i) => year - 15 + i).filter((other) =>
       other !== year && other <= 2014 && isInRange(age + other - year)
     );
     rng.shuffle(others);

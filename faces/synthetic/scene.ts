@@ -1,6 +1,6 @@
 /** Background and light; and images without a face: landscapes and bowls of fruit. */
 import { type Color, lch, mix, shift } from "./color.ts";
-import { fixed, lerp, type Point, smooth } from "./geometry.ts";
+import { fixed, lerp, type Point, smooth, times } from "./geometry.ts";
 import type { Rng } from "../../packages/random/random.ts";
 import { Drawing, IMAGE_SIZE } from "./svg.ts";
 import type { Traits } from "./traits.ts";
@@ -105,7 +105,7 @@ function drawLandscape(d: Drawing, rng: Rng): void {
   for (let layer = 0; layer < 5; layer++) {
     const phase = 6.3 * rng.next();
     const height = 16 + 15 * rng.next();
-    const hills = Array.from({ length: 13 }, (_, i): Point => {
+    const hills = times(13, (i): Point => {
       const x = -12 + i * 24;
       const wave = height * Math.sin(phase + x / (70 - 6 * layer));
       return [x, 128 + layer * 27 - wave + 3 * rng.normal()];

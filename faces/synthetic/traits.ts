@@ -10,21 +10,9 @@ import { ease, lerp } from "./geometry.ts";
 export type Gender = "female" | "male";
 
 export const hairStyles = [
-  "long",
-  "fringe",
-  "bob",
-  "updo",
-  "ponytail",
-  "pigtails",
-  "sidePart",
-  "crop",
-  "quiff",
-  "buzz",
-  "curls",
-  "ring",
-  "shaved",
-  "wisps",
-] as const;
+  ...["long", "fringe", "bob", "updo", "ponytail", "pigtails", "sidePart"] as const,
+  ...["crop", "quiff", "buzz", "curls", "ring", "shaved", "wisps"] as const,
+];
 export type HairStyle = typeof hairStyles[number];
 
 export const beardStyles = ["none", "stubble", "moustache", "goatee", "full"] as const;
