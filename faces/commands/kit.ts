@@ -94,8 +94,9 @@ Exit codes: 0 written, 1 packages could not be fetched, 2 wrong command line.`,
         const made = await filesIn(artifacts, (name) => name.startsWith("."));
         places.push(...made.map((file) => [`artifacts/${file}`, join(artifacts, file)]));
       } else if (folder !== undefined) {
-        const files = await filesIn(folder), name = basename(folder);
-        places.push(...files.map((file) => [`data/${name}/${file}`, join(folder, file)]));
+        for (const file of await filesIn(folder)) {
+          places.push([`data/${basename(folder)}/${file}`, join(folder, file)]);
+        }
       }
       reporter.log("writing the archive");
       const tar = join(temporary, "kit.tar");
@@ -149,7 +150,7 @@ async function filesIn(
       );
     }
     if (!isDirectory) files.push(name);
-    else files.push(...(await filesIn(path)).map((file) => `${name}/${file}`));
+    else for (const file of await filesIn(path)) files.push(`${name}/${file}`);
   }
   return files;
 }

@@ -55,9 +55,9 @@ const FURTHER_FACE = "has the ending of a photo's further faces. Rename the phot
  * @throws if it is not a CSV, lacks columns, or has paths outside of the folder; lists all problems
  */
 export function parseLabels(bytes: Uint8Array, source: string): Labels {
-  const problems: string[] = [], outside: string[] = [];
-  const table = readCsv(bytes, source, problems);
-  const columns = findColumns(table, problems);
+  const found: string[] = [], outside: string[] = [];
+  const table = readCsv(bytes, source, found);
+  const columns = findColumns(table, found);
   const attributesOf = parseAttributes(table);
   const doubts: Labels["doubts"][number][] = [];
   const rows = table.rows.map(({ values, line }): Label => {
@@ -73,8 +73,8 @@ export function parseLabels(bytes: Uint8Array, source: string): Labels {
     const where = `on line ${line} the path ${JSON.stringify(path ?? text("path"))}`;
     if (path === undefined) outside.push(`${where} leads outside of the folder`);
     // deno-lint-ignore no-control-regex -- control characters are what is looked for
-    else if (/[\0-\x1f]/.test(path)) problems.push(`${where} ${CONTROL}`);
-    else if (photoOf(path) !== path) problems.push(`${where} ${FURTHER_FACE}`);
+    else if (/[\0-\x1f]/.test(path)) found.push(`${where} ${CONTROL}`);
+    else if (photoOf(path) !== path) found.push(`${where} ${FURTHER_FACE}`);
     const gender = read("gender", (value) => genders.get(value.toLowerCase()) ?? NaN);
     const { age, interval } = ageOf(read);
     const box = BOX.map((side) => read(side, decimal));
@@ -95,8 +95,8 @@ export function parseLabels(bytes: Uint8Array, source: string): Labels {
   });
   if (outside.length > 0) {
     outside[0] += ". Paths are relative to the folder; put the photo, or a link to it, there";
-    problems.push(...outside);
   }
+  const problems = [...found, ...outside];
   if (problems.length > 0) throw new Error(`Cannot use "${source}": ${listProblems(problems)}.`);
   return { rows, doubts, columns: { gender: columns.has("gender"), age: hasAge(columns) } };
 }

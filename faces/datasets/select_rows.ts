@@ -30,27 +30,31 @@ export type Selection = z.output<typeof selection>;
 /** Columns of a dataset's table, one value per row. */
 export type Columns = Readonly<Record<string, readonly (Attribute | undefined)[]>>;
 
-/** Rows of a set, and the groups of all others. */
-interface Selected {
-  readonly taken: readonly (readonly number[])[];
-  readonly rest: readonly (readonly number[])[];
+/** Groups of rows; a group stays together. */
+export type Groups = readonly (readonly number[])[];
+
+/** Groups of a set, and all others. */
+interface Divided {
+  readonly taken: Groups;
+  readonly rest: Groups;
+}
+
+interface Selected extends Divided {
   /** Rows that are in no set, because others of their group are in this one. */
   readonly leftOut: number;
 }
 
 /**
  * Selects groups of rows.
- * @param groups in random order; a group stays together
+ * @param groups in random order
  * @param strata number of a group's stratum; each stratum gives its share. Default: one stratum
- * @param take selects whole groups whose number of rows is closest to a target
  */
 export function selectRows(
   set: "test" | "validation" | "calibration",
   wanted: Selection,
-  groups: readonly (readonly number[])[],
+  groups: Groups,
   columns: Columns,
-  strata: ((group: readonly number[]) => string) | undefined,
-  take: (groups: number[][], target: number) => [number[][], number[][]],
+  strata?: (group: readonly number[]) => string,
 ): Selected {
   if (typeof wanted !== "number" && !("fold" in wanted)) {
     const [column, names] = "part" in wanted
@@ -58,36 +62,74 @@ export function selectRows(
       : ["dataset", [wanted.dataset].flat()] as const;
     return named(set, column, names, groups, columns);
   }
-  const strataOf = Map.groupBy(groups as number[][], strata ?? (() => ""));
+  const strataOf = Map.groupBy(groups, strata ?? (() => ""));
   const buckets = [...strataOf.keys()].sort().map((key) => strataOf.get(key)!);
   if (typeof wanted !== "number") return { ...fold(wanted, buckets), leftOut: 0 };
-  if (!strata) {
-    const [taken, rest] = take(groups as number[][], Math.round(size(groups) * wanted));
-    return { taken, rest, leftOut: 0 };
-  }
   let seen = 0, chosen = 0;
-  const taken: number[][] = [], rest: number[][] = [];
-  for (const bucket of buckets) {
+  const parts = buckets.map((bucket) => {
     seen += size(bucket);
     // Rounding errors of the strata do not add up.
     const target = Math.max(0, Math.round(seen * wanted) - chosen);
-    const [some, others] = take(bucket, Math.min(target, size(bucket)));
-    chosen += size(some);
-    taken.push(...some);
-    rest.push(...others);
-  }
-  return { taken, rest, leftOut: 0 };
+    const part = take(bucket, Math.min(target, size(bucket)));
+    chosen += size(part.taken);
+    return part;
+  });
+  const all = (part: keyof Divided) => parts.flatMap((one) => one[part]);
+  return { taken: all("taken"), rest: all("rest"), leftOut: 0 };
 }
 
-function size(groups: readonly (readonly number[])[]): number {
+function size(groups: Groups): number {
   return groups.reduce((sum, group) => sum + group.length, 0);
+}
+
+/**
+ * Selects complete groups whose total number of rows is as close to `target` as possible.
+ * Takes groups from the start of the list and selects the last ones by a subset sum.
+ */
+function take(groups: Groups, target: number): Divided {
+  const largest = groups.reduce((size, group) => Math.max(size, group.length), 0);
+  // A subset sum over all groups would be slow, and no closer to the target.
+  const choice = 16 * largest;
+  let first = 0;
+  let remaining = target;
+  while (remaining > choice) remaining -= groups[first++].length;
+  const chosen = nearestSum(groups.slice(first).map((group) => group.length), remaining);
+  const isTaken = (i: number) => i < first || chosen.has(i - first);
+  return {
+    taken: groups.filter((_, i) => isTaken(i)),
+    rest: groups.filter((_, i) => !isTaken(i)),
+  };
+}
+
+/**
+ * Solves the subset sum problem by dynamic programming: stores for each sum the index of the size
+ * that first reached it.
+ * @returns indices of the sizes whose sum is closest to `target`
+ */
+function nearestSum(sizes: number[], target: number): Set<number> {
+  const limit = target + sizes.reduce((largest, size) => Math.max(largest, size), 0);
+  const reachedBy = new Int32Array(limit + 1).fill(-1);
+  reachedBy[0] = sizes.length; // the empty subset
+  for (let i = 0; i < sizes.length && reachedBy[target] === -1; i++) {
+    // Descending, so that each size is used at most once.
+    for (let sum = limit; sum >= sizes[i]; sum--) {
+      if (reachedBy[sum] === -1 && reachedBy[sum - sizes[i]] !== -1) reachedBy[sum] = i;
+    }
+  }
+  let nearest = 0;
+  for (let sum = 0; sum <= limit; sum++) {
+    if (reachedBy[sum] !== -1 && Math.abs(sum - target) < Math.abs(nearest - target)) nearest = sum;
+  }
+  const chosen = new Set<number>();
+  for (let sum = nearest; sum > 0; sum -= sizes[reachedBy[sum]]) chosen.add(reachedBy[sum]);
+  return chosen;
 }
 
 function named(
   set: string,
   column: string,
   names: readonly string[],
-  groups: readonly (readonly number[])[],
+  groups: Groups,
   columns: Columns,
 ): Selected {
   const values = columns[column];
@@ -116,8 +158,8 @@ function named(
 /** Fills folds of equal size, group by group, each into the smallest fold. */
 function fold(
   { fold, of }: { fold: number; of: number },
-  strata: readonly (readonly (readonly number[])[])[],
-): Pick<Selected, "taken" | "rest"> {
+  strata: readonly Groups[],
+): Divided {
   const folds = Array.from({ length: of }, (): number[][] => []);
   const sizes = new Array<number>(of).fill(0);
   for (const group of strata.flat()) {

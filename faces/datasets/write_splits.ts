@@ -19,6 +19,7 @@ import { photoOf } from "./rows.ts";
 import {
   type Columns,
   describeSelection,
+  type Groups,
   type Selection,
   selectRows,
   strataOf,
@@ -72,12 +73,12 @@ export async function writeSplits(
   random(context.seed, "split").shuffle(groups);
   const columns = await columnsFor(dataset.path, params);
   const strata = params.stratify.length > 0 ? strataOf(params.stratify, columns) : undefined;
-  let train: readonly (readonly number[])[] = groups, leftOut = 0;
-  const sets: Record<string, typeof train> = {};
+  let train: Groups = groups, leftOut = 0;
+  const sets: Record<string, Groups> = {};
   for (const set of ["test", "validation", "calibration"] as const) {
     const wanted = params[set];
     if (wanted === undefined || params.only === "all") continue;
-    const selected = selectRows(set, wanted, train, columns, strata, take);
+    const selected = selectRows(set, wanted, train, columns, strata);
     sets[set] = selected.taken;
     train = selected.rest;
     leftOut += selected.leftOut;
@@ -280,45 +281,4 @@ export function groupRows(
   }
   for (const { image, of } of copies) join(image, of);
   return [...Map.groupBy(rows, root).values()];
-}
-
-/**
- * Selects complete groups whose total number of rows is as close to `target` as possible.
- * Takes groups from the start of the list and selects the last ones by a subset sum.
- * @returns the selected groups, and the remaining ones
- */
-function take(groups: number[][], target: number): [taken: number[][], rest: number[][]] {
-  const largest = groups.reduce((size, group) => Math.max(size, group.length), 0);
-  // A subset sum over all groups would be slow, and no closer to the target.
-  const choice = 16 * largest;
-  let first = 0;
-  let remaining = target;
-  while (remaining > choice) remaining -= groups[first++].length;
-  const chosen = nearestSum(groups.slice(first).map((group) => group.length), remaining);
-  const taken = (i: number) => i < first || chosen.has(i - first);
-  return [groups.filter((_, i) => taken(i)), groups.filter((_, i) => !taken(i))];
-}
-
-/**
- * Solves the subset sum problem by dynamic programming: stores for each sum the index of the size
- * that first reached it.
- * @returns indices of the sizes whose sum is closest to `target`
- */
-function nearestSum(sizes: number[], target: number): Set<number> {
-  const limit = target + sizes.reduce((largest, size) => Math.max(largest, size), 0);
-  const reachedBy = new Int32Array(limit + 1).fill(-1);
-  reachedBy[0] = sizes.length; // the empty subset
-  for (let i = 0; i < sizes.length && reachedBy[target] === -1; i++) {
-    // Descending, so that each size is used at most once.
-    for (let sum = limit; sum >= sizes[i]; sum--) {
-      if (reachedBy[sum] === -1 && reachedBy[sum - sizes[i]] !== -1) reachedBy[sum] = i;
-    }
-  }
-  let nearest = 0;
-  for (let sum = 0; sum <= limit; sum++) {
-    if (reachedBy[sum] !== -1 && Math.abs(sum - target) < Math.abs(nearest - target)) nearest = sum;
-  }
-  const chosen = new Set<number>();
-  for (let sum = nearest; sum > 0; sum -= sizes[reachedBy[sum]]) chosen.add(reachedBy[sum]);
-  return chosen;
 }

@@ -81,7 +81,7 @@ export async function auditLabels(
   const width = task.classes?.length ?? 1, outputs = new Float32Array(labels.length * width);
   for (let fold = 1; fold <= folds; fold++) {
     const wanted = { fold, of: folds };
-    const { taken, rest } = selectRows("test", wanted, groups, {}, stratum, () => [[], []]);
+    const { taken, rest } = selectRows("test", wanted, groups, {}, stratum);
     const test = Int32Array.from(taken.flat()).sort();
     context.info(`fold ${fold} of ${folds}: ${test.length} labels`);
     const given = { test, rest, images, dataset, task, params };

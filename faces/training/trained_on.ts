@@ -68,7 +68,8 @@ async function imagesBehind(
   const rows: number[] = [];
   for (const name of ["train", "validation", "calibration"]) {
     const path = join(splits, `${name}.npy`);
-    if (await Deno.stat(path).catch(ignoreNotFound)) rows.push(...readNpy(path, "int32").data);
+    if (!await Deno.stat(path).catch(ignoreNotFound)) continue;
+    for (const row of readNpy(path, "int32").data) rows.push(row);
   }
   const table = await readParquet(join(dataset, "table.parquet"), {
     ...{ dataset: "string", path: "string" },

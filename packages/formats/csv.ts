@@ -67,7 +67,7 @@ export function readCsv(bytes: Uint8Array, source: string, problems?: string[]):
   }
   if (ragged.length > 0) ragged[0] += "; quote values that contain a separator";
   const all = [...twice, ...ragged];
-  if (problems) problems.push(...all);
+  if (problems) all.forEach((one) => problems.push(one));
   else if (all.length > 0) throw new Error(`Cannot read "${source}": ${listProblems(all)}.`);
   return { header, rows };
 }

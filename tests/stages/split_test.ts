@@ -5,6 +5,7 @@ import { readNpy, writeNpy } from "../../packages/formats/npy.ts";
 import { writeParquet } from "../../packages/formats/parquet.ts";
 import { sha256 } from "../../packages/pipeline/fingerprint.ts";
 import { groupRows } from "../../faces/datasets/write_splits.ts";
+import { selectRows } from "../../faces/datasets/select_rows.ts";
 import split from "../../stages/split.ts";
 import { testArtifact, testContext } from "../context.ts";
 import { writeDataset } from "./training_data.ts";
@@ -232,6 +233,12 @@ Deno.test("split's folds hold each image once, people whole, strata in proportio
     () => split.params.parse({ test: { fold: 4, of: 3 } }),
     /expected at most 3, the number of folds/,
   );
+});
+
+Deno.test("a stratum can have any number of groups", () => {
+  const groups = Array.from({ length: 300_000 }, (_, row) => [row]);
+  const { taken, rest } = selectRows("test", 0.5, groups, {}, ([row]) => String(row % 2));
+  assert.deepEqual([taken.length, rest.length], [150_000, 150_000]);
 });
 
 Deno.test("split stratifies shares, numbers by deciles", async () => {

@@ -1,5 +1,5 @@
 /** Labels of a folder of photos. */
-import { deepStrictEqual, rejects } from "node:assert/strict";
+import { deepStrictEqual, rejects, throws } from "node:assert/strict";
 import { parseLabels } from "../../../faces/datasets/labels.ts";
 import { facePaths, photoOf } from "../../../faces/datasets/rows.ts";
 
@@ -32,6 +32,11 @@ Deno.test("parseLabels() lists genders that it does not know", () => {
   const { rows, doubts } = labels("path,gender\na.jpg,constructor\nb.jpg,other\n");
   deepStrictEqual(rows.map(({ gender }) => gender), [NaN, NaN]);
   deepStrictEqual(doubts.map(({ value }) => value), ["constructor", "other"]);
+});
+
+Deno.test("parseLabels() lists errors of any number of rows", () => {
+  const rows = "/a.jpg,1\n".repeat(200_000) + "b.jpg\n".repeat(200_000);
+  throws(() => labels("path,age\n" + rows), /400000 errors:.*\n {2}and 399980 more\.$/s);
 });
 
 Deno.test("parseLabels() takes no unknown identity or name for a person", () => {
