@@ -1,5 +1,6 @@
 /** Reads the labels of a data set by its preset, and writes them as a CSV of the project's columns. */
 import { decodeText, readCsv } from "../../packages/formats/csv.ts";
+import { quoted } from "../../packages/formats/csv_write.ts";
 import { counted } from "../../packages/pipeline/causes.ts";
 import { joinWords } from "../../packages/pipeline/errors.ts";
 import { BOX } from "./labels.ts";
@@ -42,7 +43,7 @@ export async function applyPreset(
   const table = preset.join ? joined(mapped) : mapped;
   const header = [...new Set(table.flatMap((row) => Object.keys(row)))];
   const lines = [header, ...table.map((row: Row) => header.map((name) => row[name] ?? ""))];
-  const text = lines.map((values) => values.map(quote).join(",") + "\n").join("");
+  const text = lines.map((values) => values.map(quoted).join(",") + "\n").join("");
   const warnings = lackingColumns(rows, preset);
   if (several.length > 0) {
     const doubtful = `${counted(several.length, "row")} whose path several files fit`;
@@ -75,10 +76,6 @@ function lackingColumns(rows: readonly Row[], { match = {}, columns = {} }: Pres
     `${key} of the preset names ${JSON.stringify(name)}, which no table has; there are ` +
     joinWords([...there])
   );
-}
-
-function quote(value: string): string {
-  return /[",\r\n]|^\s|\s$/.test(value) ? `"${value.replaceAll('"', '""')}"` : value;
 }
 
 /** Returns an expression that fits the end of a path, from the start of a name on, in any case. */

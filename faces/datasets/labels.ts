@@ -14,6 +14,10 @@ const labelColumns = [
 ] as const;
 type LabelColumn = typeof labelColumns[number];
 
+function labelOf(written: string): LabelColumn | undefined {
+  return labelColumns.find((name) => name === written.toLowerCase());
+}
+
 export interface Label {
   /** Relative to the folder, with forward slashes; empty if missing. */
   readonly path: string;
@@ -163,7 +167,7 @@ function parseInterval(text: string): readonly [low: number, high: number] | und
 /** Returns a function that reads the other columns of a row: numbers where all values are, else text. */
 function parseAttributes({ header, rows }: CsvTable): (values: readonly string[]) => Attributes {
   const others = header.flatMap((written, i) => {
-    if (written === "" || labelColumns.includes(written.toLowerCase() as LabelColumn)) return [];
+    if (written === "" || labelOf(written)) return [];
     const known = rows.map(({ values }) => values[i]).filter((value) => !isUnknown(value));
     // Longer digits, such as time stamps, and leading zeros are names. Programs write small numbers as
     // 1e-05; 12e4, without a sign, is rather a name.
@@ -194,16 +198,14 @@ function decimal(text: string): number {
 function findColumns({ header }: CsvTable, problems: string[]): Map<LabelColumn, number> {
   const found = new Map<LabelColumn, number>();
   for (const [i, written] of header.entries()) {
-    const name = written.toLowerCase() as LabelColumn;
-    if (!labelColumns.includes(name)) continue; // an attribute
+    const name = labelOf(written);
+    if (!name) continue; // an attribute
     const other = header[found.get(name) ?? i]; // readCsv() finds equal ones
     if (other !== written) problems.push(`it has two columns "${written}"`);
     found.set(name, i);
   }
   const missing = found.has("path") ? [] : ['it has no column "path"'];
-  const attributes = header.some((name) =>
-    name !== "" && !labelColumns.includes(name.toLowerCase() as LabelColumn)
-  );
+  const attributes = header.some((written) => written !== "" && !labelOf(written));
   if (!found.has("gender") && !hasAge(found) && !attributes) {
     missing.push('it has no labels: no column "age", nor "born" and "taken", nor "gender"');
   }

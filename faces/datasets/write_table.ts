@@ -1,6 +1,7 @@
 /** Filters the rows of all data sets and writes them as one table: the work of stage `matParse`. */
 import { join } from "node:path";
 import { causeLines, counted } from "../../packages/pipeline/causes.ts";
+import { formatInteger } from "../../packages/pipeline/format.ts";
 import type { Artifact, StageContext } from "../../packages/pipeline/stage.ts";
 import { jsonText } from "../../packages/pipeline/state.ts";
 import { random } from "../../packages/random/random.ts";
@@ -62,9 +63,9 @@ export async function writeTable(
       ...(doubts.length > 0 ? { notUnderstood: doubts.slice(0, MAX_LISTED) } : {}),
     });
     const why = (Object.keys(reasons) as Reason[]).filter((reason) => dropped[reason] > 0)
-      .map((reason) => `${number(dropped[reason])} ${reasons[reason]}`);
+      .map((reason) => `${formatInteger(dropped[reason])} ${reasons[reason]}`);
     context.info(
-      `${name}: kept ${number(kept.length)} of ${counted(rows.length, "row")}` +
+      `${name}: kept ${formatInteger(kept.length)} of ${counted(rows.length, "row")}` +
         (why.length > 0 ? `; dropped ${why.join(", ")}` : "") +
         (judged?.corrected ? `; corrected ${counted(judged.corrected, "label")}.` : "."),
     );
@@ -76,7 +77,7 @@ export async function writeTable(
 
   if (params.sample !== undefined && params.sample >= sources.length) {
     const wanted = counted(params.sample, "row");
-    context.info(`sample: ${wanted} requested, ${number(sources.length)} pass the filter.`);
+    context.info(`sample: ${wanted} requested, ${formatInteger(sources.length)} pass the filter.`);
   } else if (params.sample !== undefined) {
     const order = Uint32Array.from(sources, (_, i) => i);
     random(context.seed, "matParse", "sample").shuffle(order);
@@ -181,8 +182,4 @@ function nothingPasses(counts: ReadonlyMap<string, Counts>, filter: Filter): Err
 
 function sum(counts: ReadonlyMap<string, Counts>, of: (counts: Counts) => number): number {
   return counts.values().reduce((total, one) => total + of(one), 0);
-}
-
-function number(n: number): string {
-  return n.toLocaleString("en");
 }

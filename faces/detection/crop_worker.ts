@@ -58,8 +58,8 @@ await serve<CropInit, CropTask, CropAnswer>(
         const detail = `its file has ${size} bytes, the maximum is ${MAX_BYTES}`;
         return { answer: { problem: "unreadable", detail } };
       }
-      if (!archives.has(file)) archives.set(file, new RandomAccessFile(file));
-      const photo = archives.get(file)!.read(offset, size);
+      const archive = archives.getOrInsertComputed(file, () => new RandomAccessFile(file));
+      const photo = archive.read(offset, size);
       try {
         const { crop, ...face } = await findLabelledFace(photo, known, detector, cropper);
         if (crop && "box" in face) return { answer: face, bytes: encodePng(crop) };

@@ -1,6 +1,7 @@
 /** The built-in detectors; opens a detector by its name. */
 import { z } from "zod";
 import type { Choice } from "../../packages/pipeline/define.ts";
+import { scaleBox } from "../images/image.ts";
 import type { DetectorConfig } from "../images/preprocessing.ts";
 import {
   defineDetector,
@@ -199,10 +200,7 @@ export async function openDetector(
         const found = await model.detect(await letterbox(image, size));
         if (found.length === 0) continue;
         const unit = Math.max(image.width, image.height) / size;
-        return found.map(({ box: { x, y, width, height }, score }) => ({
-          box: { x: x * unit, y: y * unit, width: width * unit, height: height * unit },
-          score,
-        }));
+        return found.map(({ box, score }) => ({ box: scaleBox(box, unit), score }));
       }
       return [];
     },

@@ -25,6 +25,11 @@ export function iou(a: Box, b: Box): number {
   return shared / (a.width * a.height + b.width * b.height - shared);
 }
 
+/** Multiplies position and size of a box. */
+export function scaleBox({ x, y, width, height }: Box, by: number): Box {
+  return { x: x * by, y: y * by, width: width * by, height: height * by };
+}
+
 /** Clips a box to an image; returns undefined if it is entirely outside. */
 export function clip(
   box: Box,

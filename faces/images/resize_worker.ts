@@ -21,12 +21,12 @@ export type ResizeTask = readonly {
 // Answers consist of bytes only: a tensor [size, size, 3] per face.
 await serve<ResizeInit, ResizeTask, null>(({ folder, size }) => {
   const shards = new Map<string, RandomAccessFile>();
+  const open = (shard: string) => new RandomAccessFile(join(folder, shard));
   return Promise.resolve(async (places) => {
     const bytes = new Uint8Array(places.length * size * size * 3);
     for (const [i, { shard, offset, size: length }] of places.entries()) {
-      if (!shards.has(shard)) shards.set(shard, new RandomAccessFile(join(folder, shard)));
       try {
-        const png = shards.get(shard)!.read(offset, length);
+        const png = shards.getOrInsertComputed(shard, open).read(offset, length);
         const face = decodePng(png) ?? await decodeOther(png);
         bytes.set(await toNetworkInput(face, size), i * size * size * 3);
       } catch (cause) {

@@ -17,8 +17,12 @@ export function csvLine(values: readonly (string | number | undefined)[]): strin
  * values that spreadsheets run as formulas.
  */
 export function csvField(text: string): string {
-  const safe = FORMULA.test(text) && !NUMBER.test(text) ? `'${text}` : text;
-  return /[",\r\n]|^\s|\s$/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+  return quoted(FORMULA.test(text) && !NUMBER.test(text) ? `'${text}` : text);
+}
+
+/** Formats a value as it is, quoted if necessary, for programs other than spreadsheets. */
+export function quoted(text: string): string {
+  return /[",\r\n]|^\s|\s$/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
 /** Reverts the ' of `csvField`. */

@@ -45,11 +45,9 @@ export function encodePng({ data, width, height }: Rgb): Uint8Array<ArrayBuffer>
       rows[to++] = data[i] - data[i - stride];
     }
   }
-  const header = new Uint8Array(13);
-  const view = new DataView(header.buffer);
-  view.setUint32(0, width);
-  view.setUint32(4, height);
-  header.set(KIND, 8);
+  const header = Buffer.from([0, 0, 0, 0, 0, 0, 0, 0, ...KIND]);
+  header.writeUInt32BE(width);
+  header.writeUInt32BE(height, 4);
   const parts = [
     Uint8Array.from(SIGNATURE),
     ...chunk("IHDR", header),
@@ -135,10 +133,9 @@ function paeth(left: number, above: number, corner: number): number {
 }
 
 /** Returns a chunk's parts: length and name, data, checksum. */
-function chunk(name: string, data: Uint8Array): [Uint8Array, Uint8Array, Uint8Array] {
-  const head = new Uint8Array(8), tail = new Uint8Array(4);
-  new DataView(head.buffer).setUint32(0, data.length);
-  for (let i = 0; i < 4; i++) head[4 + i] = name.charCodeAt(i);
-  new DataView(tail.buffer).setUint32(0, crc32(data, crc32(head.subarray(4))));
+function chunk(name: string, data: Uint8Array): Uint8Array[] {
+  const head = Buffer.from(`\0\0\0\0${name}`), tail = Buffer.alloc(4);
+  head.writeUInt32BE(data.length);
+  tail.writeUInt32BE(crc32(data, crc32(head.subarray(4))));
   return [head, data, tail];
 }

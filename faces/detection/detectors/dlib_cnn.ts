@@ -7,7 +7,8 @@
  */
 import { z } from "zod";
 import { pathParam } from "../../../packages/pipeline/stage.ts";
-import { defineDetector, type Detection, minConfidence } from "../detector.ts";
+import { type Box, scaleBox } from "../../images/image.ts";
+import { defineDetector, minConfidence } from "../detector.ts";
 
 /**
  * Larger images are halved before detection: the network takes about 60 bytes per pixel. Their
@@ -59,13 +60,8 @@ export default defineDetector({
         const skip = levelsAbove(minFace * Math.min(width, height), model.window);
         const large = skip > 0 ? search(skip) : [];
         const found = large.length > 0 ? large : search(0);
-        return Promise.resolve(found.map(({ box, score }): Detection => {
-          const { x, y, width, height } = times > 0 ? reduceBox(box, times) : box;
-          return {
-            box: { x: x * factor, y: y * factor, width: width * factor, height: height * factor },
-            score,
-          };
-        }));
+        const inImage = (box: Box) => scaleBox(times > 0 ? reduceBox(box, times) : box, factor);
+        return Promise.resolve(found.map(({ box, score }) => ({ box: inImage(box), score })));
       },
       close: () => {},
     };

@@ -5,6 +5,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { readTensor } from "../../../../packages/compute/read_tensor.ts";
 import type { Detection, DetectorModel } from "../../detector.ts";
+import { scaleBox } from "../../../images/image.ts";
 import { nonMaxSuppression, readWeights, sigmoid } from "../../tfjs_detector.ts";
 
 /** Width and height of the anchors in grid cells of 32 pixels. */
@@ -65,15 +66,8 @@ export async function open(minConfidence: number): Promise<DetectorModel> {
         const position = Math.floor(i / anchors.length);
         const width = Math.exp(dw) * anchorWidth, height = Math.exp(dh) * anchorHeight;
         const x = position % grid + sigmoid(dx), y = Math.floor(position / grid) + sigmoid(dy);
-        found.push({
-          box: {
-            x: (x - width / 2) * cell,
-            y: (y - height / 2) * cell,
-            width: width * cell,
-            height: height * cell,
-          },
-          score,
-        });
+        const box = { x: x - width / 2, y: y - height / 2, width, height };
+        found.push({ box: scaleBox(box, cell), score });
       }
       return nonMaxSuppression(found, MAX_IOU);
     },
