@@ -10,7 +10,6 @@ import type { Preset } from "./presets.ts";
 type Row = Readonly<Record<string, string>>;
 
 export interface PresetLabels {
-  readonly name: string;
   readonly csv: Uint8Array<ArrayBuffer>;
   /** Photos that the pattern does not fit. */
   readonly unmatched: readonly string[];
@@ -50,7 +49,7 @@ export async function applyPreset(
     const wayOut = "Remove others, or write the folder in columns.path of the preset";
     warnings.push(`${doubtful}, such as ${several[0]}. ${wayOut}`);
   }
-  return { name: "labels.csv", csv: new TextEncoder().encode(text), unmatched, warnings };
+  return { csv: new TextEncoder().encode(text), unmatched, warnings };
 }
 
 /** Names in braces of a template. */

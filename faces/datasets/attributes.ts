@@ -1,14 +1,38 @@
 /**
- * Columns of labels that stages pass on: attributes of a data set, such as ethnicity, and intervals of
- * ages. Every stage that rewrites a table reads and writes them here.
+ * Columns of tables: the project's own, and labels that stages pass on: attributes of a data set, such as
+ * ethnicity, and intervals of ages. Every stage that rewrites a table reads and writes them here.
  */
 import { type Column, readParquet } from "../../packages/formats/parquet.ts";
 
-/** Columns of the project's tables. */
-const OWN = [
-  ...["path", "full_path", "dataset", "age", "gender", "name", "identity", "face_location"],
-  ...["photo", "box_x", "box_y", "box_width", "box_height", "score", "shard", "offset", "size"],
-];
+/** Columns of the table, which faces.parquet repeats. */
+export const tableColumns = {
+  full_path: "string",
+  dataset: "string",
+  age: "int32?",
+  gender: "int32?",
+  name: "string?",
+  identity: "string?",
+  face_location: "float64[]?",
+} as const;
+
+/**
+ * Additional columns of faces.parquet: the photo's row in the table, the face box in pixels of the
+ * upright photo, and the byte range of the PNG.
+ */
+export const faceColumns = {
+  photo: "int32",
+  box_x: "float64",
+  box_y: "float64",
+  box_width: "float64",
+  box_height: "float64",
+  score: "float64",
+  shard: "string",
+  offset: "int64",
+  size: "int64",
+} as const;
+
+/** All columns of the project's tables; `path` is the dataset's. */
+const OWN = ["path", ...Object.keys(tableColumns), ...Object.keys(faceColumns)];
 
 /** First and last year of an age that is known as an interval; `age` is then null. */
 export const INTERVAL = ["age_low", "age_high"] as const;

@@ -72,6 +72,9 @@ function onlyTable(folder: string, tables: readonly string[]): string {
   );
 }
 
+/** Name of the CSV that a preset makes. */
+const MADE = "labels.csv";
+
 /** Reads the labels of opened files: by a preset, or an archive's CSV. */
 async function readLabels(
   { folder, labels: given, preset }: FolderDataset & { preset?: Preset | undefined },
@@ -84,17 +87,15 @@ async function readLabels(
     if (!(bytes instanceof Uint8Array)) throw cannotUse(folder, `"${name}": it is ${bytes}`);
     return { name: basename(name), bytes, labels: parseLabels(bytes, `${folder}/${name}`) };
   }
-  const { name, csv, unmatched, warnings } = await applyPreset(preset, files, given).catch(
-    (error) => {
-      throw cannotUse(folder, (error as Error).message, error);
-    },
-  );
+  const { csv, unmatched, warnings } = await applyPreset(preset, files, given).catch((error) => {
+    throw cannotUse(folder, (error as Error).message, error);
+  });
   warnings.forEach(warn);
   if (unmatched.length > 0) {
     const some = unmatched.slice(0, MAX_EXAMPLES).join(", ");
     warn(`${counted(unmatched.length, "photo")} without a label in the path, such as ${some}`);
   }
-  return { name, bytes: csv, labels: parseLabels(csv, `${folder}/${name}`) };
+  return { name: MADE, bytes: csv, labels: parseLabels(csv, `${folder}/${MADE}`) };
 }
 
 /** Describes a folder's content for the cache key: names and bytes of the files that it is packed from. */

@@ -12,8 +12,10 @@ import type { StageContext } from "../../packages/pipeline/stage.ts";
 import {
   attributeColumns,
   type Attributes,
+  faceColumns,
   labelColumn,
   readRowAttributes,
+  tableColumns,
 } from "../datasets/attributes.ts";
 import { mapOrdered } from "../../packages/workers/ordered_map.ts";
 import {
@@ -21,33 +23,6 @@ import {
   readPreprocessing,
   writePreprocessing,
 } from "../images/preprocessing.ts";
-
-/** Columns of the table, which faces.parquet repeats. */
-export const tableColumns = {
-  full_path: "string",
-  dataset: "string",
-  age: "int32?",
-  gender: "int32?",
-  name: "string?",
-  identity: "string?",
-  face_location: "float64[]?",
-} as const;
-
-/**
- * Additional columns of faces.parquet: the photo's row in the table, the face box in pixels of the
- * upright photo, and the byte range of the PNG.
- */
-const faceColumns = {
-  photo: "int32",
-  box_x: "float64",
-  box_y: "float64",
-  box_width: "float64",
-  box_height: "float64",
-  score: "float64",
-  shard: "string",
-  offset: "int64",
-  size: "int64",
-} as const;
 
 const columns = { ...tableColumns, ...faceColumns };
 
