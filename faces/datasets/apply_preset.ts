@@ -113,8 +113,9 @@ async function readTables(preset: Preset, files: PhotoFiles, only?: string): Pro
   const { labels = String.raw`[^\/]+\.csv` } = preset;
   const tables: { files: string; header?: string[] | undefined; skip: number }[] =
     typeof labels === "string" ? [{ files: labels, skip: 0 }] : labels;
+  const own = tables.find(({ files }) => ending(files).test(only ?? "")) ?? tables[0];
   const rows: Row[] = [];
-  for (const { files: pattern, header, skip } of tables) {
+  for (const { files: pattern, header, skip } of only === undefined ? tables : [own]) {
     const fits = ending(pattern);
     const matching = files.paths.filter((path) =>
       only === undefined ? fits.test(path) : path === only

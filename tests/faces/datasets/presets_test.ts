@@ -230,12 +230,16 @@ Deno.test("benchmark2024: folders become parts, rotated boxes upright ones", asy
 });
 
 /** Applies a preset to texts. */
-async function apply(preset: Parameters<typeof choosePreset>[0], files: folders.Files) {
+async function apply(
+  preset: Parameters<typeof choosePreset>[0],
+  files: folders.Files,
+  only?: string,
+) {
   return await applyPreset(choosePreset(preset), {
     paths: Object.keys(files),
     read: (path) => Promise.resolve(Buffer.from(files[path] as string)),
     [Symbol.asyncDispose]: () => Promise.resolve(),
-  });
+  }, only);
 }
 
 /** Returns the lines of the labels that a preset reads from texts. */
@@ -263,6 +267,14 @@ Deno.test("imdbClean: the CSVs of the crops of 1024 pixels beside the others are
   ]);
   const lines = await labelsOf("imdbClean", Object.fromEntries(names.map((name) => [name, csv])));
   deepStrictEqual(lines.length, 1 + 3);
+});
+
+Deno.test("a table that is given in place of a preset's is read once", async () => {
+  const skip = 1, header = ["path", "age"];
+  const labels = [{ files: "a\\.csv", skip }, { files: "b\\.csv", header }, { files: "c" }];
+  const files = { "a.csv": "a list\npath,age\na.jpg,1\n", "b.csv": "b.jpg,2\n", "c": "" };
+  deepStrictEqual(await labelsOf({ labels }, files, "a.csv"), ["path,age", "a.jpg,1"]);
+  deepStrictEqual(await labelsOf({ labels }, files, "b.csv"), ["path,age", "b.jpg,2"]);
 });
 
 Deno.test("a path that several files fit is a warning, and not only a missing photo", async () => {
