@@ -84,6 +84,8 @@ export function summary(metrics: ModelMetrics): string {
     ? " Images that it was trained on may be among them: they are not known."
     : trainedOn === undefined
     ? ""
+    : trainedOn === 0
+    ? " It was trained on none of them."
     : ` ${faces(trainedOn)} that it was trained on ${trainedOn === 1 ? "is" : "are"} left out.`;
   const show = (scores: Scores) => formatMetric(metricOf(scores, metric), metric);
   const range = interval ? `95\u00a0% CI ${formatInterval(interval, metric)}` : TOO_FEW;

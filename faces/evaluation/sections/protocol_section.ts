@@ -30,11 +30,12 @@ export function runFacts({ made: { lineage } }: Report): Html {
 
 /** Renders everything that another result must share to be compared with this one. */
 export function protocolSection({ data, models, made: { lineage } }: Report): Html {
-  const { splits, calibration = 0, datasets, copies, preprocessing } = data;
+  const { splits, calibration = 0, datasets, preprocessing } = data;
   const stage = lineage.stages.find(({ use }) => use === "split");
-  const { by, copies: policy, stratify, test } = (stage?.params ?? {}) as Record<string, unknown>;
+  const { by, copies, stratify, test, only } = (stage?.params ?? {}) as Record<string, unknown>;
   const { crop, resize, detector, steps } = preprocessing as Record<string, Record<string, Child>>;
-  const drawn = cautionsOf(lineage.stages).some((caution) => caution.includes("synthetic"));
+  const sources = lineage.stages.filter(({ use }) => use === "download");
+  const drawn = cautionsOf(sources).some((caution) => caution.includes("synthetic"));
   const part = Object.entries(typeof test === "object" ? { ...test } : {})
     .map((pair) => pair.join(" ")).join(" ");
   const facts: readonly (readonly [string, Child])[] = [
@@ -54,14 +55,14 @@ export function protocolSection({ data, models, made: { lineage } }: Report): Ht
       {
         identity: "all images of a person are in one set",
         image: "split by image: sets may share people, which raises scores",
-      }[String(by)],
+      }[only === "all" ? "" : String(by)], // a single set shares nothing
     ],
     [
       "Copies",
       {
-        group: `each in the set of its original; ${count(copies?.count ?? 0)} found`,
+        group: `each in the set of its original; ${count(data.copies?.count ?? 0)} found`,
         ignore: "not looked for: sets may share photos, which raises scores",
-      }[String(policy)],
+      }[only === "all" ? "" : String(copies)],
     ],
     [
       "Framing",

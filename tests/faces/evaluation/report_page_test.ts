@@ -218,6 +218,19 @@ Deno.test("reportPage() opens with run, overrides and protocol, and tells equal 
   const plain = text(await reportPage({ ...report, made: bare }));
   assert.match(plain, /without overrides\./);
   assert.doesNotMatch(plain, /Copies\s+each/);
+
+  // Other data, tested with an imported model of synthetic faces.
+  const split = made.lineage.stages.find(({ use }) => use === "split")!;
+  const whole = { ...split, params: { by: "image", copies: "ignore", only: "all" } };
+  const imported = { ...first!, use: "importModel", caution: "The faces are synthetic" };
+  const elsewhere = { ...made.lineage, stages: [whole, imported] };
+  gender!.metrics.trainedOn = 0;
+  const other = text(await reportPage({ ...report, made: { ...made, lineage: elsewhere } }));
+  assert.doesNotMatch(other, /sets may share|no set of photos/);
+  assert.match(other, /It was trained on none of them\./);
+  const drawn = [{ ...imported, use: "download" }, split];
+  const synthetic = { ...made, lineage: { ...made.lineage, stages: drawn } };
+  assert.match(text(await reportPage({ ...report, made: synthetic })), /no set of photos/);
 });
 
 Deno.test("reportPage() begins with the cautions of the lineage", async () => {
