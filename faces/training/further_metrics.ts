@@ -92,7 +92,9 @@ export function defineMetric<P extends z.ZodObject>(
       (rows) => metric.compute(selectRows(all, rows), options),
       { share: metric.unit === "", people },
     );
-  return define({ kind: "metric", interval, ...metric }) as never;
+  // A plugin in JavaScript may leave out what TypeScript requires.
+  const shown = { title: metric.name, unit: "", decimals: 3 };
+  return define({ kind: "metric", interval, ...shown, ...metric }) as never;
 }
 
 const none = z.strictObject({});

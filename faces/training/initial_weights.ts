@@ -89,7 +89,7 @@ export async function applyInit(
   const kernels = network.weights.filter(({ originalName }) => /kernel$/.test(originalName));
   if (kernels.every(({ originalName }) => fresh.includes(originalName))) {
     throw new Error(
-      `Cannot start "${network.name}" from "${model}": no kernel has the same name and shape. It has ` +
+      `Cannot start from "${model}": no kernel has the name and shape of the network's. It has ` +
         `${[...values.keys()].slice(0, 5).join(", ")} and others. Choose the same network.`,
     );
   }

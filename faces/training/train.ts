@@ -135,8 +135,8 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
           const factor = schedule(from + step, epochs * stepsPerEpoch, stepsPerEpoch);
           if (!Number.isFinite(factor)) {
             throw new Error(
-              `Cannot train "${model.name}": its schedule returns ${factor} in epoch ${epoch}, ` +
-                `step ${step + 1}. Return a factor of the learning rate.`,
+              `Cannot train: the schedule returns ${factor} in epoch ${epoch}, step ${step + 1}. ` +
+                "Return a factor of the learning rate.",
             );
           }
           trainer.learningRate = learningRate * factor;
@@ -147,9 +147,16 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
         if (step < stepsPerEpoch - 1) next = prepare(step + 1);
         const result = await running;
         if (!Number.isFinite(result.loss)) {
-          throw epoch === 1 && step === 0
-            ? neverFinite(result.loss, options)
-            : diverged(`the loss is ${result.loss} in epoch ${epoch}, step ${step + 1}`, options);
+          if (epoch > 1 || step > 0) {
+            throw diverged(
+              `the loss is ${result.loss} in epoch ${epoch}, step ${step + 1}`,
+              options,
+            );
+          }
+          throw new Error(
+            `Cannot train: the loss of the first batch is ${result.loss}, before any step. Check ` +
+              "the loss, the labels and the weights of init.",
+          );
         }
         mean.add(result, batch.rows);
         if (step < stepsPerEpoch - 1) progress.advance();
@@ -304,16 +311,9 @@ function short(loss: number): string {
   return loss.toPrecision(3);
 }
 
-function neverFinite(loss: number, { model }: TrainOptions): Error {
+function diverged(what: string, { learningRate, batchSize }: TrainOptions): Error {
   return new Error(
-    `Cannot train "${model.name}": the loss of the first batch is ${loss}, before any step. Check ` +
-      "the loss, the labels and the weights of init.",
-  );
-}
-
-function diverged(what: string, { model, learningRate, batchSize }: TrainOptions): Error {
-  return new Error(
-    `Cannot continue training "${model.name}": ${what}. Training diverged: lower learningRate ` +
-      `(now ${learningRate}), or raise batchSize (now ${batchSize}).`,
+    `Cannot continue training: ${what}. Training diverged: lower learningRate (now ` +
+      `${learningRate}), or raise batchSize (now ${batchSize}).`,
   );
 }

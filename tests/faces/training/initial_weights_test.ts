@@ -217,7 +217,7 @@ Deno.test("init: names what does not fit", async () => {
     { init: join(from, "nothing") },
     /nothing" has no model.json, and no run has this id/,
   );
-  await fails({ init: from, network: "residual" }, /Cannot start "residual" from .*no kernel has/);
+  await fails({ init: from, network: "residual" }, /Cannot start from .*no kernel has/);
   await fails(
     { init: { from, freeze: ["conv9"] } },
     /Cannot freeze "conv9": no layer has that name/,

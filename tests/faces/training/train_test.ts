@@ -266,7 +266,7 @@ Deno.test("train() says that the first loss is no number", async () => {
   tf.tidy(() => model.getLayer("logits").setWeights([tf.fill([36, 2], NaN), tf.zeros([2])]));
   await assert.rejects(
     run({ model }),
-    /Cannot train "small": the loss of the first batch is NaN, before any step. Check the loss, /,
+    /Cannot train: the loss of the first batch is NaN, before any step. Check the loss, /,
   );
   model.dispose();
 });
@@ -286,7 +286,7 @@ Deno.test("train() says what to change when the loss is no number any more", asy
     const model = small();
     await assert.rejects(
       run({ model, batchSize, optimizer, learningRate: 1e30 }),
-      new RegExp(`Cannot continue training "small": ${place}. ${wayOut} ${batchSize}`),
+      new RegExp(`Cannot continue training: ${place}. ${wayOut} ${batchSize}`),
     );
     model.dispose();
   }
@@ -310,7 +310,7 @@ Deno.test("train() refuses what is no order of the training set, and a rate that
   await fails(order(() => [1, 2]), /returns \[1,2\]. Return an Int32Array of 30/);
   await fails(
     { schedule: (step) => step < 5 ? 1 : NaN },
-    /Cannot train "small": its schedule returns NaN in epoch 2, step 2. Return a factor/,
+    /Cannot train: the schedule returns NaN in epoch 2, step 2. Return a factor/,
   );
   const sorted: number[][] = [];
   const reversing = (rows: Int32Array) => {
