@@ -43,6 +43,7 @@ export async function applyInit(
   const matched = new Set<string>(), fresh: string[] = [];
   const record = await readTextIfExists(join(dirname(model), "training.json"));
   const theirs: Partial<Task> | undefined = record && JSON.parse(record);
+  const labelsOf = ({ classes }: Partial<Task>) => classes?.map(({ label }) => label).join();
   /**
    * Returns the values of a weight of the heads' layer: trained ones where a head is the same, with all
    * weights. The last layer of an ordinal model has the bias of a mean of years, and another kernel.
@@ -60,7 +61,7 @@ export async function applyInit(
         )
       );
       const found = from(known, name);
-      if (found && isSameHead(task, theirs!)) {
+      if (found && task.task === theirs!.task && labelsOf(task) === labelsOf(theirs!)) {
         same++;
         for (const [i, value] of found.data.entries()) {
           all[Math.floor(i / own) * columns + start + i % own] = value;
@@ -111,11 +112,6 @@ export async function applyInit(
       (fresh.length > 0 ? `; new: ${fresh.join(", ")}` : "") +
       (frozen.length > 0 ? `; frozen: ${frozen.join(", ")}` : ""),
   };
-}
-
-function isSameHead(a: Task, b: Partial<Task>): boolean {
-  const labels = ({ classes }: Partial<Task>) => classes?.map(({ label }) => label).join();
-  return a.task === b.task && labels(a) === labels(b);
 }
 
 function globPattern(glob: string): RegExp {

@@ -129,14 +129,14 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
       };
       let next = prepare(0);
       for (let step = 0; step < stepsPerEpoch; step++) {
-        const batch = next;
+        const batch = next, at = `epoch ${epoch}, step ${step + 1}`;
         if (schedule !== undefined) {
           const from = (epoch - 1) * stepsPerEpoch;
           const factor = schedule(from + step, epochs * stepsPerEpoch, stepsPerEpoch);
           if (!Number.isFinite(factor)) {
             throw new Error(
-              `Cannot train: the schedule returns ${factor} in epoch ${epoch}, step ${step + 1}. ` +
-                "Return a factor of the learning rate.",
+              `Cannot train: the schedule returns ${factor} in ${at}. Return a factor of the ` +
+                "learning rate.",
             );
           }
           trainer.learningRate = learningRate * factor;
@@ -147,12 +147,7 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
         if (step < stepsPerEpoch - 1) next = prepare(step + 1);
         const result = await running;
         if (!Number.isFinite(result.loss)) {
-          if (epoch > 1 || step > 0) {
-            throw diverged(
-              `the loss is ${result.loss} in epoch ${epoch}, step ${step + 1}`,
-              options,
-            );
-          }
+          if (epoch > 1 || step > 0) throw diverged(`the loss is ${result.loss} in ${at}`, options);
           throw new Error(
             `Cannot train: the loss of the first batch is ${result.loss}, before any step. Check ` +
               "the loss, the labels and the weights of init.",
@@ -169,15 +164,15 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
         throw diverged(`the validation loss is ${validation.loss} in epoch ${epoch}`, options);
       }
       const scores = recordOf(mean.result, validation);
-      history.push({ epoch, ...scores, learning_rate: trainer.learningRate });
+      const last: JointEpoch = { epoch, ...scores, learning_rate: trainer.learningRate };
+      history.push(last);
       if (options.furtherMetrics) {
         trainer.copyWeightsToModel();
         const further = await options.furtherMetrics();
-        const { heads } = scores;
-        if (further.length === 1) history.at(-1)!.further = further[0];
-        heads?.forEach((head, h) => head.further = further[h]);
+        if (further.length === 1) last.further = further[0];
+        last.heads?.forEach((head, h) => head.further = further[h]);
       }
-      const better = stopper.update(history.at(-1)!);
+      const better = stopper.update(last);
       if (better) best = await trainer.weights();
       if (weights) trainer.setWeights(weights);
       seconds.push(Math.round(performance.now() - began) / 1000);
@@ -186,11 +181,8 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
         arrays: await trainer.save(best),
       });
       await options.onEpoch?.(history, better);
-      const { loss, val_loss } = history.at(-1)!;
-      progress.advance(
-        1,
-        `epoch ${epoch}/${epochs} loss ${short(loss)} val_loss ${short(val_loss)}`,
-      );
+      const losses = `loss ${short(last.loss)} val_loss ${short(last.val_loss)}`;
+      progress.advance(1, `epoch ${epoch}/${epochs} ${losses}`);
     }
 
     const { restoreBest } = earlyStopping;
@@ -262,13 +254,12 @@ export class EarlyStopping {
     // JSON has no infinity for a metric that is not defined.
     const value = Number.isFinite(column) ? this.#sign * column! : Number.MAX_VALUE;
     const { best, wait } = this.state;
-    if (best === null || value < best) {
-      this.state = { best: value, bestEpoch: epoch.epoch, wait: 0, stopped: false };
-      return true;
-    }
+    const better = best === null || value < best;
     // Keras checks patience from the second epoch on; the first one is always an improvement.
-    this.state = { ...this.state, wait: wait + 1, stopped: wait + 1 >= patience };
-    return false;
+    this.state = better
+      ? { best: value, bestEpoch: epoch.epoch, wait: 0, stopped: false }
+      : { ...this.state, wait: wait + 1, stopped: wait + 1 >= patience };
+    return better;
   }
 }
 

@@ -17,9 +17,7 @@ export const rangeSchema = z.strictObject({
 export type Range = z.output<typeof rangeSchema>;
 
 export const bestSchema = z.strictObject({
-  of: z.string().min(1).describe(
-    "Pipeline whose sweep was run before: its name, or its YAML from the project",
-  ),
+  of: z.string().min(1).describe("Pipeline swept before: its name, or its YAML from the project"),
   by: z.string().regex(/\./, "expected STAGE.METRIC").describe(
     "Metric on validation: STAGE.METRIC, as the summary names them",
   ),

@@ -55,13 +55,12 @@ export function drawTrials(axes: readonly Axis[], trials: number, seed: number):
 /** @param share position in the range, 0 to 1 */
 function drawValue({ from, to, scale, step }: Range, share: number): number {
   const value = scale === "log" ? from * (to / from) ** share : from + (to - from) * share;
-  const steps = (to: number) =>
-    step === undefined ? 0 : Number(((to - from) / step).toPrecision(12));
-  const rounded = step === undefined
-    ? value
-    : from + Math.min(Math.round(steps(value)), Math.floor(steps(to))) * step;
+  const within = (value: number, digits: number) =>
+    Math.min(Math.max(Number(value.toPrecision(digits)), from), to);
   // Four digits suffice, and are legible in names and tables.
-  return Math.min(Math.max(Number(rounded.toPrecision(step === undefined ? 4 : 12)), from), to);
+  if (step === undefined) return within(value, 4);
+  const steps = (to: number) => Number(((to - from) / step).toPrecision(12));
+  return within(from + Math.min(Math.round(steps(value)), Math.floor(steps(to))) * step, 12);
 }
 
 /**

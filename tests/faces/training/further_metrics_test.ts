@@ -176,7 +176,7 @@ Deno.test("evaluate computes further metrics on every split, also a plugin's", a
     {
       ...{ name: "always", summary: "One", of: "classes" },
       ...{ params: z.strictObject({}), compute: () => 1 },
-    } as Parameters<typeof defineMetric>[0],
+    } as never,
   );
   using trained = testContext(trainGender);
   const people = Array.from({ length: 40 }, (_, i) => ({ age: (i * 37) % 90, gender: i % 2 }));
