@@ -95,16 +95,14 @@ interface Predicted {
 
 /**
  * Loads a model, predicts all splits and computes its metrics.
- * @param several true if there are further models
- * @returns undefined for one of several models, of whose task no image has a label
+ * @returns the reason if no image of the test set can score it
  */
 export async function evaluateModel(
   { stage: id, path }: Artifact,
   data: Data,
   params: EvaluateParams,
   context: StageContext,
-  several: boolean,
-): Promise<EvaluatedModel | undefined> {
+): Promise<EvaluatedModel | string> {
   const { images, people } = data, { lineage } = context;
   const { model, record } = await loadModel(path);
   const subject: PredictionTask = {
@@ -112,7 +110,7 @@ export async function evaluateModel(
     variant: record.variant,
     ...(record.classes && { classes: record.classes.map(({ label }) => label) }),
   };
-  let chosen: ModelRows | undefined, predicted: Predicted;
+  let chosen: ModelRows | string, predicted: Predicted;
   try {
     const [own, theirs] = [record.input.size, images.shape[1]];
     if (own !== theirs) {
@@ -124,8 +122,8 @@ export async function evaluateModel(
     for (const warning of stepsWarning(id, record.preprocessing.steps, "the dataset", data.steps)) {
       context.warn(`${warning}. Evaluate it on a pipeline with the same stages.`);
     }
-    chosen = await chooseRows({ id, path, record }, data, context, several);
-    if (!chosen) return undefined;
+    chosen = await chooseRows({ id, path, record }, data, context);
+    if (typeof chosen === "string") return chosen;
     predicted = await predictAll({ id, model, record, subject }, chosen, data, params, context);
   } finally {
     model.dispose();
@@ -197,15 +195,13 @@ export async function evaluateModel(
 
 /**
  * Chooses the images with a label of a model's task that it was not trained on outside of the pipeline.
- * @returns undefined for one of several models, of whose task no image has a label
- * @throws if there are none
+ * @returns the reason if there are none
  */
 async function chooseRows(
   { id, path, record }: { id: string; path: string; record: TrainingRecord },
   data: Data,
-  context: Pick<StageContext, "lineage" | "info" | "warn">,
-  several: boolean,
-): Promise<ModelRows | undefined> {
+  context: Pick<StageContext, "lineage" | "info">,
+): Promise<ModelRows | string> {
   const { images, persons, people } = data;
   const labels = persons.map((person) => labelOf(record, person));
   const rows = bySplit((name) => data.rows[name].filter((row) => !Number.isNaN(labels[row])));
@@ -215,20 +211,14 @@ async function chooseRows(
   );
   if (empty !== undefined) {
     const bands = record.task === "age" && persons.some(({ ageInterval }) => ageInterval);
-    const why = `no image of the ${empty} set has a label of ${record.task}` +
+    return `no image of the ${empty} set has a label of ${record.task}` +
       (bands ? " that is a number, only intervals" : "");
-    if (!several) throw new Error(`Cannot evaluate ${id}: ${why}. Add some.`);
-    context.warn(`${id} is left out: ${why}.`);
-    return undefined;
   }
   const seen = await readTrainedOn(path, images, people, data.archives);
   const unseen = seen ? rows.test.filter((row) => !seen(row)) : rows.test;
   const trainedOn = rows.test.length - unseen.length;
   if (unseen.length === 0) {
-    const all = counted(trainedOn, "image");
-    throw new Error(
-      `Cannot evaluate ${id}: it was trained on all ${all} of the test set. Evaluate it on others.`,
-    );
+    return `it was trained on all ${counted(trainedOn, "image")} of the test set`;
   }
   if (trainedOn > 0) {
     context.info(`${id} was trained on ${trainedOn} of ${rows.test.length} images: left out`);

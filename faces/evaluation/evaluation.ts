@@ -72,18 +72,23 @@ export async function evaluate(
   context.progress.start(total * models.length, "predictions");
 
   await openBackend(context.compute as Backend);
-  const evaluated: EvaluatedModel[] = [];
+  const evaluated: EvaluatedModel[] = [], leftOut: Report["leftOut"][number][] = [];
   for (const model of models) {
-    const one = await evaluateModel(model, data, params, context, models.length > 1);
-    if (!one) continue;
+    const one = await evaluateModel(model, data, params, context);
+    if (typeof one === "string") {
+      leftOut.push({ id: model.stage, why: one });
+      continue;
+    }
     await addMetrics(one, further, data);
     context.info(line(model.stage, one.report.metrics));
     evaluated.push(one);
   }
   const reports = evaluated.map(({ report }) => report);
   if (reports.length === 0) {
-    throw new Error("Cannot evaluate: no image has a label of a model's task. Add some.");
+    const reasons = leftOut.map(({ id, why }) => `${id}: ${why}`).join("; ");
+    throw new Error(`Cannot evaluate ${reasons}. Add labels, or evaluate on other images.`);
   }
+  for (const { id, why } of leftOut) context.warn(`${id} is left out: ${why}.`);
 
   const byModel = <T>(of: (report: ModelReport) => T) =>
     Object.fromEntries(reports.map((report) => [report.id, of(report)]));
@@ -116,7 +121,7 @@ export async function evaluate(
       ...(framing && { framing }),
     },
     models: reports,
-    leftOut: models.map(({ stage }) => stage).filter((id) => !reports.some((one) => one.id === id)),
+    leftOut,
     made: {
       lineage: context.lineage,
       id: context.id,

@@ -1,5 +1,6 @@
 /** A model's results, counts and durations as text. */
 import { counted } from "../../packages/pipeline/causes.ts";
+import { joinWords } from "../../packages/pipeline/errors.ts";
 import {
   formatInterval,
   formatMetric,
@@ -7,6 +8,7 @@ import {
   type MetricName,
   METRICS,
 } from "./metrics.ts";
+import type { Report } from "./report_data.ts";
 import type { FurtherMetric, ModelMetrics, Scores, SplitName } from "./score_model.ts";
 
 /** Formats an integer: "1,204". */
@@ -135,6 +137,12 @@ export function overfitting(metrics: ModelMetrics): string | undefined {
   if (!worse || held < OVERFITTING * fitted) return undefined;
   return `Overfitting: ${METRICS[metric].name} ${formatMetric(train, metric)} on the training ` +
     `set, ${formatMetric(test, metric)} on the test set`;
+}
+
+/** Names the models that were left out, in a sentence after others; empty if there are none. */
+export function leftOutModels(leftOut: Report["leftOut"]): string {
+  const named = joinWords(leftOut.map(({ id, why }) => `${id} (${why})`));
+  return named && ` Left out: ${named}.`;
 }
 
 /** Formats a model's test metric as one line for the terminal. */

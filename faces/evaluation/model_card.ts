@@ -13,6 +13,7 @@ import {
   faces,
   formatFurther,
   groupName,
+  leftOutModels,
   percent,
   subject,
   summary,
@@ -82,8 +83,9 @@ export function cardBlocks(facts: ModelCardData): Block[] {
     framing.has(name) ? `the face in photos of ${name} is ${framing.get(name)}` : detected
   );
   const found = joinWords([...new Set(framed)]) || detected;
-  const whole = datasets.some((name) => framing.get(name) === "the whole photo");
-  const taken = whole ? "The whole photo, or of others a" : "A";
+  const whole = datasets.filter((name) => framing.get(name) === "the whole photo").length;
+  const others = whole < datasets.length ? "of others" : "in serving";
+  const taken = whole > 0 ? `The whole photo, or ${others} a` : "A";
   return [
     heading("Intended use"),
     text(
@@ -270,7 +272,7 @@ export function toHtml(blocks: readonly Block[]): Html[] {
 }
 
 /** Renders the model card of a report as Markdown, the content of MODEL_CARD.md. */
-export function modelCard({ pipeline, models, data, made: { lineage } }: Report): string {
+export function modelCard({ pipeline, models, leftOut, data, made: { lineage } }: Report): string {
   const mirror = lineage.stages.map(({ params }) => params.mirror).find((from) => from);
   const trained = lineage.stages.findLast(({ id }) =>
     models.some((model) => model.id.split(".")[0] === id)
@@ -281,7 +283,7 @@ export function modelCard({ pipeline, models, data, made: { lineage } }: Report)
     ...notices(cautionsOf(lineage.stages)),
     text(
       `Models of pipeline ${pipeline} (${lineage.file}, seed ${lineage.seed}${run})${when}. ` +
-        "Details: report.html.",
+        `Details: report.html.${leftOutModels(leftOut)}`,
     ),
     ...cardBlocks({
       models: models.map(({ id, metrics, training: { datasets, epochs, seed }, network }) => {

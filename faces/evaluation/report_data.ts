@@ -13,8 +13,8 @@ export interface Report {
   pipeline: string;
   data: DataReport;
   models: readonly ModelReport[];
-  /** Ids of models of whose tasks the images have no labels. Default: none. */
-  leftOut?: readonly string[];
+  /** Models that no image of the test set can score, with the reason. */
+  leftOut: readonly { id: string; why: string }[];
   /** Provenance. The report's own stage is not part of `lineage`. */
   made: {
     lineage: Lineage;

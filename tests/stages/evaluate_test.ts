@@ -6,8 +6,9 @@ import { openBackend } from "../../packages/compute/open_backend.ts";
 import { random } from "../../packages/random/random.ts";
 import type { MetricsFile } from "../../faces/evaluation/score_model.ts";
 import { writePreprocessing } from "../../faces/images/preprocessing.ts";
-import { writeNpy } from "../../packages/formats/npy.ts";
+import { NpyFile, writeNpy } from "../../packages/formats/npy.ts";
 import { readParquet, writeParquet } from "../../packages/formats/parquet.ts";
+import { sha256 } from "../../packages/pipeline/fingerprint.ts";
 import type { Artifact } from "../../packages/pipeline/stage.ts";
 import evaluate from "../../stages/evaluate.ts";
 import { saveModel } from "../../faces/training/model_files.ts";
@@ -255,15 +256,44 @@ Deno.test("evaluate leaves out models without labels in the test set, but not al
   const why = "is left out: no image of the test set has a label of age.";
   assert.deepEqual(context.warnings, [`ageGroups ${why}`, `trainAge ${why}`]);
   const page = await Deno.readTextFile(join(context.outputs.report, "report.html"));
-  assert.match(page, /Left out for lack of labels: ageGroups and trainAge\./);
+  const reason = "\\(no image of the test set has a label of age\\)";
+  assert.match(page, new RegExp(`Left out: ageGroups ${reason} and trainAge ${reason}\\.`));
   const ages = (inputs.models as Artifact[]).slice(0, 2);
   await assert.rejects(
     context.run({ ...inputs, models: ages }),
-    /^Error: Cannot evaluate: no image has a label of a model's task\. Add some\.$/,
+    /^Error: Cannot evaluate ageGroups: no image .* of age; trainAge: no image .* of age\. Add labels/,
   );
   await assert.rejects(
     context.run({ ...inputs, models: ages.slice(1) }),
-    /^Error: Cannot evaluate trainAge: no image of the test set has a label of age\. Add some\.$/,
+    /^Error: Cannot evaluate trainAge: no image of the test set has a label of age\. Add labels, or ev/,
+  );
+});
+
+Deno.test("evaluate leaves out a model that was trained on the whole test set, but not alone", async () => {
+  using context = testContext(evaluate);
+  const inputs = await artifacts(context.folder, people());
+  const models = inputs.models as Artifact[],
+    own = models.find(({ stage }) => stage === "trainAge")!;
+  using pixels = new NpyFile(join((inputs.dataset as Artifact).path, "images.npy"), "uint8");
+  const rows = [12, 13, 14, 15, 16, 17, 18, 19], texts = rows.map(() => "");
+  await writeParquet(join(own.path, "trained_on.parquet"), {
+    photos: { type: "string", values: rows.map(() => null), nullable: true },
+    dataset: { type: "string", values: texts },
+    path: { type: "string", values: texts },
+    image: { type: "string", values: rows.map((row) => sha256(pixels.read(row, 1)).slice(0, 32)) },
+  });
+  await context.run(inputs);
+  const why = "it was trained on all 8 images of the test set";
+  assert.deepEqual(context.warnings, [`trainAge is left out: ${why}.`]);
+  const { models: scored } = await metricsOf(context.outputs.report);
+  assert.deepEqual(Object.keys(scored), ["ageGroups", "trainGender"]);
+  for (const file of ["report.html", "MODEL_CARD.md"]) {
+    const text = await Deno.readTextFile(join(context.outputs.report, file));
+    assert.ok(text.includes(`Left out: trainAge (${why}).`), file);
+  }
+  await assert.rejects(
+    context.run({ ...inputs, models: [own] }),
+    /^Error: Cannot evaluate trainAge: it was trained on all 8 images of the test set\. Add labels, or/,
   );
 });
 

@@ -1,5 +1,4 @@
 /** The report's summary: a lead, the contents, and a card for each model. */
-import { joinWords } from "../../../packages/pipeline/errors.ts";
 import { intervalChart } from "../charts/result_charts.ts";
 import { type Html, html } from "../html.ts";
 import { published } from "../published_2021.ts";
@@ -7,6 +6,7 @@ import type { ModelReport, Report } from "../report_data.ts";
 import {
   count,
   faces,
+  leftOutModels,
   metricOf,
   overfitting,
   subject,
@@ -20,7 +20,7 @@ import type { Links } from "../report_sections.ts";
 const NUMBERS = ["No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine"];
 
 /** Summarizes all models in two or three sentences. */
-export function opening({ models, leftOut = [], data: { datasets, splits } }: Report): string {
+export function opening({ models, leftOut, data: { datasets, splits } }: Report): string {
   const all = datasets.reduce((sum, { ages }) => sum + ages.length, 0);
   const n = models.length;
   const better = models.filter(({ metrics }) => metrics.verdict === "better").length;
@@ -35,7 +35,7 @@ export function opening({ models, leftOut = [], data: { datasets, splits } }: Re
     : `trained elsewhere and tested on ${count(tested)} of ${faces(all)}`;
   return `${NUMBERS[n] ?? count(n)} ${n === 1 ? "network" : "networks"}, ${what}. ` +
     `${who} ${verb} significantly better than the constant baseline.` +
-    (leftOut.length > 0 ? ` Left out for lack of labels: ${joinWords(leftOut)}.` : "");
+    leftOutModels(leftOut);
 }
 
 export function contents(links: Links): Html {

@@ -156,7 +156,7 @@ Deno.test("evaluate", async (t) => {
       strictEqual(alone.code, 1);
       match(
         alone.out + alone.err,
-        /Cannot evaluate trainAge: no image .* only intervals\. Add some/,
+        /Cannot evaluate trainAge: no image .* only intervals\. Add labels/,
       );
     });
 

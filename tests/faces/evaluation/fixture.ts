@@ -134,6 +134,7 @@ export async function madeUpReport({ suffix = "", seed = 1 }: FixtureOptions = {
         ],
       },
     },
+    leftOut: [],
     models: [
       await classifier(`ageGroups${suffix}`, "age", "multiclass", groups, 0.45, suffix),
       await regressor(`trainAge${suffix}`, suffix),

@@ -54,6 +54,14 @@ Deno.test("modelCard() has the further metrics of each model with their interval
   }
 });
 
+Deno.test("modelCard() names models that were left out, with the reason", async () => {
+  const leftOut = [{ id: "theirs", why: "it was trained on all 8 images of the test set" }];
+  assert.match(
+    modelCard({ ...await madeUpReport(), leftOut }),
+    /Details: report\.html\. Left out: theirs \(it was trained on all 8 images of the test set\)\./,
+  );
+});
+
 Deno.test("toMarkdown() keeps text from the data text, in one cell and one line", () => {
   const text = toMarkdown("Card", [{ head: ["a|b"], rows: [["<img src=x>\n# *x* [y](z)"]] }]);
   assert.equal(
@@ -101,7 +109,7 @@ Deno.test("cardBlocks() documents the origin of data", async () => {
   assert.match(framed("constructor"), /For training, the data set gives the box of the face\./);
   assert.match(
     framed("mine"),
-    /For training, the face in photos of mine is the whole photo\. The /,
+    /face in photos of mine is the whole photo\. The whole photo, or in serving a square crop/,
   );
   assert.match(
     framed("wiki", "mine"),
