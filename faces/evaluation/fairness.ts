@@ -2,10 +2,7 @@
  * Fairness of a model: its metrics by groups of the test set and their differences, with the names of
  * Fairlearn (S. Bird et al., 2020). It is the content of `fairness.json`.
  */
-import {
-  type Interval,
-  meanIntervalOfEnough,
-} from "../../packages/statistics/confidence_intervals.ts";
+import { type Interval, meanInterval } from "../../packages/statistics/confidence_intervals.ts";
 import {
   difference,
   type Grouping,
@@ -81,7 +78,7 @@ interface Measured {
   values: ArrayLike<number>;
   /** Undefined: neither; zero: near 0. */
   better?: "more" | "less" | "zero";
-  interval: typeof meanIntervalOfEnough;
+  interval: typeof meanInterval;
 }
 
 /** Predictions of the test set, with the labels of its images. */
@@ -176,7 +173,7 @@ function measure(
   const { better, each, interval } = METRICS[metric];
   const primary = { [metric]: { values: each(truth, prediction), better, interval } };
   const signed = signedErrors(truth, prediction);
-  const bias: Measured = { values: signed, better: "zero", interval: meanIntervalOfEnough };
+  const bias: Measured = { values: signed, better: "zero", interval: meanInterval };
   if (!classes) return { ...primary, bias };
   if (classes.length > 2 || own) return primary;
   const rate = (label?: number) => ({

@@ -2,7 +2,7 @@
 import {
   accuracyInterval,
   type Interval,
-  meanIntervalOfEnough,
+  meanInterval,
 } from "../../packages/statistics/confidence_intervals.ts";
 import { formatNumber } from "../../packages/pipeline/format.ts";
 import { furtherMetrics } from "../training/further_metrics.ts";
@@ -32,7 +32,7 @@ export interface Metric {
 
 const MEAN_ERROR = {
   ...{ name: "MAE", title: "MAE", better: "less" as const, each: absoluteErrors },
-  interval: meanIntervalOfEnough,
+  interval: meanInterval,
 };
 
 /** Primary metrics: accuracy of classes, MAE of ages, and MAE of other numbers. */

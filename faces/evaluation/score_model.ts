@@ -4,10 +4,7 @@ import { z } from "zod";
 import { readJson } from "../../packages/formats/read_json.ts";
 import { type Calibration, calibration } from "../../packages/statistics/calibration.ts";
 import { type ClassIntervals, classIntervals } from "../../packages/statistics/class_intervals.ts";
-import {
-  type Interval,
-  meanIntervalOfEnough,
-} from "../../packages/statistics/confidence_intervals.ts";
+import { type Interval, meanInterval } from "../../packages/statistics/confidence_intervals.ts";
 import {
   type ClassScores,
   classScores,
@@ -291,6 +288,6 @@ function quantityMetrics(
     ...(task === "age" && {
       byAgeBand: errorByAgeBand(truth, prediction, constant, people?.identity),
     }),
-    bias: { value: mean(signed), interval: meanIntervalOfEnough(signed, people?.identity) },
+    bias: { value: mean(signed), interval: meanInterval(signed, people?.identity) },
   };
 }

@@ -1,8 +1,5 @@
 /** Metrics of subgroups of the test set: by age band, and by gender and age band. */
-import {
-  type Interval,
-  meanIntervalOfEnough,
-} from "../../packages/statistics/confidence_intervals.ts";
+import { type Interval, meanInterval } from "../../packages/statistics/confidence_intervals.ts";
 import {
   absoluteErrors,
   mean,
@@ -119,7 +116,7 @@ function average(
   values: ArrayLike<number>,
   members: readonly number[],
   people?: readonly unknown[],
-  intervalOf = meanIntervalOfEnough,
+  intervalOf = meanInterval,
 ): [number, Interval | undefined] {
   const own = members.map((i) => values[i]);
   return [mean(own), intervalOf(own, people && members.map((i) => people[i]))];

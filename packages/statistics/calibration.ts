@@ -1,5 +1,5 @@
 /** Calibration of probabilities: reliability bins, Brier score, expected calibration error. */
-import { accuracyInterval, type Interval, meanIntervalOfEnough } from "./confidence_intervals.ts";
+import { accuracyInterval, type Interval, meanInterval } from "./confidence_intervals.ts";
 import { mean } from "./prediction_metrics.ts";
 
 /** One bin of a reliability diagram. */
@@ -15,6 +15,8 @@ export interface CalibrationBin {
   interval?: Interval;
 }
 
+const BINS = 10;
+
 /** Calibration metrics. */
 export interface Calibration {
   /** Brier score: mean squared error of the probabilities. A constant 0.5 scores 0.25. */
@@ -29,7 +31,7 @@ export interface Calibration {
 }
 
 /**
- * Computes the calibration of probabilities, in bins of equal width.
+ * Computes the calibration of probabilities, in ten bins of equal width.
  * G. Brier (1950); M. Naeini et al. (2015), Obtaining well calibrated probabilities using Bayesian
  * binning, (3).
  * @param truth 1 for positives, 0 for negatives
@@ -46,16 +48,14 @@ export function calibration(
   truth: ArrayLike<number>,
   probabilities: ArrayLike<number>,
   people?: readonly unknown[],
-  width = 0.1,
 ): Calibration {
-  const count = Math.round(1 / width);
-  const inBins = Array.from({ length: count }, (): number[] => []);
+  const inBins = Array.from({ length: BINS }, (): number[] => []);
   for (let i = 0; i < truth.length; i++) {
     // The first bin whose upper edge is not below the probability.
-    inBins[Math.max(0, Math.min(count - 1, Math.ceil(probabilities[i] * count) - 1))].push(i);
+    inBins[Math.max(0, Math.min(BINS - 1, Math.ceil(probabilities[i] * BINS) - 1))].push(i);
   }
   const bins = inBins.map((members, i): CalibrationBin => {
-    const place = { from: i / count, to: (i + 1) / count, count: members.length };
+    const place = { from: i / BINS, to: (i + 1) / BINS, count: members.length };
     if (members.length === 0) return { ...place, said: null, true: null };
     const labels = members.map((i) => truth[i]);
     return {
@@ -66,7 +66,7 @@ export function calibration(
     };
   });
   const squares = Float64Array.from(probabilities, (p, i) => (p - truth[i]) ** 2);
-  const brierInterval = meanIntervalOfEnough(squares, people);
+  const brierInterval = meanInterval(squares, people);
   const ece = bins.reduce(
     (sum, { count, said, true: observed }) =>
       count === 0 ? sum : sum + count * Math.abs(said! - observed!),

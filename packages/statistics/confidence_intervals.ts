@@ -20,7 +20,7 @@ export interface Interval {
 }
 
 /** Confidence level. */
-export const LEVEL = 0.95;
+const LEVEL = 0.95;
 /** The 0.975 quantile of the normal distribution. */
 const Z = 1.959963984540054;
 const RESAMPLES = 2000;
@@ -41,41 +41,33 @@ const SEED = 20210;
  * ```
  */
 export function accuracyInterval(hits: ArrayLike<number>, people?: readonly unknown[]): Interval {
-  const groups = groupsOf(hits.length, people);
-  const share = mean(hits);
-  const unit = groups.length === hits.length ? "image" : "person";
+  const n = hits.length, units = groupsOf(n, people).length, share = mean(hits);
   // A bootstrap of constant values, or of very few people, would have zero width.
-  return unit === "image" || share === 0 || share === 1 || groups.length < MIN_COUNT
-    ? { ...wilson(share, groups.length), level: LEVEL, method: "wilson", unit }
-    : meanInterval(hits, people);
+  const few = units === n || share === 0 || share === 1;
+  return (few ? undefined : meanInterval(hits, people)) ??
+    toInterval("wilson", wilson(share, units), units, n);
 }
 
 /**
- * Computes the interval of a mean, such as the MAE.
+ * Computes the interval of a mean, such as the MAE; undefined with fewer than `MIN_COUNT` images or
+ * people.
  * @param values one value per image
  * @param people person of each image; without it, all are distinct
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * const { low, high, method } = meanInterval([3, 1, 4, 1, 5, 9, 2, 6]);
+ * const { low, high, method } = meanInterval([3, 1, 4, 1, 5, 9, 2, 6])!;
  * assert.ok(low < 3.875 && 3.875 < high && method === "bootstrap");
  * ```
  */
-export function meanInterval(values: ArrayLike<number>, people?: readonly unknown[]): Interval {
-  const groups = groupsOf(values.length, people);
-  const unit = groups.length === values.length ? "image" : "person";
-  const ends = percentileInterval(bootstrapMeans(values, groups));
-  return { ...ends, level: LEVEL, method: "bootstrap", unit };
-}
-
-/** Computes the interval of a mean; undefined with fewer than `MIN_COUNT` images or people. */
-export function meanIntervalOfEnough(
+export function meanInterval(
   values: ArrayLike<number>,
   people?: readonly unknown[],
 ): Interval | undefined {
-  return groupsOf(values.length, people).length < MIN_COUNT
-    ? undefined
-    : meanInterval(values, people);
+  const groups = groupsOf(values.length, people);
+  if (groups.length < MIN_COUNT) return undefined;
+  const ends = percentileInterval(bootstrapMeans(values, groups));
+  return toInterval("bootstrap", ends, groups.length, values.length);
 }
 
 /**
@@ -100,11 +92,20 @@ export function statisticInterval(
   const groups = groupsOf(n, people);
   const value = statistic(Int32Array.from({ length: n }, (_, i) => i));
   if (groups.length < MIN_COUNT || Number.isNaN(value)) return undefined;
-  const unit = groups.length === n ? "image" : "person";
-  const { low, high } = percentileInterval(bootstrapRows(n, groups, statistic));
+  const ends = percentileInterval(bootstrapRows(n, groups, statistic)), { low, high } = ends;
   return share && low === high && (low === 0 || low === 1)
-    ? { ...wilson(low, groups.length), level: LEVEL, method: "wilson", unit }
-    : { low, high, level: LEVEL, method: "bootstrap", unit };
+    ? toInterval("wilson", wilson(low, groups.length), groups.length, n)
+    : toInterval("bootstrap", ends, groups.length, n);
+}
+
+/** Completes an interval. @param units sampling units of n images: fewer where people repeat */
+export function toInterval(
+  method: Interval["method"],
+  ends: { low: number; high: number },
+  units: number,
+  n: number,
+): Interval {
+  return { ...ends, level: LEVEL, method, unit: units === n ? "image" : "person" };
 }
 
 /** Returns a statistic of n images in resamples of their groups, sorted; see `bootstrap`. */

@@ -92,7 +92,7 @@ export function compareStatistics(
   const statistic = (rows: ArrayLike<number>) => a(rows) - b(rows);
   const difference = statistic(Int32Array.from({ length: n }, (_, i) => i));
   if (groups.length < MIN_COUNT || Number.isNaN(difference)) return undefined;
-  return paired(difference, bootstrapRows(n, groups, statistic), n, groups.length);
+  return paired(difference, bootstrapRows(n, groups, statistic), groups.length, n);
 }
 
 /** Computes the mean difference of pairs, its bootstrap interval and its bootstrap p-value. */
@@ -105,21 +105,21 @@ function comparePairs(
   const differences = Float64Array.from(a, (value, i) => value - b[i]);
   const groups = groupsOf(differences.length, people);
   const resampled = bootstrapMeans(differences, groups);
-  return paired(mean(differences), resampled, differences.length, groups.length);
+  return paired(mean(differences), resampled, groups.length, differences.length);
 }
 
 /** @param resampled sorted differences of resamples */
 function paired(
   difference: number,
   resampled: Float64Array,
+  units: number,
   pictures: number,
-  groups: number,
 ): PairedTest {
   const below = resampled.filter((value) => value <= 0).length;
   const above = resampled.filter((value) => value >= 0).length;
   return {
     ...{ pictures, difference, test: "bootstrap" },
-    unit: groups === pictures ? "image" : "person",
+    unit: units === pictures ? "image" : "person",
     interval: percentileInterval(resampled),
     // Plus one, counting the data as a resample: p is never 0.
     p: Math.min(1, 2 * (Math.min(below, above) + 1) / (resampled.length + 1)),

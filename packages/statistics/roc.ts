@@ -3,9 +3,9 @@ import {
   bootstrap,
   groupsOf,
   type Interval,
-  LEVEL,
   MIN_COUNT,
   percentileInterval,
+  toInterval,
   wilson,
 } from "./confidence_intervals.ts";
 import { mean } from "./prediction_metrics.ts";
@@ -65,13 +65,11 @@ export function aucInterval(
 ): Interval | undefined {
   const groups = groupsOf(truth.length, people);
   if (groups.length < MIN_COUNT) return undefined;
-  const unit = groups.length === truth.length ? "image" : "person";
   const { auc } = rocCurve(truth, scores), pairs = pairsOf(truth, groups);
   // A bootstrap of one positive would vary by the negatives alone.
-  if (auc === 0 || auc === 1 || pairs < MIN_COUNT) {
-    return { ...wilson(auc, pairs), level: LEVEL, method: "wilson", unit };
-  }
-  return bootstrapAuc([resampledAuc(truth, scores, groups)], groups.length, unit);
+  return auc === 0 || auc === 1 || pairs < MIN_COUNT
+    ? toInterval("wilson", wilson(auc, pairs), groups.length, truth.length)
+    : bootstrapAuc([resampledAuc(truth, scores, groups)], groups.length, truth.length);
 }
 
 /**
@@ -88,7 +86,6 @@ export function meanAucInterval(
 ): Interval | undefined {
   const groups = groupsOf(truth.length, people);
   if (groups.length < MIN_COUNT || new Set(Array.from(truth)).size < 2) return undefined;
-  const unit = groups.length === truth.length ? "image" : "person";
   const labels = Array.from(
     { length: classes },
     (_, c) => Array.from(truth, (label) => Number(label === c)),
@@ -96,10 +93,10 @@ export function meanAucInterval(
   const areas = labels.map((own, c) =>
     resampledAuc(own, probabilities.map((row) => row[c]), groups)
   );
-  const interval = bootstrapAuc(areas, groups.length, unit), { low, high } = interval;
+  const interval = bootstrapAuc(areas, groups.length, truth.length), { low, high } = interval;
   if (low !== high || low !== 0 && low !== 1) return interval;
   const pairs = Math.min(...labels.map((own) => pairsOf(own, groups)).filter((n) => n > 0));
-  return { ...wilson(low, pairs), level: LEVEL, method: "wilson", unit };
+  return toInterval("wilson", wilson(low, pairs), groups.length, truth.length);
 }
 
 /**
@@ -112,19 +109,19 @@ function pairsOf(truth: ArrayLike<number>, groups: readonly (readonly number[])[
   );
 }
 
-/** Computes the interval of the mean of areas, over resamples of n groups. */
+/** Computes the interval of the mean of areas, over resamples of the sampling units of n images. */
 function bootstrapAuc(
   areas: readonly ((times: Int32Array) => number)[],
+  units: number,
   n: number,
-  unit: Interval["unit"],
 ): Interval {
-  const times = new Int32Array(n);
-  const means = bootstrap(n, (drawn) => {
+  const times = new Int32Array(units);
+  const means = bootstrap(units, (drawn) => {
     times.fill(0);
-    for (let i = 0; i < n; i++) times[drawn[i]]++;
+    for (const unit of drawn) times[unit]++;
     return mean(areas.map((area) => area(times)).filter((area) => !Number.isNaN(area)));
   });
-  return { ...percentileInterval(means), level: LEVEL, method: "bootstrap", unit };
+  return toInterval("bootstrap", percentileInterval(means), units, n);
 }
 
 /** Returns the AUC as a function of how often each group occurs. */

@@ -1,7 +1,7 @@
 /** Comparison of runs, with significance tests of their models. */
 import {
   type Interval,
-  meanIntervalOfEnough,
+  meanInterval,
 } from "../../../packages/statistics/confidence_intervals.ts";
 import {
   compareErrors,
@@ -138,7 +138,7 @@ export async function compareRuns(
 /** Computes the interval of a model's metric: Wilson's where the bootstrap's has no width. */
 function intervalOf({ metric, scores, people }: TestedModel): Interval | undefined {
   const constant = scores.every((score) => score === scores[0]);
-  return (constant ? undefined : meanIntervalOfEnough(scores, people)) ??
+  return (constant ? undefined : meanInterval(scores, people)) ??
     METRICS[metric].interval(scores, people);
 }
 

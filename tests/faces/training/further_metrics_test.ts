@@ -89,12 +89,12 @@ Deno.test("intervals of further metrics are bootstraps of their computation", as
   const people = truth.map((_, i) => `p${i >> 1}`);
   for (const [ids, unit] of [[undefined, "image"], [people, "person"]] as const) {
     // The bias is a mean, and the RMSE the root of one: their quantiles are those of the mean.
-    const bias = meanInterval(errors, ids);
+    const bias = meanInterval(errors, ids)!;
     const { low, high, ...how } = (await interval("bias", all, ids))!;
     near(low, bias.low);
     near(high, bias.high);
     assert.deepEqual(how, { level: 0.95, method: "bootstrap", unit });
-    const squares = meanInterval(errors.map((error) => error ** 2), ids);
+    const squares = meanInterval(errors.map((error) => error ** 2), ids)!;
     const rmse = (await interval("rmse", all, ids))!;
     assert.ok(Math.abs(rmse.low - Math.sqrt(squares.low)) < 1e-3);
     assert.ok(Math.abs(rmse.high - Math.sqrt(squares.high)) < 1e-3);

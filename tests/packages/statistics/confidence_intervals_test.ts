@@ -55,7 +55,7 @@ Deno.test("accuracyInterval() of two people does not claim to be certain of all"
 
 Deno.test("meanInterval() agrees with SciPy's percentile bootstrap", () => {
   const { truth, prediction, bootstrap: [low, high] } = statistics.ages;
-  const interval = meanInterval(absoluteErrors(truth, prediction));
+  const interval = meanInterval(absoluteErrors(truth, prediction))!;
   assert.deepEqual([interval.method, interval.unit], ["bootstrap", "image"]);
   // 2,000 resamples against 100,000: a percentile's own error is about a twentieth of the width.
   const tolerance = (high - low) / 20;
@@ -65,15 +65,17 @@ Deno.test("meanInterval() agrees with SciPy's percentile bootstrap", () => {
 
 Deno.test("meanInterval() draws people where they repeat, as NumPy's resampling of groups", () => {
   const { truth, prediction, person, bootstrapPeople: [low, high] } = statistics.ages;
-  const interval = meanInterval(absoluteErrors(truth, prediction), person);
+  const interval = meanInterval(absoluteErrors(truth, prediction), person)!;
   assert.equal(interval.unit, "person");
   close(interval.low, low, (high - low) / 20);
   close(interval.high, high, (high - low) / 20);
 });
 
 Deno.test("meanInterval() takes people without a name for different ones", () => {
-  const values = [1, 2, 3, 4];
-  assert.deepEqual(meanInterval(values, [null, null, "", ""]), meanInterval(values));
+  const values = [1, 2, 3, 4, 5];
+  assert.deepEqual(meanInterval(values, [null, null, null, "", ""]), meanInterval(values));
+  assert.equal(meanInterval(values)?.unit, "image");
+  assert.equal(meanInterval(values, [null, null, null, "Ann", "Ann"]), undefined);
 });
 
 Deno.test("meanInterval() holds the true mean in about 95 of 100 samples", () => {
@@ -82,7 +84,7 @@ Deno.test("meanInterval() holds the true mean in about 95 of 100 samples", () =>
   for (let i = 0; i < 100; i++) {
     // Errors of a normal distribution: their mean is sqrt(2 / pi).
     const errors = Float64Array.from({ length: 100 }, () => Math.abs(rng.normal()));
-    const { low, high } = meanInterval(errors);
+    const { low, high } = meanInterval(errors)!;
     if (low <= Math.sqrt(2 / Math.PI) && Math.sqrt(2 / Math.PI) <= high) held++;
   }
   assert.ok(held >= 88 && held <= 99, `${held} of 100`);
