@@ -11,7 +11,7 @@ import {
   meanAbsoluteError,
 } from "../../packages/statistics/prediction_metrics.ts";
 import { rocCurve } from "../../packages/statistics/roc.ts";
-import { decodeOutputs } from "../training/further_metrics.ts";
+import { type ChosenMetric, decodeOutputs } from "../training/further_metrics.ts";
 import { loadModel } from "../training/model_files.ts";
 import { boundsOf, rowsOf } from "../training/prediction_interval.ts";
 import { withDistribution } from "../training/with_distribution.ts";
@@ -21,21 +21,25 @@ import { labelOf, type Person } from "../training/targets.ts";
 import { readTrainedOn, stepsWarning } from "../training/trained_on.ts";
 import type { Labels } from "./data_facts.ts";
 import { type AgeGate, ageGate, type Gate } from "./age_gate.ts";
-import { describeNetwork, type Network } from "./describe_network.ts";
+import { describeNetwork } from "./describe_network.ts";
 import { errorCurves, suspectLabels } from "./error_curves.ts";
 import { caption, chooseExamples, dots } from "./examples.ts";
+import { modelFairness } from "./fairness.ts";
 import { imageDataUrl } from "./image_data_urls.ts";
 import { metricLabel, METRICS, primaryMetric } from "./metrics.ts";
 import type { Reference } from "./reference_predictions.ts";
 import type { Curve, Examples, ModelReport } from "./report_data.ts";
 import {
   bySplit,
+  type FurtherMetric,
+  type ModelMetrics,
   type Predictions,
   type PredictionTask,
   type ReferencePredictions,
   scoreModel,
   type SplitName,
   splitNames,
+  usedSplits,
 } from "./score_model.ts";
 import { measureSensitivity, type Sensitivity } from "./sensitivity.ts";
 import { scoreIntervals } from "./uncertainty.ts";
@@ -52,6 +56,8 @@ export interface Data {
   archives: readonly string[];
   /** Stages between crop and dataset that changed its faces. */
   steps: readonly string[];
+  /** Metrics beside the primary one, of classes and of years. */
+  further: readonly ChosenMetric[];
 }
 
 export interface EvaluateParams {
@@ -65,7 +71,6 @@ export interface EvaluateParams {
   sections?: readonly Choice[];
 }
 
-/** A model's report, without further metrics and those by group, and its predictions. */
 export interface EvaluatedModel {
   report: ModelReport;
   predictions: Record<SplitName, Predictions>;
@@ -85,14 +90,6 @@ interface ModelRows {
   imported: boolean;
 }
 
-/** A model's predictions, and what is measured with it while it is open. */
-interface Predicted {
-  predictions: Record<SplitName, Predictions>;
-  network: Network;
-  sensitivity?: Sensitivity;
-  gate?: AgeGate;
-}
-
 /**
  * Loads a model, predicts all splits and computes its metrics.
  * @returns the reason if no image of the test set can score it
@@ -103,33 +100,31 @@ export async function evaluateModel(
   params: EvaluateParams,
   context: StageContext,
 ): Promise<EvaluatedModel | string> {
-  const { images, people } = data, { lineage } = context;
+  const { images, people } = data;
   const { model, record } = await loadModel(path);
   const subject: PredictionTask = {
     task: record.task,
     variant: record.variant,
     ...(record.classes && { classes: record.classes.map(({ label }) => label) }),
   };
-  let chosen: ModelRows | string, predicted: Predicted;
-  try {
-    const [own, theirs] = [record.input.size, images.shape[1]];
-    if (own !== theirs) {
-      throw new Error(
-        `Cannot evaluate ${id}: it takes images of ${own} pixels, and the dataset has ${theirs}. ` +
-          `Set resize32.size to ${own}.`,
-      );
-    }
-    for (const warning of stepsWarning(id, record.preprocessing.steps, "the dataset", data.steps)) {
-      context.warn(`${warning}. Evaluate it on a pipeline with the same stages.`);
-    }
-    chosen = await chooseRows({ id, path, record }, data, context);
-    if (typeof chosen === "string") return chosen;
-    predicted = await predictAll({ id, model, record, subject }, chosen, data, params, context);
-  } finally {
-    model.dispose();
+  using stack = new DisposableStack();
+  stack.defer(() => model.dispose());
+  const { size } = record.input, [, theirs] = images.shape;
+  if (size !== theirs) {
+    throw new Error(
+      `Cannot evaluate ${id}: it takes images of ${size} pixels, and the dataset has ${theirs}. ` +
+        `Set resize32.size to ${size}.`,
+    );
   }
+  for (const warning of stepsWarning(id, record.preprocessing.steps, "the dataset", data.steps)) {
+    context.warn(`${warning}. Evaluate it on a pipeline with the same stages.`);
+  }
+  const chosen = await chooseRows({ id, path, record }, data, context);
+  if (typeof chosen === "string") return chosen;
   const { rows, unlabelled, seen, trainedOn, imported } = chosen;
-  const { predictions, predictions: { test }, network, sensitivity, gate } = predicted;
+  const own = { id, model, record, subject };
+  const { predictions, sensitivity, gate } = await predictAll(own, chosen, data, params, context);
+  const { test } = predictions, { classes } = subject;
   const labelled = bySplit((name) => labelsOf(people, rows[name]));
   const scores = scoreModel(
     subject,
@@ -139,6 +134,15 @@ export async function evaluateModel(
       ? data.references.map((one) => toReferencePredictions(one, record, people, rows))
       : [],
   );
+  const metrics: ModelMetrics = {
+    ...{ ...scores, gate },
+    coverage: record.interval &&
+      scoreIntervals(record.interval, test.bounds!, test.truth, labelled.test),
+    unlabelled: splitNames.some((name) => unlabelled[name] > 0) ? unlabelled : undefined,
+    trainedOn: imported ? seen ? trainedOn : null : undefined,
+  };
+  const further = data.further.filter(({ of }) => of === (classes ? "classes" : "years"));
+  await addMetrics(metrics, further, predictions, labelled);
   // A network that has learned nothing contradicts labels by chance.
   const suspects = scores.verdict === "better" ? suspectLabels(subject, test) : undefined;
   const shown = chooseExamples(subject, test, params.examples).map(async (
@@ -153,44 +157,49 @@ export async function evaluateModel(
     }))),
   }));
   // With several outputs, the id includes the output: trainJoint.age.
-  const { secondsPerEpoch, computedBy } =
-    (lineage.stages.find((stage) => stage.id === id.split(".")[0])?.observed ?? {}) as Partial<
-      ModelReport["training"]
-    >;
-  const { epochs, weightsOfEpoch, stoppedEarly, backend, seed, datasets, constantBaseline } =
-    record;
+  const stage = context.lineage.stages.find((stage) => stage.id === id.split(".")[0]);
   return {
     predictions,
     report: {
-      id,
-      metrics: {
-        ...scores,
-        ...(gate && { gate }),
-        ...(record.interval && {
-          coverage: scoreIntervals(record.interval, test.bounds!, test.truth, labelled.test),
-        }),
-        ...(splitNames.some((name) => unlabelled[name] > 0) && { unlabelled }),
-        ...(imported && { trainedOn: seen ? trainedOn : null }),
-      },
-      network,
+      ...{ id, metrics, sensitivity, network: describeNetwork(model) },
       curves: curves(await readHistory(path), record),
-      training: {
-        ...{ epochs, weightsOfEpoch, stoppedEarly, backend, seed, datasets },
-        ...(secondsPerEpoch && { secondsPerEpoch }),
-        ...(computedBy !== undefined && { computedBy }),
-        ...(constantBaseline !== undefined && { constantBaseline }),
-      },
+      training: { ...record, ...stage?.observed as Partial<ModelReport["training"]> },
       params: record.params,
-      ...(subject.classes?.length === 2 &&
-        { roc: rocCurve(test.truth, test.probabilities!.map((row) => row[1])).points }),
-      ...(!subject.classes && { scatter: dots(test) }),
-      ...(record.task === "age" && !subject.classes && {
-        errors: errorCurves(test, Number(scores.baseline.guess)),
-      }),
-      ...(sensitivity && { sensitivity }),
+      roc: classes?.length === 2
+        ? rocCurve(test.truth, test.probabilities!.map((row) => row[1])).points
+        : undefined,
+      scatter: classes ? undefined : dots(test),
+      errors: record.task === "age" && !classes
+        ? errorCurves(test, Number(scores.baseline.guess))
+        : undefined,
       examples: await Promise.all(shown),
+      fairness: await modelFairness({
+        ...{ metrics, test, further, people: labelled.test.identity },
+        persons: Array.from(test.rows, (row) => data.persons[row]),
+      }),
     },
   };
+}
+
+/** Adds further metrics and their intervals to those of each split. */
+async function addMetrics(
+  metrics: ModelMetrics,
+  further: readonly ChosenMetric[],
+  predictions: Record<SplitName, Predictions>,
+  labelled: Record<SplitName, ReturnType<typeof labelsOf>>,
+): Promise<void> {
+  for (const { name, title, unit, decimals, compute, interval } of further) {
+    const intervals: FurtherMetric["intervals"] = {};
+    for (const split of usedSplits(metrics)) {
+      const { gender, age, identity } = labelled[split];
+      const scored = { ...predictions[split], classes: metrics.classes?.length, gender, age };
+      Object.assign(metrics[split], { [name]: await compute(scored) });
+      intervals[split] = await interval(scored, identity);
+    }
+    (metrics.further ??= []).push({
+      ...{ name, title, unit: metrics.metric === "error" ? "" : unit, decimals, intervals },
+    });
+  }
 }
 
 /**
@@ -239,15 +248,18 @@ async function predictAll(
   { images, persons, people, rows: all }: Data,
   { sensitivity: most, gate }: Pick<EvaluateParams, "sensitivity" | "gate">,
   { signal, progress }: Pick<StageContext, "signal" | "progress">,
-): Promise<Predicted> {
-  const network = describeNetwork(model), penalty = await l2Penalty(model);
+): Promise<
+  { predictions: EvaluatedModel["predictions"]; sensitivity?: Sensitivity; gate?: AgeGate }
+> {
+  const penalty = await l2Penalty(model);
   const { input: { mirror }, interval, abstention } = record, classes = subject.classes?.length;
   const whole = interval?.of === "distribution" ? withDistribution(model) : model;
   await using predictor = await openPredictor(whole);
   /** Returns the predictions alone. */
   const first = (outputs: Float32Array, n: number) =>
     whole === model ? outputs : Float32Array.from(rowsOf(outputs, n), ([value]) => value);
-  const predictions = {} as Record<SplitName, Predictions>;
+  const predictions = {} as EvaluatedModel["predictions"];
+  let sensitivity: Sensitivity | undefined;
   for (const name of splitNames) {
     const truth = Array.from(rows[name], (row) => labels[row]), n = truth.length;
     const onBatch = (n: number) => progress.advance(n, id);
@@ -262,11 +274,10 @@ async function predictAll(
       ...(abstention && { abstention }),
     };
   }
-  const predicted: Predicted = { predictions, network };
   if (most > 0) {
     const { each } = METRICS[primaryMetric(record.task, record.metric)];
     const limits = { most, multiplyAdds: record.multiplyAdds };
-    predicted.sensitivity = await measureSensitivity(
+    sensitivity = await measureSensitivity(
       ...[images, rows.test, limits] as const,
       async (changed, some) => {
         const all = Int32Array.from(some.keys());
@@ -276,16 +287,15 @@ async function predictAll(
       },
     );
   }
-  if (gate && subject.task === "age" && !subject.classes) {
-    // Faces whose age is an interval have no error, but most are on one side of the threshold.
-    const others = all.test.filter((row) => persons[row].ageInterval && !seen?.(row));
-    const outputs = await predictor.predict(images, others, { mirror, signal });
-    const ages = first(outputs, others.length), tested = [...rows.test, ...others];
-    const estimates = [...Array.from(predictions.test.prediction), ...ages];
-    const who = tested.map((row) => people.identity[row]);
-    predicted.gate = ageGate(gate, estimates, tested.map((row) => persons[row]), who);
-  }
-  return predicted;
+  if (!gate || subject.task !== "age" || classes) return { predictions, sensitivity };
+  // Faces whose age is an interval have no error, but most are on one side of the threshold.
+  const others = all.test.filter((row) => persons[row].ageInterval && !seen?.(row));
+  const outputs = await predictor.predict(images, others, { mirror, signal });
+  const ages = first(outputs, others.length), tested = [...rows.test, ...others];
+  const estimates = [...Array.from(predictions.test.prediction), ...ages];
+  const who = tested.map((row) => people.identity[row]);
+  const rates = ageGate(gate, estimates, tested.map((row) => persons[row]), who);
+  return { predictions, sensitivity, gate: rates };
 }
 
 /** Converts reference predictions of the test set to a model's targets. */
@@ -322,7 +332,7 @@ function curves(
   return [curve("loss", "Loss", "loss"), curve(metric, title, "metric")];
 }
 
-export function labelsOf({ age, gender, identity }: Data["people"], rows: ArrayLike<number>) {
+function labelsOf({ age, gender, identity }: Data["people"], rows: ArrayLike<number>) {
   const of = <T>(column: readonly T[]) => Array.from(rows, (row) => column[row]);
   return { age: of(age), gender: of(gender), identity: of(identity) };
 }

@@ -7,10 +7,10 @@ import { readParquet } from "../../packages/formats/parquet.ts";
 import type { Artifact, StageContext, StageResult } from "../../packages/pipeline/stage.ts";
 import { jsonText } from "../../packages/pipeline/state.ts";
 import { readPreprocessing } from "../images/preprocessing.ts";
-import { chooseMetrics, type ChosenMetric } from "../training/further_metrics.ts";
+import { chooseMetrics } from "../training/further_metrics.ts";
 import { readPeople } from "../training/targets.ts";
 import { gatherData, type Sources } from "./data_facts.ts";
-import { adjustAll, MINIMUM, modelFairness } from "./fairness.ts";
+import { adjustAll, MINIMUM } from "./fairness.ts";
 import { line } from "./format_result.ts";
 import { compareFraming } from "./compare_framing.ts";
 import { modelCard } from "./model_card.ts";
@@ -23,9 +23,8 @@ import {
   type EvaluatedModel,
   evaluateModel,
   type EvaluateParams,
-  labelsOf,
 } from "./evaluate_model.ts";
-import { bySplit, type FurtherMetric, splitNames, usedSplits } from "./score_model.ts";
+import { bySplit, splitNames, usedSplits } from "./score_model.ts";
 import { writePredictions } from "./write_predictions.ts";
 
 /** Evaluates every model on all splits and writes the artifact `report`. */
@@ -61,7 +60,7 @@ export async function evaluate(
   const references = await Promise.all(inputs.references.map(({ path }) => readReference(path)));
   const archives = inputs.archives.map(({ digest }) => digest);
   const { steps } = await readPreprocessing(inputs.dataset.path);
-  const data: Data = { images, persons, people, rows, references, archives, steps };
+  const data: Data = { images, persons, people, rows, references, archives, steps, further };
   if (gate && gate.limit < gate.threshold) {
     context.warn(
       `gate.limit ${gate.limit} is below gate.threshold ${gate.threshold}: the gate lets in people ` +
@@ -79,7 +78,6 @@ export async function evaluate(
       leftOut.push({ id: model.stage, why: one });
       continue;
     }
-    await addMetrics(one, further, data);
     context.info(line(model.stage, one.report.metrics));
     evaluated.push(one);
   }
@@ -139,32 +137,4 @@ export async function evaluate(
     ),
     show: ["report/report.html", "report/MODEL_CARD.md"],
   };
-}
-
-/** Adds further metrics and those by group to a model's report. */
-async function addMetrics(
-  { report, predictions }: EvaluatedModel,
-  further: readonly ChosenMetric[],
-  { people, persons }: Data,
-): Promise<void> {
-  const { metrics } = report, { classes } = metrics;
-  const labels = bySplit((split) => labelsOf(people, predictions[split].rows));
-  const scored = bySplit((split) => {
-    const { gender, age } = labels[split];
-    return { ...predictions[split], classes: classes?.length, gender, age };
-  });
-  const fitting = further.filter(({ of }) => of === (classes ? "classes" : "years"));
-  for (const { name, title, unit, decimals, compute, interval } of fitting) {
-    const intervals: FurtherMetric["intervals"] = {};
-    for (const split of usedSplits(metrics)) {
-      Object.assign(metrics[split], { [name]: await compute(scored[split]) });
-      intervals[split] = await interval(scored[split], labels[split].identity);
-    }
-    (metrics.further ??= []).push({
-      ...{ name, title, unit: metrics.metric === "error" ? "" : unit, decimals, intervals },
-    });
-  }
-  const { test } = predictions, tested = Array.from(test.rows, (row) => persons[row]);
-  const who = { persons: tested, people: labels.test.identity };
-  report.fairness = await modelFairness({ metrics, test, ...who, further: fitting });
 }
