@@ -60,10 +60,10 @@ export function ageGate(
     const interval = accuracyInterval(wrong, people && some.map((i) => people[i]));
     return { count: some.length, value: mean(wrong), interval };
   };
-  const rates = (rows: readonly number[], least = 1): GateRates => {
-    const accept = rate(rows, false, least), reject = rate(rows, true, least);
-    return { ...accept && { false_accept: accept }, ...reject && { false_reject: reject } };
-  };
+  const rates = (rows: readonly number[], least = 1): GateRates => ({
+    false_accept: rate(rows, false, least),
+    false_reject: rate(rows, true, least),
+  });
   const all = [...legal.keys()];
   const years = Map.groupBy(all.filter((i) => persons[i].age >= 0), (i) => persons[i].age);
   return {

@@ -41,22 +41,26 @@ export async function compareFraming(
     return Array.from(some, (_, i) => bytes.subarray(i * length, (i + 1) * length));
   };
   const train = draw("train"), test = draw("test");
-  const { served, asked, withoutFace } = await serve(inputs, labels, test.subarray(0, photos));
-  const pairs = [...served].map(([row, tensor]) => correlation(read([row])[0], tensor));
-  const examples = [...served.keys()].slice(0, 3);
+  const { inputs: asSeen, asked, withoutFace } = await serve(
+    inputs,
+    labels,
+    test.subarray(0, photos),
+  );
+  const pairs = [...asSeen].map(([row, tensor]) => correlation(read([row])[0], tensor));
+  const examples = [...asSeen.keys()].slice(0, 3);
   const shown = examples.length > 0 ? examples : test.subarray(0, 3);
   const parts = [
     { name: "Training", all: read(train), three: read(train.subarray(0, 3)) },
     { name: "Test", all: read(test), three: read(shown) },
-    { name: "Serving", all: [...served.values()], three: examples.map((row) => served.get(row)!) },
+    { name: "Serving", all: [...asSeen.values()], three: examples.map((row) => asSeen.get(row)!) },
   ].filter(({ all }) => all.length > 0);
   const faces = parts.map(({ all }) => meanFace(all));
   const means = train.length > 0 ? correlation(faces[0], faces[1]) : undefined;
-  const similarity = pairs.length > 0 ? median(pairs) : undefined;
+  const served = pairs.length > 0 ? median(pairs) : undefined;
   const warnings = [
-    similarity !== undefined && similarity < MIN_SERVED &&
+    served !== undefined && served < MIN_SERVED &&
     "Serving frames faces differently from the test set: the median correlation of the same " +
-      `photos is ${similarity.toFixed(2)}, below ${MIN_SERVED}. Predictions for photos are worse ` +
+      `photos is ${served.toFixed(2)}, below ${MIN_SERVED}. Predictions for photos are worse ` +
       "than these metrics. Train with margin and align of faceCrop so that both look alike, or " +
       "evaluate a folder with --layout full.",
     asked > 0 && withoutFace > asked / 2 &&
@@ -76,9 +80,9 @@ export async function compareFraming(
       ...{ name, count: all.length, images: await urls([faces[i], ...three]) },
     }))),
     // Median correlation of test images with the same photos served.
-    ...(similarity !== undefined && { served: similarity }),
+    served,
     // Correlation of the mean faces of training and test.
-    ...(means !== undefined && { means }),
+    means,
     ...{ photos: asked, withoutFace, warnings },
   };
 }
@@ -89,7 +93,7 @@ async function serve(
   labels: Parameters<typeof compareFraming>[3],
   rows: Int32Array,
 ) {
-  const found = { served: new Map<number, Uint8Array>(), asked: 0, withoutFace: 0 };
+  const found = { inputs: new Map<number, Uint8Array>(), asked: 0, withoutFace: 0 };
   if (archives.length === 0 || rows.length === 0) return found;
   const several = new Set(
     labels.path.flatMap((path, row) =>
@@ -117,7 +121,7 @@ async function serve(
           if (error instanceof ImageError) return [];
           throw error;
         });
-        if (face) found.served.set(row, face.tensor);
+        if (face) found.inputs.set(row, face.tensor);
         else found.withoutFace++;
       }
     }

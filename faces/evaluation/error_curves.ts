@@ -36,7 +36,7 @@ export function errorCurves(
     bias: [...years].sort(([a], [b]) => a - b).map(([truth, some]) => ({
       ...{ truth, bias: mean(some.map(({ error }) => error)), count: some.length },
     })),
-    ...years.size > 1 && { line: fit(truth, prediction) },
+    line: years.size > 1 ? fit(truth, prediction) : undefined,
   };
 }
 

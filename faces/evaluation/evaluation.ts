@@ -116,7 +116,7 @@ export async function evaluate(
     pipeline: context.lineage.pipeline,
     data: {
       ...await gatherData(inputs, people, rows, images, { crops, noFace: examples }),
-      ...(framing && { framing }),
+      framing,
     },
     models: reports,
     leftOut,

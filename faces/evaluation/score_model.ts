@@ -170,7 +170,7 @@ export async function readMetrics(folder: string): Promise<MetricsFile> {
 /**
  * Computes the metrics of a model on every split, with the constant baseline of the training set.
  * @param people people in the images of each split
- * @param others predictions of pretrained networks, for comparison
+ * @param references predictions of pretrained networks, for comparison
  * @example
  * ```ts
  * import { strictEqual } from "node:assert/strict";
@@ -183,10 +183,8 @@ export function scoreModel(
   subject: PredictionTask,
   predictions: Record<SplitName, Predictions>,
   people?: Record<SplitName, People>,
-  others: readonly ReferencePredictions[] = [],
+  references: readonly ReferencePredictions[] = [],
 ): ModelMetrics {
-  // A sample of the test set may have no image with a label of the task.
-  const compared = others.filter(({ positions }) => positions.length > 0);
   const { train, test } = predictions;
   const { classes } = subject;
   const metric = primaryMetric(subject.task, classes ? "accuracy" : "mae");
@@ -214,6 +212,16 @@ export function scoreModel(
   const verdict = !above && !below ? "unclear" : above === (better === "more") ? "better" : "worse";
   const values = each(test.truth, test.prediction);
   const signed = classes ? undefined : signedErrors(test.truth, test.prediction);
+  // A sample of the test set may have no image with a label of the task.
+  const compared = references.filter(({ positions }) => positions.length > 0);
+  const others = compared.map(({ name, positions, prediction }): ReferenceScores => {
+    const theirs = each(positions.map((i) => test.truth[i]), prediction);
+    const who = tested?.identity && positions.map((i) => tested.identity![i]);
+    return {
+      ...{ name, count: positions.length, value: mean(theirs), interval: intervalOf(theirs, who) },
+      model: mean(positions.map((i) => values[i])),
+    };
+  });
 
   return {
     ...subject,
@@ -223,28 +231,15 @@ export function scoreModel(
     ...{ interval, intervals },
     baseline: {
       guess: classes ? classes[constant] : constant,
-      ...(train.truth.length === 0 && { of: "test" as const }),
+      of: train.truth.length === 0 ? "test" : undefined,
       ...constants,
     },
     verdict,
     ...(classes
       ? classMetrics(classes, test, tested)
       : quantityMetrics(subject.task, test, constant, tested)),
-    ...(tested && { groups: scoreGroups(metric, values, tested, signed) }),
-    ...(compared.length > 0 && {
-      others: compared.map(({ name, positions, prediction }): ReferenceScores => {
-        const truth = positions.map((i) => test.truth[i]);
-        const who = tested?.identity && positions.map((i) => tested.identity![i]);
-        const theirs = each(truth, prediction);
-        return {
-          name,
-          count: positions.length,
-          value: mean(theirs),
-          interval: intervalOf(theirs, who),
-          model: mean(positions.map((i) => values[i])),
-        };
-      }),
-    }),
+    groups: tested && scoreGroups(metric, values, tested, signed),
+    others: others.length > 0 ? others : undefined,
   };
 }
 
@@ -266,12 +261,11 @@ function classMetrics(
   const scores = two ? probabilities.map((row) => row[1]) : confidence;
   const labels = two ? Array.from(truth) : isCorrect(truth, prediction);
   const both = perClass.every(({ count }) => count > 0);
-  const area = two && both ? aucInterval(labels, scores, who) : undefined;
   return {
     confusion,
     perClass,
-    ...(two && both && { auc: rocCurve(labels, scores).auc }),
-    ...(area && { aucInterval: area }),
+    auc: two && both ? rocCurve(labels, scores).auc : undefined,
+    aucInterval: two && both ? aucInterval(labels, scores, who) : undefined,
     calibration: calibration(labels, scores, who),
     abstention: scoreAbstention(confidence, isCorrect(truth, prediction), who, abstention),
   };
@@ -285,9 +279,9 @@ function quantityMetrics(
 ): Partial<ModelMetrics> {
   const signed = signedErrors(truth, prediction);
   return {
-    ...(task === "age" && {
-      byAgeBand: errorByAgeBand(truth, prediction, constant, people?.identity),
-    }),
+    byAgeBand: task === "age"
+      ? errorByAgeBand(truth, prediction, constant, people?.identity)
+      : undefined,
     bias: { value: mean(signed), interval: meanInterval(signed, people?.identity) },
   };
 }

@@ -7,6 +7,9 @@ import {
 } from "../../packages/statistics/prediction_metrics.ts";
 import { type MetricName, METRICS } from "./metrics.ts";
 
+/** Widths of age bands, years: of errors, and of genders. */
+const BAND = 10, GROUP_BAND = 20;
+
 export interface AgeBand {
   /** First and last age of the band. */
   from: number;
@@ -49,7 +52,7 @@ export interface People {
 }
 
 /**
- * Computes errors in bands of true ages, each `width` years wide. Omits empty bands.
+ * Computes errors in bands of true ages. Omits empty bands.
  * @param baseline age that the constant baseline predicts
  * @param people person of each image; without it, all are distinct
  */
@@ -58,19 +61,15 @@ export function errorByAgeBand(
   prediction: ArrayLike<number>,
   baseline: number,
   people?: readonly unknown[],
-  width = 10,
 ): AgeBand[] {
   const errors = absoluteErrors(truth, prediction), signed = signedErrors(truth, prediction);
-  const bands = Map.groupBy(errors.keys(), (i) => Math.floor(truth[i] / width) * width);
+  const bands = Map.groupBy(errors.keys(), (i) => Math.floor(truth[i] / BAND) * BAND);
   return [...bands].sort(([a], [b]) => a - b).map(([from, members]) => {
     const [mae, interval] = average(errors, members, people);
     const [bias, biasInterval] = average(signed, members, people);
-    return {
-      ...{ from, to: from + width - 1, count: members.length },
-      ...{ mae, ...(interval && { interval }) },
-      ...{ bias, ...(biasInterval && { biasInterval }) },
-      guessMae: mean(members.map((i) => Math.abs(baseline - truth[i]))),
-    };
+    const guessMae = mean(members.map((i) => Math.abs(baseline - truth[i])));
+    const place = { from, to: from + BAND - 1, count: members.length };
+    return { ...place, mae, interval, bias, biasInterval, guessMae };
   });
 }
 
@@ -78,34 +77,31 @@ export function errorByAgeBand(
  * Computes a metric for each gender, then for each gender and age band. Omits empty groups.
  * @param values metric of each image, 1 or 0 or an absolute error
  * @param signed prediction - truth of each image, if predictions are years
- * @param width width of an age band, years
  */
 export function scoreGroups(
   metric: MetricName,
   values: ArrayLike<number>,
   { age, gender: genders, identity }: People,
   signed?: ArrayLike<number>,
-  width = 20,
 ): Group[] {
   const all = Array.from(values, (_, i) => i);
   const score = (place: Pick<Group, "gender" | "from" | "to">, members: number[]): Group[] => {
     if (members.length === 0) return [];
     const [value, interval] = average(values, members, identity, METRICS[metric].interval);
     const [bias, biasInterval] = signed ? average(signed, members, identity) : [];
-    return [{
-      ...{ ...place, count: members.length, value, ...(interval && { interval }) },
-      ...(bias !== undefined && { bias }),
-      ...(biasInterval && { biasInterval }),
-    }];
+    return [{ ...place, count: members.length, value, interval, bias, biasInterval }];
   };
   const highest = all.reduce((highest, i) => Math.max(highest, age[i] || 0), 0);
-  const bands = Array.from({ length: Math.floor(highest / width) + 1 }, (_, i) => i * width);
+  const bands = Array.from(
+    { length: Math.floor(highest / GROUP_BAND) + 1 },
+    (_, i) => i * GROUP_BAND,
+  );
   return [0, 1].flatMap((gender) => {
     const same = all.filter((i) => genders[i] === gender);
     return [
       ...score({ gender }, same),
       ...bands.flatMap((from) => {
-        const to = from + width - 1;
+        const to = from + GROUP_BAND - 1;
         return score({ gender, from, to }, same.filter((i) => age[i] >= from && age[i] <= to));
       }),
     ];

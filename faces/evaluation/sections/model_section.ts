@@ -64,7 +64,12 @@ function learningCurves({ curves: all, training }: ModelReport): Html[] {
 <figcaption><b>${title} <span class="id">epoch_${name}</span></b>
 <span class="key"><i class="train"></i>train</span>
 <span class="key"><i class="validation"></i>validation</span></figcaption>
-${curves(points, name === "mae" ? "MAE" : name, { kept, ...(stoppedEarly && { stopped: epochs }) })}
+${
+      curves(points, name === "mae" ? "MAE" : name, {
+        kept,
+        stopped: stoppedEarly ? epochs : undefined,
+      })
+    }
 </figure>`
   );
 }
