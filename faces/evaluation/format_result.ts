@@ -90,8 +90,9 @@ export function summary(metrics: ModelMetrics): string {
     ? " It was trained on none of them."
     : ` ${faces(trainedOn)} that it was trained on ${trainedOn === 1 ? "is" : "are"} left out.`;
   const show = (scores: Scores) => formatMetric(metricOf(scores, metric), metric);
-  const range = interval ? `95\u00a0% CI ${formatInterval(interval, metric)}` : TOO_FEW;
-  return `${METRICS[metric].title} ${show(test)} on the ${faces(counts.test)} of the test set ` +
+  const { title, unit } = METRICS[metric];
+  const range = interval ? `95\u00a0% CI ${formatInterval(interval, metric)}${unit}` : TOO_FEW;
+  return `${title} ${show(test)} on the ${faces(counts.test)} of the test set ` +
     `(${range}). Constant baseline ${show(baseline.test)}: ${describeBaseline(metrics)}.${seen}`;
 }
 

@@ -85,10 +85,9 @@ export function formatMetricValue(
   return text.replace("-", "−");
 }
 
-/** Formats an interval: "4.1–5.6 years", or without its unit "4.1–5.6". */
-export function formatInterval({ low, high }: Interval, metric: MetricName, unit = true): string {
-  const end = unit ? formatMetric(high, metric) : formatMetricValue(high, metric);
-  return `${formatMetricValue(low, metric)}–${end}`;
+/** Formats an interval without its unit: "4.1–5.6". */
+export function formatInterval({ low, high }: Interval, metric: MetricName): string {
+  return `${formatMetricValue(low, metric)}–${formatMetricValue(high, metric)}`;
 }
 
 /** Formats the interval of a bias: "−4.2 to −1.0". */

@@ -179,7 +179,7 @@ function groups({ title, id, metrics }: CardModel): Block[] {
   const { metric, groups, perClass, classes = [] } = metrics;
   const share = (value: number, interval: Interval | undefined, none: string) =>
     interval
-      ? [formatMetricValue(value, "accuracy"), formatInterval(interval, "accuracy", false)]
+      ? [formatMetricValue(value, "accuracy"), formatInterval(interval, "accuracy")]
       : ["–", none];
   return [
     { heading: `${title} (${id}), by gender and age`, level: 3 },
@@ -190,7 +190,7 @@ function groups({ title, id, metrics }: CardModel): Block[] {
       ],
       rows: groups.map(({ count: n, value, interval, bias, biasInterval, ...group }) => [
         ...[groupName(group), count(n), formatMetricValue(value, metric)],
-        interval ? formatInterval(interval, metric, false) : "too few faces",
+        interval ? formatInterval(interval, metric) : "too few faces",
         ...(bias === undefined ? [] : [
           formatSigned(bias, metric),
           biasInterval ? formatSignedInterval(biasInterval, metric) : "too few faces",

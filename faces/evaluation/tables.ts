@@ -1,5 +1,7 @@
 /** Tables and lists of the report. */
+import type { Interval } from "../../packages/statistics/confidence_intervals.ts";
 import { type Child, type Html, html } from "./html.ts";
+import { formatInterval, formatMetricValue, type MetricName } from "./metrics.ts";
 
 /** Renders a table whose first column names its rows; `strongLast` emphasizes the last row. */
 export function table(
@@ -27,6 +29,11 @@ export function table(
 /** Renders a cell with a value and, below it, its confidence interval. */
 export function withRange(value: Child, range: string | undefined): Html {
   return html`${value}<small class="range">${range ?? "too few"}</small>`;
+}
+
+/** Renders a cell with a metric and its confidence interval. */
+export function valueCell(value: number, metric: MetricName, interval?: Interval): Html {
+  return withRange(formatMetricValue(value, metric), interval && formatInterval(interval, metric));
 }
 
 /** Shortens the name of an age class: "21 to 32" becomes "21–32". */
@@ -69,16 +76,24 @@ export function confusionTable(classes: readonly string[], counts: readonly numb
 
 /** Renders settings as a list. Nested settings are named by their path: `earlyStopping.patience`. */
 export function settingsList(settings: Readonly<Record<string, unknown>>): Html {
-  return html`<dl class="params">${
-    flatten(settings).map(([name, value]) =>
-      html`
-        <div>
-          <dt>${name}</dt>
-          <dd>${value}</dd>
-        </div>
-      `
-    )
-  }</dl>`;
+  return html`<dl class="params">${listEntries(flatten(settings))}</dl>`;
+}
+
+/** Renders the entries of a list; omits those without a value. */
+export function listEntries(facts: readonly (readonly [name: string, value: Child])[]): Html[] {
+  return facts.filter(([, value]) => value !== undefined).map(([name, value]) =>
+    html`
+      <div>
+        <dt>${name}</dt>
+        <dd>${value}</dd>
+      </div>
+    `
+  );
+}
+
+/** Renders a card with a wide table, which is scrolled. @param label text for screen readers */
+export function wideCard(label: string, content: Child): Html {
+  return html`<div class="card scroll" tabindex="0" role="region" aria-label="${label}">${content}</div>`;
 }
 
 function flatten(settings: object, prefix = ""): [string, string][] {

@@ -5,7 +5,7 @@ import { type Fairness, LEAST, type MetricByGroup, MINIMUM } from "../fairness.t
 import { type Html, html } from "../html.ts";
 import { formatMetricValue, type MetricName, METRICS } from "../metrics.ts";
 import type { ModelReport, Report } from "../report_data.ts";
-import { table, withRange } from "../tables.ts";
+import { table, wideCard, withRange } from "../tables.ts";
 
 /** Renders the metrics of all models by groups, and the differences between them. */
 export function fairnessSection({ models, data }: Report): Html {
@@ -60,17 +60,15 @@ function modelFairnessSection({ id, metrics, fairness }: ModelReport): Html {
         ];
       })
     );
-    return html`
-      <div class="card scroll" tabindex="0" role="region"
-        aria-label="${label} of ${id}">${table([
-          "groups",
-          "metric",
-          "difference",
-          "standardized",
-          "worst group",
-          "p, adjusted",
-        ], rows)}</div>
-    `;
+    const columns = [
+      "groups",
+      "metric",
+      "difference",
+      "standardized",
+      "worst group",
+      "p, adjusted",
+    ];
+    return wideCard(`${label} of ${id}`, table(columns, rows));
   };
   const values = (some: typeof shown) =>
     some.map(({ by, metrics: all, unknown, hidden }) =>
@@ -82,8 +80,7 @@ function modelFairnessSection({ id, metrics, fairness }: ModelReport): Html {
             "small group",
           )} of ${faces(hidden.faces)}.</p>
         `}
-        <div class="card scroll" tabindex="0" role="region"
-          aria-label="${groupingName(by)}, ${id}">${groupTable(all, metrics)}</div>
+        ${wideCard(`${groupingName(by)}, ${id}`, groupTable(all, metrics))}
       `
     );
   const heading = html`<h3 class="row">${subject(metrics)} <small class="id">${id}</small></h3>`;

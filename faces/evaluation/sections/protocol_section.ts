@@ -4,6 +4,7 @@ import { count, faces } from "../format_result.ts";
 import { type Child, type Html, html } from "../html.ts";
 import type { ModelReport, Report } from "../report_data.ts";
 import { splitNames } from "../score_model.ts";
+import { listEntries } from "../tables.ts";
 
 /** Renders cautions, run, date and overrides. */
 export function runFacts({ made: { lineage } }: Report): Html {
@@ -96,14 +97,7 @@ export function protocolSection({ data, models, made: { lineage } }: Report): Ht
   return html`
     <section class="card protocol" aria-labelledby="protocol">
       <h2 id="protocol">Protocol</h2>
-      <dl>${facts.map(([name, value]) =>
-        value !== undefined && html`
-          <div>
-            <dt>${name}</dt>
-            <dd>${value}</dd>
-          </div>
-        `
-      )}</dl>
+      <dl>${listEntries(facts)}</dl>
     </section>
   `;
 }

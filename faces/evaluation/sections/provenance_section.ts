@@ -3,7 +3,7 @@ import { stringify } from "yaml";
 import type { Machine } from "../../../packages/pipeline/stage.ts";
 import { type Html, html } from "../html.ts";
 import type { Report } from "../report_data.ts";
-import { table } from "../tables.ts";
+import { listEntries, table, wideCard } from "../tables.ts";
 import { duration } from "../format_result.ts";
 
 export function provenanceSection({ made }: Report): Html {
@@ -13,7 +13,18 @@ export function provenanceSection({ made }: Report): Html {
   const denos = [...new Set(stages.map(({ deno, platform }) => `Deno ${deno} (${platform})`))];
   const seconds = stages.reduce((sum, stage) => sum + stage.seconds, 0);
   const backends = [...new Set(stages.flatMap(({ compute }) => compute ? [compute] : []))];
-  const packages = Object.fromEntries(stages.flatMap((stage) => Object.entries(stage.packages)));
+  const versions = Object.fromEntries(stages.flatMap((stage) => Object.entries(stage.packages)));
+  const packages = Object.entries(versions).sort()
+    .map(([name, version]) => `${name} ${version.split(" ")[0]}`);
+  const foreign = [...stages, { id: made.id, rights: lineage.rights }]
+    .flatMap(({ id, rights }) => rights ? `${id} (allow: [${rights.join(", ")}])` : []);
+  const facts: [string, string][] = [
+    ["backend", backends.join(", ")],
+    ["machine", machines.join("; ")],
+    ["runtime", denos.join("; ")],
+    ["packages", packages.join(", ")],
+    ["third-party code", foreign.join(", ")],
+  ];
   const { command, hidden, run } = lineage;
   return html`<section>
 <h2 id="made">Provenance</h2>
@@ -30,39 +41,21 @@ export function provenanceSection({ made }: Report): Html {
     `
   }Times depend on the machine; everything else on this page is reproducible.</p>
 <dl class="params facts">
-${fact("backend", backends.join(", "))}
-${fact("machine", machines.join("; "))}
-${fact("runtime", denos.join("; "))}
-${
-    fact(
-      "packages",
-      Object.entries(packages).sort().map(([name, version]) => `${name} ${version.split(" ")[0]}`)
-        .join(", "),
-    )
-  }
-${
-    fact(
-      "third-party code",
-      [...stages, { id: made.id, rights: lineage.rights }].flatMap(({ id, rights }) =>
-        rights ? `${id} (allow: [${rights.join(", ")}])` : []
-      )
-        .join(", "),
-    )
-  }
+${listEntries(facts.filter(([, value]) => value !== ""))}
 </dl>
 ${
     stages.length > 0 &&
-    html`<div class="card scroll" tabindex="0" role="region" aria-label="Stages">${
+    wideCard(
+      "Stages",
       table(
         ["stage", "date", "duration", "fingerprint"],
         stages.map(({ id, use, startedAt, seconds, fingerprint }) => [
           html`<span class="id">${id}${id !== use && ` (${use})`}</span>`,
-          startedAt.slice(0, 10),
-          duration(seconds),
+          ...[startedAt.slice(0, 10), duration(seconds)],
           html`<code>${fingerprint.slice(0, 16)}</code>`,
         ]),
-      )
-    }</div>`
+      ),
+    )
   }
 <h3 class="row">Reproduction</h3>
 <p><code>${command}</code></p>
@@ -79,15 +72,6 @@ password or query of a URL. Pass the whole URL to reproduce this run:
   }
 <details><summary>Complete configuration</summary><pre>${configuration(made)}</pre></details>
 </section>`;
-}
-
-function fact(name: string, value: string): Html | false {
-  return value !== "" && html`
-    <div>
-      <dt>${name}</dt>
-      <dd>${value}</dd>
-    </div>
-  `;
 }
 
 function describe({ processor, cores, memory, system }: Machine): string {

@@ -17,7 +17,7 @@ import { uncertaintyCards } from "./uncertainty_cards.ts";
 import { published } from "../published_2021.ts";
 import type { Examples, ModelReport } from "../report_data.ts";
 import type { Sensitivity } from "../sensitivity.ts";
-import { className, confusionTable, table, withRange } from "../tables.ts";
+import { className, confusionTable, table, valueCell, withRange } from "../tables.ts";
 import {
   count,
   describeBaseline,
@@ -131,13 +131,12 @@ share of the faces of a class. F1: harmonic mean of both. –: none of the class
 ${
     table(
       ["class", "faces", "precision", "recall", "F1"],
-      perClass.map(({ count: n, precision, recall, f1, intervals }, i) => [
-        className(classes[i]),
-        count(n),
+      perClass.map(({ count: n, intervals, ...scores }, i) => [
+        ...[className(classes[i]), count(n)],
         // Without an interval, the share is of none.
-        intervals.precision ? valueCell(precision, "accuracy", intervals.precision) : "–",
-        intervals.recall ? valueCell(recall, "accuracy", intervals.recall) : "–",
-        intervals.f1 ? valueCell(f1, "accuracy", intervals.f1) : "–",
+        ...(["precision", "recall", "f1"] as const).map((name) =>
+          intervals[name] ? valueCell(scores[name], "accuracy", intervals[name]) : "–"
+        ),
       ]),
     )
   }
@@ -169,13 +168,6 @@ Expected calibration error (ECE) <b class="inline">${ece.toFixed(3)}</b>, Brier 
   }${two && "; a constant probability of 0.5 scores 0.250"}.</figcaption>
 ${reliability(bins, of)}
 </figure>`;
-}
-
-function valueCell(value: number, metric: MetricName, interval?: Interval): Html {
-  return withRange(
-    formatMetricValue(value, metric),
-    interval && formatInterval(interval, metric, false),
-  );
 }
 
 function biasCell(bias: number, metric: MetricName, interval?: Interval): Html {

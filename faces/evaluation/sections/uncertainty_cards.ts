@@ -4,7 +4,7 @@ import { count, groupName, percent } from "../format_result.ts";
 import { type Html, html } from "../html.ts";
 import { formatInterval, formatMetricValue, type MetricName, METRICS } from "../metrics.ts";
 import type { ModelMetrics } from "../score_model.ts";
-import { table, withRange } from "../tables.ts";
+import { table, valueCell } from "../tables.ts";
 
 export function uncertaintyCards(
   { coverage, abstention, metric, counts }: ModelMetrics,
@@ -43,20 +43,15 @@ function coverageCard(
   const from = of === "distribution" ? "predicted age distribution" : "absolute errors";
   const n = count(images);
   const { unit } = METRICS[metric], size = (width: number) => formatMetricValue(width, metric, 1);
-  const share = (value: number, range: typeof groups[number]["interval"]) =>
-    withRange(formatMetricValue(value, "accuracy"), range && formatInterval(range, "accuracy"));
   return html`<div class="card">
 <h3>Prediction intervals</h3>
 <p class="note">Of all true values, ${percent(level, 0)} are meant to lie inside: split-conformal,
 from the ${from} of the ${n} images of the calibration set. That holds on average, not for each group. Small print: 95 % CI.</p>
 ${
     table(["", "faces", "coverage", `mean width${unit && ", years"}`], [
-      ["all", count(tested), share(coverage, interval), size(width)],
+      ["all", count(tested), valueCell(coverage, "accuracy", interval), size(width)],
       ...groups.map(({ count: n, value, interval, width, ...group }) => [
-        groupName(group),
-        count(n),
-        share(value, interval),
-        size(width),
+        ...[groupName(group), count(n), valueCell(value, "accuracy", interval), size(width)],
       ]),
     ])
   }
@@ -80,9 +75,7 @@ ${
     at.length === 0 ? html`<p>No prediction is that confident.</p>` : table(
       ["at least", "kept", "accuracy"],
       at.map(({ confidence, kept, accuracy, interval }) => [
-        percent(confidence, 0),
-        percent(kept),
-        withRange(formatMetricValue(accuracy, "accuracy"), formatInterval(interval, "accuracy")),
+        ...[percent(confidence, 0), percent(kept), valueCell(accuracy, "accuracy", interval)],
       ]),
     )
   }
