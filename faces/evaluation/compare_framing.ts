@@ -109,12 +109,11 @@ async function serve(
   try {
     for (const artifact of archives) {
       using photos = await openArchives(artifact);
-      const known = new Set(photos.datasets.map(({ name }) => name));
       for (const row of rows) {
         const set = labels.dataset[row];
         // Serving does not know which of several faces the row is.
         if (several.has(`${set}\n${photoOf(labels.path[row])}`)) continue;
-        const photo = known.has(set) && photos.read(set, labels.path[row]);
+        const photo = photos.places.has(set) && photos.read(set, labels.path[row]);
         if (!photo) continue;
         found.asked++;
         const [face] = await findFaces(photo, preprocessing, detector, cropper).catch((error) => {

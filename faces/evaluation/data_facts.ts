@@ -212,10 +212,9 @@ async function findNoFace(
   const shown: DataReport["noFace"]["shown"][number][] = [];
   for (const artifact of archives) {
     using photos = await openArchives(artifact);
-    const known = new Set(photos.datasets.map(({ name }) => name));
     for (const values of drawn) {
       if (shown.length === count) break;
-      const bytes = known.has(values[set]) && photos.read(values[set], values[path]);
+      const bytes = photos.places.has(values[set]) && photos.read(values[set], values[path]);
       if (!bytes) continue;
       try {
         const image = await thumbnail(bytes, THUMBNAIL);

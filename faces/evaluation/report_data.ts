@@ -59,6 +59,9 @@ export interface FaceGroup {
   genders: ArrayLike<number>;
 }
 
+/** Each reason ("without a face") and the number of rows that it dropped. */
+export type Dropped = readonly (readonly [string, number])[];
+
 export interface Selection {
   /** Id of the stage that created the table. */
   stage: string;
@@ -68,8 +71,7 @@ export interface Selection {
     name: string;
     read: number;
     kept: number;
-    /** Reason ("without a face") and the number of rows that it dropped, at least 1. */
-    dropped: readonly (readonly [string, number])[];
+    dropped: Dropped;
   }[];
 }
 

@@ -45,40 +45,30 @@ export const reportSections: readonly ReportSectionDefinition[] = [
   defineReportSection({
     ...{ name: "models", summary: "Results, training and network of each model", params },
     links: ({ models }) => models.map((model) => [model.id, modelTitle(model, models)]),
-    async render({ models }) {
-      const { modelSection } = await import("./sections/model_section.ts");
-      const { html } = await import("./html.ts");
-      return html`${models.map(modelSection)}`;
-    },
+    render: async (report) => (await import("./sections/model_section.ts")).modelSections(report),
   }),
   defineReportSection({
     ...{ name: "fairness", summary: "Metrics by groups of people, and differences", params },
     links: ({ models }) =>
       models.some(({ fairness }) => fairness) ? [["fairness", "Fairness"]] : [],
-    async render(report) {
-      return (await import("./sections/fairness_section.ts")).fairnessSection(report);
-    },
+    render: async (report) =>
+      (await import("./sections/fairness_section.ts")).fairnessSection(report),
   }),
   defineReportSection({
     ...{ name: "gate", summary: "Errors of the age gate that evaluate.gate sets", params },
     links: ({ models }) => models.some(({ metrics }) => metrics.gate) ? [["gate", "Age gate"]] : [],
-    async render(report) {
-      return (await import("./sections/gate_section.ts")).gateSection(report);
-    },
+    render: async (report) => (await import("./sections/gate_section.ts")).gateSection(report),
   }),
   defineReportSection({
     ...{ name: "data", summary: "Data sets, splits, crops and photos without a face", params },
     links: () => [["faces", "Data"]],
-    async render({ data }) {
-      return (await import("./sections/data_section.ts")).dataSection(data);
-    },
+    render: async ({ data }) => (await import("./sections/data_section.ts")).dataSection(data),
   }),
   defineReportSection({
     ...{ name: "provenance", summary: "Stages, parameters, packages and machine", params },
     links: () => [["made", "Provenance"]],
-    async render(report) {
-      return (await import("./sections/provenance_section.ts")).provenanceSection(report);
-    },
+    render: async (report) =>
+      (await import("./sections/provenance_section.ts")).provenanceSection(report),
   }),
 ];
 

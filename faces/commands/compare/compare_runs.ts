@@ -1,8 +1,5 @@
 /** Comparison of runs, with significance tests of their models. */
-import {
-  type Interval,
-  meanInterval,
-} from "../../../packages/statistics/confidence_intervals.ts";
+import { type Interval, meanInterval } from "../../../packages/statistics/confidence_intervals.ts";
 import {
   compareErrors,
   compareHits,

@@ -2,9 +2,9 @@
 import { counted } from "../../../packages/pipeline/causes.ts";
 import { ageHistogram, genderShares } from "../charts/data_charts.ts";
 import { colors } from "../charts/draw.ts";
-import { type Html, html } from "../html.ts";
+import { type Child, type Html, html } from "../html.ts";
 import { splitNames } from "../score_model.ts";
-import type { DataReport, FaceGroup, NamedImage, PhotoCounts } from "../report_data.ts";
+import type { DataReport, Dropped, FaceGroup, NamedImage } from "../report_data.ts";
 import { type Framing, MIN_SERVED } from "../compare_framing.ts";
 import { settingsList, table } from "../tables.ts";
 import { count, faces, percent } from "../format_result.ts";
@@ -66,51 +66,48 @@ ${ageHistogram(ages, `of the ${name} set`, { color: colors[name], height: 160 })
 }
 
 function rowsTable({ selection }: DataReport): Html[] {
-  return selection.map(({ stage, sampled, datasets }) => {
-    const reasons = [...new Set(datasets.flatMap(({ dropped }) => dropped.map(([why]) => why)))];
-    const line = (name: string, of: (set: (typeof datasets)[number]) => number) => [
-      name,
-      ...datasets.map((set) => count(of(set))),
-    ];
-    return html`<div class="card">
-<h3>Rows kept and dropped${
-      selection.length > 1 && html`
-        <span class="id">${stage}</span>
-      `
-    }</h3>
-<p class="note">A row is dropped for the first reason that applies.${
-      sampled !== undefined && ` ${count(sampled)} of the kept rows were sampled at random.`
-    }</p>
-${
-      table(["", ...datasets.map(({ name }) => name)], [
-        line("read", ({ read }) => read),
-        ...reasons.map((why) =>
-          line(why, ({ dropped }) => dropped.find(([other]) => other === why)?.[1] ?? 0)
-        ),
-        line("kept", ({ kept }) => kept),
-      ], true)
-    }
-</div>`;
-  });
+  return selection.map(({ stage, sampled = 0, datasets }) =>
+    countsTable(
+      html`Rows kept and dropped${
+        selection.length > 1 && html`
+          <span class="id">${stage}</span>
+        `
+      }`,
+      "A row is dropped for the first reason that applies." +
+        (sampled > 0 ? ` ${count(sampled)} of the kept rows were sampled at random.` : ""),
+      ["read", "kept"],
+      datasets.map(({ name, read, dropped, kept }) => [name, read, dropped, kept]),
+    )
+  );
 }
 
-function photosTable({ photos }: DataReport): Html | undefined {
-  if (!photos) return undefined;
-  const names = Object.keys(photos);
-  const problems = [...new Set(names.flatMap((name) => Object.keys(photos[name].problems)))];
-  const line = (title: string, of: (counts: PhotoCounts) => number) => [
-    ...[title, ...names.map((name) => count(of(photos[name])))],
+function photosTable({ photos = {} }: DataReport): Html | false {
+  const sets = Object.entries(photos).map(([name, { photos, problems, faces }]) =>
+    [name, photos, Object.entries(problems), faces] as const
+  );
+  return sets.length > 0 &&
+    countsTable("Photos and faces", "Photos of the kept rows.", ["photos", "faces"], sets);
+}
+
+/** Renders a column for each data set: a count, those dropped by reason, and the remaining count. */
+function countsTable(
+  title: Child,
+  note: string,
+  [all, remaining]: readonly [string, string],
+  sets: readonly (readonly [string, number, Dropped, number])[],
+): Html {
+  const reasons = new Set(sets.flatMap(([, , dropped]) => dropped.map(([why]) => why)));
+  const rows = [
+    [all, ...sets.map(([, n]) => count(n))],
+    ...Array.from(reasons, (why) => [
+      ...[why, ...sets.map(([, , dropped]) => count(new Map(dropped).get(why) ?? 0))],
+    ]),
+    [remaining, ...sets.map(([, , , n]) => count(n))],
   ];
   return html`<div class="card">
-<h3>Photos and faces</h3>
-<p class="note">Photos of the kept rows.</p>
-${
-    table(["", ...names], [
-      line("photos", ({ photos }) => photos),
-      ...problems.map((problem) => line(problem, ({ problems }) => problems[problem] ?? 0)),
-      line("faces", ({ faces }) => faces),
-    ], true)
-  }
+<h3>${title}</h3>
+<p class="note">${note}</p>
+${table(["", ...sets.map(([name]) => name)], rows, true)}
 </div>`;
 }
 

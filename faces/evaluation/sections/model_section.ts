@@ -1,13 +1,17 @@
 /** The report's section on one model: results, training, network. */
 import { curves } from "../charts/training_charts.ts";
 import { type Html, html } from "../html.ts";
-import type { ModelReport } from "../report_data.ts";
+import type { ModelReport, Report } from "../report_data.ts";
 import { settingsList } from "../tables.ts";
 import { count, duration, subject } from "../format_result.ts";
 import { METRICS } from "../metrics.ts";
 import { resultsSection } from "./results_section.ts";
 
-export function modelSection(model: ModelReport): Html {
+export function modelSections({ models }: Report): Html {
+  return html`${models.map(modelSection)}`;
+}
+
+function modelSection(model: ModelReport): Html {
   const { id, metrics } = model;
   return html`<section class="model">
 <h2 id="${id}">${subject(metrics)} <span class="id">${id}</span></h2>
@@ -59,17 +63,13 @@ function trainingSummary({ training, network }: ModelReport): string {
 
 function learningCurves({ curves: all, training }: ModelReport): Html[] {
   const { weightsOfEpoch: kept, stoppedEarly, epochs } = training;
+  const stopped = stoppedEarly ? epochs : undefined;
   return all.map(({ name, title, points }) =>
     html`<figure class="card">
 <figcaption><b>${title} <span class="id">epoch_${name}</span></b>
 <span class="key"><i class="train"></i>train</span>
 <span class="key"><i class="validation"></i>validation</span></figcaption>
-${
-      curves(points, name === "mae" ? "MAE" : name, {
-        kept,
-        stopped: stoppedEarly ? epochs : undefined,
-      })
-    }
+${curves(points, name === "mae" ? "MAE" : name, { kept, stopped })}
 </figure>`
   );
 }
