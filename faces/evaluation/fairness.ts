@@ -7,7 +7,6 @@ import {
   difference,
   type Grouping,
   groupMeans,
-  groupMeansOf,
   permutationTest,
   ratio,
 } from "../../packages/statistics/group_gaps.ts";
@@ -194,16 +193,15 @@ async function byGroup({ by, groups, unknown }: Division, tested: Tested): Promi
   const names = large.map(([name]) => name);
   const indices = new Int32Array(persons.length).fill(-1);
   large.forEach(([, rows], group) => rows.forEach((i) => indices[i] = group));
-  const raw: Grouping = { groups: indices, count: large.length };
   // Groups of ages have different ages.
   const strata = by.includes("age")
     ? undefined
     : persons.map(({ age }) => age >= 0 ? Math.floor(age / STRATUM) : -1);
-  const grouping: Grouping = { ...raw, ...strata && { strata, least: LEAST } };
+  const grouping: Grouping = { groups: indices, strata };
   // A raw difference has the faces of unknown age too: they are exchanged among themselves.
   const whole: Grouping = {
-    ...raw,
-    ...strata && { strata: strata.map((stratum) => stratum < 0 ? Infinity : stratum) },
+    groups: indices,
+    strata: strata?.map((stratum) => stratum < 0 ? Infinity : stratum),
   };
   const metrics: FairnessBy["metrics"] = {};
   const tests: { metric: MetricByGroup; within: Grouping; of(groups: Int32Array): number }[] = [];
@@ -212,8 +210,10 @@ async function byGroup({ by, groups, unknown }: Division, tested: Tested): Promi
     const applying = large.map(([, rows]) => rows.filter((i) => !Number.isNaN(values[i])));
     const among = [...names.keys()].filter((group) => applying[group].length >= minimum);
     if (among.length < 2) continue;
-    const { means: rawMeans } = groupMeans(values, raw, among);
-    const { means, covered } = groupMeans(values, grouping, among);
+    const [rawMeansOf, standardizedOf] = [undefined, strata].map((strata) =>
+      groupMeans(values, { count: large.length, strata, least: LEAST }, among)
+    );
+    const { means: rawMeans } = rawMeansOf(indices), { means, covered } = standardizedOf(indices);
     const standardize = strata !== undefined && covered > 0;
     const own = among.map((group) => names[group]);
     metrics[name] = {
@@ -229,7 +229,7 @@ async function byGroup({ by, groups, unknown }: Division, tested: Tested): Promi
         }];
       })),
     };
-    const meansOf = groupMeansOf(values, standardize ? grouping : { count: names.length }, among);
+    const meansOf = standardize ? standardizedOf : rawMeansOf;
     tests.push({
       ...{ metric: metrics[name], within: standardize ? grouping : whole },
       of: (groups) => difference(meansOf(groups).means),

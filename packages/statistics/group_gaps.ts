@@ -11,12 +11,8 @@ const SEED = 20210;
 export interface Grouping {
   /** Index of the group from 0; -1: in no group. */
   readonly groups: ArrayLike<number>;
-  /** Number of groups. */
-  readonly count: number;
   /** Index of the stratum from 0; -1: unknown. Default: one stratum. */
   readonly strata?: ArrayLike<number>;
-  /** Images of each group that a stratum must have to count. Default: 1. */
-  readonly least?: number;
 }
 
 /** Means by group. */
@@ -28,8 +24,9 @@ export interface GroupMeans {
 }
 
 /**
- * Returns the mean of each group, directly standardized: the mean of its strata, weighted by their
- * share of all values. Only strata that all groups have count, so that groups are comparable.
+ * Returns a function that computes the mean of each of `count` groups, directly standardized: the mean
+ * of its strata, weighted by their share of all values. Only strata with `least` images of each group
+ * count, so that groups are comparable.
  * L. Naing (2000), Easy way to learn standardization: direct and indirect methods.
  * @param values one per image; NaN: none
  * @param among groups to compute. Default: all
@@ -37,22 +34,13 @@ export interface GroupMeans {
  * ```ts
  * import assert from "node:assert/strict";
  * const groups = [0, 0, 0, 1, 1, 1], strata = [0, 0, 1, 0, 1, 1], values = [0, 0, 1, 0, 1, 1];
- * assert.deepEqual(groupMeans(values, { groups, count: 2 }).means, [1 / 3, 2 / 3]);
- * assert.deepEqual(groupMeans(values, { groups, count: 2, strata }).means, [0.5, 0.5]);
+ * assert.deepEqual(groupMeans(values, { count: 2 })(groups).means, [1 / 3, 2 / 3]);
+ * assert.deepEqual(groupMeans(values, { count: 2, strata })(groups).means, [0.5, 0.5]);
  * ```
  */
 export function groupMeans(
   values: ArrayLike<number>,
-  grouping: Grouping,
-  among?: readonly number[],
-): GroupMeans {
-  return groupMeansOf(values, grouping, among)(grouping.groups);
-}
-
-/** Prepares `groupMeans` for many divisions into groups. */
-export function groupMeansOf(
-  values: ArrayLike<number>,
-  { count, strata, least = 1 }: Pick<Grouping, "count" | "strata" | "least">,
+  { count, strata, least = 1 }: { count: number; least?: number } & Pick<Grouping, "strata">,
   among: readonly number[] = Array.from({ length: count }, (_, group) => group),
 ): (groups: ArrayLike<number>) => GroupMeans {
   const known = Int32Array.from(Array.from(values).keys()).filter((i) => !Number.isNaN(values[i]));
@@ -112,9 +100,10 @@ export function ratio(means: readonly number[]): number {
  * import assert from "node:assert/strict";
  * const values = [1, 1, 1, 1, 1, 0, 0, 0, 0, 0];
  * const groups = values.map((value) => 1 - value);
- * const gap = (groups: ArrayLike<number>) => difference(groupMeans(values, { groups, count: 2 }).means);
+ * const meansOf = groupMeans(values, { count: 2 });
  * // 2 of the 252 divisions have such a gap.
- * assert.ok(Math.abs(permutationTest({ groups, count: 2 }, [gap])[0] - 2 / 252) < 0.006);
+ * const [p] = permutationTest({ groups }, [(groups) => difference(meansOf(groups).means)]);
+ * assert.ok(Math.abs(p - 2 / 252) < 0.006);
  * ```
  */
 export function permutationTest(

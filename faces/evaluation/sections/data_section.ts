@@ -167,6 +167,14 @@ function copiesSheet(copies: DataReport["copies"]): Html | undefined {
 
 /** Renders mean faces and examples of training, test and serving. */
 function framingGrid({ rows, served, means, photos, withoutFace, warnings }: Framing): Html {
+  const [alike, mean] = [served, means].map((value) => value?.toFixed(2));
+  const found = [
+    alike &&
+    `Median correlation with their test images: ${alike}, at least ${MIN_SERVED} where the ` +
+      "framing is the same.",
+    withoutFace > 0 && `No face in ${withoutFace} of ${counted(photos, "photo")}.`,
+    mean && `Correlation of the mean faces of training and test: ${mean}.`,
+  ].filter(Boolean);
   return html`
     <h3 class="row">Framing <small>mean face, and three examples</small></h3>
     ${warnings.map((warning) => html`<p class="notice">${warning}</p>`)}
@@ -180,12 +188,7 @@ function framingGrid({ rows, served, means, photos, withoutFace, warnings }: Fra
           )
         }`
       )}<p class="note">Serving: test photos, detected and cropped as predict and the webcam page do, the same
-    examples as of the test set. ${served !== undefined &&
-      `Median correlation with their test images: ${
-        served.toFixed(2)
-      }, at least ${MIN_SERVED} where the framing is the same. `}${withoutFace > 0 &&
-      `No face in ${withoutFace} of ${counted(photos, "photo")}. `}${means !== undefined &&
-      `Correlation of the mean faces of training and test: ${means.toFixed(2)}.`}</p></div>
+    examples as of the test set. ${found.join(" ")}</p></div>
   `;
 }
 

@@ -5,6 +5,7 @@ import { colors, draw } from "../charts/draw.ts";
 import { MINIMUM } from "../fairness.ts";
 import { count, faces, modelTitle } from "../format_result.ts";
 import { type Html, html } from "../html.ts";
+import { formatInterval, formatMetricValue } from "../metrics.ts";
 import type { Report } from "../report_data.ts";
 import { table, withRange } from "../tables.ts";
 import { groupingName } from "./fairness_section.ts";
@@ -42,23 +43,21 @@ ${
 }
 
 function rateTable(gate: AgeGate): Html {
+  const leftOut = faces(gate.left_out);
   const row = (name: string, { false_accept, false_reject }: GateRates) => [
     name,
     ...[false_accept, false_reject].map((rate) =>
       rate
         ? withRange(
-          rate.value.toFixed(3),
-          `${rate.interval.low.toFixed(3)}–${rate.interval.high.toFixed(3)} of ` +
-            count(rate.count),
+          formatMetricValue(rate.value, "accuracy"),
+          `${formatInterval(rate.interval, "accuracy")} of ${count(rate.count)}`,
         )
         : "–"
     ),
   ];
   return html`
-    <p
-      class="note">Rates of fewer than ${MINIMUM} faces of a group are hidden. ${faces(
-        gate.left_out,
-      )} left out: the age is an interval that contains ${gate.threshold}.</p>
+    <p class="note">Rates of fewer than ${MINIMUM} faces of a group are hidden. ${leftOut} left out:
+    the age is an interval that contains ${gate.threshold}.</p>
     ${table(["", "false accept", "false reject"], [
       row("all", gate),
       ...gate.by_group.map(({ by, group, ...rates }) =>

@@ -6,6 +6,11 @@ import type { ModelReport, Report } from "../report_data.ts";
 import { splitNames } from "../score_model.ts";
 import { listEntries } from "../tables.ts";
 
+/** Formats the start of a run: "2026-11-24 05:41 UTC". */
+export function minuteOf({ startedAt }: NonNullable<Lineage["run"]>): string {
+  return `${startedAt.slice(0, 16).replace("T", " ")} UTC`;
+}
+
 /** Renders cautions, run, date and overrides. */
 export function runFacts({ made: { lineage } }: Report): Html {
   const { command, run, stages } = lineage;
@@ -14,7 +19,7 @@ export function runFacts({ made: { lineage } }: Report): Html {
   return html`${cautionsOf(stages).map((caution) => html`<p class="notice">${caution}</p>`)}
 <p class="over">${
     run && html`
-      Run <code>${run.id}</code>, ${run.startedAt.slice(0, 16).replace("T", " ")} UTC.
+      Run <code>${run.id}</code>, ${minuteOf(run)}.
     `
   }${
     overrides === undefined

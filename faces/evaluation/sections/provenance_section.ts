@@ -5,6 +5,7 @@ import { type Html, html } from "../html.ts";
 import type { Report } from "../report_data.ts";
 import { listEntries, table, wideCard } from "../tables.ts";
 import { duration } from "../format_result.ts";
+import { minuteOf } from "./protocol_section.ts";
 
 export function provenanceSection({ made }: Report): Html {
   const { lineage } = made;
@@ -33,11 +34,8 @@ export function provenanceSection({ made }: Report): Html {
     html`. The stages before this report took ${duration(seconds)} in total, without cache hits`
   }. ${
     run && html`
-      This page was created by run <code>${run.id}</code>, started on
-      ${run.startedAt.slice(0, 16).replace(
-        "T",
-        " ",
-      )} UTC; later runs reuse it from the cache.
+      This page was created by run <code>${run.id}</code>, started on ${minuteOf(run)}; later runs
+      reuse it from the cache.
     `
   }Times depend on the machine; everything else on this page is reproducible.</p>
 <dl class="params facts">
@@ -83,21 +81,19 @@ function describe({ processor, cores, memory, system }: Machine): string {
 export function configuration({ lineage, id, use, params }: Report["made"]): string {
   const { pipeline, seed, compute, plugins, stages } = lineage;
   const entries = [
-    ...stages.map((stage) => [stage.id, {
-      ...(stage.use === stage.id ? {} : { use: stage.use }),
-      ...(stage.seed === undefined ? {} : { seed: stage.seed }),
-      ...(Object.keys(stage.inputs).length > 0 ? { inputs: stage.inputs } : {}),
-      ...(stage.replaces === undefined ? {} : { replaces: stage.replaces }),
-      ...stage.params,
+    ...stages.map(({ id, use, seed, inputs, replaces, params }) => [id, {
+      use: use === id ? undefined : use,
+      seed,
+      inputs: Object.keys(inputs).length > 0 ? inputs : undefined,
+      replaces,
+      ...params,
     }]),
-    [id, { ...(use === id ? {} : { use }), ...params }],
+    [id, { use: use === id ? undefined : use, ...params }],
   ];
   return stringify({
     // A file name may contain characters that `name` does not allow.
-    ...(/^[\w.-]+$/.test(pipeline) ? { name: pipeline } : {}),
-    seed,
-    compute,
-    ...(plugins && { plugins }),
+    name: /^[\w.-]+$/.test(pipeline) ? pipeline : undefined,
+    ...{ seed, compute, plugins },
     stages: Object.fromEntries(entries),
   }, { flowCollectionPadding: true, lineWidth: 100 });
 }

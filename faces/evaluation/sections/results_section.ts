@@ -66,6 +66,7 @@ function comparison({ metrics, params }: ModelReport): Html {
   const ranges = { ...intervals, test: interval };
   const show = (value: number) => formatMetricValue(value, metric);
   const report = published(metrics), names = usedSplits(metrics);
+  const constant = describeBaseline(metrics);
   // Tables have the same loss with any other loss of the training, too.
   const loss = params.loss === undefined
     ? "loss"
@@ -99,9 +100,7 @@ function comparison({ metrics, params }: ModelReport): Html {
     <div class="card comparison">
       <div><h3>${metricLabel(metric, "title")}</h3>
     ${table(["", ...names], rows)}</div>
-      <div class="note"><p>Small print: 95 % CI. The constant baseline is ${describeBaseline(
-        metrics,
-      )}.</p>
+      <div class="note"><p>Small print: 95 % CI. The constant baseline is ${constant}.</p>
     ${others.map(({ name, count: n, model }) =>
       html`<p>${name} is a pretrained network, trained on other data. It was evaluated on ${
         n === counts.test
@@ -214,13 +213,12 @@ function scatterFigure(
   const which = truth.length < of
     ? `${count(truth.length)} of the ${faces(of)} of the test set, sampled at random.`
     : `${faces(of)} of the test set.`;
+  const slope = errors?.line?.slope.toFixed(2);
   return html`<figure class="card">
 <figcaption><b>Predicted and true ${task}</b>${which} Dashed line: prediction equals truth.${
-    errors?.line && html`
-      Solid line: least squares, slope <b
-        class="inline">${errors.line.slope.toFixed(
-          2,
-        )}</b>; a slope below 1 is regression to the mean.
+    slope && html`
+      Solid line: least squares, slope <b class="inline">${slope}</b>; a slope below 1 is regression
+      to the mean.
     `
   }</figcaption>
 ${scatter(truth, prediction, task === "age" ? undefined : task, errors?.line)}

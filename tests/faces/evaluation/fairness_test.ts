@@ -162,11 +162,11 @@ Deno.test("modelFairness() reports no rates by the target itself, and a signed b
 
 Deno.test("groupMeans() takes the strata that all groups have", () => {
   const groups = [0, 0, 1, 1, 0], strata = [0, 0, 0, 1, -1], values = [1, 0, 1, 1, 1];
-  assert.deepEqual(groupMeans(values, { groups, strata, count: 2 }), {
+  assert.deepEqual(groupMeans(values, { strata, count: 2 })(groups), {
     means: [0.5, 1],
     covered: 3 / 5,
   });
-  const { means, covered } = groupMeans(values, { groups, strata, count: 2, least: 3 });
+  const { means, covered } = groupMeans(values, { strata, count: 2, least: 3 })(groups);
   assert.ok(means.every(Number.isNaN) && covered === 0);
 });
 
@@ -174,10 +174,10 @@ Deno.test("permutationTest() exchanges people, not their images", () => {
   // Two people of 20 equal images each: one division in two is as extreme.
   const groups = Array.from({ length: 40 }, (_, i) => i < 20 ? 0 : 1);
   const gap = (groups: ArrayLike<number>) =>
-    difference(groupMeans(groups0, { groups, count: 2 }).means);
+    difference(groupMeans(groups0, { count: 2 })(groups).means);
   const groups0 = [...groups];
-  assert.deepEqual(permutationTest({ groups, count: 2 }, [gap], groups), [1]);
+  assert.deepEqual(permutationTest({ groups }, [gap], groups), [1]);
   // The least p-value survives Holm's adjustment for a hundred tests and more.
-  const [least, certain] = permutationTest({ groups, count: 2 }, [gap, () => 0]);
+  const [least, certain] = permutationTest({ groups }, [gap, () => 0]);
   assert.deepEqual([least, certain], [1 / 10_001, 1]);
 });
