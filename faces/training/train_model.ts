@@ -7,6 +7,7 @@ import { quote } from "../../packages/pipeline/errors.ts";
 import { counted } from "../../packages/pipeline/causes.ts";
 import type { StageContext, StageResult } from "../../packages/pipeline/stage.ts";
 import { augment } from "./augment.ts";
+import { checkTrainable } from "./forward.ts";
 import { applyInit } from "./initial_weights.ts";
 import {
   type LearnedTask,
@@ -147,6 +148,7 @@ export async function trainModel(
 
   const { model, withNetwork } = buildNetworks(network, learning, size, seed);
   try {
+    checkTrainable(model);
     const warning = model.layers.some((layer) => layer.getClassName() === "BatchNormalization")
       ? batchNormWarmupWarning({ ...params, earlyStopping }, rows.train.length)
       : undefined;

@@ -221,6 +221,29 @@ Deno.test("a plugin's layers need no inputShape, and another result is an error"
   }
 });
 
+Deno.test("layers of a plugin without a name are an error of any stage", async () => {
+  const definition = defineNetwork({
+    ...{ name: "unnamed", summary: "Layers without names", params: z.strictObject({}) },
+    trunk: (_, { layers }) => [layers.flatten(), layers.dense({ units: 4 })],
+  });
+  const { name, summary } = definition;
+  const extensions = [{ kind: "network", name, summary, module: import.meta.url, definition }];
+  for (const stage of [trainGender, trainJoint]) {
+    using context = testContext(stage, { extensions });
+    const people = Array.from({ length: 8 }, (_, i) => ({ age: i, gender: i % 2 }));
+    const given = {
+      dataset: await writeDataset(join(context.folder, "dataset"), people),
+      splits: await writeSplits(join(context.folder, "splits"), {
+        train: 4,
+        validation: 4,
+        test: 0,
+      }),
+    };
+    const why = /layer "dense_Dense\d+": its name is generated and depends on the networks built/;
+    await assert.rejects(context.run(given, { network: name }) as Promise<unknown>, why);
+  }
+});
+
 Deno.test("stages train any network, with the same bytes after a kill", async () => {
   const people = Array.from({ length: 24 }, (_, i) => ({ age: (i * 37) % 90, gender: i % 2 }));
   for (
