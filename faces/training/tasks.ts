@@ -109,7 +109,7 @@ export function rowsOfTasks(
     const out = counted(count(all) - count(rows), "image");
     const others = [...all.train, ...all.validation].flatMap((row) => foreign?.[row] ?? []);
     info(
-      `${out} of ${count(all)} without a label of ${task} are left out` +
+      `left out: ${out} of ${count(all)} without a label of ${task}` +
         (others.length > 0
           ? `, ${others.length} with a value that the training set lacks, such as ` +
             quote(others[0])

@@ -72,7 +72,7 @@ Deno.test("trainClassifier learns a column's classes: report, predictions and ON
     ["tone", "multiclass", ["bright", "dark", "medium"]],
   );
   assert.deepEqual(record.counts, { train: 35, validation: 17 });
-  assert.ok(trained.infos.includes("8 images of 60 without a label of tone are left out"));
+  assert.ok(trained.infos.includes("left out: 8 images of 60 without a label of tone"));
   assert.ok((await Deno.stat(join(trained.outputs.model, "model.onnx"))).size > 1000);
 
   using judged = testContext(evaluate);
@@ -188,7 +188,7 @@ Deno.test("a value that the training set lacks is no missing label, and is named
   const { validation, infos } = select(rows(1, 2, 3, 4));
   assert.deepEqual([...validation], [1]);
   assert.deepEqual(infos, [
-    "3 images of 6 without a label of tone are left out, 2 with a value that the training set " +
+    "left out: 3 images of 6 without a label of tone, 2 with a value that the training set " +
     'lacks, such as "c"',
   ]);
   assert.throws(
