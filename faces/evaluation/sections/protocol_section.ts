@@ -44,6 +44,14 @@ export function protocolSection({ data, models, made: { lineage } }: Report): Ht
   const drawn = cautionsOf(sources).some((caution) => caution.includes("synthetic"));
   const part = Object.entries(typeof test === "object" ? { ...test } : {})
     .map((pair) => pair.join(" ")).join(" ");
+  const { framedBy = {} } = data;
+  const framing = Object.entries(framedBy).map(([name, part]) => `face in ${name}: ${part}`);
+  // Of photos that are taken whole, no box is cropped.
+  if (!datasets.every(({ name }) => framedBy[name] === "the whole photo")) {
+    framing.push(
+      `box of ${detector?.name}, alignment ${crop?.align ?? "none"}, margin ${crop?.margin}`,
+    );
+  }
   const facts: readonly (readonly [string, Child])[] = [
     ["Data", datasets.map(({ name, ages }) => `${name}, ${faces(ages.length)}`).join("; ")],
     [
@@ -70,13 +78,7 @@ export function protocolSection({ data, models, made: { lineage } }: Report): Ht
         ignore: "not looked for: sets may share photos, which raises scores",
       }[only === "all" ? "" : String(copies)],
     ],
-    [
-      "Framing",
-      crop &&
-      html`${
-        Object.entries(data.framedBy ?? {}).map(([name, part]) => `face in ${name}: ${part}; `)
-      }box of ${detector?.name}, alignment ${crop.align ?? "none"}, margin ${crop.margin}`,
-    ],
+    ["Framing", crop && framing.join("; ")],
     [
       "Pixels",
       resize &&

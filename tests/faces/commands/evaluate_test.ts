@@ -85,7 +85,7 @@ Deno.test("evaluate", async (t) => {
       strictEqual(models.trainAge.baseline.of, "test");
       match(html, /trained elsewhere and tested on 12 of 12 faces/);
       match(html, /1 face that it was trained on is left out/);
-      match(html, /face in theirs: the whole photo; box of tinyFaceDetector, alignment none/);
+      match(html, /<dd>face in theirs: the whole photo<\/dd>/);
       const said = await readParquet(join(place, "predictions.parquet"), {
         ...{ stage: "string", split: "string", row: "int32" },
         ...{ truth: "float64", prediction: "float64" },
