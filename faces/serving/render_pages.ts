@@ -6,6 +6,7 @@ import { formatMetric, METRICS, primaryMetric } from "../evaluation/metrics.ts";
 import type { ModelMetrics } from "../evaluation/score_model.ts";
 import type { Preprocessing } from "../images/preprocessing.ts";
 import { counted } from "../../packages/pipeline/causes.ts";
+import { joinWords } from "../../packages/pipeline/errors.ts";
 import type { ServedModel, Service } from "./api.ts";
 import type { ReportedMetrics } from "./model_sources.ts";
 
@@ -103,5 +104,5 @@ export function origin({ trained }: ServedModel): string {
     name === "sample" ? "the synthetic data set" : name
   );
   const date = new Date(trained.at).toLocaleDateString("en-GB", { dateStyle: "long" });
-  return `${counted(trained.images, "face")} of ${sets.join(" and ")}, on ${date}`;
+  return `${counted(trained.images, "face")} of ${joinWords(sets)}, on ${date}`;
 }

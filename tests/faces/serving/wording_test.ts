@@ -85,6 +85,11 @@ Deno.test("formatScore() and origin() describe a model", () => {
   const height = { ...model, task: "height" };
   assert.equal(formatScore(height), "MAE 8.04 on 500 validation faces; no test result.");
   assert.equal(origin(model), "2,000 faces of imdb_crop and wiki_crop, on 1 March 2026");
+  const datasets = { ...model.trained.datasets, sample: 200 };
+  assert.equal(
+    origin({ ...model, trained: { ...model.trained, datasets } }),
+    "2,000 faces of imdb_crop, wiki_crop and the synthetic data set, on 1 March 2026",
+  );
 });
 
 Deno.test("cameraError() always names a way out", () => {
