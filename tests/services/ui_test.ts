@@ -99,8 +99,10 @@ inChromium("the page over runs: every view, in light, dark and on a phone", asyn
       await page.waitForFunction(() => document.querySelectorAll(".spark").length === 3, patience);
       await page.type("#search", "dropout>0.2");
       await waitText(page, /2 of 6 runs in 2 rows/);
+      await page.type("#search", " dropout>=0.5 dropout<=0.5");
+      await waitText(page, /1 of 6 runs in 1 row/);
       await page.reload();
-      await waitText(page, /2 of 6 runs in 2 rows/);
+      await waitText(page, /1 of 6 runs in 1 row/);
       assert.deepEqual(wrong, []);
       assert.ok(requests.every(({ url, method }) => method === "GET" && url.startsWith(ui.url)));
       await page.close();

@@ -147,12 +147,13 @@ function headOf(name: string, second = ""): unknown {
 /** Returns true if all words and conditions such as "dropout>0.3" hold. */
 function matches(run: UiRun, query: string): boolean {
   return query.toLowerCase().split(/\s+/).filter(Boolean).every((term) => {
-    const [, name, sign, wanted] = term.match(/^([^<>=]+)([<>=])(.+)$/) ?? [];
+    const [, name, sign = "", wanted] = term.match(/^([^<>=]+)([<>]=?|=)(.+)$/) ?? [];
     if (name === undefined) return textOf(run).includes(term);
     return pairsOf(run).some(([key, value]) => {
       if (!key.toLowerCase().endsWith(name)) return false;
       if (sign === "=") return text(value).toLowerCase() === wanted;
-      return sign === "<" ? Number(value) < Number(wanted) : Number(value) > Number(wanted);
+      const above = Number(value) - Number(wanted);
+      return above === 0 ? sign.endsWith("=") : sign.startsWith("<") ? above < 0 : above > 0;
     });
   });
 }
