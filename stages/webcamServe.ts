@@ -70,7 +70,6 @@ export default defineStage({
   lineage: true,
   callsPlugins: true,
   async run({ models, reports, archives }, params, context) {
-    const detectors = context.definitions("detector");
     const { serve } = await import("../faces/serving/service.ts");
     const { readReports, readSources } = await import("../faces/serving/model_sources.ts");
     const { describeDatasets } = await import("../faces/evaluation/data_facts.ts");
@@ -86,13 +85,10 @@ export default defineStage({
       cautions: cautionsOf(context.lineage.stages),
       backend: context.compute as Backend,
       workers: params.workers || Math.min(4, cores()),
-      detectors: Object.fromEntries(detectors.map(({ name, params }) => {
-        return [name, { module: context.extension("detector", name)!, params }];
-      })),
-      plugins: Object.fromEntries(
-        detectors.flatMap((one) => {
-          const plugin = foreignOf(one);
-          return plugin ? [[one.name, plugin]] : [];
+      detectors: Object.fromEntries(
+        context.definitions("detector").map((one) => {
+          const module = context.extension("detector", one.name)!;
+          return [one.name, { module, params: one.params, foreign: foreignOf(one) }];
         }),
       ),
       warn: (message) => context.warn(message),

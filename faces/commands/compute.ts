@@ -148,10 +148,7 @@ function withoutHead(message: string): string {
 async function runScript(script: string, args: string[], seconds: number) {
   const timeout = AbortSignal.timeout(seconds * 1000);
   const { code, signal, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: [
-      ...["run", "--quiet", "--no-prompt", "--allow-read", "--allow-write", "--allow-env"],
-      ...["--allow-net", "--allow-sys", "--allow-ffi", script, ...args],
-    ],
+    args: ["run", "--quiet", "--no-prompt", "-P=compute", script, ...args],
     // The folder of deno.json, independent of the working directory.
     cwd: fileURLToPath(new URL("../../", import.meta.url)),
     signal: timeout,

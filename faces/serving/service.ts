@@ -4,6 +4,7 @@ import { etag } from "hono/etag";
 import { routePath } from "hono/route";
 import { z } from "zod";
 import type { Backend } from "../../packages/compute/backends.ts";
+import type { ForeignDetector } from "../detection/detector.ts";
 import {
   configureDetector,
   detectorName,
@@ -17,7 +18,6 @@ import { stepsWarning } from "../training/trained_on.ts";
 import type { Service } from "./api.ts";
 import { type Assets, buildAssets } from "./assets.ts";
 import { InferencePool } from "./inference_pool.ts";
-import type { ProcessSetup } from "./inference_process.ts";
 import type { Setup } from "./inference_session.ts";
 import { createLiveViews, type LiveViews } from "./live.ts";
 import type { ReportedMetrics, Source } from "./model_sources.ts";
@@ -42,8 +42,6 @@ export interface ServeOptions extends Omit<ListenOptions, "tls" | "connections">
   readonly detector?: Choice;
   readonly liveDetector: Choice;
   readonly detectors?: PluginDetectors;
-  /** Name → detector of a third-party plugin. */
-  readonly plugins?: ProcessSetup["plugins"];
   /** Place of the page's inference. */
   readonly mode: Service["mode"];
   readonly maxBodyMegabytes: number;
@@ -53,8 +51,9 @@ export interface ServeOptions extends Omit<ListenOptions, "tls" | "connections">
   readonly timeoutSeconds: number;
 }
 
+/** Name → detector of a plugin; `foreign` for one of a third party. */
 type PluginDetectors = Readonly<
-  Record<string, { readonly module: string; readonly params?: z.ZodObject }>
+  Record<string, { module: string; params?: z.ZodObject; foreign?: ForeignDetector }>
 >;
 
 export interface Serving extends Server {
@@ -117,7 +116,11 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     })),
   };
   const name = Deno.hostname();
-  const opening = { ...setup, plugins: options.plugins, maxMemory: MAX_MEMORY };
+  const plugins = Object.fromEntries(
+    Object.entries(options.detectors ?? {})
+      .flatMap(([name, { foreign }]) => foreign ? [[name, foreign]] : []),
+  );
+  const opening = { ...setup, plugins, maxMemory: MAX_MEMORY };
   const pool = new InferencePool(opening, { ...options, timeout });
   const metrics = createServiceMetrics(pool);
   const live = createLiveViews({ pool, metrics, viewers, warn });
@@ -128,7 +131,6 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     live,
     metrics,
     limits: { bytes: maxBodyBytes, seconds: timeout },
-    memory: new MemoryBudget(MAX_IMAGES * maxBodyBytes),
     names: local ? undefined : [host, name, `${name}.local`, ...options.names ?? []],
     warn,
   });
@@ -206,7 +208,6 @@ interface AppOptions {
   readonly live: LiveViews;
   readonly metrics: ServiceMetrics;
   readonly limits: BodyLimits;
-  readonly memory: MemoryBudget;
   /** Accepted host names. Default: local requests only. */
   readonly names?: readonly string[];
   warn(message: string): void;
@@ -217,7 +218,8 @@ const predictQuery = z.strictObject({ crops: z.enum(["true", "false"]).default("
 const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
 function createApp(options: AppOptions) {
-  const { pool, service, assets, live, metrics, limits, memory, names, warn } = options;
+  const { pool, service, assets, live, metrics, limits, names, warn } = options;
+  const memory = new MemoryBudget(MAX_IMAGES * limits.bytes);
   const app = new Hono<{ Bindings: Client }>();
   app.use(async (c, next) => {
     const began = performance.now();

@@ -113,7 +113,8 @@ Deno.test("the service finds faces with a third-party plugin's detector", async 
     };
     const plugin = { sandbox, own: ["reads"] };
     {
-      await using server = await startService({ detector: "middle", plugins: { middle: plugin } });
+      const detectors = { middle: { module: "middle.ts", foreign: plugin } };
+      await using server = await startService({ detector: "middle", detectors });
       const answer = await server.predict(await drawnFace(), "image/png");
       const { detector, faces } = await answer.json();
       assert.deepEqual([detector, faces.length], ["middle", 9]);
