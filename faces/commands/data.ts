@@ -2,7 +2,7 @@
 import { basename, dirname, join, resolve } from "node:path";
 import { type Command, EXIT } from "../../packages/pipeline/app.ts";
 import { parseOptions, parseWhole } from "../../packages/pipeline/args.ts";
-import { didYouMean, joinWords, UsageError } from "../../packages/pipeline/errors.ts";
+import { UsageError } from "../../packages/pipeline/errors.ts";
 import { abortOnSignal } from "../../packages/pipeline/interrupt.ts";
 
 const command: Command = {
@@ -28,20 +28,13 @@ Exit codes: 0 labels were found, 1 none were, 2 wrong command line, 130 interrup
     }
     const { lookAt, proposePipeline } = await import("./data/look_at.ts");
     const { dataPage } = await import("../evaluation/data_page.ts");
-    const { OWN_PRESET, presets } = await import("../datasets/presets.ts");
-    const folder = resolve(cwd, place), { preset } = values;
+    const folder = resolve(cwd, place);
     if (!await Deno.stat(folder).catch(() => undefined)) {
       throw new UsageError(`there is no such folder or archive: "${place}". Looked for ${folder}`);
     }
-    const names = presets.map(({ name }) => name).filter((name) => name !== OWN_PRESET);
-    if (preset !== undefined && !preset.startsWith("{") && !names.includes(preset)) {
-      throw new UsageError(
-        `there is no preset "${preset}".${didYouMean(preset, names)} ` +
-          `Take ${joinWords(names, "or")}, or a map: '{photos: ...}'`,
-      );
-    }
     using interrupt = abortOnSignal(reporter, EXIT.interrupted);
-    const photos = parseWhole("photos", values) ?? 2000, { signal } = interrupt;
+    const { preset } = values, { signal } = interrupt;
+    const photos = parseWhole("photos", values) ?? 2000;
     const progress = reporter.startProgress("data");
     const found = await lookAt(folder, { preset, photos, signal, progress })
       .finally(() => progress.end());

@@ -1,8 +1,14 @@
 /** Finds out what a folder or archive of photos holds, and proposes a pipeline for it. */
 import { basename } from "node:path";
 import { parse as parseYaml, stringify } from "yaml";
+import { z } from "zod";
 import { counted } from "../../../packages/pipeline/causes.ts";
-import { isDiskFull } from "../../../packages/pipeline/errors.ts";
+import {
+  didYouMean,
+  isDiskFull,
+  joinWords,
+  UsageError,
+} from "../../../packages/pipeline/errors.ts";
 import { sha256 } from "../../../packages/pipeline/fingerprint.ts";
 import type { Progress } from "../../../packages/pipeline/stage.ts";
 import { random } from "../../../packages/random/random.ts";
@@ -39,7 +45,12 @@ const NAMES: readonly Preset[] = [
   { photos: String.raw`(?<gender>(?:fe)?male|(?:wo)?man)\/[^\/]*\.(?:jpe?g|png|webp)` },
 ];
 
-/** Looks at a data set. @param options.photos maximum number of photos to open */
+/**
+ * Looks at a data set.
+ * @param options.preset name of a preset, or a map as in YAML
+ * @param options.photos maximum number of photos to open
+ * @throws {UsageError} if there is no such preset
+ */
 export async function lookAt(
   folder: string,
   options: {
@@ -49,6 +60,7 @@ export async function lookAt(
     progress?: Progress;
   },
 ): Promise<DataFound> {
+  const wanted = options.preset === undefined ? undefined : parsePreset(options.preset);
   const scratch = await Deno.makeTempDir();
   try {
     await using files = await openPhotoFiles(folder, scratch, options.signal).catch((error) => {
@@ -60,7 +72,7 @@ export async function lookAt(
       throw new Error(`Cannot look at "${folder}": ${why}.${wayOut}`, { cause });
     });
     const photos = files.paths.filter((path) => /\.(jpe?g|png|webp|gif|avif|tiff?)$/i.test(path));
-    const { found, why } = await findLabels(files, photos, options.preset);
+    const { found, why } = await findLabels(files, photos, wanted);
     const rows = found?.labels.rows ?? [];
     const has = pathIndex(files.paths), named = pathIndex(rows.map(({ path }) => path));
     const present = rows.filter(({ path }) => has(path));
@@ -93,17 +105,14 @@ type FoundLabels = Pick<DataFound, "preset"> & { labels: Labels };
 async function findLabels(
   files: PhotoFiles,
   photos: readonly string[],
-  wanted: string | undefined,
+  wanted: ReturnType<typeof parsePreset> | undefined,
 ): Promise<{ found?: FoundLabels; why?: string }> {
   const has = pathIndex(files.paths);
   const read = async (preset: string | Preset, fields: Preset): Promise<FoundLabels> => {
     const { csv } = await applyPreset(fields, files);
     return { preset, labels: parseLabels(csv, "labels.csv") };
   };
-  if (wanted !== undefined) {
-    const value = wanted.startsWith("{") ? parseYaml(wanted) : wanted;
-    return { found: await read(value, choosePreset(value)) };
-  }
+  if (wanted) return { found: await read(wanted.value, wanted.fields) };
   let why: string | undefined;
   const guessed = await guessTables(files, (error) => why ??= error.message.replace(/\.?$/, "."));
   const attempts: (() => Promise<FoundLabels>)[] = [
@@ -139,6 +148,25 @@ async function findLabels(
     }
   }
   return best ? { found: best } : { ...why !== undefined && { why } };
+}
+
+function parsePreset(wanted: string): { value: string | Preset; fields: Preset } {
+  const names = presets.map(({ name }) => name).filter((name) => name !== OWN_PRESET);
+  if (!wanted.startsWith("{") && !names.includes(wanted)) {
+    throw new UsageError(
+      `there is no preset "${wanted}".${didYouMean(wanted, names)} ` +
+        `Take ${joinWords(names, "or")}, or a map: '{photos: ...}'`,
+    );
+  }
+  try {
+    const value = wanted.startsWith("{") ? parseYaml(wanted) : wanted;
+    return { value, fields: choosePreset(value) };
+  } catch (error) {
+    const { path, message } = error instanceof z.ZodError
+      ? error.issues[0]
+      : { path: [], message: (error as Error).message.split(":\n")[0] };
+    throw new UsageError(`--preset ${wanted}: ${[...path, message].join(": ")}`);
+  }
 }
 
 /** Returns the number of a row's labels; all of its attributes count as one where it has no other. */

@@ -59,6 +59,18 @@ Deno.test("data prints a pipeline that is valid, and writes a page of what it fo
     const typo = await run("--preset", "utkfce");
     strictEqual(typo.code, 2);
     match(typo.errors, /no preset "utkfce"\. Did you mean "utkface"\? Take utkface, fairface, /);
+    for (
+      const [preset, why] of Object.entries({
+        "{photos: x":
+          /error: --preset \{photos: x: Flow map must end with a \} at line 1, column 11\n/,
+        '{photos: "("}': /error: --preset \{photos: "\("\}: photos: Invalid regular expression/,
+        "{photo: x}": /error: --preset \{photo: x\}: Unrecognized key: "photo"/,
+      })
+    ) {
+      const wrong = await run("--preset", preset);
+      match(wrong.errors, why);
+      strictEqual(wrong.code, 2);
+    }
     const file = join(folder, "p.yaml");
     await Deno.writeTextFile(file, out);
     const registry = new Registry().add(stages);

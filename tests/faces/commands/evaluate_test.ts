@@ -227,6 +227,7 @@ Deno.test("evaluate", async (t) => {
           /has no model "trainAgee"\. It has trainGender and trainAge/,
         [`${id} --on empty`]: /has no labels to evaluate with: 1 photo in 1 file; no labels found/,
         [`${id} --on p --part tset`]: /--part tset: of a pipeline, take train, validation or test/,
+        [`${id} --on empty --preset utkfce`]: /no preset "utkfce"\. Did you mean "utkface"\?/,
         [`${id} --on p --preset utkface`]: /--preset is of a folder, and "p" is none/,
         [`${id} --on theirs --prat test`]: /--prat/,
         [`${id} --on theirs --part tset`]: /--part tset: the labels of ".*" name test and train$/,
