@@ -104,45 +104,42 @@ export function compare(times: Record<string, readonly number[]>) {
   return { ours, keras, torch: of("torch"), ratioToKeras: keras && ours / keras };
 }
 
+const seconds = (s: number) => `${s.toFixed(2)} s`;
+/** Name of each kind of rows, its figure as text, and the number of images in it. */
+const KINDS: Record<
+  keyof TrainRows,
+  readonly [name: (row: Row) => string, show: typeof seconds, images: (row: Row) => number]
+> = {
+  train: [
+    ({ batch }) => `batch ${batch}: a step`,
+    (ms) => `${ms.toFixed(1)} ms`,
+    ({ batch }) => batch! * 1000,
+  ],
+  fit: [
+    ({ rows, epochs }) => `${epochs} epochs of ${thousands(rows!)}`,
+    seconds,
+    ({ rows, epochs }) => rows! * epochs!,
+  ],
+  infer: [({ rows }) => `${thousands(rows!)} predictions`, seconds, ({ rows }) => rows!],
+  memory: [() => "peak memory", megabytes, () => 0],
+};
+
 /** The figures as a Markdown table; peers that were not selected have no column. */
 export function toMarkdown(found: TrainRows): string {
   const all = Object.values(found).flat();
   const columns = (
     [["ours", "ours"], ["keras", "Keras"], ["torch", "PyTorch"]] as const
   ).filter(([key]) => all.some((row) => row[key] !== null));
-  /** One kind of rows: its name, a time as text, and the number of images. */
-  const lines = (
-    kind: keyof TrainRows,
-    name: (row: Row) => string,
-    show: (value: number) => string,
-    images: (row: Row) => number | undefined,
-  ) =>
-    found[kind].map((row) => [
-      `${row.network}${name(row)}`,
-      ...columns.map(([key]) => row[key] === null ? "–" : show(row[key])),
-      row.ratioToKeras === null ? "–" : row.ratioToKeras.toFixed(2),
-      images(row) === undefined ? "" : thousands(images(row)! / row.ours),
-    ]);
-  const seconds = (s: number) => `${s.toFixed(2)} s`;
-  return table(["", ...columns.map(([, title]) => title), "ours / Keras", "ours, images/s"], [
-    ...lines(
-      "train",
-      ({ batch }) => `, batch ${batch}: a step`,
-      (ms) => `${ms.toFixed(1)} ms`,
-      ({ batch }) => batch! * 1000,
+  const kinds = Object.entries(KINDS) as [keyof TrainRows, typeof KINDS["fit"]][];
+  return table(
+    ["", ...columns.map(([, title]) => title), "ours / Keras", "ours, images/s"],
+    kinds.flatMap(([kind, [name, show, images]]) =>
+      found[kind].map((row) => [
+        `${row.network}, ${name(row)}`,
+        ...columns.map(([key]) => row[key] === null ? "–" : show(row[key])),
+        row.ratioToKeras?.toFixed(2) ?? "–",
+        images(row) === 0 ? "" : thousands(images(row) / row.ours),
+      ])
     ),
-    ...lines(
-      "fit",
-      ({ rows, epochs }) => `, ${epochs} epochs of ${thousands(rows!)}`,
-      seconds,
-      ({ rows, epochs }) => rows! * epochs!,
-    ),
-    ...lines(
-      "infer",
-      ({ rows }) => `, ${thousands(rows!)} predictions`,
-      seconds,
-      ({ rows }) => rows,
-    ),
-    ...lines("memory", () => ", peak memory", megabytes, () => undefined),
-  ]);
+  );
 }
