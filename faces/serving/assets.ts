@@ -46,14 +46,14 @@ export async function buildAssets(
     assets.set("/report", report);
   }
   if (service.mode === "browser") {
-    for (const [path, one] of await inferenceAssets(setup)) assets.set(path, one);
+    await addInference(assets, setup);
   }
   return assets;
 }
 
-/** Everything that the page needs for inference: code, models, and TensorFlow.js's WebAssembly. */
-async function inferenceAssets(setup: Setup): Promise<Assets> {
-  const assets = new Map([["/compute.js", asset("compute.js", await bundleCompute())]]);
+/** Adds all that the page needs for inference: code, models, and TensorFlow.js's WebAssembly. */
+async function addInference(assets: Map<string, Asset>, setup: Setup): Promise<void> {
+  assets.set("/compute.js", asset("compute.js", await bundleCompute()));
   const add = async (folder: string, file: string) => {
     const path = `${folder}/${basename(file)}`;
     assets.set(path, asset(file, await Deno.readFile(file)));
@@ -82,7 +82,7 @@ async function inferenceAssets(setup: Setup): Promise<Assets> {
     await add("/wasm", fileOf(`@tensorflow/tfjs-backend-wasm/dist/${name}`));
   }
   const written: Setup = { ...setup, backend: "wasm", detectors, models };
-  return assets.set("/setup.json", asset("setup.json", JSON.stringify(written)));
+  assets.set("/setup.json", asset("setup.json", JSON.stringify(written)));
 }
 
 /** Returns the files that a built-in detector reads when it opens. */

@@ -179,11 +179,13 @@ async function readBody(
   if (!body) return new Uint8Array();
   const late = new AbortController();
   const timer = setTimeout(() => late.abort(), seconds * 1000);
-  const parts: Uint8Array[] = [];
+  const parts: Uint8Array<ArrayBuffer>[] = [];
   let length = 0;
   try {
     const { signal } = late;
-    for await (const part of body.pipeThrough(new TransformStream<Uint8Array>(), { signal })) {
+    for await (
+      const part of body.pipeThrough(new TransformStream<Uint8Array<ArrayBuffer>>(), { signal })
+    ) {
       length += part.length;
       if (length > bytes) throw tooLarge();
       held.add(part.length);
@@ -197,9 +199,7 @@ async function readBody(
   } finally {
     clearTimeout(timer);
   }
-  const whole = new Uint8Array(length);
-  parts.reduce((at, part) => (whole.set(part, at), at + part.length), 0);
-  return whole;
+  return await new Blob(parts).bytes();
 }
 
 function text(bytes: Uint8Array): string {
