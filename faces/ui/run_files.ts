@@ -301,10 +301,11 @@ function rowOf(table: Record<string, unknown[]>, row: number): Record<string, un
   return Object.fromEntries(Object.entries(table).map(([name, values]) => [name, values[row]]));
 }
 
-/** "20-30", "20-" or "25". */
+/** "20-30", "20-" or "25" of whole years, to their end; "0.5-0.75" of other numbers. */
 function inRange(value: number, text: string): boolean {
   const [low = "", high = low] = text.split("-");
-  return value >= Number(low || 0) && (high === "" || Math.floor(value) <= Number(high));
+  const reached = high.includes(".") ? value : Math.floor(value);
+  return value >= Number(low || 0) && (high === "" || reached <= Number(high));
 }
 
 function pageOf<T>(list: readonly T[], from = "0", size: number): T[] {

@@ -210,6 +210,18 @@ Deno.test("runs disagree on faces that both predicted, by models of one task", a
   assert.deepEqual([none.total, none.all], [0, 0]);
 });
 
+Deno.test("a range of numbers holds whole years to their end, and decimals as they are", async () => {
+  await using shop = await workshop([{ models: { trainAge: { error: 5 } } }]);
+  await using ui = await start(shop.artifacts);
+  const [{ id }] = shop.runs as [{ id: string }];
+  const query = `/api/faces?id=${id}&split=all&sort=row&prediction=`;
+  for (const [range, low, high] of [["30-40", 30, 41], ["30.5-40.5", 30.5, 40.5]] as const) {
+    const { total, faces } = await ui.get<UiFaces>(query + range);
+    assert.ok(total > 0 && total === faces.length);
+    for (const { prediction } of faces) assert.ok(prediction >= low && prediction < high);
+  }
+});
+
 Deno.test("damaged and removed results leave a sentence, and the rest is shown", async () => {
   await using shop = await workshop([{ models: MODELS(0.9, 0.1) }, { models: MODELS(0.9, 0.2) }]);
   const [a, b] = shop.runs as [(typeof shop.runs)[0], (typeof shop.runs)[0]];
