@@ -213,7 +213,7 @@ Deno.test("runs disagree on faces that both predicted, by models of one task", a
 Deno.test("a range of numbers holds whole years to their end, and decimals as they are", async () => {
   await using shop = await workshop([{ models: { trainAge: { error: 5 } } }]);
   await using ui = await start(shop.artifacts);
-  const [{ id }] = shop.runs as [{ id: string }];
+  const { id } = shop.runs[0]!;
   const query = `/api/faces?id=${id}&split=all&sort=row&prediction=`;
   for (const [range, low, high] of [["30-40", 30, 41], ["30.5-40.5", 30.5, 40.5]] as const) {
     const { total, faces } = await ui.get<UiFaces>(query + range);
