@@ -80,31 +80,31 @@ Exit codes: 0 written, 1 packages could not be fetched, 2 wrong command line.`,
       reporter.log("fetching packages");
       const cache = join(temporary, "cache"), artifacts = join(temporary, "artifacts");
       await deno(["install", "--quiet", "--frozen"], cache);
-      const places = [
-        ...own.map((file) => [file, join(project, file)]),
-        ...(await filesIn(join(cache, "npm"))).filter((file) => !UNUSED.test(file))
-          .map((file) => [`${KIT}/cache/npm/${file}`, join(cache, "npm", file)]),
-        [`${KIT}/deno`, Deno.execPath()],
-      ];
+      /** Path in the kit → file; a folder of photos may be the project's own data/FOLDER. */
+      const places = new Map([[`${KIT}/deno`, Deno.execPath()]]);
+      const add = (files: readonly string[], from: string, to = "") => {
+        for (const file of files) places.set(to + file, join(from, file));
+      };
+      add(own, project);
+      const npm = join(cache, "npm");
+      add((await filesIn(npm)).filter((file) => !UNUSED.test(file)), npm, `${KIT}/cache/npm/`);
       if (data === "synthetic") {
         await deno([
           ...[...await denoArgs(), "run", "pipeline", "--until", "download"],
           ...["--set", `artifacts=${artifacts}`],
         ]);
         const made = await filesIn(artifacts, (name) => name.startsWith("."));
-        places.push(...made.map((file) => [`artifacts/${file}`, join(artifacts, file)]));
+        add(made, artifacts, "artifacts/");
       } else if (folder !== undefined) {
-        for (const file of await filesIn(folder)) {
-          places.push([`data/${basename(folder)}/${file}`, join(folder, file)]);
-        }
+        add(await filesIn(folder), folder, `data/${basename(folder)}/`);
       }
       reporter.log("writing the archive");
       const tar = join(temporary, "kit.tar");
       using writer = new TarWriter(tar);
       writer.add("kit/deno", new TextEncoder().encode(SCRIPT), true);
-      for (const [name, from] of places.sort(([a], [b]) => a! < b! ? -1 : 1)) {
-        const executable = ((await Deno.stat(from!)).mode ?? 0) & 0o100;
-        writer.add(`kit/${name}`, await Deno.readFile(from!), executable !== 0);
+      for (const [name, from] of [...places].sort(([a], [b]) => a < b ? -1 : 1)) {
+        const executable = ((await Deno.stat(from)).mode ?? 0) & 0o100;
+        writer.add(`kit/${name}`, await Deno.readFile(from), executable !== 0);
       }
       writer.close();
       const [pack] = [/\.gz$/.test(out) && gzip(), /\.zst$/.test(out) && zstd()].filter(Boolean);

@@ -31,6 +31,7 @@ Deno.test(isolated ? name : `${name} (ignored: ${reason})`, { ignore: !isolated 
     await command("tar", ["xf", out], folder);
     const names = (await command("tar", ["tf", out], folder)).trim().split("\n");
     assert.deepEqual(names.slice(1), names.slice(1).sort());
+    assert.equal(new Set(names).size, names.length);
     assert.ok(names.includes("kit/data/photos/labels.csv"));
     assert.ok(!names.some((name) => /^kit\/(\.git|artifacts)\//.test(name)));
     assert.match(
