@@ -13,7 +13,7 @@ import { dispatchSweepRuns } from "./remote/sweep_jobs.ts";
 import type { RedisAddress } from "./remote/protocol.ts";
 import { runWorker as workOn } from "./remote/worker.ts";
 
-export const DEFAULT_REDIS = "redis://127.0.0.1:6379";
+const DEFAULT_REDIS = "redis://127.0.0.1:6379";
 /** Ms without a heartbeat after which a worker loses its job. */
 export const DEFAULT_LOCK_MS = 30_000;
 
@@ -54,11 +54,13 @@ export async function checkReachable(settings: BullmqSettings, app: App): Promis
   await using _link = await connectBroker({ role: "coordinator", redis, prefix, run: "none" });
 }
 
-async function placeOf(
-  { redis = Deno.env.get("REDIS_URL") ?? DEFAULT_REDIS, ca, prefix }: BullmqSettings,
-  { name }: App,
+/** Returns where workers and runs of an app meet. */
+export async function placeOf(
+  settings: Omit<BullmqSettings, "localToo">,
+  { name }: Pick<App, "name">,
 ): Promise<{ redis: RedisAddress; prefix: string }> {
-  return { redis: await parseRedisAddress(redis, ca), prefix: prefix ?? name };
+  const { redis = Deno.env.get("REDIS_URL") ?? DEFAULT_REDIS, ca, prefix = name } = settings;
+  return { redis: await parseRedisAddress(redis, ca), prefix };
 }
 
 /** Distributes work; with `localToo`, this machine is a worker as well. */

@@ -36,8 +36,7 @@ Exit codes: 0 stopped, 1 failed, 2 the command line is wrong.`,
         `a worker takes no pipeline; it processes jobs of any. Got "${positionals[0]}"`,
       );
     }
-    const { parseRedisAddress } = await import("./remote/broker_client.ts");
-    const { DEFAULT_LOCK_MS, DEFAULT_REDIS, workerName } = await import("./remote_workers.ts");
+    const { DEFAULT_LOCK_MS, placeOf, workerName } = await import("./remote_workers.ts");
     const { runWorker } = await import("./remote/worker.ts");
     const seconds = parseWhole("lock-seconds", values);
     const artifacts = resolve(cwd, values.artifacts ?? `${project}/artifacts`);
@@ -47,11 +46,7 @@ Exit codes: 0 stopped, 1 failed, 2 the command line is wrong.`,
     });
     using interrupt = abortOnSignal(reporter, EXIT.interrupted);
     await runWorker({
-      redis: await parseRedisAddress(
-        values.redis ?? Deno.env.get("REDIS_URL") ?? DEFAULT_REDIS,
-        values.ca && resolve(cwd, values.ca),
-      ),
-      prefix: values.prefix ?? context.name,
+      ...await placeOf({ ...values, ca: values.ca && resolve(cwd, values.ca) }, context),
       name: workerName(),
       lock: seconds === undefined ? DEFAULT_LOCK_MS : seconds * 1000,
       artifacts,

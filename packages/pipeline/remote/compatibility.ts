@@ -1,6 +1,8 @@
 /** Validation of what travels between machines: paths, plugins, versions of code. */
 import { isAbsolute, join, relative, sep } from "node:path";
 import { z } from "zod";
+import type { App } from "../app.ts";
+import { pipelineSchema } from "../config/config.ts";
 import type { Shape } from "../fingerprint.ts";
 
 /** Path below a folder, with forward slashes; machines may have the folder in different places. */
@@ -51,6 +53,19 @@ export async function assertPluginsInProject(
         }, and code does not travel. Move it to plugins/.`,
       );
     }
+  }
+}
+
+/** @throws {IncompatibleWorkerError} if this machine cannot compute on a backend */
+export async function assertBackend(
+  backend: string,
+  { resolveCompute }: Pick<App, "resolveCompute">,
+): Promise<void> {
+  try {
+    await resolveCompute(pipelineSchema.shape.compute.parse(backend));
+  } catch (cause) {
+    const why = cause instanceof z.ZodError ? "there is no such backend" : (cause as Error).message;
+    throw new IncompatibleWorkerError(`it cannot compute on "${backend}": ${why}`, { cause });
   }
 }
 

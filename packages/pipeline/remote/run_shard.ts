@@ -6,11 +6,12 @@ import type { App } from "../app.ts";
 import { DenoLock } from "../cache/deno_lock.ts";
 import { ImportMap } from "../cache/import_map.ts";
 import { ModuleHasher } from "../cache/module_graph.ts";
-import { type Compute, projectCache } from "../config/config.ts";
+import { projectCache } from "../config/config.ts";
 import { canonicalJson } from "../fingerprint.ts";
 import { fromFileUrl, readTextIfExists } from "../paths.ts";
 import type { UnitRunner } from "../stage.ts";
 import {
+  assertBackend,
   assertSameCode,
   type CodeVersion,
   IncompatibleWorkerError,
@@ -118,11 +119,7 @@ async function checkCompatible(
     throw new IncompatibleWorkerError("its code changed since its start. Restart it");
   }
   assertSameCode(code, found.code);
-  if (compute !== undefined) {
-    await app.resolveCompute(compute as Compute).catch((error: Error) => {
-      throw new IncompatibleWorkerError(`it cannot compute on "${compute}": ${error.message}`);
-    });
-  }
+  if (compute !== undefined) await assertBackend(compute, app);
   const root = await Deno.realPath(artifacts);
   for (const path of [folder, ...Object.values(inputs)]) {
     const at = await Deno.realPath(join(artifacts, path)).catch(() => undefined);

@@ -2,13 +2,13 @@
 import { hostname } from "node:os";
 import { resolve } from "node:path";
 import { z } from "zod";
-import { type Compute, pipelineSchema } from "../config/config.ts";
 import { createRunContext } from "../run/create_context.ts";
 import { type CommandContext, EXIT } from "../app.ts";
 import { runPlan } from "../run/run_pipeline.ts";
 import { withPaths } from "../run/run_report.ts";
 import { ArtifactStore } from "../artifact_store.ts";
 import {
+  assertBackend,
   assertPluginsInProject,
   IncompatibleWorkerError,
   toRelative,
@@ -20,7 +20,6 @@ import {
   openResults,
   orderSchema,
   planOf,
-  type RemoteRun,
 } from "./remote_run.ts";
 
 /** First line of standard input. */
@@ -46,8 +45,8 @@ export async function runRemoteRun(call: CommandContext): Promise<number> {
     const planned = await planOf(order, call, artifacts);
     context.store = new ArtifactStore(artifacts, { patience });
     await assertSameResults(order, planned, context);
-    context.resolveCompute = async () => await requireBackend(order, call);
-    if (order.backend) await context.resolveCompute(planned.compute);
+    if (order.backend) await assertBackend(order.backend.backend, call);
+    context.resolveCompute = () => Promise.resolve(order.backend ?? { backend: "", why: "" });
     const given = await openResults(order.given, context.store);
     const { selection, point } = order;
     const { report, id } = await runPlan(planned, selection, context, { point, given });
@@ -60,18 +59,4 @@ export async function runRemoteRun(call: CommandContext): Promise<number> {
     console.log(JSON.stringify({ refused: error.message }));
     return EXIT.failed;
   }
-}
-
-/** Returns the backend that the sweep's machine chose. @throws {IncompatibleWorkerError} */
-async function requireBackend({ backend: chosen }: RemoteRun, { resolveCompute }: CommandContext) {
-  const { backend, why } = chosen ?? { backend: "", why: "" };
-  const wanted = pipelineSchema.shape.compute.safeParse(backend);
-  try {
-    if (!wanted.success) throw new Error("there is no such backend");
-    await resolveCompute(wanted.data as Compute);
-  } catch (cause) {
-    const message = `it cannot compute on "${backend}": ${(cause as Error).message}`;
-    throw new IncompatibleWorkerError(message, { cause });
-  }
-  return { backend, why };
 }
