@@ -46,7 +46,7 @@ Exit codes: 0 compared, 1 a result is damaged, 2 wrong command line.`,
     const warn = (path: string) =>
       tools.reporter.log(`${displayPath(path, tools.cwd)} cannot be read and is skipped`);
     const named = positionals.map(async (name) =>
-      [name, await identityNamed(name, tools.cwd, tools.project)] as const
+      [name, await identityNamed(name, tools)] as const
     );
     const identities = new Map(await Promise.all(named));
     const all = await new History(artifacts).list(warn);

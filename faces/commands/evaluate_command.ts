@@ -64,7 +64,7 @@ Exit codes: 0 evaluated, 1 a stage failed, 2 wrong command line, 130 interrupted
     const folder = resolve(tools.cwd, on);
     const { isArchive } = await import("../datasets/photo_files.ts");
     const isFolder = isArchive(folder) ||
-      await identityNamed(on, tools.cwd, tools.project) === undefined &&
+      await identityNamed(on, tools) === undefined &&
         await Deno.stat(folder).then(() => true, () => false);
     for (const [option, value] of Object.entries({ preset, layout })) {
       if (value === undefined || isFolder) continue;

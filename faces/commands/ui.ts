@@ -26,7 +26,7 @@ Exit codes: 0 stopped, 1 it cannot listen, 2 wrong command line.`,
   async run(args, tools) {
     const { values, positionals: pipelines } = parseOptions("ui", args, "port= artifacts= help");
     const port = parseWhole("port", values, 0, 65535) ?? 8100;
-    for (const name of pipelines) await findPipeline(name, tools.cwd, tools.project);
+    for (const name of pipelines) await findPipeline(name, tools);
     const artifacts = resolve(tools.cwd, values.artifacts ?? join(tools.project, "artifacts"));
     if (await Deno.stat(artifacts).then(({ isDirectory }) => !isDirectory, () => false)) {
       throw new UsageError(`--artifacts ${artifacts}: expected a folder`);

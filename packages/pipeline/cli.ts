@@ -108,11 +108,11 @@ function contextOf(
   values: CommandContext["values"] = {},
   names: readonly string[] = [],
 ): CommandContext {
+  const cwd = invocationDir();
   return {
     ...app,
-    ...{ values, names, reporter },
-    cwd: invocationDir(),
+    ...{ values, names, reporter, cwd },
     columns: standardOutput("stdout").columns,
-    openPlan: (name) => loadPlan({ ...app, names: [name], values: {} }),
+    openPlan: (name) => loadPlan({ ...app, cwd, names: [name], values: {} }),
   };
 }

@@ -1,16 +1,20 @@
 /** Name of a pipeline on the command line → its YAML. */
 import { join, resolve } from "node:path";
+import type { CommandContext } from "./app.ts";
 import { entries } from "./cache/attempt_files.ts";
 import { ConfigError, didYouMean, joinWords } from "./errors.ts";
 import { formerName, identityOf, typed } from "./pipeline_identity.ts";
 import { displayPath, readTextIfExists } from "./paths.ts";
 
+/** The user's folder and the project's, where names of pipelines count from. */
+type Where = Pick<CommandContext, "cwd" | "project">;
+
 /**
  * Finds the YAML of a name: `pipeline` is pipeline.yaml, `experiments/first` is
  * experiments/first.yaml, in the current folder or in the project.
  */
-export async function findPipeline(name: string, cwd: string, project: string): Promise<string> {
-  const path = await fileNamed(name, cwd, project);
+export async function findPipeline(name: string, where: Where): Promise<string> {
+  const { cwd, project } = where, path = await fileNamed(name, where);
   if (path !== undefined) return path;
   const files: string[] = [];
   for (const folder of [project, join(project, "experiments")]) {
@@ -43,16 +47,12 @@ const YAML = /\.ya?ml$/;
 const endingsOf = (name: string) => YAML.test(name) ? [""] : [".yaml", ".yml", ""];
 
 /** Returns the identity of the pipeline whose file a name is; undefined if there is none. */
-export async function identityNamed(
-  name: string,
-  cwd: string,
-  project: string,
-): Promise<string | undefined> {
-  const path = await fileNamed(name, cwd, project);
-  return path && await identityOf(path, project);
+export async function identityNamed(name: string, where: Where): Promise<string | undefined> {
+  const path = await fileNamed(name, where);
+  return path && await identityOf(path, where.project);
 }
 
-async function fileNamed(name: string, cwd: string, project: string) {
+async function fileNamed(name: string, { cwd, project }: Where) {
   for (const folder of new Set([cwd, project])) {
     for (const ending of endingsOf(name)) {
       const path = resolve(folder, name + ending);

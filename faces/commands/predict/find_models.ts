@@ -52,7 +52,7 @@ export async function findModels(
     const cautions = runs.findLast(made)?.cautions ?? [];
     return { models: [{ stage, path: folder }], origin: wanted, cautions, compute: "auto" };
   }
-  const isFile = await identityNamed(wanted, tools.cwd, tools.project) !== undefined;
+  const isFile = await identityNamed(wanted, tools) !== undefined;
   const [, id = wanted, part] = wanted.match(/^([0-9a-f]{4,8})\/([\w.-]+)$/) ?? [];
   const run = isFile ? undefined : findByIdPrefix(id, runs);
   if (run) {

@@ -21,7 +21,7 @@ import {
   type UsedResult,
 } from "../history.ts";
 import { abortOnSignal } from "../interrupt.ts";
-import { invocationDir, resolveFrom } from "../paths.ts";
+import { resolveFrom } from "../paths.ts";
 import {
   madeElsewhere,
   MAX_RECORD,
@@ -66,7 +66,7 @@ async function settingsOf(call: CommandContext, pipeline: string): Promise<Remot
   if (url !== undefined) {
     const { error } = remoteSchema.safeParse({ url });
     if (error) throw new UsageError(`--remote "${url}": ${error.issues[0]!.message}`);
-    return { url: resolveFrom(url, invocationDir()) };
+    return { url: resolveFrom(url, call.cwd) };
   }
   const { remote } = await loadPlan({ ...call, names: [pipeline] });
   if (remote) return remote;
@@ -77,14 +77,10 @@ async function settingsOf(call: CommandContext, pipeline: string): Promise<Remot
 }
 
 /** Finds a run as other commands do. */
-async function runNamed(
-  { names, project }: CommandContext,
-  all: readonly RunRecord[],
-  listedBy?: string,
-) {
-  const [name = "pipeline", ...others] = names;
+async function runNamed(call: CommandContext, all: readonly RunRecord[], listedBy?: string) {
+  const { names, names: [name = "pipeline", ...others] } = call;
   if (others.length > 0) throw new UsageError(`one run at a time; got ${names.join(" and ")}`);
-  const identity = await identityNamed(name, invocationDir(), project);
+  const identity = await identityNamed(name, call);
   return findRun(name, all, { identity, has: ({ ok }) => ok, what: "succeeded", listedBy });
 }
 
@@ -163,7 +159,7 @@ export async function pull(call: CommandContext): Promise<number> {
   const { log } = call.reporter;
   // The YAML of a name has its remote; an id is at that of pipeline.yaml.
   const [name = "pipeline"] = call.names;
-  const known = await identityNamed(name, invocationDir(), call.project);
+  const known = await identityNamed(name, call);
   return await sharing(call, known ?? "pipeline", async ({ store, history, remote }) => {
     const { runs, files } = await runsAt(remote, log);
     const run = await runNamed(call, runs, `deno task remote status --remote ${remote.place.url}`);

@@ -31,7 +31,7 @@ export default async function runs(call: CommandContext): Promise<number> {
   const all = await listRuns(artifacts, reporter.log);
   if (values.forget) {
     const found = values.forget.map(async (name) => {
-      const identity = await identityNamed(name, invocationDir(), call.project);
+      const identity = await identityNamed(name, call);
       return findRun(name, all, { identity });
     });
     await forget(await Promise.all(found), new ArtifactStore(artifacts));
@@ -63,10 +63,10 @@ export default async function runs(call: CommandContext): Promise<number> {
 
 /** The artifact folder that a command is about. */
 export function artifactsOf(
-  { values: { artifacts }, project }: Pick<CommandContext, "values" | "project">,
+  { values: { artifacts }, cwd, project }: Pick<CommandContext, "values" | "cwd" | "project">,
   mayBeMade = false,
 ): string {
-  const folder = resolve(invocationDir(), artifacts ?? join(project, "artifacts"));
+  const folder = resolve(cwd, artifacts ?? join(project, "artifacts"));
   if (artifacts !== undefined && !mayBeMade && !existsSync(folder)) {
     throw new UsageError(`--artifacts ${artifacts}: there is no such folder`);
   }
@@ -102,13 +102,11 @@ export async function forget(runs: readonly RunRecord[], store: ArtifactStore): 
 async function ofPipelines(
   names: readonly string[],
   all: readonly RunRecord[],
-  { project }: CommandContext,
+  call: CommandContext,
 ): Promise<RunRecord[]> {
   const found = await Promise.all(names.map(async (name) => {
     const one = all.find(({ id }) => id === name);
-    return one
-      ? [one]
-      : runsOfPipeline(name, all, await identityNamed(name, invocationDir(), project));
+    return one ? [one] : runsOfPipeline(name, all, await identityNamed(name, call));
   }));
   return [...new Set(found.flat())];
 }

@@ -5,7 +5,6 @@ import { findByIdPrefix, History, type RecordedStage } from "../history.ts";
 import { fileNameOf } from "../pipeline_identity.ts";
 import { abortOnSignal } from "../interrupt.ts";
 import { loadPlan } from "../run/create_context.ts";
-import { invocationDir } from "../paths.ts";
 import { type CommandContext, EXIT } from "../app.ts";
 import { ArtifactStore, type StoredResult } from "../artifact_store.ts";
 import { formatBytes, formatInteger } from "../format.ts";
@@ -65,11 +64,11 @@ export default async function verify(call: CommandContext): Promise<number> {
 async function placesOf(
   call: CommandContext,
 ): Promise<{ store: ArtifactStore; places: StoredResult[] }> {
-  const { names, values, project } = call;
+  const { names, values } = call;
   if (names.length > 1) throw new UsageError(`one pipeline at a time; got ${names.join(" and ")}`);
   let store = new ArtifactStore(artifactsOf(call));
   if (names.length === 0) return { store, places: await store.storedResults() };
-  const run = await identityNamed(names[0], invocationDir(), project) === undefined
+  const run = await identityNamed(names[0], call) === undefined
     ? findByIdPrefix(names[0], await new History(store.folder).list())
     : undefined;
   let used: readonly Pick<RecordedStage, "use" | "fingerprint">[] | undefined = run?.stages;

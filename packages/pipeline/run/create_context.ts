@@ -11,7 +11,7 @@ import { DenoLock } from "../cache/deno_lock.ts";
 import { ImportMap } from "../cache/import_map.ts";
 import { ModuleHasher } from "../cache/module_graph.ts";
 import type { Override } from "../config/override.ts";
-import { invocationDir, readTextIfExists } from "../paths.ts";
+import { readTextIfExists } from "../paths.ts";
 import type { CommandContext } from "../app.ts";
 import { Registry } from "../registry.ts";
 import { hiddenIn } from "../secrets.ts";
@@ -20,9 +20,9 @@ import type { RunContext } from "./run_context.ts";
 
 /** The YAML that a command names, and how to read it. */
 export async function configOptions(
-  { names, values, project, stages, pluginApi }: Pick<
+  { names, values, cwd, project, stages, pluginApi }: Pick<
     CommandContext,
-    "names" | "values" | "project" | "stages" | "pluginApi"
+    "names" | "values" | "cwd" | "project" | "stages" | "pluginApi"
   >,
 ): Promise<{ file: string; options: ConfigOptions }> {
   const overrides: Override[] = [];
@@ -35,8 +35,7 @@ export async function configOptions(
       overrides.push({ ...parseOverride(`seed=${values.seed}`), at });
     }
   }
-  const cwd = invocationDir();
-  const file = await findPipeline(names[0]!, cwd, project);
+  const file = await findPipeline(names[0]!, { cwd, project });
   const registry = new Registry().add(stages);
   return { file, options: { project, cwd, registry, overrides, pluginApi } };
 }
@@ -84,7 +83,7 @@ export async function ofRun(call: CommandContext): Promise<CommandContext> {
   const { names: [name = ""], values, project } = call;
   // A shorter word is rather a name that was mistyped.
   if (!/^[0-9a-f]{4,8}$/.test(name)) return call;
-  if (await identityNamed(name, invocationDir(), project) !== undefined) return call;
+  if (await identityNamed(name, call) !== undefined) return call;
   const run = findByIdPrefix(name, await new History(join(project, "artifacts")).list());
   if (!run) return call;
   const keyOf = (text: string) =>

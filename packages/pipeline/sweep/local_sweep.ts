@@ -1,6 +1,5 @@
 /** Runs the runs of a sweep on this machine, each as a process. */
 import { addAbortListener } from "node:events";
-import { invocationDir } from "../paths.ts";
 import type { CommandContext } from "../app.ts";
 import type { SweepProgress } from "./sweep_progress.ts";
 import { type ChildReport, crashReport, startChild } from "./child_process.ts";
@@ -18,7 +17,7 @@ export async function runLocal(
   { jobs, signal, running }: SweepOptions,
   progress: SweepProgress,
 ): Promise<void> {
-  const { names: [name], values, project, denoArgs } = call;
+  const { names: [name], values, cwd, project, denoArgs } = call;
   const options = (["set", "sweep", "force", "seed", "until", "from", "only"] as const)
     .flatMap((option) =>
       [(option === "force" ? force : values[option]) ?? []].flat()
@@ -32,7 +31,7 @@ export async function runLocal(
       const args = ["run", name, "--json", `--point=${index + 1}`, ...options];
       const child = startChild([...await denoArgs(), ...args], {
         cwd: project,
-        user: invocationDir(),
+        user: cwd,
         // Two concurrent runs on one core each take less time than two in turn on both.
         cores: Math.max(1, Math.floor(navigator.hardwareConcurrency / jobs)),
         onLine: (text) => progress.updated(index, text),

@@ -14,7 +14,8 @@ Deno.test("findPipeline()", async (t) => {
     "home/odd": yaml,
     "experiments/odd.txt": yaml,
   });
-  const find = (name: string, user = ".") => findPipeline(name, project.path(user), project.folder);
+  const find = (name: string, user = ".") =>
+    findPipeline(name, { cwd: project.path(user), project: project.folder });
   await t.step("takes names, endings and paths", async () => {
     assert.equal(await find("pipeline"), project.path("pipeline.yaml"));
     assert.equal(await find("experiments/gender"), project.path("experiments/gender.yaml"));
