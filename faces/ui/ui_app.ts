@@ -30,6 +30,7 @@ export interface UiOptions {
 }
 
 const web = new URL("./web/", import.meta.url);
+/** Maximum number of bytes of a file that are shown. */
 const MAX_BYTES = 64e6;
 /** Results never change: their folder is named by everything that they depend on. */
 const FOREVER = { "cache-control": "private, max-age=31536000, immutable" };
@@ -117,9 +118,13 @@ export async function createUi(options: UiOptions): Promise<Hono> {
   json(`/api/table/${file}`, async (query, c) => tableOf(await pathOf(c), query));
   json(`/api/layers/${file}`, async (_, c) => layersOf(await pathOf(c)));
   app.get(`/file/${file}`, async (c) => {
-    using file = new RandomAccessFile(await pathOf(c));
+    const path = await pathOf(c);
+    using file = new RandomAccessFile(path);
     const { offset = "0", size = String(file.size) } = c.req.query();
-    if (!(Number(size) <= MAX_BYTES)) throw new Problem(413, "too_large", "The file is too large.");
+    if (!(Number(size) <= MAX_BYTES)) {
+      const message = `Cannot show "${path}": it has more than 64 MB. Open it in its folder.`;
+      throw new Problem(413, "too_large", message);
+    }
     const bytes = file.read(Number(offset), Number(size));
     const name = c.req.param("file")!;
     const image = bytes[0] === 0xff ? "image/jpeg" : bytes[0] === 0x89 ? "image/png" : undefined;

@@ -140,9 +140,14 @@ Deno.test("files of a run: curves, intervals, tables, images, faces and their wa
   const curve = await ui.get<UiTable>(`/api/table/${place("model")}/history.csv?sort=-val_metric`);
   assert.deepEqual(curve.rows.map((row) => row[0]), [2, 1, 3]);
 
+  const images = join(shop.artifacts, place("dataset"), "images.npy");
+  assert.equal(
+    await ui.fails(`/file/${place("dataset")}/images.npy?size=64000001`, 413),
+    `Cannot show "${await Deno.realPath(images)}": it has more than 64 MB. Open it in its folder.`,
+  );
   const image = await ui.ask(`/image/${place("dataset")}/3`);
   assert.match(image.headers.get("cache-control")!, /immutable/);
-  const pixels = readNpy(join(shop.artifacts, place("dataset"), "images.npy"), "uint8").data;
+  const pixels = readNpy(images, "uint8").data;
   const png = decodePng(new Uint8Array(await image.arrayBuffer()))!;
   assert.deepEqual([...png.data], [...pixels.subarray(36, 48)]);
 
