@@ -115,7 +115,11 @@ export class ModuleHasher {
     // A cache that is damaged, or of another version, costs only the time to build it again.
     const form = { shape: cacheSchema };
     const { value } = await readState<z.output<typeof cacheSchema>>(this.cache, form);
-    if (value) this.#facts = JSON.parse(value.facts);
+    try {
+      if (value) this.#facts = JSON.parse(value.facts);
+    } catch {
+      // Text that is not JSON counts as damage.
+    }
   }
 
   async #read(path: string): Promise<ModuleNode | undefined> {
