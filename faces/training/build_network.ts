@@ -74,7 +74,7 @@ function assemble(name: string, trunk: Trunk, heads: layers.Layer[], seed?: numb
   let whole: LayersModel;
   try {
     const body = trunk();
-    checkNames(name, body, heads);
+    checkNames(body, heads);
     whole = Array.isArray(body) ? tfjs.sequential({ name, layers: [...body, ...heads] }) : model({
       ...{ name, inputs: body.image },
       outputs: heads.reduce((x, layer) => layer.apply(x) as SymbolicTensor, body.features),
@@ -82,14 +82,13 @@ function assemble(name: string, trunk: Trunk, heads: layers.Layer[], seed?: numb
   } catch (cause) {
     if (!(cause instanceof RangeError)) throw cause;
     const why = `its weights do not fit into memory (${cause.message})`;
-    throw new Error(`Cannot build the network "${name}": ${why}. Use a smaller one.`, { cause });
+    throw new Error(`Cannot build the network: ${why}. Use a smaller one.`, { cause });
   }
   const { shape } = heads[0].inboundNodes[0].inputTensors[0];
   if (shape.length !== 2) {
     throw new Error(
-      `Cannot build the network "${name}": its layers end with the shape ` +
-        `[batch,${shape.slice(1)}], and heads need [batch, n]. End it with flatten or ` +
-        "globalAveragePooling2d.",
+      `Cannot build the network: its layers end with the shape [batch,${shape.slice(1)}], and ` +
+        "heads need [batch, n]. End it with flatten or globalAveragePooling2d.",
     );
   }
   if (seed !== undefined) initialize(whole, seed);
@@ -97,7 +96,7 @@ function assemble(name: string, trunk: Trunk, heads: layers.Layer[], seed?: numb
 }
 
 /** @throws if a layer of the trunk has the name of one of the heads', which weights are found by */
-function checkNames(network: string, body: ReturnType<Trunk>, heads: layers.Layer[]): void {
+function checkNames(body: ReturnType<Trunk>, heads: layers.Layer[]): void {
   const trunk = Array.isArray(body)
     ? body
     : model({ inputs: body.image, outputs: body.features }).layers;
@@ -105,8 +104,8 @@ function checkNames(network: string, body: ReturnType<Trunk>, heads: layers.Laye
   const taken = trunk.find(({ name }) => own.includes(name));
   if (!taken) return;
   throw new Error(
-    `Cannot build the network "${network}": its layer "${taken.name}" has the name of a layer of ` +
-      `the head (${joinWords(own)}). Rename it.`,
+    `Cannot build the network: its layer "${taken.name}" has the name of a layer of the head ` +
+      `(${joinWords(own)}). Rename it.`,
   );
 }
 

@@ -26,7 +26,7 @@ const unseedable = [
  * @throws if part of it would be ignored or would not be reproducible
  */
 export function checkTrainable(model: LayersModel): void {
-  const cannot = (why: string) => new Error(`Cannot train "${model.name}": ${why}`);
+  const cannot = (why: string) => new Error(`Cannot train the network: ${why}`);
   if (model.inputs.length !== 1 || model.outputs.length !== 1) {
     const has = `${model.inputs.length} inputs and ${model.outputs.length} outputs`;
     throw cannot(`it has ${has}; training needs one of each. Concatenate the outputs.`);
@@ -87,7 +87,7 @@ export function forward(model: LayersModel, x: tf.Tensor, pass?: TrainingPass): 
   if (isSoftmax(last)) return valueOf(last.inboundNodes[output.nodeIndex].inputTensors[0]);
   if (last.getConfig().activation !== "softmax") return valueOf(output);
   throw new Error(
-    `Cannot train "${model.name}": the softmax of its last layer, "${last.name}", must be a ` +
+    `Cannot train the network: the softmax of its last layer, "${last.name}", must be a ` +
       `separate layer. Use layers.activation({ activation: "softmax" }) after it.`,
   );
 }

@@ -92,8 +92,8 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
   checkTrainable(model);
   if (outputs !== objective.outputs) {
     throw new Error(
-      `Cannot train "${model.name}": it has ${outputs} outputs, and its loss ` +
-        `"${objective.loss}" needs ${objective.outputs}.`,
+      `Cannot train the network: it has ${outputs} outputs, and its loss "${objective.loss}" ` +
+        `needs ${objective.outputs}.`,
     );
   }
   ensureInitialized(model, seed);

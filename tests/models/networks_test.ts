@@ -153,7 +153,7 @@ Deno.test("layers: names the item that cannot follow", async () => {
   for (const [name, build] of [["logits", singleHeadModel], ["heads", multiHeadModel]] as const) {
     assert.throws(
       () => build("layers", named(name).trunk(8), ...[1, "glorotUniform", 1] as const),
-      new RegExp(`"layers": its layer "${name}" has the name of a layer of the head .* Rename it`),
+      new RegExp(`network: its layer "${name}" has the name of a layer of the head .* Rename it`),
     );
   }
   const parse = (item: object) =>
@@ -211,7 +211,7 @@ Deno.test("a plugin's layers need no inputShape, and another result is an error"
       build(() => {
         throw new RangeError("offset is out of bounds"); // as TensorFlow.js, for too many weights
       }),
-    /^Error: Cannot build the network "own": its weights do not fit into memory .* smaller one\.$/,
+    /^Error: Cannot build the network: its weights do not fit into memory .* smaller one\.$/,
   );
   for (const [result, text] of [[undefined, "undefined"], [[], "\\[\\]"], [[7], "\\[7\\]"]]) {
     assert.throws(

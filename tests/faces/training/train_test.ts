@@ -371,7 +371,7 @@ Deno.test("train() refuses a loss for another number of outputs", async () => {
   await openBackend("wasm");
   await assert.rejects(
     run({ objective: classification(3) }),
-    /"small": it has 2 outputs, and its loss "categorical_crossentropy" needs 3/,
+    /network: it has 2 outputs, and its loss "categorical_crossentropy" needs 3/,
   );
 });
 
