@@ -87,6 +87,8 @@ export interface NamedImage {
   image: string;
   /** Data set and path. */
   name: string;
+  /** Words below the image. */
+  label?: string;
 }
 
 /** A trained network, its training and its metrics. */

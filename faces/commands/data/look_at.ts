@@ -19,6 +19,7 @@ import { openPhotoFiles, pathIndex, type PhotoFiles } from "../../datasets/photo
 import { choosePreset, OWN_PRESET, type Preset, presets } from "../../datasets/presets.ts";
 import { facePaths } from "../../datasets/rows.ts";
 import type { DataFound } from "../../evaluation/data_page.ts";
+import type { NamedImage } from "../../evaluation/report_data.ts";
 import { thumbnail } from "../../evaluation/image_data_urls.ts";
 import { decode, ImageError } from "../../images/decode_image.ts";
 
@@ -105,14 +106,14 @@ type FoundLabels = Pick<DataFound, "preset"> & { labels: Labels };
 async function findLabels(
   files: PhotoFiles,
   photos: readonly string[],
-  wanted: ReturnType<typeof parsePreset> | undefined,
+  wanted: string | Preset | undefined,
 ): Promise<{ found?: FoundLabels; why?: string }> {
   const has = pathIndex(files.paths);
-  const read = async (preset: string | Preset, fields: Preset): Promise<FoundLabels> => {
-    const { csv } = await applyPreset(fields, files);
+  const read = async (preset: string | Preset): Promise<FoundLabels> => {
+    const { csv } = await applyPreset(choosePreset(preset), files);
     return { preset, labels: parseLabels(csv, "labels.csv") };
   };
-  if (wanted) return { found: await read(wanted.value, wanted.fields) };
+  if (wanted) return { found: await read(wanted) };
   let why: string | undefined;
   const guessed = await guessTables(files, (error) => why ??= error.message.replace(/\.?$/, "."));
   const attempts: (() => Promise<FoundLabels>)[] = [
@@ -130,11 +131,7 @@ async function findLabels(
         throw error;
       }
     },
-    ...presets.filter(({ name }) => name !== OWN_PRESET).map(({ name, preset }) => () =>
-      read(name, preset)
-    ),
-    ...NAMES.map((preset) => () => read(preset, preset)),
-    ...guessed.map((preset) => () => read(preset, preset)),
+    ...[...names, ...NAMES, ...guessed].map((preset) => () => read(preset)),
   ];
   let best: FoundLabels | undefined, most = 0;
   for (const attempt of attempts) {
@@ -150,8 +147,9 @@ async function findLabels(
   return best ? { found: best } : { ...why !== undefined && { why } };
 }
 
-function parsePreset(wanted: string): { value: string | Preset; fields: Preset } {
-  const names = presets.map(({ name }) => name).filter((name) => name !== OWN_PRESET);
+const names = presets.map(({ name }) => name).filter((name) => name !== OWN_PRESET);
+
+function parsePreset(wanted: string): string | Preset {
   if (!wanted.startsWith("{") && !names.includes(wanted)) {
     throw new UsageError(
       `there is no preset "${wanted}".${didYouMean(wanted, names)} ` +
@@ -160,7 +158,8 @@ function parsePreset(wanted: string): { value: string | Preset; fields: Preset }
   }
   try {
     const value = wanted.startsWith("{") ? parseYaml(wanted) : wanted;
-    return { value, fields: choosePreset(value) };
+    choosePreset(value);
+    return value;
   } catch (error) {
     const { path, message } = error instanceof z.ZodError
       ? error.issues[0]
@@ -225,8 +224,8 @@ async function guessTables(files: PhotoFiles, failed: (error: Error) => void): P
   return guesses;
 }
 
-/** Returns a function that describes a photo's labels. */
-function captions(labels?: Labels): (path: string) => string {
+/** Returns a function that describes a photo: its path with all labels; age and gender alone. */
+function captions(labels?: Labels): (path: string) => Omit<NamedImage, "image"> {
   const byPath = new Map(labels?.rows.map((row) => [row.path, row]));
   return (path) => {
     const { age = NaN, gender = NaN, attributes: { age_low, age_high, ...rest } = {} } =
@@ -235,7 +234,8 @@ function captions(labels?: Labels): (path: string) => string {
     const others = Object.entries(rest).map(([name, value]) =>
       value !== null && `${name} ${value}`
     );
-    return [path, years, ["female", "male"][gender] ?? "", ...others].filter(Boolean).join(", ");
+    const both = [years, ["female", "male"][gender]].filter(Boolean);
+    return { name: [path, ...both, ...others].filter(Boolean).join(", "), label: both.join(" ") };
   };
 }
 
@@ -244,7 +244,7 @@ async function openPhotos(
   files: PhotoFiles,
   paths: readonly string[],
   { photos, signal, progress, captionOf }: Parameters<typeof lookAt>[1] & {
-    captionOf: (path: string) => string;
+    captionOf: ReturnType<typeof captions>;
   },
 ): Promise<Pick<DataFound, "opened" | "unreadable" | "copies" | "near" | "pairs" | "shown">> {
   const chosen = random(SEED, "data").shuffle([...new Set(paths)]).slice(0, photos);
@@ -265,7 +265,7 @@ async function openPhotos(
     equal.push(path);
     try {
       if (shown.length < MAX_SHOWN) {
-        shown.push({ image: await thumbnail(bytes, THUMBNAIL), name: captionOf(path) });
+        shown.push({ image: await thumbnail(bytes, THUMBNAIL), ...captionOf(path) });
       }
       if (equal.length > 1) continue;
       frequencies.push(await frequenciesOf(await decode(bytes)));
@@ -285,9 +285,10 @@ async function openPhotos(
   ];
   const pictures: DataFound["pairs"]["shown"][number][] = [];
   for (const [of, path, sign] of pairs.slice(0, MAX_PAIRS)) {
-    for (const [one, name] of [[of, captionOf(of)], [path, `${sign} ${captionOf(path)}`]]) {
+    for (const [one, before] of [[of, ""], [path, `${sign} `]]) {
       const image = await thumbnail(await bytesOf(files, one), THUMBNAIL).catch(() => undefined);
-      if (image) pictures.push({ image, name });
+      const { name, label } = captionOf(one);
+      if (image) pictures.push({ image, name: before + name, label: before + label });
     }
   }
   return {
@@ -330,18 +331,16 @@ export function proposePipeline(found: DataFound): string {
         `${counted(found.copies.length, "group")} of exact copies.`,
     );
     if (found.repeated.length > 0) {
-      const [first] = found.repeated;
       notes.push(
         `${counted(found.repeated.length, "photo")} of several rows, the first of which counts, ` +
-          `such as ${first}.`,
+          `such as ${found.repeated[0]}.`,
       );
     }
     const [doubt] = labels.doubts;
     if (doubt) {
-      const { line, column, value } = doubt;
       notes.push(
-        `${counted(labels.doubts.length, "value")} not understood, such as the ${column} ` +
-          `${JSON.stringify(value.slice(0, 40))} on line ${line}.`,
+        `${counted(labels.doubts.length, "value")} not understood, such as the ${doubt.column} ` +
+          `${JSON.stringify(doubt.value.slice(0, 40))} on line ${doubt.line}.`,
       );
     }
     if (!exact && known.age > 0) {
@@ -357,7 +356,7 @@ export function proposePipeline(found: DataFound): string {
       notes.push("Rows that lack a label of matParse.require are dropped; [] keeps all.");
     }
   }
-  const layout = preset === undefined ? undefined : choosePreset(preset as never).layout;
+  const layout = preset === undefined ? undefined : choosePreset(preset).layout;
   if (layout === undefined) {
     notes.push("layout: full: a detector finds the faces; aligned: the photos are faces already.");
   }
@@ -392,9 +391,7 @@ export function proposePipeline(found: DataFound): string {
 
 /** Returns the sets of a data set's own parts; results of FairFace are published on val. */
 function publishedDivision(parts: ReadonlySet<unknown>) {
-  const part = (name: string) => parts.has(name) ? { part: name } : undefined;
-  const test = part("test"), val = part("val");
-  if (test) return { test, ...val && { validation: val } };
-  const other = val ?? part("fold_0");
-  return other && { test: other };
+  const sets = ["test", "val", "fold_0"].filter((name) => parts.has(name));
+  const [test, validation] = sets.map((part) => ({ part }));
+  return test && { test, ...test.part === "test" && validation?.part === "val" && { validation } };
 }

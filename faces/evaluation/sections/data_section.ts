@@ -199,8 +199,8 @@ function some(n: number): string {
 export function sheet(title: string, note: string, images: readonly NamedImage[]): Html {
   return html`<h3 class="row">${title} <small>${note}</small></h3>
 <ul class="sheet">${
-    images.map(({ image, name }) =>
-      html`<li title="${name}"><img src="${image}" width="112" height="112" alt="${name}"></li>`
+    images.map(({ image, name, label }) =>
+      html`<li title="${name}"><img src="${image}" alt="${name}">${label}</li>`
     )
   }</ul>`;
 }

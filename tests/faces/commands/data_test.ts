@@ -279,6 +279,7 @@ Deno.test("lookAt() names the folder, links to nothing, and known attributes alo
       const { name, shown, unreadable } = await look(folder);
       strictEqual(name, "été 😀");
       deepStrictEqual(shown.map(({ name }) => name).sort(), ["a.jpg, 30", "b.jpg, 40, city Köln"]);
+      deepStrictEqual(shown.map(({ label }) => label).sort(), ["30", "40"]);
       deepStrictEqual(unreadable, [{ path: "c.jpg", why: "it is missing" }]);
     },
   );
