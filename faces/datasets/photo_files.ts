@@ -131,8 +131,7 @@ export async function openPhotoFiles(
   const owned = stack.move();
   return {
     get paths() {
-      const own = () => folder === undefined ? [] : walk(folder);
-      return paths ??= [...new Set([...own(), ...archived.keys()])].sort();
+      return paths ??= [...new Set([...folder ? walk(folder) : [], ...archived.keys()])].sort();
     },
     async read(path) {
       const photo = folder === undefined ? "missing" : await readPhoto(find(path));
