@@ -3,6 +3,7 @@ import { decodeText, readCsv } from "../../packages/formats/csv.ts";
 import { quoted } from "../../packages/formats/csv_write.ts";
 import { counted } from "../../packages/pipeline/causes.ts";
 import { joinWords } from "../../packages/pipeline/errors.ts";
+import { valueAt } from "./attributes.ts";
 import { BOX } from "./labels.ts";
 import { pathIndex, type PhotoFiles } from "./photo_files.ts";
 import type { Preset } from "./presets.ts";
@@ -41,7 +42,10 @@ export async function applyPreset(
   });
   const table = preset.join ? joined(mapped) : mapped;
   const header = [...new Set(table.flatMap((row) => Object.keys(row)))];
-  const lines = [header, ...table.map((row: Row) => header.map((name) => row[name] ?? ""))];
+  const lines = [
+    header,
+    ...table.map((row: Row) => header.map((name) => valueAt(row, name) ?? "")),
+  ];
   const text = lines.map((values) => values.map(quoted).join(",") + "\n").join("");
   const warnings = lackingColumns(rows, preset);
   if (several.length > 0) {
@@ -179,7 +183,7 @@ function textOf(value: unknown): string {
 function mapRow(given: Row, { match = {}, columns = {}, omit = [], values = {} }: Preset): Row {
   let row = given;
   for (const [column, pattern] of Object.entries(match)) {
-    const found = new RegExp(`^(?:${pattern})$`, "u").exec(row[column] ?? "");
+    const found = new RegExp(`^(?:${pattern})$`, "u").exec(valueAt(row, column) ?? "");
     row = { ...row, ...defined(found?.groups) };
   }
   const used = new Set(omit);
@@ -188,15 +192,17 @@ function mapRow(given: Row, { match = {}, columns = {}, omit = [], values = {} }
     const template = theirs.includes("{") ? theirs : `{${theirs}}`;
     mapped[ours] = template.replaceAll(NAMED, (_, name) => {
       used.add(name);
-      return row[name] ?? "";
+      return valueAt(row, name) ?? "";
     });
   }
-  const others = Object.entries(row).filter(([name]) => !used.has(name) && !(name in mapped));
+  const others = Object.entries(row).filter(([name]) =>
+    !used.has(name) && !Object.hasOwn(mapped, name)
+  );
   const result: Record<string, string> = { ...mapped, ...Object.fromEntries(others) };
   for (const [name, map] of Object.entries(values)) {
-    const written = result[name] ?? "";
+    const written = valueAt(result, name) ?? "";
     // Programs write 1 as 1.0 where other rows have no value.
-    const value = map[written] ?? map[written.replace(/^(-?\d+)\.0+$/, "$1")];
+    const value = valueAt(map, written) ?? valueAt(map, written.replace(/^(-?\d+)\.0+$/, "$1"));
     if (value !== undefined) result[name] = String(value);
   }
   const { quad, ...rest } = result;

@@ -45,6 +45,11 @@ export type AttributeColumns = Readonly<Record<string, readonly Attribute[]>>;
 
 export type Attributes = Readonly<Record<string, Attribute>>;
 
+/** Returns a row's value of a column that it has: `constructor` is none unless it is one. */
+export function valueAt<T>(row: Readonly<Record<string, T>> = {}, column: string): T | undefined {
+  return Object.hasOwn(row, column) ? row[column] : undefined;
+}
+
 /** Returns a name that no column of the project's tables has: `score` becomes `score_`. */
 export function attributeName(name: string): string {
   return OWN.includes(name) ? `${name}_` : name;
@@ -75,7 +80,7 @@ export function attributeColumns(
 ): Record<string, Column> {
   const columns: Record<string, Column> = {};
   for (const name of new Set(rows.flatMap((row) => Object.keys(row ?? {})))) {
-    const values = rows.map((row) => row?.[name] ?? null);
+    const values = rows.map((row) => valueAt(row, name) ?? null);
     const text = values.some((value) => typeof value === "string") ||
       values.every((v) => v === null);
     columns[name] = text

@@ -1,6 +1,6 @@
 /** Rows of a data set, and their filter. */
 
-import { attributeName, type Attributes, INTERVAL } from "./attributes.ts";
+import { attributeName, type Attributes, INTERVAL, valueAt } from "./attributes.ts";
 
 /** Reasons to drop a row, for messages; the first that applies counts. */
 export const reasons = {
@@ -123,7 +123,7 @@ function reasonToDrop(rows: Rows, i: number, filter: Filter): Reason | undefined
   const lacks = (name: string) =>
     name === "identity" || name === "name"
       ? rows[name](i) === null
-      : !["gender", "age"].includes(name) && attributes?.[attributeName(name)] == null;
+      : !["gender", "age"].includes(name) && valueAt(attributes, attributeName(name)) == null;
   if (require?.some(lacks)) return "noAttribute";
   if (!rows.hasPath(i)) return "noPath";
   if (filter.wrong?.has(i)) return "judgedWrong";

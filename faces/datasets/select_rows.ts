@@ -1,7 +1,7 @@
 /** Selects the rows of a set: a share, a part that the data set names, data sets, or a fold. */
 import { z } from "zod";
 import { joinWords } from "../../packages/pipeline/errors.ts";
-import type { Attribute } from "./attributes.ts";
+import { type Attribute, valueAt } from "./attributes.ts";
 
 const name = z.string().min(1);
 
@@ -186,7 +186,7 @@ export function strataOf(
   columns: Columns,
 ): (group: readonly number[]) => string {
   const parts = names.map((name) => {
-    const values = columns[name];
+    const values = valueAt(columns, name);
     if (!values) {
       throw new Error(
         `Cannot stratify by "${name}": the data set has no such column. ` +

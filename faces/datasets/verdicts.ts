@@ -4,7 +4,7 @@ import { withoutGuard } from "../../packages/formats/csv_write.ts";
 import { counted } from "../../packages/pipeline/causes.ts";
 import { formatError, joinWords } from "../../packages/pipeline/errors.ts";
 import { sha256 } from "../../packages/pipeline/fingerprint.ts";
-import type { Attribute } from "./attributes.ts";
+import { type Attribute, valueAt } from "./attributes.ts";
 import type { Rows } from "./rows.ts";
 
 const VERDICT_COLUMNS = ["dataset", "path", "column", "label", "verdict", "correction"];
@@ -97,7 +97,7 @@ export function judgeRows(
         ? ["female", "male"][gender[i]]
         : column === "age"
         ? String(age[i])
-        : String(rows.attributes?.(i)?.[column] ?? "");
+        : String(valueAt(rows.attributes?.(i), column) ?? "");
       if (now !== label) continue;
       used.add(verdict);
       if (correction === "") {
@@ -109,7 +109,7 @@ export function judgeRows(
       else if (column === "age") age[i] = Math.round(Number(correction));
       else {
         // A number stays one, as a single text would make text of its whole column.
-        const number = typeof rows.attributes?.(i)?.[column] === "number" &&
+        const number = typeof valueAt(rows.attributes?.(i), column) === "number" &&
           Number.isFinite(Number(correction));
         const value = number ? Number(correction) : correction;
         attributes.set(i, { ...attributes.get(i), [column]: value });

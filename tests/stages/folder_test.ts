@@ -274,6 +274,23 @@ Deno.test("attributes, intervals and missing labels reach every table", async ()
   });
 });
 
+Deno.test("a column may have a name that objects have", async () => {
+  const files = { "0.jpg": "0", "l.csv": "path,age,constructor\n0.jpg,34,Ada\n" };
+  await withFolder(files, async (folder) => {
+    await write(folder, "../other/0.jpg", "0");
+    await write(folder, "../other/l.csv", "path,age,mood\n0.jpg,35,good\n");
+    using loaded = testContext(download);
+    await loaded.run({}, { datasets: [{ folder }, { folder: join(folder, "../other") }] });
+    const rows = async (params: Record<string, unknown>) => {
+      using parsed = testContext(matParse);
+      await parsed.run({ archives: loaded.artifact("archives") }, params);
+      return (await readParquet(join(parsed.outputs.table, "table.parquet"))).constructor;
+    };
+    deepStrictEqual(await rows({}), ["Ada", null]);
+    deepStrictEqual(await rows({ require: ["constructor"] }), ["Ada"]);
+  });
+});
+
 Deno.test("download.external tells a folder's content from another's", async () => {
   const files = { "a.jpg": "A", "b.jpg": "B", "l.csv": "path,age,gender\na.jpg,1,m\nb.jpg,2,f\n" };
   await withFolder(files, async (folder) => {

@@ -287,9 +287,9 @@ Deno.test("a path that several files fit is a warning, and not only a missing ph
 
 Deno.test("codes of a preset are those of numbers with a decimal point, too", async () => {
   const preset = { labels: ".*csv", values: { gender: { "0": "male", "1": "female" } } };
-  const csv = "path,gender\na.jpg,0.0\nb.jpg,1.0\nc.jpg,\nd.jpg,1\n";
+  const csv = "path,gender\na.jpg,0.0\nb.jpg,1.0\nc.jpg,\nd.jpg,1\ne.jpg,toString\n";
   deepStrictEqual(await labelsOf(preset, { "l.csv": csv }), [
-    ...["path,gender", "a.jpg,male", "b.jpg,female", "c.jpg,", "d.jpg,female"],
+    ...["path,gender", "a.jpg,male", "b.jpg,female", "c.jpg,", "d.jpg,female", "e.jpg,toString"],
   ]);
 });
 
