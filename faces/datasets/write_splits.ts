@@ -200,14 +200,14 @@ export async function copiesOf(
 ): Promise<Copy[]> {
   using images = new NpyFile(join(folder, "images.npy"), "uint8");
   const [, height, width] = images.shape;
-  const crops: Compare[] = [], photos: Compare[] = [];
+  const crops = new Map<number, Frequencies>(), photos = new Map<number, Frequencies>();
   for (const row of rows) {
-    if (crops.length % 1000 === 0) {
+    if (crops.size % 1000 === 0) {
       await new Promise((resolve) => setTimeout(resolve, 0));
       signal.throwIfAborted();
     }
     const image = { data: images.read(row, 1), width, height };
-    crops.push({ row, frequencies: await frequenciesOf(image) });
+    crops.set(row, await frequenciesOf(image));
   }
   const { detector } = await readPreprocessing(folder);
   if (detector.name !== "metadata") {
@@ -227,26 +227,20 @@ export async function copiesOf(
         const photo = bytes && await decode(bytes).catch((error) => {
           if (!(error instanceof ImageError)) throw error;
         });
-        return photo && { row, frequencies: await frequenciesOf(photo) };
+        return photo && [row, await frequenciesOf(photo)] as const;
       });
-      for await (const photo of read) if (photo) photos.push(photo);
+      for await (const photo of read) if (photo) photos.set(...photo);
     }
   }
   const found = new Map<string, Copy>();
   for (const compared of [photos, crops]) {
-    const copies = await findCopies(compared.map(({ frequencies }) => frequencies));
-    for (const { image, of, ...how } of copies) {
-      const pair = { image: compared[image].row, of: compared[of].row };
+    const rows = [...compared.keys()];
+    for (const { image, of, ...how } of await findCopies([...compared.values()])) {
+      const pair = { image: rows[image], of: rows[of] };
       found.set(`${pair.image} ${pair.of}`, { ...pair, ...how });
     }
   }
   return [...found.values()].sort((a, b) => a.image - b.image);
-}
-
-/** A row and the low frequencies of its image or photo. */
-interface Compare {
-  readonly row: number;
-  readonly frequencies: Frequencies;
 }
 
 /**

@@ -19,10 +19,8 @@ const unitData = z.strictObject({
   }),
 });
 
-/** Job data of a shard. */
 export type CropUnit = z.output<typeof unitData>;
 
-/** Crops one shard on a worker of another machine. */
 export const cropUnit: UnitRunner = {
   data: unitData,
   async run({ archives, table }, data, { folder, signal, advance, workers, getOrOpen }) {

@@ -84,7 +84,10 @@ export async function writeParquet(
   for (let start = 0; start < rows; start += GROUP) {
     const end = Math.min(start + GROUP, rows);
     await writer.write({
-      columnData: names.map((name) => ({ name, data: encode(path, name, columns, start, end) })),
+      columnData: names.map((name) => ({
+        name,
+        data: encode(path, name, columns[name], start, end),
+      })),
       rowGroupSize: GROUP,
     });
     await new Promise((resolve) => setTimeout(resolve, 0));
@@ -181,11 +184,10 @@ function elements(name: string, { type, nullable }: Column): SchemaElement[] {
 function encode(
   path: string,
   name: string,
-  columns: Readonly<Record<string, Column>>,
+  { type, values, nullable }: Column,
   start: number,
   end: number,
 ): unknown[] {
-  const { type, values, nullable = false } = columns[name];
   const made = "at" in values && !Array.isArray(values) && !ArrayBuffer.isView(values);
   const result = new Array(end - start);
   for (let row = start; row < end; row++) {

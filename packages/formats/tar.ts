@@ -18,6 +18,7 @@ export interface TarEntry {
 export type TarSource = Pick<RandomAccessFile, "path" | "size" | "read">;
 
 const BLOCK = 512;
+const encoder = new TextEncoder();
 /** Maximum size of a long name or PAX header. */
 const MAX_EXTENSION = 1 << 20;
 
@@ -262,14 +263,14 @@ export class TarWriter implements Disposable {
 
   /** Appends a file. Returns its position. */
   add(path: string, data: Uint8Array, executable = false): TarEntry {
-    const name = new TextEncoder().encode(path);
+    const name = encoder.encode(path);
     const fail = (why: string) => new Error(`Cannot add "${path}" to an archive: ${why}.`);
     if (path === "" || safePath(path, fail as Fail) !== path || path.endsWith("/")) {
       throw fail("it is not a normalized relative path of a file");
     }
     if (name.length > 100 || name.length !== path.length) {
       // Longer or not ASCII: a PAX header holds the complete name.
-      this.#entry("x", "pax", paxRecord("path", path));
+      this.#entry("x", encoder.encode("pax"), paxRecord(path));
     }
     const mode = executable ? "0000755" : "0000644";
     const offset = this.#entry("0", name.subarray(0, 100), data, mode);
@@ -290,11 +291,10 @@ export class TarWriter implements Disposable {
     this.#open = false;
   }
 
-  #entry(type: string, name: Uint8Array | string, data: Uint8Array, mode = "0000644"): number {
+  #entry(type: string, name: Uint8Array, data: Uint8Array, mode = "0000644"): number {
     const header = new Uint8Array(BLOCK);
-    const put = (value: string, start: number) =>
-      header.set(new TextEncoder().encode(value), start);
-    header.set(typeof name === "string" ? new TextEncoder().encode(name) : name);
+    const put = (value: string, start: number) => header.set(encoder.encode(value), start);
+    header.set(name);
     put(`${mode}\0` + "0000000\0" + "0000000\0", 100); // mode, owner, group
     put(data.length.toString(8).padStart(11, "0") + "\0", 124);
     put("00000000000\0", 136); // date
@@ -316,12 +316,11 @@ export class TarWriter implements Disposable {
   }
 }
 
-function paxRecord(key: string, value: string): Uint8Array {
-  const rest = new TextEncoder().encode(` ${key}=${value}\n`).length;
+function paxRecord(path: string): Uint8Array {
+  const rest = encoder.encode(` path=${path}\n`).length;
   // The length counts its own digits.
-  let length = rest + String(rest).length;
-  if (String(length).length > String(rest).length) length = rest + String(length).length;
-  return new TextEncoder().encode(`${length} ${key}=${value}\n`);
+  const length = rest + String(rest + String(rest).length).length;
+  return encoder.encode(`${length} path=${path}\n`);
 }
 
 function latin1(bytes: Uint8Array): string {
