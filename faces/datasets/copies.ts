@@ -18,7 +18,7 @@ const FREQUENCIES = 16;
 /** Bits of the hash, and of each of its keys: copies that differ in few bits share a key nearly. */
 const BITS = 64, KEYS = 4, KEY_BITS = BITS / KEYS;
 /** Maximum number of different bits; every pair with this few has a key with at most one. */
-export const MAX_BITS = 2 * KEYS - 1;
+const MAX_BITS = 2 * KEYS - 1;
 export const MIN_CORRELATION = 0.98;
 
 /** Correlation of images that differ by rounding only. */

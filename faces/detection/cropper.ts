@@ -18,7 +18,7 @@ export interface Cropper {
  * Positions of both eyes, the tip of the nose and the corners of the mouth in an aligned face, as
  * shares of its side: the template of ArcFace (Deng et al. 2019).
  */
-export const TEMPLATE: readonly Point[] = [
+const TEMPLATE: readonly Point[] = [
   [38.2946, 51.6963],
   [73.5318, 51.5014],
   [56.0252, 71.7366],
@@ -27,7 +27,7 @@ export const TEMPLATE: readonly Point[] = [
 ].map(([x, y]): Point => [x / 112, y / 112]);
 
 /** Returns the five points of `TEMPLATE` among 68 landmarks. */
-export function fivePoints(points: readonly Point[]): Point[] {
+function fivePoints(points: readonly Point[]): Point[] {
   const eyes = [points.slice(36, 42), points.slice(42, 48)].map(centerOf);
   return [...eyes, points[30], points[48], points[54]];
 }

@@ -34,7 +34,7 @@ export const UNKNOWN_FORMAT = "it is no picture that is known";
 // deno-lint-ignore no-control-regex -- tags have such characters
 const LAB = /\x06\x01\x03\0\x01\0\0\0\x08\0|\x01\x06\0\x03\0\0\0\x01\0\x08/;
 
-export const BACKGROUND = "#ffffff";
+const BACKGROUND = "#ffffff";
 
 export interface Decoded extends Image {
   /** EXIF orientation of the stored pixels, 1 to 8; 1 is upright. */

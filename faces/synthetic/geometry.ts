@@ -46,7 +46,7 @@ export function along(line: readonly Point[], place: number): Point {
 }
 
 /** Formats a point as path data, to a tenth of a pixel. */
-export function pair([x, y]: Point): string {
+function pair([x, y]: Point): string {
   return `${Math.round(x * 10) / 10} ${Math.round(y * 10) / 10}`;
 }
 

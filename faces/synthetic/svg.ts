@@ -148,6 +148,6 @@ function writeStop([offset, color, opacity = 1]: Stop): string {
 }
 
 /** Formats a number with at most two decimals. */
-export function num(value: number): string {
+function num(value: number): string {
   return String(Math.round(value * 100) / 100);
 }
