@@ -1,9 +1,12 @@
 import { doesNotMatch, equal, ok } from "node:assert/strict";
+import { sha256 } from "../../../packages/pipeline/fingerprint.ts";
 import { random } from "../../../packages/random/random.ts";
 import { drawSvg } from "../../../faces/synthetic/sample_archive.ts";
 import { faceSvg } from "../../../faces/synthetic/drawn_face.ts";
 import {
+  backgrounds,
   beardStyles,
+  clothes,
   drawTraits,
   type Gender,
   hairStyles,
@@ -45,6 +48,21 @@ Deno.test("faceSvg() draws every style of hair and beard at every extreme of the
   for (const yaw of [-1, 1]) {
     for (const pitch of [-1, 1]) check({ pose: { ...plain.pose, yaw, pitch } });
   }
+});
+
+Deno.test("drawings keep their bytes, which data sets in use have", () => {
+  const drawn = Array.from({ length: 48 }, (_, i) => {
+    const rng = random(i, "bytes"), traits = drawTraits(rng, 2 * i, genders[i % 2]);
+    const [hair, beard] = [hairStyles[i % hairStyles.length], beardStyles[i % beardStyles.length]];
+    return faceSvg({
+      ...traits,
+      hair: { ...traits.hair, style: hair },
+      beard: { style: beard, density: 0.8 },
+      clothing: { ...traits.clothing, style: rng.pick(clothes) },
+      background: { ...traits.background, style: rng.pick(backgrounds) },
+    }) + viewSvg(rng);
+  });
+  equal(sha256(drawn.join("")), "327359ec13519f3cd748e33edc404ed64f557746c5c244627db55ce45d272f35");
 });
 
 Deno.test("faceSvg() depends on the traits alone", () => {
