@@ -37,9 +37,14 @@ export type CoresRow = Awaited<ReturnType<typeof measureCores>>;
 export type CropRow = Awaited<ReturnType<typeof measureScale>>;
 
 const defaults = {
-  ...{ parts: names(["cores", "scale"]), detectors: "metadata,tinyFaceDetector", rounds: 3 },
-  ...{ photos: [4000, 400], count: 100_000, faces: undefined, chart: undefined } as const,
-};
+  parts: names(["cores", "scale"]),
+  detectors: "metadata,tinyFaceDetector",
+  rounds: 3,
+  photos: [4000, 400],
+  count: 100_000,
+  faces: undefined,
+  chart: undefined,
+} as const;
 export const bench = defineBench(help, defaults, async (values, folder) => {
   const pictures = await somePhotos(values.faces, DIFFERENT);
   const cores: CoresRow[] = [], scale: CropRow[] = [];
@@ -119,7 +124,8 @@ stages:
 
 const run = (folder: string, args: readonly string[], watch?: (pid: number) => void) =>
   runPipeline(join(folder, "crop.yaml"), args, {
-    ...{ env: { INIT_CWD: folder }, ...watch && { watch } },
+    env: { INIT_CWD: folder },
+    ...watch && { watch },
   });
 
 export function toMarkdown(cores: readonly CoresRow[], scale: readonly CropRow[]): string {

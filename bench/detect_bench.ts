@@ -48,9 +48,14 @@ type Seen = readonly {
 export type DetectRow = ReturnType<typeof rows>[number];
 
 const defaults = {
-  ...{ detectors: names(Object.keys(VARIANTS)), count: 40, faces: undefined, all: false } as const,
-  ...{ keep: undefined, "without-dlib": false, python: undefined } as const,
-};
+  detectors: names(Object.keys(VARIANTS)),
+  count: 40,
+  faces: undefined,
+  all: false,
+  keep: undefined,
+  "without-dlib": false,
+  python: undefined,
+} as const;
 export const bench = defineBench(
   help,
   defaults,
@@ -102,11 +107,13 @@ export const bench = defineBench(
     const both = peers.has("dlib") && peers.has("dlibCnn");
     const report = {
       pictures: found.map(({ title, seen }) => ({
-        ...{ title, pictures: seen.length },
+        title,
+        pictures: seen.length,
         faces: seen.reduce((sum, { picture }) => sum + picture.faces.length, 0),
         detect: rows(detected, seen),
       })),
-      ...{ detect: rows(detected, all), agreement: both ? agreement(all) : null },
+      detect: rows(detected, all),
+      agreement: both ? agreement(all) : null,
     };
     return { text: toMarkdown(report), json: { packages: { dlib: packages.dlib }, ...report } };
   },
@@ -164,7 +171,10 @@ export function photos(): Pictures {
         const file = await Deno.readFile(new URL(name, demo));
         const image = await decode(await sharp(file).resize(960).png().toBuffer());
         const faces = places.map(([x, y, side]) => ({
-          ...{ x: x / 2, y: y / 2, width: side / 2, height: side / 2 },
+          x: x / 2,
+          y: y / 2,
+          width: side / 2,
+          height: side / 2,
         }));
         yield { name, image, faces };
       }

@@ -144,7 +144,12 @@ export async function outputOf(
   } = {},
 ): Promise<string> {
   const child = new Deno.Command(command, {
-    ...{ args, env, cwd: ROOT, stdin: "piped", stdout: "piped", stderr: "inherit" } as const,
+    args,
+    env,
+    cwd: ROOT,
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "inherit",
   }).spawn();
   watch?.(child.pid);
   const writer = child.stdin.getWriter();

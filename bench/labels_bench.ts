@@ -26,7 +26,9 @@ export const bench = defineBench(help, defaults, async ({ faces, first, ...value
       .artifact(stage, artifact);
   };
   const table = await readParquet(join(await run("matParse", "table"), "table.parquet"), {
-    ...{ full_path: "string", dataset: "string", gender: "int32" },
+    full_path: "string",
+    dataset: "string",
+    gender: "int32",
   });
   const rows = [...table.gender.keys()];
   random(42, "flips").shuffle(rows);
@@ -47,7 +49,9 @@ export const bench = defineBench(help, defaults, async ({ faces, first, ...value
     flipped.has(`${dataset} ${path}`),
   ]));
   const { row, truth, probabilities } = await readParquet(join(audit, "predictions.parquet"), {
-    ...{ row: "int32", truth: "float64", probabilities: "float64[]" },
+    row: "int32",
+    truth: "float64",
+    probabilities: "float64[]",
   });
   const python = await pythonFor("cleanlab", values.python);
   const input = JSON.stringify([Array.from(truth), probabilities]);
@@ -59,7 +63,12 @@ export const bench = defineBench(help, defaults, async ({ faces, first, ...value
   const { accuracy, suspect } = JSON.parse(await Deno.readTextFile(join(audit, "summary.json")));
   const all = [...wrong.values()].filter(Boolean).length;
   const found = {
-    ...{ labels: ranked.length, flipped: all, accuracy, suspect, issues: theirs.length, first },
+    labels: ranked.length,
+    flipped: all,
+    accuracy,
+    suspect,
+    issues: theirs.length,
+    first,
     chance: all / ranked.length,
     auditLabels: precision(ranked.map(([row]) => Number(row))),
     cleanlab: precision(theirs.map((i) => row[i])),

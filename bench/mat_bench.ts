@@ -35,7 +35,10 @@ export const bench = defineBench(help, defaults, async ({ rows, rounds, ...value
     const of = (key: "seconds" | "bytes", name: keyof typeof found = reader) =>
       medianOf(found[name], (one) => one[key]);
     return {
-      ...{ reader, rows: found[reader][0].rows, seconds: of("seconds"), bytes: of("bytes") },
+      reader,
+      rows: found[reader][0].rows,
+      seconds: of("seconds"),
+      bytes: of("bytes"),
       timesSeconds: of("seconds") / of("seconds", "scipy"),
       timesBytes: of("bytes") / of("bytes", "scipy"),
     };

@@ -42,9 +42,14 @@ const SETTINGS = {
 };
 
 const defaults = {
-  ...{ faces: undefined, images: 1e9, seeds: 5, networks: names(["gender", "age"]) } as const,
-  ...{ epochs: 20, keep: undefined, python: undefined } as const,
-};
+  faces: undefined,
+  images: 1e9,
+  seeds: 5,
+  networks: names(["gender", "age"]),
+  epochs: 20,
+  keep: undefined,
+  python: undefined,
+} as const;
 export const bench = defineBench(help, defaults, async ({ epochs, ...values }, folder) => {
   const python = await pythonFor("keras", values.python);
   const data = await prepare(folder, values.faces, values.images);
@@ -52,7 +57,10 @@ export const bench = defineBench(help, defaults, async ({ epochs, ...values }, f
   await using keras = new Peer("keras", python, [inPeers("keras_parity.py")]);
   const kept = new ResultLog<Trained & { weights: number }>(values.keep);
   const networks = values.networks.map((network): Compared => ({
-    ...{ network, weights: 0, ours: [], keras: [] },
+    network,
+    weights: 0,
+    ours: [],
+    keras: [],
   }));
   // Seeds outermost, so an interrupted benchmark has equal numbers of both.
   for (let seed = 1; seed <= values.seeds; seed++) {
@@ -63,7 +71,10 @@ export const bench = defineBench(help, defaults, async ({ epochs, ...values }, f
         const key = { name, ...setting, data: data.identity, images: data.counts.train };
         const { weights, ...result } = await kept.take(key, async () => {
           const { metric, weights, ms } = await peer.ask({
-            ...{ op: "learn", ...setting, images: data.images, rows: data.rows } as const,
+            op: "learn",
+            ...setting,
+            images: data.images,
+            rows: data.rows,
             labels: data.labels[network],
           });
           const times = ms as number[], secondsPerEpoch = median(times) / 1000;
@@ -95,7 +106,8 @@ async function prepare(folder: string, faces: string | undefined, most: number) 
   ]);
   const dataset = artifact("resize32", "dataset"), splits = artifact("split", "splits");
   const people = await readParquet(join(dataset, "table.parquet"), {
-    ...{ gender: "int32", age: "int32" } as const,
+    gender: "int32",
+    age: "int32",
   });
   const labels = { gender: join(folder, "gender.npy"), age: join(folder, "age.npy") };
   for (const name of ["gender", "age"] as const) {
@@ -116,9 +128,13 @@ async function prepare(folder: string, faces: string | undefined, most: number) 
     images: join(dataset, "images.npy"),
     // The folders of results are named after all that they are made of.
     identity: [dataset, splits].map((path) => basename(dirname(path))),
-    ...{ labels, rows, settings: SETTINGS[faces === undefined ? "drawn" : "faces"] },
+    labels,
+    rows,
+    settings: SETTINGS[faces === undefined ? "drawn" : "faces"],
     counts: {
-      ...{ train: some.length, validation: count(rows.validation), test: count(rows.test) },
+      train: some.length,
+      validation: count(rows.validation),
+      test: count(rows.test),
     },
   };
 }

@@ -70,7 +70,10 @@ export class Peer implements AsyncDisposable {
 
   constructor(readonly name: string, command: string, args: string[]) {
     this.#process = new Deno.Command(command, {
-      ...{ args, stdin: "piped", stdout: "piped", stderr: "piped" },
+      args,
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "piped",
       env: { TF_CPP_MIN_LOG_LEVEL: "3", CUDA_VISIBLE_DEVICES: "" },
     }).spawn();
     this.#lines = this.#process.stdout.pipeThrough(new TextLineStream()).getReader();

@@ -28,8 +28,10 @@ top: twice their time, less that of one. They take an idle machine to measure.
 
 const defaults = {
   network: names([...NETWORKS, "all"], ["gender"]),
-  ...{ batch: 64, predict: false, rounds: 25 } as const,
-};
+  batch: 64,
+  predict: false,
+  rounds: 25,
+} as const;
 export const bench = defineBench(help, defaults, async ({ network, batch, predict, rounds }) => {
   await openBackend("wasm");
   const program = predict ? "infer" : "train";
@@ -204,7 +206,9 @@ export async function profile(
         reset();
       });
       timings.push({
-        ...{ stage: s, kernels: [...new Set(of.map(nameOf))], ms: least - before },
+        stage: s,
+        kernels: [...new Set(of.map(nameOf))],
+        ms: least - before,
         operations: of.reduce((sum, record) => sum + operations(record, batch), 0),
       });
       before = least;

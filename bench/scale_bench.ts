@@ -58,8 +58,11 @@ export function summary(images: number, ms: readonly number[], memory: number) {
   const steps = ms.length > 1 ? ms.slice(0, -1) : ms, average = mean(steps);
   const p95 = quantile(steps.toSorted((a, b) => a - b), 0.95);
   return {
-    ...{ images, steps: ms.length, step: { median: median(steps), p95, mean: average } },
-    ...{ imagesPerSecond: images / (average * ms.length) * 1000, memory },
+    images,
+    steps: ms.length,
+    step: { median: median(steps), p95, mean: average },
+    imagesPerSecond: images / (average * ms.length) * 1000,
+    memory,
   };
 }
 

@@ -78,7 +78,10 @@ async function start(
   const set = ["port=0", `detector=${detector}`].flatMap((it) => ["--set", `webcamServe.${it}`]);
   const process = new Deno.Command(Deno.execPath(), {
     args: ["task", "--quiet", "serve", pipeline, ...set],
-    ...{ cwd: ROOT, stdin: "null", stdout: "piped", stderr: "inherit" },
+    cwd: ROOT,
+    stdin: "null",
+    stdout: "piped",
+    stderr: "inherit",
   }).spawn();
   const lines = process.stdout.pipeThrough(new TextLineStream());
   let url: string | undefined;

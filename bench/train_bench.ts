@@ -34,13 +34,14 @@ export type Row = { network: string; batch?: number; rows?: number; epochs?: num
 export type TrainRows = Record<"train" | "fit" | "infer" | "memory", Row[]>;
 
 const defaults = {
-  ...{
-    peers: names(["keras", "torch"], ["keras"]),
-    networks: names(NETWORKS),
-    batches: [16, 64, 256],
-  },
-  ...{ rounds: 9, turn: 400, "only-steps": false, python: undefined } as const,
-};
+  peers: names(["keras", "torch"], ["keras"]),
+  networks: names(NETWORKS),
+  batches: [16, 64, 256],
+  rounds: 9,
+  turn: 400,
+  "only-steps": false,
+  python: undefined,
+} as const;
 export const bench = defineBench(help, defaults, async (values) => {
   const { networks, rounds, turn } = values;
   const pythons = new Map<string, string>();

@@ -22,8 +22,11 @@ export const age2021 = defineNetwork({
     const penalty = denseL2 > 0 ? regularizers.l2({ l2: denseL2 }) : undefined;
     const dense = (units: number) => [
       layers.dense({
-        ...{ name: `dense${units}`, units, kernelInitializer: initializer },
-        ...{ kernelRegularizer: penalty, biasRegularizer: penalty },
+        name: `dense${units}`,
+        units,
+        kernelInitializer: initializer,
+        kernelRegularizer: penalty,
+        biasRegularizer: penalty,
       }),
       layers.leakyReLU({ name: `leaky${units}`, alpha: 0.2 }),
     ];

@@ -36,14 +36,24 @@ const merge = z.union([
 const kinds = {
   conv2d: z.strictObject({ ...kernels, filters: count, kernelInitializer: initializer, l2 }),
   depthwiseConv2d: z.strictObject({
-    ...{ ...kernels, depthMultiplier: count.optional(), depthwiseInitializer: initializer },
+    ...kernels,
+    depthMultiplier: count.optional(),
+    depthwiseInitializer: initializer,
   }),
   separableConv2d: z.strictObject({
-    ...{ ...kernels, filters: count, depthMultiplier: count.optional() },
-    ...{ depthwiseInitializer: initializer, pointwiseInitializer: initializer },
+    ...kernels,
+    filters: count,
+    depthMultiplier: count.optional(),
+    depthwiseInitializer: initializer,
+    pointwiseInitializer: initializer,
   }),
   dense: z.strictObject({
-    ...{ ...named, units: count, activation, useBias, kernelInitializer: initializer, l2 },
+    ...named,
+    units: count,
+    activation,
+    useBias,
+    kernelInitializer: initializer,
+    l2,
   }),
   batchNormalization: z.strictObject({ ...named, momentum, epsilon }),
   layerNormalization: z.strictObject({ ...named, epsilon }),
@@ -86,7 +96,10 @@ function readItem(map: z.output<typeof layer>, i: number) {
     ? { inputs: written } as Record<string, unknown>
     : written;
   return {
-    ...{ kind, options, name: name as string, input: input as string | undefined },
+    kind,
+    options,
+    name: name as string,
+    input: input as string | undefined,
     inputs: inputs as string[] | undefined,
     /** Path of the inputs within the list. */
     path: [i, kind, ...Array.isArray(written) ? [] : [inputs ? "inputs" : "input"]],

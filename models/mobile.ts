@@ -29,7 +29,11 @@ export const mobile = defineNetwork({
     const convolution = (name: string, filters: number, kernelSize: number) =>
       chain(
         layers.conv2d({
-          ...{ name, filters, kernelSize, padding: "same", useBias: false },
+          name,
+          filters,
+          kernelSize,
+          padding: "same",
+          useBias: false,
           kernelInitializer: initializer,
         }),
         ...end(name),
@@ -40,8 +44,12 @@ export const mobile = defineNetwork({
         const name = `block${g + 1}_${b + 1}`, inside = x.shape.at(-1)!;
         x = chain(
           layers.depthwiseConv2d({
-            ...{ name: `${name}_depthwise`, kernelSize, strides: b === 0 ? 2 : 1 },
-            ...{ padding: "same", useBias: false, depthwiseInitializer: initializer },
+            name: `${name}_depthwise`,
+            kernelSize,
+            strides: b === 0 ? 2 : 1,
+            padding: "same",
+            useBias: false,
+            depthwiseInitializer: initializer,
           }),
           ...end(`${name}_depthwise`),
         )(x);

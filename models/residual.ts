@@ -52,7 +52,12 @@ export const residual = defineNetwork({
     const { layers } = tfjs;
     const convolution = (name: string, filters: number, kernelSize: number, strides = 1) => [
       layers.conv2d({
-        ...{ name, filters, kernelSize, strides, padding: "same", useBias: false },
+        name,
+        filters,
+        kernelSize,
+        strides,
+        padding: "same",
+        useBias: false,
         kernelInitializer: initializer,
       }),
       layers.batchNormalization({ name: `${name}_norm`, momentum: options.batchNormMomentum }),

@@ -28,8 +28,12 @@ export default defineNetwork({
       const sizes = { 1: quarter, 3: filters - 2 * quarter, 5: quarter };
       const branches = Object.entries(sizes).map(([size, filters]) =>
         layers.conv2d({
-          ...{ name: `module${m + 1}_${size}x${size}`, filters, kernelSize: Number(size) },
-          ...{ padding: "same", activation: "relu", kernelInitializer: initializer },
+          name: `module${m + 1}_${size}x${size}`,
+          filters,
+          kernelSize: Number(size),
+          padding: "same",
+          activation: "relu",
+          kernelInitializer: initializer,
         }).apply(x) as SymbolicTensor
       );
       const end = [

@@ -95,7 +95,10 @@ export default defineStage({
     const margin = coverage ? COVERAGE[coverage] : params.margin;
     const preprocessing: CropPreprocessing = {
       detector: configureDetector(
-        ...[name, given, context.extension("detector", name), definition.params] as const,
+        name,
+        given,
+        context.extension("detector", name),
+        definition.params,
       ),
       crop: { margin, maxSize, ...(align !== "none" && { align }) },
       background: "#ffffff",

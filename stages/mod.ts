@@ -20,5 +20,7 @@ const modules: Record<string, LazyStage["load"]> = {
 };
 
 export const stages: readonly LazyStage[] = Object.entries(modules).map(([name, load]) => ({
-  ...{ name, load, module: new URL(`./${name}.ts`, import.meta.url).href },
+  name,
+  load,
+  module: new URL(`./${name}.ts`, import.meta.url).href,
 }));

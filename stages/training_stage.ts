@@ -96,7 +96,10 @@ export function defineTraining<F extends z.ZodRawShape>(
     ...last,
   });
   return defineStage({
-    ...{ ...trainingStage, name, summary, outputs: { model } },
+    ...trainingStage,
+    name,
+    summary,
+    outputs: { model },
     params: trainingStageParams(params, aliases, unused as never),
     async run(inputs, params, context) {
       const { trainSingle } = await import("../faces/training/train_model.ts");

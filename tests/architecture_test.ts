@@ -74,8 +74,15 @@ function resolve(from: string, specifier: string): string {
 async function importsOf(paths: readonly string[]): Promise<Import[]> {
   const { metafile } = await build({
     entryPoints: paths.map((path) => join(root, path)),
-    ...{ bundle: false, write: false, metafile: true, outdir: root, outbase: root },
-    ...{ format: "esm", tsconfigRaw: {}, logLevel: "silent", absWorkingDir: root },
+    bundle: false,
+    write: false,
+    metafile: true,
+    outdir: root,
+    outbase: root,
+    format: "esm",
+    tsconfigRaw: {},
+    logLevel: "silent",
+    absWorkingDir: root,
   });
   await stop();
   return Object.values(metafile.outputs).flatMap(({ entryPoint, imports }) =>
@@ -134,6 +141,12 @@ Deno.test("tensors are read by packages/compute/read_tensor.ts, which waits for 
     if (free.includes(path) || path.startsWith("packages/compute/kernels/")) continue;
     const text = await Deno.readTextFile(join(root, path));
     assert.doesNotMatch(text, /\.(dataSync|arraySync|bytesSync)\b/, path);
+  }
+});
+
+Deno.test("each property of an object has a place of its own: no literal is spread into another", async () => {
+  for (const path of paths) {
+    assert.doesNotMatch(await Deno.readTextFile(join(root, path)), /\.\.\.\{/, path);
   }
 });
 

@@ -82,7 +82,8 @@ export function stagesOf({ text, ms }: Ended): { stage: string | undefined; ms: 
   // "12 s" or, of a slow machine, "1:02".
   const stages = [...text.matchAll(/^✓ (\w+) +done in (?:(\d+):)?([\d.]+)/gm)]
     .map(([, stage, minutes = 0, seconds]) => ({
-      ...{ stage, ms: Math.max(100, 1000 * (60 * Number(minutes) + Number(seconds))) },
+      stage,
+      ms: Math.max(100, 1000 * (60 * Number(minutes) + Number(seconds))),
     }));
   const all = stages.reduce((sum, { ms }) => sum + ms, 0);
   return [{ stage: undefined, ms: Math.max(200, ms - all) }, ...stages];

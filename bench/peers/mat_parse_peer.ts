@@ -22,9 +22,13 @@ try {
   };
   await Deno.writeTextFile(join(folder, "archives.json"), JSON.stringify(description));
   const context = {
-    ...{ id: "matParse", outputs: { table: folder }, scratch: folder },
-    ...{ signal: new AbortController().signal, progress: { start() {}, advance() {} } },
-    ...{ info() {}, warn: console.error },
+    id: "matParse",
+    outputs: { table: folder },
+    scratch: folder,
+    signal: new AbortController().signal,
+    progress: { start() {}, advance() {} },
+    info() {},
+    warn: console.error,
   };
   const archives = { kind: "archives", stage: "download", path: folder, digest: "" };
   const began = performance.now();

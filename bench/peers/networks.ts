@@ -33,15 +33,19 @@ const trunk = () =>
 export const kinds: Record<NetworkName, Kind> = {
   gender: {
     build: () => buildGender2021({ size: 32, classes: 2, seed: 1 }),
-    ...{ objective: classification(2), draw: (rng) => [rng.int(2)] },
+    objective: classification(2),
+    draw: (rng) => [rng.int(2)],
   },
   age: {
     build: () => buildAge2021({ size: 32, seed: 1 }),
-    ...{ objective: regression(), draw: (rng) => [rng.int(90)] },
+    objective: regression(),
+    draw: (rng) => [rng.int(90)],
   },
   best: {
     build: () => multiHeadModel("best", trunk, heads.outputs, "glorotUniform", 1),
-    ...{ objective: heads, weightDecay: 0.05, draw: (rng) => [rng.int(2), rng.int(90)] },
+    objective: heads,
+    weightDecay: 0.05,
+    draw: (rng) => [rng.int(2), rng.int(90)],
   },
   residual: builtIn("residual"),
   mobile: builtIn("mobile"),

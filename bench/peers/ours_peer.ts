@@ -38,7 +38,9 @@ async function trained(
   let last = 0;
   try {
     const { seconds } = await train({
-      ...{ ...options, trainer: EngineTrainer.open, learningRate: 0.001 },
+      ...options,
+      trainer: EngineTrainer.open,
+      learningRate: 0.001,
       checkpoint: `${folder}/checkpoint.safetensors`,
       signal: new AbortController().signal,
       progress: {
@@ -67,7 +69,12 @@ async function fit(
     Int32Array.from({ length: to - from }, (_, i) => from + i);
   const { build, objective, weightDecay } = kinds[network];
   return await trained({
-    ...{ ...data, ...options, objective, weightDecay, model: build(), seed: 1 },
+    ...data,
+    ...options,
+    objective,
+    weightDecay,
+    model: build(),
+    seed: 1,
     rows: {
       train: range(0, rows),
       validation: range(rows, Math.min(data.images.shape[0], rows + 1000)),
@@ -118,7 +125,8 @@ await servePeer({
     const rng = random(1, "bench", network);
     const targets = Array.from({ length: images.rows }, () => kinds[network].draw(rng)).flat();
     const { steps } = await fit(network, { images, targets }, rows, {
-      ...{ batchSize: batch, epochs: 1 },
+      batchSize: batch,
+      epochs: 1,
     });
     return { ms: steps };
   },
@@ -142,7 +150,12 @@ await servePeer({
       ? buildGender2021({ size: 32, classes: 2, seed, batchNormMomentum })
       : buildAge2021({ size: 32, seed, batchNormMomentum });
     const { seconds } = await trained({
-      ...{ model, images, targets, seed, batchSize: order.batchSize, epochs: order.epochs },
+      model,
+      images,
+      targets,
+      seed,
+      batchSize: order.batchSize,
+      epochs: order.epochs,
       objective: gender ? classification(2) : regression(),
       rows: { train: training, validation },
       earlyStopping: { monitor: "val_loss", patience, restoreBest: true },

@@ -86,7 +86,8 @@ Exit codes: 0 evaluated, 1 a stage failed, 2 wrong command line, 130 interrupted
     const { crop, resize } = framing;
     const text = stringify({
       name: slug([...ids, "on", slug([basename(on, ".yaml")]), ...part ? [part] : []]),
-      ...{ ...data, evaluate: undefined },
+      ...data,
+      evaluate: undefined,
       artifacts: own ? store : artifacts,
       stages: {
         ...Object.fromEntries(
@@ -207,7 +208,8 @@ async function pipelineData(
     };
   }
   return {
-    ...{ seed: plan.seed, compute: plan.compute },
+    seed: plan.seed,
+    compute: plan.compute,
     plugins: [...new Set(modules)].map((one) => one.startsWith("file:") ? fromFileUrl(one) : one),
     stages: { ...stages, ...!part && { split: { only: "all", copies: "ignore" } } },
     ...report && { evaluate: report.params },

@@ -73,7 +73,11 @@ Exit codes: 0 written, 1 packages could not be fetched, 2 wrong command line.`,
       const deno = async (args: readonly string[], DENO_DIR?: string) => {
         const env = DENO_DIR === undefined ? undefined : { DENO_DIR };
         const { success } = await new Deno.Command(Deno.execPath(), {
-          ...{ args: [...args], env, cwd: project, stdout: "null", stderr: "inherit" },
+          args: [...args],
+          env,
+          cwd: project,
+          stdout: "null",
+          stderr: "inherit",
         }).output();
         if (!success) throw new RunError(`Cannot make the kit: deno ${args.join(" ")} failed.`);
       };
@@ -126,7 +130,8 @@ const gzip = () => createGzip({ level: 9 });
 const zstd = () =>
   createZstdCompress({
     params: {
-      ...{ [constants.ZSTD_c_compressionLevel]: 19, [constants.ZSTD_c_windowLog]: 27 },
+      [constants.ZSTD_c_compressionLevel]: 19,
+      [constants.ZSTD_c_windowLog]: 27,
       [constants.ZSTD_c_enableLongDistanceMatching]: 1,
     },
   });

@@ -111,7 +111,10 @@ const SOURCES = [
 
 /** Declarations that stand for what is inferred from values, or reaches far into the project. */
 const OWN: Readonly<Record<string, string>> = {
-  ...{ z: "", Tensor: "", layers: "", SymbolicTensor: "" },
+  z: "",
+  Tensor: "",
+  layers: "",
+  SymbolicTensor: "",
   initializers: `declare const initializers: readonly [
   "glorotUniform", "glorotNormal", "heUniform", "heNormal",
 ];`,

@@ -88,8 +88,12 @@ Exit codes: 0 all photos were read, 1 some were not, 2 wrong command line, 130 i
     pool ??= await open("wasm");
     try {
       return await predictFolder(folder, {
-        ...{ recursive: !values["no-recursive"], parallel: 2 * workers, pool, reporter },
-        ...{ lines: values.json ? jsonLines() : csvLines(sources), signal: interrupt.signal },
+        recursive: !values["no-recursive"],
+        parallel: 2 * workers,
+        pool,
+        reporter,
+        lines: values.json ? jsonLines() : csvLines(sources),
+        signal: interrupt.signal,
       });
     } finally {
       await pool.close();

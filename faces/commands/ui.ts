@@ -42,7 +42,9 @@ Exit codes: 0 stopped, 1 it cannot listen, 2 wrong command line.`,
       return next as Promise<T>;
     };
     const app = await createUi({
-      ...{ artifacts, pipelines, warn },
+      artifacts,
+      pipelines,
+      warn,
       compare: (ids) => run("main.ts", "compare", ...ids, "--json", "--artifacts", artifacts),
       explain: (pipeline) => run("main.ts", "run", pipeline, "--dry-run", "--json"),
       occlude: (model, images, row) =>

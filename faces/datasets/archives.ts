@@ -123,7 +123,11 @@ export async function openArchives(
   );
   if (!photos) return new Archives(artifact.path, datasets, new Map());
   const index = await readParquet(join(artifact.path, "index.parquet"), {
-    ...{ dataset: "string", tar: "string", path: "string", offset: "int64", size: "int64" },
+    dataset: "string",
+    tar: "string",
+    path: "string",
+    offset: "int64",
+    size: "int64",
   });
   const places = new Map(datasets.map(({ name }) => [name, new Map<string, FilePlace>()]));
   for (let i = 0; i < index.path.length; i++) {

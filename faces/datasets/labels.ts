@@ -43,8 +43,16 @@ export interface Labels {
 }
 
 const genders = new Map(Object.entries({
-  ...{ "1": 1, "1.0": 1, m: 1, male: 1, man: 1 },
-  ...{ "0": 0, "0.0": 0, f: 0, female: 0, woman: 0 },
+  "1": 1,
+  "1.0": 1,
+  m: 1,
+  male: 1,
+  man: 1,
+  "0": 0,
+  "0.0": 0,
+  f: 0,
+  female: 0,
+  woman: 0,
 }));
 
 const unknown = new Set(["", "?", "-", "na", "n/a", "nan", "null", "none", "unknown"]);

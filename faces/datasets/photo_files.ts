@@ -174,7 +174,8 @@ async function openArchive(
   const add = (path: string, size: number, read: () => Promise<Uint8Array>) => {
     if (isHidden(path)) return;
     entries.set(path, {
-      ...{ archive, size },
+      archive,
+      size,
       read: () => size > MAX_PHOTO_BYTES ? Promise.resolve("larger than 1 GiB") : read(),
     });
   };

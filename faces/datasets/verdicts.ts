@@ -121,7 +121,8 @@ export function judgeRows(
     warn(`${dataset}: ${lost} without a row of that path and label. Audit the labels again.`);
   }
   const judged: Rows = Object.create(rows, {
-    ...{ gender: { value: gender }, age: { value: age } },
+    gender: { value: gender },
+    age: { value: age },
     attributes: { value: (i: number) => ({ ...rows.attributes?.(i), ...attributes.get(i) }) },
   });
   return { rows: judged, wrong, corrected };

@@ -44,7 +44,9 @@ export async function writeSplits(
 ): Promise<void> {
   const { dataset } = inputs;
   const { identity, ...photos } = await readParquet(join(dataset.path, "table.parquet"), {
-    ...{ identity: "string?", dataset: "string", path: "string" },
+    identity: "string?",
+    dataset: "string",
+    path: "string",
   });
   let rows = Int32Array.from(identity, (_, row) => row);
   if (params.sample !== undefined) {
@@ -108,7 +110,9 @@ export async function writeSplits(
     counts[name] = members.length;
   }
   const summary = {
-    ...{ by: params.by, images: rows.length, ...counts },
+    by: params.by,
+    images: rows.length,
+    ...counts,
     ...copied > 0 && { copies: copied },
     ...leftOut > 0 && { leftOut },
   };
@@ -177,7 +181,9 @@ export async function readCopies(splits: string, digest?: string): Promise<Copy[
   const bytes = await Deno.readFile(file).catch(ignoreNotFound);
   if (!bytes || sha256(bytes) !== (digest ?? sha256(bytes))) return undefined;
   return readCsv(bytes, file).rows.map(({ values: [row, of, correlation, mirrored] }) => ({
-    ...{ image: Number(row), of: Number(of), correlation: Number(correlation) },
+    image: Number(row),
+    of: Number(of),
+    correlation: Number(correlation),
     mirrored: mirrored === "true",
   }));
 }
@@ -212,7 +218,8 @@ export async function copiesOf(
   const { detector } = await readPreprocessing(folder);
   if (detector.name !== "metadata") {
     const { dataset, path } = await readParquet(join(folder, "table.parquet"), {
-      ...{ dataset: "string", path: "string" },
+      dataset: "string",
+      path: "string",
     });
     // Faces of one photo are no copies of each other.
     const once = Map.groupBy(rows, (row) => `${dataset[row]}\n${photoOf(path[row])}`).values()

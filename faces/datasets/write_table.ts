@@ -58,7 +58,9 @@ export async function writeTable(
       indices.push(row);
     }
     counts.set(name, {
-      ...{ read: rows.length, kept: kept.length, dropped },
+      read: rows.length,
+      kept: kept.length,
+      dropped,
       ...(judged && { corrected: judged.corrected }),
       ...(doubts.length > 0 ? { notUnderstood: doubts.slice(0, MAX_LISTED) } : {}),
     });

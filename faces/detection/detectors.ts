@@ -122,7 +122,8 @@ export function configureDetector(
     name,
     ...(module === undefined ? {} : { module }),
     // Recorded of every detector. Serving takes the confidence for the detector in metadata's place.
-    ...{ minConfidence: defaultsOf.ssd.minConfidence, inputSizes: [] },
+    minConfidence: defaultsOf.ssd.minConfidence,
+    inputSizes: [],
     ...params.parse(ownOptions(Object.keys(params.shape), options)),
   };
 }

@@ -21,7 +21,10 @@ export async function openLandmarkNet() {
 
   const convolve = (x: tf.Tensor4D, name: string, filter: string, strides = 1): tf.Tensor4D =>
     tf.fused.conv2d({
-      ...{ x, filter: weights<tf.Tensor4D>(`${name}/${filter}`), strides, pad: "same" },
+      x,
+      filter: weights<tf.Tensor4D>(`${name}/${filter}`),
+      strides,
+      pad: "same",
       bias: weights<tf.Tensor1D>(`${name}/bias`),
     });
   const separable = (x: tf.Tensor4D, name: string, strides = 1): tf.Tensor4D => {

@@ -46,8 +46,15 @@ export async function writeFaces(
     for (const { row, box, score, offset, size } of shard.faces) {
       faces.push({
         ...rows[row],
-        ...{ photo: row, box_x: box.x, box_y: box.y, box_width: box.width, box_height: box.height },
-        ...{ score, shard: shardName(index), offset, size },
+        photo: row,
+        box_x: box.x,
+        box_y: box.y,
+        box_width: box.width,
+        box_height: box.height,
+        score,
+        shard: shardName(index),
+        offset,
+        size,
       });
       countsOf(row).forEach((counts) => counts.faces++);
     }

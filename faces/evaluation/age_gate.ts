@@ -67,7 +67,8 @@ export function ageGate(
   const all = [...legal.keys()];
   const years = Map.groupBy(all.filter((i) => persons[i].age >= 0), (i) => persons[i].age);
   return {
-    ...{ threshold, limit },
+    threshold,
+    limit,
     ...rates(all),
     by_year: [...years].sort(([a], [b]) => a - b).map(([age, rows]) => ({ age, ...rates(rows) })),
     by_group: divisions(persons).groupings.filter(({ by }) => !by.includes("age"))

@@ -41,8 +41,11 @@ export async function openAgeGenderNet() {
 
   const convolve = (x: tf.Tensor4D, filter: string, bias: string, strides = 1): tf.Tensor4D =>
     tf.fused.conv2d({
-      ...{ x, filter: weights<tf.Tensor4D>(filter), bias: weights<tf.Tensor1D>(bias) },
-      ...{ strides, pad: "same" },
+      x,
+      filter: weights<tf.Tensor4D>(filter),
+      bias: weights<tf.Tensor1D>(bias),
+      strides,
+      pad: "same",
     });
   const full = (x: tf.Tensor4D, name: string, strides: number) =>
     convolve(x, `${name}/filters`, `${name}/bias`, strides);

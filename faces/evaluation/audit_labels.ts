@@ -105,9 +105,13 @@ export async function auditLabels(
     (probabilities ? scores[a] - scores[b] : scores[b] - scores[a]) || a - b
   );
   const ranked = order.map((i) => ({
-    ...{ row: rows[i], dataset: columns.dataset[rows[i]], path: columns.path[rows[i]] },
-    ...{ label: name(truth[i]), suggested: name(prediction[i]) },
-    ...{ score: scores[i], suspect: suspect[i] },
+    row: rows[i],
+    dataset: columns.dataset[rows[i]],
+    path: columns.path[rows[i]],
+    label: name(truth[i]),
+    suggested: name(prediction[i]),
+    score: scores[i],
+    suspect: suspect[i],
   }));
   const output = (file: string) => join(context.outputs.audit, file);
   const header = ["row", "dataset", "path", "label", "suggested", "score", "suspect"];
@@ -121,7 +125,8 @@ export async function auditLabels(
     truth: { type: "float64", values: truth },
     prediction: { type: "float64", values: Array.from(prediction) },
     probabilities: {
-      ...{ type: "float64[]", nullable: true },
+      type: "float64[]",
+      nullable: true,
       values: rows.map((_, i) => probabilities ? Array.from(probabilities[i]) : null),
     },
   });
@@ -137,7 +142,9 @@ export async function auditLabels(
   await Deno.writeTextFile(
     output("judge.html"),
     judgePage({
-      ...{ column: target, correct: task.classes !== null, suspects: await Promise.all(shown) },
+      column: target,
+      correct: task.classes !== null,
+      suspects: await Promise.all(shown),
       title: `Labels of ${target} that are probably wrong`,
     }),
   );
@@ -146,7 +153,10 @@ export async function auditLabels(
     : ["mae", meanAbsoluteError] as const;
   const score = compute(truth, prediction);
   const summary = {
-    ...{ target, classes, labels: rows.length, suspect: suspect.filter(Boolean).length },
+    target,
+    classes,
+    labels: rows.length,
+    suspect: suspect.filter(Boolean).length,
     [metric]: score,
   };
   await Deno.writeTextFile(output("summary.json"), jsonText(summary));
@@ -189,10 +199,17 @@ async function predictFold(
   writeNpy(join(folder, "validation.npy"), validation, [validation.length]);
   const { networks, ...options } = params, { mirror } = options;
   await trainSingle({ dataset, splits: { ...dataset, path: folder }, teachers: [] }, {
-    ...{ task, network: "plain", networks, params: { ...options, export: [] } },
+    task,
+    network: "plain",
+    networks,
+    params: { ...options, export: [] },
     context: {
-      ...{ scratch: folder, outputs: { model }, seed: context.seed, compute: context.compute },
-      ...{ signal: context.signal, progress: context.progress },
+      scratch: folder,
+      outputs: { model },
+      seed: context.seed,
+      compute: context.compute,
+      signal: context.signal,
+      progress: context.progress,
       definitions: (kind: string) => context.definitions(kind),
       info: (message: string) => context.info(message),
       warn: (message: string) => context.warn(message),

@@ -77,13 +77,17 @@ export async function compareFraming(
   return {
     // Each with the mean face, and three examples; those of test are served too.
     rows: await Promise.all(parts.map(async ({ name, all, three }, i) => ({
-      ...{ name, count: all.length, images: await urls([faces[i], ...three]) },
+      name,
+      count: all.length,
+      images: await urls([faces[i], ...three]),
     }))),
     // Median correlation of test images with the same photos served.
     served,
     // Correlation of the mean faces of training and test.
     means,
-    ...{ photos: asked, withoutFace, warnings },
+    photos: asked,
+    withoutFace,
+    warnings,
   };
 }
 

@@ -123,7 +123,9 @@ export async function describeDatasets(
   artifacts: readonly Artifact[],
 ): Promise<Pick<DataReport, "terms" | "labelledBy" | "framedBy">> {
   const found: Record<"terms" | "labelledBy" | "framedBy", Record<string, string>> = {
-    ...{ terms: {}, labelledBy: {}, framedBy: {} },
+    terms: {},
+    labelledBy: {},
+    framedBy: {},
   };
   for (const artifact of artifacts) {
     using opened = await openArchives(artifact, { photos: false });
@@ -131,7 +133,8 @@ export async function describeDatasets(
       const source = "variable" in metadata ? LABELLED_BY[metadata.variable] : undefined;
       const framed = detect === false ? "its middle" : undefined;
       const facts = {
-        ...{ terms, labelledBy: labelledBy ?? source },
+        terms,
+        labelledBy: labelledBy ?? source,
         framedBy: layout === "aligned" ? "the whole photo" : framed,
       };
       for (const fact of ["terms", "labelledBy", "framedBy"] as const) {
@@ -150,7 +153,9 @@ async function readSelection({ stage, path }: Artifact): Promise<Selection> {
     stage,
     ...(sampled !== undefined && { sampled }),
     datasets: Object.entries(datasets).map(([name, { read, kept, dropped }]) => ({
-      ...{ name, read, kept },
+      name,
+      read,
+      kept,
       dropped: Object.entries(dropped)
         .filter(([, count]) => count > 0)
         // Tables of plugins may have reasons of their own.

@@ -5,7 +5,10 @@ export type Network = ReturnType<typeof describeNetwork>;
 
 /** Name of a stored model → network, as YAML names it, where they differ. */
 const NETWORKS: Readonly<Record<string, string>> = {
-  ...{ reportGender: "gender2021", reportJoint: "gender2021", reportAge: "age2021", best: "deep" },
+  reportGender: "gender2021",
+  reportJoint: "gender2021",
+  reportAge: "age2021",
+  best: "deep",
 };
 
 /** Describes the layers of a network in the order of computation. */

@@ -34,7 +34,9 @@ export function errorCurves(
       baseline: share(error, ({ value }) => constant - value),
     })),
     bias: [...years].sort(([a], [b]) => a - b).map(([truth, some]) => ({
-      ...{ truth, bias: mean(some.map(({ error }) => error)), count: some.length },
+      truth,
+      bias: mean(some.map(({ error }) => error)),
+      count: some.length,
     })),
     line: years.size > 1 ? fit(truth, prediction) : undefined,
   };

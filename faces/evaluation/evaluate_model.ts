@@ -135,7 +135,8 @@ export async function evaluateModel(
       : [],
   );
   const metrics: ModelMetrics = {
-    ...{ ...scores, gate },
+    ...scores,
+    gate,
     coverage: record.interval &&
       scoreIntervals(record.interval, test.bounds!, test.truth, labelled.test),
     unlabelled: splitNames.some((name) => unlabelled[name] > 0) ? unlabelled : undefined,
@@ -161,7 +162,10 @@ export async function evaluateModel(
   return {
     predictions,
     report: {
-      ...{ id, metrics, sensitivity, network: describeNetwork(model) },
+      id,
+      metrics,
+      sensitivity,
+      network: describeNetwork(model),
       curves: curves(await readHistory(path), record),
       training: { ...record, ...stage?.observed as Partial<ModelReport["training"]> },
       params: record.params,
@@ -174,7 +178,10 @@ export async function evaluateModel(
         : undefined,
       examples: await Promise.all(shown),
       fairness: await modelFairness({
-        ...{ metrics, test, further, people: labelled.test.identity },
+        metrics,
+        test,
+        further,
+        people: labelled.test.identity,
         persons: Array.from(test.rows, (row) => data.persons[row]),
       }),
     },
@@ -197,7 +204,11 @@ async function addMetrics(
       intervals[split] = await interval(scored, identity);
     }
     (metrics.further ??= []).push({
-      ...{ name, title, unit: metrics.metric === "error" ? "" : unit, decimals, intervals },
+      name,
+      title,
+      unit: metrics.metric === "error" ? "" : unit,
+      decimals,
+      intervals,
     });
   }
 }
@@ -269,7 +280,10 @@ async function predictAll(
       ? crossEntropy(truth, decoded.probabilities)
       : meanAbsoluteError(truth, decoded.prediction);
     predictions[name] = {
-      ...{ rows: rows[name], truth, ...decoded, loss: loss + penalty },
+      rows: rows[name],
+      truth,
+      ...decoded,
+      loss: loss + penalty,
       ...(interval && { bounds: rowsOf(outputs, n).map((row) => boundsOf(interval, row)) }),
       ...(abstention && { abstention }),
     };
@@ -278,7 +292,9 @@ async function predictAll(
     const { each } = METRICS[primaryMetric(record.task, record.metric)];
     const limits = { most, multiplyAdds: record.multiplyAdds };
     sensitivity = await measureSensitivity(
-      ...[images, rows.test, limits] as const,
+      images,
+      rows.test,
+      limits,
       async (changed, some) => {
         const all = Int32Array.from(some.keys());
         const outputs = await predictor.predict(changed, all, { mirror, signal });
@@ -323,9 +339,12 @@ function curves(
   { task, metric }: Pick<TrainingRecord, "task" | "metric">,
 ): Curve[] {
   const curve = (name: string, title: string, column: "loss" | "metric"): Curve => ({
-    ...{ name, title },
+    name,
+    title,
     points: history.map(({ epoch, [column]: train, [`val_${column}` as const]: validation }) => ({
-      ...{ epoch, train, validation },
+      epoch,
+      train,
+      validation,
     })),
   });
   const title = metricLabel(primaryMetric(task, metric), "title");

@@ -95,7 +95,8 @@ export async function evaluate(
   await writeJson("metrics.json", { models: byModel(({ metrics }) => metrics) });
   adjustAll(reports.map(({ fairness }) => fairness!));
   await writeJson("fairness.json", {
-    ...{ minimum: MINIMUM, models: byModel(({ fairness }) => fairness) },
+    minimum: MINIMUM,
+    models: byModel(({ fairness }) => fairness),
   });
   const framing = params.framing > 0
     ? await compareFraming(inputs, images, rows, people, params.framing)

@@ -180,7 +180,9 @@ function measure(
     interval,
   });
   return {
-    ...{ ...primary, bias, selection_rate: rate() },
+    ...primary,
+    bias,
+    selection_rate: rate(),
     true_positive_rate: { ...rate(1), better: "more" },
     false_positive_rate: { ...rate(0), better: "less" },
   };
@@ -224,14 +226,17 @@ async function byGroup({ by, groups, unknown }: Division, tested: Tested): Promi
         const rows = applying[group];
         const range = interval(rows.map((i) => values[i]), people && rows.map((i) => people[i]));
         return [names[group], {
-          ...{ count: rows.length, value: rawMeans[k], ...range && { interval: range } },
+          count: rows.length,
+          value: rawMeans[k],
+          ...range && { interval: range },
           ...standardize && { standardized: means[k] },
         }];
       })),
     };
     const meansOf = standardize ? standardizedOf : rawMeansOf;
     tests.push({
-      ...{ metric: metrics[name], within: standardize ? grouping : whole },
+      metric: metrics[name],
+      within: standardize ? grouping : whole,
       of: (groups) => difference(meansOf(groups).means),
     });
   }
@@ -244,7 +249,9 @@ async function byGroup({ by, groups, unknown }: Division, tested: Tested): Promi
   const [selection, positives, negatives] = ["selection", "true_positive", "false_positive"]
     .map((name) => metrics[`${name}_rate`]?.difference);
   return {
-    ...{ by, unknown, metrics },
+    by,
+    unknown,
+    metrics,
     hidden: { groups: small.length, faces: small.reduce((sum, [, rows]) => sum + rows.length, 0) },
     ...selection !== undefined && { demographic_parity_difference: selection },
     ...positives !== undefined && negatives !== undefined && {
@@ -274,8 +281,10 @@ async function furtherByGroup(
   { further = [], metrics, test, persons, people }: Tested,
 ): Promise<FairnessBy["metrics"]> {
   const scored = {
-    ...{ ...test, classes: metrics.classes?.length },
-    ...{ gender: persons.map(({ gender }) => gender), age: persons.map(({ age }) => age) },
+    ...test,
+    classes: metrics.classes?.length,
+    gender: persons.map(({ gender }) => gender),
+    age: persons.map(({ age }) => age),
   };
   const found: FairnessBy["metrics"] = {};
   for (const metric of further) {
@@ -288,7 +297,8 @@ async function furtherByGroup(
     const groups = all.filter(([, { value }]) => !Number.isNaN(value));
     if (groups.length < 2) continue;
     found[metric.name] = {
-      ...{ overall: await metric.compute(scored), by_group: Object.fromEntries(groups) },
+      overall: await metric.compute(scored),
+      by_group: Object.fromEntries(groups),
       ...describe(
         groups.map(([name]) => name),
         groups.map(([, { value }]) => value),

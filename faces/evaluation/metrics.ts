@@ -31,15 +31,24 @@ export interface Metric {
 }
 
 const MEAN_ERROR = {
-  ...{ name: "MAE", title: "MAE", better: "less" as const, each: absoluteErrors },
+  name: "MAE",
+  title: "MAE",
+  better: "less" as const,
+  each: absoluteErrors,
   interval: meanInterval,
 };
 
 /** Primary metrics: accuracy of classes, MAE of ages, and MAE of other numbers. */
 export const METRICS: Readonly<Record<MetricName, Metric>> = {
   accuracy: {
-    ...{ name: "accuracy", title: "Accuracy", unit: "", better: "more", decimals: 3 },
-    ...{ domain: [0, 1], each: isCorrect, interval: accuracyInterval },
+    name: "accuracy",
+    title: "Accuracy",
+    unit: "",
+    better: "more",
+    decimals: 3,
+    domain: [0, 1],
+    each: isCorrect,
+    interval: accuracyInterval,
   },
   mae: { ...MEAN_ERROR, unit: "\u00a0years", decimals: 1 },
   error: { ...MEAN_ERROR, unit: "", decimals: 2 },

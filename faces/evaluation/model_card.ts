@@ -289,14 +289,18 @@ export function modelCard({ pipeline, models, leftOut, data, made: { lineage } }
       models: models.map(({ id, metrics, training: { datasets, epochs, seed }, network }) => {
         const trained = Object.values(datasets).reduce((sum, n) => sum + n, 0);
         return {
-          ...{ id, metrics, title: subject(metrics), worth: summary(metrics) },
+          id,
+          metrics,
+          title: subject(metrics),
+          worth: summary(metrics),
           origin: `${faces(metrics.counts.train || trained)} of ` +
             `${Object.keys(datasets).join(" and ")}; ${counted(epochs, "epoch")}, seed ${seed}, ` +
             `${count(network.weights)} parameters`,
         };
       }),
       datasets: data.datasets.map(({ name }) => name),
-      ...{ terms: data.terms, framedBy: data.framedBy },
+      terms: data.terms,
+      framedBy: data.framedBy,
       ...(typeof mirror === "string" ? { mirror } : {}),
       preprocessing: data.preprocessing as Preprocessing,
     }),

@@ -218,7 +218,10 @@ export function scoreModel(
     const theirs = each(positions.map((i) => test.truth[i]), prediction);
     const who = tested?.identity && positions.map((i) => tested.identity![i]);
     return {
-      ...{ name, count: positions.length, value: mean(theirs), interval: intervalOf(theirs, who) },
+      name,
+      count: positions.length,
+      value: mean(theirs),
+      interval: intervalOf(theirs, who),
       model: mean(positions.map((i) => values[i])),
     };
   });
@@ -228,7 +231,8 @@ export function scoreModel(
     metric,
     counts: bySplit((name) => predictions[name].truth.length),
     ...scores,
-    ...{ interval, intervals },
+    interval,
+    intervals,
     baseline: {
       guess: classes ? classes[constant] : constant,
       of: train.truth.length === 0 ? "test" : undefined,

@@ -72,7 +72,8 @@ export function scoreAbstention(
     if (kept.length === 0) return undefined;
     const values = kept.map((i) => correct[i]);
     return {
-      ...{ kept: kept.length / confidence.length, accuracy: mean(values) },
+      kept: kept.length / confidence.length,
+      accuracy: mean(values),
       interval: accuracyInterval(values, people && kept.map((i) => people[i])),
     };
   };

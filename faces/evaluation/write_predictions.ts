@@ -16,10 +16,15 @@ export async function writePredictions(
     splitNames.flatMap((split) => {
       const { rows, truth, prediction, probabilities, bounds } = predictions[split];
       return Array.from(rows, (row, i) => ({
-        ...{ stage, row, split, truth: truth[i], prediction: prediction[i] },
+        stage,
+        row,
+        split,
+        truth: truth[i],
+        prediction: prediction[i],
         probability: probabilities?.[i][prediction[i]] ?? null,
         probabilities: probabilities ? Array.from(probabilities[i]) : null,
-        ...{ low: bounds?.[i].low ?? null, high: bounds?.[i].high ?? null },
+        low: bounds?.[i].low ?? null,
+        high: bounds?.[i].high ?? null,
       }));
     })
   );

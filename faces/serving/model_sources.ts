@@ -53,10 +53,18 @@ export async function readSources(
     const { mtime } = await Deno.stat(join(path, "model.json"));
     const at = (mtime ?? new Date(0)).toISOString();
     const description: ServedModel = {
-      ...{ id, task, variant, metric },
+      id,
+      task,
+      variant,
+      metric,
       classes: classes?.map(({ label }) => label) ?? null,
       trained: {
-        ...{ at, images: counts.train, datasets, epochs, seed, backend },
+        at,
+        images: counts.train,
+        datasets,
+        epochs,
+        seed,
+        backend,
         weights: record.weights,
       },
       validation: { images: counts.validation, value: validation },
@@ -73,10 +81,15 @@ function testOf(metrics?: ModelMetrics): ServedModel["test"] {
   const { metric, test, interval, baseline, counts, further = [] } = metrics;
   const ends = (range?: Interval) => ({ low: range?.low ?? null, high: range?.high ?? null });
   return {
-    ...{ images: counts.test, value: test[metric]!, ...ends(interval) },
+    images: counts.test,
+    value: test[metric]!,
+    ...ends(interval),
     guess: baseline.test[metric]!,
     metrics: further.map(({ name, title, unit, intervals }) => ({
-      ...{ name, title, unit, value: (test as Record<string, number | null>)[name] },
+      name,
+      title,
+      unit,
+      value: (test as Record<string, number | null>)[name],
       ...ends(intervals.test),
     })),
   };

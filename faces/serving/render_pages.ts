@@ -57,14 +57,18 @@ export function renderCard(
     models: models.map((model) => {
       const { id, trained: { epochs, seed, weights } } = model;
       return {
-        ...{ id, title: subject(model), metrics: metrics[id] },
+        id,
+        title: subject(model),
+        metrics: metrics[id],
         worth: formatScore(model, metrics[id]),
         origin: `${origin(model)}; ${counted(epochs, "epoch")}, seed ${seed}, ` +
           counted(weights, "parameter"),
       };
     }),
     datasets: [...new Set(models.flatMap(({ trained }) => Object.keys(trained.datasets)))],
-    ...{ terms, framedBy, preprocessing },
+    terms,
+    framedBy,
+    preprocessing,
     serving: `Here ${detectors.photo} detects them in photos, ${detectors.live} in the live view.`,
     privacy: mode === "browser"
       ? "The page analyzes photos itself; they do not leave the browser."

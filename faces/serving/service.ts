@@ -112,7 +112,10 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     backend: options.backend,
     detectors,
     models: sources.map(({ id, error, path, preprocessing }) => ({
-      ...{ id, error, path, preprocessing },
+      id,
+      error,
+      path,
+      preprocessing,
     })),
   };
   const name = Deno.hostname();

@@ -145,8 +145,10 @@ function drawClothes(d: Drawing, head: Head, { wide, slope, reach }: Frame): voi
         }
         const top = `M${s * (wide + 3)} ${chin + 16}L${s * (wide + 11)} ${slope - 3}`;
         d.path(`${top}L${s * 21} ${slope + 16}L${s * 3} ${slope + 9}Z`, {
-          ...{ fill: shift(shirt, 0.035), stroke: shift(shirt, -0.15) },
-          ...{ "stroke-width": 0.8, "stroke-linejoin": "round" },
+          fill: shift(shirt, 0.035),
+          stroke: shift(shirt, -0.15),
+          "stroke-width": 0.8,
+          "stroke-linejoin": "round",
         });
       }
       break;

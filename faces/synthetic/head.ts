@@ -97,7 +97,9 @@ function skinColors({ person, age, masculinity }: Traits) {
   const warm = 0.006 * person.undertone;
   const base = { l: tone.l, a: tone.a - warm / 2, b: tone.b + warm };
   const towards = (l: number, a: number, b: number): Color => ({
-    ...{ l: base.l + l, a: base.a + a, b: base.b + b },
+    l: base.l + l,
+    a: base.a + a,
+    b: base.b + b,
   });
   const depth = lerp(1, 0.62, person.tone);
   const rose = mix(base, lch(0.5, 0.15, 22), 0.5);

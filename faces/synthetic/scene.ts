@@ -16,8 +16,11 @@ export function drawBackground(d: Drawing, { background, light }: Traits, rng: R
   d.cover({ fill: d.radial(stops, { cx: 0.5 + 0.25 * light.side, cy: 0.36, r: 0.85 }) });
   const disc = (radius: number, color: Color, opacity: number, y = IMAGE_SIZE * rng.next()) =>
     d.add("circle", {
-      ...{ cx: IMAGE_SIZE * rng.next(), cy: y, r: radius },
-      ...{ fill: d.radial([[0, color, 0.75], [0.8, color, 0.9], [1, color, 0]]), opacity },
+      cx: IMAGE_SIZE * rng.next(),
+      cy: y,
+      r: radius,
+      fill: d.radial([[0, color, 0.75], [0.8, color, 0.9], [1, color, 0]]),
+      opacity,
     });
   const stripe = (x: number, width: number, color: Color, opacity: number) => {
     const fill = d.across([[0, color, 0], [0.3, color], [0.7, color], [1, color, 0]]);

@@ -105,8 +105,12 @@ function drawNose(d: Drawing, head: Head, shadow: 1 | -1): void {
     d.brush(bend(from(-0.5, -4), from(2.2, 2.5), from(-3, 4)), 1.3, skin.deep, 0.5);
     const nostril = at(side * half * 0.48, y + 1, 0.12);
     d.add("ellipse", {
-      ...{ cx: nostril[0], cy: nostril[1], rx: half * 0.27, ry: 1.5 },
-      ...{ fill: shift(skin.deep, -0.1), opacity: 0.62 },
+      cx: nostril[0],
+      cy: nostril[1],
+      rx: half * 0.27,
+      ry: 1.5,
+      fill: shift(skin.deep, -0.1),
+      opacity: 0.62,
       transform: `rotate(${side * -14} ${fixed(nostril)})`,
     });
   }

@@ -34,9 +34,14 @@ export class Drawing {
 
   line(d: string, stroke: Color, width: number, opacity = 1, more: Attributes = {}): void {
     this.add("path", {
-      ...{ d, fill: "none", stroke, "stroke-width": width },
-      ...{ "stroke-linecap": "round", "stroke-linejoin": "round" },
-      ...{ "stroke-opacity": opacity < 1 ? opacity : undefined, ...more },
+      d,
+      fill: "none",
+      stroke,
+      "stroke-width": width,
+      "stroke-linecap": "round",
+      "stroke-linejoin": "round",
+      "stroke-opacity": opacity < 1 ? opacity : undefined,
+      ...more,
     });
   }
 

@@ -76,7 +76,8 @@ function assemble(name: string, trunk: Trunk, heads: layers.Layer[], seed?: numb
     const body = trunk();
     checkNames(body, heads);
     whole = Array.isArray(body) ? tfjs.sequential({ name, layers: [...body, ...heads] }) : model({
-      ...{ name, inputs: body.image },
+      name,
+      inputs: body.image,
       outputs: heads.reduce((x, layer) => layer.apply(x) as SymbolicTensor, body.features),
     });
   } catch (cause) {

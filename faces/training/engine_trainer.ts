@@ -36,8 +36,14 @@ export class EngineTrainer extends Trainer<Engine> {
     }
     const network = toEngineNetwork(model, engineLoss(objective));
     const engine = await Engine.compile(network, {
-      ...{ batch: batchSize, threads: cores(), learningRate, weightDecay, averaging },
-      ...{ ...own, optimizer: definition.engine, clipNorm: clipNorm ?? Infinity },
+      batch: batchSize,
+      threads: cores(),
+      learningRate,
+      weightDecay,
+      averaging,
+      ...own,
+      optimizer: definition.engine,
+      clipNorm: clipNorm ?? Infinity,
     });
     const trainer = new EngineTrainer(options, engine);
     // dataSync copies on the wasm backend, but returns the tensor's own data on the cpu backend.
@@ -143,7 +149,9 @@ export function engineLoss(objective: Objective): Loss {
   if (!isBuiltIn(objective)) return customLoss(objective);
   if (!("heads" in objective)) return lossOf(objective.loss);
   return objective.heads.map(({ loss, columns, weight }) => ({
-    ...{ loss: lossOf(loss), columns, weight },
+    loss: lossOf(loss),
+    columns,
+    weight,
   }));
 }
 

@@ -109,7 +109,9 @@ function meanOfGroups(values: ArrayLike<number>, group: (i: number) => string): 
 
 export const furtherMetrics: readonly MetricDefinition[] = [
   defineMetric({
-    ...{ ...ofClasses, name: "balancedAccuracy", title: "balanced accuracy" },
+    ...ofClasses,
+    name: "balancedAccuracy",
+    title: "balanced accuracy",
     summary: "Mean recall of the classes",
     compute: ({ truth, prediction, classes }) => {
       const scores = classScores(confusionMatrix(truth, prediction, classes!));
@@ -117,7 +119,9 @@ export const furtherMetrics: readonly MetricDefinition[] = [
     },
   }),
   defineMetric({
-    ...{ ...ofClasses, name: "f1", title: "F1, macro" },
+    ...ofClasses,
+    name: "f1",
+    title: "F1, macro",
     summary: "Mean F1 of the classes",
     // A class that is predicted alone counts, with 0, as in scikit-learn.
     compute: ({ truth, prediction, classes }) => {
@@ -128,7 +132,9 @@ export const furtherMetrics: readonly MetricDefinition[] = [
     },
   }),
   defineMetric({
-    ...{ ...ofClasses, name: "auc", title: "AUC" },
+    ...ofClasses,
+    name: "auc",
+    title: "AUC",
     summary: "Area under the ROC curve; of several classes, the mean of each against the rest",
     compute({ truth, probabilities, classes }) {
       const all = Array.from({ length: classes! }, (_, c) => c);
@@ -149,7 +155,9 @@ export const furtherMetrics: readonly MetricDefinition[] = [
     },
   }),
   defineMetric({
-    ...{ ...ofClasses, name: "oneOff", title: "1-off accuracy" },
+    ...ofClasses,
+    name: "oneOff",
+    title: "1-off accuracy",
     summary:
       "Share of predictions in the true class or a neighboring one, of three classes or more",
     compute: ({ truth, prediction, classes }) =>
@@ -158,23 +166,35 @@ export const furtherMetrics: readonly MetricDefinition[] = [
         : mean(absoluteErrors(truth, prediction).map((error) => Number(error <= 1))),
   }),
   defineMetric({
-    ...{ ...ofYears, name: "rmse", title: "RMSE" },
+    ...ofYears,
+    name: "rmse",
+    title: "RMSE",
     summary: "Root mean squared error",
     compute: ({ truth, prediction }) =>
       Math.sqrt(mean(signedErrors(truth, prediction).map((error) => error ** 2))),
   }),
   defineMetric({
-    ...{ ...ofYears, name: "medianError", title: "median error" },
+    ...ofYears,
+    name: "medianError",
+    title: "median error",
     summary: "Median absolute error",
     compute: ({ truth, prediction }) => median(absoluteErrors(truth, prediction)),
   }),
   defineMetric({
-    ...{ ...ofYears, name: "bias", title: "bias", better: undefined },
+    ...ofYears,
+    name: "bias",
+    title: "bias",
+    better: undefined,
     summary: "Mean of prediction minus truth",
     compute: ({ truth, prediction }) => mean(signedErrors(truth, prediction)),
   }),
   defineMetric({
-    ...{ ...ofYears, name: "cs", title: "cumulative score", unit: "", better: "more", decimals: 3 },
+    ...ofYears,
+    name: "cs",
+    title: "cumulative score",
+    unit: "",
+    better: "more",
+    decimals: 3,
     summary: "Cumulative score: share of absolute errors of at most some years",
     former: ["cs5"],
     params: z.strictObject({
@@ -184,7 +204,9 @@ export const furtherMetrics: readonly MetricDefinition[] = [
       mean(absoluteErrors(truth, prediction).map((error) => Number(error <= within))),
   }),
   defineMetric({
-    ...{ ...ofYears, name: "macroMae", title: "macro MAE" },
+    ...ofYears,
+    name: "macroMae",
+    title: "macro MAE",
     summary: "Mean of the MAEs of groups by gender and age band",
     params: z.strictObject({
       ageBand: z.int().min(1).max(100).default(10).describe("Years of a group of ages"),
@@ -212,8 +234,11 @@ export interface ChosenMetric
 // JSON has no NaN.
 const bound = z.number().nullable();
 const intervalSchema = z.strictObject({
-  ...{ low: bound, high: bound, level: z.number() },
-  ...{ method: z.enum(["wilson", "bootstrap"]), unit: z.enum(["image", "person"]) },
+  low: bound,
+  high: bound,
+  level: z.number(),
+  method: z.enum(["wilson", "bootstrap"]),
+  unit: z.enum(["image", "person"]),
 }).nullable();
 
 /** Selects rows, which may repeat. */
@@ -225,7 +250,11 @@ export function selectRows(all: ScoredPredictions, rows: ArrayLike<number>): Sco
   };
   const { truth, prediction, probabilities, classes, gender, age } = all;
   return {
-    ...{ truth: of(truth), prediction: of(prediction), gender: of(gender), age: of(age), classes },
+    truth: of(truth),
+    prediction: of(prediction),
+    gender: of(gender),
+    age: of(age),
+    classes,
     ...(probabilities && { probabilities: Array.from(rows, (row) => probabilities[row]) }),
   };
 }
@@ -244,7 +273,12 @@ export function chooseMetrics(
     const { of, title, unit, better, decimals } = definition;
     const name = typeof choice === "string" ? choice : choice.use!;
     return {
-      ...{ name, of, title, unit, better, decimals },
+      name,
+      of,
+      title,
+      unit,
+      better,
+      decimals,
       compute: async (all) => {
         const value = definition.call
           ? await definition.call("compute", bound, all, options)

@@ -84,7 +84,9 @@ export async function prepareLearning(
   const joint = made ?? (intervals && [quantityHead(1)]);
   const objective = joint
     ? jointHead(joint, {
-      ...{ masked, teachers: lessons, intervals: tasks.map(({ intervals }) => !!intervals) },
+      masked,
+      teachers: lessons,
+      intervals: tasks.map(({ intervals }) => !!intervals),
     })
     : classes === null
     ? regression()

@@ -19,8 +19,13 @@ function absoluteErrors(tf: Tf, outputs: Tensor, labels: Tensor): Tensor {
 /** Returns a classification head, with classes 0 to `columns` - 1. */
 export function classHead(columns: number, weight: number, labelSmoothing = 0): Head {
   return {
-    ...{ loss: "categorical_crossentropy", metric: "accuracy", columns, weight },
-    ...{ reading: "classes", builtIn: true, rowLosses: crossEntropies },
+    loss: "categorical_crossentropy",
+    metric: "accuracy",
+    columns,
+    weight,
+    reading: "classes",
+    builtIn: true,
+    rowLosses: crossEntropies,
     write(target, into, at) {
       if (labelSmoothing > 0) into.fill(labelSmoothing / columns, at, at + columns);
       into[at + target] += 1 - labelSmoothing;
@@ -35,8 +40,13 @@ export function classHead(columns: number, weight: number, labelSmoothing = 0): 
 
 export function quantityHead(weight: number): Head {
   return {
-    ...{ loss: "mean_absolute_error", metric: "mae", columns: 1, weight },
-    ...{ reading: "quantity", builtIn: true, rowLosses: absoluteErrors },
+    loss: "mean_absolute_error",
+    metric: "mae",
+    columns: 1,
+    weight,
+    reading: "quantity",
+    builtIn: true,
+    rowLosses: absoluteErrors,
     write: (target, into, at) => void (into[at] = target),
     read: (outputs, at) => outputs[at],
   };
@@ -55,14 +65,14 @@ export function distributionHead(
 ): Head {
   const share = ageReadings[reading];
   return {
-    ...{
-      loss: "categorical_crossentropy",
-      metric: "mae",
-      columns: ageBins.length,
-      weight,
-      reading,
-    },
-    ...{ builtIn: true, rowLosses: crossEntropies, interval: intervalOfDistribution },
+    loss: "categorical_crossentropy",
+    metric: "mae",
+    columns: ageBins.length,
+    weight,
+    reading,
+    builtIn: true,
+    rowLosses: crossEntropies,
+    interval: intervalOfDistribution,
     write(target, into, at) {
       let sum = 0;
       for (const [bin, age] of ageBins.entries()) {
@@ -104,7 +114,11 @@ const intervalOfDistribution: Head["interval"] = {
 function ordinalHead(weight: number): Head {
   const columns = ageBins.length - 1, step = ageBins[1] - ageBins[0];
   return {
-    ...{ loss: "ordinal", metric: "mae", columns, weight, reading: "ordinal" },
+    loss: "ordinal",
+    metric: "mae",
+    columns,
+    weight,
+    reading: "ordinal",
     rowLosses: (tf, logits, labels) =>
       tf.sum(tf.sub(tf.softplus(logits), tf.mul(labels, logits)), -1), // binary cross-entropies
     write(target, into, at) {
@@ -177,11 +191,14 @@ export const losses = [
     of: ["classes"],
     params: z.strictObject({
       gamma: z.number().min(0).max(10).default(2).describe("Exponent; 0 is the cross-entropy"),
-      ...{ labelSmoothing, classWeights },
+      labelSmoothing,
+      classWeights,
     }),
     head: ({ weight, classes, gamma, labelSmoothing, classWeights, targets }) => {
       const head: Head = {
-        ...{ ...classHead(classes!, weight, labelSmoothing), loss: "focal", builtIn: false },
+        ...classHead(classes!, weight, labelSmoothing),
+        loss: "focal",
+        builtIn: false,
         rowLosses(tf, logits, labels) {
           const logs = tf.logSoftmax(logits);
           const easy = tf.pow(tf.sub(1, tf.exp(logs)), gamma);
@@ -204,7 +221,9 @@ export const losses = [
     of: ["years"],
     params: z.strictObject({}),
     head: ({ weight }) => ({
-      ...{ ...quantityHead(weight), loss: "mse", builtIn: false },
+      ...quantityHead(weight),
+      loss: "mse",
+      builtIn: false,
       rowLosses: (tf, outputs, labels) => tf.mean(tf.square(tf.sub(outputs, labels)), -1),
     }),
   }),
@@ -216,7 +235,9 @@ export const losses = [
       delta: z.number().gt(0).default(5).describe("Error where it becomes linear, years"),
     }),
     head: ({ weight, delta }) => ({
-      ...{ ...quantityHead(weight), loss: "huber", builtIn: false },
+      ...quantityHead(weight),
+      loss: "huber",
+      builtIn: false,
       rowLosses(tf, outputs, labels) {
         const error = tf.abs(tf.sub(outputs, labels)), small = tf.minimum(error, delta);
         // small² / 2 + delta (error - small)

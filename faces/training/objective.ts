@@ -100,7 +100,11 @@ export function regression(): SingleObjective {
 function singleHead(head: Head): SingleObjective {
   const { loss, metric, columns, rowLosses, write } = head;
   return markBuiltIn({
-    ...{ loss, metric, higherIsBetter: metric === "accuracy", outputs: columns, targets: 1 },
+    loss,
+    metric,
+    higherIsBetter: metric === "accuracy",
+    outputs: columns,
+    targets: 1,
     lossOf: (output, targets) => tf.mean(rowLosses(tf, output, encode(targets, columns, write))),
     async metricSum(output, targets) {
       const values = await readTensor(output);
@@ -274,7 +278,9 @@ export function jointHead(
       return { ...score, count, learned: count + spanned.length };
     });
   const objective: JointObjective = {
-    ...{ loss: "joint", outputs: columns, heads },
+    loss: "joint",
+    outputs: columns,
+    heads,
     metric: heads.length === 1 ? heads[0].metric : "loss",
     higherIsBetter: heads.length === 1 && heads[0].metric === "accuracy",
     targets: width,

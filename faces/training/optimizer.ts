@@ -28,7 +28,8 @@ export class Optimizer {
     public learningRate: number,
     readonly chosen: ChosenOptimizer = defaultOptimizer,
     readonly decay: { weightDecay: number; decays: readonly boolean[] } = {
-      ...{ weightDecay: 0, decays: [] },
+      weightDecay: 0,
+      decays: [],
     },
   ) {
     this.state = variables.map((variable) =>

@@ -47,7 +47,9 @@ export async function openPredictor(
     async predict(images, rows, options) {
       const size = images.shape.slice(1).reduce((product, n) => product * n, 1);
       return await predictBatches(
-        ...[images, rows, { ...options, batch }] as const,
+        images,
+        rows,
+        { ...options, batch },
         async (bytes) => await follow(await engine.predict(bytes), bytes.length / size, rest),
       );
     },

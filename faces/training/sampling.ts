@@ -23,7 +23,8 @@ export const samplings = [
         const one = person(row), [low, high] = one.ageInterval ?? [one.age, one.age];
         const values: Readonly<Record<string, string | number | null>> = {
           ...one.attributes,
-          ...{ gender: one.gender, age: Math.floor((low + high) / 2 / ageBand) },
+          gender: one.gender,
+          age: Math.floor((low + high) / 2 / ageBand),
         };
         const unknown = by.find((label) => values[label] === undefined);
         if (unknown === undefined) return by.map((label) => values[label]).join(" ");

@@ -41,7 +41,8 @@ export async function validate(
     truth: all.map((row) => labels[row]),
     ...decodeOutputs(await predict(), classes),
     classes,
-    ...{ gender: all.map((row) => people[row].gender), age: all.map((row) => people[row].age) },
+    gender: all.map((row) => people[row].gender),
+    age: all.map((row) => people[row].age),
   };
   const values: Record<string, number | null> = {};
   for (const { name, compute } of metrics) {

@@ -41,7 +41,8 @@ export async function readPeople(path: string): Promise<Person[]> {
     const low = lows?.[i] ?? null, high = highs?.[i] ?? null;
     const interval = age === null && low !== null && high !== null;
     return {
-      ...{ age: age ?? NaN, gender: table.gender[i] ?? NaN },
+      age: age ?? NaN,
+      gender: table.gender[i] ?? NaN,
       ...(interval && { ageInterval: [Number(low), Number(high)] as const }),
       ...(names.length > 0 && {
         attributes: Object.fromEntries(names.map((name) => [name, attributes[name][i]])),

@@ -40,7 +40,10 @@ export async function writeTensorboard(
   for (const [run, scalarsOf] of Object.entries(runs)) {
     const scalars = history.slice(done).flatMap((record) =>
       scalarsOf(record).map(([tag, value]) => ({
-        ...{ tag, value, step: record.epoch - 1, wallTime: record.epoch },
+        tag,
+        value,
+        step: record.epoch - 1,
+        wallTime: record.epoch,
       }))
     );
     await Deno.mkdir(join(folder, tensorboardFolder, run), { recursive: true });

@@ -64,7 +64,9 @@ export function toEngineNetwork(
   }
   const ends = first === model.layers ? model.outputs.map(({ id }) => places.get(id)!) : [];
   return {
-    ...{ input: [height, width, channels], layers: described, loss },
+    input: [height, width, channels],
+    layers: described,
+    loss,
     ...(ends.length > 1 || ends.some((end) => end !== described.length - 1)
       ? { outputs: ends }
       : {}),
@@ -96,9 +98,13 @@ function describe(layer: layers.Layer, config: Config): Layer[] {
   switch (className) {
     case "Conv2D":
       return [{
-        ...{ kind: "conv2d", name, filters: config.filters as number },
-        ...{ kernelSize: pair(config.kernelSize), ...windows(layer, config) },
-        ...{ bias: config.useBias !== false, l2: penalties(layer, config) },
+        kind: "conv2d",
+        name,
+        filters: config.filters as number,
+        kernelSize: pair(config.kernelSize),
+        ...windows(layer, config),
+        bias: config.useBias !== false,
+        l2: penalties(layer, config),
       }, ...activation(layer, config.activation)];
     case "DepthwiseConv2D":
     case "SeparableConv2D": {
@@ -106,20 +112,32 @@ function describe(layer: layers.Layer, config: Config): Layer[] {
       refuseMore(layer, config, parts.map((part) => `${part}Regularizer`));
       const bias = config.useBias !== false, separable = className === "SeparableConv2D";
       const each: Layer = {
-        ...{ kind: "depthwiseConv2d", name, bias: bias && !separable },
-        ...{ kernelSize: pair(config.kernelSize), ...windows(layer, config) },
+        kind: "depthwiseConv2d",
+        name,
+        bias: bias && !separable,
+        kernelSize: pair(config.kernelSize),
+        ...windows(layer, config),
         depthMultiplier: layer.weights[0].shape[3] as number,
       };
       const joined: Layer = {
-        ...{ kind: "conv2d", name, filters: config.filters as number, kernel: "pointwise_kernel" },
-        ...{ kernelSize: [1, 1], strides: [1, 1], padding: "valid", bias },
+        kind: "conv2d",
+        name,
+        filters: config.filters as number,
+        kernel: "pointwise_kernel",
+        kernelSize: [1, 1],
+        strides: [1, 1],
+        padding: "valid",
+        bias,
       };
       return [each, ...(separable ? [joined] : []), ...activation(layer, config.activation)];
     }
     case "Dense":
       return [{
-        ...{ kind: "dense", name, units: config.units as number },
-        ...{ bias: config.useBias !== false, l2: penalties(layer, config) },
+        kind: "dense",
+        name,
+        units: config.units as number,
+        bias: config.useBias !== false,
+        l2: penalties(layer, config),
       }, ...activation(layer, config.activation)];
     case "BatchNormalization":
     case "LayerNormalization": {
@@ -137,7 +155,8 @@ function describe(layer: layers.Layer, config: Config): Layer[] {
     case "AveragePooling2D":
       return [{
         kind: className === "MaxPooling2D" ? "maxPool" : "averagePool",
-        ...{ poolSize: pair(config.poolSize), ...windows(layer, config) },
+        poolSize: pair(config.poolSize),
+        ...windows(layer, config),
       }];
     case "GlobalAveragePooling2D":
       return [{ kind: "globalAveragePool" }];

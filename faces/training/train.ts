@@ -269,8 +269,10 @@ function recordOf(
 ): Omit<JointEpoch, "epoch" | "learning_rate"> {
   const heads = train.heads?.map((head, h) => recordOf(head, validation.heads![h]));
   return {
-    ...{ loss: train.loss, metric: train.metric },
-    ...{ val_loss: validation.loss, val_metric: validation.metric },
+    loss: train.loss,
+    metric: train.metric,
+    val_loss: validation.loss,
+    val_metric: validation.metric,
     ...(heads ? { heads } : {}),
   };
 }

@@ -143,7 +143,8 @@ export async function trainModel(
   warnOfSingleClasses(learning, context);
   const artifacts = artifactsOf(context);
   await warnOfTestImages(params, { images, test: data.test, people: data.table }, {
-    ...{ artifacts, warn: (message) => context.warn(message) },
+    artifacts,
+    warn: (message) => context.warn(message),
   });
 
   const { model, withNetwork } = buildNetworks(network, learning, size, seed);
@@ -164,7 +165,11 @@ export async function trainModel(
     const slow = init !== undefined && init.frozen.length > 0;
     const validating = { images, people, rows: rows.validation, signal, slow };
     const result = await train({
-      ...{ model, objective, images, rows, targets },
+      model,
+      objective,
+      images,
+      rows,
+      targets,
       ...params,
       earlyStopping,
       ...optimizing,
@@ -192,7 +197,9 @@ export async function trainModel(
           if (fitting.length === 0) return {};
           return withNetwork(task, (network) => validate(task, fitting, network, validating));
         }),
-      ...{ signal, info, progress: context.progress },
+      signal,
+      info,
+      progress: context.progress,
     });
     for (const name of init?.frozen ?? []) model.getLayer(name).trainable = true;
     const recorded = params.weightDecay === undefined
@@ -288,7 +295,11 @@ async function writeModels(
     const own = headHistory(history, i);
     const compared = compareWithConstant(
       { task: task.task, metric, learningRate },
-      ...[own[weightsOfEpoch - 1], labels, rows, context, intervals] as const,
+      own[weightsOfEpoch - 1],
+      labels,
+      rows,
+      context,
+      intervals,
     );
     await withNetwork(one, async (network) => {
       const record: TrainingRecord = {
@@ -296,15 +307,23 @@ async function writeModels(
         ...(tasks.length > 1
           ? {}
           : { task: task.task, variant: task.variant, params, loss, metric }),
-        ...{ ...task, loss, metric, params },
+        ...task,
+        loss,
+        metric,
+        params,
         ...await calibrateTask(one, network, { images, rows: calibration }, params, context),
         input: { size, channels: "RGB", divisor: 255, ...(mirror !== undefined && { mirror }) },
-        ...{ preprocessing, seed, backend },
+        preprocessing,
+        seed,
+        backend,
         counts: { train: rows.train.length, validation: rows.validation.length },
         datasets,
         weights: network.countParams(),
         multiplyAdds: multiplyAdds(network),
-        ...{ epochs: own.length, stoppedEarly, bestEpoch, weightsOfEpoch },
+        epochs: own.length,
+        stoppedEarly,
+        bestEpoch,
+        weightsOfEpoch,
         ...(compared.worse && { constantBaseline: compared.constantBaseline }),
       };
       const folder = outputs[output];

@@ -72,7 +72,8 @@ async function imagesBehind(
     for (const row of readNpy(path, "int32").data) rows.push(row);
   }
   const table = await readParquet(join(dataset, "table.parquet"), {
-    ...{ dataset: "string", path: "string" },
+    dataset: "string",
+    path: "string",
   });
   using images = new NpyFile(join(dataset, "images.npy"), "uint8");
   return {
@@ -159,7 +160,10 @@ async function readFile(folder: string): Promise<TrainedOn | undefined> {
   const file = join(folder, FILE);
   if (!await Deno.stat(file).catch(ignoreNotFound)) return undefined;
   return await readParquet(file, {
-    ...{ photos: "string?", dataset: "string", path: "string", image: "string" },
+    photos: "string?",
+    dataset: "string",
+    path: "string",
+    image: "string",
   });
 }
 

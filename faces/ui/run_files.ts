@@ -269,7 +269,8 @@ export class RunFiles {
       }
     }
     steps.push({
-      ...{ title: "Image", text: `Row ${row} of the data set, as the networks receive it` },
+      title: "Image",
+      text: `Row ${row} of the data set, as the networks receive it`,
       image: `/image/${data.place}/${row}`,
       values: { ...values, gender: genderClasses[Number(values.gender)]?.label ?? values.gender },
     });
@@ -385,7 +386,8 @@ export async function tableOf(
   }
   const plain = (value: unknown) => typeof value === "bigint" ? Number(value) : value ?? null;
   return {
-    ...{ columns, total: rows.length },
+    columns,
+    total: rows.length,
     rows: pageOf(rows, from, 100).map((row) => columns.map((name) => plain(table[name]![row]))),
   };
 }

@@ -99,7 +99,10 @@ function shorten(run: RunRecord): UiRun {
   const interrupted = failed.length > 0 && failed.every(({ why }) => why === "interrupted");
   const group = sha256(canonicalJson([nameOf(run), pick(settingsOf(run), false)]));
   return {
-    ...{ id: run.id, name: nameOf(run), at: run.at, startedAt: run.startedAt ?? run.at },
+    id: run.id,
+    name: nameOf(run),
+    at: run.at,
+    startedAt: run.startedAt ?? run.at,
     state: run.state ?? (run.ok ? "ok" : interrupted ? "interrupted" : "failed"),
     seconds: run.seconds,
     // A run without results has settings of its own.
@@ -108,7 +111,12 @@ function shorten(run: RunRecord): UiRun {
     seeds: pick(settings, true),
     metrics: run.metrics,
     stages: run.stages.map(({ id, use, status, why, seconds, after, fingerprint }) => ({
-      ...{ id, use, status, why, seconds, after },
+      id,
+      use,
+      status,
+      why,
+      seconds,
+      after,
       ...(fingerprint && { result: fingerprint.slice(0, 16) }),
     })),
     cautions: run.cautions ?? [],
@@ -118,8 +126,19 @@ function shorten(run: RunRecord): UiRun {
 function damaged(name: string, problem: string, date: Date): UiRun {
   const at = date.toISOString();
   return {
-    ...{ id: name.replace(/\.json$/, ""), name: "?", at, startedAt: at, state: "damaged", problem },
-    ...{ seconds: 0, group: name, settings: {}, seeds: {}, metrics: {}, stages: [], cautions: [] },
+    id: name.replace(/\.json$/, ""),
+    name: "?",
+    at,
+    startedAt: at,
+    state: "damaged",
+    problem,
+    seconds: 0,
+    group: name,
+    settings: {},
+    seeds: {},
+    metrics: {},
+    stages: [],
+    cautions: [],
   };
 }
 

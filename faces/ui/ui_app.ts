@@ -97,7 +97,10 @@ export async function createUi(options: UiOptions): Promise<Hono> {
   json("/api/files", async ({ id }) => {
     const { outputs, problem } = await open(id);
     const listed = outputs.map(({ stage, kind, place, output, record }): UiOutput => ({
-      ...{ stage, kind, place, files: record.outputs[output]!.files },
+      stage,
+      kind,
+      place,
+      files: record.outputs[output]!.files,
     }));
     return { problem, outputs: listed };
   });

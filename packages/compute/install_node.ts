@@ -83,7 +83,10 @@ export async function installNode(
     await Deno.remove(site, { recursive: true });
     await Deno.remove(join(aside, "headers"), { recursive: true });
     const record = {
-      ...{ backend, tfjsNode: npmPackages.node.version, tensorflow, compiler },
+      backend,
+      tfjsNode: npmPackages.node.version,
+      tensorflow,
+      compiler,
       installedAt: new Date().toISOString(),
     };
     await Deno.writeTextFile(join(aside, "installation.json"), jsonText(record));

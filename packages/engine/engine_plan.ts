@@ -81,7 +81,8 @@ export function plan(network: Network, options: PlanOptions): Plan {
     if (!outside) {
       const places = { activated, gradient: training ? outGradient : 0, row: width / 4 };
       schedule.add({
-        ...{ reads: [end], writes: training ? [endGradient] : [] },
+        reads: [end],
+        writes: training ? [endGradient] : [],
         items: (first) =>
           lossRecords(network.loss, columns, { ...places, labels, outputs, headLosses }, first),
       });
@@ -131,12 +132,23 @@ export function plan(network: Network, options: PlanOptions): Plan {
     ...(outside ? [behind] : []),
   ]);
   return {
-    ...{ network, batch, threads, bytes: memory.end, tensors, moments, gradient },
-    ...{ averages, labels, penalties, counters, words: memory.words },
+    network,
+    batch,
+    threads,
+    bytes: memory.end,
+    tensors,
+    moments,
+    gradient,
+    averages,
+    labels,
+    penalties,
+    counters,
+    words: memory.words,
     programs: { train: trainAt, infer: inferAt, penalty, back },
     input: { ...input, bytes: pixels * (floats ? 4 : 1) },
     outputs: {
-      ...{ columns, gradient: outGradient },
+      columns,
+      gradient: outGradient,
       ...(outside ? { address: activated, row: width } : { address: outputs, row: columns * 4 }),
     },
     heads: { address: headLosses, count: heads },

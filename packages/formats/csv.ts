@@ -39,7 +39,10 @@ export function readCsv(bytes: Uint8Array, source: string, problems?: string[]):
       delimiter: declared ?? separator(text),
       fromLine: declared === undefined ? 1 : 2,
       recordDelimiter: ["\r\n", "\n", "\r"],
-      ...{ relaxColumnCount: true, info: true, skipEmptyLines: true, trim: true },
+      relaxColumnCount: true,
+      info: true,
+      skipEmptyLines: true,
+      trim: true,
     }) as unknown as typeof records;
   } catch (cause) {
     if (!(cause instanceof CsvError)) throw cause;

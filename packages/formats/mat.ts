@@ -58,8 +58,13 @@ const miCOMPRESSED = 15;
 const mxCHAR = 4, mxFUNCTION = 16;
 /** Array classes ("mx..."); those of 6 to 15 hold numbers. */
 const CLASSES: Readonly<Record<number, string>> = {
-  ...{ 1: "cell", 2: "struct", 3: "object", [mxCHAR]: "char", 5: "sparse matrix" },
-  ...{ [mxFUNCTION]: "function handle", [mxOPAQUE]: "object" },
+  1: "cell",
+  2: "struct",
+  3: "object",
+  [mxCHAR]: "char",
+  5: "sparse matrix",
+  [mxFUNCTION]: "function handle",
+  [mxOPAQUE]: "object",
 };
 
 /**

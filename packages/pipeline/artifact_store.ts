@@ -30,7 +30,8 @@ export type Used = Record<
 const usedSchema = z.record(
   z.string(),
   z.looseObject({
-    ...{ use: z.string(), fingerprint: z.string().regex(/^[0-9a-f]{64}$/) },
+    use: z.string(),
+    fingerprint: z.string().regex(/^[0-9a-f]{64}$/),
     pulled: z.boolean().optional(),
   }),
 );

@@ -111,7 +111,10 @@ function contextOf(
   const cwd = invocationDir();
   return {
     ...app,
-    ...{ values, names, reporter, cwd },
+    values,
+    names,
+    reporter,
+    cwd,
     columns: standardOutput("stdout").columns,
     openPlan: (name) => loadPlan({ ...app, cwd, names: [name], values: {} }),
   };

@@ -74,7 +74,12 @@ async function* withOwnWorker<T>(
   const over = new AbortController();
   const ownWorker = settings.localToo
     ? workOn({
-      ...{ redis, prefix, name: workerName(), lock: DEFAULT_LOCK_MS, workers: 0, artifacts },
+      redis,
+      prefix,
+      name: workerName(),
+      lock: DEFAULT_LOCK_MS,
+      workers: 0,
+      artifacts,
       signal: AbortSignal.any([signal, over.signal]),
       log: () => {},
     }, app)

@@ -75,11 +75,18 @@ async function declarations({ stages, extensions }: Plugin): Promise<object> {
   const loaded = await Promise.all(stages.map(async ({ load }) => (await load()).default));
   return {
     stages: loaded.map((stage) => ({
-      ...{ name: stage.name, summary: stage.summary, inputs: stage.inputs, outputs: stage.outputs },
-      ...{ params: schema(stage.params), ignoreInCacheKey: stage.ignoreInCacheKey },
-      ...{ seeded: stage.canBeSeeded, compute: stage.canCompute ?? false },
-      ...{ lineage: stage.lineage, service: stage.service },
-      ...{ external: stage.hasExternal ?? false, check: stage.check !== undefined },
+      name: stage.name,
+      summary: stage.summary,
+      inputs: stage.inputs,
+      outputs: stage.outputs,
+      params: schema(stage.params),
+      ignoreInCacheKey: stage.ignoreInCacheKey,
+      seeded: stage.canBeSeeded,
+      compute: stage.canCompute ?? false,
+      lineage: stage.lineage,
+      service: stage.service,
+      external: stage.hasExternal ?? false,
+      check: stage.check !== undefined,
     })),
     definitions: extensions.map(({ definition }) => ({
       ...definition!,
@@ -103,7 +110,9 @@ async function answer(
   const used = usedExtensions(params, stage.params, registry.extensions);
   const stageOf = { use: stage.name, extensions: used, project };
   const context = contextOf(stageOf, declared, {
-    ...{ id, outputs, scratch },
+    id,
+    outputs,
+    scratch,
     earlierResults: () => Promise.resolve([]),
     signal: new AbortController().signal, // the runner ends the process
     progress: {

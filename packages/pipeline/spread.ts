@@ -21,6 +21,7 @@ export function spreadOf(values: readonly number[]): Spread {
   return {
     mean: least === most ? least : mean,
     ...(values.length > 1 ? { deviation } : {}),
-    ...{ least, most },
+    least,
+    most,
   };
 }

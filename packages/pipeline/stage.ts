@@ -416,7 +416,9 @@ export function defineStage<I extends Inputs, O extends Outputs, P extends z.Zod
   const decide = (flag: boolean | ((params: z.output<P>) => boolean)) => (params: unknown) =>
     typeof flag === "boolean" ? flag : flag(params as z.output<P>);
   return Object.freeze({
-    ...{ ignoreInCacheKey: [], lineage: false, service: false },
+    ignoreInCacheKey: [],
+    lineage: false,
+    service: false,
     ...definition,
     seeded: decide(seeded),
     canBeSeeded: seeded !== false,

@@ -76,12 +76,20 @@ const declarationsSchema = z.strictObject({
     outputs: z.record(name, kind),
     params,
     ignoreInCacheKey: z.array(line),
-    ...{ seeded: z.boolean(), compute: z.boolean(), lineage: z.boolean(), service: z.boolean() },
-    ...{ external: z.boolean(), check: z.boolean() },
+    seeded: z.boolean(),
+    compute: z.boolean(),
+    lineage: z.boolean(),
+    service: z.boolean(),
+    external: z.boolean(),
+    check: z.boolean(),
   })),
   definitions: z.array(z.looseObject({
-    ...{ extends: name, name, summary: line },
-    ...{ former: z.array(name).optional(), params: params.optional(), isData: z.boolean() },
+    extends: name,
+    name,
+    summary: line,
+    former: z.array(name).optional(),
+    params: params.optional(),
+    isData: z.boolean(),
   })),
 });
 
@@ -144,13 +152,20 @@ async function load(given: Omit<Sandbox, "modules">): Promise<Plugin> {
   }
   return {
     stages: declarations.stages.map((stage) => ({
-      ...{ name: stage.name, module: specifier, plugin: true },
+      name: stage.name,
+      module: specifier,
+      plugin: true,
       load: () => Promise.resolve({ default: stageOf(stage, sandbox) }),
     })),
     extensions: declarations.definitions.map(({ params, isData, ...one }) => ({
-      ...{ kind: one.extends, name: one.name, summary: one.summary, module: specifier },
+      kind: one.extends,
+      name: one.name,
+      summary: one.summary,
+      module: specifier,
       definition: {
-        ...{ ...one, ...(params && { params: toZod(params) }), call: undefined },
+        ...one,
+        ...(params && { params: toZod(params) }),
+        call: undefined,
         sandbox: isData ? undefined : sandbox,
       } as Definition,
     })),
@@ -182,7 +197,7 @@ async function contentOf(specifier: string, project: string) {
   await hasher.close();
   const lock = new DenoLock(await readTextIfExists(join(project, "deno.lock")));
   const packages = lock.versions(graph.packages);
-  const content = { ...{ apiVersion, deno: Deno.version.deno }, modules: graph.modules, packages };
+  const content = { apiVersion, deno: Deno.version.deno, modules: graph.modules, packages };
   const files = Object.keys(graph.modules)
     .filter((path) => /^(?!\.|\/|artifacts\/).*\.([cm]?[jt]s|wasm)$/.test(path))
     .map((path) => join(project, path));
@@ -208,8 +223,14 @@ function stageOf(declared: Declarations["stages"][number], sandbox: Sandbox): St
     validated(schema, await callPlugin(sandbox, task), sandbox.specifier);
   const stage = {
     ...rest as Pick<Stage, "summary" | "inputs" | "outputs" | "ignoreInCacheKey">,
-    ...{ name, lineage: rest.lineage, service: rest.service, bounded: true, params: toZod(schema) },
-    ...{ seeded: () => seeded, canBeSeeded: seeded, compute: () => compute },
+    name,
+    lineage: rest.lineage,
+    service: rest.service,
+    bounded: true,
+    params: toZod(schema),
+    seeded: () => seeded,
+    canBeSeeded: seeded,
+    compute: () => compute,
     external: async (params: unknown, place = { artifacts: "" }) =>
       external
         ? await call(z.record(z.string(), z.string()), { stage: name, params, external: place })
@@ -301,14 +322,19 @@ function runner(
       }
     };
     const declared: Context = {
-      ...{ id, outputs, scratch },
+      id,
+      outputs,
+      scratch,
       ...(stage.seeded(params) && { seed: context.seed }),
       ...(compute && { compute: context.compute }),
       ...(stage.lineage && { lineage: context.lineage }),
     };
     const task: Call = { stage: stage.name, params, run: { inputs, context: declared } };
     const answer = await callPlugin(sandbox, task, {
-      ...{ ...more, signal, endless: stage.service, onEvent },
+      ...more,
+      signal,
+      endless: stage.service,
+      onEvent,
       gpu: compute && context.compute === "webgpu",
       read: [...Object.values(inputs).flat().map(({ path }) => path), ...more.read ?? []],
       write: [...Object.values(outputs), scratch],

@@ -118,7 +118,9 @@ function paired(
   const below = resampled.filter((value) => value <= 0).length;
   const above = resampled.filter((value) => value >= 0).length;
   return {
-    ...{ pictures, difference, test: "bootstrap" },
+    pictures,
+    difference,
+    test: "bootstrap",
     unit: units === pictures ? "image" : "person",
     interval: percentileInterval(resampled),
     // Plus one, counting the data as a resample: p is never 0.

@@ -63,7 +63,9 @@ export function startChild(kind: WorkerSpec, listener: Listener): Child {
       kind.module.protocol === "file:" ? fileURLToPath(kind.module) : kind.module.href,
     ],
     env: { NO_COLOR: "1", ...kind.env },
-    ...{ stdin: "piped", stdout: "piped", stderr: "piped" },
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
   }).spawn();
   const writer = process.stdin.getWriter();
   // Writing to an ended process fails; `crashed` reports its end.

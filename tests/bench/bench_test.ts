@@ -17,7 +17,10 @@ Deno.test("table() aligns numbers to the right", () => {
 
 Deno.test("compare() takes medians, and null where a peer is not there", () => {
   assert.deepEqual(compare({ ours: [3, 1, 2], keras: [5, 4, 3] }), {
-    ...{ ours: 2, keras: 4, torch: null, ratioToKeras: 0.5 },
+    ours: 2,
+    keras: 4,
+    torch: null,
+    ratioToKeras: 0.5,
   });
   assert.equal(compare({ ours: [1] }).ratioToKeras, null);
 });
@@ -112,7 +115,10 @@ Deno.test("summary() leaves out the step that has the validation in it", () => {
 
 Deno.test("roofline() divides steps into products, transforms and passes, with waits", () => {
   const of = (stage: number, ms: number, operations: number) => ({
-    ...{ stage, kernels: ["convolve"], ms, operations },
+    stage,
+    kernels: ["convolve"],
+    ms,
+    operations,
   });
   // At 40 GFLOP/s, the products of all take 1.2 ms of 2.1; the rest has none.
   const timings = [of(0, 0.5, 2e7), of(1, 1.5, 2e7), of(1, 1, 0), of(2, 0.1, 8e6)];

@@ -41,7 +41,10 @@ Deno.test("parity's table has means and spreads of both, and says which is worse
   const trained = (metrics: number[]) =>
     metrics.map((metric) => ({ metric, epochs: 10, secondsPerEpoch: 2 }));
   const row: Compared = {
-    ...{ network: "age", weights: 7, ours: trained([9, 9.1, 8.9]), keras: trained([8, 8, 8.1]) },
+    network: "age",
+    weights: 7,
+    ours: trained([9, 9.1, 8.9]),
+    keras: trained([8, 8, 8.1]),
   };
   const text = toMarkdown([row], { train: 512, validation: 128, test: 160 });
   assert.match(text, /age: years off, 7 weights \| 9\.00 ± 0\.10 \| 8\.03 ± 0\.06 \| +worse \|/);

@@ -5,7 +5,10 @@ import { project } from "../project_run.ts";
 
 async function command(program: string, args: string[], cwd: string, env = Deno.env.toObject()) {
   const { code, stdout, stderr } = await new Deno.Command(program, {
-    ...{ args, cwd, env, clearEnv: true },
+    args,
+    cwd,
+    env,
+    clearEnv: true,
   }).output();
   const text = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes)).join("");
   assert.equal(code, 0, text);

@@ -67,7 +67,9 @@ Deno.test("multiplyAdds() counts kernels by the positions where they are used", 
     conv + dense,
   ]);
   const shared = defineNetwork({
-    ...{ name: "shared", summary: "One layer twice", params: z.strictObject({}) },
+    name: "shared",
+    summary: "One layer twice",
+    params: z.strictObject({}),
     trunk(_, { layers }, image) {
       const dense = layers.dense({ name: "dense", units: 3 });
       const pool = layers.maxPooling2d({ name: "pool", poolSize: 2 });
@@ -104,7 +106,9 @@ Deno.test("deep is plain with its blocks, and the engine supports both", async (
   const deep = multiHeadModel(name, trunk(32), 5, initializer, 1);
   const other = chooseNetwork(
     { use: "plain", blocks: [[32, 32], [48, 48], [64, 64], [128, 128]] },
-    ...[networks, "", {}] as const,
+    networks,
+    "",
+    {},
   );
   const plain = multiHeadModel("best", other.trunk(32), 5, other.initializer, 1);
   assert.equal(JSON.stringify(plain.toJSON()), JSON.stringify(deep.toJSON()));
@@ -122,20 +126,29 @@ Deno.test("layers: names the item that cannot follow", async () => {
   const pool = { name: "b", input: "image" };
   fails(
     /layer 3 \(add\) does not fit/,
-    ...[{ conv2d: conv }, { maxPooling2d: pool }, { add: ["a", "b"] }, { flatten: {} }],
+    { conv2d: conv },
+    { maxPooling2d: pool },
+    { add: ["a", "b"] },
+    { flatten: {} },
   );
   const wide = { conv2d: { filters: 2, kernelSize: 14 } };
   fails(
     /layer 2 \(conv2d\) leaves nothing of the 3 x 3 x 2 before it. Use a smaller window/,
-    ...[wide, wide, { flatten: {} }],
+    wide,
+    wide,
+    { flatten: {} },
   );
   const reshape = { reshape: { targetShape: [7, 7] } };
   fails(
     /layer 2 \(reshape\) makes 49 numbers of 768. Change its targetShape/,
-    ...[{ flatten: {} }, reshape, { flatten: {} }],
+    { flatten: {} },
+    reshape,
+    { flatten: {} },
   );
   const flat = defineNetwork({
-    ...{ name: "flat", summary: "Images", params: z.strictObject({}) },
+    name: "flat",
+    summary: "Images",
+    params: z.strictObject({}),
     trunk: ({ size }, { layers }) => [
       layers.conv2d({ inputShape: [size, size, 3], filters: 2, kernelSize: 3 }),
     ],
@@ -148,11 +161,13 @@ Deno.test("layers: names the item that cannot follow", async () => {
   const named = (name: string) =>
     chooseNetwork(
       { use: "layers", layers: [{ flatten: { name } }] },
-      ...[networks, "", {}] as const,
+      networks,
+      "",
+      {},
     );
   for (const [name, build] of [["logits", singleHeadModel], ["heads", multiHeadModel]] as const) {
     assert.throws(
-      () => build("layers", named(name).trunk(8), ...[1, "glorotUniform", 1] as const),
+      () => build("layers", named(name).trunk(8), 1, "glorotUniform", 1),
       new RegExp(`network: its layer "${name}" has the name of a layer of the head .* Rename it`),
     );
   }
@@ -195,7 +210,9 @@ Deno.test("a plugin's layers need no inputShape, and another result is an error"
   const params = z.strictObject({});
   const build = (trunk: (tf: Tfjs) => unknown) => {
     const own = defineNetwork({
-      ...{ name: "own", summary: "Own", params },
+      name: "own",
+      summary: "Own",
+      params,
       trunk: (_, tfjs) => trunk(tfjs) as never,
     });
     const chosen = chooseNetwork("own", [own], "", {});
@@ -223,7 +240,9 @@ Deno.test("a plugin's layers need no inputShape, and another result is an error"
 
 Deno.test("layers of a plugin without a name are an error of any stage", async () => {
   const definition = defineNetwork({
-    ...{ name: "unnamed", summary: "Layers without names", params: z.strictObject({}) },
+    name: "unnamed",
+    summary: "Layers without names",
+    params: z.strictObject({}),
     trunk: (_, { layers }) => [layers.flatten(), layers.dense({ units: 4 })],
   });
   const { name, summary } = definition;

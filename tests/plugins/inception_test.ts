@@ -34,7 +34,10 @@ Deno.test("trainJoint trains a plugin's network and writes a model of each task"
 Deno.test("tests/pipelines/inception.yaml names the plugin's network", async () => {
   const project = fileURLToPath(new URL("../../", import.meta.url));
   const { stages: configured } = await readConfig(join(project, "tests/pipelines/inception.yaml"), {
-    ...{ project, cwd: project, registry: new Registry().add(stages), overrides: [] },
+    project,
+    cwd: project,
+    registry: new Registry().add(stages),
+    overrides: [],
   });
   const { extensions, params } = configured.find(({ id }) => id === "trainJoint")!;
   assert.deepEqual(extensions.map(({ name }) => name), ["inception"]);

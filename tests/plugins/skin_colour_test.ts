@@ -78,7 +78,10 @@ Deno.test("faceCrop finds faces with a plugin's detector, in any number of worke
     const preprocessing = await readCropPreprocessing(faces);
     assert.deepEqual(preprocessing.detector, {
       name: "skinColour",
-      ...{ module, minConfidence: 0, inputSizes: [], cell: 16 },
+      module,
+      minConfidence: 0,
+      inputSizes: [],
+      cell: 16,
     });
     const detector = await openDetector(preprocessing.detector.name, preprocessing.detector);
     const resize = { size: 32, kernel: "lanczos3", fit: "fill" } as const;

@@ -75,7 +75,9 @@ stages:
       const refused = async (stage: string, set: string) => {
         const given = ["--set", set, "--only", stage];
         const { code, stages } = await run(
-          ...[join(folder, "bounded"), join(folder, "bounded.yaml"), ...given] as const,
+          join(folder, "bounded"),
+          join(folder, "bounded.yaml"),
+          ...given,
         );
         assert.equal(code, 1);
         return stages.find(({ id }) => id === stage)!.why;
@@ -107,9 +109,14 @@ Deno.test("the service finds faces with a third-party plugin's detector", async 
   try {
     await Deno.copyFile(JUDGES, join(folder, "judges.js"));
     const sandbox = {
-      ...{ specifier: pathToFileURL(join(folder, "judges.js")).href, project },
+      specifier: pathToFileURL(join(folder, "judges.js")).href,
+      project,
       api: import.meta.resolve("../../plugins/plugin_process.ts"),
-      ...{ allow: [], memory: 4, disk: 1, minutes: 1, modules: [] },
+      allow: [],
+      memory: 4,
+      disk: 1,
+      minutes: 1,
+      modules: [],
     };
     const plugin = { sandbox, own: ["reads"] };
     {

@@ -54,7 +54,9 @@ Deno.test(needsRegistry("a plugin of npm runs with the rights of a third party")
     });
     const tags = { latest: "1.0.0" };
     return Response.json({
-      ...{ name: "@third/plugin", "dist-tags": tags, versions: Object.fromEntries(versions) },
+      name: "@third/plugin",
+      "dist-tags": tags,
+      versions: Object.fromEntries(versions),
     });
   });
   const { port } = server.addr;
@@ -112,7 +114,9 @@ Deno.test(needsRegistry("a plugin of npm runs with the rights of a third party")
 
 async function deno(args: string[], cwd: string): Promise<string> {
   const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    ...{ args, cwd, env: { NO_COLOR: "1", INIT_CWD: cwd } },
+    args,
+    cwd,
+    env: { NO_COLOR: "1", INIT_CWD: cwd },
   }).output();
   return new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
 }

@@ -16,7 +16,11 @@ Deno.test({
   async fn() {
     const folder = await Deno.makeTempDir({ prefix: "judge-" }), file = join(folder, "judge.html");
     const suspects = ["a.jpg", "b.jpg", "c.jpg"].map((path) => ({
-      ...{ dataset: "set", path, label: "male", suggested: "female", image: pixel },
+      dataset: "set",
+      path,
+      label: "male",
+      suggested: "female",
+      image: pixel,
     }));
     await Deno.writeTextFile(
       file,
@@ -44,7 +48,9 @@ Deno.test({
       assert.equal(await text("place"), "All judged: download verdicts.csv");
       const session = await page.createCDPSession();
       await session.send("Browser.setDownloadBehavior", {
-        ...{ behavior: "allow", downloadPath: folder, eventsEnabled: true },
+        behavior: "allow",
+        downloadPath: folder,
+        eventsEnabled: true,
       });
       const done = new Promise<void>((resolve) =>
         session.on(

@@ -83,7 +83,12 @@ test("S3 keeps the first of two records, and large files resume", async () => {
     const make = async (store: ArtifactStore, seed: number) => {
       const outputs = { out: { kind: "large", summary: "", files: {} } };
       const dependencies = {
-        ...{ use: "large", params: {}, inputs: {}, modules: {}, packages: {}, external: {} },
+        use: "large",
+        params: {},
+        inputs: {},
+        modules: {},
+        packages: {},
+        external: {},
       };
       const stage = { name: "large", outputs };
       await using attempt = await store.attempt(stage, dependencies, () => {}, signal);

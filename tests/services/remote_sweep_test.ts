@@ -296,11 +296,22 @@ test("a worker imports no plugin but those of the project that are the run's, an
   await using redis = await Redis.start();
   await using helper = worker(project, redis);
   const order = (plugin: string, modules = {}) => ({
-    ...{ version: JOB_FORMAT, kind: "point", run: "x" },
+    version: JOB_FORMAT,
+    kind: "point",
+    run: "x",
     order: {
-      ...{ file: "pipeline.yaml", identity: "pipeline.yaml", name: "x", overrides: {} },
-      ...{ seed: 42, compute: "auto", plugins: [plugin] },
-      ...{ stages: { count: { use: "count" } }, point: {}, selection: {}, given: {}, needs: {} },
+      file: "pipeline.yaml",
+      identity: "pipeline.yaml",
+      name: "x",
+      overrides: {},
+      seed: 42,
+      compute: "auto",
+      plugins: [plugin],
+      stages: { count: { use: "count" } },
+      point: {},
+      selection: {},
+      given: {},
+      needs: {},
       code: localCodeVersion({ modules, packages: {} }),
     },
   });

@@ -86,7 +86,8 @@ export class S3 implements AsyncDisposable {
 async function send(url: string, { method, headers: given }: Request, body: ArrayBuffer | null) {
   const { status, headers, ...answer } = await fetch(url, { method, headers: given, body })
     .then(async (response) => ({
-      ...{ status: response.status, headers: new Headers(response.headers) },
+      status: response.status,
+      headers: new Headers(response.headers),
       bytes: new Uint8Array(await response.arrayBuffer()),
     }));
   return { status, headers, ...answer };

@@ -47,7 +47,9 @@ async function folder() {
     );
   await log(
     {
-      ...{ type: "run", pipeline: "faces", startedAt: begun.startedAt },
+      type: "run",
+      pipeline: "faces",
+      startedAt: begun.startedAt,
       stages: [
         { id: "split", use: "split", after: [] },
         { id: "trainGender", use: "trainGender", after: ["split"] },
@@ -63,7 +65,10 @@ async function folder() {
 }
 
 const epoch = (n: number, loss: number) => ({
-  ...{ type: "epoch", id: "trainGender", epoch: n, epochs: 4 } as const,
+  type: "epoch" as const,
+  id: "trainGender",
+  epoch: n,
+  epochs: 4,
   numbers: {
     loss,
     accuracy: 1 - loss,

@@ -9,8 +9,13 @@ import { writeDataset } from "./training_data.ts";
 
 const people = Array.from({ length: 80 }, (_, i) => ({ age: (i * 37) % 90, gender: i % 2 }));
 const quick = {
-  ...{ network: { use: "plain", blocks: [[6], [8]], dense: [12] }, batchSize: 10, folds: 2 },
-  ...{ batchNormMomentum: 0.5, epochs: 10, learningRate: 0.03, earlyStopping: { patience: 10 } },
+  network: { use: "plain", blocks: [[6], [8]], dense: [12] },
+  batchSize: 10,
+  folds: 2,
+  batchNormMomentum: 0.5,
+  epochs: 10,
+  learningRate: 0.03,
+  earlyStopping: { patience: 10 },
 };
 const FLIPPED = [5, 30, 61];
 
@@ -33,17 +38,16 @@ async function audit(
   const { gender, age, ...rest } = await readParquet(table);
   // The images show the labels before some of them are flipped.
   await writeParquet(table, {
-    ...{
-      gender: {
-        type: "int32",
-        values: gender.map((g, i) => FLIPPED.includes(i) ? 1 - Number(g) : Number(g)),
-      },
+    gender: {
+      type: "int32",
+      values: gender.map((g, i) => FLIPPED.includes(i) ? 1 - Number(g) : Number(g)),
     },
     age: { type: "int32", values: age.map(Number) },
     ...Object.fromEntries(["name", "identity", "dataset", "path"].map((name) => [
       name,
       {
-        ...{ type: "string", values: rest[name] as string[] },
+        type: "string",
+        values: rest[name] as string[],
         ...["name", "identity"].includes(name) && { nullable: true },
       },
     ])),
@@ -60,8 +64,13 @@ Deno.test("auditLabels trains as other stages do: optimizer, schedule, augmentat
   const sgd = { use: "sgd", learningRate: 0.1, momentum: 0.9 };
   const loss = { use: "crossEntropy", labelSmoothing: 0.1 };
   const recipe = {
-    ...{ optimizer: sgd, learningRate: undefined, schedule: "cosine", augment: {} },
-    ...{ loss, epochs: 1, metrics: ["balancedAccuracy"] },
+    optimizer: sgd,
+    learningRate: undefined,
+    schedule: "cosine",
+    augment: {},
+    loss,
+    epochs: 1,
+    metrics: ["balancedAccuracy"],
   };
   const { context, csv } = await audit({ ...recipe, mirror: true });
   const folder = join(context.folder, "scratch", "fold-1", "model");

@@ -51,8 +51,12 @@ for (const loss of ["mae", "ageDistribution"]) {
     const metrics: MetricsFile = JSON.parse(await Deno.readTextFile(join(report, "metrics.json")));
     const { coverage, width, groups } = metrics.models.trainAge.coverage!;
     const said = await readParquet(join(report, "predictions.parquet"), {
-      ...{ row: "int32", split: "string", truth: "float64", prediction: "float64" },
-      ...{ low: "float64?", high: "float64?" },
+      row: "int32",
+      split: "string",
+      truth: "float64",
+      prediction: "float64",
+      low: "float64?",
+      high: "float64?",
     });
     const lines = said.split.flatMap((name, i) => name === "test" ? [i] : []);
     const inside = lines.filter((i) =>
@@ -102,14 +106,19 @@ Deno.test("trainGender with abstain: uncertain below the threshold, from trainin
     abstain: 0.2,
   };
   const without = await writeSplits(join(training.folder, "without"), {
-    ...{ train: 30, validation: 10, test: 40 },
+    train: 30,
+    validation: 10,
+    test: 40,
   });
   await assert.rejects(
     training.run({ dataset, splits: without }, params),
     /Cannot choose the threshold of abstain 0\.2: .*Set split\.calibration/,
   );
   const splits = await writeSplits(join(training.folder, "splits"), {
-    ...{ train: 30, validation: 10, test: 20, calibration: 20 },
+    train: 30,
+    validation: 10,
+    test: 20,
+    calibration: 20,
   });
   await training.run({ dataset, splits }, params);
   const model = testArtifact(training.outputs.model, "model", "trainGender");
@@ -124,7 +133,10 @@ Deno.test("trainGender with abstain: uncertain below the threshold, from trainin
   const { report } = evaluating.outputs;
   const metrics: MetricsFile = JSON.parse(await Deno.readTextFile(join(report, "metrics.json")));
   const said = await readParquet(join(report, "predictions.parquet"), {
-    ...{ split: "string", truth: "float64", prediction: "float64", probability: "float64?" },
+    split: "string",
+    truth: "float64",
+    prediction: "float64",
+    probability: "float64?",
   });
   const tested = said.split.flatMap((name, i) => name === "test" ? [i] : []);
   const sure = tested.filter((i) => said.probability[i]! >= least);

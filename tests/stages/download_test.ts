@@ -122,8 +122,11 @@ Deno.test("download takes archives packed in more folders or on a Mac, and says 
     ]);
     deepStrictEqual(
       await take({
-        ...{ "._wiki_crop": "x", "wiki_crop/._17": "x", "wiki_crop/17/._a_1.jpg": "x" },
-        ...{ ...wikiCrop, "wiki_crop/._wiki.mat": "x" },
+        "._wiki_crop": "x",
+        "wiki_crop/._17": "x",
+        "wiki_crop/17/._a_1.jpg": "x",
+        ...wikiCrop,
+        "wiki_crop/._wiki.mat": "x",
       }),
       ["17/a_1.jpg", "18/b_2.jpg", "wiki.mat"],
     );
@@ -175,7 +178,8 @@ Deno.test("download keeps the query and the last folder of a mirror's address", 
       ]),
     );
     const external = await download.external(z.parse(download.params, {
-      ...{ datasets: ["wiki_crop"], mirror: "https://me:pw@example.org/x?sig=hidden&flag" },
+      datasets: ["wiki_crop"],
+      mirror: "https://me:pw@example.org/x?sig=hidden&flag",
     }));
     deepStrictEqual(external, { mirror: "https://***@example.org/x?sig=***&***" });
   });

@@ -104,7 +104,7 @@ Deno.test("gatherData() tells of rows, photos, crops and photos without a face, 
     "image 3, a copy of 2: correlation 0.9900, mirrored, other labels",
   ]);
   assert.ok(copies!.shown.every(({ image }) => image.startsWith("data:image/png")));
-  assert.match(`${dataSection({ ...whole, ...{ copies } })}`, /Copies <small>2, each in the set/);
+  assert.match(`${dataSection({ ...whole, copies })}`, /Copies <small>2, each in the set/);
 
   const bare = await gather({});
   assert.deepEqual([bare.selection, bare.photos, bare.noFace.count], [[], undefined, 0]);

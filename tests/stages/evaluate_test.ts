@@ -349,8 +349,8 @@ Deno.test("evaluate lets ages through a gate, intervals on one side of it too", 
     gender: column(data.gender),
     age_low: column(only({ 18: 15, 19: 12 })),
     age_high: column(only({ 18: 20, 19: 17 })),
-    ...{ identity: { type: "string", values: data.identity, nullable: true } },
-    ...{ dataset: { type: "string", values: data.dataset } },
+    identity: { type: "string", values: data.identity, nullable: true },
+    dataset: { type: "string", values: data.dataset },
     path: { type: "string", values: data.age.map((_, i) => `${i}.png`) },
   });
   await context.run({ ...inputs, models: (inputs.models as Artifact[]).slice(1) }, {

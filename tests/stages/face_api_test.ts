@@ -26,9 +26,21 @@ async function writeFaces(folder: string, steps: string[], colours: string[]): P
       .png().toBuffer();
     const place = shard.add(pngName(row), png);
     rows.push({
-      ...{ full_path: `${row}.jpg`, dataset: "set", age: 30, gender: 1, name: null },
-      ...{ identity: null, face_location: null, photo: row, box_x: 0, box_y: 0, score: 1 },
-      ...{ box_width: 9, box_height: 9, shard: shardName(0), ...place },
+      full_path: `${row}.jpg`,
+      dataset: "set",
+      age: 30,
+      gender: 1,
+      name: null,
+      identity: null,
+      face_location: null,
+      photo: row,
+      box_x: 0,
+      box_y: 0,
+      score: 1,
+      box_width: 9,
+      box_height: 9,
+      shard: shardName(0),
+      ...place,
     });
   }
   shard.close();

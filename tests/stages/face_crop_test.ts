@@ -243,7 +243,10 @@ Deno.test("faceCrop finds faces with dlibCnn, with any number of workers and no 
     const { detector } = await readCropPreprocessing(context.outputs.faces);
     assert.deepEqual(detector, {
       name: "dlibCnn",
-      ...{ minConfidence: 0, inputSizes: [], upsample: 0, minFace: 0 },
+      minConfidence: 0,
+      inputSizes: [],
+      upsample: 0,
+      minFace: 0,
     });
   }
   assert.deepEqual(results[1], results[0]);

@@ -415,7 +415,12 @@ const CHANGING = `import { defineStage } from "ROOT/packages/pipeline/stage.ts";
 import download from "ROOT/stages/download.ts";
 const { outputs, params, external } = download;
 export default defineStage({
-  ...{ name: "own", summary: "Download", inputs: {}, outputs, params, external },
+  name: "own",
+  summary: "Download",
+  inputs: {},
+  outputs,
+  params,
+  external,
   async run(inputs, given, context) {
     await Deno.rename("FOLDER/later.jpg", "FOLDER/mine/0.jpg").catch(() => {});
     return await download.run(inputs, given, context);
@@ -426,7 +431,9 @@ export default defineStage({
 Deno.test("a folder that changes between its digest and its packing is not kept", async () => {
   await using project = await Project.make({
     "pipeline.yaml": "plugins: [own.ts]\nstages: { own: { datasets: [{ folder: mine }] } }\n",
-    ...{ "mine/l.csv": "path,age,gender\n0.jpg,34,m\n", "mine/0.jpg": "1", "later.jpg": "2" },
+    "mine/l.csv": "path,age,gender\n0.jpg,34,m\n",
+    "mine/0.jpg": "1",
+    "later.jpg": "2",
   });
   await project.write({
     "own.ts": CHANGING.replaceAll("ROOT", ROOT).replaceAll("FOLDER", project.folder),

@@ -167,7 +167,9 @@ async function splitBy(
     ...readNpy(join(context.outputs.splits, `${name}.npy`), "int32").data,
   ];
   return {
-    ...{ train: read("train"), validation: read("validation"), test: read("test") },
+    train: read("train"),
+    validation: read("validation"),
+    test: read("test"),
     infos: context.infos,
   };
 }
@@ -218,7 +220,9 @@ Deno.test("split's folds hold each image once, people whole, strata in proportio
   const shares: number[] = [];
   for (const fold of [1, 2, 3]) {
     const { test, train } = await splitBy({ identity, gender }, {
-      ...{ by: "identity", stratify: ["gender"], test: { fold, of: 3 } },
+      by: "identity",
+      stratify: ["gender"],
+      test: { fold, of: 3 },
     });
     for (const row of test) seen.set(row, (seen.get(row) ?? 0) + 1);
     const inTrain = new Set(train.map((row) => identity[row]));

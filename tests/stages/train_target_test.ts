@@ -18,8 +18,11 @@ import { writeDataset, writeSplits } from "./training_data.ts";
 const people = Array.from({ length: 80 }, (_, i) => ({ age: (i * 37) % 90, gender: i % 2 }));
 const counts = { train: 40, validation: 20, test: 20 };
 const quick = {
-  ...{ network: { use: "plain", blocks: [[6], [8]], dense: [12] }, batchSize: 10 },
-  ...{ batchNormMomentum: 0.5, epochs: 12, optimizer: { learningRate: 0.03 } },
+  network: { use: "plain", blocks: [[6], [8]], dense: [12] },
+  batchSize: 10,
+  batchNormMomentum: 0.5,
+  epochs: 12,
+  optimizer: { learningRate: 0.03 },
   earlyStopping: { patience: 12 },
 };
 /** Follows the brightness of the images, as ages do; every eighth is unknown. */
@@ -34,8 +37,12 @@ async function inputsIn(folder: string) {
   const dataset = await writeDataset(join(folder, "dataset"), people);
   const path = join(dataset.path, "table.parquet");
   const table = await readParquet(path, {
-    ...{ name: "string?", age: "int32", gender: "int32", identity: "string?" },
-    ...{ dataset: "string", path: "string" },
+    name: "string?",
+    age: "int32",
+    gender: "int32",
+    identity: "string?",
+    dataset: "string",
+    path: "string",
   });
   await writeParquet(path, {
     name: { type: "string", values: table.name, nullable: true },
@@ -63,7 +70,9 @@ async function train(stage: Stage, params: object) {
 
 Deno.test("trainClassifier learns a column's classes: report, predictions and ONNX have them", async () => {
   const { context, inputs, record } = await train(trainClassifier, {
-    ...{ target: "tone", export: ["onnx"], metrics: ["balancedAccuracy"] },
+    target: "tone",
+    export: ["onnx"],
+    metrics: ["balancedAccuracy"],
     sampling: { use: "balanced" },
   });
   using trained = context;
@@ -98,7 +107,9 @@ Deno.test("trainClassifier learns a column's classes: report, predictions and ON
 
 Deno.test("trainRegressor learns a column's numbers", async () => {
   const { context, inputs, record } = await train(trainRegressor, {
-    ...{ target: "shade", loss: "mse", metrics: ["rmse"] },
+    target: "shade",
+    loss: "mse",
+    metrics: ["rmse"],
   });
   using trained = context;
   assert.deepEqual([record.task, record.classes, record.metric], ["shade", null, "mae"]);
@@ -175,7 +186,8 @@ Deno.test("trainClassifier and trainRegressor name what is wrong with a column",
 
 Deno.test("a value that the training set lacks is no missing label, and is named", () => {
   const people = ["a", "b", "c", null, "d"].map((tone) => ({
-    ...{ age: NaN, gender: NaN },
+    age: NaN,
+    gender: NaN,
     attributes: { tone },
   }));
   const rows = (...all: number[]) => Int32Array.from(all);

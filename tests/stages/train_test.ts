@@ -312,8 +312,13 @@ Deno.test("trainJoint writes a model of each task, the same bytes also after a k
 Deno.test("trainJoint trains the report's layers, and says of age what evaluate can judge", async () => {
   using context = testContext(trainJoint);
   await trainOn(context, {
-    ...{ network: "report", age: "years", weights: { age: 0.05 }, schedule: "constant" },
-    ...{ epochs: 1, batchSize: 16, mirror: false },
+    network: "report",
+    age: "years",
+    weights: { age: 0.05 },
+    schedule: "constant",
+    epochs: 1,
+    batchSize: 16,
+    mirror: false,
   });
   assert.match(context.infos.join("\n"), /^network gender2021: [\d,]+ parameters/m);
   using judged = testContext(evaluate);
@@ -325,7 +330,10 @@ Deno.test("trainJoint trains the report's layers, and says of age what evaluate 
       ...context.artifact(output),
       stage: `trainJoint.${output}`,
     })),
-    ...{ references: [], faces: [], tables: [], archives: [] },
+    references: [],
+    faces: [],
+    tables: [],
+    archives: [],
   });
   const { models } = JSON.parse(
     await Deno.readTextFile(join(judged.outputs.report, "metrics.json")),
@@ -383,7 +391,9 @@ Deno.test("a training set of one class is a warning, as its accuracy of 1 means 
     await context.run({
       dataset: await writeDataset(join(context.folder, "dataset"), [...all]),
       splits: await writeSplits(join(context.folder, "splits"), {
-        ...{ train: 40, validation: 10, test: 10 },
+        train: 40,
+        validation: 10,
+        test: 10,
       }),
     }, { ...quick, epochs: 1, earlyStopping: { patience: 9 } });
     const found = context.warnings.filter((warning) => /all images/.test(warning));

@@ -65,7 +65,11 @@ Deno.test("webcamServe serves until it is stopped", async (t) => {
   await using made = await artifacts();
   const stop = new AbortController();
   const lineage = {
-    ...{ pipeline: "p", file: "p.yaml", seed: 1, compute: "auto", command: "" },
+    pipeline: "p",
+    file: "p.yaml",
+    seed: 1,
+    compute: "auto",
+    command: "",
     stages: [{ caution: "The faces are <drawn>." } as StageProvenance],
   };
   using context = testContext(webcamServe, { signal: stop.signal, lineage });

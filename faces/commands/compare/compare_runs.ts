@@ -125,10 +125,14 @@ export async function compareRuns(
       const { id, at, seconds, ok } = run;
       return { id, pipeline: nameOf(run), at, seconds, ok };
     }),
-    ...{ parameters: parameterRows(runs, names), metrics },
+    parameters: parameterRows(runs, names),
+    metrics,
     ...(seeds && { seeds }),
     ...(pooled.length > 0 && { pooled }),
-    ...{ tests, differences: differencesOf(pairs), cautions: cautionLines(runs), notes },
+    tests,
+    differences: differencesOf(pairs),
+    cautions: cautionLines(runs),
+    notes,
   };
 }
 
@@ -254,9 +258,14 @@ function testModels(pairs: readonly Pair[]): ModelTest[] {
     const { model, a, b, models: [{ metric }] } = pairs[i]!, real = corrected[i]! < ALPHA;
     const sign = METRICS[metric].better === "more" ? 1 : -1;
     return {
-      ...{ model, metric, a, b, ...test },
+      model,
+      metric,
+      a,
+      b,
+      ...test,
       ...(tests.length > 1 && { corrected: corrected[i] }),
-      ...{ real, ...(real && { better: test.difference * sign > 0 ? a : b }) },
+      real,
+      ...(real && { better: test.difference * sign > 0 ? a : b }),
     };
   });
 }
@@ -277,9 +286,6 @@ function differencesOf(pairs: readonly Pair[]): Difference[] {
   return found.map(({ direction, ...one }, i): Difference => {
     const real = direction !== undefined && corrected[i]! < ALPHA;
     const first = (direction === "more") === (one.difference > 0);
-    return {
-      ...{ ...one, corrected: corrected[i]! },
-      ...(real && { better: first ? one.a : one.b }),
-    };
+    return { ...one, corrected: corrected[i]!, ...(real && { better: first ? one.a : one.b }) };
   });
 }

@@ -163,7 +163,9 @@ export function statsOverSeeds(
   return {
     groups: groups.map((group) => group.map((i) => runs[i]!.id)),
     rows: [...each].map(([key, { stage, split, metric }]) => ({
-      ...{ model: stage, split, metric },
+      model: stage,
+      split,
+      metric,
       spreads: found.map((group) => group.find((spread) => keyOf(spread) === key)),
     })),
   };

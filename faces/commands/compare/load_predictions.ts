@@ -76,7 +76,7 @@ function builtIn(written: readonly Choice[], further: "named" | "all") {
     const { definition, options } = chosen(choice, furtherMetrics, "");
     const { of, title, better } = definition;
     const compute = (all: ScoredPredictions) => definition.compute(all, options);
-    return { ...{ of, title, better, compute }, name: nameOf(choice)! };
+    return { of, title, better, compute, name: nameOf(choice)! };
   });
 }
 
@@ -87,7 +87,9 @@ async function readModels(report: string, dataset: string, metrics: ReturnType<t
     & Record<"row" | "truth" | "prediction", number[]>
     & { stage: string[]; split: string[]; probabilities?: (number[] | null)[] };
   const table = await readParquet(join(dataset, "table.parquet"), {
-    ...{ dataset: "string", path: "string", identity: "string?" },
+    dataset: "string",
+    path: "string",
+    identity: "string?",
   });
   const persons = await readPeople(join(dataset, "table.parquet"));
   return Object.entries(models).map(([id, { task, variant, metric, classes, further = [] }]) => {
@@ -99,7 +101,9 @@ async function readModels(report: string, dataset: string, metrics: ReturnType<t
     const prediction = Float64Array.from(lines, (i) => all.prediction[i]!);
     const probabilities = classes && all.probabilities;
     const scored: ScoredPredictions = {
-      ...{ truth, prediction, classes: classes?.length },
+      truth,
+      prediction,
+      classes: classes?.length,
       ...(probabilities && { probabilities: lines.map((i) => probabilities[i]!) }),
       gender: rows.map((row) => persons[row]!.gender),
       age: rows.map((row) => persons[row]!.age),
@@ -107,7 +111,11 @@ async function readModels(report: string, dataset: string, metrics: ReturnType<t
     return {
       // The stage that trained it, as in metrics.json.
       id,
-      ...{ task, variant, metric, classes, scored },
+      task,
+      variant,
+      metric,
+      classes,
+      scored,
       // Metrics to compare models by, beside the primary one.
       computable: metrics.filter(({ name, of }) =>
         of === (classes ? "classes" : "years") && (name !== "auc" || probabilities) &&

@@ -78,7 +78,11 @@ export async function lookAt(
     const has = pathIndex(files.paths), named = pathIndex(rows.map(({ path }) => path));
     const present = rows.filter(({ path }) => has(path));
     return {
-      ...{ folder, name: basename(folder), files: files.paths.length, photos, ...found },
+      folder,
+      name: basename(folder),
+      files: files.paths.length,
+      photos,
+      ...found,
       present: present.length,
       missing: rows.filter(({ path }) => !has(path)).map(({ path }) => path),
       unlabelled: photos.filter((path) => !named(path)),
@@ -292,7 +296,11 @@ async function openPhotos(
     }
   }
   return {
-    ...{ opened: chosen.length, unreadable, copies, near: near.length, shown },
+    opened: chosen.length,
+    unreadable,
+    copies,
+    near: near.length,
+    shown,
     pairs: { shown: pictures, lines: pairs.map(([of, path, sign]) => `${of} ${sign} ${path}`) },
   };
 }

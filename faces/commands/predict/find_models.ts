@@ -119,7 +119,9 @@ export async function findModels(
     throw new UsageError(`pipeline "${wanted}" has no models: it ${why}`);
   }
   return {
-    ...{ models, origin: `pipeline ${wanted}`, compute: plan.compute },
+    models,
+    origin: `pipeline ${wanted}`,
+    compute: plan.compute,
     cautions: cautionsOf(latest.map(({ record }) => record ?? {})),
   };
 }

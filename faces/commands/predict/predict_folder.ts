@@ -242,7 +242,10 @@ export function jsonLines(): Lines {
     head: "",
     photo: (path, { width, height, faces }) => {
       const numbered = faces.map(({ box, score, predictions }, i) => ({
-        ...{ face: i + 1, box, score, predictions },
+        face: i + 1,
+        box,
+        score,
+        predictions,
       }));
       return line({ path, width, height, faces: numbered });
     },

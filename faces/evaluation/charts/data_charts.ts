@@ -37,25 +37,42 @@ export function genderShares(datasets: readonly { name: string; genders: ArrayLi
   const parts = datasets.flatMap(({ name, genders }, row) => {
     const male = Array.from(genders).filter((gender) => gender === 1).length / genders.length;
     const part = (share: number, word: string, fill: string) => ({
-      ...{ name, row, share, word, fill, text: `${Math.round(share * 100)} % ${word}` },
+      name,
+      row,
+      share,
+      word,
+      fill,
+      text: `${Math.round(share * 100)} % ${word}`,
     });
     return [part(1 - male, "women", colors.female), part(male, "men", colors.male)];
   });
   return draw(parts.map(({ name, text }) => `${name}: ${text}`).join(", "), {
     height: 8 + 42 * datasets.length,
-    ...{ marginLeft: 2, marginRight: 2, marginTop: 4, marginBottom: 4 },
+    marginLeft: 2,
+    marginRight: 2,
+    marginTop: 4,
+    marginBottom: 4,
     x: { axis: null, domain: [0, 1] },
     y: { axis: null, domain: rows, padding: 0.5, align: 1 },
     marks: [
       Plot.barX(parts, { x: "share", y: "row", fill: "fill", inset: 0.5 }),
       Plot.text(rows, {
-        ...{ x: () => 0, y: (row) => row, text: (row) => datasets[row].name, dy: -20 },
-        ...{ textAnchor: "start", fontWeight: "600", lineWidth: 28, textOverflow: "ellipsis" },
+        x: () => 0,
+        y: (row) => row,
+        text: (row) => datasets[row].name,
+        dy: -20,
+        textAnchor: "start",
+        fontWeight: "600",
+        lineWidth: 28,
+        textOverflow: "ellipsis",
       }),
       ...parts.map(({ row, word, text }) =>
         Plot.text([row], {
-          ...{ x: word === "women" ? () => 0 : () => 1, y: (row) => row, text: () => text },
-          ...{ textAnchor: word === "women" ? "start" : "end", dx: word === "women" ? 6 : -6 },
+          x: word === "women" ? () => 0 : () => 1,
+          y: (row) => row,
+          text: () => text,
+          textAnchor: word === "women" ? "start" : "end",
+          dx: word === "women" ? 6 : -6,
           fill: colors.card,
         })
       ),

@@ -20,7 +20,11 @@ export function intervalChart(
   const show = (mark: number) => formatMetricValue(mark, metric);
   const range = low === undefined ? "" : `, 95 % CI ${show(low)} to ${show(high)}`;
   return draw(`${label} ${show(value)}${range}; constant baseline ${show(baseline)}`, {
-    ...{ height: 84, marginLeft: 14, marginRight: 14, marginTop: 26, marginBottom: 40 },
+    height: 84,
+    marginLeft: 14,
+    marginRight: 14,
+    marginTop: 26,
+    marginBottom: 40,
     x: {
       domain: METRICS[metric].domain ?? [0, Math.max(high, baseline) * 1.15 || 1],
       label,
@@ -54,7 +58,9 @@ export function intervalChart(
 export function bandChart(bands: readonly AgeBand[], metric: "mae" | "bias"): Html {
   const mae = metric === "mae", label = mae ? "MAE" : "bias", many = bands.length > 7;
   const bars = bands.map((band) => ({
-    ...{ ...band, name: `${band.from}–${band.to}`, value: band[metric] },
+    ...band,
+    name: `${band.from}–${band.to}`,
+    value: band[metric],
     range: mae ? band.interval : band.biasInterval,
   }));
   return draw(`Mean ${mae ? "absolute" : "signed"} error by age band`, {
@@ -69,14 +75,18 @@ export function bandChart(bands: readonly AgeBand[], metric: "mae" | "bias"): Ht
     marginBottom: many ? 60 : 42,
     marks: [
       Plot.barY(bars, {
-        ...{ x: "name", y: "value" },
+        x: "name",
+        y: "value",
         fill: ({ bias }) => !mae && bias > 0 ? colors.validation : colors.train,
         title: ({ name, value, count }) =>
           `${name}: ${label} ${value.toFixed(1)} years, ${faces(count)}`,
       }),
       Plot.ruleX(bars.filter(({ range }) => range), {
-        ...{ x: "name", y1: ({ range }) => range!.low, y2: ({ range }) => range!.high },
-        ...{ stroke: colors.ink, strokeWidth: 1.25 },
+        x: "name",
+        y1: ({ range }) => range!.low,
+        y2: ({ range }) => range!.high,
+        stroke: colors.ink,
+        strokeWidth: 1.25,
       }),
       mae
         ? Plot.tickY(bars, { x: "name", y: "guessMae", stroke: colors.baseline, strokeWidth: 3 })
@@ -106,11 +116,15 @@ export function scatter(
     marks: [
       diagonal(domain),
       Plot.dot(points, {
-        ...{ x: "age", y: "predicted", r: 2.5, fill: colors.train },
+        x: "age",
+        y: "predicted",
+        r: 2.5,
+        fill: colors.train,
         fillOpacity: Math.max(0.25, Math.min(0.7, 120 / points.length)),
       }),
       line && Plot.line(ends(points.map(({ age }) => age), line.slope, line.intercept), {
-        ...{ stroke: colors.ink, strokeWidth: 1.5 },
+        stroke: colors.ink,
+        strokeWidth: 1.5,
       }),
     ],
   });
@@ -122,9 +136,7 @@ function ends(values: readonly number[], slope: number, intercept: number): [num
 }
 
 function diagonal([low, high]: readonly number[]): Plot.Markish {
-  return Plot.line([[low, low], [high, high]], {
-    ...{ stroke: colors.baseline, strokeDasharray: "4 3" },
-  });
+  return Plot.line([[low, low], [high, high]], { stroke: colors.baseline, strokeDasharray: "4 3" });
 }
 
 export function roc(points: Roc["points"], positive: string): Html {
@@ -146,7 +158,10 @@ export function roc(points: Roc["points"], positive: string): Html {
 export function reliability(bins: readonly CalibrationBin[], of: string): Html {
   const points = bins.filter(({ count }) => count > 0)
     .map(({ count, said, true: observed, interval }) => ({
-      ...{ count, predicted: said!, observed: observed!, ...interval! },
+      count,
+      predicted: said!,
+      observed: observed!,
+      ...interval!,
     }));
   return draw(`Calibration of ${of}`, {
     height: 320,
@@ -156,11 +171,18 @@ export function reliability(bins: readonly CalibrationBin[], of: string): Html {
     marks: [
       diagonal([0, 1]),
       Plot.ruleX(points, {
-        ...{ x: "predicted", y1: "low", y2: "high" },
-        ...{ stroke: colors.train, strokeWidth: 1.5 },
+        x: "predicted",
+        y1: "low",
+        y2: "high",
+        stroke: colors.train,
+        strokeWidth: 1.5,
       }),
       Plot.dot(points, {
-        ...{ x: "predicted", y: "observed", r: "count", fill: colors.train, fillOpacity: 0.75 },
+        x: "predicted",
+        y: "observed",
+        r: "count",
+        fill: colors.train,
+        fillOpacity: 0.75,
         title: ({ predicted, observed, count }) =>
           `predicted ${predicted.toFixed(2)}, observed ${observed.toFixed(2)}, ${faces(count)}`,
       }),
@@ -175,7 +197,10 @@ export function cumulativeScore(points: ErrorCurves["cumulative"]): Html {
     y: { label: "share of faces", domain: [0, 1], grid: true },
     marks: [
       Plot.line(points, {
-        ...{ x: "error", y: "baseline", stroke: colors.baseline, strokeWidth: 2 },
+        x: "error",
+        y: "baseline",
+        stroke: colors.baseline,
+        strokeWidth: 2,
         strokeDasharray: "4 3",
       }),
       Plot.line(points, { x: "error", y: "share", stroke: colors.train, strokeWidth: 2.5 }),
@@ -188,7 +213,8 @@ export function riskCurve(points: readonly RiskPoint[]): Html {
   return draw("Risk-coverage curve", {
     x: { label: "share kept", domain: [0, 1] },
     y: {
-      ...{ label: "share wrong", grid: true },
+      label: "share wrong",
+      grid: true,
       domain: [0, points.reduce((most, { risk }) => Math.max(most, risk), 0) || 1],
     },
     marks: [
@@ -206,10 +232,14 @@ export function biasByYear(points: ErrorCurves["bias"], line: ErrorCurves["line"
     marks: [
       Plot.ruleY([0]),
       line && Plot.line(ends(points.map(({ truth }) => truth), line.slope - 1, line.intercept), {
-        ...{ stroke: colors.ink, strokeWidth: 1.5 },
+        stroke: colors.ink,
+        strokeWidth: 1.5,
       }),
       Plot.dot(points, {
-        ...{ x: "truth", y: "bias", r: "count", fillOpacity: 0.6 },
+        x: "truth",
+        y: "bias",
+        r: "count",
+        fillOpacity: 0.6,
         fill: ({ bias }) => bias > 0 ? colors.validation : colors.train,
         title: ({ truth, bias, count }) =>
           `${truth}: bias ${bias.toFixed(1)} years, ${faces(count)}`,
@@ -222,7 +252,10 @@ export function biasByYear(points: ErrorCurves["bias"], line: ErrorCurves["line"
 export function sensitivityChart({ unchanged, changes }: Sensitivity, metric: MetricName): Html {
   const show = (value: number) => formatMetricValue(value, metric);
   return draw(changes.map(({ name, value }) => `${name}: ${show(value)}`).join(", "), {
-    ...{ height: 60 + 20 * changes.length, marginLeft: 146, marginRight: 46, marginTop: 8 },
+    height: 60 + 20 * changes.length,
+    marginLeft: 146,
+    marginRight: 46,
+    marginTop: 8,
     x: { label: metricLabel(metric), domain: METRICS[metric].domain, ticks: 5, zero: true },
     y: { label: null, domain: changes.map(({ name }) => name), tickSize: 0 },
     marks: [
@@ -234,8 +267,12 @@ export function sensitivityChart({ unchanged, changes }: Sensitivity, metric: Me
         insetBottom: 2,
       }),
       Plot.text(changes, {
-        ...{ x: (METRICS[metric].domain ?? [])[1], y: "name", frameAnchor: "right" as const },
-        ...{ text: ({ value }) => show(value), textAnchor: "start" as const, dx: 8 },
+        x: (METRICS[metric].domain ?? [])[1],
+        y: "name",
+        frameAnchor: "right" as const,
+        text: ({ value }) => show(value),
+        textAnchor: "start" as const,
+        dx: 8,
       }),
       Plot.ruleX([unchanged], { stroke: colors.ink, strokeWidth: 1.5, strokeDasharray: "3 2" }),
     ],
@@ -260,12 +297,20 @@ export function groupValues(groups: readonly Group[], metric: MetricName): Html 
         const own = bands.filter((band) => band.gender === gender);
         return [
           Plot.ruleX(own, {
-            ...{ x: "band", dx, stroke: color, strokeWidth: 2 },
+            x: "band",
+            dx,
+            stroke: color,
+            strokeWidth: 2,
             y1: ({ interval, value }) => interval?.low ?? value,
             y2: ({ interval, value }) => interval?.high ?? value,
           }),
           Plot.dot(own, {
-            ...{ x: "band", y: "value", dx, r: 4.5, fill: color, symbol },
+            x: "band",
+            y: "value",
+            dx,
+            r: 4.5,
+            fill: color,
+            symbol,
             title: ({ band, value, count }) =>
               `${name}, ${band}: ${formatMetricValue(value, metric)}, ${faces(count)}`,
           }),

@@ -59,7 +59,10 @@ export function curves(
           strokeDasharray: dash,
         }),
         Plot.dot(points, {
-          ...{ x: "epoch", y: "value", fill: stroke, r: epochs.length > 40 ? 0 : 2.5 },
+          x: "epoch",
+          y: "value",
+          fill: stroke,
+          r: epochs.length > 40 ? 0 : 2.5,
           title: ({ epoch, value }) => `epoch ${epoch}: ${value.toPrecision(4)}`,
         }),
       ]),

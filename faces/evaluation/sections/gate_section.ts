@@ -78,11 +78,17 @@ function rateChart({ by_year, threshold, limit }: AgeGate): Html {
     marks: [
       Plot.ruleX([threshold - 0.5], { stroke: colors.baseline, strokeDasharray: "4 3" }),
       Plot.ruleX(points, {
-        ...{ x: "age", stroke: ({ color }) => color, strokeOpacity: 0.5 },
-        ...{ y1: ({ interval }) => interval.low, y2: ({ interval }) => interval.high },
+        x: "age",
+        stroke: ({ color }) => color,
+        strokeOpacity: 0.5,
+        y1: ({ interval }) => interval.low,
+        y2: ({ interval }) => interval.high,
       }),
       Plot.dot(points, {
-        ...{ x: "age", y: "value", r: 3, fill: ({ color }) => color },
+        x: "age",
+        y: "value",
+        r: 3,
+        fill: ({ color }) => color,
         title: ({ age, value, count: n }) => `${age} years: ${value.toFixed(3)}, ${count(n)} faces`,
       }),
     ],

@@ -93,7 +93,9 @@ export function configuration({ lineage, id, use, params }: Report["made"]): str
   return stringify({
     // A file name may contain characters that `name` does not allow.
     name: /^[\w.-]+$/.test(pipeline) ? pipeline : undefined,
-    ...{ seed, compute, plugins },
+    seed,
+    compute,
+    plugins,
     stages: Object.fromEntries(entries),
   }, { flowCollectionPadding: true, lineWidth: 100 });
 }

@@ -112,7 +112,8 @@ function convert(
   graph.add("Transpose", ["scaled"], "planes", { perm: [0, 3, 1, 2] }); // channels first, as in ONNX
 
   const valueOf = (name: string, { shape: [, ...shape] }: SymbolicTensor): Value => ({
-    ...{ name, shape: shape as number[] },
+    name,
+    shape: shape as number[],
   });
   const [input] = model.inputs, first = mirror ? withMirrors("planes", graph) : "planes";
   const values = new Map([[input, valueOf(first, input)]]);

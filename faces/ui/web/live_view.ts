@@ -81,7 +81,8 @@ class Watched {
             const dashed = !name.startsWith("val_"), bare = name.replace("val_", "");
             const set = dashed ? "training" : "validation";
             return {
-              ...{ name: plain.length > 1 ? `${bare}, ${set}` : set, dashed },
+              name: plain.length > 1 ? `${bare}, ${set}` : set,
+              dashed,
               color: color(plain.indexOf(bare)),
               points: epochs.map(({ epoch, numbers }) => [epoch, numbers[name]!] as const),
             };

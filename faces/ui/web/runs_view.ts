@@ -106,20 +106,24 @@ function arrange(): void {
     { key: "state", value: ({ first }) => first.state, cell: stateCell },
     ...(several ? [{ key: "pipeline", value: ({ first }: Row) => first.name }] : []),
     ...varied.map((key): Column => ({
-      ...{ key, head: headOf(key), value: ({ first }) => first.settings[key] },
+      key,
+      head: headOf(key),
+      value: ({ first }) => first.settings[key],
     })),
     ...metricsOf(runs, show).map((path): Column => {
       const [model, split, metric] = path;
       const best = bestOf(rows.flatMap((row) => statsOf(row, path)?.mean ?? []), path);
       return {
-        ...{ key: path.join(" "), head: headOf(`${model}.${metric}`, split) },
+        key: path.join(" "),
+        head: headOf(`${model}.${metric}`, split),
         value: (row) => statsOf(row, path)?.mean,
         cell: (row) => metricCell(row, path, best),
       };
     }),
     { key: "curve", head: "validation curve", value: () => 0, cell: curveCell },
     {
-      ...{ key: "took", value: ({ first }) => first.seconds },
+      key: "took",
+      value: ({ first }) => first.seconds,
       cell: ({ first }) => formatDuration(secondsOf(first)),
     },
     { key: "stages", value: ({ first }) => ranOf(first).length, cell: stagesCell },
@@ -127,7 +131,9 @@ function arrange(): void {
   const column = columns.find(({ key }) => key === sort.replace(/^-/, "")) ?? columns[0]!;
   const sign = sort.startsWith("-") ? -1 : 1;
   const keyed = rows.map((row) => ({
-    ...{ row, pin: pins.value.includes(row.key) ? 0 : 1, value: column.value(row) },
+    row,
+    pin: pins.value.includes(row.key) ? 0 : 1,
+    value: column.value(row),
   }));
   rows = keyed.sort((a, b) => a.pin - b.pin || order(a.value, b.value, sign)).map(({ row }) => row);
 }
@@ -200,7 +206,8 @@ function curveCell({ runs }: Row): unknown {
         return sparkline(
           label,
           curves.map(({ columns, epochs, kept }) => ({
-            ...{ kept, values: epochs.map((epoch) => epoch[columns.indexOf("val_metric")]!) },
+            kept,
+            values: epochs.map((epoch) => epoch[columns.indexOf("val_metric")]!),
           })),
         );
       },
@@ -316,9 +323,12 @@ function focusRow(i: number): void {
 function press(event: KeyboardEvent): void {
   const row = rows[active];
   const acts: Record<string, () => void> = {
-    ...{ ArrowDown: () => focusRow(active + 1), ArrowUp: () => focusRow(active - 1) },
-    ...{ j: () => focusRow(active + 1), k: () => focusRow(active - 1) },
-    ...{ Home: () => focusRow(0), End: () => focusRow(rows.length - 1) },
+    ArrowDown: () => focusRow(active + 1),
+    ArrowUp: () => focusRow(active - 1),
+    j: () => focusRow(active + 1),
+    k: () => focusRow(active - 1),
+    Home: () => focusRow(0),
+    End: () => focusRow(rows.length - 1),
     ...(row && { " ": () => choose(row), p: () => pin(row), Enter: () => details(row) }),
   };
   const act = acts[event.key];

@@ -39,11 +39,17 @@ export function lines(label: string, y: string, series: readonly Series[]): Node
   const drawn = series.filter(({ points }) => points.length > 0);
   const marks = drawn.flatMap(({ color, dashed, points, mark }) => [
     Plot.lineY(points, {
-      ...{ x: "0", y: "1", stroke: color, strokeWidth: dashed ? 1.4 : 2 },
+      x: "0",
+      y: "1",
+      stroke: color,
+      strokeWidth: dashed ? 1.4 : 2,
       ...(dashed && { strokeDasharray: "4 3" }),
     }),
     Plot.dot(points.filter(([x]) => x === mark || points.length === 1), {
-      ...{ x: "0", y: "1", fill: color, r: 4 },
+      x: "0",
+      y: "1",
+      fill: color,
+      r: 4,
     }),
   ]);
   const last = Math.max(1, ...drawn.flatMap(({ points }) => points.map(([x]) => x)));

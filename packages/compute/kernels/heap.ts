@@ -23,7 +23,9 @@ export function wasmKernel<I, A>(
 ): KernelConfig {
   return {
     ...original,
-    ...{ kernelName, backendName: "wasm", kernelFunc: kernelFunc as unknown as KernelFunc },
+    kernelName,
+    backendName: "wasm",
+    kernelFunc: kernelFunc as unknown as KernelFunc,
   };
 }
 
@@ -93,7 +95,13 @@ export function convolutionInfo(
   }
   type Shape = [number, number, number, number];
   return backend_util.computeConv2DInfo(
-    ...[inputShape as Shape, filterShape as Shape, strides, dilations, pad] as const,
-    ...[dimRoundingMode, depthwise, format] as const,
+    inputShape as Shape,
+    filterShape as Shape,
+    strides,
+    dilations,
+    pad,
+    dimRoundingMode,
+    depthwise,
+    format,
   );
 }

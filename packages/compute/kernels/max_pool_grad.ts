@@ -11,8 +11,12 @@ function maxPoolGrad({ inputs: { dy, input, output }, backend, attrs }: Call): T
   const { filterSize, strides, pad, dimRoundingMode } = attrs;
   const { batchSize, inHeight, inWidth, inChannels, outHeight, outWidth, ...info } = backend_util
     .computePool2DInfo(
-      ...[input.shape as [number, number, number, number], filterSize, strides] as const,
-      ...[1, pad, dimRoundingMode] as const,
+      input.shape as [number, number, number, number],
+      filterSize,
+      strides,
+      1,
+      pad,
+      dimRoundingMode,
     );
   const { filterHeight, filterWidth, strideHeight, strideWidth, padInfo } = info;
 

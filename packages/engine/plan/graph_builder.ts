@@ -99,8 +99,14 @@ export class GraphBuilder {
             for (const suffix of suffixes) {
               const address = weights[suffix] = this.#memory.allocate(upTo8(channels) * 4);
               tensors.push({
-                ...{ name: `${name}/${suffix}`, shape: [channels], trainable: false, address },
-                ...{ groups: 1, rows: 1, paddedRows: 1, columns: channels },
+                name: `${name}/${suffix}`,
+                shape: [channels],
+                trainable: false,
+                address,
+                groups: 1,
+                rows: 1,
+                paddedRows: 1,
+                columns: channels,
               });
             }
           }),
@@ -203,8 +209,13 @@ export class GraphBuilder {
     const positions = product(shape.slice(0, -1)), own = value ?? new Buffer(positions * step);
     const gradient = trained && this.training ? new Buffer(own.image) : undefined;
     return {
-      ...{ shape, channels: shape.at(-1)!, positions, step, trained },
-      ...{ value: own, slot: { gradient, readers: 0 } },
+      shape,
+      channels: shape.at(-1)!,
+      positions,
+      step,
+      trained,
+      value: own,
+      slot: { gradient, readers: 0 },
     };
   }
 
@@ -270,7 +281,8 @@ export class GraphBuilder {
     const y = this.tensor(shape, x.trained, value), count = product(shape);
     const ours = [x.channels, x.step], theirs = [channels, y.step];
     return this.unary(
-      ...[x, y] as const,
+      x,
+      y,
       ["repack", [count, ...ours, ...theirs, 0]],
       ["repack", [count, ...theirs, ...ours]],
     );
@@ -358,8 +370,11 @@ export class GraphBuilder {
       };
       const packed = apart(pack), tiles = apart(2 * planes * plane);
       return {
-        ...{ packs: packed.address, packStep: packed.step },
-        ...{ tiles: tiles.address, tileStep: tiles.step, plane },
+        packs: packed.address,
+        packStep: packed.step,
+        tiles: tiles.address,
+        tileStep: tiles.step,
+        plane,
         sums: this.#sums.map(apart),
       };
     };

@@ -75,8 +75,14 @@ export function optimizerTable(
     if (dense) panels.set(dense.b, items.length / 8);
     for (let done = 0; done < floats; done += most) {
       items.push(
-        ...[address + done * 4, Math.min(most, floats - done), part ? part.address + done * 4 : 0],
-        ...[part?.bytes ?? 0, part ? chunks : 0, bits([l2]), Number(decays), 0],
+        address + done * 4,
+        Math.min(most, floats - done),
+        part ? part.address + done * 4 : 0,
+        part?.bytes ?? 0,
+        part ? chunks : 0,
+        bits([l2]),
+        Number(decays),
+        0,
       );
     }
   }

@@ -85,7 +85,11 @@ export async function openAttempt(
   };
   const open = opening.move();
   return {
-    ...{ outputs, scratch, resumed, commit, adopt },
+    outputs,
+    scratch,
+    resumed,
+    commit,
+    adopt,
     [Symbol.asyncDispose]: () => open.disposeAsync(),
   };
 }

@@ -129,7 +129,8 @@ export class ModuleHasher {
     const { hash, imports, assets } = await this.#factsOf(path, info);
     const targets = imports.flatMap((specifier) => this.imports.resolve(specifier, path) ?? []);
     return {
-      ...{ shown: displayPath(path, this.project), hash },
+      shown: displayPath(path, this.project),
+      hash,
       packages: targets.flatMap((target) => "package" in target ? [target.package] : []),
       paths: [
         ...targets.flatMap((target) => "path" in target ? [target.path] : []),

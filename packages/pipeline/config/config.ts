@@ -335,8 +335,18 @@ export async function readConfig(read: string | YamlFile, options: ConfigOptions
   const { remote: place } = top, given = typeof place === "string" ? { url: place } : place;
   const remote = given && { ...given, url: resolveFrom(given.url, source.folderOf(["remote"])) };
   return {
-    ...{ file, identity, name, former, overrides, seed, compute, artifacts, stages, source },
-    ...{ remoteWorkers, remote },
+    file,
+    identity,
+    name,
+    former,
+    overrides,
+    seed,
+    compute,
+    artifacts,
+    stages,
+    source,
+    remoteWorkers,
+    remote,
   };
 }
 

@@ -121,8 +121,17 @@ export async function readStage(
   );
   const rights = granted.length > 0 ? [...new Set(granted.flat())] : undefined;
   const read = {
-    ...{ id, use, stage, module, plugin, rights, params, extensions },
-    ...{ inputs: checked.data, replaces, seed: drawn.data },
+    id,
+    use,
+    stage,
+    module,
+    plugin,
+    rights,
+    params,
+    extensions,
+    inputs: checked.data,
+    replaces,
+    seed: drawn.data,
   };
   if (extensions.every(({ definition }) => !definition?.sandbox)) return read;
   const { callingPlugins, inProcess } = await import("../third_party.ts");

@@ -32,7 +32,10 @@ export async function runSweepJob(
   log(`${label}: started`);
   const init: RemoteRunInit = { order, artifacts, patience: lock };
   const child = startChild([...await denoArgs(), "run", "--json", "--", order.name], {
-    ...{ cwd: project, user: project, order: init, cores: workers },
+    cwd: project,
+    user: project,
+    order: init,
+    cores: workers,
     onLine(line) {
       log(`  ${line}`);
       note(line.trim());

@@ -32,7 +32,13 @@ export async function* dispatchShards(
     Object.entries(work.inputs).map(([key, path]) => [key, shared(path)]),
   );
   const about: Omit<ShardJob, "data"> = {
-    ...{ version: JOB_FORMAT, kind: "part", run, use, code, folder: shared(folder), inputs },
+    version: JOB_FORMAT,
+    kind: "part",
+    run,
+    use,
+    code,
+    folder: shared(folder),
+    inputs,
     ...(compute === undefined ? {} : { compute }),
   };
   const tasks = shards.map(({ key, data }) => ({ key, data: { ...about, data } }));

@@ -169,7 +169,10 @@ class Bucket implements Place {
     const [accessKeyId, secretAccessKey] = KEYS.map(env);
     this.#client = accessKeyId && secretAccessKey
       ? new AwsClient({
-        ...{ accessKeyId, secretAccessKey, service: "s3", region: where },
+        accessKeyId,
+        secretAccessKey,
+        service: "s3",
+        region: where,
         sessionToken: env("AWS_SESSION_TOKEN"),
       })
       : undefined;

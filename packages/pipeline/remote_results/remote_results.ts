@@ -190,7 +190,9 @@ function filesOf({ outputs }: StageRecord): ResultFile[] {
 
 function partsOf({ size, sha256 }: ResultFile, path: string): Part[] {
   return Array.from({ length: Math.ceil(size / PART) }, (_, n) => ({
-    ...{ key: `${OBJECTS}${sha256}.${n}`, path, at: n * PART },
+    key: `${OBJECTS}${sha256}.${n}`,
+    path,
+    at: n * PART,
     length: Math.min(PART, size - n * PART),
   }));
 }

@@ -40,10 +40,25 @@ export function lineageOf(
       const { fingerprint, startedAt, seconds, deno, platform, machine, rights, caution } = record;
       const { dependencies: { compute, packages }, observed = {} } = record;
       return {
-        ...{ id, use, params: withoutSecrets(params), inputs, after, fingerprint },
-        ...{ startedAt, seconds, deno, platform, module: moduleName(module, project) },
-        ...{ replaces, seed, compute, packages, machine, rights },
-        ...{ observed: withoutSecrets(observed), caution },
+        id,
+        use,
+        params: withoutSecrets(params),
+        inputs,
+        after,
+        fingerprint,
+        startedAt,
+        seconds,
+        deno,
+        platform,
+        module: moduleName(module, project),
+        replaces,
+        seed,
+        compute,
+        packages,
+        machine,
+        rights,
+        observed: withoutSecrets(observed),
+        caution,
       };
     }),
   };

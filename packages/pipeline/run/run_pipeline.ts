@@ -409,7 +409,11 @@ class Run {
     const stages = this.#reports.map((stage) => ({ ...stage, seconds: toMs(stage.seconds) }));
     const cautions = cautionsOf(this.#records.values());
     return {
-      ...{ pipeline, ok: this.ok, seconds: toMs(seconds), stages, metrics },
+      pipeline,
+      ok: this.ok,
+      seconds: toMs(seconds),
+      stages,
+      metrics,
       ...(cautions.length > 0 && { cautions }),
     };
   }

@@ -38,13 +38,18 @@ export interface RunReport {
 const text = z.string();
 
 export const stageReportShape: Shape<StageReport> = {
-  ...{ id: text, use: text, why: text, seconds: z.number() },
+  id: text,
+  use: text,
+  why: text,
+  seconds: z.number(),
   status: z.enum(["ran", "cached", "skipped", "failed"]),
   outputs: z.record(text, text),
 };
 
 export const runReportShape: Shape<RunReport> = {
-  ...{ pipeline: text, ok: z.boolean(), seconds: z.number() },
+  pipeline: text,
+  ok: z.boolean(),
+  seconds: z.number(),
   stages: z.array(z.strictObject(stageReportShape)),
   metrics: metricsSchema,
   cautions: z.array(text).optional(),

@@ -50,10 +50,14 @@ export function startChild(
     args: [...args],
     cwd,
     env: {
-      ...{ INIT_CWD: user, [PARENT_ENV]: order === undefined ? "point" : "order", NO_COLOR: "1" },
+      INIT_CWD: user,
+      [PARENT_ENV]: order === undefined ? "point" : "order",
+      NO_COLOR: "1",
       ...(cores && { CORES: String(cores) }),
     },
-    ...{ stdin: "piped", stdout: "piped", stderr: "piped" },
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
   }).spawn();
   const stdin = process.stdin.getWriter();
   const close = () => stdin.close().catch(() => {});

@@ -88,7 +88,11 @@ function axisOf(source: ConfigSource, key: string, tried: unknown): Axis {
     return validate({ key, at, values: [], range: rangeSchema.parse(tried) });
   }
   const values = tried.map((value, i): Override => ({
-    ...{ path: key.split("."), value, folder, keyAt: at, at: source.at(["sweep", key, i]) },
+    path: key.split("."),
+    value,
+    folder,
+    keyAt: at,
+    at: source.at(["sweep", key, i]),
   }));
   return validate({ key, values, at });
 }

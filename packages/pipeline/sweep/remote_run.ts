@@ -72,17 +72,22 @@ const needSchema = z.strictObject(cacheKeySchema.omit({ modules: true, packages:
 const { seed, compute } = pipelineSchema.shape;
 
 export const orderSchema: z.ZodType<RemoteRun> = z.strictObject<Shape<RemoteRun>>({
-  ...{ file: text, identity: text, name: text },
+  file: text,
+  identity: text,
+  name: text,
   overrides: values,
-  ...{ seed, compute },
+  seed,
+  compute,
   plugins: z.array(
     relativePathSchema.refine((path) => !path.includes(":"), "expected a file of the project"),
   ),
   stages: z.record(text, values),
   point: values,
   selection: z.strictObject<Shape<Selection>>({
-    ...{ until: z.array(text).optional(), from: z.array(text).optional() },
-    ...{ only: z.array(text).optional(), force: z.array(text).optional() },
+    until: z.array(text).optional(),
+    from: z.array(text).optional(),
+    only: z.array(text).optional(),
+    force: z.array(text).optional(),
   }),
   given: z.record(
     text,
@@ -110,7 +115,15 @@ export async function describeRemoteRun(
   const { needs, code } = await needsOf(planned, selection, given, { ...tools, resolveCompute });
   const { file, identity, name, seed, compute } = planned;
   return {
-    ...{ identity, name, seed, compute, point, selection, given, needs, code },
+    identity,
+    name,
+    seed,
+    compute,
+    point,
+    selection,
+    given,
+    needs,
+    code,
     file: displayPath(file, tools.project),
     overrides: withoutSecrets(planned.overrides),
     plugins: pluginsOf(planned, tools.project),

@@ -59,7 +59,10 @@ export async function runSweep(
     pipeline: first.name,
     ok,
     seconds: Math.round(performance.now() - began) / 1000,
-    ...{ stages, metrics: {}, runs, summary },
+    stages,
+    metrics: {},
+    runs,
+    summary,
   });
   log(`${counted(points.length, "run")}: ${axesText(points)}`);
   if (options.dryRun) {

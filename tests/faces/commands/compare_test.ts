@@ -17,7 +17,8 @@ const rows = ({ parameters }: Comparison) =>
 Deno.test("compare names files that runs were given, of which stages record the content", async () => {
   const given = (verdicts: string) => ({ overrides: { "matParse.verdicts": verdicts } });
   await using shop = await workshop(["a.csv", "b.csv"].map((path) => ({
-    ...{ models: { trainGender: { skill: 0.9, params: { dropout: 0.1 } } }, ...given(path) },
+    models: { trainGender: { skill: 0.9, params: { dropout: 0.1 } } },
+    ...given(path),
   })));
   const { parameters } = await compareRuns(shop.runs, shop.store);
   assert.deepEqual(parameters, [{ name: "matParse.verdicts", values: ["a.csv", "b.csv"] }]);
@@ -39,7 +40,8 @@ Deno.test("compare prints the parameters and metrics that differ, and nothing el
   ]);
   const comparison = await compareRuns(shop.runs, shop.store);
   assert.deepEqual(rows(comparison), {
-    ...{ seed: [42, 7], "trainGender.stopping.patience": [3, 5] },
+    seed: [42, 7],
+    "trainGender.stopping.patience": [3, 5],
     "trainGender.leaveOut": [[512], []],
   });
   const [accuracy, ...others] = comparison.metrics.filter(({ split }) => split === "test");
@@ -335,7 +337,8 @@ Deno.test("compare pairs models of one task with any names of stages", async () 
   ]);
   const comparison = await compareRuns(shop.runs, shop.store);
   assert.deepEqual(rows(comparison), {
-    ...{ gender: ["trainGender", "trainResidual"], "gender.rate": [1, 2] },
+    gender: ["trainGender", "trainResidual"],
+    "gender.rate": [1, 2],
   });
   assert.equal(comparison.tests[0]!.better, shop.runs[1]!.id);
   assert.ok(comparison.metrics.every(({ model }) => model === "gender"));

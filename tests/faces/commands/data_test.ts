@@ -113,7 +113,10 @@ Deno.test("data prints a pipeline that is valid, and writes a page of what it fo
 
 Deno.test("data writes the page into the project's artifacts, named after the folder", async () => {
   const pages = {
-    ...{ photos: "photos", "my photos (2)": "my_photos_2_", "写真": "写真", "Фото": "Фото" },
+    photos: "photos",
+    "my photos (2)": "my_photos_2_",
+    "写真": "写真",
+    "Фото": "Фото",
     ["写".repeat(80)]: "写".repeat(76),
   };
   const files = Object.keys(pages).map((name) => [`${name}/notes.txt`, "none"]);
@@ -361,7 +364,8 @@ Deno.test("data names TMPDIR where an archive has no room unpacked", async (t) =
       async fn() {
         const { stderr } = await new Deno.Command(Deno.execPath(), {
           args: ["run", "-q", "--no-prompt", "-P=compute", "main.ts", "data", folder],
-          ...{ cwd: root, env: { TMPDIR: join(folder, "small") } },
+          cwd: root,
+          env: { TMPDIR: join(folder, "small") },
         }).output();
         match(new TextDecoder().decode(stderr), /unpacked into .*small.*: set TMPDIR to a folder/);
       },

@@ -52,9 +52,12 @@ Deno.test("evaluate", async (t) => {
     const artifacts = join(folder, "results");
     const stages = {
       download: { datasets: [{ folder: "mine", layout: "aligned" }] },
-      ...{ matParse: null, faceCrop: { margin: 0.1, detector: "tinyFaceDetector" } },
-      ...{ resize32: { size: 24 }, split: { test: { part: "test" } } },
-      ...{ trainGender: training, trainAge: { ...training, variant: "regression" } },
+      matParse: null,
+      faceCrop: { margin: 0.1, detector: "tinyFaceDetector" },
+      resize32: { size: 24 },
+      split: { test: { part: "test" } },
+      trainGender: training,
+      trainAge: { ...training, variant: "regression" },
       evaluate: { metrics: ["f1"], examples: 2 },
     };
     await Deno.writeTextFile(join(folder, "p.yaml"), JSON.stringify({ name: "p", stages }));
@@ -87,8 +90,11 @@ Deno.test("evaluate", async (t) => {
       match(html, /1 face that it was trained on is left out/);
       match(html, /<dd>face in theirs: the whole photo<\/dd>/);
       const said = await readParquet(join(place, "predictions.parquet"), {
-        ...{ stage: "string", split: "string", row: "int32" },
-        ...{ truth: "float64", prediction: "float64" },
+        stage: "string",
+        split: "string",
+        row: "int32",
+        truth: "float64",
+        prediction: "float64",
       });
       const of = (stage: string, error: (difference: number) => number) => {
         const rows = said.stage.flatMap((one, i) => one === stage ? [i] : []);
@@ -190,7 +196,13 @@ Deno.test("evaluate", async (t) => {
         const { code, out, err } = await evaluate(
           folder,
           ...models,
-          ...["--on", "p", "--part", "test", "--artifacts", "results", "--json"],
+          "--on",
+          "p",
+          "--part",
+          "test",
+          "--artifacts",
+          "results",
+          "--json",
         );
         strictEqual(code, 0, err);
         deepStrictEqual(Object.keys((await report(out)).models), ["copied-model", "trainAge"]);
@@ -207,7 +219,9 @@ Deno.test("evaluate", async (t) => {
       const { code, out, err } = await evaluate(folder, ...args);
       strictEqual(code, 0, err);
       deepStrictEqual((await report(out)).models.trainAge.counts, {
-        ...{ train: 0, validation: 0, test: 6 },
+        train: 0,
+        validation: 0,
+        test: 6,
       });
       const part = await evaluate(folder, ...args, "--part", "test");
       strictEqual(part.code, 2);

@@ -52,7 +52,9 @@ Deno.test("new writes plugins that pass format, lint, types and their tests", as
     match(lines.at(-1)!, /deno task run experiments\/aPluginWithAVeryLongNamepreset/);
     const deno = async (...args: string[]) => {
       const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-        ...{ args, cwd: project, env: { NO_COLOR: "1" } },
+        args,
+        cwd: project,
+        env: { NO_COLOR: "1" },
       }).output();
       strictEqual(code, 0, new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr));
       return new TextDecoder().decode(stdout);

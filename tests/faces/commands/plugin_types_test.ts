@@ -77,7 +77,8 @@ Deno.test(test, async () => {
     await Deno.writeTextFile(join(folder, "plugin.ts"), PLUGIN);
     const { stderr } = await new Deno.Command(Deno.execPath(), {
       args: ["check", "-q", "--no-lock", "plugin.ts"],
-      ...{ cwd: folder, env: { NO_COLOR: "1" } },
+      cwd: folder,
+      env: { NO_COLOR: "1" },
     }).output();
     assert.equal(new TextDecoder().decode(stderr), "");
   } finally {

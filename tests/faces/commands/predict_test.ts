@@ -72,7 +72,14 @@ async function workplace(): Promise<AsyncDisposable & { folder: string; photos: 
   for (const [id, made] of [["abcd0001", stages], ["abcd0102", []]] as const) {
     const at = "2026-01-01T00:00:00Z";
     const run = {
-      ...{ id, at, pipeline: "p", ok: true, seconds: 1, seed: 1, stages: made, metrics: {} },
+      id,
+      at,
+      pipeline: "p",
+      ok: true,
+      seconds: 1,
+      seed: 1,
+      stages: made,
+      metrics: {},
       cautions: ["Drawn."],
     };
     await writeState(join(artifacts, "runs", `${id}.json`), run);
@@ -223,7 +230,12 @@ Deno.test("predict", async (t) => {
       const history = new History(artifacts);
       const base = { pipeline: "p", file: plans[1]![1].identity, seed: 1, seconds: 1, metrics: {} };
       const made = Object.entries(notes).map(([id, used]) => ({
-        ...{ id, ...used, status: "ran" as const, why: "", seconds: 1, outputs: {} },
+        id,
+        ...used,
+        status: "ran" as const,
+        why: "",
+        seconds: 1,
+        outputs: {},
       }));
       const { id } = await history.add({ ...base, ok: true, stages: made });
       const failed = await history.add({ ...base, ok: false, stages: made.slice(1) });
@@ -334,8 +346,14 @@ Deno.test("listPhotos() recognizes photos by their bytes where the extension doe
   const heic = Uint8Array.fromBase64("AAAAHGZ0eXBoZWljAAAAAG1pZjFoZWljbWlhZg==");
   const text = new TextEncoder().encode("text");
   const files: Record<string, Uint8Array> = {
-    ...{ "a.jfif": jpeg, "b.jpe": jpeg, "c": jpeg, "d.jpg!large": jpeg, "e.dat": heic },
-    ...{ "x": text, "y.svg": new TextEncoder().encode("<svg/>"), "z.txt": new Uint8Array() },
+    "a.jfif": jpeg,
+    "b.jpe": jpeg,
+    "c": jpeg,
+    "d.jpg!large": jpeg,
+    "e.dat": heic,
+    "x": text,
+    "y.svg": new TextEncoder().encode("<svg/>"),
+    "z.txt": new Uint8Array(),
   };
   try {
     for (const [name, bytes] of Object.entries(files)) {
@@ -392,7 +410,8 @@ Deno.test("csvLines() has the box also where a model's task is called as one of 
   const { head, photo } = csvLines([model("x"), model("score"), model("iq")]);
   strictEqual(head, "path,face,x,y,width,height,score,x_,score_,iq\n");
   const face = {
-    ...{ box: { x: 1, y: 2, width: 3, height: 4 }, score: 0.5 },
+    box: { x: 1, y: 2, width: 3, height: 4 },
+    score: 0.5,
     predictions: [7, 8, 9].map((value) => ({ model: "tr", value, error: 1 })),
   };
   const result = { width: 9, height: 9, faces: [face] } as unknown as Parameters<typeof photo>[1];

@@ -101,14 +101,13 @@ export async function benchmark2024(): Promise<Files> {
       cy + half * (x * Math.sin(turn) + y * Math.cos(turn)),
     ]);
   const row = (i: number, age: number, gender: string, folder: number, box: number[][]) => ({
-    ...{
-      img_path: `UTKFace/${i < 4 ? i : "two"}.jpg`,
-      id_num: `p${i}`,
-      age,
-      gender,
-      database: "UTKFace",
-    },
-    ...{ folder, aligned_bbox: box },
+    img_path: `UTKFace/${i < 4 ? i : "two"}.jpg`,
+    id_num: `p${i}`,
+    age,
+    gender,
+    database: "UTKFace",
+    folder,
+    aligned_bbox: box,
   });
   const rows = [
     row(0, 30, "M", 0, corners(128, 128, 71, 0.4)),

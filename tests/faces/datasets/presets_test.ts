@@ -104,7 +104,8 @@ async function make(
     copies = [];
     for (const photos of [[], [archives]]) {
       await divided.run({ dataset: scaled.artifact("dataset"), archives: photos }, {
-        ...{ test: 0.3, validation: 0.3 },
+        test: 0.3,
+        validation: 0.3,
       });
       copies.push(await readTextIfExists(join(divided.outputs.splits, "copies.csv")));
     }
@@ -444,14 +445,17 @@ Deno.test("the guide's other recipes read drawn folders of these layouts", async
       "000000.jpg,36,5.05,1.6,4\n",
     "gt_avg_valid.csv": "file_name,num_ratings,apparent_age_avg,apparent_age_std,real_age\n" +
       "004113.jpg,40,30.5,2.5,31\n",
-    ...{ "train/000000.jpg_face.jpg": face, "valid/004113.jpg_face.jpg": face },
+    "train/000000.jpg_face.jpg": face,
+    "valid/004113.jpg_face.jpg": face,
   });
   deepStrictEqual([appa.age, appa.part], [[4, 31], ["train", "val"]]);
   deepStrictEqual(appa.apparent_age_avg, [5.05, 30.5]);
   const lagenda = await read("lagenda", {
     "lagenda_annotation.csv": "img_name,age,gender,face_x0,face_y0,face_x1,face_y1,person_x0\n" +
       "a.jpg,30,F,10,10,50,50,0\nb.jpg,25;32,M,10,10,50,50,0\nc.jpg,-1,F,10,10,50,50,0\n",
-    ...{ "images/a.jpg": face, "images/b.jpg": face, "images/c.jpg": face },
+    "images/a.jpg": face,
+    "images/b.jpg": face,
+    "images/c.jpg": face,
   });
   deepStrictEqual([lagenda.age, lagenda.age_high], [[30, null], [null, 32]]);
   const morph = await read("morph2", { "Album2/009055_1M54.JPG": face });
@@ -549,7 +553,7 @@ Deno.test("a plugin's preset is found, and its folder is described without it", 
   });
   await withFiles({ "31_m.jpg": await folders.drawFace(31, true) }, async (folder) => {
     const params = { datasets: [{ folder, preset: "mine" }] };
-    const extension = { ...{ kind: "preset", module: "mine.ts", definition: mine }, ...mine };
+    const extension = { kind: "preset", module: "mine.ts", definition: mine, ...mine };
     using loaded = testContext(download, { extensions: [extension] });
     await loaded.run({}, params);
     const { datasets } = JSON.parse(

@@ -74,7 +74,8 @@ Deno.test("cutShards() makes the shards that are asked for, and no others", asyn
 Deno.test("cutShards() resumes within a shard, at the last save that is whole", async () => {
   const all = (folder: string): ShardWork => ({
     ...work(folder, 1),
-    ...{ shardSize: 120, photos: 120 },
+    shardSize: 120,
+    photos: 120,
     photo: (row) => row % 7 === 0 ? undefined : { file: "photos.tar", offset: 0, size: 1 },
   });
   const folders = await Promise.all([1, 2, 3].map(() => Deno.makeTempDir()));

@@ -125,7 +125,10 @@ Deno.test("aligned crops of a photo and of the turned photo are alike", async ()
     for (const degrees of [0, 25]) {
       const turned = await near(degrees);
       const box: Box = {
-        ...{ x: turned.width / 2 - 128, y: turned.height / 2 - 128, width: 256, height: 256 },
+        x: turned.width / 2 - 128,
+        y: turned.height / 2 - 128,
+        width: 256,
+        height: 256,
       };
       crops.push((await cropper.crop(turned, box)).data);
     }

@@ -5,7 +5,9 @@ import { wilson } from "../../../packages/statistics/confidence_intervals.ts";
 Deno.test("ageGate() counts false accepts and rejects by true year and group, not intervals of both", () => {
   const person = (age: number, gender: number) => ({ age, gender });
   const interval = (low: number, high: number) => ({
-    ...{ age: NaN, gender: 0, ageInterval: [low, high] as const },
+    age: NaN,
+    gender: 0,
+    ageInterval: [low, high] as const,
   });
   const persons = [
     ...Array.from({ length: 12 }, (_, i) => person(17, i % 2)),

@@ -37,7 +37,8 @@ async function framed(
   const dataset = scaled.artifact("dataset");
   using images = new NpyFile(join(dataset.path, "images.npy"), "uint8");
   const labels = await readParquet(join(dataset.path, "table.parquet"), {
-    ...{ dataset: "string", path: "string" } as const,
+    dataset: "string",
+    path: "string",
   });
   const splits = { train: Int32Array.of(0, 1), test: Int32Array.of(2, 3, 4) };
   const file = join(dataset.path, "preprocessing.json");

@@ -45,7 +45,8 @@ import {
 const all = Array.from({ length: 240 }, (_, i) => i);
 const truth = all.map((i) => i * 13 % 5 % 2);
 const persons = all.map((i) => ({
-  ...{ age: i * 37 % 80, gender: i * 5 % 7 % 2 },
+  age: i * 37 % 80,
+  gender: i * 5 % 7 % 2,
   attributes: { group: "abc"[i * i % 11 % 3], name: `Subject ${i}`, part: "test" },
 }));
 const prediction = all.map((i) =>
@@ -123,7 +124,9 @@ Deno.test("modelFairness() tests differences between faces of unknown age", asyn
   const few = ageless.map((person, i) => i < 4 ? { ...person, age: 30 } : person);
   for (const some of [ageless, few]) {
     const { groupings } = await modelFairness({
-      ...{ metrics: smiles, test: { ...test, prediction: wrong }, persons: some },
+      metrics: smiles,
+      test: { ...test, prediction: wrong },
+      persons: some,
     });
     const { accuracy } = groupings.find(({ by }) => by.join() === "group")!.metrics;
     assert.ok(accuracy.difference > 0.7 && accuracy.p! < 0.001, `p is ${accuracy.p}`);

@@ -22,7 +22,8 @@ export async function withGroups(report: Report): Promise<Report> {
   const all = range(1200);
   const hair = ["light or grey hair", "dark_hair", "none"];
   const persons = all.map((i) => ({
-    ...{ age: i * 7 % 70, gender: i % 2 },
+    age: i * 7 % 70,
+    gender: i % 2,
     attributes: { hair: hair[i * i % 7 % 3], name: i },
   }));
   for (const model of report.models) {
@@ -102,10 +103,14 @@ export async function madeUpReport({ suffix = "", seed = 1 }: FixtureOptions = {
       },
       framing: {
         rows: await Promise.all(["Training", "Test", "Serving"].map(async (name) => ({
-          ...{ name, count: 40 },
+          name,
+          count: 40,
           images: await Promise.all(range(4).map(() => smiley(rng.next(), rng.next()))),
         }))),
-        ...{ served: 0.61, means: 0.97, photos: 8, withoutFace: 1 },
+        served: 0.61,
+        means: 0.97,
+        photos: 8,
+        withoutFace: 1,
         warnings: [`Serving frames faces differently${suffix}`],
       },
       preprocessing: {
@@ -208,7 +213,8 @@ export async function madeUpReport({ suffix = "", seed = 1 }: FixtureOptions = {
       scatter: { truth, prediction, of: truth.length },
       errors: errorCurves({ truth, prediction }, 38),
       sensitivity: {
-        ...{ count: 200, unchanged: 6.3 },
+        count: 200,
+        unchanged: 6.3,
         changes: [{ name: "blur, σ 2 % of the side", value: 9.1 }, {
           name: `shift${suffix}`,
           value: 7,
@@ -258,7 +264,10 @@ export async function madeUpReport({ suffix = "", seed = 1 }: FixtureOptions = {
   async function examples(title: string, truth: string, prediction: string): Promise<Examples> {
     const faces = range(12).map(async (row) => ({
       image: await smiley(rng.next(), rng.next()),
-      ...{ row, truth, prediction, suspect: row === 3 },
+      row,
+      truth,
+      prediction,
+      suspect: row === 3,
     }));
     return { title, faces: await Promise.all(faces) };
   }

@@ -36,7 +36,9 @@ Deno.test("verdictsCsv() lists verdicts, and corrections only of wrong labels", 
 Deno.test("judgePage() holds data and functions of its own, and escapes text from data", () => {
   const image = "data:image/png;base64,AA";
   const page = judgePage({
-    ...{ column: "gender", correct: true, title: "Labels <b>" },
+    column: "gender",
+    correct: true,
+    title: "Labels <b>",
     suspects: suspects.map((one) => ({ ...one, image })),
   });
   assert.ok(page.includes("Labels &lt;b&gt;") && !page.includes("</script>.jpg"));
@@ -60,12 +62,20 @@ Deno.test("verdictsCsv() keeps outer blanks of paths and labels, by which rows a
 
 Deno.test("judgeRows() keeps a column of numbers one, and takes text for text", () => {
   const rows = {
-    ...{ length: 2, gender: new Float64Array(2), age: new Float64Array(2) },
-    ...{ hasPath: () => true, path: (i: number) => `${i}.jpg` },
+    length: 2,
+    gender: new Float64Array(2),
+    age: new Float64Array(2),
+    hasPath: () => true,
+    path: (i: number) => `${i}.jpg`,
     attributes: () => ({ grade: 1, mood: "glad" }),
   } as unknown as Parameters<typeof judgeRows>[1];
   const verdict = (column: string, label: string, correction: string) => ({
-    ...{ dataset: "a", path: "0.jpg", column, label, verdict: "wrong", correction },
+    dataset: "a",
+    path: "0.jpg",
+    column,
+    label,
+    verdict: "wrong",
+    correction,
   });
   const verdicts = [verdict("grade", "1", "3"), verdict("mood", "glad", "2")];
   const { rows: judged, corrected } = judgeRows("a", rows, verdicts, { warn: assert.fail });

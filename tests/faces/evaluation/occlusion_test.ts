@@ -55,8 +55,15 @@ Deno.test("the occlusion process loads a model and prints a map", async () => {
   model.layers[1]!.setWeights([tf.tensor2d(weights, [LENGTH, 1]), tf.tensor1d([1])]);
   await saveModel(model, folder);
   const record = {
-    ...{ task: "age", variant: "regression", metric: "mae", classes: null, params: {} },
-    ...{ input: { size: SIZE, divisor: 255 }, preprocessing: {}, epochs: 1, weightsOfEpoch: 1 },
+    task: "age",
+    variant: "regression",
+    metric: "mae",
+    classes: null,
+    params: {},
+    input: { size: SIZE, divisor: 255 },
+    preprocessing: {},
+    epochs: 1,
+    weightsOfEpoch: 1,
     counts: { train: 1, validation: 1 },
   };
   await Deno.writeTextFile(join(folder, "training.json"), JSON.stringify(record));

@@ -106,9 +106,12 @@ Deno.test("reportPage() compares every metric with the constant baseline, face-a
   const range = ({ low, high }: Interval) => `${shown(low)}–${shown(high)}`;
   row(
     "this network",
-    ...[of(metrics.train), range(metrics.intervals.train!)],
-    ...[of(metrics.validation), range(metrics.intervals.validation!)],
-    ...[of(metrics.test), range(metrics.interval!)],
+    of(metrics.train),
+    range(metrics.intervals.train!),
+    of(metrics.validation),
+    range(metrics.intervals.validation!),
+    of(metrics.test),
+    range(metrics.interval!),
   );
   row("constant baseline", of(metrics.baseline.train), of(metrics.baseline.validation));
   row("face-api", shown(metrics.others![0].value), range(metrics.others![0].interval!));
@@ -433,7 +436,8 @@ Deno.test("reportPage() compares groups: raw, standardized, tested, with who lab
   report.data.labelledBy = { "wiki_crop<b>": "by crowd workers" };
   const all = Array.from({ length: 120 }, (_, i) => i);
   const persons = all.map((i) => ({
-    ...{ age: i % 60, gender: i % 2 },
+    age: i % 60,
+    gender: i % 2,
     attributes: { "hair<b>": i % 3 === 0 ? "dark<b>" : "fair", name: i },
   }));
   const truth = all.map((i) => i % 60);
@@ -575,7 +579,9 @@ Deno.test("numbers other than years have three digits, whatever their scale", as
     const times = (values: ArrayLike<number>) => Array.from(values, (one) => one * factor);
     Object.assign(age, { metrics: scaled, errors: undefined, fairness: undefined });
     age.scatter = {
-      ...{ truth: times(scatter!.truth), prediction: times(scatter!.prediction), of: scatter!.of },
+      truth: times(scatter!.truth),
+      prediction: times(scatter!.prediction),
+      of: scatter!.of,
     };
     const html = await reportPage(report), words = text(html);
     if (factor > 1) {
@@ -598,7 +604,11 @@ Deno.test("a confusion matrix of many classes is scrolled, and classes without a
   metrics.confusion = { classes, counts: classes.map(() => classes.map(() => 0)) };
   metrics.classes = classes;
   metrics.perClass = classes.map(() => ({
-    ...{ count: 0, precision: 0, recall: 0, f1: 0, intervals: {} },
+    count: 0,
+    precision: 0,
+    recall: 0,
+    f1: 0,
+    intervals: {},
   }));
   const html = await reportPage(report);
   assert.match(html, /aria-label="Confusion matrix">\s*<table class="confusion many lots">/);

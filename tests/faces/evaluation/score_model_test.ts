@@ -87,7 +87,8 @@ Deno.test("line() formats metric, interval and baseline in one line", () => {
 Deno.test("scoreModel() calls an age model of very few images or people neither better nor worse", () => {
   const whole = all(ages(4)), rows = Array.from(whole.test.rows);
   const first = (n: number): Predictions => ({
-    ...{ rows: rows.slice(0, n), loss: 4 },
+    rows: rows.slice(0, n),
+    loss: 4,
     truth: Array.from(whole.test.truth).slice(0, n),
     prediction: Array.from(whole.test.prediction).slice(0, n),
   });

@@ -10,13 +10,16 @@ import { drawnFace, startService } from "./fixture.ts";
 Deno.test("GET /model and the card have the further metrics of the test", async () => {
   const one = (low: number) => ({ rows: [0, 1], truth: [low, 1], prediction: [1, 1], loss: 1 });
   const scored = scoreModel({ task: "age", classes: ["a", "b"] }, {
-    ...{ train: one(0), validation: one(0), test: one(0) },
+    train: one(0),
+    validation: one(0),
+    test: one(0),
   });
   const test = { low: 0.25, high: 0.75, level: 0.95, method: "bootstrap", unit: "image" } as const;
   const f1 = { name: "f1", title: "F1, macro", unit: "" };
   const reports = {
     ageBinary: {
-      ...{ ...scored, test: { ...scored.test, f1: 0.5 } },
+      ...scored,
+      test: { ...scored.test, f1: 0.5 },
       further: [{ ...f1, decimals: 3, intervals: { test } }],
     },
   };
@@ -143,7 +146,9 @@ Deno.test("the other routes", async (t) => {
       ]
     ) {
       const { status, headers, ...response } = await answer.then(async (one) => ({
-        ...{ status: one.status, headers: one.headers, text: await one.text() },
+        status: one.status,
+        headers: one.headers,
+        text: await one.text(),
       }));
       const described = paths[path][method].responses[status]?.content;
       const type = headers.get("content-type")!.split(";")[0];

@@ -61,7 +61,9 @@ Deno.test("a choice is NAME or { use: NAME, ...options }, its options also by ov
   assert.equal(await network("{ network: residual }"), "residual");
   const plain = { use: "plain", kernelSize: 3, activation: "relu", pooling: "max" };
   assert.deepEqual(await network("{ network: { use: plain, blocks: [[8]] } }"), {
-    ...{ ...plain, normalization: "batch", dense: [128] },
+    ...plain,
+    normalization: "batch",
+    dense: [128],
     blocks: [[8]],
   });
   const mobile = await network("{ network: mobile }", "trainGender.network.filters=[16]");
@@ -110,9 +112,7 @@ Deno.test("every training stage takes optimizer, schedule, augment and mirror", 
         "schedule: { use: linear, warmup: 0.2 }, mirror: true }",
       [`${stage}.optimizer.clipNorm=1`],
     );
-    assert.deepEqual(params.optimizer, {
-      ...{ use: "sgd", momentum: 0.9, nesterov: false, clipNorm: 1 },
-    });
+    assert.deepEqual(params.optimizer, { use: "sgd", momentum: 0.9, nesterov: false, clipNorm: 1 });
     const { learningRate, warmup, schedule } = params;
     assert.deepEqual([learningRate, warmup, schedule], [0.1, 0.2, "linear"]);
   }
@@ -168,20 +168,30 @@ Deno.test("stages use a plugin's optimizer, schedule, loss and sampling", async 
   const params = z.strictObject({});
   const definitions = [
     defineOptimizer({
-      ...{ name: "sign", summary: "Signs", params, state: [] },
+      name: "sign",
+      summary: "Signs",
+      params,
+      state: [],
       prepare: ({ learningRate }, tf) => (gradient) => {
         calls.optimizer++;
         return { change: tf.mul(tf.sign(gradient), learningRate), state: [] };
       },
     }),
     defineSchedule({
-      ...{ name: "half", summary: "Half", params },
+      name: "half",
+      summary: "Half",
+      params,
       factor: () => () => (calls.schedule++, 0.5),
     }),
     defineLoss({
-      ...{ name: "half", summary: "Half the cross-entropy", params, of: ["classes"] },
+      name: "half",
+      summary: "Half the cross-entropy",
+      params,
+      of: ["classes"],
       head: ({ classes, weight }) => ({
-        ...{ ...classHead(classes!, weight), loss: "half", builtIn: false },
+        ...classHead(classes!, weight),
+        loss: "half",
+        builtIn: false,
         rowLosses(tf, logits, labels) {
           calls.loss++;
           return tf.mul(tf.neg(tf.sum(tf.mul(labels, tf.logSoftmax(logits)), -1)), 0.5);
@@ -189,13 +199,18 @@ Deno.test("stages use a plugin's optimizer, schedule, loss and sampling", async 
       }),
     }),
     defineSampling({
-      ...{ name: "asTheyAre", summary: "In order", params },
+      name: "asTheyAre",
+      summary: "In order",
+      params,
       order: (rows) => (calls.sampling++, rows),
     }),
   ];
   const extensions = definitions.map((definition) => ({
-    ...{ kind: definition.extends, name: definition.name, summary: definition.summary },
-    ...{ module: "plugins/all.ts", definition },
+    kind: definition.extends,
+    name: definition.name,
+    summary: definition.summary,
+    module: "plugins/all.ts",
+    definition,
   }));
   using context = testContext(trainGender, { extensions });
   const people = Array.from({ length: 12 }, (_, i) => ({ age: i, gender: i % 2 }));
@@ -203,8 +218,13 @@ Deno.test("stages use a plugin's optimizer, schedule, loss and sampling", async 
     dataset: await writeDataset(join(context.folder, "dataset"), people),
     splits: await writeSplits(join(context.folder, "splits"), { train: 8, validation: 4, test: 0 }),
   }, {
-    ...{ optimizer: "sign", schedule: "half", loss: "half", sampling: "asTheyAre" },
-    ...{ epochs: 1, batchSize: 4, network: { use: "plain", blocks: [[4]], dense: [] } },
+    optimizer: "sign",
+    schedule: "half",
+    loss: "half",
+    sampling: "asTheyAre",
+    epochs: 1,
+    batchSize: 4,
+    network: { use: "plain", blocks: [[4]], dense: [] },
   });
   assert.ok(Object.values(calls).every((count) => count > 0), JSON.stringify(calls));
 });
@@ -221,7 +241,8 @@ Deno.test("the warning of batch normalization needs a network with some", async 
         test: 0,
       }),
     }, {
-      ...{ network: { use: "plain", blocks: [[2]], dense: [], normalization }, epochs: 2 },
+      network: { use: "plain", blocks: [[2]], dense: [], normalization },
+      epochs: 2,
       earlyStopping: { patience: 1 },
     });
     const warned = context.warnings.some((text) => text.startsWith("batch normalization"));
@@ -233,7 +254,10 @@ Deno.test("an optimizer may keep its state, and another shape is an error that n
   await openBackend("wasm");
   const step = (of: (gradient: Tensor, state: readonly Tensor[]) => unknown, steps = 1) => {
     const definition = defineOptimizer({
-      ...{ name: "own", summary: "Own", params: z.strictObject({}), state: ["own/a", "own/b"] },
+      name: "own",
+      summary: "Own",
+      params: z.strictObject({}),
+      state: ["own/a", "own/b"],
       prepare: () => of as never,
     });
     const variable = tf.variable(tf.ones([2, 3]));
@@ -348,7 +372,9 @@ Deno.test("layers: inputs, names and the end are checked before anything runs, a
   const conv = "conv2d: { name: a, filters: 2, kernelSize: 3 }";
   await check(
     /pipeline\.yaml:12:20: trainGender\.network\.layers\.1\.add\.1: expected a layer above it, image or a, got "zz"\./,
-    ...[conv, "add: [a, zz]", "flatten: {}"],
+    conv,
+    "add: [a, zz]",
+    "flatten: {}",
   );
   await check(/:11:29: .*expected a layer above it, image, got "b"/, "flatten: { input: b }");
   await check(/:12:35: .*expected a layer above .*"b"/, conv, "concatenate: { inputs: [b, a] }");
@@ -365,20 +391,26 @@ Deno.test("layers: inputs, names and the end are checked before anything runs, a
       new RegExp(
         `:13:2\\d: .*${merge}.1: expected layers of one shape: of images of 64 x 64, ${shapes}`,
       ),
-      ...[conv, half, `${merge}: [a, b]`, "flatten: {}"],
+      conv,
+      half,
+      `${merge}: [a, b]`,
+      "flatten: {}",
     );
   }
   await check(/:12:24: .*"image" has 64 x 64 x 3 and "a" has 62/, conv, "add: [image, a]");
   await check(/:12:11: .*expected a layer of features/, "flatten: {}", conv);
   await check(
     /:11:11: .*layers.0 has no "conv2D". Did you mean "conv2d"\?(?![^]*expected)/,
-    ...["conv2D: { filters: 2, kernelSize: 3 }", "add: [conv2D1, b]"],
+    "conv2D: { filters: 2, kernelSize: 3 }",
+    "add: [conv2D1, b]",
   );
   await check(/:11:11: .*expected one layer per item/, "{}");
   // Without add: [a, b], a would be left out of the network without a word.
   await check(
     /:11:19: .*layers\.0\.conv2d: expected a layer below that takes it, .*"name":"a"/,
-    ...[conv, half, "flatten: {}"],
+    conv,
+    half,
+    "flatten: {}",
   );
   const none = await mistakes("trainGender", "{ network: { use: layers, layers: [] } }");
   assert.match(none, /expected at least 1 item/);
@@ -388,10 +420,8 @@ Deno.test("layers: inputs, names and the end are checked before anything runs, a
     "flatten",
   );
   const { params } = await read(
-    ...[
-      "trainGender",
-      `{ network: { use: layers, layers: [reshape: { targetShape: [3072] }] } }`,
-    ] as const,
+    "trainGender",
+    `{ network: { use: layers, layers: [reshape: { targetShape: [3072] }] } }`,
   );
   assert.deepEqual(params.network, {
     use: "layers",

@@ -129,8 +129,15 @@ export async function compareDrawn(from: number, to: number): Promise<void> {
     initialize(model, n);
     const optimizer = (["adam", "sgd", "rmsprop"] as const)[n % 3];
     await compare(`network ${n}`, model, {
-      ...{ batch: 5 + rng.int(6), threads: 1 + n % 3, relaxed: n % 4 > 0, keepGradients: true },
-      ...{ optimizer, momentum: 0.9, nesterov: true, rho: 0.9, learningRate: 0.001 },
+      batch: 5 + rng.int(6),
+      threads: 1 + n % 3,
+      relaxed: n % 4 > 0,
+      keepGradients: true,
+      optimizer,
+      momentum: 0.9,
+      nesterov: true,
+      rho: 0.9,
+      learningRate: 0.001,
     }, 3);
   }
 }

@@ -70,8 +70,13 @@ export function drawModel(
       () =>
         put(
           layers.conv2d({
-            ...{ name, kernelSize, strides, padding: padding(), useBias: useBias() },
-            ...{ filters: 1 + rng.int(20), activation: activation() },
+            name,
+            kernelSize,
+            strides,
+            padding: padding(),
+            useBias: useBias(),
+            filters: 1 + rng.int(20),
+            activation: activation(),
           }),
           x,
         ),
@@ -80,23 +85,36 @@ export function drawModel(
       () =>
         put(
           layers.depthwiseConv2d({
-            ...{ name, kernelSize, strides: [strides[0], strides[0]], padding: padding() },
-            ...{ depthMultiplier: 1 + rng.int(2), useBias: useBias(), activation: activation() },
+            name,
+            kernelSize,
+            strides: [strides[0], strides[0]],
+            padding: padding(),
+            depthMultiplier: 1 + rng.int(2),
+            useBias: useBias(),
+            activation: activation(),
           }),
           x,
         ),
       () =>
         put(
           layers.separableConv2d({
-            ...{ name, kernelSize, padding: padding(), filters: 1 + rng.int(12) },
-            ...{ depthMultiplier: 1 + rng.int(2), useBias: useBias(), activation: activation() },
+            name,
+            kernelSize,
+            padding: padding(),
+            filters: 1 + rng.int(12),
+            depthMultiplier: 1 + rng.int(2),
+            useBias: useBias(),
+            activation: activation(),
           }),
           x,
         ),
       () =>
         put(
           layers.maxPooling2d({
-            ...{ name, poolSize: pair(Math.min(3, most)), strides, padding: padding() },
+            name,
+            poolSize: pair(Math.min(3, most)),
+            strides,
+            padding: padding(),
           }),
           x,
         ),

@@ -29,7 +29,13 @@ async function run(name: "gender" | "age" | "both", options: Partial<TrainOption
   const model = options.model ?? build();
   try {
     const result = await train({
-      ...{ model, objective, rows, batchSize, epochs, seed, trainer: EngineTrainer.open },
+      model,
+      objective,
+      rows,
+      batchSize,
+      epochs,
+      seed,
+      trainer: EngineTrainer.open,
       images: imagesInMemory(drawn.images, 32),
       targets: name === "both"
         ? drawn.gender.flatMap((gender, i) => [gender, drawn.age[i]])
@@ -184,7 +190,9 @@ function counted<T extends Objective>(objective: T, own: Partial<T>) {
 }
 
 const logCosh: Partial<SingleObjective> = {
-  ...{ loss: "log_cosh", metric: "within_ten", higherIsBetter: true },
+  loss: "log_cosh",
+  metric: "within_ten",
+  higherIsBetter: true,
   lossOf(output, targets) {
     const error = tf.sub(tf.reshape(output, [-1]), tf.tensor1d(targets));
     return tf.mean(tf.sub(tf.add(error, tf.softplus(tf.mul(error, -2))), Math.LN2));
@@ -213,8 +221,13 @@ function plain(units: number): LayersModel {
     name: "plain",
     layers: [
       layers.conv2d({
-        ...{ name: "conv", inputShape: [32, 32, 3], filters: 4, kernelSize: 3, strides: 2 },
-        ...{ activation: "relu", kernelRegularizer: regularizers.l2({ l2: 0.01 }) },
+        name: "conv",
+        inputShape: [32, 32, 3],
+        filters: 4,
+        kernelSize: 3,
+        strides: 2,
+        activation: "relu",
+        kernelRegularizer: regularizers.l2({ l2: 0.01 }),
       }),
       layers.maxPooling2d({ name: "pool", poolSize: 2 }),
       layers.flatten({ name: "flatten" }),
@@ -232,11 +245,13 @@ const ownLosses = {
   "of a quantity": { name: "age", units: 1, ...counted(regression(), logCosh) },
   "of classes": { name: "gender", units: 2, ...counted(classification(2), smooth) },
   "of classes, with a metric of its own": {
-    ...{ name: "gender", units: 2 },
+    name: "gender",
+    units: 2,
     ...counted(classification(2), noMetric),
   },
   "of heads": {
-    ...{ name: "both", units: 3 },
+    name: "both",
+    units: 3,
     ...counted(joined, { lossOf: (...given) => tf.mul(joined.lossOf(...given), 2) }),
   },
 } as const;

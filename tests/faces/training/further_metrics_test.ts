@@ -58,7 +58,9 @@ Deno.test("further metrics of classes are those of scikit-learn", async () => {
   // Each of two classes is next to the other: 1 for any predictions.
   assert.equal(await compute("oneOff", { ...all, classes: 2 }), NaN);
   const binary = {
-    ...{ truth: [0, 0, 1, 1], prediction: [0, 0, 0, 1], classes: 2 },
+    truth: [0, 0, 1, 1],
+    prediction: [0, 0, 0, 1],
+    classes: 2,
     probabilities: [[0.9, 0.1], [0.6, 0.4], [0.65, 0.35], [0.2, 0.8]],
   };
   near(await compute("auc", binary), 0.75);
@@ -66,8 +68,10 @@ Deno.test("further metrics of classes are those of scikit-learn", async () => {
 
 Deno.test("further metrics of years follow their formulas", async () => {
   const all = {
-    ...{ truth: [20, 30, 40, 70], prediction: [23, 29, 50, 64] },
-    ...{ gender: [0, 0, 1, 1], age: [20, 30, 40, 70] },
+    truth: [20, 30, 40, 70],
+    prediction: [23, 29, 50, 64],
+    gender: [0, 0, 1, 1],
+    age: [20, 30, 40, 70],
   };
   near(await compute("rmse", all), Math.sqrt((9 + 1 + 100 + 36) / 4));
   near(await compute("medianError", all), 4.5);
@@ -81,8 +85,10 @@ Deno.test("intervals of further metrics are bootstraps of their computation", as
   const errors = Array.from({ length: 40 }, (_, i) => ((i * 17) % 23) - 8);
   const truth = errors.map((_, i) => 20 + i);
   const all = {
-    ...{ truth, prediction: errors.map((error, i) => truth[i] + error) },
-    ...{ gender: truth.map((_, i) => i % 2), age: truth },
+    truth,
+    prediction: errors.map((error, i) => truth[i] + error),
+    gender: truth.map((_, i) => i % 2),
+    age: truth,
   };
   const interval = (name: string, given: ScoredPredictions, people?: string[]) =>
     chooseMetrics([name], [])[0].interval(given, people);
@@ -144,7 +150,12 @@ Deno.test("a plugin's metric without a finite number has no value, one of anothe
       },
     };
     const metric = defineMetric({
-      ...{ name: "odd", summary: "Odd", of: "classes", title: "odd", unit: "", decimals: 3 },
+      name: "odd",
+      summary: "Odd",
+      of: "classes",
+      title: "odd",
+      unit: "",
+      decimals: 3,
       params: z.strictObject({}),
       compute: () => given as number,
     });
@@ -174,8 +185,11 @@ Deno.test("evaluate computes further metrics on every split, also a plugin's", a
   // As in JavaScript, without what TypeScript requires: title, unit and decimals.
   const always = defineMetric(
     {
-      ...{ name: "always", summary: "One", of: "classes" },
-      ...{ params: z.strictObject({}), compute: () => 1 },
+      name: "always",
+      summary: "One",
+      of: "classes",
+      params: z.strictObject({}),
+      compute: () => 1,
     } as never,
   );
   using trained = testContext(trainGender);
@@ -187,7 +201,12 @@ Deno.test("evaluate computes further metrics on every split, also a plugin's", a
   const extension = { kind: "metric", name: "always", summary: "One", module: "plugins/always.ts" };
   using context = testContext(evaluate, { extensions: [{ ...extension, definition: always }] });
   const result = await context.run({
-    ...{ dataset, splits, references: [], faces: [], tables: [], archives: [] },
+    dataset,
+    splits,
+    references: [],
+    faces: [],
+    tables: [],
+    archives: [],
     models: [{ ...testArtifact(trained.outputs.model, "model"), stage: "trainGender" }],
   }, { metrics: ["balancedAccuracy", "rmse", "always"] });
   const { trainGender: scores } = result!.metrics!;
@@ -216,14 +235,22 @@ Deno.test("training stages compute further metrics of the validation set after e
   // Accuracy and MAE once more, so that the column has to equal val_metric.
   const again = (of: "classes" | "years") =>
     defineMetric({
-      ...{ name: `${of}Again`, summary: "", title: "", of, unit: "", decimals: 2 },
+      name: `${of}Again`,
+      summary: "",
+      title: "",
+      of,
+      unit: "",
+      decimals: 2,
       better: of === "classes" ? "more" : "less",
       params: z.strictObject({}),
       compute: ({ truth, prediction }) =>
         mean((of === "classes" ? isCorrect : absoluteErrors)(truth, prediction)),
     });
   const extensions = [again("classes"), again("years")].map((definition) => ({
-    ...{ kind: "metric", name: definition.name, summary: "", module: "plugins/again.ts" },
+    kind: "metric",
+    name: definition.name,
+    summary: "",
+    module: "plugins/again.ts",
     definition,
   }));
   const people = Array.from({ length: 40 }, (_, i) => ({ age: (i * 37) % 90, gender: i % 2 }));
@@ -260,7 +287,9 @@ Deno.test("training stages compute further metrics of the validation set after e
   for (const [params, options] of [[{}], [averaged], [{}, { compute: "cpu" }]]) {
     const chosen = { ...params, metrics: ["auc", "classesAgain"] };
     const { texts: [text], epochs: [epochs], infos, events } = await run(
-      ...[trainGender, chosen, options] as const,
+      trainGender,
+      chosen,
+      options,
     );
     assert.equal(text.split("\n")[0], `${columns},val_auc,val_classesAgain`);
     assert.equal(epochs.length, 2);

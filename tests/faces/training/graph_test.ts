@@ -17,7 +17,9 @@ Deno.test("the engine trains beside frozen layers as TensorFlow.js does", async 
   await openBackend("cpu");
   const network = chooseNetwork(
     { use: "mobile", stem: 5, filters: [9, 12], blocks: 1, squeezeExcitation: true } as never,
-    ...[networks, "mobile", { dropout: 0 }] as const,
+    networks,
+    "mobile",
+    { dropout: 0 },
   );
   for (const freeze of [/^stem|block1_1_pointwise/, /^block2/, /norm$|reduce$/]) {
     const model = singleHeadModel("mobile", network.trunk(12), 2, network.initializer, 1);
@@ -188,7 +190,10 @@ Deno.test("the engine computes residual and mobile networks as TensorFlow.js doe
     const model = singleHeadModel(use, network.trunk(size), 2, network.initializer, 1);
     const relaxed = use === "residual";
     await compare(`${use} ${JSON.stringify(options)}`, model, {
-      ...{ batch: 6, threads: 2, keepGradients: true, relaxed },
+      batch: 6,
+      threads: 2,
+      keepGradients: true,
+      relaxed,
     });
   }
 });

@@ -91,7 +91,10 @@ Deno.test("exact ages and intervals share a batch; intervals count for no metric
   const [{ loss, metric, count }] = await objective.scoresOf(outputs, targets);
   assert.deepEqual([loss, metric, count], [(5 + 8) / 2, 8, 1]);
   const ours = defineLoss({
-    ...{ name: "ours", summary: "A loss of classes", of: ["years"], params: z.strictObject({}) },
+    name: "ours",
+    summary: "A loss of classes",
+    of: ["years"],
+    params: z.strictObject({}),
     head: () => ({ ...head("ageDistribution"), loss: "ours", interval: undefined }),
   });
   assert.throws(
@@ -113,7 +116,7 @@ Deno.test("a training set of intervals alone has a loss, and no metric, after a 
   const people = Array.from({ length: 30 }, (_, i): Person => {
     return { age: i, gender: i % 2, ...(i < 20 && { ageInterval: [i, i + 9] as const }) };
   });
-  const params = { ...{ epochs: 3, batchSize: 8 }, network: { use: "plain", blocks: [[2]] } };
+  const params = { epochs: 3, batchSize: 8, network: { use: "plain", blocks: [[2]] } };
   const run = async (options: Parameters<typeof testContext>[1] = {}) => {
     using context = testContext(trainAge, options);
     const inputs = {
@@ -143,7 +146,10 @@ Deno.test("stages train on intervals, and validate exact ages", async () => {
   const counts = { train: 40, validation: 20, test: 0 };
   const network = { use: "plain", blocks: [[6], [8]], dense: [12] };
   const quick = {
-    ...{ epochs: 30, batchSize: 10, batchNormMomentum: 0.5, learningRate: 0.03 },
+    epochs: 30,
+    batchSize: 10,
+    batchNormMomentum: 0.5,
+    learningRate: 0.03,
     earlyStopping: { patience: 30 },
   };
   for (

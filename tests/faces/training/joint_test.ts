@@ -19,8 +19,13 @@ const size = 8;
 const count = 60;
 const trunk = () => [
   layers.conv2d({
-    ...{ name: "conv", inputShape: [size, size, 3], filters: 6, kernelSize: 3, padding: "same" },
-    ...{ activation: "relu", kernelInitializer: "heNormal" },
+    name: "conv",
+    inputShape: [size, size, 3],
+    filters: 6,
+    kernelSize: 3,
+    padding: "same",
+    activation: "relu",
+    kernelInitializer: "heNormal",
   }),
   layers.batchNormalization({ name: "norm", momentum: 0.9 }),
   layers.maxPooling2d({ name: "pool", poolSize: 2 }),
@@ -47,7 +52,12 @@ async function run(
   const model = multiHeadModel("test", trunk, objective.outputs, "glorotUniform", 1);
   try {
     const result = await train({
-      ...{ model, objective, batchSize: 16, epochs: 4, learningRate: 0.01, weightDecay: 0.05 },
+      model,
+      objective,
+      batchSize: 16,
+      epochs: 4,
+      learningRate: 0.01,
+      weightDecay: 0.05,
       images: imagesInMemory(bytes, size),
       targets: people.flatMap(({ gender, age }) => [
         ...[gender, age],
@@ -73,12 +83,26 @@ async function run(
 }
 
 const none = {
-  ...{ flip: false, shift: 0, light: 0, contrast: 0, saturation: 0, erase: 0 },
-  ...{ zoom: 0, rotate: 0, lowResolution: 0, grayscale: 0, noise: 0 },
+  flip: false,
+  shift: 0,
+  light: 0,
+  contrast: 0,
+  saturation: 0,
+  erase: 0,
+  zoom: 0,
+  rotate: 0,
+  lowResolution: 0,
+  grayscale: 0,
+  noise: 0,
 };
 const moderate = {
   ...none,
-  ...{ flip: true, shift: 0.1, light: 0.1, contrast: 0.2, saturation: 0.2, erase: 0.2 },
+  flip: true,
+  shift: 0.1,
+  light: 0.1,
+  contrast: 0.2,
+  saturation: 0.2,
+  erase: 0.2,
 };
 const both = {
   distribution: [classHead(2, 1), distributionHead(4, 0.7)],
@@ -163,10 +187,16 @@ Deno.test("headOf() says what the head says in the network that learnt it", asyn
     reading: "classes",
   });
   const age = extractHead(model, trunk, {
-    ...{ name: "age", start: 2, columns: ageBins.length, reading: "mean" },
+    name: "age",
+    start: 2,
+    columns: ageBins.length,
+    reading: "mean",
   });
   const middle = extractHead(model, trunk, {
-    ...{ name: "age", start: 2, columns: ageBins.length, reading: "median" },
+    name: "age",
+    start: 2,
+    columns: ageBins.length,
+    reading: "median",
   });
   const plain = extractHead(model, trunk, {
     name: "age",

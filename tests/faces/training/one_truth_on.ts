@@ -57,9 +57,16 @@ async function fit(backend: Backend, epochs: number, checkpoint: string, save?: 
   if (save !== undefined) {
     await saveModel(model, save);
     const record = {
-      ...{ task: "gender", variant: "binary", metric: "accuracy", classes: null },
-      ...{ input: { size, divisor: 255 }, preprocessing: {}, params: {} },
-      ...{ counts: { train: 16, validation: 8 }, epochs, weightsOfEpoch: epochs },
+      task: "gender",
+      variant: "binary",
+      metric: "accuracy",
+      classes: null,
+      input: { size, divisor: 255 },
+      preprocessing: {},
+      params: {},
+      counts: { train: 16, validation: 8 },
+      epochs,
+      weightsOfEpoch: epochs,
     };
     await Deno.writeTextFile(join(save, "training.json"), JSON.stringify(record));
   }

@@ -109,7 +109,8 @@ Deno.test("Adam lets what decays shrink by its share of each step, as AdamW does
   await openBackend("wasm");
   const variables = [tf.variable(tf.tensor1d([1, -2])), tf.variable(tf.tensor1d([1, -2]))];
   const adam = new Optimizer(variables, 0.01, defaultOptimizer, {
-    ...{ weightDecay: 0.1, decays: [true, false] },
+    weightDecay: 0.1,
+    decays: [true, false],
   });
   adam.learningRate = 0.02;
   tf.tidy(() => adam.step([tf.tensor1d([0.5, 1]), tf.tensor1d([0.5, 1])]));
@@ -176,7 +177,8 @@ Deno.test("RunningMean counts each labelled image the same, in batches of any nu
   ];
   for (const { losses: [a, b], count, second } of batches) {
     mean.add({
-      ...{ loss: a + 2 * b + penalty, metric: a + 2 * b },
+      loss: a + 2 * b + penalty,
+      metric: a + 2 * b,
       heads: [{ loss: a, metric: 1 }, { loss: b, metric: 7, ...second }],
     }, count);
   }
@@ -358,7 +360,9 @@ Deno.test("forward() reports layers that it cannot train", async () => {
 Deno.test("checkTrainable() reports what training would ignore", () => {
   const dense = (units = 2) => layers.dense({ name: "dense", units, inputShape: [3] });
   const recurrent = {
-    ...{ name: "recurrent", units: 2, inputShape: [3, 3] },
+    name: "recurrent",
+    units: 2,
+    inputShape: [3, 3],
     recurrentInitializer: "zeros" as const,
   };
   const fails = (message: RegExp, model: LayersModel) => {

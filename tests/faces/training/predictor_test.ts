@@ -22,9 +22,7 @@ const rows = Int32Array.from({ length: 90 }, (_, i) => (i * 37) % 100);
 const trunk = () =>
   deepTrunk({ size, dropout: 0.3, batchNormMomentum: 0.9, initializer: "heNormal" });
 const bothHeads = () => multiHeadModel("best", trunk, 2 + ageBins.length, "glorotUniform", 1);
-const age = {
-  ...{ name: "age", start: 2, columns: ageBins.length, reading: "median" } as const,
-};
+const age = { name: "age", start: 2, columns: ageBins.length, reading: "median" } as const;
 const gender = { name: "gender", start: 0, columns: 2, reading: "classes" } as const;
 
 const networks: Record<string, () => LayersModel> = {

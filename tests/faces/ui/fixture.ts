@@ -14,7 +14,9 @@ export async function startUi(artifacts: string) {
   const warnings: string[] = [];
   const warn = (message: string) => void warnings.push(message);
   const app = await createUi({
-    ...{ artifacts, warn, pipelines: ["known", "swept"] },
+    artifacts,
+    warn,
+    pipelines: ["known", "swept"],
     compare: async (ids) => {
       const all = await new History(artifacts).list();
       const runs = ids.map((id) => all.find((run) => run.id === id)!);
@@ -62,7 +64,10 @@ export async function startUi(artifacts: string) {
 /** A gender network with curves, of a skill and a dropout rate. */
 export const MODELS = (skill: number, dropout: number, f1?: number) => ({
   trainGender: {
-    ...{ skill, f1, params: { dropout, size: 32 }, curve: [0.5, skill, 0.4] },
+    skill,
+    f1,
+    params: { dropout, size: 32 },
+    curve: [0.5, skill, 0.4],
     weights: Math.round(1000 ** (1 + dropout)),
   },
 });

@@ -59,7 +59,9 @@ Deno.test("a path that a run was given is a setting, and so is all that a run at
   await using ui = await start(shop.artifacts);
   const shown = (await ui.runs()).map(({ state, settings, seeds }) => ({ state, settings, seeds }));
   const recorded = (verdicts: string) => ({
-    ...{ state: "ok", settings: { "matParse.verdicts": verdicts }, seeds: { seed: 42 } },
+    state: "ok",
+    settings: { "matParse.verdicts": verdicts },
+    seeds: { seed: 42 },
   });
   assert.deepEqual(shown.toSorted((a, b) => JSON.stringify(a) < JSON.stringify(b) ? -1 : 1), [
     ...[recorded("a.csv"), recorded("b.csv")],
@@ -303,7 +305,9 @@ Deno.test("the layers of a model.json, with their numbers of weights", async () 
   const { layersOf } = await import("../../../faces/ui/run_files.ts");
   const expected: UiLayer[] = [
     {
-      ...{ name: "conv1", type: "Conv2D", weights: 208 },
+      name: "conv1",
+      type: "Conv2D",
+      weights: 208,
       settings: "filters 16, kernel size 2×2, activation relu",
     },
     { name: "flatten", type: "Flatten", settings: "", weights: 0 },
@@ -319,7 +323,8 @@ Deno.test("many runs: the first answer is part of them, the rest follows, each i
     Array.from({ length: 60 }, (_, i) => [`faces/some/module_${i}.ts`, "0".repeat(64)]),
   );
   const stages = run!.stages.map((stage) => ({
-    ...{ ...stage, dependencies: { ...stage.dependencies!, modules } },
+    ...stage,
+    dependencies: { ...stage.dependencies!, modules },
   }));
   await Promise.all(Array.from({ length: 299 }, async (_, i) => {
     const id = (0x10000000 + i).toString(16);

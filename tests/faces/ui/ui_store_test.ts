@@ -39,7 +39,8 @@ Deno.test("statsOf() has no spread of equal values, and counts a shared result o
   const stats = (...runs: [value: number | null, result: string][]) =>
     statsOf({
       runs: runs.map(([value, result], i) => ({
-        ...{ id: `${i}`, metrics: { train: { test: { accuracy: value } } } },
+        id: `${i}`,
+        metrics: { train: { test: { accuracy: value } } },
         stages: [{ id: "train", result }],
       } as unknown as UiRun)),
     }, ["train", "test", "accuracy"]);

@@ -41,7 +41,10 @@ export async function compareNetwork(
   },
 ): Promise<void> {
   const engine = await Engine.compile(network, {
-    ...{ batch, threads: 1 + n % 3, keepGradients: true, relaxed },
+    batch,
+    threads: 1 + n % 3,
+    keepGradients: true,
+    relaxed,
   });
   try {
     const weights = drawWeights(engine.weights(), rng);

@@ -157,8 +157,13 @@ Deno.test("plan() refuses what the kernels lack, and says what", () => {
   });
   const dense = { kind: "dense", name: "d", units: 1, bias: true } as const;
   const conv = (side: number): Layer => ({
-    ...{ kind: "conv2d", name: "c", filters: 2, kernelSize: [side, side], strides: [1, 1] },
-    ...{ padding: "valid", bias: true },
+    kind: "conv2d",
+    name: "c",
+    filters: 2,
+    kernelSize: [side, side],
+    strides: [1, 1],
+    padding: "valid",
+    bias: true,
   });
   const options = { batch: 1, threads: 1, divisor: 255 };
   throws(() => plan(network([dense]), options), /its end has the shape 8 x 8 x 1, not one axis/);

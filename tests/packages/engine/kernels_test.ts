@@ -22,7 +22,8 @@ Deno.test("Engine normalises wide dense layers as tfjs does", async () => {
   const norm = (name: string): Layer => ({ kind: "batchNorm", name, momentum: 0.9, epsilon: 1e-3 });
   for (const [n, units] of [300, 129].entries()) {
     const network: Network = {
-      ...{ input: [9, 7, 3], loss: "meanAbsoluteError" },
+      input: [9, 7, 3],
+      loss: "meanAbsoluteError",
       layers: [
         ...[{ kind: "flatten" } as const, dense("wide", units), norm("first")],
         ...[dense("second", 65), { kind: "relu" } as const, norm("third"), dense("last", 2)],
@@ -43,11 +44,17 @@ Deno.test("Engine convolves as tfjs does where Winograd's algorithm saves produc
       ]
     ) {
       const conv = (name: string, filters: number, size: number) => ({
-        ...{ kind: "conv2d", name, filters, kernelSize: [size, size], strides: [1, 1] },
-        ...{ padding: "same", bias: true },
+        kind: "conv2d",
+        name,
+        filters,
+        kernelSize: [size, size],
+        strides: [1, 1],
+        padding: "same",
+        bias: true,
       });
       const network = {
-        ...{ input: [height, width, 3], loss: "meanAbsoluteError" },
+        input: [height, width, 3],
+        loss: "meanAbsoluteError",
         layers: [
           ...[conv("first", channels, 5 - size), { kind: "relu" }, conv("second", filters, size)],
           ...[{ kind: "leakyRelu", alpha: 0.3 }, { kind: "flatten" }],
@@ -56,7 +63,9 @@ Deno.test("Engine convolves as tfjs does where Winograd's algorithm saves produc
       } as Network;
       const rng = random(5, "winograd", size, height);
       const engine = await Engine.compile(network, {
-        ...{ batch: rows, threads: 2, keepGradients: true },
+        batch: rows,
+        threads: 2,
+        keepGradients: true,
       });
       try {
         const weights = drawWeights(engine.weights(), rng);
@@ -79,11 +88,17 @@ Deno.test("Engine convolves as tfjs does where Winograd's algorithm saves produc
 Deno.test("Engine keeps sums of Winograd's algorithm while a chunk has several ranges of images", async () => {
   // 8×8 positions have large tiles forward and small ones for the weights' gradients.
   const conv = (name: string) => ({
-    ...{ kind: "conv2d", name, filters: 96, kernelSize: [3, 3], strides: [1, 1] },
-    ...{ padding: "same", bias: true },
+    kind: "conv2d",
+    name,
+    filters: 96,
+    kernelSize: [3, 3],
+    strides: [1, 1],
+    padding: "same",
+    bias: true,
   });
   const network = {
-    ...{ input: [8, 8, 3], loss: "meanAbsoluteError" },
+    input: [8, 8, 3],
+    loss: "meanAbsoluteError",
     layers: [
       ...[conv("first"), conv("second"), { kind: "flatten" }],
       { kind: "dense", name: "last", units: 1, bias: true },
@@ -92,7 +107,10 @@ Deno.test("Engine keeps sums of Winograd's algorithm while a chunk has several r
   const rng = random(5, "ranges"), rows = 48, part = 8; // chunks of six images, and of one
   const { images, labels } = drawBatch(network, rows, rng);
   const engine = await Engine.compile(network, {
-    ...{ batch: rows, threads: 1, learningRate: 0, keepGradients: true },
+    batch: rows,
+    threads: 1,
+    learningRate: 0,
+    keepGradients: true,
   });
   try {
     engine.setWeights(drawWeights(engine.weights(), rng));
@@ -114,11 +132,17 @@ Deno.test("Engine pools before it normalises as tfjs does after, whatever the si
   // Halves, which have a kernel of their own; the same with a rest; windows that overlap.
   for (const [height, width, window] of [[8, 12, 2], [7, 5, 2], [8, 8, 3]]) {
     const network = {
-      ...{ input: [height, width, 3], loss: "meanAbsoluteError" },
+      input: [height, width, 3],
+      loss: "meanAbsoluteError",
       layers: [
         {
-          ...{ kind: "conv2d", name: "conv", filters: 12, kernelSize: [2, 2], strides: [1, 1] },
-          ...{ padding: "same", bias: true },
+          kind: "conv2d",
+          name: "conv",
+          filters: 12,
+          kernelSize: [2, 2],
+          strides: [1, 1],
+          padding: "same",
+          bias: true,
         },
         ...[{ kind: "leakyRelu", alpha: 0.2 }, { kind: "batchNorm", name: "norm", ...momenta }],
         { kind: "maxPool", poolSize: [window, window], strides: [2, 2], padding: "same" },
@@ -160,7 +184,10 @@ Deno.test("Engine lets kernels decay as AdamW does, and nothing else", async () 
   const { images, labels } = drawBatch(network, 5, rng);
   for (const weightDecay of [0, 0.3]) {
     const engine = await Engine.compile(network, {
-      ...{ batch: 5, threads: 1, learningRate: 0.01, weightDecay },
+      batch: 5,
+      threads: 1,
+      learningRate: 0.01,
+      weightDecay,
     });
     before ??= drawWeights(engine.weights(), rng);
     engine.setWeights(before);
@@ -195,8 +222,14 @@ async function slopes(heads: boolean): Promise<void> {
       : "categoricalCrossentropy",
     layers: [
       {
-        ...{ kind: "conv2d", name: "conv", filters: 5, kernelSize: [2, 2], strides: [1, 1] },
-        ...{ padding: "same", bias: true, l2: { kernel: 0.1 } },
+        kind: "conv2d",
+        name: "conv",
+        filters: 5,
+        kernelSize: [2, 2],
+        strides: [1, 1],
+        padding: "same",
+        bias: true,
+        l2: { kernel: 0.1 },
       },
       { kind: "leakyRelu", alpha: 0.3 },
       { kind: "batchNorm", name: "norm", momentum: 0.9, epsilon: 1e-3 },
@@ -212,7 +245,10 @@ async function slopes(heads: boolean): Promise<void> {
   } as Network;
   const rng = random(3, "finite");
   const engine = await Engine.compile(network, {
-    ...{ batch: 6, threads: 1, learningRate: 0, keepGradients: true },
+    batch: 6,
+    threads: 1,
+    learningRate: 0,
+    keepGradients: true,
   });
   try {
     const weights = drawWeights(engine.weights(), rng);

@@ -34,7 +34,8 @@ async function* steps(
   for (let n = 0; n < networks; n++) {
     const rng = random(3, "optimizers", n), network = drawNetwork(rng);
     const engine = await Engine.compile(network, {
-      ...{ threads: 1 + n % 3, keepGradients: true },
+      threads: 1 + n % 3,
+      keepGradients: true,
       ...options,
     });
     try {

@@ -248,7 +248,9 @@ async function readBoth(bytes: Uint8Array<ArrayBuffer>): Promise<boolean> {
   try {
     for (const variable of ["wiki", "record"]) {
       await struct(bytes, variable, {
-        ...{ dob: some, name: some, face_location: some },
+        dob: some,
+        name: some,
+        face_location: some,
       }, 1 << 24).catch((error) => {
         if (!/it has no struct/.test(error.message)) throw error;
       });

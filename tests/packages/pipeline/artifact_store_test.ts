@@ -11,18 +11,21 @@ import { stageList } from "./toy/stages.ts";
 const stage = stageList.find(({ name }) => name === "count")!;
 const never = new AbortController().signal;
 const dependencies = (to: number): CacheKeyInputs => ({
-  ...{ use: "count", params: { to }, inputs: {}, modules: {}, packages: {}, external: {} },
+  use: "count",
+  params: { to },
+  inputs: {},
+  modules: {},
+  packages: {},
+  external: {},
 });
 const outcome: StageOutcome = {
-  ...{
-    id: "count",
-    warnings: [],
-    pipeline: "p",
-    startedAt: "",
-    seconds: 1,
-    deno: "",
-    platform: "",
-  },
+  id: "count",
+  warnings: [],
+  pipeline: "p",
+  startedAt: "",
+  seconds: 1,
+  deno: "",
+  platform: "",
 };
 
 async function open() {
@@ -91,8 +94,10 @@ Deno.test("find() notices what is missing or cut short", async () => {
   await Deno.remove(file);
   assert.deepEqual(await find(), { damage: "numbers/numbers.txt is missing" });
   const damages = {
-    ...{ "": "cannot be read", "{": "cannot be read", "null": "cannot be read" },
-    ...{ "{}": "lacks what it should hold (version)" },
+    "": "cannot be read",
+    "{": "cannot be read",
+    "null": "cannot be read",
+    "{}": "lacks what it should hold (version)",
     '{"version":2}': "is of a newer version (2)",
   };
   for (const [text, damage] of Object.entries(damages)) {
@@ -206,8 +211,16 @@ Deno.test("latest() remembers by pipeline, and what is gone", async () => {
 
 Deno.test("digestFolder() depends on names and contents alone", async () => {
   await using project = await Project.make({
-    ...{ "a/x": "1", "a/in/y": "2", "b/in/y": "2", "b/x": "1" },
-    ...{ "c/x": "1", "c/in/z": "2", "d/x": "2", "d/in/y": "1", "e/in/y": "2", "e/x": "10" },
+    "a/x": "1",
+    "a/in/y": "2",
+    "b/in/y": "2",
+    "b/x": "1",
+    "c/x": "1",
+    "c/in/z": "2",
+    "d/x": "2",
+    "d/in/y": "1",
+    "e/in/y": "2",
+    "e/x": "10",
   });
   const digests = await Promise.all(
     ["a", "b", "c", "d", "e"].map(async (name) => (await digestFolder(project.path(name))).digest),

@@ -124,7 +124,12 @@ Deno.test("a power cut leaves a whole result or none, and one that was committed
   await using project = await Project.make();
   const stage = stageList.find(({ name }) => name === "count")!;
   const dependencies = {
-    ...{ use: "count", params: {}, inputs: {}, modules: {}, packages: {}, external: {} },
+    use: "count",
+    params: {},
+    inputs: {},
+    modules: {},
+    packages: {},
+    external: {},
   };
   const about = { id: "count", warnings: [], pipeline: "p", startedAt: "", seconds: 1 };
   const artifacts = project.path("artifacts");

@@ -69,7 +69,10 @@ Deno.test("an epoch is logged with its numbers; secrets and colors are not", asy
       [line] = await linesOf(`${folder}/.live/0123abcd.jsonl`);
     }
     assert.deepEqual(line.events[0], {
-      ...{ type: "epoch", id: "train", epoch: 3, epochs: 20 },
+      type: "epoch",
+      id: "train",
+      epoch: 3,
+      epochs: 20,
       numbers: { loss: 0.25, val_loss: 0.001, learning_rate: 0.001 },
     });
     assert.doesNotMatch(JSON.stringify(line), /secret|\\u001b/);

@@ -179,7 +179,8 @@ Deno.test("a run is listed from its start, and as interrupted when its process i
   assert.match(out, /of 29 were done\n/);
   const [, run] = await new History(project.path("artifacts")).list();
   assert.deepEqual([run!.state, run!.ok, run!.overrides], [undefined, true, {
-    ...{ "count.to": 29, "slow.ms": 1 },
+    "count.to": 29,
+    "slow.ms": 1,
   }]);
   assert.ok(out.includes(`run ${run!.id}`));
   // One that makes nothing new leaves no entry.

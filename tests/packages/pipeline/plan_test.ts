@@ -93,7 +93,10 @@ Deno.test("replaces: a stage takes another's output and its place for all that w
   const yaml = "stages:\n  count:\n  slow: { replaces: count }\n  sum:\n  crunch:\n  compare:\n";
   await t.step("one stage", async () => {
     assert.deepEqual(await sources(yaml), {
-      ...{ count: [], slow: ["count"], sum: ["slow"], crunch: ["slow"] },
+      count: [],
+      slow: ["count"],
+      sum: ["slow"],
+      crunch: ["slow"],
       compare: ["crunch", "sum"],
     });
     const planned = await planOf(yaml);
@@ -111,7 +114,11 @@ Deno.test("replaces: a stage takes another's output and its place for all that w
         text.startsWith("stages") ? text : `stages:\n  ${text.replace(/\n?stages:/, "")}`,
       );
       assert.deepEqual({ slow, add, clamp, sum, crunch }, {
-        ...{ slow: ["count"], add: ["slow"], clamp: ["add"], sum: ["clamp"], crunch: ["clamp"] },
+        slow: ["count"],
+        add: ["slow"],
+        clamp: ["add"],
+        sum: ["clamp"],
+        crunch: ["clamp"],
       });
     }
   });

@@ -147,10 +147,7 @@ Deno.test("damaged state costs its stage and nothing else, in every command", as
       assert.doesNotMatch(out, /TypeError|\n +at /, `${about}: ${args}`);
     }
     assert.deepEqual(await project.files(), files, `${about}: gc has removed something`);
-    const tools = {
-      ...{ project: project.folder, user: project.folder },
-      openPlan: () => project.plan(),
-    };
+    const tools = { project: project.folder, user: project.folder, openPlan: () => project.plan() };
     await findModels(pipeline, project.path("artifacts"), tools as never).catch((error) => {
       assert.ok(error instanceof UsageError, `${about}: ${error}`);
     });

@@ -107,7 +107,10 @@ Deno.test("compareStatistics() agrees with scikit-learn and NumPy, over people a
     all.map((i) => ((i * 53 % 103) / 103 + truth[i]! * 0.8) / 1.8),
   ];
   const predictions = (scores: readonly number[], classes: number | undefined) => ({
-    ...{ truth, classes, gender: truth, age: truth },
+    truth,
+    classes,
+    gender: truth,
+    age: truth,
     prediction: classes ? scores.map((score) => Number(score > 0.5)) : scores,
     probabilities: scores.map((score) => [1 - score, score]),
   });

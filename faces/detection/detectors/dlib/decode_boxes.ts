@@ -48,8 +48,10 @@ export function decode(
 
 function same(a: Rect, b: Rect, { overlap, covered }: Model["sameFace"]): boolean {
   const merge = (inner: typeof Math.max, outer: typeof Math.min) => ({
-    ...{ left: inner(a.left, b.left), top: inner(a.top, b.top) },
-    ...{ right: outer(a.right, b.right), bottom: outer(a.bottom, b.bottom) },
+    left: inner(a.left, b.left),
+    top: inner(a.top, b.top),
+    right: outer(a.right, b.right),
+    bottom: outer(a.bottom, b.bottom),
   });
   const shared = area(merge(Math.max, Math.min));
   return shared > 0 && (shared / area(merge(Math.min, Math.max)) > overlap ||

@@ -203,8 +203,15 @@ export class MmodNetwork {
     const { size, padding, bias } = this.#model.layers.at(-1)!;
     const window = [size, size * step / FLOAT, row];
     this.#kernels.score(
-      ...[at - padding * (row + step), step, row, ...window],
-      ...[this.#filters.at(-1)!, bias[0], scores, width, height],
+      at - padding * (row + step),
+      step,
+      row,
+      ...window,
+      this.#filters.at(-1)!,
+      bias[0],
+      scores,
+      width,
+      height,
     );
   }
 

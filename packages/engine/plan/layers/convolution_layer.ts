@@ -47,8 +47,13 @@ export const conv2d: LayerDeclaration<"conv2d"> = {
   normalizes: () => true,
   operations: (graph, layer, [x], weights, value) =>
     convolution(
-      ...[graph, layer, sizesOf(layer, layer.kernelSize, x.shape)] as const,
-      ...[x, conv2d.shape!(layer, [x.shape]), weights, { value }] as const,
+      graph,
+      layer,
+      sizesOf(layer, layer.kernelSize, x.shape),
+      x,
+      conv2d.shape!(layer, [x.shape]),
+      weights,
+      { value },
     ),
 };
 
@@ -91,7 +96,9 @@ export function convolution(
   const square = tiles && kh === kw && stride % 8 === 0;
   const { winograd, winogradGradient } = tileSides(
     square && sy === 1 && sx === 1,
-    ...[kh, c.outHeight, c.outWidth] as const,
+    kh,
+    c.outHeight,
+    c.outWidth,
   );
   // The gradient of the input is a convolution at stride 1, of a dilated image.
   const back = tileSides(square, kh, c.inHeight, c.inWidth).winograd;

@@ -40,7 +40,10 @@ export const dense: LayerDeclaration<"dense"> = {
       ? denseOfBatch(
         graph,
         { ...layer, kind: "denseBlock", linear: layer, dropout: 0, frozen: false },
-        ...[x, weights, value, true] as const,
+        x,
+        weights,
+        value,
+        true,
       )
       : denseOfPositions(graph, layer, x, weights, value),
 };
@@ -86,7 +89,8 @@ function denseOfBatch(
   const m = graph.allocateOnce(layer, { mean: step, deviation: step, trash: bias ? 0 : step });
   graph.reserve({ pack: Math.max((batch + inner + 3) * 32, columns * 32) });
   graph.schedule.add({
-    ...{ reads: [x.value], writes: [activated, y.value] },
+    reads: [x.value],
+    writes: [activated, y.value],
     items: (first) => [record("denseForward", first, columns / 8, [
       ...[x.value.address, inner, kernel, bias || zeros, activated.address, y.value.image],
       ...[kind, [alpha] as const, y.value.address, gamma ?? 0, beta, moving_mean, moving_variance],
@@ -116,7 +120,8 @@ function denseOfBatch(
     const result = x.slot.gradient && graph.resultFor(x, x.value.image);
     if (result) {
       graph.schedule.add({
-        ...{ reads: [d], writes: [result] },
+        reads: [d],
+        writes: [result],
         items: (first) => [record("denseInputGradient", first, inner / 8, [
           ...[d.address, columns, kernel, zeros, result.address, result.image, d.image, inner],
           ...[graph.shared.packs, graph.shared.packStep],
@@ -126,7 +131,8 @@ function denseOfBatch(
     }
     // The optimizer's step, once the old weights are no longer needed.
     graph.schedule.add({
-      ...{ reads: [x.value, d, ...(result ? [result] : [])], writes: [] },
+      reads: [x.value, d, ...(result ? [result] : [])],
+      writes: [],
       items: (first) => {
         const { table, moments, penalties, norms, panels } = graph.optimizer;
         const item = panels.get(index)!;

@@ -91,7 +91,8 @@ function repeat(graph: GraphBuilder, x: GraphTensor, times: number): GraphTensor
   y.slot.readers++;
   const words = [x.positions, x.channels, times];
   return graph.unary(
-    ...[x, y] as const,
+    x,
+    y,
     ["repeat", [...words, x.step, y.step]],
     ["repeatGradient", [...words, y.step, x.step]],
   );

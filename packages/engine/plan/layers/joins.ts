@@ -87,7 +87,8 @@ export const concatenate: LayerDeclaration<"concatenate"> = {
       const at = offset, bytes = x.channels * 4;
       const end = n === inputs.length - 1 ? y.step : 0;
       graph.unary(
-        ...[x, y] as const,
+        x,
+        y,
         ["copyChannels", [x.positions, x.step, y.step, 0, at, bytes, 0, end]],
         (d, dx, add) => [kernel("copyChannels", [d, dx], [
           ...[x.positions, y.step, x.step, at, 0, bytes, add, x.step],

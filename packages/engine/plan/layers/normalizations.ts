@@ -24,7 +24,8 @@ export const layerNorm: LayerDeclaration<"layerNorm"> = {
     const words: Word[] = [x.positions, x.step, x.channels, gamma];
     const parts = graph.gradientParts([[gamma, x.step], [beta, x.step]]);
     return graph.unary(
-      ...[x, graph.tensor(x.shape, x.trained || !layer.frozen, value)] as const,
+      x,
+      graph.tensor(x.shape, x.trained || !layer.frozen, value),
       ["layerNorm", [...words, beta, [layer.epsilon]]],
       ["layerNormGradient", [...words, [layer.epsilon], ...parts], [x.value]],
       { learns: true },
@@ -50,7 +51,12 @@ type Norm = Pick<LayerOf<"batchNorm">, "momentum" | "epsilon" | "frozen">;
 /** Allocates the coefficients of a normalization and of its gradient, and sums per image. */
 export const normMemory = (graph: GraphBuilder, layer: GraphLayer, step: number) =>
   graph.allocateOnce(layer, {
-    ...{ scale: step, shift: step, mean: step, deviation: step, slope: step, offset: step },
+    scale: step,
+    shift: step,
+    mean: step,
+    deviation: step,
+    slope: step,
+    offset: step,
     partial: graph.sizes.batch * step * 2,
   });
 
@@ -73,7 +79,8 @@ export function statistics(
   }
   const done = new Buffer(0);
   graph.schedule.add({
-    ...{ reads: [value], writes: [done] },
+    reads: [value],
+    writes: [done],
     kernels: () => [record("statistics", 0, 0, [value.address, positions, channels, m.partial])],
     endings: () => [record("finishStatistics", 0, channels / 8, [
       ...[m.partial, positions, channels, ...weights, [momentum] as const, [epsilon] as const],
@@ -98,7 +105,8 @@ export function gradientSums(
 ): Buffer[] {
   const channels = step / 4, { gradientOffset } = graph, done = new Buffer(0);
   graph.schedule.add({
-    ...{ reads: [d, value], writes: [done] },
+    reads: [d, value],
+    writes: [done],
     kernels: () => [record("gradientSums", 0, 0, [
       ...[d.address, value.address, positions, channels, m.mean, m.partial, d.image],
     ])],

@@ -25,7 +25,8 @@ export const activation: LayerDeclaration<"relu" | "leakyRelu" | "activation"> =
     const { kind, alpha } = activationOf(layer)!;
     const words: Word[] = [x.positions, x.step, kind, [alpha], 0, 0];
     return graph.unary(
-      ...[x, graph.tensor(x.shape, x.trained, value)] as const,
+      x,
+      graph.tensor(x.shape, x.trained, value),
       ["map", [...words, clearedBy(kind, x.channels)]],
       ["mapGradient", words, [x.value]],
     );
@@ -48,7 +49,8 @@ export const prelu: LayerDeclaration<"prelu"> = {
     const words = [x.positions, x.step, alpha, apart];
     const parts = graph.gradientParts([[alpha, apart ? x.positions * x.step : x.step]]);
     return graph.unary(
-      ...[x, graph.tensor(x.shape, x.trained || !layer.frozen, value)] as const,
+      x,
+      graph.tensor(x.shape, x.trained || !layer.frozen, value),
       ["prelu", words],
       ["preluGradient", [...words, ...parts], [x.value]],
       { learns: true },

@@ -22,7 +22,8 @@ export const pool: LayerDeclaration<"maxPool" | "averagePool" | "globalMaxPool">
     ];
     const y = graph.tensor(pool.shape!(layer, [x.shape]), x.trained, value);
     return graph.unary(
-      ...[x, y] as const,
+      x,
+      y,
       ["poolAny", words],
       (d, dx, add) => [kernel("poolAnyGradient", [d, x.value, dx, y.value], [...words, 1 - add])],
       { reads: [x.value, y.value] },
@@ -36,7 +37,8 @@ export const globalAveragePool: LayerDeclaration<"globalAveragePool"> = {
     const { positions, step } = x, mean: Word = [1 / positions];
     const y = graph.tensor([x.channels], x.trained, value);
     return graph.unary(
-      ...[x, y] as const,
+      x,
+      y,
       () => [record("reduce", 0, 0, [
         ...[...x.value.words, 0, 0, 0, ...y.value.words, positions, step, mean, 0],
       ])],

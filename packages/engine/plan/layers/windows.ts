@@ -32,8 +32,16 @@ export function sizesOf(
 ) {
   const down = extent(inHeight, kh, sy, padding), across = extent(inWidth, kw, sx, padding);
   return {
-    ...{ inHeight, inWidth, kh, kw, sy, sx, outHeight: down.size, outWidth: across.size },
-    ...{ top: down.before, left: across.before },
+    inHeight,
+    inWidth,
+    kh,
+    kw,
+    sy,
+    sx,
+    outHeight: down.size,
+    outWidth: across.size,
+    top: down.before,
+    left: across.before,
   };
 }
 
@@ -83,7 +91,11 @@ export function viewOf(x: GraphTensor, c: WindowSizes, before?: View): View {
       ...[...value.words, ...to, c.inHeight, c.inWidth, pixel, c.inWidth * pixel, row, pixel, 0, 0],
     ]);
   return {
-    ...{ buffer, row, pixel, reads: [...lazy?.reads ?? [value]], writes: [buffer] },
+    buffer,
+    row,
+    pixel,
+    reads: [...lazy?.reads ?? [value]],
+    writes: [buffer],
     fill() {
       const to = shifted(buffer, c.top * row + c.left * pixel);
       return [lazy?.compute(to, c, row) ?? copy(to)];

@@ -286,8 +286,12 @@ Deno.test("readConfig() fills in defaults and keeps ids, uses and parameters", a
   const [few, tune] = config.stages;
   assert.deepEqual([few!.id, few!.use, few!.params], ["few", "count", { to: 2, label: "" }]);
   assert.deepEqual(tune!.params, {
-    ...{ rate: 0.1, rates: [1], stop: { monitor: "val_loss", patience: 3 } },
-    ...{ size: "auto", on: true, weights: {} },
+    rate: 0.1,
+    rates: [1],
+    stop: { monitor: "val_loss", patience: 3 },
+    size: "auto",
+    on: true,
+    weights: {},
   });
 });
 

@@ -39,8 +39,12 @@ Deno.test("extends merges maps, replaces everything else, and leaves what is emp
   assert.deepEqual(stages.map(({ id }) => id), ["count", "tune", "sum", "crunch"]);
   assert.deepEqual(stages[0]!.params, { to: 5, label: "base" });
   assert.deepEqual(stages[1]!.params, {
-    ...{ rate: 0.4, rates: [9], stop: { monitor: "val_metric", patience: 1 } },
-    ...{ size: "auto", on: false, weights: {} },
+    rate: 0.4,
+    rates: [9],
+    stop: { monitor: "val_metric", patience: 1 },
+    size: "auto",
+    on: false,
+    weights: {},
   });
 });
 

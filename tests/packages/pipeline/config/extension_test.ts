@@ -93,7 +93,9 @@ Deno.test("an extension shows in the schema, beside the stage's own values", asy
     "plugins: [plugins/pick.ts, plugins/three.ts]\nstages: { pick: }",
   );
   const { registry } = await readTopLevel(project.path("pipeline.yaml"), {
-    ...{ project: project.folder, cwd: project.folder, overrides: [] },
+    project: project.folder,
+    cwd: project.folder,
+    overrides: [],
     registry: new Registry().add(stages),
   });
   const { stage } = await registry.get("pick");

@@ -166,7 +166,9 @@ Deno.test("pipeline.schema.json takes pipeline.yaml and every experiment, and re
   const root = new URL("../../../../", import.meta.url);
   const own = JSON.parse(await Deno.readTextFile(new URL("pipeline.schema.json", root)));
   const validate = new Ajv({
-    ...{ strict: true, strictTypes: false, strictRequired: false },
+    strict: true,
+    strictTypes: false,
+    strictRequired: false,
     inlineRefs: false, // compiles in half of the time
   }).compile(own);
   const text = await Deno.readTextFile(new URL("pipeline.yaml", root));
@@ -248,7 +250,11 @@ Deno.test("referenceMarkdown() lists an optional map beside its options, which i
     to: z.number().default(9).describe("Age"),
   });
   const stage = defineStage({
-    ...{ name: "guard", summary: "Guard", inputs: {}, outputs: {}, run: () => Promise.resolve() },
+    name: "guard",
+    summary: "Guard",
+    inputs: {},
+    outputs: {},
+    run: () => Promise.resolve(),
     params: z.strictObject({ gate: gate.optional().describe("Default: none") }),
   });
   assert.match(

@@ -57,8 +57,10 @@ Deno.test("parseRedisAddress() refuses what is no address, and hides the passwor
 
 Deno.test("codeDifference() describes what differs", () => {
   const code: CodeVersion = {
-    ...{ modules: { "a.ts": "1", "b.ts": "2" }, packages: { sharp: "1" } },
-    ...{ deno: "2.9.6", platform: "x86_64-unknown-linux-gnu" },
+    modules: { "a.ts": "1", "b.ts": "2" },
+    packages: { sharp: "1" },
+    deno: "2.9.6",
+    platform: "x86_64-unknown-linux-gnu",
   };
   assert.equal(codeDifference(code, structuredClone(code)), undefined);
   const differs = (other: Partial<CodeVersion>) => codeDifference(code, { ...code, ...other });

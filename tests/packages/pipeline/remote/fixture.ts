@@ -50,7 +50,9 @@ export class Job implements Disposable {
       {},
   ): Promise<Record<string, Uint8Array>> {
     const all = faceCrop.params.parse({
-      ...{ detector: "metadata", shardSize: 4, workers: 1 },
+      detector: "metadata",
+      shardSize: 4,
+      workers: 1,
       ...params,
     });
     // In its scratch lie the shards of this detector.
@@ -59,15 +61,25 @@ export class Job implements Disposable {
     const settings = bullmqSchema.parse(workers ?? {});
     const tell = (message: string) => void this.told.push(message);
     const dependencies = {
-      ...{ use: "faceCrop", params: {}, external: {}, inputs: {} },
+      use: "faceCrop",
+      params: {},
+      external: {},
+      inputs: {},
       ...(faceCrop.compute(all) ? { compute: "wasm" } : {}),
-      ...{ modules: code.modules, packages: code.packages },
+      modules: code.modules,
+      packages: code.packages,
     };
     const inputs = { archives: this.input.archives.path, table: this.input.table.path };
     const work = {
-      ...{ use: "faceCrop", dependencies, inputs, artifacts: this.artifacts },
-      ...{ scratch: context.scratch, signal: context.signal, progress: context.progress },
-      ...{ info: tell, warn: tell },
+      use: "faceCrop",
+      dependencies,
+      inputs,
+      artifacts: this.artifacts,
+      scratch: context.scratch,
+      signal: context.signal,
+      progress: context.progress,
+      info: tell,
+      warn: tell,
     };
     const keys = this.keys;
     const given = {
@@ -109,7 +121,10 @@ export async function failures(
   signal?: AbortSignal,
 ): Promise<string[]> {
   await using broker = await connectBroker<CoordinatorRequest>({
-    ...{ role: "coordinator", redis: { url }, prefix: "faces", run: "x" },
+    role: "coordinator",
+    redis: { url },
+    prefix: "faces",
+    run: "x",
   });
   const ids = jobs.map((_, i) => `x-${crypto.randomUUID()}-${i}`);
   await broker.request({ add: jobs.map((data, i) => ({ id: ids[i], data })) });

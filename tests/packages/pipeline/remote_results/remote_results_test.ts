@@ -257,7 +257,12 @@ Deno.test("a large result is copied in parts, and resumes", async () => {
     const { signal } = new AbortController();
     const [here, there] = ["here", "there"].map((name) => new ArtifactStore(join(folder, name)));
     const dependencies: CacheKeyInputs = {
-      ...{ use: "large", params: {}, inputs: {}, modules: {}, packages: {}, external: {} },
+      use: "large",
+      params: {},
+      inputs: {},
+      modules: {},
+      packages: {},
+      external: {},
     };
     const outputs = { out: { kind: "large", summary: "", files: {} } };
     await using attempt = await here!.attempt(
@@ -270,8 +275,13 @@ Deno.test("a large result is copied in parts, and resumes", async () => {
     await Deno.writeFile(join(attempt.outputs.out!, "a.bin"), content);
     await Deno.writeFile(join(attempt.outputs.out!, "empty"), new Uint8Array());
     const record = await attempt.commit({
-      ...{ id: "large", warnings: [], pipeline: "p", startedAt: "", seconds: 1 },
-      ...{ deno: "1.0.0", platform: "moon" },
+      id: "large",
+      warnings: [],
+      pipeline: "p",
+      startedAt: "",
+      seconds: 1,
+      deno: "1.0.0",
+      platform: "moon",
     });
     const remote = new RemoteResults(server.settings, signal, { attempts: 1 });
     const place = here!.pathOf("large", record.fingerprint);

@@ -10,9 +10,7 @@ const CHAIN = `stages:
   compare:
 `;
 
-const all = (status: string) => ({
-  ...{ count: status, clamp: status, sum: status, compare: status },
-});
+const all = (status: string) => ({ count: status, clamp: status, sum: status, compare: status });
 
 Deno.test("a pipeline runs once", async () => {
   await using project = await Project.make({ "pipeline.yaml": CHAIN });
@@ -119,7 +117,8 @@ Deno.test("the compute backend counts where it is declared, as resolved", async 
 Deno.test("facts from outside count", async () => {
   await using project = await Project.make({
     "pipeline.yaml": "stages:\n  readFile: { file: data.txt }\n  sum:\n",
-    ...{ "data.txt": "1 2", "copy/data.txt": "1 2" },
+    "data.txt": "1 2",
+    "copy/data.txt": "1 2",
   });
   const first = await project.run();
   assert.equal(await project.output(first, "sum", "total.txt"), "3");
@@ -178,7 +177,10 @@ Deno.test("--dry-run tells what would run and leaves no result", async () => {
 `,
   );
   assert.deepEqual(dry.statuses, {
-    ...{ count: "cached", clamp: "skipped", sum: "skipped", compare: "skipped" },
+    count: "cached",
+    clamp: "skipped",
+    sum: "skipped",
+    compare: "skipped",
   });
   assert.deepEqual(await project.files(), artifacts);
 });

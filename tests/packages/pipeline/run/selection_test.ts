@@ -14,7 +14,11 @@ Deno.test("parts of a pipeline", async (t) => {
   const { statuses: nothing } = await project.run({ until: ["sum"] });
   await t.step("--until runs a stage and what it needs", () => {
     assert.deepEqual(nothing, {
-      ...{ count: "ran", clamp: "ran", sum: "ran", compare: "skipped", draw: "skipped" },
+      count: "ran",
+      clamp: "ran",
+      sum: "ran",
+      compare: "skipped",
+      draw: "skipped",
     });
   });
   const set = ["count.to=6"];
@@ -32,19 +36,31 @@ Deno.test("parts of a pipeline", async (t) => {
   await t.step("--only runs one", async () => {
     const { statuses } = await project.run({ only: ["sum"], set: ["sum.double=true"] });
     assert.deepEqual(statuses, {
-      ...{ count: "cached", clamp: "cached", sum: "ran", compare: "skipped", draw: "skipped" },
+      count: "cached",
+      clamp: "cached",
+      sum: "ran",
+      compare: "skipped",
+      draw: "skipped",
     });
   });
   await t.step("--from runs a stage and what needs it", async () => {
     const { statuses } = await project.run({ from: ["clamp"], set: ["clamp.max=2"] });
     assert.deepEqual(statuses, {
-      ...{ count: "cached", clamp: "ran", sum: "ran", compare: "ran", draw: "skipped" },
+      count: "cached",
+      clamp: "ran",
+      sum: "ran",
+      compare: "ran",
+      draw: "skipped",
     });
   });
   await t.step("--force runs what is there", async () => {
     const { statuses, why } = await project.run({ force: ["count", "sum"] });
     assert.deepEqual(statuses, {
-      ...{ count: "ran", clamp: "cached", sum: "ran", compare: "ran", draw: "ran" },
+      count: "ran",
+      clamp: "cached",
+      sum: "ran",
+      compare: "ran",
+      draw: "ran",
     });
     assert.deepEqual([why.count, why.sum], ["forced by --force", "forced by --force"]);
   });

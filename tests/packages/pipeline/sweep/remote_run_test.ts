@@ -63,7 +63,11 @@ Deno.test("an order opens as the plan that it was written from", async () => {
   const opened = await planOf(order, { project: project.folder, stages }, artifacts);
   const told = ({ stages }: typeof plan) =>
     stages.map(({ id, use, params, seed, wires, module }) => ({
-      ...{ id, use, seed, wires, module },
+      id,
+      use,
+      seed,
+      wires,
+      module,
       params: JSON.parse(JSON.stringify(params)),
     }));
   assert.deepEqual(told(opened), told(plan));

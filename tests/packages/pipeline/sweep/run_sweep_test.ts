@@ -60,7 +60,8 @@ Deno.test("a sweep runs every combination, and each result once", async (t) => {
     );
     assert.deepEqual(ran(report.runs), { few: 2, draw: 3, sum: 2, luck: 3, compare: 6 });
     assert.deepEqual(report.runs[4].metrics, {
-      ...{ luck: { test: { loss: 4 } }, sum: { test: { loss: 18 } } },
+      luck: { test: { loss: 4 } },
+      sum: { test: { loss: 18 } },
     });
   });
   await t.step("over seeds, the mean and the spread", () => {
@@ -206,7 +207,10 @@ Deno.test("a search draws from ranges, and a second sweep takes its best points"
       assert.ok(given.every((values) => values["count.to"] === to && values.seed === 3));
     }
     const { code, err } = await project.cli(
-      ...["run", "longer", "--sweep", "best={of: search, by: sum.los}"],
+      "run",
+      "longer",
+      "--sweep",
+      "best={of: search, by: sum.los}",
     );
     assert.deepEqual([code, /has sum\.los on validation\. They have sum\.loss/.test(err)], [
       2,
@@ -367,7 +371,8 @@ Deno.test("paths that a sweep varies count from where they were written", async 
   await using project = await Project.make({
     "experiments/one.yaml": "sweep: { readFile.file: [a.txt, ../b.txt] }\n" +
       "stages: { readFile: { file: a.txt }, sum: , compare: }",
-    ...{ "experiments/a.txt": "1 2", "b.txt": "10 20" },
+    "experiments/a.txt": "1 2",
+    "b.txt": "10 20",
   });
   const { out, err } = await project.cli("run", "experiments/one", "--json");
   const { runs } = JSON.parse(out);

@@ -115,9 +115,14 @@ Deno.test("a hostile plugin is refused everything, and costs its stage only", as
   const attempt = async (name: string) => {
     const folder = await Deno.makeTempDir({ dir: project.folder });
     const context = {
-      ...{ id: "hostile", seed: 1, scratch: folder, outputs: { numbers: folder } },
-      ...{ signal: new AbortController().signal, progress: { start() {}, advance() {} } },
-      ...{ info() {}, warn() {} },
+      id: "hostile",
+      seed: 1,
+      scratch: folder,
+      outputs: { numbers: folder },
+      signal: new AbortController().signal,
+      progress: { start() {}, advance() {} },
+      info() {},
+      warn() {},
     } as unknown as StageContext;
     const params = { attempt: name, home: outside, times: 1 };
     const path = join(outside, "input");
@@ -158,9 +163,14 @@ Deno.test({
       `Deno.writeTextFileSync(${JSON.stringify(pid)}, String(Deno.pid)); for (;;);`,
     );
     const sandbox = {
-      ...{ specifier: pathToFileURL(place.plugin).href, project: place.project.folder },
+      specifier: pathToFileURL(place.plugin).href,
+      project: place.project.folder,
       api: import.meta.resolve("../../../../plugins/plugin_process.ts"),
-      ...{ allow: ["write"], memory: 4, disk: 1, minutes: 1, modules: [] },
+      allow: ["write"],
+      memory: 4,
+      disk: 1,
+      minutes: 1,
+      modules: [],
     };
     const module = import.meta.resolve("../../../../packages/pipeline/sandbox.ts");
     const code = `import { callPlugin } from ${JSON.stringify(module)};
