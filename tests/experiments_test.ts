@@ -100,9 +100,11 @@ Deno.test("experiments/best_64.yaml trains on larger images as best_age.yaml doe
     const { size } = stages.find(({ id }) => id === "resize32")!.params as { size: number };
     const { network, ...training } = stages.find(({ id }) => id === "trainJoint")!
       .params as Record<string, unknown>;
-    return { size, network, training };
+    const split = stages.find(({ id }) => id === "split")!.params;
+    return { size, network, training, split };
   }));
   assert.deepEqual([age.size, larger.size], [32, 64]);
   assert.deepEqual(larger.training, age.training);
+  assert.deepEqual(larger.split, age.split);
   assert.notDeepEqual(larger.network, age.network);
 });
