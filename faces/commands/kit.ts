@@ -113,7 +113,18 @@ Exit codes: 0 written, 1 packages could not be fetched, 2 wrong command line.`,
       writer.close();
       const [pack] = [/\.gz$/.test(out) && gzip(), /\.zst$/.test(out) && zstd()].filter(Boolean);
       const packed = pack ? `${tar}.packed` : tar;
-      if (pack) await pipeline(createReadStream(tar), pack, createWriteStream(packed));
+      if (pack) {
+        const progress = reporter.startProgress("kit");
+        progress.start((await Deno.stat(tar)).size, "bytes");
+        const counted = async function* (chunks: AsyncIterable<Uint8Array>) {
+          for await (const chunk of chunks) {
+            progress.advance(chunk.length);
+            yield chunk;
+          }
+        };
+        await pipeline(createReadStream(tar), counted, pack, createWriteStream(packed))
+          .finally(() => progress.end());
+      }
       await Deno.rename(packed, path);
       const { size } = await Deno.stat(path);
       reporter.log(`wrote ${relative(cwd, path)}: ${formatBytes(size)}`);

@@ -1,4 +1,4 @@
-/** `deno task predict`: predictions of a run's models for every face in a folder of photos. */
+/** `deno task predict`: predictions of a run's models for every face in a photo or a folder of photos. */
 import { join, resolve } from "node:path";
 import { cores } from "../../packages/workers/cores.ts";
 import type { Backend } from "../../packages/compute/backends.ts";
@@ -11,7 +11,7 @@ import { abortOnSignal } from "../../packages/pipeline/interrupt.ts";
 const TIMEOUT = 120;
 
 const command: Command = {
-  help: `Predict gender and age for every face in a folder of photos.
+  help: `Predict gender and age for every face in a folder of photos, or in one photo.
 
   deno task predict FOLDER --model RUN [OPTIONS] > predictions.csv
 
@@ -38,7 +38,7 @@ Exit codes: 0 all photos were read, 1 some were not, 2 wrong command line, 130 i
   async run(args, tools) {
     const options = "model= detector= json recursive no-recursive workers= artifacts= help";
     const { values, positionals } = parseOptions("predict", args, options);
-    const folder = await folderOf(positionals, tools.cwd);
+    const place = await placeOf(positionals, tools.cwd);
     if (values.model === undefined) {
       throw new UsageError("missing --model: --model pipeline takes the newest of pipeline.yaml");
     }
@@ -60,7 +60,7 @@ Exit codes: 0 all photos were read, 1 some were not, 2 wrong command line, 130 i
     const { photoDetector } = await import("../serving/service.ts");
     const { InferencePool } = await import("../serving/inference_pool.ts");
     const { stepsWarning } = await import("../training/trained_on.ts");
-    const { csvLines, jsonLines, predictFolder } = await import("./predict/predict_folder.ts");
+    const { csvLines, jsonLines, predictPhotos } = await import("./predict/predict_photos.ts");
     const sources = await readSources(models, {});
     const { reporter } = tools;
     const warn = (message: string) => reporter.log(reporter.paint.yellow(message));
@@ -87,7 +87,7 @@ Exit codes: 0 all photos were read, 1 some were not, 2 wrong command line, 130 i
     }
     pool ??= await open("wasm");
     try {
-      return await predictFolder(folder, {
+      return await predictPhotos(place, {
         recursive: !values["no-recursive"],
         parallel: 2 * workers,
         pool,
@@ -102,18 +102,19 @@ Exit codes: 0 all photos were read, 1 some were not, 2 wrong command line, 130 i
 };
 export default command;
 
-async function folderOf(names: readonly string[], cwd: string): Promise<string> {
+/** Returns the path of the photo or folder that is named. */
+async function placeOf(names: readonly string[], cwd: string): Promise<string> {
   if (names.length === 0) {
     throw new UsageError("missing FOLDER: deno task predict FOLDER --model RUN");
   }
   if (names.length > 1) throw new UsageError(`expected one folder, got ${joinWords(names)}`);
-  const folder = resolve(cwd, names[0]);
-  const info = await Deno.stat(folder).catch((error: Error) => error);
-  if (!(info instanceof Error) && info.isDirectory) return folder;
-  const why = info instanceof Deno.errors.NotFound
-    ? "there is no such folder"
-    : info instanceof Error
-    ? info.message
-    : "it is a file; name its folder";
-  throw new UsageError(`cannot read "${names[0]}": ${why}`);
+  const place = resolve(cwd, names[0]);
+  try {
+    await Deno.stat(place);
+  } catch (error) {
+    const missing = error instanceof Deno.errors.NotFound;
+    const why = missing ? "there is no such folder or photo" : (error as Error).message;
+    throw new UsageError(`cannot read "${names[0]}": ${why}`);
+  }
+  return place;
 }

@@ -1,7 +1,7 @@
 /** A calibration set from split to training, report, API and predictions. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { csvLines } from "../../faces/commands/predict/predict_folder.ts";
+import { csvLines } from "../../faces/commands/predict/predict_photos.ts";
 import type { MetricsFile } from "../../faces/evaluation/score_model.ts";
 import { readSources } from "../../faces/serving/model_sources.ts";
 import { readOutputs } from "../../faces/serving/prediction.ts";

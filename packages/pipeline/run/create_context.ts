@@ -5,6 +5,7 @@ import { type ConfigOptions, projectCache, readConfig } from "../config/config.t
 import { ConfigError, formatError, type Problem, UsageError } from "../errors.ts";
 import { findPipeline, identityNamed } from "../find_pipeline.ts";
 import { createPlan, type Plan } from "../plan.ts";
+import type { ParamProblem } from "../stage.ts";
 import { findByIdPrefix, History } from "../history.ts";
 import { argument } from "../pipeline_identity.ts";
 import { DenoLock } from "../cache/deno_lock.ts";
@@ -61,11 +62,13 @@ export async function checkParams(
   const problems = new Map<string, Problem>(); // combinations of a sweep share some
   for (const { stages, source, artifacts } of plans) {
     for (const { id, stage, params } of stages.filter(({ id }) => selected.has(id))) {
-      const check = async () => await stage.check?.(params, { artifacts }) ?? [];
-      const failed = (
-        error: unknown,
-      ) => [{ path: [], message: `Cannot check ${id}: ${formatError(error)}` }];
-      for (const { path, message } of await check().catch(failed)) {
+      let found: readonly ParamProblem[];
+      try {
+        found = await stage.check?.(params, { artifacts }) ?? [];
+      } catch (error) {
+        found = [{ path: [], message: `Cannot check ${id}: ${formatError(error)}` }];
+      }
+      for (const { path, message } of found) {
         const at = source.at(["stages", id, ...path]);
         problems.set(`${at.text} ${message}`, { at, message });
       }

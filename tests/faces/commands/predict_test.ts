@@ -6,7 +6,7 @@ import {
   csvLines,
   listPhotos,
   predictPhoto,
-} from "../../../faces/commands/predict/predict_folder.ts";
+} from "../../../faces/commands/predict/predict_photos.ts";
 import { findModels } from "../../../faces/commands/predict/find_models.ts";
 import { ImageError } from "../../../faces/images/decode_image.ts";
 import type { CommandContext } from "../../../packages/pipeline/app.ts";
@@ -130,6 +130,14 @@ Deno.test("predict", async (t) => {
       }
     }
     strictEqual(out, lines.join("\n") + "\n");
+  });
+
+  await t.step("predicts one photo as in its folder", async () => {
+    const { code, out, err } = await predict(folder, "photos/b/two.png", "--model", "p");
+    strictEqual(code, 0, err);
+    match(err, /2 faces in 1 photo\n$/);
+    const rows = (await predict(folder, "photos/b", "--model", "p")).out;
+    strictEqual(out, rows);
   });
 
   await t.step("lists unreadable files, with an exit code of its own", async () => {
@@ -293,7 +301,7 @@ Deno.test("predict checks its command line, with a way out in each error", async
     const cases: [string[], RegExp][] = [
       [[], /missing FOLDER: deno task predict FOLDER --model RUN/],
       [["."], /missing --model: --model pipeline/],
-      [["nowhere", "--model", "p"], /cannot read "nowhere": there is no such folder/],
+      [["nowhere", "--model", "p"], /cannot read "nowhere": there is no such folder or photo/],
       [[".", "--model", "p", "--detector", "tinyFaceDetecto"], /Did you mean "tinyFaceDetector"/],
       [
         [".", "--model", "p", "--workers", "65"],

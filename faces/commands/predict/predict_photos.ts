@@ -1,5 +1,5 @@
-/** Predictions for the photos of a folder, printed to standard output. */
-import { extname, join } from "node:path";
+/** Predictions for a photo or the photos of a folder, printed to standard output. */
+import { basename, dirname, extname, join } from "node:path";
 import { csvLine } from "../../../packages/formats/csv_write.ts";
 import { HEAD_BYTES, identifyImage } from "../../../packages/formats/image_format.ts";
 import { type CommandContext, EXIT } from "../../../packages/pipeline/app.ts";
@@ -14,8 +14,9 @@ import type { OutputSpec } from "../../serving/prediction.ts";
 /** Maximum size of a file: a photo of 64 megapixels, the most that is decoded, is smaller. */
 const MAX_BYTES = 400e6;
 
-export async function predictFolder(
-  folder: string,
+/** @param place a photo or a folder */
+export async function predictPhotos(
+  place: string,
   { recursive, parallel, lines, pool, signal, reporter }: {
     recursive: boolean;
     parallel: number;
@@ -25,14 +26,16 @@ export async function predictFolder(
     reporter: CommandContext["reporter"];
   },
 ): Promise<number> {
+  const alone = !(await Deno.stat(place)).isDirectory, folder = alone ? dirname(place) : place;
+  const list = () => alone ? [{ photo: basename(place) }] : listPhotos(folder, recursive);
   let total = 0, others = 0;
-  for (const listed of listPhotos(folder, recursive)) {
+  for (const listed of list()) {
     if ("other" in listed) others++;
     else total++;
     if ((total + others) % 2000 === 0) await new Promise((resolve) => setTimeout(resolve, 0));
     if (signal.aborted) return EXIT.interrupted;
   }
-  const photos = listPhotos(folder, recursive)
+  const photos = Iterator.from<Listed>(list())
     .flatMap<{ path: string; reason?: string }>((listed) => {
       if ("other" in listed) return [];
       if ("photo" in listed) return [{ path: listed.photo }];
