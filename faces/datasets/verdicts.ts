@@ -31,7 +31,7 @@ export async function readVerdicts(path: string): Promise<Verdict[]> {
   if (missing.length > 0) {
     const needed = VERDICT_COLUMNS.join(", ");
     throw new Error(
-      `Cannot use verdicts "${path}": it lacks ${joinWords(missing)}. It needs ${needed}.`,
+      `Cannot use verdicts "${path}": it has no column ${missing.join(", ")}. It needs ${needed}.`,
     );
   }
   return rows.map(({ values, line }) => {
