@@ -74,7 +74,9 @@ export function startChild(kind: WorkerSpec, listener: Listener): Child {
   let closed = false;
 
   const listening = (async () => {
-    for await (const { message, bytes } of decodeFrames(process.stdout, kind.maxMessage)) {
+    // Left open by an error: the process would end by itself, and its end would have another reason.
+    const output = process.stdout.values({ preventCancel: true });
+    for await (const { message, bytes } of decodeFrames(output, kind.maxMessage)) {
       if (!closed) listener.reply(message as Reply, bytes);
     }
   })();
@@ -82,7 +84,10 @@ export function startChild(kind: WorkerSpec, listener: Listener): Child {
   const ended = (async () => {
     const unread = await listening.then(() => undefined, (error: Error) => error.message);
     // A process whose output cannot be read must not continue.
-    if (unread !== undefined) killProcess(process);
+    if (unread !== undefined) {
+      killProcess(process);
+      await process.stdout.cancel().catch(() => {}); // reading it may be what failed
+    }
     const [{ code, signal }, words] = await Promise.all([process.status, lastWords]);
     await writer.abort().catch(() => {});
     if (!closed) listener.crashed(describeExit(code, signal, unread ?? words));

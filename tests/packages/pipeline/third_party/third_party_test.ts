@@ -147,7 +147,7 @@ Deno.test("a hostile plugin is refused everything, and costs its stage only", as
     assert.ok(messages.get(name)!.includes(told), `${name}: ${messages.get(name)}`);
   }
   for (const [name, message] of Object.entries(ENDED)) {
-    assert.match(messages.get(name)!, message, name);
+    assert.match(messages.get(name)!, message, `${name}: ${messages.get(name)}`);
   }
   assert.equal(({} as Record<string, unknown>).polluted, undefined);
 });
