@@ -4,6 +4,7 @@ import { type Command, EXIT } from "../../packages/pipeline/app.ts";
 import { parseOptions, parseWhole } from "../../packages/pipeline/args.ts";
 import { UsageError } from "../../packages/pipeline/errors.ts";
 import { abortOnSignal } from "../../packages/pipeline/interrupt.ts";
+import { ARCHIVE } from "../datasets/sources.ts";
 
 const command: Command = {
   help: `Look at a folder or an archive of photos: propose a pipeline, and write a page.
@@ -52,7 +53,7 @@ export default command;
 
 /** Returns the name of a folder's page; names in any script stay apart. */
 function pageOf(folder: string): string {
-  const name = basename(folder).replace(/\.(zip|tar|tar\.gz|tgz)$/i, "")
+  const name = basename(folder).replace(ARCHIVE, "")
     .replaceAll(/[^\w.\u{80}-\u{10ffff}-]+/gu, "_");
   const { read } = new TextEncoder().encodeInto(name, new Uint8Array(230)); // at most 255 with .html
   return `${name.slice(0, read)}.html`;

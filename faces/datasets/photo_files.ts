@@ -4,6 +4,7 @@ import { RandomAccessFile } from "../../packages/formats/random_access_file.ts";
 import { scanTar } from "../../packages/formats/tar.ts";
 import { ZipFile } from "../../packages/formats/zip.ts";
 import { gunzipFile } from "./local_files.ts";
+import { ARCHIVE } from "./sources.ts";
 
 /** Reason why a file cannot be used, after "is" or "are". */
 export type Lack =
@@ -31,7 +32,7 @@ interface Archived {
 const MAX_PHOTO_BYTES = 2 ** 30;
 
 export function isArchive(path: string): boolean {
-  return /\.(zip|tar|tar\.gz|tgz)$/i.test(path) && isFile(path);
+  return ARCHIVE.test(path) && isFile(path);
 }
 
 function infoOf(path: string): Partial<Deno.FileInfo> {

@@ -21,11 +21,14 @@ export interface FolderDataset {
 /** Framing of photos: original, the face in the middle, or the face alone. */
 export type Layout = "full" | "crop" | "aligned";
 
+/** Names of archives of photos. */
+export const ARCHIVE = /\.(zip|tar|tar\.gz|tgz)$/i;
+
 /** Returns the name of a data set, as used in the table and in all later stages. */
 export function nameOf(dataset: DatasetName | Pick<FolderDataset, "folder" | "name">): string {
   if (typeof dataset === "string") return dataset;
   const last = dataset.folder.split(/[\\/]/).filter(Boolean).at(-1) ?? "folder";
-  const bare = last.replace(/\.(zip|tar|tar\.gz|tgz)$/i, "").replaceAll(/[^\w.-]+/g, "_");
+  const bare = last.replace(ARCHIVE, "").replaceAll(/[^\w.-]+/g, "_");
   return dataset.name ?? bare.slice(0, 230); // names of files, with endings, have at most 255 bytes
 }
 
