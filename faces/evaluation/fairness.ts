@@ -212,9 +212,10 @@ async function byGroup({ by, groups, unknown }: Division, tested: Tested): Promi
     const applying = large.map(([, rows]) => rows.filter((i) => !Number.isNaN(values[i])));
     const among = [...names.keys()].filter((group) => applying[group].length >= minimum);
     if (among.length < 2) continue;
-    const [rawMeansOf, standardizedOf] = [undefined, strata].map((strata) =>
-      groupMeans(values, { count: large.length, strata, least: LEAST }, among)
-    );
+    const count = large.length, rawMeansOf = groupMeans(values, { count }, among);
+    const standardizedOf = strata
+      ? groupMeans(values, { count, strata, least: LEAST }, among)
+      : rawMeansOf;
     const { means: rawMeans } = rawMeansOf(indices), { means, covered } = standardizedOf(indices);
     const standardize = strata !== undefined && covered > 0;
     const own = among.map((group) => names[group]);
