@@ -116,13 +116,13 @@ Exit codes: 0 written, 1 packages could not be fetched, 2 wrong command line.`,
       if (pack) {
         const progress = reporter.startProgress("kit");
         progress.start((await Deno.stat(tar)).size, "bytes");
-        const counted = async function* (chunks: AsyncIterable<Uint8Array>) {
+        const follow = async function* (chunks: AsyncIterable<Uint8Array>) {
           for await (const chunk of chunks) {
             progress.advance(chunk.length);
             yield chunk;
           }
         };
-        await pipeline(createReadStream(tar), counted, pack, createWriteStream(packed))
+        await pipeline(createReadStream(tar), follow, pack, createWriteStream(packed))
           .finally(() => progress.end());
       }
       await Deno.rename(packed, path);
