@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { ArtifactStore } from "../../packages/pipeline/artifact_store.ts";
 import { PART, RemoteResults } from "../../packages/pipeline/remote_results/remote_results.ts";
+import { storeLarge, texts } from "../packages/pipeline/remote_results/stored_results.ts";
 import { type Ended, ended, Project } from "../packages/pipeline/toy/project.ts";
 import { missing, S3 } from "./s3.ts";
 
@@ -17,14 +18,6 @@ const yaml = (endpoint: string) =>
 
 async function cli(project: Project, ...args: string[]): Promise<Ended> {
   return await ended(project.spawn(args, KEYS));
-}
-
-async function results(project: Project): Promise<Record<string, string>> {
-  const names = (await project.files()).filter((name) => !/^(\.|runs\/)/.test(name));
-  const all = names.map(async (name) =>
-    [name, await Deno.readTextFile(project.path("artifacts", name))] as const
-  );
-  return Object.fromEntries(await Promise.all(all));
 }
 
 test("a run is pushed to S3, pulled from it, and computed where S3 fails", async () => {
@@ -48,7 +41,7 @@ test("a run is pushed to S3, pulled from it, and computed where S3 fails", async
   await using puller = await Project.make(files);
   const pulled = await cli(puller, "pull");
   assert.equal(pulled.code, 0, pulled.out);
-  assert.deepEqual(await results(puller), await results(maker));
+  assert.deepEqual(await texts(puller), await texts(maker));
   assert.match((await cli(puller, "run", "pipeline")).out, /: 3 cached\n/);
 
   const harms = {
@@ -65,7 +58,7 @@ test("a run is pushed to S3, pulled from it, and computed where S3 fails", async
     assert.equal(code, 0, out);
     if (told) assert.match(out, told);
     assert.match(out, told ? /: 3 ran/ : /: 3 cached/, "a slow server is waited for");
-    const made = await results(project), first = await results(maker);
+    const made = await texts(project), first = await texts(maker);
     for (const [name, text] of Object.entries(first)) {
       if (!name.endsWith("record.json")) assert.equal(made[name], text, name);
     }
@@ -81,21 +74,8 @@ test("S3 keeps the first of two records, and large files resume", async () => {
     Object.entries(KEYS).forEach(([name, value]) => Deno.env.set(name, value));
     const stores = ["a", "b", "c"].map((name) => new ArtifactStore(join(folder, name)));
     const make = async (store: ArtifactStore, seed: number) => {
-      const outputs = { out: { kind: "large", summary: "", files: {} } };
-      const dependencies = {
-        use: "large",
-        params: {},
-        inputs: {},
-        modules: {},
-        packages: {},
-        external: {},
-      };
-      const stage = { name: "large", outputs };
-      await using attempt = await store.attempt(stage, dependencies, () => {}, signal);
       const content = new Uint8Array(2 * PART + 7).map((_, i) => (i >> 12) + seed);
-      await Deno.writeFile(join(attempt.outputs.out!, "a.bin"), content);
-      const outcome = { id: "large", warnings: [], pipeline: "p", startedAt: "", seconds: 1 };
-      return await attempt.commit({ ...outcome, deno: `${seed}.0.0`, platform: "moon" });
+      return await storeLarge(store, { "a.bin": content }, { signal, deno: `${seed}.0.0` });
     };
     const [first, second] = [await make(stores[0]!, 1), await make(stores[1]!, 2)];
     const settings = { url: "s3://bucket", endpoint: s3.endpoint };

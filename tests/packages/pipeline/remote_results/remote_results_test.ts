@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { ArtifactStore } from "../../../../packages/pipeline/artifact_store.ts";
-import type { CacheKeyInputs } from "../../../../packages/pipeline/fingerprint.ts";
 import { openPlace } from "../../../../packages/pipeline/remote_results/place.ts";
 import {
   PART,
@@ -12,20 +11,13 @@ import type { StageRecord } from "../../../../packages/pipeline/stage_record.ts"
 import { withChecksum } from "../../../../packages/pipeline/state.ts";
 import { Project } from "../toy/project.ts";
 import { error, FakeS3, type Fault } from "./fake_s3.ts";
+import { storeLarge, texts } from "./stored_results.ts";
 
 const CHAIN = `stages:
   count: { to: 4 }
   add: { by: 2 }
   sum: { inputs: { numbers: add } }
 `;
-
-async function texts(project: Project): Promise<Record<string, string>> {
-  const names = (await project.files()).filter((name) => !/^(\.|runs\/)/.test(name));
-  const all = names.map(async (name) =>
-    [name, await Deno.readTextFile(project.path("artifacts", name))] as const
-  );
-  return Object.fromEntries(await Promise.all(all));
-}
 
 Deno.test("a run that was pushed into a folder", async (t) => {
   await using first = await Project.make({ "pipeline.yaml": `remote: ./shared\n${CHAIN}` });
@@ -256,33 +248,9 @@ Deno.test("a large result is copied in parts, and resumes", async () => {
   try {
     const { signal } = new AbortController();
     const [here, there] = ["here", "there"].map((name) => new ArtifactStore(join(folder, name)));
-    const dependencies: CacheKeyInputs = {
-      use: "large",
-      params: {},
-      inputs: {},
-      modules: {},
-      packages: {},
-      external: {},
-    };
-    const outputs = { out: { kind: "large", summary: "", files: {} } };
-    await using attempt = await here!.attempt(
-      { name: "large", outputs },
-      dependencies,
-      () => {},
-      signal,
-    );
     const content = new Uint8Array(3 * PART + 5).map((_, i) => i >> 12);
-    await Deno.writeFile(join(attempt.outputs.out!, "a.bin"), content);
-    await Deno.writeFile(join(attempt.outputs.out!, "empty"), new Uint8Array());
-    const record = await attempt.commit({
-      id: "large",
-      warnings: [],
-      pipeline: "p",
-      startedAt: "",
-      seconds: 1,
-      deno: "1.0.0",
-      platform: "moon",
-    });
+    const files = { "a.bin": content, empty: new Uint8Array() };
+    const record = await storeLarge(here!, files, { signal });
     const remote = new RemoteResults(server.settings, signal, { attempts: 1 });
     const place = here!.pathOf("large", record.fingerprint);
     let puts = 0;
