@@ -10,6 +10,7 @@ import type {
   StageContext,
   StageResult,
 } from "../packages/pipeline/stage.ts";
+import { temporaryFolder } from "./temporary_folder.ts";
 
 export interface TestContext extends StageContext, Disposable {
   /** Temporary folder that holds outputs and scratch. */
@@ -52,7 +53,7 @@ export function testContext(
     onAdvance?: (items: number) => void;
   } = {},
 ): TestContext {
-  const folder = options.folder ?? Deno.makeTempDirSync({ prefix: `${stage.name}-` });
+  const folder = options.folder ?? temporaryFolder(`${stage.name}-`);
   const id = options.id ?? stage.name;
   const outputs: Record<string, string> = {};
   for (const name of Object.keys(stage.outputs)) {

@@ -65,12 +65,14 @@ Deno.test("every task has the permissions that it needs where nothing is cached"
     },
     async serve() {
       const process = await start("serve", ["p.yaml"]);
-      let text = "";
+      let text = "", running = true;
       for await (const bytes of process.stdout) {
         text += new TextDecoder().decode(bytes);
-        if (/http:\/\/\S+/.test(text)) break;
+        if (running && /http:\/\/\S+/.test(text)) {
+          process.kill("SIGINT");
+          running = false;
+        }
       }
-      process.kill("SIGINT");
       const err = await new Response(process.stderr).text();
       await process.status;
       match(text, /http:\/\//, err);

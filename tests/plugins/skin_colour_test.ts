@@ -58,6 +58,7 @@ Deno.test("a pipeline may name a plugin's detector once it lists the plugin", as
     /faceCrop.detector: unknown option "inputSizes"|faceCrop.*inputSizes/,
   );
   await assert.rejects(read(""), /faceCrop\.detector: expected .*"dlibCnn".*got "skinColour"/);
+  await Deno.remove(folder, { recursive: true });
 });
 
 Deno.test("faceCrop finds faces with a plugin's detector, in any number of workers; so do its models", async () => {

@@ -254,7 +254,8 @@ Deno.test("faceCrop finds faces with dlibCnn, with any number of workers and no 
 });
 
 Deno.test("faceCrop depends on the contents of dlibCnn's weights, and says if they are missing", async () => {
-  const weights = join(await Deno.makeTempDir(), "my.dat");
+  using context = testContext(faceCrop);
+  const weights = join(context.folder, "my.dat");
   const params = { detector: "dlibCnn", weights };
   await assert.rejects(
     faceCrop.external(params),

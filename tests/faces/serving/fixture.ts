@@ -8,6 +8,7 @@ import { openBackend } from "../../../packages/compute/open_backend.ts";
 import { random } from "../../../packages/random/random.ts";
 import { configureDetector } from "../../../faces/detection/detectors.ts";
 import type { Preprocessing } from "../../../faces/images/preprocessing.ts";
+import { temporaryFolder } from "../../temporary_folder.ts";
 import { buildAge2021, buildGender2021, deepTrunk } from "../../models/build_2021.ts";
 import { faceSvg } from "../../../faces/synthetic/drawn_face.ts";
 import { drawTraits, type Gender } from "../../../faces/synthetic/traits.ts";
@@ -154,7 +155,7 @@ export async function startService(
     }
     & Partial<ServeOptions> = {},
 ): Promise<Service> {
-  const folder = await Deno.makeTempDir({ prefix: "serving-" });
+  const folder = temporaryFolder("serving-");
   const made = [];
   for (const name of models) {
     const path = join(folder, name);

@@ -93,6 +93,7 @@ class Recorder implements Disposable {
       }
     }
     for (const [path, bytes] of files) {
+      if (path.startsWith("..")) continue; // beside the folder
       await Deno.mkdir(join(to, dirname(path)), { recursive: true });
       await Deno.writeFile(join(to, path), bytes);
     }
