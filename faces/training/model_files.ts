@@ -11,7 +11,7 @@ export async function saveModel(model: LayersModel, folder: string): Promise<voi
     const weights = tf.io.CompositeArrayBuffer.join(artifacts.weightData);
     await Deno.writeFile(join(folder, "weights.bin"), new Uint8Array(weights));
     const manifest = {
-      modelTopology: artifacts.modelTopology,
+      modelTopology: withMultipliers(artifacts.modelTopology!, artifacts.weightSpecs!),
       format: artifacts.format,
       generatedBy: artifacts.generatedBy,
       convertedBy: null,
@@ -35,10 +35,29 @@ export async function loadModel(
     await Deno.readTextFile(join(folder, "model.json")),
   );
   const weights = await Deno.readFile(join(folder, "weights.bin"));
+  const [{ weights: weightSpecs }] = weightsManifest;
   const model = await loadLayersModel(tf.io.fromMemory({
-    modelTopology,
-    weightSpecs: weightsManifest[0].weights,
+    modelTopology: withMultipliers(modelTopology, weightSpecs),
+    weightSpecs,
     weightData: weights.buffer,
   }));
   return { model: keepWeights(model), record: await readRecord(folder) };
+}
+
+/**
+ * Adds each depthMultiplier of separableConv2d other than 1, from the shape of its weights.
+ * TensorFlow.js does not store it, and then cannot load them.
+ */
+function withMultipliers(
+  topology: object,
+  weights: readonly { name: string; shape: readonly number[] }[],
+): object {
+  return JSON.parse(JSON.stringify(topology), (_, value) => {
+    if (value?.class_name === "SeparableConv2D") {
+      const name = `${value.config.name}/depthwise_kernel`;
+      const multiplier = weights.find((weight) => weight.name === name)?.shape[3] ?? 1;
+      if (multiplier !== 1) value.config.depth_multiplier = multiplier;
+    }
+    return value;
+  });
 }

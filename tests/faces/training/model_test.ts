@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
-import { loadLayersModel } from "@tensorflow/tfjs-layers";
+import { layers, loadLayersModel, sequential } from "@tensorflow/tfjs-layers";
 import { openBackend } from "../../../packages/compute/open_backend.ts";
 import { random } from "../../../packages/random/random.ts";
 import { buildAge2021, buildGender2021 } from "../../models/build_2021.ts";
@@ -130,6 +130,32 @@ Deno.test("loadModel(), predict() give what the saved network gave, in batches o
   loaded.model.dispose();
   model.dispose();
   assert.ok(tf.memory().numTensors <= before);
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("saveModel(), loadModel() keep the depthMultiplier of separableConv2d", async () => {
+  await openBackend("cpu");
+  const folder = await Deno.makeTempDir();
+  const options = { name: "parts", filters: 2, kernelSize: 3, depthMultiplier: 2 };
+  const model = sequential({
+    layers: [
+      layers.separableConv2d({ ...options, inputShape: [32, 32, 3] }),
+      layers.globalMaxPooling2d({}),
+    ],
+  });
+  const expected = await predict(model, images), file = join(folder, "model.json");
+  await saveModel(model, folder);
+  await writeRecord(folder, record, []);
+  const json = await Deno.readTextFile(file), stored = ',"depth_multiplier":2';
+  assert.ok(json.includes(stored));
+  // As earlier versions and TensorFlow.js itself write it.
+  for (const text of [json, json.replace(stored, "")]) {
+    await Deno.writeTextFile(file, text);
+    const loaded = await loadModel(folder);
+    assert.deepEqual(await predict(loaded.model, images), expected);
+    loaded.model.dispose();
+  }
+  model.dispose();
   await Deno.remove(folder, { recursive: true });
 });
 
