@@ -37,6 +37,7 @@ export function registerTrainingKernels(): void {
     maxPoolGradConfig,
     samePaddingConfig("Conv2D"),
     samePaddingConfig("FusedConv2D"),
+    samePaddingConfig("DepthwiseConv2dNative"),
     sumConfig(),
   ];
   for (const kernel of kernels) {
@@ -99,12 +100,14 @@ function castConfig(): KernelConfig {
  * the 1×1 shortcuts of residual networks: the original kernels compute a negative padding there, and write
  * outside of their memory.
  */
-function samePaddingConfig(kernelName: "Conv2D" | "FusedConv2D"): KernelConfig {
-  const original = getKernel(kernelName, "wasm");
+function samePaddingConfig(
+  kernelName: "Conv2D" | "FusedConv2D" | "DepthwiseConv2dNative",
+): KernelConfig {
+  const original = getKernel(kernelName, "wasm"), depthwise = kernelName.startsWith("Depthwise");
   const kernelFunc = (call: ConvolutionCall) => {
     const { inputs: { x, filter }, attrs } = call;
     if (attrs.pad === "same") {
-      const info = convolutionInfo(kernelName, x.shape, filter.shape, attrs);
+      const info = convolutionInfo(kernelName, x.shape, filter.shape, attrs, depthwise);
       const { strideHeight, strideWidth, effectiveFilterHeight, effectiveFilterWidth } = info;
       if (strideHeight > effectiveFilterHeight || strideWidth > effectiveFilterWidth) {
         const { top, bottom, left, right } = info.padInfo;

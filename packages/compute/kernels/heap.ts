@@ -64,7 +64,7 @@ export interface ConvolutionAttributes {
   dataFormat?: "NHWC" | "NCHW";
   dimRoundingMode?: "floor" | "round" | "ceil";
   /** Dilations of the convolution itself; TensorFlow.js has gradients of depthwise dilated ones only. */
-  dilations?: [number, number] | number;
+  dilations?: [number, number] | number | null;
 }
 
 /** Call for the gradient of a convolution by its filter. */
@@ -84,7 +84,7 @@ export function convolutionInfo(
   kernel: string,
   inputShape: number[],
   filterShape: number[],
-  { strides, pad, dataFormat = "NHWC", dimRoundingMode, dilations = 1 }: ConvolutionAttributes,
+  { strides, pad, dataFormat = "NHWC", dimRoundingMode, dilations }: ConvolutionAttributes,
   depthwise = false,
 ): backend_util.Conv2DInfo {
   const format = backend_util.convertConv2DDataFormat(dataFormat);
@@ -98,7 +98,7 @@ export function convolutionInfo(
     inputShape as Shape,
     filterShape as Shape,
     strides,
-    dilations,
+    dilations ?? 1,
     pad,
     dimRoundingMode,
     depthwise,

@@ -105,6 +105,10 @@ Deno.test("Conv2D on wasm pads strides larger than its filter as the cpu backend
         activation: "relu",
       }),
     ], what);
+    const channelwise = normal(rng, 1 + rng.int(2), 1, channels, 1 + rng.int(3));
+    await sameAsCpu([x, channelwise], ([x, filter]) => [
+      tf.depthwiseConv2d(x as tf.Tensor4D, filter as tf.Tensor4D, 2 + i % 3, "same"),
+    ], `depthwise ${what}`);
   }
 });
 
