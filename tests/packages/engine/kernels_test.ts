@@ -85,6 +85,30 @@ Deno.test("Engine convolves as tfjs does where Winograd's algorithm saves produc
   }
 });
 
+Deno.test("Engine computes the gradient before a convolution that skips pixels as tfjs does", async () => {
+  // With so many filters, the sums have room for the gradient of their input.
+  for (const [n, strides] of ([[2, 2], [2, 1], [1, 3]] as const).entries()) {
+    const conv = { kind: "conv2d", padding: "same", bias: true } as const;
+    const network: Network = {
+      input: [7, 8, 3],
+      loss: "meanAbsoluteError",
+      layers: [
+        { ...conv, name: "first", filters: 8, kernelSize: [3, 3], strides: [1, 1] },
+        { kind: "relu" },
+        { ...conv, name: "second", filters: 33, kernelSize: [1, 1], strides },
+        { kind: "leakyRelu", alpha: 0.3 },
+        ...(n === 1
+          ? []
+          : [{ kind: "batchNorm", name: "norm", momentum: 0.9, epsilon: 1 }] as const),
+        { kind: "flatten" },
+        { kind: "dense", name: "last", units: 2, bias: true },
+      ],
+    };
+    const rng = random(5, "skips", n);
+    await compareNetwork(network, { n, rng, batch: 6, rows: 5, relaxed: true });
+  }
+});
+
 Deno.test("Engine keeps sums of Winograd's algorithm while a chunk has several ranges of images", async () => {
   // 8×8 positions have large tiles forward and small ones for the weights' gradients.
   const conv = (name: string) => ({

@@ -61,9 +61,10 @@ export const convolutionBlock: LayerDeclaration<"convolutionBlock"> = {
           ...[m.mean, d.image, apart[2], d.step],
         ]),
       ]);
-      // The convolution's sums are dead behind it, but cached: there goes the gradient of its input.
-      const dx = x.slot.gradient;
-      if (dx && z.value.image >= x.positions * x.step) x.slot.gradient = z.value;
+      // The convolution's sums are dead behind it, but cached: there goes the gradient of its input,
+      // but for those that skip pixels, which would add to the sums.
+      const dx = x.slot.gradient, skips = c.kh * c.kw === 1 && c.sy * c.sx > 1;
+      if (dx && !skips && z.value.image >= x.positions * x.step) x.slot.gradient = z.value;
       return view;
     };
     return normalized(graph, best, y, reads, [scale, shift, none.kind, [0]]);
