@@ -201,7 +201,9 @@ export const losses = [
         builtIn: false,
         rowLosses(tf, logits, labels) {
           const logs = tf.logSoftmax(logits);
-          const easy = tf.pow(tf.sub(1, tf.exp(logs)), gamma);
+          const rest = tf.sub(1, tf.exp(logs));
+          // A power below 1 has an infinite slope at 0, where a class is certain.
+          const easy = tf.pow(gamma < 1 ? tf.maximum(rest, 1e-8) : rest, gamma);
           return tf.neg(tf.sum(tf.mul(labels, tf.mul(easy, logs)), -1));
         },
       };

@@ -96,6 +96,23 @@ Deno.test("losses follow their formulas, and their gradients finite differences"
   }
 });
 
+Deno.test("the focal loss has a finite gradient where a class is certain", async () => {
+  for (const backend of ["cpu", "wasm"] as const) {
+    await openBackend(backend);
+    const logits = tf.tensor2d([[40, 0, -3], [0, 40, 1]]);
+    const slopeOf = (one: ReturnType<typeof head>) =>
+      tf.grad((x: tf.Tensor) => jointHead([one]).lossOf(x, [0, 0]))(logits).arraySync();
+    const expected = slopeOf(head("crossEntropy"));
+    assert.deepEqual(slopeOf(head("focal", { gamma: 0 })), expected);
+    for (const gamma of [0.5, 1, 2]) {
+      const slopes = slopeOf(head("focal", { gamma })) as number[][];
+      // Wrong by 40, which costs as much as without the power; right, which costs nothing.
+      assert.ok(Math.abs(slopes[1][0] + 0.5) < 1e-4, `${gamma}: ${slopes}`);
+      assert.ok(slopes[0].every((slope) => Math.abs(slope) < 1e-6), `${gamma}: ${slopes}`);
+    }
+  }
+});
+
 Deno.test("ordinal is the sum of binary cross-entropies, and gives every age by its sum", async () => {
   await openBackend("cpu");
   const ordinal = head("ordinal");
