@@ -5,10 +5,11 @@ import {
   singleParams,
   trainingParams,
 } from "../faces/training/training_params.ts";
+import { auditedTask } from "../faces/training/tasks.ts";
 import { all, defineStage } from "../packages/pipeline/stage.ts";
 import { networks } from "../models/mod.ts";
 import { archives, audit, dataset, faces } from "./kinds.ts";
-import { networkParam, trainingStageParams } from "./training_stage.ts";
+import { networkParam, trainingCheck, trainingStageParams } from "./training_stage.ts";
 
 const { export: _, ...training } = trainingParams;
 // A trained model may have seen the labels.
@@ -37,6 +38,7 @@ export default defineStage({
     ...recipe,
     loss: anyLoss,
   })),
+  check: trainingCheck(({ target, loss }) => [{ task: auditedTask(target), loss, path: ["loss"] }]),
   seeded: true,
   compute: true,
   async run(inputs, params, context) {

@@ -14,6 +14,7 @@ import {
 import { foreignOf } from "../faces/detection/detector.ts";
 import type { CropPreprocessing } from "../faces/images/preprocessing.ts";
 import { chosen, definedChoice, withAliases } from "../packages/pipeline/define.ts";
+import { problemsOf } from "../packages/pipeline/errors.ts";
 import { sha256 } from "../packages/pipeline/fingerprint.ts";
 import { defineStage, refuseUnused } from "../packages/pipeline/stage.ts";
 import { archives, faces, table } from "./kinds.ts";
@@ -82,6 +83,7 @@ export default defineStage({
   compute: ({ detector, align }) => usesTensorFlow(detectorName(detector)) || align !== "none",
   external: async ({ detector, weights }): Promise<Record<string, string>> =>
     detectorName(detector) === "dlibCnn" && weights ? { weights: await digestOf(weights) } : {},
+  check: ({ weights }) => problemsOf(weights ? [[["weights"], () => digestOf(weights)]] : []),
   part: cropUnit,
   callsPlugins: true,
   async run({ archives, table }, params, context) {

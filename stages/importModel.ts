@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { importedFolder } from "../faces/training/trained_models.ts";
-import { formatError } from "../packages/pipeline/errors.ts";
+import { problemsOf } from "../packages/pipeline/errors.ts";
 import { cautionsOf, defineStage, pathParam } from "../packages/pipeline/stage.ts";
 import { model } from "./kinds.ts";
 
@@ -19,14 +19,8 @@ export default defineStage({
     const { digestFolder } = await import("../packages/pipeline/digest.ts");
     return { model: (await digestFolder(await importedFolder(model, artifacts))).digest };
   },
-  async check({ model }, { artifacts }) {
-    try {
-      await importedFolder(model, artifacts);
-      return [];
-    } catch (error) {
-      return [{ path: ["model"], message: `Cannot import the model: ${formatError(error)}` }];
-    }
-  },
+  check: ({ model }, { artifacts }) =>
+    problemsOf([[["model"], () => importedFolder(model, artifacts)]], "Cannot import the model: "),
   async run(_inputs, { model }, context) {
     const { artifactsOf } = await import("../faces/training/training_data.ts");
     const { recordsBehind, writeTrainedOn } = await import("../faces/training/trained_on.ts");

@@ -27,6 +27,9 @@ export default defineStage({
       "verdicts.csv of the page of auditLabels: labels judged wrong get their correction, or their " +
         "rows are dropped",
     ),
+  }).refine(({ minAge, maxAge }) => minAge <= maxAge, {
+    path: ["minAge"],
+    error: ({ input }) => `expected at most maxAge, ${(input as { maxAge: number }).maxAge}`,
   }),
   // `external` identifies the content.
   ignoreInCacheKey: ["verdicts"],

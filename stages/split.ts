@@ -1,6 +1,9 @@
 import { z } from "zod";
+import { problemsOf } from "../packages/pipeline/errors.ts";
 import { all, defineStage } from "../packages/pipeline/stage.ts";
-import { selection } from "../faces/datasets/select_rows.ts";
+import { type Selection, selection, selectRows } from "../faces/datasets/select_rows.ts";
+import { type FolderDataset, nameOf } from "../faces/datasets/sources.ts";
+import { lineageOf } from "./input_checks.ts";
 import { archives, dataset, splits } from "./kinds.ts";
 
 export default defineStage({
@@ -41,6 +44,17 @@ export default defineStage({
         "left to train on: for evaluations of imported models",
     ),
   }),
+  async check({ test, validation }, { inputs }) {
+    const behind = lineageOf(inputs.dataset);
+    const dataset = behind.filter(({ use }) => use === "download")
+      .flatMap(({ params }) => (params.datasets as FolderDataset[]).map(nameOf));
+    // A plugin may have data sets of its own.
+    if (dataset.length === 0 || behind.some(({ plugin }) => plugin)) return [];
+    const sets = Object.entries({ test, validation }) as ["test" | "validation", Selection][];
+    return await problemsOf(sets.map(([set, wanted]) => [[set, "dataset"], () => {
+      if (Object.hasOwn(Object(wanted), "dataset")) selectRows(set, wanted, [], { dataset });
+    }]));
+  },
   seeded: true,
   async run(inputs, params, context) {
     const { writeSplits } = await import("../faces/datasets/write_splits.ts");

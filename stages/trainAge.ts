@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { genderDenseUnits } from "../faces/training/network_options.ts";
+import { ageTask } from "../faces/training/tasks.ts";
 import { anyLoss, initializerParam } from "../faces/training/training_params.ts";
 import { defineTraining, networkParam } from "./training_stage.ts";
 
@@ -47,7 +48,7 @@ export default defineTraining({
       ? { leaveOut: reason }
       : { convolutionL2: reason, denseL2: reason };
   },
-  learn: ({ variant }, { ageTask }) => ({
+  learn: ({ variant }) => ({
     task: ageTask(variant),
     network: variant === "regression" ? "age2021" : "gender2021",
   }),

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { classTask } from "../faces/training/tasks.ts";
 import { abstain, classLoss } from "../faces/training/training_params.ts";
 import { defineTraining, networkParam } from "./training_stage.ts";
 
@@ -15,5 +16,5 @@ export default defineTraining({
   },
   network: networkParam("plain").default("plain").describe("Network"),
   last: { abstain, loss: classLoss },
-  learn: ({ target }, { classTask }) => ({ task: classTask(target), network: "plain" }),
+  learn: ({ target }) => ({ task: classTask(target), network: "plain" }),
 });

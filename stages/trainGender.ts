@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { genderDenseUnits } from "../faces/training/network_options.ts";
+import { classTask } from "../faces/training/tasks.ts";
 import { abstain, classLoss, initializerParam } from "../faces/training/training_params.ts";
 import { defineTraining, networkParam } from "./training_stage.ts";
 
@@ -19,5 +20,5 @@ export default defineTraining({
   network: networkParam("gender2021").optional().describe("Network. Default: gender2021"),
   last: { abstain, loss: classLoss },
   aliases: { leaveOut: "network.leaveOut" },
-  learn: (_, { classTask }) => ({ task: classTask("gender"), network: "gender2021" }),
+  learn: () => ({ task: classTask("gender"), network: "gender2021" }),
 });

@@ -5,10 +5,16 @@ import {
   jointAliases,
   jointParams,
 } from "../faces/training/training_params.ts";
+import { classTask, quantityTask } from "../faces/training/tasks.ts";
 import { networks } from "../models/mod.ts";
 import { defineStage } from "../packages/pipeline/stage.ts";
 import { model } from "./kinds.ts";
-import { networkParam, trainingStage, trainingStageParams } from "./training_stage.ts";
+import {
+  networkParam,
+  trainingCheck,
+  trainingStage,
+  trainingStageParams,
+} from "./training_stage.ts";
 
 export default defineStage({
   ...trainingStage,
@@ -41,6 +47,10 @@ export default defineStage({
       };
     },
   ),
+  check: trainingCheck(({ heads }) => [
+    { task: classTask("gender"), loss: heads?.gender?.loss, path: ["heads", "gender", "loss"] },
+    { task: quantityTask("age"), loss: heads?.age?.loss, path: ["heads", "age", "loss"] },
+  ]),
   async run(inputs, params, context) {
     const { trainJoint } = await import("../faces/training/train_model.ts");
     return await trainJoint(inputs, { networks, params, context });

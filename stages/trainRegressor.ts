@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { quantityTask } from "../faces/training/tasks.ts";
 import { quantityLoss } from "../faces/training/training_params.ts";
 import { defineTraining, networkParam } from "./training_stage.ts";
 
@@ -12,5 +13,5 @@ export default defineTraining({
   },
   network: networkParam("plain").default("plain").describe("Network"),
   last: { loss: quantityLoss },
-  learn: ({ target }, { quantityTask }) => ({ task: quantityTask(target), network: "plain" }),
+  learn: ({ target }) => ({ task: quantityTask(target), network: "plain" }),
 });

@@ -4,11 +4,13 @@ import {
   anyInitializer,
   singleParams,
   trainingAliases,
+  type TrainingParams,
   trainingParams,
   unusedTraining,
 } from "../faces/training/training_params.ts";
-import { checkModels, modelFacts } from "../faces/training/trained_models.ts";
 import type { Task, ValuesTask } from "../faces/training/tasks.ts";
+import { checkModels, modelFacts } from "../faces/training/trained_models.ts";
+import { checkChoices, noCalibration, type TaskLoss } from "../faces/training/training_choices.ts";
 import { networks } from "../models/mod.ts";
 import {
   type Aliases,
@@ -16,7 +18,15 @@ import {
   definedChoice,
   withAliases,
 } from "../packages/pipeline/define.ts";
-import { all, defineStage, refuseUnused, type Stage } from "../packages/pipeline/stage.ts";
+import {
+  all,
+  type CheckContext,
+  defineStage,
+  type ParamProblem,
+  refuseUnused,
+  type Stage,
+} from "../packages/pipeline/stage.ts";
+import { checkSizes, checkSplits } from "./input_checks.ts";
 import { dataset, model, splits } from "./kinds.ts";
 
 /** Properties of every training stage. */
@@ -26,8 +36,27 @@ export const trainingStage = {
   seeded: true,
   compute: true,
   external: (params: object, place: { artifacts: string }) => modelFacts(params, place),
-  check: (params: object, place: { artifacts: string }) => checkModels(params, place),
 };
+
+/** Returns the check of a training stage. @param learned returns what its network learns */
+export function trainingCheck<P extends object>(
+  learned: (params: P) => readonly TaskLoss[],
+): (params: P, context: CheckContext) => Promise<ParamProblem[]> {
+  return async (given, context) => {
+    const params = given as P & TrainingParams, { abstain } = params;
+    const { splits: [split] = [] } = context.inputs;
+    const uncalibrated = split?.use === "split" && split.params.calibration === undefined;
+    return [
+      ...await checkModels(params, context),
+      ...await checkChoices(params, learned(params), context),
+      ...checkSplits(context.inputs),
+      ...checkSizes("teachers", context.inputs),
+      ...uncalibrated && abstain !== undefined
+        ? [{ path: ["abstain"], message: noCalibration(abstain) }]
+        : [],
+    ];
+  };
+}
 
 /** Parameter that names a network. @param fallback whose options are meant without `use` */
 export const networkParam = (fallback: string) => definedChoice("network", networks, fallback);
@@ -79,10 +108,7 @@ export function defineTraining<F extends z.ZodRawShape>(
     aliases?: Aliases;
     unused?(params: z.output<z.ZodObject<F>> & { network?: Choice }): Record<string, string>;
     /** Returns the task, and the network that is meant without one. */
-    learn(
-      params: z.output<z.ZodObject<F>>,
-      tasks: typeof import("../faces/training/tasks.ts"),
-    ): { task: Task | ValuesTask; network: string };
+    learn(params: z.output<z.ZodObject<F>>): { task: Task | ValuesTask; network: string };
   },
 ): Stage {
   const { name, summary, first, options, network, last, aliases, unused, learn } = stage;
@@ -101,9 +127,12 @@ export function defineTraining<F extends z.ZodRawShape>(
     summary,
     outputs: { model },
     params: trainingStageParams(params, aliases, unused as never),
+    check: trainingCheck((params: { loss?: Choice }) => [
+      { ...learn(params as never), loss: params.loss, path: ["loss"] },
+    ]) as never,
     async run(inputs, params, context) {
       const { trainSingle } = await import("../faces/training/train_model.ts");
-      const chosen = learn(params as never, await import("../faces/training/tasks.ts"));
+      const chosen = learn(params as never);
       return await trainSingle(inputs, { ...chosen, networks, params: params as never, context });
     },
   });

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { cores } from "../packages/workers/cores.ts";
 import type { Backend } from "../packages/compute/backends.ts";
 import { definedChoice } from "../packages/pipeline/define.ts";
+import { problemsOf } from "../packages/pipeline/errors.ts";
 import { all, cautionsOf, defineStage, pathParam } from "../packages/pipeline/stage.ts";
 import { foreignOf } from "../faces/detection/detector.ts";
 import { networks } from "../faces/detection/detectors.ts";
@@ -65,6 +66,13 @@ export default defineStage({
   outputs: {},
   params,
   ignoreInCacheKey: params.keyof().options,
+  async check({ tls }) {
+    if (!tls) return [];
+    const { readPem } = await import("../faces/serving/service.ts");
+    return await problemsOf(
+      Object.entries(tls).map(([name, path]) => [["tls", name], () => readPem(path)]),
+    );
+  },
   compute: true,
   service: true,
   lineage: true,

@@ -187,7 +187,7 @@ Deno.test("a run with nothing to do loads no heavy package", () => {
 Deno.test("every stage is a module of its name, listed once, with parameters that explain themselves", async (t) => {
   const files = await Array.fromAsync(Deno.readDir(join(root, "stages")));
   const names = files.filter(({ isFile }) => isFile).map(({ name }) => basename(name, ".ts"));
-  const shared = ["mod", "kinds", "training_stage"];
+  const shared = ["mod", "kinds", "input_checks", "training_stage"];
   assert.deepEqual(
     stages.map(({ name }) => name).sort(),
     names.filter((name) => !shared.includes(name)).sort(),

@@ -2,7 +2,8 @@
 import { dirname, join, resolve } from "node:path";
 import { parseOptions } from "../../packages/pipeline/args.ts";
 import { type Command, EXIT } from "../../packages/pipeline/app.ts";
-import { didYouMean, joinWords, UsageError } from "../../packages/pipeline/errors.ts";
+import { didYouMean, joinWords, problemsOf, UsageError } from "../../packages/pipeline/errors.ts";
+import { Registry } from "../../packages/pipeline/registry.ts";
 import type { Kind } from "../../packages/pipeline/stage.ts";
 
 /** Kind → YAML of a pipeline that uses it; NAME stands for the name. */
@@ -61,6 +62,11 @@ Exit codes: 0 written, 2 wrong command line, or a file exists.`,
     if (kind === "stage" && stages.some((stage) => stage.name === name)) {
       throw new UsageError(`there is a stage "${name}" already: choose another name`);
     }
+    const module = `plugins/${name}.ts`;
+    const registry = new Registry().add(stages).extend([{ kind, name, summary: kind, module }]);
+    const check = () => Promise.all(registry.names().map((one) => registry.get(one)));
+    const [taken] = await problemsOf([[[], check]]);
+    if (taken) throw new UsageError(taken.message);
     const template = (file: string) =>
       Deno.readTextFile(new URL(`./templates/${file}.txt`, import.meta.url));
     const pipeline = `# yaml-language-server: $schema=./NAME.schema.json

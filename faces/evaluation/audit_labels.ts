@@ -25,7 +25,7 @@ import { decodeOutputs } from "../training/further_metrics.ts";
 import { loadModel } from "../training/model_files.ts";
 import { openPredictor } from "../training/predictor.ts";
 import { classesOf, labelOf, readPeople } from "../training/targets.ts";
-import { classTask, quantityTask, type Task } from "../training/tasks.ts";
+import { auditedTask, type Task } from "../training/tasks.ts";
 import type { ModelTraining } from "../training/learning.ts";
 import { trainSingle } from "../training/train_model.ts";
 import type { NetworkDefinition } from "../training/training_definitions.ts";
@@ -57,11 +57,10 @@ export async function auditLabels(
     dataset: "string",
     path: "string",
   });
-  const task: Task = target === "age"
-    ? quantityTask("age")
-    : target === "gender"
-    ? classTask("gender") as Task
-    : { task: target, variant: "multiclass", classes: classesOf(target, people) };
+  const written = auditedTask(target);
+  const task: Task = written.classes === "values"
+    ? { task: target, variant: "multiclass", classes: classesOf(target, people) }
+    : written;
   const labels = people.map((person) => labelOf(task, person));
   const rows = [...labels.keys()].filter((row) => !Number.isNaN(labels[row]));
   const copies = await copiesOf({ dataset, archives }, rows, context);

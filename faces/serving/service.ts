@@ -195,7 +195,8 @@ function detectorConfig(
   return configureDetector(name, { minConfidence, ...options }, module, params);
 }
 
-async function readPem(path: string): Promise<string> {
+/** Reads a certificate or its key. */
+export async function readPem(path: string): Promise<string> {
   try {
     return await Deno.readTextFile(path);
   } catch (cause) {

@@ -33,6 +33,11 @@ export function quantityTask(target: string): Task {
   return { task: target, variant: "regression", classes: null };
 }
 
+/** Returns the task of an audit of labels. */
+export function auditedTask(target: string): Task | ValuesTask {
+  return target === "age" ? quantityTask("age") : classTask(target);
+}
+
 /** Returns the task of ages: years, or bands of them. */
 export function ageTask(variant: "regression" | keyof typeof ageClasses): Task {
   if (variant === "regression") return quantityTask("age");

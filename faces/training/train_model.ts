@@ -36,6 +36,7 @@ import {
   chooseMonitoring,
   chooseSteps,
   fits,
+  noCalibration,
   pluginsOf,
 } from "./training_choices.ts";
 import {
@@ -132,10 +133,7 @@ export async function trainModel(
   using data = await openTrainingData(folders);
   const { images, size, people, calibration } = data;
   if (params.abstain !== undefined && calibration.length === 0) {
-    throw new Error(
-      `Cannot choose the threshold of abstain ${params.abstain}: it comes from a calibration set, and ` +
-        "the splits have none. Set split.calibration, such as 0.2, or remove abstain.",
-    );
+    throw new Error(noCalibration(params.abstain));
   }
   const learning = await prepareLearning(training, data, teachers, context);
   const { tasks, rows, objective, targets } = learning;

@@ -5,7 +5,7 @@ import { z } from "zod";
 import { checkFile } from "../../packages/formats/check_file.ts";
 import { readJson } from "../../packages/formats/read_json.ts";
 import { ArtifactStore } from "../../packages/pipeline/artifact_store.ts";
-import { didYouMean, formatError, joinWords } from "../../packages/pipeline/errors.ts";
+import { didYouMean, joinWords, problemsOf } from "../../packages/pipeline/errors.ts";
 import {
   findByIdPrefix,
   History,
@@ -218,14 +218,12 @@ export async function checkModels(
   params: ModelParams,
   place: { artifacts: string },
 ): Promise<ParamProblem[]> {
-  const problems: ParamProblem[] = [];
-  for (const { name, from, path } of sourcesOf(params)) {
-    try {
+  const problems = await Array.fromAsync(sourcesOf(params), ({ name, from, path }) => {
+    const check = async () => {
       await modelFacts({ [name]: from }, place);
       for (const model of await findTrained(from, place.artifacts)) await checkFile(model);
-    } catch (error) {
-      problems.push({ path, message: `Cannot use ${name}: ${formatError(error)}` });
-    }
-  }
-  return problems;
+    };
+    return problemsOf([[path, check]], `Cannot use ${name}: `);
+  });
+  return problems.flat();
 }

@@ -1,20 +1,61 @@
 /** Choices that a training's parameters name: optimizer, schedule, order, metrics, early stopping. */
 import { counted } from "../../packages/pipeline/causes.ts";
-import { chosen, type Definition } from "../../packages/pipeline/define.ts";
+import { type Choice, chosen, type Definition } from "../../packages/pipeline/define.ts";
+import { problemsOf } from "../../packages/pipeline/errors.ts";
+import type { CheckContext, ParamProblem } from "../../packages/pipeline/stage.ts";
 import { chooseMetrics, type ChosenMetric } from "./further_metrics.ts";
+import { classHead, headOf } from "./losses.ts";
 import type { ChosenOptimizer } from "./optimizer.ts";
 import { optimizers } from "./optimizers.ts";
 import { samplings } from "./sampling.ts";
 import { schedules } from "./schedule.ts";
-import type { LabelledTask } from "./tasks.ts";
+import type { Task, ValuesTask } from "./tasks.ts";
 import type { EarlyStoppingOptions } from "./train.ts";
 import type { TrainingContext } from "./training_data.ts";
 import type {
+  LossDefinition,
   OptimizerDefinition,
   SamplingDefinition,
   ScheduleDefinition,
 } from "./training_definitions.ts";
 import type { TrainingParams } from "./training_params.ts";
+
+/** Choices of plugins. */
+type Plugins = Pick<TrainingContext, "definitions">;
+
+/** A task that a stage's network learns, its loss, and the place of that in the parameters. */
+export interface TaskLoss {
+  readonly task: Task | ValuesTask;
+  readonly loss?: Choice | undefined;
+  readonly path: readonly string[];
+}
+
+/** Finds losses, metrics and a monitored column that do not fit the tasks. */
+export async function checkChoices(
+  params: TrainingParams,
+  tasks: readonly TaskLoss[],
+  context: CheckContext,
+): Promise<ParamProblem[]> {
+  // Heads of plugins may need the targets, which no data has yet.
+  const plugins = pluginsOf<LossDefinition>(context, "loss")
+    .map((one): LossDefinition => ({ ...one, head: () => classHead(0, 1) }));
+  const heads = await problemsOf(tasks.map(({ task: { task, classes }, loss, path }) => {
+    const { classWeights = [] } = typeof loss === "object" ? loss : {};
+    const known = classes === "values" ? [classWeights].flat() : classes;
+    return [path, () => headOf({ loss, weight: 1 }, { task, classes: known }, [], plugins)];
+  }));
+  const all = { ...params, earlyStopping: undefined };
+  const unfit = await problemsOf([[["metrics"], () => chooseMonitoring(all, tasks, context)]]);
+  const check = () => chooseMonitoring(params, tasks, context);
+  const stopping = unfit[0] ? unfit : await problemsOf([[["earlyStopping", "monitor"], check]]);
+  return [...heads, ...stopping];
+}
+
+/** Returns the error of `abstain` without a calibration set. */
+export function noCalibration(abstain: number): string {
+  return `Cannot choose the threshold of abstain ${abstain}: it comes from a calibration set, and the ` +
+    "splits have none. Set split.calibration, such as 0.2, or remove abstain.";
+}
 
 /** Returns the optimizer, schedule and order of images that parameters name. */
 export function chooseSteps(params: TrainingParams, context: TrainingContext) {
@@ -33,8 +74,8 @@ export function chooseSteps(params: TrainingParams, context: TrainingContext) {
  */
 export function chooseMonitoring(
   params: TrainingParams,
-  tasks: readonly LabelledTask[],
-  context: TrainingContext,
+  tasks: readonly { readonly task: Task | ValuesTask }[],
+  context: Plugins,
 ): { metrics: ChosenMetric[]; earlyStopping: EarlyStoppingOptions } {
   const metrics = chooseMetrics(params.metrics ?? [], pluginsOf(context, "metric"));
   const unfit = metrics.find((metric) => !tasks.some((task) => fits(metric, task)));
@@ -49,7 +90,10 @@ export function chooseMonitoring(
 }
 
 /** Returns true if a metric is of what a task predicts. */
-export function fits({ of }: ChosenMetric, { task: { classes } }: LabelledTask): boolean {
+export function fits(
+  { of }: ChosenMetric,
+  { task: { classes } }: { readonly task: Task | ValuesTask },
+): boolean {
   return of === (classes ? "classes" : "years");
 }
 
@@ -73,10 +117,7 @@ function chooseStopping(
   return { monitor, ...options, ...better };
 }
 
-export function pluginsOf<D extends Definition>(
-  { definitions }: TrainingContext,
-  kind: string,
-): D[] {
+export function pluginsOf<D extends Definition>({ definitions }: Plugins, kind: string): D[] {
   return [...definitions?.(kind) ?? []] as D[];
 }
 

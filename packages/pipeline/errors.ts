@@ -1,6 +1,7 @@
 /** Errors that a user can fix, and their formatting. */
 import { fromFileUrl } from "./paths.ts";
 import { hideSecrets } from "./secrets.ts";
+import type { ParamProblem } from "./stage.ts";
 
 /** Place of a value in a file or on the command line. */
 export interface Location {
@@ -125,6 +126,20 @@ export function formatError(error: unknown, above: readonly unknown[] = []): str
     .map((cause) => formatError(cause, [...above, error]))
     .filter((cause) => !message.includes(cause));
   return [message, ...causes].join("\n  because: ");
+}
+
+/** Returns the errors of parameters with which their checks fail. @param what begins their messages */
+export async function problemsOf(
+  checks: Iterable<readonly [path: ParamProblem["path"], check: () => unknown]>,
+  what = "",
+): Promise<ParamProblem[]> {
+  const problems: ParamProblem[] = [];
+  for (const [path, check] of checks) {
+    await Promise.try(check).catch((error) => {
+      problems.push({ path, message: what + formatError(error) });
+    });
+  }
+  return problems;
 }
 
 /**

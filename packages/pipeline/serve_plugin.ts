@@ -105,7 +105,9 @@ async function answer(
   const { stage } = await registry.get(call.stage);
   const params = stage.params.parse(call.params);
   if ("external" in call) return await stage.external(params, call.external);
-  if ("check" in call) return await stage.check?.(params, call.check) ?? [];
+  if ("check" in call) {
+    return await stage.check?.(params, { ...call.check, inputs: {}, definitions: () => [] }) ?? [];
+  }
   const { inputs, context: { id, outputs, scratch, ...declared } } = call.run;
   const used = usedExtensions(params, stage.params, registry.extensions);
   const stageOf = { use: stage.name, extensions: used, project };

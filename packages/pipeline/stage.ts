@@ -297,6 +297,25 @@ export interface ParamProblem {
   readonly message: string;
 }
 
+/** A stage that an input takes from, as configured. */
+export interface InputStage {
+  readonly id: string;
+  readonly use: string;
+  /** True if a plugin has it. */
+  readonly plugin: boolean;
+  /** With defaults. */
+  readonly params: Readonly<Record<string, unknown>>;
+  /** Input → the stages that it takes from. */
+  readonly inputs: Readonly<Record<string, readonly InputStage[]>>;
+}
+
+/** The pipeline around a stage whose parameters are checked. */
+export interface CheckContext
+  extends Pick<InputStage, "inputs">, Pick<StageContext, "definitions"> {
+  /** Folder of all artifacts. */
+  readonly artifacts: string;
+}
+
 /** Optional facts about a stage's result, beside its artifacts. */
 export interface StageResult {
   metrics?: Metrics;
@@ -350,9 +369,9 @@ export interface Stage {
   readonly bounded?: boolean;
   /**
    * Finds errors of parameters before anything runs, such as a file that does not exist.
-   * @param place folder of all artifacts
+   * @param context a stage of a third-party plugin gets no inputs and definitions
    */
-  check?(params: unknown, place: { artifacts: string }): Promise<readonly ParamProblem[]>;
+  check?(params: unknown, context: CheckContext): Promise<readonly ParamProblem[]>;
   /** For work that can be distributed to other machines. */
   readonly part?: UnitRunner;
   /**
@@ -380,7 +399,7 @@ export interface StageDefinition<I extends Inputs, O extends Outputs, P extends 
   seeded?: boolean | ((params: z.output<P>) => boolean);
   compute?: boolean | ((params: z.output<P>) => boolean);
   external?: (params: z.output<P>, place: { artifacts: string }) => Promise<Record<string, string>>;
-  check?: (params: z.output<P>, place: { artifacts: string }) => Promise<readonly ParamProblem[]>;
+  check?: (params: z.output<P>, context: CheckContext) => Promise<readonly ParamProblem[]>;
   run(
     inputs: InputArtifacts<I>,
     params: z.output<P>,

@@ -25,7 +25,7 @@ import {
   type PluginProcess,
   type Sandbox,
 } from "./sandbox.ts";
-import type { Stage, StageContext } from "./stage.ts";
+import type { CheckContext, Stage, StageContext } from "./stage.ts";
 import { metricsSchema } from "./stage_record.ts";
 import { readState, writeState } from "./state.ts";
 
@@ -236,8 +236,9 @@ function stageOf(declared: Declarations["stages"][number], sandbox: Sandbox): St
         ? await call(z.record(z.string(), z.string()), { stage: name, params, external: place })
         : {},
     ...(check && {
-      check: (params: unknown, place: { artifacts: string }) =>
-        call(problemsSchema, { stage: name, params, check: place }),
+      // Parameters of other stages may have passwords.
+      check: (params: unknown, { artifacts }: CheckContext) =>
+        call(problemsSchema, { stage: name, params, check: { artifacts } }),
     }),
   };
   return Object.freeze({ ...stage, run: runner(stage, sandbox) });

@@ -164,9 +164,11 @@ export async function serve(call: CommandContext): Promise<number> {
     const { text } = planned.source.at(["stages"], true);
     throw new UsageError(`${text}: the pipeline has no service; add a stage that is one`);
   }
+  const until = services.flatMap((stage) => stage.after);
+  const needed = [...select(planned, { until }), ...services.map(({ id }) => id)];
+  await checkParams([planned], new Set(needed));
   using interrupt = abortOnSignal(call.reporter, EXIT.interrupted);
   const context = await createRunContext(planned.artifacts, call, interrupt.signal);
-  const until = services.flatMap((stage) => stage.after);
   const { report: { ok } } = await runPlan(planned, { until }, context, { services: true });
   // A service is meant to be stopped by Ctrl-C; what has to run before it is not.
   if (interrupt.signal.aborted && !ok) return EXIT.interrupted;

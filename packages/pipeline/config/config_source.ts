@@ -148,9 +148,11 @@ export class ConfigSource {
     return override ? override.folder ?? this.cwd : dirname(this.#fileOf(path).path);
   }
 
-  /** True for a value of a file that the pipeline's own extends. */
-  isInherited(path: Path): boolean {
-    return !this.#overrideOf(path) && this.#fileOf(path) !== this.files[0];
+  /** Returns how to leave out a value of a file that the pipeline's own extends; empty for another. */
+  leavingOut(path: Path): string {
+    if (this.#overrideOf(path) || this.#fileOf(path) === this.files[0]) return "";
+    const key = path.findLast((part) => typeof part === "string");
+    return ` In ${this.file}, ${key}: without a value leaves it out`;
   }
 
   /** Returns the place of a value, or with `key` of its name; of a missing one, of its parent. */

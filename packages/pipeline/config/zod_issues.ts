@@ -59,8 +59,8 @@ export function toProblems(
       : value === null
       ? "it is empty"
       : `got ${quote(value)}`;
-    const hint = expected.startsWith(UNUSED) && source.isInherited(path)
-      ? ` In ${source.file}, ${path.at(-1)}: without a value leaves it out`
+    const hint = expected.startsWith(UNUSED)
+      ? source.leavingOut(path)
       : typeof value !== "string"
       ? ""
       : issue.code === "invalid_type" && issue.expected === "object" && known.includes(value)

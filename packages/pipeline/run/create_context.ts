@@ -2,10 +2,10 @@
 import { join, resolve } from "node:path";
 import { shortPath } from "../config/config_source.ts";
 import { type ConfigOptions, projectCache, readConfig } from "../config/config.ts";
-import { ConfigError, formatError, type Problem, UsageError } from "../errors.ts";
+import { ConfigError, type Problem, problemsOf, UsageError } from "../errors.ts";
 import { findPipeline, identityNamed } from "../find_pipeline.ts";
 import { createPlan, type Plan } from "../plan.ts";
-import type { ParamProblem } from "../stage.ts";
+import type { InputStage, ParamProblem } from "../stage.ts";
 import { findByIdPrefix, History } from "../history.ts";
 import { argument } from "../pipeline_identity.ts";
 import { DenoLock } from "../cache/deno_lock.ts";
@@ -18,6 +18,7 @@ import { Registry } from "../registry.ts";
 import { hiddenIn } from "../secrets.ts";
 import { ArtifactStore } from "../artifact_store.ts";
 import type { RunContext } from "./run_context.ts";
+import { definitionsOf } from "./stage_context.ts";
 
 /** The YAML that a command names, and how to read it. */
 export async function configOptions(
@@ -52,7 +53,7 @@ export async function loadPlan(
 }
 
 /**
- * Checks parameters of stages that are to run against what exists.
+ * Checks parameters of stages that are to run against what exists and the stages before them.
  * @throws {ConfigError} with all errors, each at its place
  */
 export async function checkParams(
@@ -61,16 +62,26 @@ export async function checkParams(
 ): Promise<void> {
   const problems = new Map<string, Problem>(); // combinations of a sweep share some
   for (const { stages, source, artifacts } of plans) {
-    for (const { id, stage, params } of stages.filter(({ id }) => selected.has(id))) {
-      let found: readonly ParamProblem[];
-      try {
-        found = await stage.check?.(params, { artifacts }) ?? [];
-      } catch (error) {
-        found = [{ path: [], message: `Cannot check ${id}: ${formatError(error)}` }];
-      }
+    const before = new Map<string, InputStage>();
+    for (const { stage, wires, extensions, ...configured } of stages) {
+      const { id, params } = configured;
+      const inputs = Object.fromEntries(
+        Object.entries(wires).map(([name, from]) => [
+          name,
+          [from].flat().map(({ stage }) => before.get(stage)!),
+        ]),
+      );
+      before.set(id, { ...configured, inputs });
+      if (!selected.has(id)) continue;
+      const context = { artifacts, inputs, definitions: definitionsOf(extensions) };
+      const found: ParamProblem[] = [];
+      const check = async () => found.push(...await stage.check?.(params, context) ?? []);
+      found.push(...await problemsOf([[[], check]], "Cannot check it: "));
       for (const { path, message } of found) {
-        const at = source.at(["stages", id, ...path]);
-        problems.set(`${at.text} ${message}`, { at, message });
+        const place = ["stages", id, ...path], at = source.at(place), [key] = path;
+        const hint = key === undefined || key === "inputs" ? "" : source.leavingOut(place);
+        const whole = `${[id, ...path].join(".")}: ${message}${hint}`;
+        problems.set(`${at.text} ${whole}`, { at, message: whole });
       }
     }
   }

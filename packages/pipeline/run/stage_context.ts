@@ -6,6 +6,11 @@ import { moduleName } from "./lineage.ts";
 /** Facts that a stage has to declare before it reads them: its fingerprint would lack them. */
 type Declared = Partial<Pick<StageContext, "seed" | "compute" | "lineage">>;
 
+/** Returns the function that finds definitions of a kind among extensions. */
+export function definitionsOf(extensions: readonly Extension[]): StageContext["definitions"] {
+  return (kind) => extensions.flatMap((one) => one.kind === kind ? one.definition ?? [] : []);
+}
+
 /** Returns a context that throws when the stage reads something undeclared. */
 export function contextOf(
   { use, extensions, project }: {
@@ -29,8 +34,7 @@ export function contextOf(
       const found = extensions.find((one) => one.kind === kind && one.name === name);
       return found && moduleName(found.module, project);
     },
-    definitions: (kind) =>
-      extensions.flatMap((one) => one.kind === kind ? one.definition ?? [] : []),
+    definitions: definitionsOf(extensions),
     get seed() {
       return declared(seed, "seed", "seeded");
     },

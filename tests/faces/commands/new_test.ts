@@ -67,6 +67,13 @@ Deno.test("new writes plugins that pass format, lint, types and their tests", as
       () => command.run(["stage", "split"], context as never),
       /there is a stage "split" already/,
     );
+    for (const taken of ["network plain", "network best", "loss focal", "detector metadata"]) {
+      const [kind, name] = taken.split(" ");
+      await rejected(
+        () => command.run([kind, name], context as never),
+        new RegExp(`Cannot add the ${kind} "${name}" of plugins/${name}.ts: there is one of that`),
+      );
+    }
     strictEqual(await command.run(["types", "a/folder"], context as never), 0);
     match(await Deno.readTextFile(join(project, "a/folder/plugin_api.d.ts")), /interface Api/);
     await rejected(() => write("stagee"), /Did you mean "stage"/);

@@ -264,7 +264,11 @@ Deno.test("teacher: counts in the cache key with its training record, and has to
   const facts = await modelFacts({ teacher: from }, place);
   assert.deepEqual(Object.keys(facts), [`teacher ${from}`]);
   assert.deepEqual(
-    await trainGender.check!({ teacher: { from: [from, join(from, "nothing")] } }, place).then(
+    await trainGender.check!({ teacher: { from: [from, join(from, "nothing")] } }, {
+      ...place,
+      inputs: {},
+      definitions: () => [],
+    }).then(
       (found) => found.map(({ path }) => path),
     ),
     [["teacher", "from", 1]],

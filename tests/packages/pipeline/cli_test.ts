@@ -93,9 +93,18 @@ Deno.test("a stage checks its parameters before anything runs, also in a dry run
         ),
         run: () => Promise.resolve(),
       });`,
+    "served.ts": `import { z } from "zod"; import { defineStage } from "${stageUrl}";
+      export default defineStage({
+        name: "served", summary: "A service", inputs: {}, outputs: {}, service: true,
+        params: z.strictObject({ cert: z.string() }),
+        check: ({ cert }) => Promise.resolve([{ path: ["cert"], message: cert + " is missing" }]),
+        run: () => Promise.reject(new Error("it started")),
+      });`,
+    "s.yaml": "plugins: [./served.ts]\nstages:\n  count: {}\n  served: { cert: a.pem }\n",
     "p.yaml": "plugins: [./checked.ts]\nstages:\n  count: {}\n  checked: { from: there }\n",
   });
-  const at = /^error: p\.yaml:4:20: there is missing\n {6}checked: \{ from: there \}\n/;
+  const at =
+    /^error: p\.yaml:4:20: checked\.from: there is missing\n {6}checked: \{ from: there \}\n/;
   for (const options of [[], ["--dry-run"]]) {
     const { code, err } = await project.cli("run", "p", ...options);
     assert.equal(code, 2);
@@ -103,13 +112,17 @@ Deno.test("a stage checks its parameters before anything runs, also in a dry run
   }
   const values = ["--sweep", "checked.from=here,nowhere"];
   const swept = await project.cli("run", "p", ...values);
-  assert.match(swept.err, /^error: --sweep checked.from=.*: nowhere is missing/);
+  assert.match(swept.err, /^error: --sweep checked.from=.*: checked\.from: nowhere is missing/);
   const failed = await project.cli("run", "p", "--set", "checked.from=fails");
   assert.deepEqual(
     [failed.code, failed.err.split("\n")[0]],
-    [2, "error: p.yaml:4:12: Cannot check checked: no disk"],
+    [2, "error: p.yaml:4:12: checked: Cannot check it: no disk"],
   );
   assert.equal((await project.cli("run", "p", "--until", "count")).code, 0);
+  const served = await project.cli("serve", "s");
+  assert.equal(served.code, 2);
+  assert.match(served.err, /^error: s\.yaml:4:19: served\.cert: a\.pem is missing\n/);
+  assert.equal((await project.cli("run", "s")).code, 0, "it is not started");
 });
 
 Deno.test("a wrong config or command line ends with 2 and tells the way out", async (t) => {
