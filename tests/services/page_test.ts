@@ -73,6 +73,8 @@ inChromium("the page: live view, shutter, photos, keyboard, themes, phone", asyn
       const hud = await page.$eval("#hud", (hud) => hud.textContent!);
       assert.match(hud, /^\d+ frames\/s · tinyFaceDetector/);
       await message(page, /^1 face: (female|male) \d+ %, \d+ ± 8 years\.$/);
+      // A message stays for seconds: beside the newer label of the box, it would contradict it.
+      assert.match(await page.$eval("#message", (m) => getComputedStyle(m).clipPath), /inset/);
       await screenshot(page, "desktop-light-live");
       assert.deepEqual(await violations(page), []);
     });
@@ -249,11 +251,13 @@ inChromium("the page: live view, shutter, photos, keyboard, themes, phone", asyn
       await phone.tap("#shutter");
       await cards(phone, 1);
       // 1280 pixels at a zoom of 400 %.
-      await phone.setViewport({ ...screens.phone, width: 320 });
-      const wider = await phone.evaluate(() =>
-        document.documentElement.scrollWidth - document.documentElement.clientWidth
-      );
-      assert.equal(wider, 0);
+      for (const width of [375, 360, 320]) {
+        await phone.setViewport({ ...screens.phone, width });
+        const wider = await phone.evaluate(() =>
+          document.documentElement.scrollWidth - document.documentElement.clientWidth
+        );
+        assert.equal(wider, 0, `at ${width} pixels`);
+      }
       const linesOf = (label: Element) =>
         label.clientHeight / parseFloat(getComputedStyle(label).lineHeight);
       assert.ok(await phone.$eval("label.button", linesOf) > 2.5);
@@ -263,6 +267,20 @@ inChromium("the page: live view, shutter, photos, keyboard, themes, phone", asyn
       await screenshot(phone, "phone-dark-photo");
       assert.deepEqual(await violations(phone), []);
       assert.deepEqual(wrong, []);
+    });
+
+    await t.step("a phone on its side shows the shutter", async () => {
+      const { page: phone } = await open(browser, "about:blank", "phone");
+      await phone.setViewport({ ...screens.phone, width: 740, height: 360 });
+      await phone.goto(server.url);
+      await phone.tap("#start");
+      await phone.waitForSelector(".box", patience);
+      const below = await phone.$eval(
+        "#shutter",
+        (shutter) => shutter.getBoundingClientRect().bottom - innerHeight,
+      );
+      assert.ok(below <= 0, `${below} pixels below the screen`);
+      await phone.close();
     });
 
     await t.step("the model card", async () => {
@@ -294,6 +312,7 @@ inChromium("the page: a camera that is refused, and none at all", async () => {
       await page.click("#start");
       await message(page, pattern);
       assert.equal(await page.$eval("#stage", (s) => (s as HTMLElement).dataset.state), "idle");
+      assert.equal(await page.evaluate(() => document.activeElement!.id), "start");
       await screenshot(page, `desktop-light-camera-${name}`);
       // A damaged photo brings the invitation back.
       await upload(page, files.text);
@@ -323,6 +342,7 @@ inChromium("the page: a server that stops, and comes back", async () => {
     await page.waitForSelector(".box", patience);
     await first[Symbol.asyncDispose]();
     await message(page, /interrupted\. Connecting again/);
+    assert.equal(await page.$eval("#hud", (hud) => hud.textContent), "");
     await screenshot(page, "desktop-light-interrupted");
     const { port } = new URL(first.url);
     await using _second = await startService({ models: ["gender"], port: Number(port) });

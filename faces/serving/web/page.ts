@@ -26,9 +26,9 @@ let view: LiveView | undefined;
 /** Counts the user's actions: results of earlier ones are dropped. */
 let action = 0;
 
-function setStatus(text: string, bad = false): void {
+function setStatus(text: string, look: "" | "bad" | "heard" = ""): void {
   if (status.textContent !== text) status.textContent = text;
-  status.classList.toggle("bad", bad);
+  status.className = `message ${look}`;
 }
 
 function enter(next: State): void {
@@ -53,8 +53,7 @@ async function openCamera(): Promise<MediaStream> {
   });
   const [track] = stream.getVideoTracks();
   track.addEventListener("ended", () => { // not by stop(): it was unplugged
-    stopCamera();
-    setStatus("The camera stopped. Check that it is connected.", true);
+    stopCamera("The camera stopped. Check that it is connected.");
   });
   video.srcObject = stream;
   // A camera that faces the user is shown as in a mirror.
@@ -77,7 +76,7 @@ async function startCamera(): Promise<void> {
   if (state() === "starting") return;
   const mine = ++action;
   if (!globalThis.isSecureContext || !navigator.mediaDevices) {
-    return setStatus(cameraError("", false), true);
+    return setStatus(cameraError("", false), "bad");
   }
   enter("starting");
   setStatus("Starting camera. Your browser may ask for permission.");
@@ -88,18 +87,17 @@ async function startCamera(): Promise<void> {
     goLive();
   } catch (error) {
     if (mine !== action) return;
-    enter("idle");
-    setStatus(cameraError((error as DOMException).name, true), true);
+    stopCamera(cameraError((error as DOMException).name, true));
   }
 }
 
-function stopCamera(): void {
+function stopCamera(problem = ""): void {
   action++;
   closeCamera(camera);
   camera = undefined;
   closeView();
   enter("idle");
-  setStatus("");
+  setStatus(problem, "bad");
   start.focus();
 }
 
@@ -107,6 +105,7 @@ function goLive(): void {
   action++;
   enter("live");
   shutter.focus({ preventScroll: true });
+  byId("look").scrollIntoView({ block: "nearest" }); // on a low screen the shutter is below it
   clearResults();
   setStatus("Detecting faces ...");
   closeView();
@@ -129,8 +128,9 @@ function goLive(): void {
     error(text) {
       if (text === shown) return;
       shown = text;
-      if (text !== undefined) showBoxes([]);
-      setStatus(text ?? "Detecting faces ...", text !== undefined);
+      showBoxes([]);
+      hud.textContent = "";
+      setStatus(text ?? "Detecting faces ...", text === undefined ? "" : "bad");
     },
   });
   const offer = () => {
@@ -157,7 +157,8 @@ function announce({ faces }: Analysis): void {
   if (faces.length === announced.count && now - announced.at < 4000) return;
   if (faces.length === 0 && now - announced.at < 1500) return;
   announced = { at: now, count: faces.length };
-  setStatus(announcement(faces));
+  // The boxes have newer predictions than a message that stays for seconds.
+  setStatus(announcement(faces), faces.length > 0 ? "heard" : "");
 }
 
 // ---- Photos
@@ -181,7 +182,7 @@ async function shoot(): Promise<void> {
 
 /** Shows a photo that was chosen, pasted or dropped, and its results. */
 async function open(photo: File | undefined, missing: string): Promise<void> {
-  if (!photo) return setStatus(missing, true);
+  if (!photo) return setStatus(missing, "bad");
   closeView();
   const mine = ++action;
   // Upright, as on the server.
@@ -210,7 +211,7 @@ async function analyze(photo: Blob): Promise<boolean> {
     setStatus(announcement(analysis.faces));
   } catch (error) {
     if (mine !== action) return true;
-    setStatus((error as Error).message, true);
+    setStatus((error as Error).message, "bad");
     return false;
   }
   return true;

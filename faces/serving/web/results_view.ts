@@ -21,7 +21,7 @@ export function showResults({ faces, detector, timings: times }: Analysis): void
   hint.hidden = faces.length > 0;
   list.replaceChildren(...faces.map((face, i) => card(face, i, faces.length)));
   const { total, decode, detect, crop, predict } = times;
-  const ms = (value: number) => `${Math.round(value)} ms`;
+  const ms = (value: number) => `${Math.round(value)}\u00a0ms`;
   timings.textContent =
     `${ms(total)} ${service.mode === "server" ? "on the server" : "in this browser"}: ` +
     `decode ${ms(decode)}, detect ${ms(detect)} (${detector}), crop ${ms(crop)}, ` +
