@@ -269,6 +269,43 @@ inChromium("the page over runs: every view, in light, dark and on a phone", asyn
       await page.close();
     });
 
+    await t.step("the focus stays on what was used, though views are drawn anew", async () => {
+      const { page, wrong } = await open(browser, `${ui.url}/#inside?id=${first!.id}`);
+      await waitText(page, /200 of 200 faces/);
+      const stays = async (act: () => Promise<unknown>, key: string) => {
+        await page.focus(`[data-key="${key}"]`);
+        await page.evaluate(() => document.activeElement!.setAttribute("data-old", ""));
+        await act();
+        await page.waitForFunction(
+          (key: string) => {
+            const { dataset } = document.activeElement as HTMLElement;
+            return dataset.key === key && dataset.old === undefined;
+          },
+          patience,
+          key,
+        );
+      };
+      await stays(() => page.keyboard.press("Enter"), "Next from");
+      await waitText(page, /61 to 120/);
+      await stays(() => page.select('[data-key="Sort"]', "row"), "Sort");
+      await stays(() => page.keyboard.press("Enter"), "runs");
+      await stays(() => page.keyboard.press("Enter"), "by state");
+      await page.goto(`${ui.url}/#live`);
+      await waitText(page, /epoch 2 of 4/);
+      await stays(() => log({ type: "log", text: "  trainGender: a line" }), "log");
+      assert.deepEqual(wrong, []);
+      await page.close();
+    });
+
+    await t.step("the log of a run that is over is requested once", async () => {
+      const { page, wrong, requests } = await open(browser, `${ui.url}/#live?id=${first!.id}`);
+      await waitText(page, /is over: Runs lists it\. Its log is no longer there\./);
+      await new Promise((resolve) => setTimeout(resolve, 2500));
+      assert.equal(requests.filter(({ url }) => /api\/live/.test(url)).length, 1);
+      assert.deepEqual(wrong, []);
+      await page.close();
+    });
+
     await t.step("no button moves when the images of a face arrive", async () => {
       const { page, wrong } = await open(browser, "about:blank", "phone");
       const arrive = Promise.withResolvers<void>();
@@ -367,6 +404,65 @@ async function look(
   assert.deepEqual(wrong, []);
   await page.close();
 }
+
+inChromium("many runs, long names and equal values fit their charts and a phone", async () => {
+  const pipeline = `experiments/${"a_name_without_a_place_to_break_".repeat(3)}`;
+  await using shop = await workshop(
+    Array.from({ length: 60 }, (_, i) => ({
+      pipeline,
+      models: {
+        trainGender: { skill: 0.9, params: { dropout: i / 100 }, curve: [0.5, 0.5, 0.5 + i / 100] },
+      },
+      validation: true,
+    })),
+  );
+  await using ui = await startUi(shop.artifacts);
+  const browser = await openChromium();
+  try {
+    const ids = shop.runs.slice(0, 12).map(({ id }) => id);
+    const { page, wrong } = await open(browser, `${ui.url}/#compare?ids=${ids}`, "phone");
+    await waitText(page, /Curves that differ/);
+    const overflow = await page.evaluate(() =>
+      document.documentElement.scrollWidth - document.documentElement.clientWidth
+    );
+    assert.equal(overflow, 0);
+    const lines = await page.$$eval(
+      ".plot + .legend",
+      (legends) =>
+        [...legends[0]!.querySelectorAll("line")].map((line) =>
+          `${line.getAttribute("stroke")} ${line.getAttribute("stroke-dasharray")}`
+        ),
+    );
+    assert.deepEqual([lines.length, new Set(lines).size], [12, 12]);
+    // All losses are 1.
+    const [loss] = await page.$$eval(".plot", (all) => all.map((plot) => plot.textContent!));
+    assert.match(loss!, /1\.000(?!0)/);
+    assert.doesNotMatch(await page.$eval("main", (main) => main.innerText), /dashed/);
+    await page.goto(`${ui.url}/#sweeps`);
+    await page.waitForFunction(
+      () => document.querySelectorAll("tbody tr").length === 60,
+      patience,
+    );
+    // The table stays where it is when a row is chosen, and scrolls on with the focus in it.
+    await page.setViewport(screens.desktop);
+    await page.goto(`${ui.url}/#runs`);
+    await page.waitForSelector('tr[data-row="0"]', patience);
+    const top = () => page.$eval("#box", (box) => box.scrollTop);
+    await page.$eval("#box", (box) => box.scrollTop = 2000);
+    await page.waitForSelector('tr[data-row="50"]', patience);
+    await page.click('tr[data-row="50"] .pick');
+    await page.waitForFunction(() => /pick=/.test(location.hash), patience);
+    assert.equal(await top(), 2000);
+    assert.equal(await page.evaluate(() => document.activeElement!.getAttribute("data-row")), "50");
+    await page.$eval("#box", (box) => box.scrollTop = 0);
+    await page.waitForSelector('tr[data-row="0"]', patience);
+    await page.waitForFunction(() => !document.querySelector('tr[data-row="50"]'), patience);
+    assert.equal(await top(), 0);
+    assert.deepEqual(wrong, []);
+  } finally {
+    await browser.close();
+  }
+});
 
 inChromium("2,000 runs stay smooth: a frame while scrolling, a filter, a sort", async () => {
   await using shop = await workshop([{ models: MODELS(0.9, 0.1) }]);

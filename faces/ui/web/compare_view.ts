@@ -3,7 +3,7 @@ import type { ModelMetrics } from "../../evaluation/score_model.ts";
 import { dom } from "../../serving/page_dom.ts";
 import type { UiComparison, UiDetails, UiFaces, UiRun } from "../ui_api.ts";
 import { faceCard } from "./inside_view.ts";
-import { color, dots, lines } from "./ui_charts.ts";
+import { color, dash, DASHES, dots, lineKey, lines, type Series } from "./ui_charts.ts";
 import { get, later, number, range, select, table, text } from "./ui_dom.ts";
 import { store, turn, type View } from "./ui_store.ts";
 
@@ -27,23 +27,18 @@ export const compareView: View = {
     );
     const all = groups.size <= MAX_RUNS ? [...groups] : runs;
     const heads = runs.map(({ id, name }, i) =>
-      dom`${swatch(i)}<a href="#inside?id=${id}">${id}</a>
-      <small>${name}</small>`
+      dom`<li>${swatch(i)}<a href="#inside?id=${id}">${id}</a> ${name}</li>`
     );
     const left = runs.length < ids.length &&
       dom`<p class="notice">${runs.length} of ${ids.length} runs: others were removed, or exceed the
         maximum of ${MAX_RUNS}.</p>`;
-    return dom`${left}<p class="runs-line">${heads}</p>${later(differences(runs, all))}
+    return dom`${left}<ul class="legend">${heads}</ul>${later(differences(runs, all))}
       ${later(curves(runs))}<h2>Faces on which they disagree</h2>
       ${later(disagreements(runs, params))}${later(evaluated(runs))}`;
   },
 };
 
-function swatch(i: number): Node {
-  const mark = dom`<i class="swatch"></i>`.firstElementChild as HTMLElement;
-  mark.style.background = color(i);
-  return mark;
-}
+const swatch = (i: number) => lineKey(color(i), dash(i));
 
 const head = (runs: readonly UiRun[]) => runs.map(({ id }, i) => dom`${swatch(i)} ${id}`);
 
@@ -109,11 +104,12 @@ async function curves(runs: readonly UiRun[]): Promise<Node> {
       const y = column === "loss" ? "loss" : curves[0]!.metric;
       const of = (name: string, curve: (typeof curves)[number]) =>
         curve.epochs.map((epoch) => [epoch[0]!, epoch[curve.columns.indexOf(name)]!] as const);
-      const series = curves.flatMap((curve) => {
+      const series = curves.flatMap((curve): Series[] => {
         const line = { name: curve.id, color: color(curve.i), mark: curve.kept };
-        const validation = { ...line, points: of(`val_${column}`, curve) };
-        const training = { color: line.color, name: "", dashed: true, points: of(column, curve) };
-        return curves.length > 3 ? [validation] : [validation, training];
+        const points = of(`val_${column}`, curve);
+        if (curves.length > 3) return [{ ...line, dash: dash(curve.i), points }];
+        const training = { color: line.color, name: "", points: of(column, curve) };
+        return [{ ...line, dash: DASHES[0], points }, { ...training, dash: DASHES[1] }];
       });
       return lines(`${model}: ${y} of the validation set`, y, series);
     })
@@ -137,7 +133,9 @@ async function curves(runs: readonly UiRun[]): Promise<Node> {
   );
   if (charts.length === 0) return dom``;
   return dom`<h2>Curves that differ</h2><div class="grid">${charts}</div>
-    <p class="muted small">Dashed: the training set. The dot is the epoch that was kept.</p>${
+    <p class="muted small">${
+    groups.some(([, curves]) => curves.length <= 3) && "Dashed: the training set. "
+  }The dot is the epoch that was kept.</p>${
     sizes.length > 0 && dom`<h2>Metric against size</h2><div class="grid">${sizes}</div>
     <p class="muted small">A dot for each run, with its 95 % interval on validation.</p>`
   }`;
@@ -191,9 +189,12 @@ function groupName({ gender, from, to }: NonNullable<ModelMetrics["groups"]>[num
 function confusion(title: Node, classes: readonly string[], counts: number[][]): Node {
   const rows = counts.map((row, i) => {
     const sum = row.reduce((a, b) => a + b, 0) || 1;
-    return dom`<tr><th scope="row">${classes[i]}</th>${
-      row.map((count) => dom`<td class="heat${Math.round(count / sum * 5)}">${count}</td>`)
-    }</tr>`;
+    const cells = row.map((count) => {
+      const cell = dom`<td>${count}</td>`.firstElementChild as HTMLElement;
+      cell.style.background = `rgb(0 114 178 / ${42 * count / sum}%)`;
+      return cell;
+    });
+    return dom`<tr><th scope="row">${classes[i]}</th>${cells}</tr>`;
   });
   return dom`<figure class="card"><figcaption>${title}</figcaption><div class="wide" tabindex="0"
     role="region" aria-label="Confusion: ${title.textContent}"><table class="confusion"><thead><tr><th scope="col">

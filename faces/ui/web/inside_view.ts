@@ -1,6 +1,7 @@
 /** Files of a run: faces with predictions, a face's way, tables, layers. */
+import { counted } from "../../../packages/pipeline/causes.ts";
 import { formatBytes } from "../../../packages/pipeline/format.ts";
-import { dom } from "../../serving/page_dom.ts";
+import { dom, part } from "../../serving/page_dom.ts";
 import type { UiFace, UiFaces, UiLayer, UiOutput, UiPhotos, UiStep, UiTable } from "../ui_api.ts";
 import { date, get, later, number, type Option, select, table, text, withValue } from "./ui_dom.ts";
 import { store, turn, type View } from "./ui_store.ts";
@@ -67,7 +68,7 @@ async function grid(id: string, params: URLSearchParams): Promise<Node> {
     const change = (value: string) => turn({ [name]: value, from: "" });
     if (options) return select(label, options, chosen, change);
     return dom`<label>${label} <input type="text" size="7" placeholder="20-30" value="${chosen}"
-      @change=${withValue(change)}></label>`;
+      data-key="${label}" @change=${withValue(change)}></label>`;
   };
   const labels = classes && ["", ...classes];
   return dom`<div class="tools">${field("model", models, model)}
@@ -76,7 +77,7 @@ async function grid(id: string, params: URLSearchParams): Promise<Node> {
     field("only", ["", "wrong", "right", ["suspect", "suspect labels"]])
   }
     ${field("sort", [["", "largest error"], "row"])}</div>
-    <p class="muted">${number(total)} of ${number(all)} faces${
+    <p class="muted">${number(total)} of ${counted(all, "face")}${
     !classes && "; right: an error below 5"
   }${query.only === "suspect" && ": the predictions contradict their labels"}.</p>
     <ul class="faces-grid">${faces.map((face) => faceCard(face, classes, id))}</ul>
@@ -87,21 +88,30 @@ async function problems(id: string, params: URLSearchParams): Promise<Node> {
   const [problem, from] = ["problem", "photos"].map((name) => params.get(name) ?? "");
   const { problems, total, photos } = await get<UiPhotos>("/api/problems", { id, problem, from });
   if (problems.length === 0) return dom``;
+  // A file that is no image would be shown as a broken one.
+  const remove = ({ target }: Event) => (target as HTMLElement).remove();
   const cards = photos.map(({ text, path, image }) =>
-    dom`<li>${image && dom`<img src="${image}" width="96" height="96" loading="lazy" alt="">`}
-      <span>${text}</span><span class="muted">${path}</span></li>`
+    dom`<li>${
+      image && dom`<img src="${image}" width="96" height="96" loading="lazy" alt=""
+      @error=${remove}>`
+    }<span>${text}</span><span class="muted">${path}</span></li>`
   );
   return dom`<h2>Photos without a face in the data set</h2><p class="tools">${
     select("Problem", ["", ...problems], problem!, (problem) => turn({ problem, photos: "" }))
-  }<span class="muted">${number(total)} photos</span></p><ul class="faces-grid">${cards}</ul>
+  }<span class="muted">${counted(total, "photo")}</span></p><ul class="faces-grid">${cards}</ul>
     ${pages(total, Number(from), PAGE.faces, "photos")}`;
 }
 
 function pages(total: number, from: number, size: number, param = "from"): Node {
   const to = (next: number) => () => turn({ [param]: next > 0 ? String(next) : "" });
   const button = (label: string, next: number) =>
-    next < 0 || next >= total ? "" : dom`<button @click=${to(next)}>${label}</button> `;
-  return dom`<p>${button("Previous", from - size)}${button("Next", from + size)}</p>`;
+    next < 0 || next >= total
+      ? ""
+      : dom`<button data-key="${label} ${param}" @click=${to(next)}>${label}</button> `;
+  const place = `${number(from + 1)} to ${number(Math.min(total, from + size))}`;
+  return dom`<p>${button("Previous", from - size)}${button("Next", from + size)}${
+    total > size && part`<span class="muted">${place}</span>`
+  }</p>`;
 }
 
 async function way(id: string, row: string): Promise<Node> {
@@ -146,13 +156,13 @@ async function sheet(file: string, params: URLSearchParams): Promise<Node> {
   const head = columns.map((name) => {
     const sign = sort === name ? "↑" : sort === `-${name}` ? "↓" : "";
     const click = () => turn({ sort: sort === name ? `-${name}` : name, from: "" });
-    return dom`<button @click=${click}>${name} ${sign}</button>`;
+    return dom`<button data-key="by ${name}" @click=${click}>${name} ${sign}</button>`;
   });
   const filter = withValue((q) => turn({ q, from: "" }));
   const cell = (value: unknown) =>
     typeof value === "number" ? text(value) : text(value).slice(0, 80);
   return dom`<p><input type="search" aria-label="Filter" placeholder="words" value="${q}"
-    @change=${filter}> <span class="muted">${number(total)} rows</span></p>
+    data-key="filter" @change=${filter}> <span class="muted">${counted(total, "row")}</span></p>
     ${table("Table", head, rows.map((row) => row.map(cell)))}${
     pages(total, Number(from), PAGE.rows)
   }`;
@@ -164,6 +174,6 @@ async function layers(file: string): Promise<Node> {
   const rows = all.map(({ name, type, settings, weights }) => [
     ...[name, type, dom`<span class="line">${settings}</span>`, number(weights)],
   ]);
-  return dom`<p>${number(sum)} parameters in ${all.length} layers.</p>
+  return dom`<p>${number(sum)} parameters in ${counted(all.length, "layer")}.</p>
     ${table("Layers", ["layer", "type", "settings", "parameters"], rows)}`;
 }

@@ -3,8 +3,8 @@ import { formatDuration } from "../../../packages/pipeline/format.ts";
 import type { LiveEvent, LiveLine } from "../../../packages/pipeline/live_log.ts";
 import { dom } from "../../serving/page_dom.ts";
 import type { UiRun } from "../ui_api.ts";
-import { color, lines } from "./ui_charts.ts";
-import { get, later, text } from "./ui_dom.ts";
+import { color, DASHES, lines } from "./ui_charts.ts";
+import { get, later, redraw, table, text } from "./ui_dom.ts";
 import { store, type View } from "./ui_store.ts";
 
 const POLL_MS = 1000;
@@ -78,11 +78,11 @@ class Watched {
           `${stage}: ${plain.join(", ")}, epoch ${epochs.at(-1)!.epoch} of ${epochs[0]!.epochs}`,
           loss ? "loss" : plain.join(", "),
           chosen.map((name) => {
-            const dashed = !name.startsWith("val_"), bare = name.replace("val_", "");
-            const set = dashed ? "training" : "validation";
+            const validation = name.startsWith("val_"), bare = name.replace("val_", "");
+            const set = validation ? "validation" : "training";
             return {
               name: plain.length > 1 ? `${bare}, ${set}` : set,
-              dashed,
+              dash: DASHES[validation ? 0 : 1],
               color: color(plain.indexOf(bare)),
               points: epochs.map(({ epoch, numbers }) => [epoch, numbers[name]!] as const),
             };
@@ -104,19 +104,22 @@ export const liveView: View = {
       const running = store.runs.filter(({ state }) => state === "running");
       const id = params.get("id") ?? running[0]?.id ?? watched?.id;
       if (id !== undefined && id !== watched?.id) watched = new Watched(id);
-      const changed = document.visibilityState === "visible" &&
-        await watched?.load().catch(() => false);
-      if (signal.aborted) return;
-      const run = store.runs.find((one) => one.id === id);
+      const run = store.runs.find((one) => one.id === id), alive = run?.state === "running";
       const state = [...running.map(({ id }) => id), id, run?.state].join();
-      if (watched && (changed || state !== drawn)) {
+      // The log of a run that is over is read once.
+      const due = document.visibilityState === "visible" && (alive || state !== drawn);
+      const changed = due && await watched?.load().catch(() => false);
+      if (signal.aborted) return;
+      if (watched && (changed || due && state !== drawn)) {
         drawn = state;
-        const alive = run?.state === "running";
         const links = running.map((run) =>
-          dom`<li><a href="#live?id=${run.id}" aria-current="${run.id === id}">${run.name}
+          dom`<li><a href="#live?id=${run.id}" data-key="${run.id}" aria-current="${
+            run.id === id
+          }">${run.name}
             ${run.id}</a> <small>${listed({ ...run.settings, ...run.seeds })}</small></li>`
         );
         const held = place.querySelector("pre");
+        const written = watched.log.join("\n");
         const bottom = !held || held.scrollTop + held.clientHeight > held.scrollHeight - 30;
         const scrolled = [place.querySelector(".graph")?.scrollLeft ?? 0, held?.scrollTop ?? 0];
         const ended = !alive &&
@@ -125,12 +128,14 @@ export const liveView: View = {
           }${
             run?.state === "interrupted" &&
             ` Its process ended before the run did; deno task run ${run.name} resumes.`
-          }</p>`;
-        place.replaceChildren(dom`${ended}<ul class="at-work">${links}</ul>
-          ${stageGraph(watched.graph(alive))}<div class="grid">${watched.charts}</div><h2>Log</h2>
-          <pre tabindex="0">${watched.log.join("\n")}</pre>`);
-        const log = place.querySelector("pre")!, graph = place.querySelector(".graph")!;
-        log.scrollTop = bottom ? log.scrollHeight : scrolled[1]!;
+          }${written === "" && " Its log is no longer there."}</p>`;
+        const view = dom`${ended}<ul class="at-work">${links}</ul>
+          ${stageGraph(watched.graph(alive))}<div class="grid">${watched.charts}</div>${
+          written && dom`<h2>Log</h2><pre tabindex="0" data-key="log">${written}</pre>`
+        }`;
+        redraw(() => place.replaceChildren(view));
+        const log = place.querySelector("pre"), graph = place.querySelector(".graph")!;
+        if (log) log.scrollTop = bottom ? log.scrollHeight : scrolled[1]!;
         graph.scrollLeft = scrolled[0]!;
         const box = graph.querySelector(".running"), now = box?.querySelector("b")?.textContent;
         if (now !== stage) box?.scrollIntoView({ block: "nearest", inline: "center" });
@@ -179,14 +184,12 @@ async function dryRun(pipeline: string): Promise<Node> {
           stages.slice(i - 1, i).map((s) => s.id);
         return { id, after, why, status: run ? "runs" : status };
       });
-      const rows = all.map(({ id, status, why }) =>
-        dom`<tr><th scope="row">${id}</th><td>${status}</td><td>${
-          why !== status && why.replace("runs: ", "")
-        }</td></tr>`
-      );
+      const rows = all.map(({ id, status, why }) => {
+        return [id, status, why !== status && why.replace("runs: ", "")];
+      });
       const title = listed(values);
       return dom`${title && dom`<h3>${title}</h3>`}${stageGraph(all, title)}
-        <div class="wide"><table>${rows}</table></div>`;
+        ${table(`Reasons ${title}`, ["stage", "state", "why"], rows)}`;
     })
   }`;
 }
@@ -245,7 +248,7 @@ function stageGraph(stages: readonly GraphStage[], of = ""): Node {
     box.style.translate = `${x}px ${y}px`;
     return box;
   });
-  return dom`<div class="graph" tabindex="0" role="region" aria-label="Stages ${of}">
+  return dom`<div class="graph" tabindex="0" data-key="graph" role="region" aria-label="Stages ${of}">
     <svg width="${width}" height="${height}" aria-hidden="true"><path d="${edges.join("")}"/></svg>
     <ul>${boxes}</ul></div>`;
 }

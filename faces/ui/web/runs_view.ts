@@ -1,9 +1,10 @@
 /** A table of runs: what varies, metrics with spread or interval, curves, state. */
+import { counted } from "../../../packages/pipeline/causes.ts";
 import { formatDuration } from "../../../packages/pipeline/format.ts";
 import { byId, dom, part, stored } from "../../serving/page_dom.ts";
 import type { UiRun } from "../ui_api.ts";
 import { sparkline } from "./ui_charts.ts";
-import { date, number, range, table, text, withValue } from "./ui_dom.ts";
+import { date, number, range, redraw, table, text, withValue } from "./ui_dom.ts";
 import {
   bestOf,
   detailsOf,
@@ -74,7 +75,7 @@ export const runsView: View = {
   },
   update() {
     arrange();
-    draw();
+    redraw(draw);
   },
 };
 
@@ -238,15 +239,14 @@ function stagesCell({ first }: Row): unknown {
 }
 
 function draw(): void {
-  const held = document.activeElement?.closest("tr[data-row]");
   const runs = rows.reduce((sum, row) => sum + row.runs.length, 0);
-  const left = store.left > 0 && `; ${number(store.left)} more records are being read`;
+  const left = store.left > 0 && `; reading ${counted(store.left, "more record")}`;
   const cautions = new Set(rows.slice(0, 50).flatMap(({ first }) => first.cautions));
   byId("count").replaceChildren(
     store.runs.length === 0
       ? dom`No run is in ${store.about.artifacts} yet: deno task run pipeline`
-      : dom`${number(runs)} of ${number(store.runs.length)} runs in ${number(rows.length)} ${
-        rows.length === 1 ? "row" : "rows"
+      : dom`${number(runs)} of ${counted(store.runs.length, "run")} in ${
+        counted(rows.length, "row")
       }${left}.
         <span class="bad">${[...cautions].join(" ")}</span>`,
   );
@@ -254,13 +254,14 @@ function draw(): void {
     if (key === "curve") return dom`<th scope="col">${head}</th>`;
     const direction = sort === key ? "ascending" : sort === `-${key}` ? "descending" : "none";
     const click = () => change({ sort: sort = sort === `-${key}` ? key : `-${key}` });
-    return dom`<th scope="col" aria-sort="${direction}"><button @click=${click}>${head}</button></th>`;
+    return dom`<th scope="col" aria-sort="${direction}"><button data-key="by ${key}"
+      @click=${click}>${head}</button></th>`;
   });
-  byId("box").replaceChildren(dom`<table aria-rowcount="${rows.length + 1}">
+  const box = byId("box"), top = box.scrollTop;
+  box.replaceChildren(dom`<table aria-rowcount="${rows.length + 1}">
     <thead><tr><th scope="col">run</th>${heads}</tr></thead>
     <tbody @keydown=${press}></tbody></table>`);
-  fillRows();
-  if (held) focusRow(active);
+  fillRows(top);
   const n = store.runs.filter(({ id }) => picked.has(id)).length; // others were removed
   const clear = () => {
     picked.clear();
@@ -268,20 +269,20 @@ function draw(): void {
   };
   byId("actions").replaceChildren(
     n > 1
-      ? dom`<button @click=${compare}>Compare ${n}</button>`
+      ? dom`<button data-key="compare runs" @click=${compare}>Compare ${n}</button>`
       : dom`<button disabled>Compare</button>`,
-    n > 0 ? dom`<button @click=${clear}>Clear</button>` : "",
+    n > 0 ? dom`<button data-key="clear" @click=${clear}>Clear</button>` : "",
   );
 }
 
-const refill = () => void requestAnimationFrame(fillRows);
+const refill = () => void requestAnimationFrame(() => redraw(fillRows));
 
-function fillRows(): void {
+/** @param top position to scroll to. Default: the one now */
+function fillRows(top?: number): void {
   const box = document.getElementById("box");
   const body = box?.querySelector("tbody");
   if (!box || !body) return;
-  const held = document.activeElement?.closest("tr")?.dataset.row;
-  drawnAt = box.scrollTop;
+  drawnAt = top ?? box.scrollTop;
   const first = Math.max(0, Math.floor(drawnAt / ROW) - 8);
   const last = Math.min(rows.length, first + Math.ceil((box.clientHeight || 700) / ROW) + 16);
   const space = (n: number) =>
@@ -289,7 +290,7 @@ function fillRows(): void {
       height="${n * ROW}"></td></tr>`;
   const shown = rows.slice(first, last).map((row, i) => rowElement(row, first + i));
   body.replaceChildren(dom`${space(first)}${shown}${space(rows.length - last)}`);
-  if (held !== undefined) focusRow(Number(held));
+  box.scrollTop = drawnAt;
 }
 
 function rowElement(row: Row, i: number): unknown {
@@ -299,7 +300,9 @@ function rowElement(row: Row, i: number): unknown {
     const written = cell ? undefined : text(value(row));
     return part`<td title="${written}">${cell ? cell(row) : written}</td>`;
   });
-  return part`<tr tabindex="${i === active ? 0 : -1}" data-row="${i}" aria-rowindex="${i + 2}"
+  return part`<tr tabindex="${
+    i === active ? 0 : -1
+  }" data-row="${i}" data-key="run ${key}" aria-rowindex="${i + 2}"
     class="${pinned && "pinned"} ${picked.has(id) && "picked"}" @focus=${() => active = i}>
     <th scope="row"><button class="pick" tabindex="-1" role="checkbox" aria-label="Choose ${id}"
       aria-checked="${String(picked.has(id))}" @click=${() => choose(row)}></button>
@@ -353,7 +356,7 @@ function choose({ first: { id } }: Row): void {
   if (!picked.delete(id)) picked.add(id);
   setParams({ pick: [...picked].join() });
   byId("message").textContent = `${picked.size} chosen`;
-  draw();
+  redraw(draw);
 }
 
 function pin({ key }: Row): void {
@@ -394,7 +397,7 @@ function details(row: Row): void {
     <p><label for="note">Note, kept in this browser</label>
       <textarea id="note" rows="2" @change=${write}>${notes.value[group]}</textarea></p>
     ${
-    table(
+    stages.length > 0 && table(
       "Stages",
       ["stage", "state", "why", "took"],
       stages.map(({ id, status, why, seconds }) => [

@@ -80,7 +80,7 @@ export const sweepsView: View = {
     const sign = store.about.better[metric] === "more" ? -1 : 1;
     const order = rows.toSorted((a, b) => sign * (a.stats.mean - b.stats.mean));
     const choices = sweeps.map((one) => one.pipeline);
-    const results = order.slice(0, 50).map((row) => {
+    const results = order.map((row) => {
       const { first, stats: { mean, deviation, n } } = row;
       const spread = deviation === undefined ? "" : ` ± ${number(deviation, false)}`;
       return [

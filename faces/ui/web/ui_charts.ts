@@ -1,33 +1,51 @@
 /** Charts by the report's library, in the colors of the theme. */
 import * as Plot from "@observablehq/plot";
 import { dom, part } from "../../serving/page_dom.ts";
-import { short, text } from "./ui_dom.ts";
+import { number, short, text } from "./ui_dom.ts";
+
+/** Patterns of lines; the second one also marks the training set. */
+export const DASHES = ["none", "4 3", "1 3"] as const;
 
 export const color = (i: number) => `var(--c${i % 8})`;
+/** Distinguishes lines of the same color. */
+export const dash = (i: number) => DASHES[Math.floor(i / 8) % DASHES.length]!;
+
+/** A short line, as in a chart. */
+export const lineKey = (color: string, dash: string) =>
+  dom`<svg class="swatch" width="22" height="8" aria-hidden="true"><line x2="22" y1="4" y2="4"
+    stroke="${color}" stroke-dasharray="${dash}"/></svg>`;
 
 export interface Series {
   readonly name: string;
   readonly color: string;
-  /** For the training set. */
-  readonly dashed?: boolean;
+  readonly dash: string;
   readonly points: readonly (readonly [x: number, y: number])[];
   /** x of the point to mark. */
   readonly mark?: number;
 }
 
-/** Draws a chart; the label describes it to screen readers. */
-function draw(label: string, options: Plot.PlotOptions, legend: readonly Series[] = []): Node {
+/** Draws values of `y`; the label describes the chart to screen readers. */
+function draw(
+  label: string,
+  y: string,
+  values: readonly number[],
+  options: Plot.PlotOptions,
+  legend: readonly Series[] = [],
+): Node {
   const margins = { marginLeft: 48, marginRight: 14, marginTop: 24, marginBottom: 38 };
-  const chart = Plot.plot({ width: 420, height: 240, ...margins, className: "plot", ...options });
+  // The ticks of equal values would have six decimals.
+  const tickFormat = new Set(values).size > 1 ? undefined : (value: number) => number(value, false);
+  const axis = { label: y, grid: true, nice: true, tickFormat };
+  const size = { width: 420, height: 240, ...margins };
+  const chart = Plot.plot({ ...size, className: "plot", y: axis, ...options });
   // The page's style sheet has its rules; the page's policy forbids another one.
   chart.querySelector("style")?.remove();
   // One image to screen readers: parts of an image have no names.
   for (const part of chart.querySelectorAll("[aria-label]")) part.removeAttribute("aria-label");
   chart.setAttribute("role", "img");
   chart.setAttribute("aria-label", label);
-  const keys = legend.filter(({ name }) => name !== "").map(({ name, color, dashed }) =>
-    dom`<li><svg width="22" height="8" aria-hidden="true"><line x2="22" y1="4" y2="4"
-      stroke="${color}" stroke-dasharray="${dashed ? "4 3" : "none"}"/></svg>${name}</li>`
+  const keys = legend.filter(({ name }) => name !== "").map(({ name, color, dash }) =>
+    dom`<li>${lineKey(color, dash)}${name}</li>`
   );
   return dom`<figure class="card"><figcaption>${label}</figcaption>${chart}${
     keys.length > 0 && dom`<ul class="legend">${keys}</ul>`
@@ -37,13 +55,13 @@ function draw(label: string, options: Plot.PlotOptions, legend: readonly Series[
 /** Lines over epochs, with a dot at the marked one. */
 export function lines(label: string, y: string, series: readonly Series[]): Node {
   const drawn = series.filter(({ points }) => points.length > 0);
-  const marks = drawn.flatMap(({ color, dashed, points, mark }) => [
+  const marks = drawn.flatMap(({ color, dash, points, mark }) => [
     Plot.lineY(points, {
       x: "0",
       y: "1",
       stroke: color,
-      strokeWidth: dashed ? 1.4 : 2,
-      ...(dashed && { strokeDasharray: "4 3" }),
+      strokeWidth: dash === "none" ? 2 : 1.4,
+      strokeDasharray: dash,
     }),
     Plot.dot(points.filter(([x]) => x === mark || points.length === 1), {
       x: "0",
@@ -55,7 +73,8 @@ export function lines(label: string, y: string, series: readonly Series[]): Node
   const last = Math.max(1, ...drawn.flatMap(({ points }) => points.map(([x]) => x)));
   const ticks = last > 10 ? 6 : Array.from({ length: last }, (_, i) => i + 1);
   const x = { label: "epoch", tickFormat: "d", ticks };
-  return draw(label, { x, y: { label: y, grid: true, nice: true }, marks }, drawn);
+  const values = drawn.flatMap(({ points }) => points.map(([, value]) => value));
+  return draw(label, y, values, { x, marks }, drawn);
 }
 
 export interface Dot {
@@ -94,9 +113,8 @@ export function dots(label: string, x: string, y: string, points: readonly Dot[]
   };
   const dot = { x: "x", y: "y", fill: "color", title: "title" };
   const spread = data.filter(({ low }) => low !== undefined);
-  return draw(label, {
+  return draw(label, y, data.map((one) => one.y), {
     x: { label: x, ...scale, tickFormat } as never,
-    y: { label: y, grid: true, nice: true },
     color: { type: "identity" },
     marks: [
       Plot.ruleX(spread, { x: "x", y1: "low", y2: "high", stroke: "color", strokeWidth: 1.5 }),

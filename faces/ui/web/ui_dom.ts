@@ -17,13 +17,30 @@ export async function get<T>(path: string, query: Record<string, unknown> = {}):
   return value as T;
 }
 
+let held: string | undefined;
+
+/**
+ * Draws anew. The focus returns to what has the same `data-key`, once it is there: screen readers and
+ * keyboards would begin at the top of the page.
+ */
+export function redraw(draw: () => void): void {
+  held = document.activeElement?.closest<HTMLElement>("[data-key]")?.dataset.key ?? held;
+  draw();
+  if (document.activeElement !== document.body) held = undefined;
+  const control = [...document.querySelectorAll<HTMLElement>("[data-key]")]
+    .find(({ dataset }) => dataset.key === held);
+  if (!control) return;
+  control.focus({ preventScroll: true });
+  held = undefined;
+}
+
 /** Shows what a promise makes, or its error. */
 export function later(promise: Promise<Node>): HTMLElement {
   const place = document.createElement("div");
   place.className = "flow";
   place.append(dom`<p class="muted">Loading …</p>`);
   promise.catch(({ message }: Error) => dom`<p class="notice">${message}</p>`)
-    .then((node) => place.replaceChildren(node));
+    .then((node) => redraw(() => place.replaceChildren(node)));
   return place;
 }
 
@@ -53,17 +70,18 @@ export function text(value: unknown): string {
   return Object.entries(value).map(([key, one]) => `${key}: ${text(one)}`).join(", ");
 }
 
-/** "28 Nov, 09:15". */
+/** "28 Nov, 09:15", with the year if it is another one than now. */
 export function date(iso: string): string {
+  const at = new Date(iso), old = at.getFullYear() !== new Date().getFullYear();
   const options = { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" } as const;
-  return new Date(iso).toLocaleString("en-GB", options);
+  return at.toLocaleString("en-GB", old ? { ...options, year: "numeric" } : options);
 }
 
 /** A table in a region that scrolls. */
 export function table(label: string, head: readonly unknown[], rows: readonly unknown[][]) {
   return dom`<div class="wide" tabindex="0" role="region" aria-label="${label}"><table>
     <thead><tr>${head.map((cell) => dom`<th scope="col">${cell}</th>`)}</tr></thead>
-    <tbody>${rows.map((row) => dom`<tr>${row.map((cell) => dom`<td>${cell}</td>`)}</tr>`)}</tbody>
+    <tbody>${rows.map((row) => part`<tr>${row.map((cell) => part`<td>${cell}</td>`)}</tr>`)}</tbody>
   </table></div>`;
 }
 
@@ -84,5 +102,7 @@ export function select(
     const [value, text] = typeof one === "string" ? [one, one || "any"] : one;
     return part`<option value="${value}" ${value === chosen && "selected"}>${text}</option>`;
   });
-  return dom`<label>${label} <select @change=${withValue(change)}>${listed}</select></label>`;
+  return dom`<label>${label} <select data-key="${label}" @change=${
+    withValue(change)
+  }>${listed}</select></label>`;
 }

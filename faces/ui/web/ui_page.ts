@@ -6,7 +6,7 @@ import { liveView, whyView } from "./live_view.ts";
 import { runsView } from "./runs_view.ts";
 import { sweepsView } from "./sweeps_view.ts";
 import { type About, store, type View } from "./ui_store.ts";
-import { get } from "./ui_dom.ts";
+import { get, redraw } from "./ui_dom.ts";
 
 const views: View[] = [runsView, liveView, compareView, sweepsView, insideView];
 /** Interval of requests while the page is visible, ms. */
@@ -24,14 +24,17 @@ function show(): void {
   leave = new AbortController();
   current = view;
   document.title = `${view.title} · ${store.about.artifacts.split(/[\\/]/).slice(-2).join("/")}`;
-  nav.replaceChildren(
-    ...views.map(({ name, title }) =>
-      dom`<a href="#${name}" aria-current="${name === view.name ? "page" : "false"}">${title}</a>`
-    ),
+  const links = views.map(({ name, title }) =>
+    dom`<a href="#${name}" data-key="${name}" aria-current="${
+      name === view.name ? "page" : "false"
+    }">${title}</a>`
   );
   const content = view.show(new URLSearchParams(query), leave.signal);
-  main.replaceChildren(dom`<h1 class="unseen">${view.title}</h1>`, content);
-  view.update?.();
+  redraw(() => {
+    nav.replaceChildren(...links);
+    main.replaceChildren(dom`<h1 class="unseen">${view.title}</h1>`, content);
+    view.update?.();
+  });
 }
 
 async function poll(): Promise<void> {
