@@ -62,10 +62,10 @@ function transform(values: Float64Array): Float64Array {
  * @returns [16, 16], row by row; the mean, [0, 0], is 0
  */
 export function lowFrequencies(pixels: Uint8Array): Float32Array {
-  const luma = Float64Array.from(
-    { length: COPY_SIZE * COPY_SIZE },
-    (_, i) => 0.299 * pixels[3 * i] + 0.587 * pixels[3 * i + 1] + 0.114 * pixels[3 * i + 2],
-  );
+  const luma = new Float64Array(COPY_SIZE * COPY_SIZE);
+  for (let i = 0; i < luma.length; i++) {
+    luma[i] = 0.299 * pixels[3 * i] + 0.587 * pixels[3 * i + 1] + 0.114 * pixels[3 * i + 2];
+  }
   const result = transform(transform(luma));
   result[0] = 0;
   const norm = Math.hypot(...result);
@@ -107,28 +107,30 @@ const HASHED = [
  * Finds copies among images.
  * @param frequencies of each image, from `frequenciesOf`
  * @param options.allPairs compares all pairs without a hash, for few images, whose mean is no measure
+ * @param options.advance called once per image
  * @returns at most one per image: the earlier image with the highest correlation
  */
 export async function findCopies(
   frequencies: readonly Frequencies[],
-  { allPairs = false } = {},
+  { allPairs = false, advance = () => {} } = {},
 ): Promise<Copy[]> {
   const means = HASHED.map((at) =>
     frequencies.reduce((sum, [whole]) => sum + whole[at], 0) / frequencies.length
   );
-  const hash = (values: Float32Array, mirrored: boolean): Uint16Array => {
-    const keys = new Uint16Array(KEYS);
-    for (const [bit, at] of HASHED.entries()) {
+  const hash = (values: Float32Array, mirrored: boolean): Hash => {
+    const halves: [number, number] = [0, 0];
+    for (let bit = 0; bit < BITS; bit++) {
+      const at = HASHED[bit];
       // A mirrored image has the other sign in odd horizontal frequencies.
-      const value = mirrored && at % FREQUENCIES % 2 === 1 ? -values[at] : values[at];
-      if (value > means[bit]) keys[Math.floor(bit / KEY_BITS)] |= 1 << bit % KEY_BITS;
+      const value = mirrored && at % 2 === 1 ? -values[at] : values[at];
+      if (value > means[bit]) halves[bit >> 5] |= 1 << (bit & 31);
     }
-    return keys;
+    return halves;
   };
-  const hashes: Uint16Array[][] = [];
-  const byKey = [0, 1].map(() => Array.from({ length: KEYS }, () => new Map<number, number[]>()));
+  const indexes = [0, 1].map(() => new HashIndex(frequencies.length));
   const copies: Copy[] = [];
   for (const [image, parts] of frequencies.entries()) {
+    advance();
     if (image % 1000 === 999) await new Promise((resolve) => setTimeout(resolve, 0));
     let best: Copy | undefined;
     for (const [part, other] of COMPARED) {
@@ -136,10 +138,11 @@ export async function findCopies(
       // Inner parts count where wholes differ.
       if (!values || best && part !== other) continue;
       for (const mirrored of [false, true]) {
-        const own = hash(values, mirrored);
-        for (const of of allPairs ? Array(image).keys() : near(own, byKey[other])) {
+        for (
+          const of of allPairs ? Array(image).keys() : indexes[other].near(hash(values, mirrored))
+        ) {
           const earlier = frequencies[of][other];
-          if (!earlier || !allPairs && distance(own, hashes[of][other]) > MAX_BITS) continue;
+          if (!earlier) continue;
           const correlation = correlate(values, earlier, mirrored);
           if (correlation >= Math.max(MIN_CORRELATION, (best?.correlation ?? 0) + 1e-9)) {
             best = { image, of, correlation, mirrored };
@@ -148,36 +151,58 @@ export async function findCopies(
       }
     }
     if (best) copies.push(best);
-    const own = parts.map((values) => hash(values!, false));
-    hashes.push(own);
     // Of equal images one suffices, as there may be thousands.
     if (best && !best.mirrored && best.correlation > EQUAL) continue;
-    for (const [part, keys] of own.entries()) {
-      for (const [i, key] of keys.entries()) {
-        byKey[part][i].getOrInsertComputed(key, () => []).push(image);
-      }
-    }
+    for (const [part, values] of parts.entries()) indexes[part].add(image, hash(values!, false));
   }
   return copies;
 }
 
-/** Returns the images with a key that differs in at most one bit, ascending. */
-function near(keys: Uint16Array, byKey: readonly Map<number, number[]>[]): number[] {
-  const found = new Set<number>();
-  for (const [i, key] of keys.entries()) {
-    for (let bit = -1; bit < KEY_BITS; bit++) {
-      for (const image of byKey[i].get(bit < 0 ? key : key ^ (1 << bit)) ?? []) found.add(image);
-    }
+/** The 64 bits of a hash, in two halves. */
+type Hash = readonly [number, number];
+
+/** Images by the keys of their hashes. */
+class HashIndex {
+  readonly #halves: readonly [Int32Array, Int32Array];
+  /** For each key, images by its value, ascending. */
+  readonly #byKey = Array.from({ length: KEYS }, () => Array<number[] | undefined>(1 << KEY_BITS));
+
+  /** @param images their maximum number */
+  constructor(images: number) {
+    this.#halves = [new Int32Array(images), new Int32Array(images)];
   }
-  return [...found].sort((a, b) => a - b);
+
+  add(image: number, hash: Hash): void {
+    this.#halves.forEach((half, i) => half[image] = hash[i]);
+    for (const [i, images] of this.#byKey.entries()) (images[keyOf(hash, i)] ??= []).push(image);
+  }
+
+  /** Returns the images whose hashes differ in at most `MAX_BITS`, ascending. */
+  near(hash: Hash): number[] {
+    const [first, second] = this.#halves, [a, b] = hash;
+    const found = new Set<number>();
+    for (const [i, images] of this.#byKey.entries()) {
+      const key = keyOf(hash, i);
+      for (let bit = -1; bit < KEY_BITS; bit++) {
+        for (const image of images[bit < 0 ? key : key ^ (1 << bit)] ?? []) {
+          if (ones(a ^ first[image]) + ones(b ^ second[image]) <= MAX_BITS) found.add(image);
+        }
+      }
+    }
+    return [...found].sort((a, b) => a - b);
+  }
 }
 
-function distance(a: Uint16Array, b: Uint16Array): number {
-  let bits = 0;
-  for (let i = 0; i < KEYS; i++) {
-    for (let rest = a[i] ^ b[i]; rest !== 0; rest &= rest - 1) bits++;
-  }
-  return bits;
+/** Returns 16 bits of a hash. */
+function keyOf(hash: Hash, i: number): number {
+  return hash[i >> 1] >>> (i & 1) * KEY_BITS & (1 << KEY_BITS) - 1;
+}
+
+/** Counts the bits of a 32-bit integer that are 1 (Warren, "Hacker's Delight", 5-1). */
+function ones(bits: number): number {
+  bits -= bits >>> 1 & 0x55555555;
+  bits = (bits & 0x33333333) + (bits >>> 2 & 0x33333333);
+  return Math.imul(bits + (bits >>> 4) & 0x0f0f0f0f, 0x01010101) >>> 24;
 }
 
 function correlate(a: Float32Array, b: Float32Array, mirrored: boolean): number {

@@ -12,6 +12,7 @@ import { sha256 } from "../../packages/pipeline/fingerprint.ts";
 import { ignoreNotFound } from "../../packages/pipeline/paths.ts";
 import { mapOrdered } from "../../packages/workers/ordered_map.ts";
 import { decode, ImageError } from "../images/decode_image.ts";
+import type { Image } from "../images/image.ts";
 import { readPreprocessing } from "../images/preprocessing.ts";
 import { openArchives } from "./archives.ts";
 import { type Copy, findCopies, type Frequencies, frequenciesOf } from "./copies.ts";
@@ -202,19 +203,31 @@ interface Compared {
 export async function copiesOf(
   { dataset: { path: folder }, archives }: Compared,
   rows: ArrayLike<number> & Iterable<number>,
-  { signal }: Pick<StageContext, "signal">,
+  { signal, progress }: Pick<StageContext, "signal" | "progress">,
 ): Promise<Copy[]> {
   using images = new NpyFile(join(folder, "images.npy"), "uint8");
   const [, height, width] = images.shape;
-  const crops = new Map<number, Frequencies>(), photos = new Map<number, Frequencies>();
-  for (const row of rows) {
-    if (crops.size % 1000 === 0) {
-      await new Promise((resolve) => setTimeout(resolve, 0));
+  /** Computes the frequencies of the images that `read` returns for rows. */
+  const compare = async (
+    rows: Iterable<number>,
+    read: (row: number) => Image | undefined | Promise<Image | undefined>,
+  ) => {
+    const found = new Map<number, Frequencies>();
+    const results = mapOrdered(rows, 4, async (row) => {
       signal.throwIfAborted();
+      const image = await read(row);
+      return [row, image && await frequenciesOf(image)] as const;
+    });
+    for await (const [row, frequencies] of results) {
+      if (frequencies) found.set(row, frequencies);
+      progress.advance();
+      if (row % 1000 === 0) await new Promise((resolve) => setTimeout(resolve, 0)); // for signals
     }
-    const image = { data: images.read(row, 1), width, height };
-    crops.set(row, await frequenciesOf(image));
-  }
+    return found;
+  };
+  progress.start(rows.length, "images");
+  const crops = await compare(rows, (row) => ({ data: images.read(row, 1), width, height }));
+  const photos = new Map<number, Frequencies>();
   const { detector } = await readPreprocessing(folder);
   if (detector.name !== "metadata") {
     const { dataset, path } = await readParquet(join(folder, "table.parquet"), {
@@ -228,21 +241,23 @@ export async function copiesOf(
       using files = await openArchives(artifact);
       const names = files.datasets.filter(({ detect }) => detect !== false).map(({ name }) => name);
       const own = once.filter((row) => names.includes(dataset[row]));
-      const read = mapOrdered(own, 4, async (row) => {
-        signal.throwIfAborted();
+      progress.start(own.length, "photos");
+      const found = await compare(own, async (row) => {
         const bytes = files.read(dataset[row], path[row]);
-        const photo = bytes && await decode(bytes).catch((error) => {
+        return bytes && await decode(bytes).catch((error) => {
           if (!(error instanceof ImageError)) throw error;
+          return undefined;
         });
-        return photo && [row, await frequenciesOf(photo)] as const;
       });
-      for await (const photo of read) if (photo) photos.set(...photo);
+      found.forEach((frequencies, row) => photos.set(row, frequencies));
     }
   }
   const found = new Map<string, Copy>();
   for (const compared of [photos, crops]) {
     const rows = [...compared.keys()];
-    for (const { image, of, ...how } of await findCopies([...compared.values()])) {
+    progress.start(compared.size, "comparisons");
+    const copies = await findCopies([...compared.values()], { advance: () => progress.advance() });
+    for (const { image, of, ...how } of copies) {
       const pair = { image: rows[image], of: rows[of] };
       found.set(`${pair.image} ${pair.of}`, { ...pair, ...how });
     }

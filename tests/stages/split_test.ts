@@ -324,10 +324,11 @@ Deno.test("split keeps copies in one set, lists them, and changes nothing withou
     const listed = await Deno.readTextFile(join(context.outputs.splits, "copies.csv")).catch(() =>
       ""
     );
-    return { sets, listed, infos: context.infos };
+    return { sets, listed, infos: context.infos, done: context.done };
   };
   const plain = await splits(false);
   assert.equal(plain.listed, "", "different images are no copies");
+  assert.deepEqual(plain.done, { total: count, unit: "comparisons", items: count });
   assert.deepEqual((await splits(false, { copies: "ignore" })).sets, plain.sets);
 
   for (const by of ["image", "identity"]) {
