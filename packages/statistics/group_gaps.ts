@@ -73,10 +73,10 @@ export function groupMeans(
   };
 }
 
-/** Returns the largest minus the smallest of some means, as Fairlearn's `difference()`. */
+/** Returns the largest minus the smallest of some means, as Fairlearn's `difference()`; NaN of none. */
 export function difference(means: readonly number[]): number {
   const known = means.filter((mean) => !Number.isNaN(mean));
-  return Math.max(...known) - Math.min(...known);
+  return known.length === 0 ? NaN : Math.max(...known) - Math.min(...known);
 }
 
 /** Returns the smallest over the largest of some means, as Fairlearn's `ratio()`. */
@@ -124,9 +124,7 @@ export function permutationTest(
   for (let n = 1; n <= PERMUTATIONS && open.length > 0; n++) {
     for (const { blocks, labels } of exchangeable) {
       rng.shuffle(labels);
-      blocks.forEach((block, b) => {
-        for (const i of block) permuted[i] = labels[b];
-      });
+      blocks.forEach((block, b) => block.forEach((i) => permuted[i] = labels[b]));
     }
     open = open.filter((s) => {
       // Sums in another order differ by rounding errors.

@@ -173,6 +173,17 @@ Deno.test("groupMeans() takes the strata that all groups have", () => {
   assert.ok(means.every(Number.isNaN) && covered === 0);
 });
 
+Deno.test("permutationTest() counts permutations without a common stratum as contradictions", () => {
+  // Half of 20 images have a value. Exchanged, they are five per group in 34 % of permutations only:
+  //     q = scipy.stats.hypergeom.pmf(5, 20, 10, 10); 1 - q * (1 - 2 / 252)  # SciPy 1.17.1
+  const groups = Array.from({ length: 20 }, (_, i) => i % 2);
+  const values = groups.map((group, i) => i < 10 ? group : NaN), strata = groups.map(() => 0);
+  const meansOf = groupMeans(values, { count: 2, strata, least: 5 });
+  assert.ok(Number.isNaN(difference(meansOf(groups.toSorted()).means)), "no group has five");
+  const [p] = permutationTest({ groups, strata }, [(some) => difference(meansOf(some).means)]);
+  close(p, 0.6590097209292256, 0.12);
+});
+
 Deno.test("permutationTest() exchanges people, not their images", () => {
   // Two people of 20 equal images each: one division in two is as extreme.
   const groups = Array.from({ length: 40 }, (_, i) => i < 20 ? 0 : 1);
