@@ -33,7 +33,7 @@ Test metrics have a 95 % interval, resampled by person where people repeat. Mode
 are tested on the images in both test sets: classes with McNemar's exact test, ages with a paired
 bootstrap of absolute errors and the Wilcoxon signed-rank test; where people repeat, both with a
 paired bootstrap alone. Further metrics, such as AUC and RMSE, have one too. Of more than two runs,
-the best is tested against each, with Holm's correction, and by the metrics of evaluate.metrics.
+the best is tested against each, with Holm's correction for all pairs, and by evaluate.metrics.
 
 Exit codes: 0 compared, 1 a result is damaged, 2 wrong command line.`,
   async run(args, tools) {

@@ -70,8 +70,8 @@ export interface Difference extends Pick<ModelTest, "model" | "a" | "b" | "bette
   readonly corrected: number;
 }
 
-/** Minimum number of images in both test sets for a test. */
-const MIN_IMAGES = 20;
+/** Minimum number of images in both test sets for a test, and of people: few vary too little. */
+const MIN_IMAGES = 20, MIN_PEOPLE = 10;
 const ALPHA = 0.05;
 
 export async function compareRuns(
@@ -211,14 +211,11 @@ function pairModels(
   const [first, ...rest] = there.length === 2
     ? there
     : there.toSorted((x, y) => (mean(y.model.scores) - mean(x.model.scores)) * sign);
-  return rest.flatMap((other) => {
-    const [a, b] = [first!.run, other.run];
-    const rows = commonRows(first!.model, other.model);
-    if (rows === undefined) return [];
-    if (typeof rows !== "string") {
-      return [{ model, a, b, models: [first!.model, other.model], rows }];
-    }
-    notes.push(`${model}, ${a} and ${b}: ${rows}`);
+  return rest.flatMap((other): Pair[] => {
+    const [a, b] = [first!.run, other.run], models = [first!.model, other.model] as const;
+    const rows = commonRows(...models);
+    if (typeof rows === "object") return [{ model, a, b, models, rows }];
+    if (rows !== undefined) notes.push(`${model}, ${a} and ${b}: ${rows}`);
     return [];
   });
 }
@@ -230,18 +227,30 @@ function pairModels(
 function commonRows(a: TestedModel, b: TestedModel): Pair["rows"] | string | undefined {
   const rows = new Map(b.images.map((image, row) => [image, row]));
   const pairs = a.images.flatMap((image, i) => rows.has(image) ? [[i, rows.get(image)!]] : []);
-  if (pairs.length < MIN_IMAGES) {
-    const shared = counted(pairs.length, "image is", "images are");
-    return pairs.length === 0
-      ? "no image is in both test sets"
-      : `only ${shared} in both test sets, too few for a test`;
-  }
+  // An unknown person is in a single image.
+  const people = new Set(pairs.map(([i]) => a.people[i!] || `image\n${a.images[i!]}`)).size;
+  if (pairs.length === 0) return "no image is in both test sets";
+  const few = pairs.length < MIN_IMAGES
+    ? counted(pairs.length, "image is", "images are")
+    : people < MIN_PEOPLE && counted(people, "person is", "people are");
+  if (few) return `only ${few} in both test sets, too few for a test`;
   if (pairs.some(([i, j]) => a.scored.truth[i!] !== b.scored.truth[j!])) {
     return "their labels of the same images differ";
   }
   const same = a.images.length === pairs.length && b.images.length === pairs.length;
   if (same && pairs.every(([i, j]) => a.scores[i!] === b.scores[j!])) return undefined;
   return [Int32Array.from(pairs, ([i]) => i!), Int32Array.from(pairs, ([, j]) => j!)];
+}
+
+/**
+ * Adjusts p-values by Holm's method. The same images have chosen the best of several models, so all their
+ * pairs count, untested ones with p = 1.
+ * @param nameOf returns the same name for all tests of one best model
+ */
+function holmOfBest<T extends PairedTest>(tests: readonly T[], nameOf: (test: T) => string) {
+  const others = Map.groupBy(tests, nameOf).values()
+    .flatMap(({ length }) => new Array<number>(length * (length - 1) / 2).fill(1));
+  return holm([...tests.map(({ p }) => p), ...others]);
 }
 
 /** Tests the pairs of a model, with Holm's correction. */
@@ -253,7 +262,7 @@ function testModels(pairs: readonly Pair[]): ModelTest[] {
       own.values().map((row) => a.people[row]).toArray(),
     )
   );
-  const corrected = holm(tests.map(({ p }) => p));
+  const corrected = holmOfBest(tests, () => "");
   return tests.map((test, i): ModelTest => {
     const { model, a, b, models: [{ metric }] } = pairs[i]!, real = corrected[i]! < ALPHA;
     const sign = METRICS[metric].better === "more" ? 1 : -1;
@@ -282,7 +291,7 @@ function differencesOf(pairs: readonly Pair[]): Difference[] {
       return test ? [{ model, metric, title, a, b, direction: better, ...test }] : [];
     });
   });
-  const corrected = holm(found.map(({ p }) => p));
+  const corrected = holmOfBest(found, ({ model, metric }) => `${model} ${metric}`);
   return found.map(({ direction, ...one }, i): Difference => {
     const real = direction !== undefined && corrected[i]! < ALPHA;
     const first = (direction === "more") === (one.difference > 0);

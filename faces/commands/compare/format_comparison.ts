@@ -202,7 +202,7 @@ const SCOPE = "These tests compare trained models. To compare settings, sweep ov
 
 /** Note below the table of further metrics. */
 const FURTHER = "Difference: first run minus second, on the images in both test sets. " +
-  "Paired bootstrap, 95 % CI; p with Holm's correction over all rows.";
+  "Paired bootstrap, 95 % CI; p with Holm's correction over all rows, and all pairs of runs.";
 
 /** Returns a table of the differences of further metrics, its head first. */
 function differenceRows({ differences, runs }: Comparison): string[][] {
