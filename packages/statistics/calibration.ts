@@ -67,10 +67,9 @@ export function calibration(
   });
   const squares = Float64Array.from(probabilities, (p, i) => (p - truth[i]) ** 2);
   const brierInterval = meanInterval(squares, people);
-  const ece = bins.reduce(
-    (sum, { count, said, true: observed }) =>
-      count === 0 ? sum : sum + count * Math.abs(said! - observed!),
-    0,
-  ) / truth.length;
+  const gaps = bins.map(({ count, said, true: observed }) =>
+    count === 0 ? 0 : count * Math.abs(said! - observed!)
+  );
+  const ece = gaps.reduce((a, b) => a + b) / truth.length;
   return { brier: mean(squares), brierInterval, ece, bins };
 }

@@ -159,8 +159,7 @@ export function bootstrapMeans(
   const sums = groups.map((group) => group.reduce((sum, i) => sum + values[i], 0));
   const counts = groups.map((group) => group.length);
   return bootstrap(groups.length, (drawn) => {
-    let sum = 0;
-    let count = 0;
+    let sum = 0, count = 0;
     for (let i = 0; i < drawn.length; i++) {
       sum += sums[drawn[i]];
       count += counts[drawn[i]];

@@ -49,9 +49,8 @@ export function crossEntropy(
   truth: ArrayLike<number>,
   probabilities: readonly ArrayLike<number>[],
 ): number {
-  const smallest = 2 ** -126;
   return mean(
-    Float64Array.from(probabilities, (row, i) => -Math.log(Math.max(row[truth[i]], smallest))),
+    Float64Array.from(probabilities, (row, i) => -Math.log(Math.max(row[truth[i]], 2 ** -126))),
   );
 }
 
