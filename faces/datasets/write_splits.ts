@@ -207,6 +207,10 @@ export async function copiesOf(
 ): Promise<Copy[]> {
   using images = new NpyFile(join(folder, "images.npy"), "uint8");
   const [, height, width] = images.shape;
+  const advance = () => {
+    signal.throwIfAborted();
+    progress.advance();
+  };
   /** Computes the frequencies of the images that `read` returns for rows. */
   const compare = async (
     rows: Iterable<number>,
@@ -214,13 +218,12 @@ export async function copiesOf(
   ) => {
     const found = new Map<number, Frequencies>();
     const results = mapOrdered(rows, 4, async (row) => {
-      signal.throwIfAborted();
       const image = await read(row);
       return [row, image && await frequenciesOf(image)] as const;
     });
     for await (const [row, frequencies] of results) {
       if (frequencies) found.set(row, frequencies);
-      progress.advance();
+      advance();
       if (row % 1000 === 0) await new Promise((resolve) => setTimeout(resolve, 0)); // for signals
     }
     return found;
@@ -256,7 +259,7 @@ export async function copiesOf(
   for (const compared of [photos, crops]) {
     const rows = [...compared.keys()];
     progress.start(compared.size, "comparisons");
-    const copies = await findCopies([...compared.values()], { advance: () => progress.advance() });
+    const copies = await findCopies([...compared.values()], { advance });
     for (const { image, of, ...how } of copies) {
       const pair = { image: rows[image], of: rows[of] };
       found.set(`${pair.image} ${pair.of}`, { ...pair, ...how });

@@ -389,3 +389,17 @@ Deno.test("split takes the copies of an earlier result of the same images, and o
   assert.equal(await copiesWith(fold, {}, "0".repeat(64)), found, "damaged");
   assert.equal(await copiesWith(fold, { copies: "ignore" }), undefined);
 });
+
+Deno.test("split stops in the middle of its search for copies", async () => {
+  const people = Array.from({ length: 60 }, () => ({ age: 30, gender: 0, identity: null }));
+  for (const unit of ["images", "comparisons"]) {
+    const abort = new AbortController();
+    using context = testContext(split, {
+      signal: abort.signal,
+      onAdvance: () => context.done.unit === unit && context.done.items === 7 && abort.abort(),
+    });
+    const dataset = await writeDataset(join(context.folder, "dataset"), people);
+    await assert.rejects(context.run({ dataset, archives: [] }), { name: "AbortError" });
+    assert.deepEqual(context.done, { total: 60, unit, items: 7 });
+  }
+});
