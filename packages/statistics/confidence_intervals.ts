@@ -74,7 +74,7 @@ export function meanInterval(
  * Computes the interval of any statistic of n images by the percentile bootstrap. Returns undefined
  * with fewer than `MIN_COUNT` images or people, and for NaN.
  * @param statistic computes the statistic from indices of images, which may repeat
- * @param share true for a share: if all resamples are 0 or all are 1, a Wilson interval is returned
+ * @param share true for a share: if all resamples are equal, a Wilson interval is returned
  * @param people person of each image; without it, all are distinct
  * @example
  * ```ts
@@ -93,7 +93,7 @@ export function statisticInterval(
   const value = statistic(Int32Array.from({ length: n }, (_, i) => i));
   if (groups.length < MIN_COUNT || Number.isNaN(value)) return undefined;
   const ends = percentileInterval(bootstrapRows(n, groups, statistic)), { low, high } = ends;
-  return share && low === high && (low === 0 || low === 1)
+  return share && low === high && low >= 0 && low <= 1
     ? toInterval("wilson", wilson(low, groups.length), groups.length, n)
     : toInterval("bootstrap", ends, groups.length, n);
 }

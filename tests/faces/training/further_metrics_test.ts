@@ -109,6 +109,13 @@ Deno.test("intervals of further metrics are bootstraps of their computation", as
   const right = (await interval("cs", { ...all, prediction: truth }))!;
   near(right.low, 1 / (1 + 1.959963984540054 ** 2 / 40));
   assert.equal(right.high, 1);
+  // A single class is predicted: each resample has 1/2.
+  const halves = Array.from({ length: 84 }, (_, i) => i % 2);
+  const one = { ...all, truth: halves, prediction: halves.map(() => 1), classes: 2 };
+  const half = (await interval("balancedAccuracy", { ...one, gender: halves, age: halves }))!;
+  // statsmodels 0.15.0: proportion_confint(42, 84, 0.05, "wilson")
+  near(half.low, 0.39543933768541356);
+  near(half.high, 0.6045606623145865);
   const few = { truth: [1], prediction: [2], gender: [0], age: [1] };
   assert.equal(await interval("rmse", few), undefined);
 });
