@@ -44,20 +44,12 @@ export async function loadModel(
   return { model: keepWeights(model), record: await readRecord(folder) };
 }
 
-/**
- * Adds each depthMultiplier of separableConv2d other than 1, from the shape of its weights.
- * TensorFlow.js does not store it, and then cannot load them.
- */
-function withMultipliers(
-  topology: object,
-  weights: readonly { name: string; shape: readonly number[] }[],
-): object {
+/** Adds depthMultipliers of separableConv2d, which TensorFlow.js does not store and needs to load it. */
+function withMultipliers(topology: object, weights: tf.io.WeightsManifestEntry[]): object {
   return JSON.parse(JSON.stringify(topology), (_, value) => {
-    if (value?.class_name === "SeparableConv2D") {
-      const name = `${value.config.name}/depthwise_kernel`;
-      const multiplier = weights.find((weight) => weight.name === name)?.shape[3] ?? 1;
-      if (multiplier !== 1) value.config.depth_multiplier = multiplier;
-    }
+    const kernel = value?.class_name === "SeparableConv2D" &&
+      weights.find(({ name }) => name === `${value.config.name}/depthwise_kernel`);
+    if (kernel && kernel.shape[3] !== 1) value.config.depth_multiplier = kernel.shape[3];
     return value;
   });
 }

@@ -100,9 +100,7 @@ function castConfig(): KernelConfig {
  * the 1×1 shortcuts of residual networks: the original kernels compute a negative padding there, and write
  * outside of their memory.
  */
-function samePaddingConfig(
-  kernelName: "Conv2D" | "FusedConv2D" | "DepthwiseConv2dNative",
-): KernelConfig {
+function samePaddingConfig(kernelName: string): KernelConfig {
   const original = getKernel(kernelName, "wasm"), depthwise = kernelName.startsWith("Depthwise");
   const kernelFunc = (call: ConvolutionCall) => {
     const { inputs: { x, filter }, attrs } = call;

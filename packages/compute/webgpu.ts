@@ -13,6 +13,12 @@ interface WebGpuModule {
   WebGPUBackend: new (device: GPUDevice, adapter: GPUAdapterInfo) => tf.KernelBackend;
 }
 
+/** Limits of a device, whose default is below what the adapter has. */
+const LIMITS = [
+  ...["maxBufferSize", "maxStorageBufferBindingSize", "maxComputeWorkgroupStorageSize"] as const,
+  ...["maxComputeWorkgroupsPerDimension", "maxComputeWorkgroupSizeX"] as const,
+  "maxComputeInvocationsPerWorkgroup",
+] as const;
 const OTHERWISE = "Or choose compute: wasm.";
 
 /** Registers the backend `webgpu`. The first call downloads its package into the cache. */
@@ -29,19 +35,10 @@ export async function loadWebGpu(): Promise<void> {
 
 async function openDevice(adapter: GPUAdapter): Promise<GPUDevice> {
   const { name } = describeAdapter(adapter);
-  const { limits } = adapter;
   let device;
   try {
-    device = await adapter.requestDevice({
-      requiredLimits: {
-        maxBufferSize: limits.maxBufferSize,
-        maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
-        maxComputeWorkgroupStorageSize: limits.maxComputeWorkgroupStorageSize,
-        maxComputeWorkgroupsPerDimension: limits.maxComputeWorkgroupsPerDimension,
-        maxComputeWorkgroupSizeX: limits.maxComputeWorkgroupSizeX,
-        maxComputeInvocationsPerWorkgroup: limits.maxComputeInvocationsPerWorkgroup,
-      },
-    });
+    const requiredLimits = Object.fromEntries(LIMITS.map((name) => [name, adapter.limits[name]]));
+    device = await adapter.requestDevice({ requiredLimits });
   } catch (cause) {
     const why = (cause as Error).message;
     throw cannot(`cannot open ${name} (${why}). ${OTHERWISE}`, { cause });
