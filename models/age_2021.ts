@@ -31,7 +31,7 @@ export const age2021 = defineNetwork({
       layers.leakyReLU({ name: `leaky${units}`, alpha: 0.2 }),
     ];
     return [
-      ...convolutionBlocks(tfjs, { ...options, l2: convolutionL2 }),
+      ...convolutionBlocks(tfjs, options, convolutionL2),
       ...dense(256),
       layers.dropout({ name: "dropout256", rate: dropout }),
       ...dense(64),

@@ -1,12 +1,12 @@
 /** The 2021 network for gender; with some dense layers omitted, also that for age classes. */
 import { z } from "zod";
 import type { layers } from "@tensorflow/tfjs-layers";
-import { defineNetwork, type Tfjs } from "../faces/training/training_definitions.ts";
 import {
-  genderDense,
-  genderDenseUnits,
-  type Initializer,
-} from "../faces/training/network_options.ts";
+  defineNetwork,
+  type NetworkOptions,
+  type Tfjs,
+} from "../faces/training/training_definitions.ts";
+import { genderDense, genderDenseUnits } from "../faces/training/network_options.ts";
 
 /**
  * Builds the convolutional blocks of both 2021 networks. Four times: convolution 2×2 → ReLU → batch
@@ -15,11 +15,8 @@ import {
  */
 export function convolutionBlocks(
   { layers, regularizers }: Tfjs,
-  { initializer, batchNormMomentum, l2 = 0 }: {
-    initializer: Initializer;
-    batchNormMomentum: number;
-    l2?: number;
-  },
+  { initializer, batchNormMomentum }: NetworkOptions,
+  l2 = 0,
 ): layers.Layer[] {
   const blocks = [16, 32, 64, 128].flatMap<layers.Layer>((filters, i) => [
     layers.conv2d({

@@ -167,10 +167,9 @@ function describe(layer: layers.Layer, config: Config): Layer[] {
       return [{ kind: "activation", function: "relu6", alpha: config.maxValue as number }];
     case "LeakyReLU":
       return [{ kind: "leakyRelu", alpha: config.alpha as number }];
-    case "PReLU": {
+    case "PReLU":
       refuseMore(layer, config, ["alphaRegularizer"]);
       return [{ kind: "prelu", name, shape: layer.weights[0].shape as number[] }];
-    }
     case "ELU":
       if (config.alpha !== 1) throw unsupported(layer, `has the alpha ${config.alpha}`);
       return [{ kind: "activation", function: "elu" }];

@@ -88,8 +88,6 @@ const merging = (operator: string, part: string): Converter => ({ inputs, name, 
 const withAlpha = (operator: string): Converter => ({ config, input, name, graph }) =>
   graph.add(operator, [input.name], name, { alpha: { float: config.alpha as number } });
 
-const nothingInInference: Converter = ({ input }) => input.name;
-
 const converters: Record<string, Converter> = {
   Conv2D(call) {
     const { weights: [kernel, bias], name, input, graph } = call;
@@ -197,10 +195,7 @@ const converters: Record<string, Converter> = {
     checkLastAxis(call, "concatenates");
     return call.graph.add("Concat", call.inputs.map(({ name }) => name), call.name, { axis: 1 });
   },
-  Dropout: nothingInInference,
-  SpatialDropout1D: nothingInInference,
-  GaussianNoise: nothingInInference,
-  GaussianDropout: nothingInInference,
+  Dropout: ({ input }) => input.name,
 };
 
 /** Throws unless a layer works along its last axis. */
