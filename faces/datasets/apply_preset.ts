@@ -1,5 +1,5 @@
 /** Reads the labels of a data set by its preset, and writes them as a CSV of the project's columns. */
-import { decodeText, readCsv } from "../../packages/formats/csv.ts";
+import { decodeText, readCsv, separatorOf } from "../../packages/formats/csv.ts";
 import { quoted } from "../../packages/formats/csv_write.ts";
 import { counted } from "../../packages/pipeline/causes.ts";
 import { joinWords } from "../../packages/pipeline/errors.ts";
@@ -7,6 +7,7 @@ import { valueAt } from "./attributes.ts";
 import { BOX } from "./labels.ts";
 import { pathIndex, type PhotoFiles } from "./photo_files.ts";
 import type { Preset } from "./presets.ts";
+import { PHOTO } from "./sources.ts";
 
 type Row = Readonly<Record<string, string>>;
 
@@ -32,6 +33,7 @@ export async function applyPreset(
   const rows = preset.photos === undefined || only !== undefined
     ? await readTables(preset, files, only)
     : matchPhotos(preset.photos, files.paths, unmatched);
+  const there = new Set(rows.flatMap((row) => Object.keys(row)));
   const find = suffixIndex(files.paths);
   const several: string[] = [];
   const mapped = rows.map((row) => {
@@ -40,6 +42,10 @@ export async function applyPreset(
     if (other !== undefined) several.push(`${JSON.stringify(path)}: ${file} and ${other}`);
     return { path: other === undefined && file !== undefined ? file : path, ...rest };
   });
+  if (mapped.every(({ path }) => path === "")) {
+    const columns = joinWords([...there]) || "no rows";
+    throw new Error(`no row has a path; there are ${columns}. Name theirs in columns.path`);
+  }
   const table = preset.join ? joined(mapped) : mapped;
   const header = [...new Set(table.flatMap((row) => Object.keys(row)))];
   const lines = [
@@ -47,7 +53,7 @@ export async function applyPreset(
     ...table.map((row: Row) => header.map((name) => valueAt(row, name) ?? "")),
   ];
   const text = lines.map((values) => values.map(quoted).join(",") + "\n").join("");
-  const warnings = lackingColumns(rows, preset);
+  const warnings = lackingColumns(there, preset);
   if (several.length > 0) {
     const doubtful = `${counted(several.length, "row")} whose path several files fit`;
     const wayOut = "Remove others, or write the folder in columns.path of the preset";
@@ -59,21 +65,22 @@ export async function applyPreset(
 /** Names in braces of a template. */
 const NAMED = /\{([^}]+)\}/g;
 
+/** Returns the template of a column of a preset: a text with names in braces, or a name alone. */
+const templateOf = (column: string) => column.includes("{") ? column : `{${column}}`;
+
 /** Describes columns of the data set that a preset names and no row has, such as misspelled ones. */
-function lackingColumns(rows: readonly Row[], { match = {}, columns = {} }: Preset): string[] {
-  const there = new Set<string>();
-  for (const row of rows) for (const name of Object.keys(row)) there.add(name);
-  const made = Object.values(match).flatMap((pattern) =>
-    Array.from(pattern.matchAll(/\(\?<(\w+)>/g), ([, name]) => name)
-  );
+function lackingColumns(there: Set<string>, { match = {}, columns = {} }: Preset): string[] {
+  const groupsOf = (names: readonly string[]) =>
+    names.flatMap((name) => Array.from(match[name].matchAll(/\(\?<(\w+)>/g), ([, group]) => group));
+  const matched = Object.keys(match), made = groupsOf(matched);
+  const found = groupsOf(matched.filter((name) => there.has(name)));
   const named = [
-    ...Object.keys(match).map((name) => ["match", name] as const),
-    ...Object.entries(columns).flatMap(([ours, theirs]) => {
-      const names = theirs.includes("{")
-        ? Array.from(theirs.matchAll(NAMED), ([, name]) => name)
-        : [theirs];
-      return names.map((name) => [`columns.${ours}`, name] as const);
-    }),
+    // Another column may have the same groups.
+    ...matched.filter((name) => groupsOf([name]).some((group) => !found.includes(group)))
+      .map((name) => ["match", name]),
+    ...Object.entries(columns).flatMap(([ours, theirs]) =>
+      Array.from(templateOf(theirs).matchAll(NAMED), ([, name]) => [`columns.${ours}`, name])
+    ),
   ];
   return named.filter(([, name]) => !there.has(name) && !made.includes(name)).map(([key, name]) =>
     `${key} of the preset names ${JSON.stringify(name)}, which no table has; there are ` +
@@ -92,7 +99,7 @@ function matchPhotos(pattern: string, paths: readonly string[], unmatched: strin
   const rows = paths.flatMap((path) => {
     const found = fits.exec(path);
     if (found) return [{ ...defined(found.groups), path }];
-    if (/\.(jpe?g|png|webp|gif|avif|tiff?)$/i.test(path)) unmatched.push(path);
+    if (PHOTO.test(path)) unmatched.push(path);
     return [];
   });
   if (rows.length === 0) throw nothingFits("photo", pattern, paths);
@@ -135,6 +142,9 @@ async function readTables(preset: Preset, files: PhotoFiles, only?: string): Pro
   return rows;
 }
 
+/** Numbers that Python writes to JSON, which has none of them, outside of strings (the group). */
+const NOT_FINITE = /("(?:[^"\\]|\\.)*")|-?\b(?:NaN|Infinity)\b/g;
+
 /** Parses a JSON list of objects or map of these by path, a CSV, or columns between blanks. */
 export function parseTable(
   bytes: Uint8Array,
@@ -146,7 +156,7 @@ export function parseTable(
     const text = decodeText(bytes, path);
     let value: unknown;
     try {
-      value = JSON.parse(text);
+      value = JSON.parse(text.replaceAll(NOT_FINITE, (_, string) => string ?? "null"));
     } catch (cause) {
       throw new Error(`"${path}" is not valid JSON (${(cause as Error).message})`, { cause });
     }
@@ -156,7 +166,6 @@ export function parseTable(
       return [Object.fromEntries(Array.isArray(value) ? own : [["path", key], ...own])];
     });
   }
-  const named = header ? [header.join(",")] : [];
   const lines = decodeText(bytes, path).split(/\r\n|\r|\n/).slice(skip);
   if (!/[,;\t]/.test(lines[0]) && /\S\s+\S/.test(lines[0])) {
     const all = lines.map((line) => line.trim().split(/\s+/)).filter(([value]) => value !== "");
@@ -167,8 +176,9 @@ export function parseTable(
       Object.fromEntries(columns.map((name, i) => [name, values[i] ?? ""]))
     );
   }
+  if (header) lines.unshift(header.join(separatorOf(lines[0] ?? "")));
   const whole = skip === 0 && !header; // line breaks within its values stay
-  const source = whole ? bytes : new TextEncoder().encode([...named, ...lines].join("\n"));
+  const source = whole ? bytes : new TextEncoder().encode(lines.join("\n"));
   const { header: columns, rows } = readCsv(source, path);
   return rows.map(({ values }) => Object.fromEntries(columns.map((name, i) => [name, values[i]])));
 }
@@ -189,11 +199,13 @@ function mapRow(given: Row, { match = {}, columns = {}, omit = [], values = {} }
   const used = new Set(omit);
   const mapped: Record<string, string> = {};
   for (const [ours, theirs] of Object.entries(columns)) {
-    const template = theirs.includes("{") ? theirs : `{${theirs}}`;
-    mapped[ours] = template.replaceAll(NAMED, (_, name) => {
+    let known = true;
+    const text = templateOf(theirs).replaceAll(NAMED, (_, name) => {
       used.add(name);
+      known &&= Boolean(valueAt(row, name));
       return valueAt(row, name) ?? "";
     });
+    mapped[ours] = known || ours !== "identity" ? text : ""; // a part of an identity is no person
   }
   const others = Object.entries(row).filter(([name]) =>
     !used.has(name) && !Object.hasOwn(mapped, name)

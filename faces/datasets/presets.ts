@@ -19,7 +19,7 @@ const table = z.strictObject({
   skip: z.int().min(0).default(0).describe("Lines before the header"),
 });
 
-const fields = {
+const presetFields = z.strictObject({
   photos: expression.optional().describe(
     "Regular expression of the end of a photo's path. Its named groups are columns. For data sets " +
       "whose labels are in the paths",
@@ -49,9 +49,7 @@ const fields = {
   terms: z.string().optional().describe("License or terms, a phrase for the model card"),
   labelledBy: z.string().optional().describe("Source of the labels, a phrase for the report"),
   nonCommercial: z.boolean().optional().describe("Whether the terms exclude commercial use"),
-};
-
-const presetFields = z.strictObject(fields);
+});
 
 /** Description of a data set's files and labels. */
 export type Preset = z.output<typeof presetFields>;
@@ -186,24 +184,32 @@ export const presets: readonly PresetDefinition[] = [
     summary: "JSONs of the age benchmark of 2024 (Paplham and Franc): folders and rotated boxes",
     preset: {
       labels: String.raw`[^\/]+\.json`,
-      // Data sets of a published division, which their folders are.
-      match: { database: "(?<divided>CACD|CLAP|ChaLearn).*" },
+      match: {
+        // Data sets of a published division, which their folders are; those of FG-NET are people.
+        database: "(?<divided>CACD|CLAP|ChaLearn|IMDB-CLEAN|APPA-REAL|FG-NET).*",
+        // The person: AgeDB and IMDB-Clean have names, others numbers, some both or neither.
+        name: "(?<person>.+)",
+        id_num: "(?<person>(?!-1$).+)",
+      },
       columns: {
         path: "img_path",
-        identity: "id_num",
+        identity: "{database}:{person}",
         quad: "aligned_bbox",
         part: "{divided}{folder}",
         folder: "folder",
+        database: "database",
       },
+      omit: ["id_num"],
       values: {
         gender: { U: "" },
         age: { "-1": "" },
         // The first of its five splits.
         part: Object.fromEntries([
           ...Array.from("0123456789", (i) => [i, i < "6" ? "train" : i < "8" ? "val" : "test"]),
-          ...["CACD", "CLAP", "ChaLearn"].flatMap((set) =>
+          ...["CACD", "CLAP", "ChaLearn", "IMDB-CLEAN", "APPA-REAL"].flatMap((set) =>
             ["train", "val", "test"].map((part, i) => [`${set}${i}`, part])
           ),
+          ...Array.from({ length: 82 }, (_, i) => [`FG-NET${i + 1}`, "test"]),
         ]),
       },
       layout: "full",

@@ -21,6 +21,9 @@ export interface FolderDataset {
 /** Framing of photos: original, the face in the middle, or the face alone. */
 export type Layout = "full" | "crop" | "aligned";
 
+/** Names of photos, also of formats that are not decoded. */
+export const PHOTO = /\.(jpe?g|jpe|jfif|png|webp|gif|tiff?|avif|hei[cf])$/i;
+
 /** Names of archives of photos. */
 export const ARCHIVE = /\.(zip|tar|tar\.gz|tgz)$/i;
 

@@ -36,7 +36,7 @@ export function readCsv(bytes: Uint8Array, source: string, problems?: string[]):
   let records: { record: string[]; info: { lines: number } }[];
   try {
     records = parse(text, {
-      delimiter: declared ?? separator(text),
+      delimiter: declared ?? separatorOf(text),
       fromLine: declared === undefined ? 1 : 2,
       recordDelimiter: ["\r\n", "\n", "\r"],
       relaxColumnCount: true,
@@ -110,8 +110,8 @@ export function decodeText(bytes: Uint8Array, source: string): string {
   }
 }
 
-/** Returns the most frequent separator of the first line, outside of quotes. */
-function separator(text: string): string {
+/** Returns the most frequent separator of the first line, outside of quotes: comma, semicolon or tab. */
+export function separatorOf(text: string): string {
   const line = text.trimStart().split(/[\r\n]/, 1)[0].replaceAll(/"[^"]*"/g, "");
   const count = (mark: string) => line.split(mark).length;
   return [",", ";", "\t"].reduce((best, mark) => count(mark) > count(best) ? mark : best);

@@ -18,6 +18,7 @@ import { readTextIfExists } from "../../../packages/pipeline/paths.ts";
 import { Registry } from "../../../packages/pipeline/registry.ts";
 import { stages } from "../../../stages/mod.ts";
 import { applyPreset } from "../../../faces/datasets/apply_preset.ts";
+import { parseLabels } from "../../../faces/datasets/labels.ts";
 import { choosePreset, definePreset } from "../../../faces/datasets/presets.ts";
 import { openFaces } from "../../../faces/detection/faces_artifact.ts";
 import { TarWriter } from "../../../packages/formats/tar.ts";
@@ -199,7 +200,7 @@ Deno.test("benchmark2024: folders become parts, rotated boxes upright ones", asy
       ["train", "val", "test", "test", "train", "train"],
       [0, 7, 9, 8, 1, 1],
     ]);
-    deepStrictEqual(table.identity[0], "b:p0");
+    deepStrictEqual(table.identity[0], "b:UTKFace:p0");
     deepStrictEqual(crops[0].slice(0, 4), [57, 57, 142, 142], "center and side of the corners");
     deepStrictEqual(crops[1].slice(0, 4), [0, 0, 256, 256], "cut at the photo's border");
     // Two faces of a photo, each with its label and box; its third row repeats the first.
@@ -207,7 +208,7 @@ Deno.test("benchmark2024: folders become parts, rotated boxes upright ones", asy
       "photos/UTKFace/two.jpg",
       "photos/UTKFace/two.jpg#face2",
     ]);
-    deepStrictEqual(table.identity.slice(4), ["b:p4", "b:p5"]);
+    deepStrictEqual(table.identity.slice(4), ["b:UTKFace:p4", "b:UTKFace:p5"]);
     deepStrictEqual([crops[4].slice(0, 4), crops[5].slice(0, 4)], [
       [57, 57, 142, 142],
       [313, 57, 142, 142],
@@ -257,6 +258,81 @@ Deno.test("benchmark2024: sets of a published division keep it", async () => {
     (await labelsOf("benchmark2024", { "a.json": JSON.stringify(rows) })).slice(1)
       .map((line) => line.split(",")[2]),
     ["train", "train", "train", ...[1, 2, 3].flatMap(() => ["train", "val", "test"])],
+  );
+});
+
+Deno.test("benchmark2024: people are those of a database, by number or name; FG-NET is for tests", async () => {
+  const rows = [
+    // As the benchmark's scripts write them: `name` is the person of AgeDB and IMDB-Clean.
+    { img_path: "1.jpg", id_num: 12, database: "AFAD-Full", folder: 9 },
+    { img_path: "2.jpg", id_num: 12, name: "Robin Williams", database: "CACD", folder: 0 },
+    { img_path: "3.jpg", name: "MariaCallas", database: "AgeDB", folder: 6 },
+    { img_path: "4.jpg", name: "0000012", database: "IMDB-CLEAN", folder: 2 },
+    { img_path: "5.jpg", name: "0000012", database: "IMDB-CLEAN", folder: 1 },
+    { img_path: "6.jpg", database: "UTKFace", folder: 3 },
+    { img_path: "7.jpg", id_num: -1, database: "UTKFace", folder: 3 },
+    { img_path: "8.jpg", id_num: 12, database: "FG-NET", folder: 12 },
+  ];
+  const { csv, warnings } = await apply("benchmark2024", { "a.json": JSON.stringify(rows) });
+  const { rows: labels } = parseLabels(csv, "labels.csv");
+  deepStrictEqual(
+    labels.map(({ identity, name, attributes }) => [
+      ...[identity, name, attributes?.part, attributes?.database],
+    ]),
+    [
+      ["AFAD-Full:12", null, "test", "AFAD-Full"],
+      ["CACD:12", "Robin Williams", "train", "CACD"],
+      ["AgeDB:MariaCallas", "MariaCallas", "val", "AgeDB"],
+      ["IMDB-CLEAN:0000012", "0000012", "test", "IMDB-CLEAN"],
+      ["IMDB-CLEAN:0000012", "0000012", "val", "IMDB-CLEAN"],
+      [null, null, "train", "UTKFace"],
+      [null, null, "train", "UTKFace"],
+      ["FG-NET:12", null, "test", "FG-NET"],
+    ],
+  );
+  ok(labels.every(({ attributes }) => !("id_num" in attributes!)));
+  deepStrictEqual(warnings.filter((warning) => /"name"|"id_num"/.test(warning)), []);
+});
+
+Deno.test("tables of a preset that name no photo are an error with their columns", async () => {
+  const read = (name: string, text: string, columns?: Record<string, string>) =>
+    labelsOf({ labels: ".*(?:json|csv)", columns }, { [name]: text });
+  const end = /no row has a path; there are (.*)\. Name theirs in columns\.path$/;
+  for (
+    const [name, text, there] of [
+      ["l.csv", "file,age\na.jpg,3\n", "file and age"],
+      ["l.csv", "path,age\n,3\n", "path and age"],
+      ["l.csv", "path,age\n", "no rows"],
+      ["l.json", "[]", "no rows"],
+      ["l.json", '{"a.jpg": 31}', "no rows"],
+      ["l.json", '[["a.jpg", 31]]', "0 and 1"],
+    ]
+  ) {
+    await rejects(read(name, text), (error: Error) => end.exec(error.message)?.[1] === there);
+  }
+  await rejects(read("l.csv", "file,age\na.jpg,3\n", { path: "flie" }), end);
+});
+
+Deno.test("the header of a preset may stand before any separator", async () => {
+  const header = ["path", "age"];
+  for (const rows of ["a.jpg\t31\n", "a.jpg;31\n", "a.jpg,31\n", "a.jpg  31\n"]) {
+    for (const skip of [0, 1]) {
+      const table = `${skip ? "a list\n" : ""}${rows}`;
+      const labels = [{ files: "l\\.txt", header, skip }];
+      deepStrictEqual(await labelsOf({ labels }, { "l.txt": table }), ["path,age", "a.jpg,31"]);
+    }
+  }
+});
+
+Deno.test("JSON of Python may have NaN, which is unknown", async () => {
+  const json = '[{"path": "a, NaN.jpg", "age": NaN, "box": [NaN, -Infinity]}, ' +
+    '{"path": "b.jpg", "age": 3}]';
+  deepStrictEqual(await labelsOf({ labels: ".*json" }, { "l.json": json }), [
+    ...["path,age,box", '"a, NaN.jpg",," "', "b.jpg,3,"],
+  ]);
+  await rejects(
+    labelsOf({ labels: ".*json" }, { "l.json": '[{"path": Nan}]' }),
+    /"l\.json" is not valid JSON/,
   );
 });
 
