@@ -185,6 +185,9 @@ function findDirectory(file: RandomAccessFile, bad: (why: string) => Error) {
   let end = length - 22;
   while (end >= 0 && tail.getUint32(end, true) !== 0x06054b50) end--;
   if (end < 0) throw bad("it has no directory at its end; it is truncated, or another format");
+  const part = tail.getUint16(end + 4, true); // 0xffff in zip64
+  const join = "join all: zip -s 0 IN.zip --out OUT.zip";
+  if (part > 0 && part < 0xffff) throw bad(`it is part ${part + 1} of a split archive; ${join}`);
   const count = tail.getUint16(end + 10, true);
   const size = tail.getUint32(end + 12, true);
   const offset = tail.getUint32(end + 16, true);

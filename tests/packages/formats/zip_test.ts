@@ -157,6 +157,12 @@ Deno.test("ZipFile says what it cannot read", async () => {
     bytes[new TextDecoder("latin1").decode(bytes).lastIndexOf("PK\x01\x02") + 8] |= 1;
     return bytes;
   };
+  const part = (bytes: Uint8Array) => {
+    const end = new TextDecoder("latin1").decode(bytes).lastIndexOf("PK\x05\x06");
+    bytes[end + 4] = 2;
+    return bytes;
+  };
+  await damage(part, /as a zip archive: it is part 3 of a split archive; join all: zip -s 0 /);
   await damage(encrypted, /Cannot unpack ".+" of ".*": it is encrypted\. Unpack/);
   await damage(stored, /Cannot unpack "stored\.txt" of ".*": its checksum is wrong/);
   await Deno.remove(path);
