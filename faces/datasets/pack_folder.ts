@@ -150,12 +150,14 @@ export async function packFolder(
   // Before the folder is walked, as it may hold other things.
   const own = preset || isArchive(folder) ? undefined : await openLabels(dataset);
   const packed = isArchive(folder) ? [] : namesOf(folder).filter((name) => UNREAD.test(name));
-  await using files = await openPhotoFiles(folder, context.scratch, signal);
+  const wanted = own?.labels.rows.flatMap(({ path }) => path || []);
+  await using files = await openPhotoFiles(folder, context.scratch, signal, wanted);
   const { name, bytes, labels } = own ?? await readLabels({ ...dataset, preset }, files, note);
   const lines = new Map<string, number>();
   for (const { path, line } of labels.rows) {
     if (path !== "") lines.getOrInsert(path, line);
   }
+  if (lines.size === 0) throw cannotUse(folder, `no row of "${name}" has a path`);
   const lacking = new Map<Lack, string[]>();
   progress.start(lines.size, "photos");
   const part = `${to}.part`;
@@ -184,8 +186,9 @@ export async function packFolder(
   const all = [...lacking.values()].flat();
   if (all.length === lines.size) {
     await Deno.remove(part);
-    const such = all.length > 0 ? `, such as ${all[0]}` : "";
-    const why = `none of ${counted(lines.size, "photo")} in "${name}" can be read${such}`;
+    const why = `none of ${counted(lines.size, "photo")} in "${name}" can be read, such as ${
+      all[0]
+    }`;
     throw cannotUse(folder, `${why}. Paths are relative to the folder`);
   }
   await moveDurably(part, to);

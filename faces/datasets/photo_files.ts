@@ -104,30 +104,32 @@ function isHidden(path: string): boolean {
 /**
  * Opens a folder or an archive.
  * @param scratch folder for unpacked .tar.gz files, which are removed at the end
+ * @param wanted paths to read: archives in a folder that has all of them are not opened
  */
 export async function openPhotoFiles(
   place: string,
   scratch: string,
   signal?: AbortSignal,
+  wanted?: readonly string[],
 ): Promise<PhotoFiles> {
   await using stack = new AsyncDisposableStack();
   const archived = new Map<string, Archived>();
-  const archives = isArchive(place) ? [place] : archivesIn(place);
+  const find = locate(place), complete = wanted?.every((path) => isFile(find(path)));
+  const archives = isArchive(place) ? [place] : complete ? [] : archivesIn(place);
   for (const archive of archives) {
     const entries = await openArchive(archive, scratch, stack, signal);
     // A single folder around all files is left out of an archive that is opened by itself.
-    const [first] = entries.keys();
-    const around = first?.includes("/") ? first.slice(0, first.indexOf("/") + 1) : undefined;
-    const common = archive === place && around !== undefined &&
-      entries.keys().every((path) => path.startsWith(around));
+    const [first = ""] = entries.keys();
+    const around = archive === place ? first.slice(0, first.indexOf("/") + 1) : "";
+    const common = entries.keys().every((path) => path.startsWith(around)) ? around.length : 0;
     for (const [path, entry] of entries) {
-      const inside = common ? path.slice(around.length) : path, other = archived.get(inside);
+      const inside = path.slice(common), other = archived.get(inside);
       const differs = other && other.size !== entry.size;
       archived.set(inside, differs ? ambiguous(path, other, entry) : entry);
     }
   }
   const folder = archives[0] === place ? undefined : place;
-  const find = locate(place), written = pathIndex(archived.keys());
+  const written = pathIndex(archived.keys());
   let paths: readonly string[] | undefined;
   const owned = stack.move();
   return {
@@ -149,11 +151,8 @@ export async function openPhotoFiles(
  */
 export function pathIndex(paths: Iterable<string>): (path: string) => string | undefined {
   const all = [...paths];
-  const known = new Map(
-    [all.map((path) => path.normalize()), all].flatMap((forms) =>
-      forms.map((form, i) => [form, all[i]])
-    ),
-  );
+  const known = new Map(all.map((path) => [path.normalize(), path]));
+  for (const path of all) known.set(path, path);
   return (path) => known.get(path) ?? known.get(path.normalize());
 }
 

@@ -359,6 +359,24 @@ Deno.test("download says what a folder lacks", async () => {
   });
 });
 
+Deno.test("download opens archives beside photos only if one is missing, and names a CSV without rows", async () => {
+  const csv = "path,age\na.jpg,30\n";
+  const files = { "l.csv": csv, "a.jpg": await gradient(1), "old.zip": "<html>", "old.tar.gz": "" };
+  await withFolder(files, async (folder) => {
+    using loaded = testContext(download);
+    await loaded.run({}, { datasets: [{ folder }] });
+    await write(folder, "l.csv", `${csv}b.jpg,31\n`);
+    await rejects(loaded.run({}, { datasets: [{ folder }] }), /Cannot unpack ".*old\.tar\.gz"/);
+    for (const rows of ["", ",30\n"]) {
+      await write(folder, "l.csv", `path,age\n${rows}`);
+      await rejects(
+        loaded.run({}, { datasets: [{ folder }] }),
+        /Cannot use the folder ".*": no row of "l\.csv" has a path\.$/,
+      );
+    }
+  });
+});
+
 Deno.test("a pipeline names folders beside other data sets, and the schema agrees", async (t) => {
   const valid = new Ajv({ strict: false }).compile(pipelineJsonSchema([download]));
   const cases: Record<string, RegExp | null> = {
