@@ -18,6 +18,7 @@ import { type Label, type Labels, parseLabels } from "../../datasets/labels.ts";
 import { openPhotoFiles, pathIndex, type PhotoFiles } from "../../datasets/photo_files.ts";
 import { choosePreset, OWN_PRESET, type Preset, presets } from "../../datasets/presets.ts";
 import { facePaths } from "../../datasets/rows.ts";
+import { PHOTO } from "../../datasets/sources.ts";
 import type { DataFound } from "../../evaluation/data_page.ts";
 import type { NamedImage } from "../../evaluation/report_data.ts";
 import { thumbnail } from "../../evaluation/image_data_urls.ts";
@@ -72,7 +73,7 @@ export async function lookAt(
       const why = message.replace(/\.$/, "");
       throw new Error(`Cannot look at "${folder}": ${why}.${wayOut}`, { cause });
     });
-    const photos = files.paths.filter((path) => /\.(jpe?g|png|webp|gif|avif|tiff?)$/i.test(path));
+    const photos = files.paths.filter((path) => PHOTO.test(path));
     const { found, why } = await findLabels(files, photos, wanted);
     const rows = found?.labels.rows ?? [];
     const has = pathIndex(files.paths), named = pathIndex(rows.map(({ path }) => path));
@@ -220,7 +221,9 @@ async function guessTables(files: PhotoFiles, failed: (error: Error) => void): P
         Object.entries({ path: photo, age, gender, identity })
           .filter(([ours, theirs]) => theirs !== undefined && ours !== theirs),
       ) as Record<string, string>;
-      guesses.push({ labels: path.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&"), columns });
+      const labels = path.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&");
+      const coded = gender?.toLowerCase() === "male" && { values: { gender: { "-1": "female" } } };
+      guesses.push({ labels, columns, ...coded });
     } catch (error) {
       failed(error as Error); // another kind of table, or a damaged one
     }
@@ -338,19 +341,22 @@ export function proposePipeline(found: DataFound): string {
         `${counted(found.missing.length, "photo")} missing, ` +
         `${counted(found.copies.length, "group")} of exact copies.`,
     );
-    if (found.repeated.length > 0) {
-      notes.push(
-        `${counted(found.repeated.length, "photo")} of several rows, the first of which counts, ` +
-          `such as ${found.repeated[0]}.`,
-      );
-    }
-    const [doubt] = labels.doubts;
-    if (doubt) {
-      notes.push(
-        `${counted(labels.doubts.length, "value")} not understood, such as the ${doubt.column} ` +
-          `${JSON.stringify(doubt.value.slice(0, 40))} on line ${doubt.line}.`,
-      );
-    }
+    const { repeated, unreadable, opened } = found, { doubts } = labels;
+    const [doubt] = doubts, [damaged] = unreadable;
+    const note = (what: string, example?: string) => {
+      if (example !== undefined) notes.push(`${what}, such as ${example}.`);
+    };
+    const several = counted(repeated.length, "photo");
+    note(`${several} of several rows, the first of which counts`, repeated[0]);
+    note(
+      `${unreadable.length} of ${counted(opened, "opened photo")} cannot be read`,
+      damaged && `${damaged.path}: ${damaged.why}`,
+    );
+    note(
+      `${counted(doubts.length, "value")} not understood`,
+      doubt &&
+        `the ${doubt.column} ${JSON.stringify(doubt.value.slice(0, 40))} on line ${doubt.line}`,
+    );
     if (!exact && known.age > 0) {
       notes.push("Ages are intervals: docs/guide/data.md trains their classes (FairFace).");
     }

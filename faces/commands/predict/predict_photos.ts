@@ -1,11 +1,12 @@
 /** Predictions for a photo or the photos of a folder, printed to standard output. */
-import { basename, dirname, extname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { csvLine } from "../../../packages/formats/csv_write.ts";
 import { HEAD_BYTES, identifyImage } from "../../../packages/formats/image_format.ts";
 import { type CommandContext, EXIT } from "../../../packages/pipeline/app.ts";
 import { counted } from "../../../packages/pipeline/causes.ts";
 import { printable } from "../../../packages/pipeline/errors.ts";
 import { mapOrdered } from "../../../packages/workers/ordered_map.ts";
+import { PHOTO } from "../../datasets/sources.ts";
 import { FORMATS, ImageError, UNKNOWN_FORMAT } from "../../images/decode_image.ts";
 import type { InferencePool } from "../../serving/inference_pool.ts";
 import type { Result } from "../../serving/inference_session.ts";
@@ -36,20 +37,17 @@ export async function predictPhotos(
     if (signal.aborted) return EXIT.interrupted;
   }
   const photos = Iterator.from<Listed>(list())
-    .flatMap<{ path: string; reason?: string }>((listed) => {
-      if ("other" in listed) return [];
-      if ("photo" in listed) return [{ path: listed.photo }];
-      return [{ path: listed.unreadable, reason: listed.reason }];
-    });
+    .flatMap((listed) => "other" in listed ? [] : [listed]);
   const progress = reporter.startProgress("predict");
   const counts = { read: 0, faces: 0, faceless: 0, unreadable: 0 };
   try {
     progress.start(total, "photos");
     print(lines.head);
-    const analyzed = mapOrdered(photos, parallel, async ({ path, reason }) => ({
-      path,
-      result: reason ?? await predictPhoto(join(folder, path), pool, signal),
-    }));
+    const analyzed = mapOrdered(photos, parallel, async (listed) => {
+      if ("reason" in listed) return { path: listed.unreadable, result: listed.reason };
+      const path = listed.photo;
+      return { path, result: await predictPhoto(join(folder, path), pool, signal) };
+    });
     for await (const { path, result } of analyzed) {
       signal.throwIfAborted();
       if (typeof result === "string") {
@@ -122,12 +120,6 @@ function print(text: string): void {
   for (let done = 0; done < bytes.length;) done += Deno.stdout.writeSync(bytes.subarray(done));
 }
 
-/** Extensions of photos, also in formats that are not decoded. Other files are read to decide. */
-const EXTENSIONS = new Set(
-  ["jpg", "jpeg", "jpe", "jfif", "png", "webp", "gif", "tif", "tiff", "avif", "heic", "heif"]
-    .map((extension) => `.${extension}`),
-);
-
 export type Listed =
   | { readonly photo: string }
   /** A file of another kind. */
@@ -157,7 +149,7 @@ export function* listPhotos(
     const path = prefix + name;
     if (isDirectory) {
       if (recursive) yield* listPhotos(join(folder, name), recursive, `${path}/`);
-    } else if (EXTENSIONS.has(extname(name).toLowerCase()) || holdsPhoto(join(folder, name))) {
+    } else if (PHOTO.test(name) || holdsPhoto(join(folder, name))) {
       yield { photo: path };
     } else yield { other: path };
   }

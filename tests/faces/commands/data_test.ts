@@ -253,6 +253,30 @@ Deno.test("lookAt() guesses columns of other tables and labels in names", async 
   });
 });
 
+Deno.test("lookAt() takes -1 in a column of CelebA's kind for women", async () => {
+  const face = await drawFace(30, true);
+  const table = "image_id,Smiling,Male\na.jpg,1,1\nb.jpg,-1,-1\n";
+  await withFiles({ "list.csv": table, "a.jpg": face, "img/b.jpg": face }, async (folder) => {
+    const { labels, preset } = await look(folder);
+    deepStrictEqual(labels!.rows.map(({ gender }) => gender), [1, 0]);
+    deepStrictEqual((preset as { values: unknown }).values, { gender: { "-1": "female" } });
+  });
+});
+
+Deno.test("lookAt() counts photos of all formats, and the YAML names those that cannot be read", async () => {
+  const face = await drawFace(30, true);
+  const csv = "path,age,gender\na.jfif,30,m\nb.heic,31,f\nc.JPE,32,m\n";
+  const files = { "l.csv": csv, "a.jfif": face, "b.heic": "no photo", "c.JPE": "", "d.heif": "x" };
+  await withFiles(files, async (folder) => {
+    const found = await look(folder);
+    deepStrictEqual([found.photos.length, found.unlabelled], [4, ["d.heif"]]);
+    match(
+      proposePipeline(found),
+      /\n# 2 of 3 opened photos cannot be read, such as ([bc]\.\w+): it is (?:no picture|empty).*\n/,
+    );
+  });
+});
+
 Deno.test("lookAt() takes no row for a header", async () => {
   const face = await drawFace(30, true);
   const files = { "l.csv": "a.png,34,m\nb.png,40,f\nc.png,3,f\n", "a.png": face, "b.png": face };
