@@ -109,12 +109,10 @@ async function placeOf(names: readonly string[], cwd: string): Promise<string> {
   }
   if (names.length > 1) throw new UsageError(`expected one folder, got ${joinWords(names)}`);
   const place = resolve(cwd, names[0]);
-  try {
-    await Deno.stat(place);
-  } catch (error) {
+  await Deno.stat(place).catch((error) => {
     const missing = error instanceof Deno.errors.NotFound;
     const why = missing ? "there is no such folder or photo" : (error as Error).message;
     throw new UsageError(`cannot read "${names[0]}": ${why}`);
-  }
+  });
   return place;
 }

@@ -47,17 +47,16 @@ export async function downloadDatasets(
   for (const dataset of params.datasets) {
     const name = nameOf(dataset);
     const fetched = await fetchDataset(dataset, params, mirror, context);
-    const files = fetched.tars.map(({ file }) => file);
-    const contents = await indexArchives(context, files, fetched.file)
-      .catch((error) => discard(fetched.tars, context, error));
-    for (const [path, place] of contents.places) index.push({ dataset: name, path, ...place });
-    const metadata = { ...contents.metadata, ...fetched.labels };
-    const { layout, tars: archived, framing } = fetched;
-    datasets.push({ name, layout, ...framing, tars: archived, metadata });
-    context.info(`${name}: ${counted(contents.places.size, "file")} in the archives.`);
-    if (contents.repeated > 0) {
-      const repeated = counted(contents.repeated, "path");
-      context.warn(`${name}: ${repeated} twice in the archives; the later file counts.`);
+    const { tars, layout, framing, file, labels } = fetched;
+    const names = tars.map(({ file }) => file);
+    const { places, metadata, repeated } = await indexArchives(context, names, file)
+      .catch((error) => discard(tars, context, error));
+    for (const [path, place] of places) index.push({ dataset: name, path, ...place });
+    datasets.push({ name, layout, ...framing, tars, metadata: { ...metadata, ...labels } });
+    context.info(`${name}: ${counted(places.size, "file")} in the archives.`);
+    if (repeated > 0) {
+      const paths = counted(repeated, "path");
+      context.warn(`${name}: ${paths} twice in the archives; the later file counts.`);
     }
   }
 

@@ -42,18 +42,10 @@ export interface Labels {
   readonly doubts: readonly { line: number; column: string; value: string }[];
 }
 
-const genders = new Map(Object.entries({
-  "1": 1,
-  "1.0": 1,
-  m: 1,
-  male: 1,
-  man: 1,
-  "0": 0,
-  "0.0": 0,
-  f: 0,
-  female: 0,
-  woman: 0,
-}));
+const genders = new Map([
+  ...["1", "1.0", "m", "male", "man"].map((word) => [word, 1] as const),
+  ...["0", "0.0", "f", "female", "woman"].map((word) => [word, 0] as const),
+]);
 
 const unknown = new Set(["", "?", "-", "na", "n/a", "nan", "null", "none", "unknown"]);
 

@@ -40,16 +40,15 @@ export async function copyFile(from: string, to: string, options: CopyOptions = 
     }
   }
   const md5 = hash.digest("hex");
-  if (source.changed()) {
+  const why = source.changed()
+    ? "it changed during the copy. Run again"
+    : md5 !== (options.md5 ?? md5)
+    ? `its MD5 is ${md5}, expected ${options.md5}. It is damaged or another version; to use it as ` +
+      'it is, set its MD5 under "checksums"'
+    : undefined;
+  if (why) {
     await Deno.remove(part);
-    throw new Error(`Cannot copy "${from}": it changed during the copy. Run again.`);
-  }
-  if (options.md5 !== undefined && md5 !== options.md5) {
-    await Deno.remove(part);
-    throw new Error(
-      `Cannot copy "${from}": its MD5 is ${md5}, expected ${options.md5}. It is damaged or another ` +
-        `version; to use it as it is, set its MD5 under "checksums".`,
-    );
+    throw new Error(`Cannot copy "${from}": ${why}.`);
   }
   await moveDurably(part, to);
   return md5;

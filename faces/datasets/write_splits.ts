@@ -44,7 +44,9 @@ export async function writeSplits(
   context: StageContext<{ splits: unknown } & Record<string, never>>,
 ): Promise<void> {
   const { dataset } = inputs;
-  const { identity, ...photos } = await readParquet(join(dataset.path, "table.parquet"), {
+  const table = join(dataset.path, "table.parquet");
+  const columns = await readParquet(table) as Columns;
+  const { identity, ...photos } = await readParquet(table, {
     identity: "string?",
     dataset: "string",
     path: "string",
@@ -74,7 +76,6 @@ export async function writeSplits(
   const copied = new Set(copies.map(({ image }) => image)).size;
   const groups = groupRows(rows, { ...photos, ...byPerson && { identity } }, copies);
   random(context.seed, "split").shuffle(groups);
-  const columns = await columnsFor(dataset.path, params);
   const strata = params.stratify.length > 0 ? strataOf(params.stratify, columns) : undefined;
   let train: Groups = groups, leftOut = 0;
   const sets: Record<string, Groups> = {};
@@ -138,17 +139,6 @@ export async function writeSplits(
     );
   }
   context.info(Object.entries(counts).map(([name, n]) => `${name} ${n}`).join(", "));
-}
-
-/** Reads the columns that select and stratify. */
-async function columnsFor(
-  dataset: string,
-  { test, validation, stratify }: SplitParams,
-): Promise<Columns> {
-  if (stratify.length === 0 && [test, validation].every((one) => typeof one === "number")) {
-    return {};
-  }
-  return await readParquet(join(dataset, "table.parquet")) as Columns;
 }
 
 /** Parts of the cache key that copies do not depend on: other seeds and folds have the same. */

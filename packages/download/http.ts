@@ -3,7 +3,7 @@
  * process, and is tried again after dropped or stalled connections and errors of the server.
  */
 import { statfs } from "node:fs/promises";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { count } from "../formats/random_access_file.ts";
 import { formatBytes } from "../pipeline/format.ts";
@@ -129,7 +129,7 @@ export async function fetchText(
   url: string,
   options: Pick<FetchOptions, "signal" | "patience" | "onTrouble"> & { folder: string },
 ): Promise<string | undefined> {
-  const path = await Deno.makeTempFile({ dir: options.folder });
+  const folder = await Deno.makeTempDir({ dir: options.folder }), path = join(folder, "text");
   try {
     await fetchFile(url, { ...options, path, limit: 1 << 20 });
     return await Deno.readTextFile(path);
@@ -137,9 +137,7 @@ export async function fetchText(
     if (error instanceof Error && error.cause instanceof AbsentError) return undefined;
     throw error;
   } finally {
-    for (const end of ["", ".part", ".part.json", ".part.digests"]) {
-      await Deno.remove(path + end).catch(() => {});
-    }
+    await Deno.remove(folder, { recursive: true });
   }
 }
 
