@@ -92,7 +92,7 @@ export function parseLabels(bytes: Uint8Array, source: string): Labels {
       age,
       box: box.every(Number.isFinite) ? box : null,
       ...Object.keys(attributes).length > 0 && { attributes },
-      identity: known(text("identity")),
+      identity: known(text("identity").replace(/^-1(\.0+)?$/, "")),
       name: known(text("name")),
       line,
     };

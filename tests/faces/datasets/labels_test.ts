@@ -46,6 +46,9 @@ Deno.test("parseLabels() takes no unknown identity or name for a person", () => 
   deepStrictEqual(rows.map(({ identity, name }) => [identity, name]), [
     ...[[null, null], [null, null], [null, null], ["Nan A", "N/B"]],
   ]);
+  // Clusterings and many data sets write -1.
+  const numbered = labels("path,age,identity\na.jpg,1,-1\nb.jpg,2,-1.0\nc.jpg,3,1\nd.jpg,4,0\n");
+  deepStrictEqual(numbered.rows.map(({ identity }) => identity), [null, null, "1", "0"]);
 });
 
 Deno.test("parseLabels() reads numbers as programs write them", () => {
