@@ -3,7 +3,7 @@ import { furtherMetrics } from "../faces/training/further_metrics.ts";
 import { DEFAULT_SECTIONS, reportSections } from "../faces/evaluation/report_sections.ts";
 import { definedChoices } from "../packages/pipeline/define.ts";
 import { all, defineStage } from "../packages/pipeline/stage.ts";
-import { checkSizes, checkSplits } from "./input_checks.ts";
+import { checkInputs } from "./input_checks.ts";
 import { archives, dataset, faces, model, reference, report, splits, table } from "./kinds.ts";
 
 export default defineStage({
@@ -53,8 +53,7 @@ export default defineStage({
       }`,
     ),
   }),
-  check: (_params, { inputs }) =>
-    Promise.resolve([...checkSplits(inputs), ...checkSizes("models", inputs)]),
+  check: (_params, { inputs }) => Promise.resolve(checkInputs(inputs)),
   compute: true,
   lineage: true,
   callsPlugins: true,

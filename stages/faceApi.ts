@@ -2,7 +2,6 @@ import { join } from "node:path";
 import { z } from "zod";
 import type { Backend } from "../packages/compute/backends.ts";
 import { all, defineStage } from "../packages/pipeline/stage.ts";
-import { checkSplits } from "./input_checks.ts";
 import { dataset, faces, reference, splits } from "./kinds.ts";
 
 /** Constant, so that every pipeline draws the same faces of a test set. */
@@ -20,7 +19,6 @@ export default defineStage({
       "Maximum number of faces, a random subset; each takes 10 to 30 ms",
     ),
   }),
-  check: (_params, { inputs }) => Promise.resolve(checkSplits(inputs)),
   compute: true,
   async run({ faces: made, dataset, splits }, { sample }, context) {
     const { openBackend } = await import("../packages/compute/open_backend.ts");

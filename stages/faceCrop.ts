@@ -82,8 +82,13 @@ export default defineStage({
   ignoreInCacheKey: ["workers"],
   compute: ({ detector, align }) => usesTensorFlow(detectorName(detector)) || align !== "none",
   external: async ({ detector, weights }): Promise<Record<string, string>> =>
-    detectorName(detector) === "dlibCnn" && weights ? { weights: await digestOf(weights) } : {},
-  check: ({ weights }) => problemsOf(weights ? [[["weights"], () => digestOf(weights)]] : []),
+    detectorName(detector) === "dlibCnn" && weights
+      ? { weights: sha256(await Deno.readFile(weights)) }
+      : {},
+  check({ weights }) {
+    const read = () => weights && Deno.readFile(weights);
+    return problemsOf([[["weights"], read]], "Cannot read the detector's weights: ");
+  },
   part: cropUnit,
   callsPlugins: true,
   async run({ archives, table }, params, context) {
@@ -119,17 +124,3 @@ export default defineStage({
     return { show: problems > 0 ? ["faces/problems.csv"] : [] };
   },
 });
-
-/** Returns the SHA-256 of a detector's weights, which is part of the cache key. */
-async function digestOf(path: string): Promise<string> {
-  try {
-    return sha256(await Deno.readFile(path));
-  } catch (cause) {
-    const why = `${JSON.stringify(path)} (${(cause as Error).message})`;
-    throw new Error(
-      `Cannot read the detector's weights: ${why}. See faceCrop.weights. ` +
-        "Default: the weights in the project.",
-      { cause },
-    );
-  }
-}

@@ -10,28 +10,31 @@ export function lineageOf(stages: readonly InputStage[] = []): InputStage[] {
   return stages.length === 0 ? [] : [...new Set([...stages, ...lineageOf(before)])];
 }
 
-/** Finds splits of other photos; those of other crops or labels of the same photos may serve. */
-export function checkSplits({ dataset, splits = [] }: Inputs): ParamProblem[] {
+/**
+ * Finds splits of other photos than those of the dataset, and models of another image size. Splits of
+ * other crops or labels of the same photos may serve.
+ */
+export function checkInputs(inputs: Inputs): ParamProblem[] {
+  const { dataset, splits = [], models = [], teachers = [] } = inputs, size = sizeOf(inputs);
   const divided = splits.flatMap(({ inputs }) => inputs.dataset ?? []);
   const [own, theirs] = [dataset, divided].map((stages) =>
     lineageOf(stages).filter(({ use }) => use === "download").map(({ id }) => id)
   );
-  if (own.length === 0 || theirs.length === 0 || theirs.some((id) => own.includes(id))) return [];
-  const message = `Cannot use the splits of ${splits[0].id}: they divide photos of ` +
+  const foreign = own.length > 0 && theirs.length > 0 && !theirs.some((id) => own.includes(id));
+  const message = `Cannot use the splits of ${splits[0]?.id}: they divide photos of ` +
     `${joinWords(theirs)}, and the dataset has those of ${joinWords(own)}. Name other splits.`;
-  return [{ path: ["inputs", "splits"], message }];
+  const others = Object.entries({ models, teachers }).flatMap(([input, stages]) =>
+    stages.flatMap(({ id, plugin, inputs }) => {
+      const its = sizeOf(inputs) ?? size;
+      if (plugin || size === undefined || its === size) return [];
+      const why = `it takes images of ${its} pixels, and the dataset has ${size}`;
+      const message = `Cannot take ${id}: ${why}. Name ${input} and a dataset of one size.`;
+      return [{ path: ["inputs", input], message }];
+    })
+  );
+  return [...foreign ? [{ path: ["inputs", "splits"], message }] : [], ...others];
 }
 
-/** Finds models of an input that take images of another size than those of the dataset. */
-export function checkSizes(input: "models" | "teachers", inputs: Inputs): ParamProblem[] {
-  const sizeOf = ({ dataset }: Inputs) =>
-    dataset?.find(({ use }) => use === "resize32")?.params.size;
-  const size = sizeOf(inputs);
-  return (inputs[input] ?? []).flatMap(({ id, inputs }) => {
-    const its = sizeOf(inputs) ?? size;
-    if (size === undefined || its === size) return [];
-    const why = `it takes images of ${its} pixels, and the dataset has ${size}`;
-    const message = `Cannot take ${id}: ${why}. Name ${input} and a dataset of one size.`;
-    return [{ path: ["inputs", input], message }];
-  });
+function sizeOf({ dataset }: Inputs): unknown {
+  return dataset?.find(({ use }) => use === "resize32")?.params.size;
 }

@@ -26,7 +26,7 @@ import {
   refuseUnused,
   type Stage,
 } from "../packages/pipeline/stage.ts";
-import { checkSizes, checkSplits } from "./input_checks.ts";
+import { checkInputs } from "./input_checks.ts";
 import { dataset, model, splits } from "./kinds.ts";
 
 /** Properties of every training stage. */
@@ -49,8 +49,7 @@ export function trainingCheck<P extends object>(
     return [
       ...await checkModels(params, context),
       ...await checkChoices(params, learned(params), context),
-      ...checkSplits(context.inputs),
-      ...checkSizes("teachers", context.inputs),
+      ...checkInputs(context.inputs),
       ...uncalibrated && abstain !== undefined
         ? [{ path: ["abstain"], message: noCalibration(abstain) }]
         : [],

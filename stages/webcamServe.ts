@@ -66,12 +66,11 @@ export default defineStage({
   outputs: {},
   params,
   ignoreInCacheKey: params.keyof().options,
-  async check({ tls }) {
-    if (!tls) return [];
-    const { readPem } = await import("../faces/serving/service.ts");
-    return await problemsOf(
-      Object.entries(tls).map(([name, path]) => [["tls", name], () => readPem(path)]),
+  check({ tls = {} }) {
+    const files = Object.entries(tls).map(([name, path]) =>
+      [["tls", name], () => Deno.readFile(path)] as const
     );
+    return problemsOf(files, "Cannot serve over HTTPS: ");
   },
   compute: true,
   service: true,

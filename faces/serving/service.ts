@@ -138,7 +138,10 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     warn,
   });
   const tls = options.tls &&
-    { cert: await readPem(options.tls.cert), key: await readPem(options.tls.key) };
+    {
+      cert: await Deno.readTextFile(options.tls.cert),
+      key: await Deno.readTextFile(options.tls.key),
+    };
   const connections = SPARE_CONNECTIONS + viewers + options.queue;
   // Listens before the models are open: /health answers "starting".
   const server = listen(app, { ...options, tls, connections });
@@ -193,16 +196,6 @@ function detectorConfig(
   const comparable = usesTensorFlow(name) && usesTensorFlow(detector.name);
   const minConfidence = comparable ? detector.minConfidence : undefined;
   return configureDetector(name, { minConfidence, ...options }, module, params);
-}
-
-/** Reads a certificate or its key. */
-export async function readPem(path: string): Promise<string> {
-  try {
-    return await Deno.readTextFile(path);
-  } catch (cause) {
-    const why = `cannot read ${JSON.stringify(path)} (${(cause as Error).message})`;
-    throw new Error(`Cannot serve over HTTPS: ${why}. See webcamServe.tls.`, { cause });
-  }
 }
 
 interface AppOptions {

@@ -218,12 +218,10 @@ export async function checkModels(
   params: ModelParams,
   place: { artifacts: string },
 ): Promise<ParamProblem[]> {
-  const problems = await Array.fromAsync(sourcesOf(params), ({ name, from, path }) => {
-    const check = async () => {
+  return await problemsOf(
+    sourcesOf(params).map(({ name, from, path }) => [path, async () => {
       await modelFacts({ [name]: from }, place);
       for (const model of await findTrained(from, place.artifacts)) await checkFile(model);
-    };
-    return problemsOf([[path, check]], `Cannot use ${name}: `);
-  });
-  return problems.flat();
+    }]),
+  );
 }

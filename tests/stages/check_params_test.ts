@@ -18,7 +18,7 @@ const BASE = `stages:
 /** Returns the errors of stages that are written over a base; empty: there are none. */
 async function errorsOf(
   stages: string,
-  { plugin, inherited = "" }: { plugin?: string; inherited?: string } = {},
+  { plugin, inherited = "", top = "" }: { plugin?: string; inherited?: string; top?: string } = {},
 ): Promise<string> {
   const folder = await Deno.makeTempDir({ dir: join(app.project, "artifacts"), prefix: "check-" });
   try {
@@ -26,10 +26,16 @@ async function errorsOf(
     if (plugin !== undefined) await Deno.writeTextFile(join(folder, "plugin.ts"), plugin);
     const plugins = plugin === undefined ? "" : "plugins: [./plugin.ts]\n";
     const file = join(folder, "x.yaml");
-    await Deno.writeTextFile(file, `extends: ./base.yaml\n${plugins}stages:\n${stages}\n`);
+    const text = `extends: ./base.yaml\n${plugins}stages:\n${stages}\n${top}`;
+    await Deno.writeTextFile(file, text);
     const registry = new Registry().add(app.stages);
     const config = await readConfig(file, { project: app.project, cwd: folder, registry });
-    await checkParams([createPlan(config)], new Set(config.stages.map(({ id }) => id)));
+    const all = new Set(config.stages.map(({ id }) => id));
+    const resolveCompute = (backend: string) =>
+      backend === "node"
+        ? Promise.reject(new Error("Cannot compute on it."))
+        : Promise.resolve({ backend, why: "" });
+    await checkParams([createPlan(config)], all, { resolveCompute });
     return "";
   } catch (error) {
     return (error as Error).message;
@@ -75,7 +81,7 @@ const MISTAKES: [stages: string, error: RegExp][] = [
   ["faceCrop: { detector: dlibCnn, weights: ./none.dat }", /^x\.yaml:3:43: faceCrop\.weights: /],
   [
     "trainGender:\n  webcamServe: { tls: { cert: ./none.pem, key: ./none.key } }",
-    /webcamServe\.tls\.cert: Cannot serve over HTTPS: cannot read .*\n(.*\n)*.*webcamServe\.tls\.key/,
+    /webcamServe\.tls\.cert: Cannot serve over HTTPS: .*\n(.*\n)*.*webcamServe\.tls\.key/,
   ],
 ];
 
@@ -123,6 +129,15 @@ Deno.test("a loss and a metric of a plugin fit a task as built-in ones do", asyn
   assert.equal(await errors(`trainAge: { loss: mine, metrics: [worst], ${monitored} }`), "");
   const ours = "{ use: ours, classWeights: [1, 2, 3] }"; // its weights may mean something else
   assert.equal(await errors(`trainGender: { loss: ${ours} }`), "");
+});
+
+Deno.test("a backend that is not there is refused if a stage computes", async () => {
+  const top = "compute: node\n";
+  assert.match(
+    await errorsOf("  trainGender:", { top }),
+    /^x\.yaml:4:10: compute: Cannot compute on it\.\n.*\n.*$/,
+  );
+  assert.equal(await errorsOf("", { top }), "");
 });
 
 Deno.test("an inherited value names how to leave it out", async () => {

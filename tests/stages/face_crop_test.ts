@@ -257,10 +257,9 @@ Deno.test("faceCrop depends on the contents of dlibCnn's weights, and says if th
   using context = testContext(faceCrop);
   const weights = join(context.folder, "my.dat");
   const params = { detector: "dlibCnn", weights };
-  await assert.rejects(
-    faceCrop.external(params),
-    /Cannot read the detector's weights: ".*my\.dat"/,
-  );
+  const [{ path, message }] = await faceCrop.check!(params, {} as never);
+  assert.deepEqual(path, ["weights"]);
+  assert.match(message, /Cannot read the detector's weights: .*my\.dat/);
   await Deno.writeTextFile(weights, "one");
   const before = await faceCrop.external(params);
   await Deno.writeTextFile(weights, "two");

@@ -46,7 +46,7 @@ export interface Swept {
 export async function runOne(planned: Plan, call: CommandContext, swept?: Swept): Promise<number> {
   const { values, reporter } = call;
   const selection = selectionOf(call, planned);
-  await checkParams([planned], select(planned, selection));
+  await checkParams([planned], select(planned, selection), call);
   using interrupt = swept?.attached
     ? (await import("../sweep/child_process.ts")).followParent()
     : abortOnSignal(reporter, EXIT.interrupted);
@@ -166,7 +166,7 @@ export async function serve(call: CommandContext): Promise<number> {
   }
   const until = services.flatMap((stage) => stage.after);
   const needed = [...select(planned, { until }), ...services.map(({ id }) => id)];
-  await checkParams([planned], new Set(needed));
+  await checkParams([planned], new Set(needed), call);
   using interrupt = abortOnSignal(call.reporter, EXIT.interrupted);
   const context = await createRunContext(planned.artifacts, call, interrupt.signal);
   const { report: { ok } } = await runPlan(planned, { until }, context, { services: true });

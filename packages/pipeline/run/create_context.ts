@@ -53,15 +53,18 @@ export async function loadPlan(
 }
 
 /**
- * Checks parameters of stages that are to run against what exists and the stages before them.
+ * Checks backend and parameters of stages that are to run against what exists and the stages before.
  * @throws {ConfigError} with all errors, each at its place
  */
 export async function checkParams(
   plans: readonly Plan[],
   selected: ReadonlySet<string>,
+  { resolveCompute }: Pick<RunContext, "resolveCompute">,
 ): Promise<void> {
   const problems = new Map<string, Problem>(); // combinations of a sweep share some
-  for (const { stages, source, artifacts } of plans) {
+  const add = (at: Problem["at"], message: string) =>
+    problems.set(`${at.text} ${message}`, { at, message });
+  for (const { stages, source, artifacts, compute } of plans) {
     const before = new Map<string, InputStage>();
     for (const { stage, wires, extensions, ...configured } of stages) {
       const { id, params } = configured;
@@ -77,11 +80,14 @@ export async function checkParams(
       const found: ParamProblem[] = [];
       const check = async () => found.push(...await stage.check?.(params, context) ?? []);
       found.push(...await problemsOf([[[], check]], "Cannot check it: "));
+      const resolve = stage.compute(params) ? [[[], () => resolveCompute(compute)] as const] : [];
+      for (const { message } of await problemsOf(resolve)) {
+        add(source.at(["compute"]), `compute: ${message}`);
+      }
       for (const { path, message } of found) {
-        const place = ["stages", id, ...path], at = source.at(place), [key] = path;
+        const place = ["stages", id, ...path], [key] = path;
         const hint = key === undefined || key === "inputs" ? "" : source.leavingOut(place);
-        const whole = `${[id, ...path].join(".")}: ${message}${hint}`;
-        problems.set(`${at.text} ${whole}`, { at, message: whole });
+        add(source.at(place), `${[id, ...path].join(".")}: ${message}${hint}`);
       }
     }
   }

@@ -48,7 +48,7 @@ export async function sweep(base: Plan, call: CommandContext): Promise<number> {
   const jobs = Math.min(parseWhole("jobs", values) ?? most, points.length);
   const dryRun = values["dry-run"] ?? false;
   const selection = selectionOf(call, points[0]!.plan);
-  await checkParams(points.map(({ plan }) => plan), select(points[0]!.plan, selection));
+  await checkParams(points.map(({ plan }) => plan), select(points[0]!.plan, selection), call);
   const running = new Set<Child>();
   const kill = () => running.forEach((child) => child.kill());
   using interrupt = abortOnSignal(reporter, EXIT.interrupted, kill);
