@@ -58,8 +58,9 @@ const MAX_DEVIATIONS = 4;
 
 /**
  * Finds labels that the predictions contradict. Classes, as in confident learning (Northcutt et al.
- * 2021): another class's probability reaches its mean over the images labelled so, and is the largest
- * of these. Numbers: the distance from the least-squares line, in standard deviations by the median.
+ * 2021): another class is predicted, and of those whose probability reaches its mean over the images
+ * labelled so, another is largest. Numbers: the distance from the least-squares line, in standard
+ * deviations by the median.
  */
 export function suspectLabels(
   { classes }: Pick<PredictionTask, "classes">,
@@ -81,6 +82,6 @@ export function suspectLabels(
   return labels.map((label, i) => {
     const sure = [...classes.keys()].filter((c) => probabilities[i][c] >= least[c])
       .sort((a, b) => probabilities[i][b] - probabilities[i][a]);
-    return sure.length > 0 && sure[0] !== label;
+    return sure.length > 0 && sure[0] !== label && prediction[i] !== label;
   });
 }

@@ -36,8 +36,8 @@ export function glossarySection({ models }: Report): Html {
       <dd>Predictions vary less than the truth: the young are overestimated, the old underestimated. A
     slope of 1 is none; the constant baseline has slope 0.</dd>
       <dt>Suspect label</dt>
-      <dd>The predictions contradict the label. Classes: another class is as probable as it is on average
-    for faces labelled so (confident learning). Ages: the prediction is more than 4 robust standard
+      <dd>The predictions contradict the label. Classes: another is predicted, and one is as probable as
+    it is on average for faces labelled so (confident learning). Ages: the prediction is more than 4 robust standard
     deviations from the line of predictions. The label may be right; look at the photo.</dd>
       <dt>face-api</dt>
       <dd>A library for the browser with a pretrained network for age and gender. It gets the same crops

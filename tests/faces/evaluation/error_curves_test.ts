@@ -51,6 +51,18 @@ Deno.test("suspectLabels() finds what Cleanlab's confident joint holds beside it
   ]);
 });
 
+Deno.test("suspectLabels() marks no label that is predicted, as Cleanlab", () => {
+  const male = [0.05, 0.05, 0.1, 0.48, 0.9, 0.6, 0.3, 0.05, 0.55, 0.4];
+  const found = suspectLabels({ classes: ["female", "male"] }, {
+    truth: [0, 0, 0, 0, 0, 1, 1, 1, 1, 1],
+    prediction: male.map((probability) => Number(probability > 0.5)),
+    probabilities: male.map((probability) => [1 - probability, probability]),
+  });
+  // cleanlab 2.9.0: find_label_issues(labels, pred_probs, filter_by="confident_learning"). Its
+  // confident joint has the fourth as well, whose 0.48 is above the mean of men, 0.38.
+  assert.deepEqual(found.flatMap((suspect, i) => suspect ? i : []), [4, 6, 7]);
+});
+
 Deno.test("errorCurves() of a single age has no line", () => {
   assert.ok(errorCurves({ truth: [30, 40], prediction: [31, 35] }, 30).line);
   assert.equal(errorCurves({ truth: [30, 30], prediction: [31, 35] }, 30).line, undefined);
