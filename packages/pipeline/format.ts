@@ -62,10 +62,13 @@ export function broken(text: string, most: number): string[] {
   return lines;
 }
 
-/** Returns the columns of a text on a terminal, without color codes. */
+/** Letters of two columns. */
+const WIDE = /[\p{sc=Han}\p{sc=Hangul}\p{sc=Hira}\p{sc=Kana}\u3001-\u303f\uff01-\uff60]/gu;
+
+/** Returns the columns of a text on a terminal, without color codes and combining marks. */
 function width(text: string): number {
   // deno-lint-ignore no-control-regex -- color codes begin with a control character
-  return [...text.replaceAll(/\x1b\[\d+m/g, "")].length;
+  return [...text.replaceAll(/\x1b\[\d+m|\p{M}/gu, "").replaceAll(WIDE, "ww")].length;
 }
 
 /** Formats three significant digits: 0.681, 11.4, 1,234. */
@@ -122,7 +125,8 @@ export function formatMetrics(metrics: Metrics): string {
     const known = split.filter(([, value]) => Number.isFinite(value)); // null: it has no value
     const scores = known.filter(([name]) => name !== "loss");
     const shown = scores.length > 0 ? scores : known;
-    return `${stage} ${shown.map(([name, value]) => `${name} ${formatNumber(value)}`).join(" ")}`;
+    const words = shown.map(([name, value]) => `${name} ${formatNumber(value)}`);
+    return `${stage} ${words.join(" ") || "–"}`;
   }).join(", ");
 }
 

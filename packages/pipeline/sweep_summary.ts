@@ -2,7 +2,7 @@
 import type { Directions } from "./app.ts";
 import type { RunReport, StageReport } from "./run/run_report.ts";
 import type { Metrics } from "./stage.ts";
-import { formatNumber, formatTable, formatValue } from "./format.ts";
+import { broken, formatNumber, formatTable, formatValue } from "./format.ts";
 import { canonicalJson } from "./fingerprint.ts";
 import { type Spread, spreadOf } from "./spread.ts";
 
@@ -91,7 +91,7 @@ export function spreads(runs: readonly Measured[]): MetricStats[] {
 export function summaryLines(
   rows: readonly SummaryRow[],
   better: Directions = {},
-  room?: number,
+  room = Infinity,
 ): string[] {
   const all = rows.flatMap(({ metrics }) => metrics);
   const columns = new Map(
@@ -136,5 +136,5 @@ export function summaryLines(
       ? ["* is the best on validation, which is what to choose by"]
       : []),
   ];
-  return words.length > 0 ? [...lines, words.join("; ")] : lines;
+  return words.length > 0 ? [...lines, ...broken(words.join("; "), room)] : lines;
 }

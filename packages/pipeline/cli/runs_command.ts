@@ -49,7 +49,7 @@ export default async function runs(call: CommandContext): Promise<number> {
     reporter.log("nothing has run yet: deno task run pipeline");
   } else {
     cautionLines(listed).forEach((text) => reporter.log(reporter.paint.yellow(text)));
-    const head = ["run", "ended", "pipeline", "took", "values", "result"];
+    const head = ["run", "date", "pipeline", "took", "values", "result"];
     const pipelineOf = pipelinesOf(all);
     const rows = listed.map((run) => {
       const own = all.filter((other) => pipelineOf(other) === pipelineOf(run));

@@ -240,3 +240,12 @@ Deno.test("table() breaks between words, and stacks what is too wide even so", (
     "    7.42",
   ]);
 });
+
+Deno.test("table() aligns letters of two columns, and marks of none", () => {
+  assert.deepEqual(formatTable([["name", "n"], ["人脸", "1"], ["e\u0301e", "2"], ["وجه", "3"]]), [
+    "name  n",
+    "人脸  1",
+    "e\u0301e    2",
+    "وجه   3",
+  ]);
+});

@@ -527,6 +527,9 @@ Deno.test("a metric that a run has no value of is left out of mean and spread, n
   const { metrics } = run(1, 1, null);
   Object.assign(metrics.net!.validation!, { accuracy: 0.5 });
   assert.equal(formatMetrics(metrics), "net accuracy 0.500");
+  assert.equal(formatMetrics(run(1, 1, null).metrics), "net –");
+  const narrow = summaryLines(rows, { auc: "more" }, 40);
+  assert.ok(narrow.every(({ length }) => length <= 40), narrow.join("\n"));
 });
 
 Deno.test("sweep.best chooses by no metric of which it does not know the better direction", async () => {
