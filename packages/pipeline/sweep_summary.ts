@@ -73,10 +73,7 @@ export function spreads(runs: readonly Measured[]): MetricStats[] {
       )
     )
   );
-  const groups = Map.groupBy(
-    found,
-    ({ stage, split, metric }) => [stage, split, metric].join("\n"),
-  );
+  const groups = Map.groupBy(found, (one) => [one.stage, one.split, one.metric].join("\n"));
   return [...groups.values()].map((group) => {
     const [{ stage, split, metric }] = group;
     const spread = spreadOf(group.map(({ value }) => value));
@@ -130,11 +127,10 @@ export function summaryLines(
   ]);
   const lines = formatTable([head, ...body], [], room);
   const words = [
-    ...(cells.length === 0 ? ["no metrics: no model was evaluated"] : []),
-    ...(seeds && cells.length > 0 ? ["mean ± standard deviation over seeds or folds"] : []),
-    ...(cells.flat().some((cell) => cell.endsWith("*"))
-      ? ["* is the best on validation, which is what to choose by"]
-      : []),
-  ];
-  return words.length > 0 ? [...lines, ...broken(words.join("; "), room)] : lines;
+    cells.length === 0 && "no metrics: no model was evaluated",
+    seeds && cells.length > 0 && "mean ± standard deviation over seeds or folds",
+    cells.flat().some((cell) => cell.endsWith("*")) &&
+    "* is the best on validation, which is what to choose by",
+  ].filter(Boolean).join("; ");
+  return words ? [...lines, ...broken(words, room)] : lines;
 }

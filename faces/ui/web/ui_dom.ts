@@ -29,9 +29,8 @@ export function redraw(draw: () => void): void {
   if (document.activeElement !== document.body) held = undefined;
   const control = [...document.querySelectorAll<HTMLElement>("[data-key]")]
     .find(({ dataset }) => dataset.key === held);
-  if (!control) return;
-  control.focus({ preventScroll: true });
-  held = undefined;
+  control?.focus({ preventScroll: true });
+  if (control) held = undefined;
 }
 
 /** Shows what a promise makes, or its error. */
