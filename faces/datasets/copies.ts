@@ -114,9 +114,9 @@ export async function findCopies(
   frequencies: readonly Frequencies[],
   { allPairs = false, advance = () => {} } = {},
 ): Promise<Copy[]> {
-  const means = HASHED.map((at) =>
-    frequencies.reduce((sum, [whole]) => sum + whole[at], 0) / frequencies.length
-  );
+  const sums = HASHED.map(() => 0);
+  for (const [whole] of frequencies) HASHED.forEach((at, bit) => sums[bit] += whole[at]);
+  const means = sums.map((sum) => sum / frequencies.length);
   const hash = (values: Float32Array, mirrored: boolean): Hash => {
     const halves: [number, number] = [0, 0];
     for (let bit = 0; bit < BITS; bit++) {
