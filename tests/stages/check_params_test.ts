@@ -146,6 +146,12 @@ Deno.test("an inherited value names how to leave it out", async () => {
   const errors = await errorsOf(own, { inherited });
   assert.match(errors, /base\.yaml:7:38: trainAge\.loss: .*In x\.yaml, loss: without a value/);
   assert.match(errors, /trainAge\.metrics: .*In x\.yaml, metrics: without a value/);
+  // Without its data set, the form of a set would be none; without the set, it has its default.
+  const divided = "  other: { use: split, test: { dataset: none } }\n";
+  assert.match(
+    await errorsOf("  faceCrop:", { inherited: divided }),
+    /other\.test\.dataset: .*In x\.yaml, test: without a value leaves it out/,
+  );
 });
 
 Deno.test("inputs of another size, and splits of other photos, are refused", async () => {

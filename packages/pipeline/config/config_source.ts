@@ -151,8 +151,7 @@ export class ConfigSource {
   /** Returns how to leave out a value of a file that the pipeline's own extends; empty for another. */
   leavingOut(path: Path): string {
     if (this.#overrideOf(path) || this.#fileOf(path) === this.files[0]) return "";
-    const key = path.findLast((part) => typeof part === "string");
-    return ` In ${this.file}, ${key}: without a value leaves it out`;
+    return ` In ${this.file}, ${path.at(-1)}: without a value leaves it out`;
   }
 
   /** Returns the place of a value, or with `key` of its name; of a missing one, of its parent. */

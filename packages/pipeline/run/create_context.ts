@@ -1,5 +1,6 @@
 /** From a command's words to a plan, and to all that running it takes. */
 import { join, resolve } from "node:path";
+import type { z } from "zod";
 import { shortPath } from "../config/config_source.ts";
 import { type ConfigOptions, projectCache, readConfig } from "../config/config.ts";
 import { ConfigError, type Problem, problemsOf, UsageError } from "../errors.ts";
@@ -85,9 +86,9 @@ export async function checkParams(
         add(source.at(["compute"]), `compute: ${message}`);
       }
       for (const { path, message } of found) {
-        const place = ["stages", id, ...path], [key] = path;
-        const hint = key === undefined || key === "inputs" ? "" : source.leavingOut(place);
-        add(source.at(place), `${[id, ...path].join(".")}: ${message}${hint}`);
+        const [key] = path, field = stage.params.shape[String(key)] as z.ZodType | undefined;
+        const hint = field?.isOptional() ? source.leavingOut(["stages", id, key!]) : "";
+        add(source.at(["stages", id, ...path]), `${[id, ...path].join(".")}: ${message}${hint}`);
       }
     }
   }
