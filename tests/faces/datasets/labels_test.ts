@@ -51,6 +51,16 @@ Deno.test("parseLabels() takes no unknown identity or name for a person", () => 
   deepStrictEqual(numbered.rows.map(({ identity }) => identity), [null, null, "1", "0"]);
 });
 
+Deno.test("parseLabels() takes a month or day of 0 for an unknown one, and no year of 0", () => {
+  const { rows, doubts } = labels(
+    "path,born,taken\na.jpg,1980-00-00,2010\nb.jpg,1980-08-00,2010-00-00\nc.jpg,0000-00-00,2010\n" +
+      "d.jpg,1980-00-00T00:00:00Z,2010-06-30\ne.jpg,1980,0000:00:00 00:00:00\n" +
+      "f.jpg,2000-02-29,2018-02-28\ng.jpg,2000-02-29,2018-03-01\nh.jpg,2001-02-29,2018\n",
+  );
+  deepStrictEqual(rows.map(({ age }) => age), [30, 29, NaN, 29, NaN, 17, 18, NaN]);
+  deepStrictEqual(doubts.map(({ line }) => line), [4, 6, 9]);
+});
+
 Deno.test("parseLabels() reads numbers as programs write them", () => {
   const read = (...values: string[]) =>
     labels("path,score\n" + values.map((value, i) => `${i}.jpg,${value}\n`).join(""))
