@@ -1,6 +1,6 @@
 /** deno task run and serve. */
 import { join } from "node:path";
-import { didYouMean, joinWords, UsageError } from "../errors.ts";
+import { didYouMean, joinWords, RunError, UsageError } from "../errors.ts";
 import type { Plan } from "../plan.ts";
 import { commandOf, shellQuote } from "../pipeline_identity.ts";
 import { abortOnSignal } from "../interrupt.ts";
@@ -13,13 +13,17 @@ import { runPlan, type RunResult } from "../run/run_pipeline.ts";
 import { withoutSecrets } from "../secrets.ts";
 import { select, type Selection } from "../run/selection.ts";
 import { projectCache } from "../config/config.ts";
-import { PARENT_ENV } from "../sweep/child_process.ts";
+import { type followParent, PARENT_ENV } from "../sweep/child_process.ts";
+import { hashModules } from "../cache/cache_key.ts";
+import { codeDifference, type CodeVersion, localCodeVersion } from "../remote/compatibility.ts";
 
 export async function run(call: CommandContext): Promise<number> {
   const { values } = call;
-  if (Deno.env.get(PARENT_ENV) === "order") {
+  const kind = Deno.env.get(PARENT_ENV);
+  if (kind === "order") {
     return await (await import("../sweep/remote_run_main.ts")).runRemoteRun(call);
   }
+  if (kind === "point") return await (await import("../sweep/local_sweep.ts")).runLocalRun(call);
   const planned = await loadPlan(call).catch(async (error) => {
     if (!values.sweep) throw error;
     // It may need what is varied, such as the fold beside a number of folds.
@@ -39,22 +43,28 @@ export async function run(call: CommandContext): Promise<number> {
 
 export interface Swept {
   readonly point: Readonly<Record<string, unknown>>;
-  /** True if a sweep started it as a process. */
-  readonly attached: boolean;
+  /** The sweep that started it as a process, and the code at the start of the sweep. */
+  readonly parent?: ReturnType<typeof followParent>;
+  readonly code?: CodeVersion;
 }
 
 export async function runOne(planned: Plan, call: CommandContext, swept?: Swept): Promise<number> {
   const { values, reporter } = call;
   const selection = selectionOf(call, planned);
   await checkParams([planned], select(planned, selection), call);
-  using interrupt = swept?.attached
-    ? (await import("../sweep/child_process.ts")).followParent()
-    : abortOnSignal(reporter, EXIT.interrupted);
+  using interrupt = swept?.parent ?? abortOnSignal(reporter, EXIT.interrupted);
   const context = await createRunContext(planned.artifacts, call, interrupt.signal);
+  if (swept?.code) {
+    const modules = await hashModules(planned.stages, context);
+    const change = codeDifference(swept.code, localCodeVersion({ modules, packages: {} }));
+    if (change) {
+      throw new RunError(`the code changed after the sweep began: ${change}. Run it again`);
+    }
+  }
   const dryRun = values["dry-run"] ?? false;
   const ended = await runPlan(planned, selection, context, { dryRun, point: swept?.point });
   if (values.json) {
-    console.log(JSON.stringify({ ...ended.report, ...(swept?.attached && { run: ended.id }) }));
+    console.log(JSON.stringify({ ...ended.report, ...(swept?.parent && { run: ended.id }) }));
   }
   // A run with nothing to do writes nothing.
   if (ended.id !== undefined) {

@@ -14,7 +14,7 @@ import type { Registry } from "../registry.ts";
 import { ConfigSource } from "./config_source.ts";
 import { type ConfiguredStage, readStage, seedSchema } from "./stage_config.ts";
 import { sweepSchema } from "./sweep_schema.ts";
-import { YamlFile } from "./yaml_file.ts";
+import type { YamlFile } from "./yaml_file.ts";
 
 /** Connection to workers on other machines. */
 export interface BullmqSettings {
@@ -165,15 +165,15 @@ export function projectCache(project: string): string {
 
 /**
  * Reads a pipeline's top level and loads its plugins.
- * @param file its path, or its content
+ * @param file its path, or the content of it and of the files that it extends
  * @returns `top`: valid values of the top level; `incomplete`: whether a plugin did not load
  * @throws {ConfigError} if it is not YAML
  */
-export async function readTopLevel(file: string | YamlFile, options: ConfigOptions) {
+export async function readTopLevel(file: string | readonly YamlFile[], options: ConfigOptions) {
   const { project, cwd, registry, overrides } = options;
-  const source = file instanceof YamlFile
-    ? new ConfigSource([file], cwd, overrides)
-    : await ConfigSource.read(file, cwd, overrides, projectCache(project));
+  const source = typeof file === "string"
+    ? await ConfigSource.read(file, cwd, overrides, projectCache(project))
+    : new ConfigSource(file, cwd, overrides);
   const parsed = pipelineSchema.safeParse(source.values);
   const problems: Problem[] = [];
   if (!parsed.success) {
@@ -285,12 +285,15 @@ export function pluginSpecifier(written: string, folder: string): string {
 
 /**
  * Reads and validates a pipeline.
- * @param read its path, or its content
+ * @param read its path, or the content of it and of the files that it extends
  * @throws {ConfigError} with all errors
  */
-export async function readConfig(read: string | YamlFile, options: ConfigOptions): Promise<Config> {
+export async function readConfig(
+  read: string | readonly YamlFile[],
+  options: ConfigOptions,
+): Promise<Config> {
   const { project } = options;
-  const file = read instanceof YamlFile ? read.path : read;
+  const file = typeof read === "string" ? read : read[0]!.path;
   const { top, ...open } = await readTopLevel(read, options);
   const { registry, problems } = open;
   const source = open.source.withChoices(await schemasOf(open.source, registry));

@@ -34,6 +34,7 @@ export async function runSweepJob(
   const child = startChild([...await denoArgs(), "run", "--json", "--", order.name], {
     cwd: project,
     user: project,
+    kind: "order",
     order: init,
     cores: workers,
     onLine(line) {

@@ -13,8 +13,8 @@ export interface ChildReport extends RunReport {
 }
 
 /**
- * Environment variable of a run's process, which ends with its parent; see `followParent`.
- * "point": the command line names the run. "order": the first line of standard input describes it.
+ * Environment variable of a run's process, which ends with its parent and whose standard input
+ * describes the run; see `followParent`. "point": as `LocalRun`. "order": as `RemoteRunInit`.
  */
 export const PARENT_ENV = "RUNNER_ATTACHED";
 
@@ -33,8 +33,9 @@ export interface ChildOptions {
   readonly user: string;
   /** Cores that it may use; 0: all. Default: all. */
   readonly cores?: number;
+  readonly kind: "point" | "order";
   /** First line of its standard input, as JSON. */
-  readonly order?: unknown;
+  readonly order: unknown;
   onLine(line: string): void;
 }
 
@@ -44,14 +45,14 @@ const MAX_LINES = 3;
 /** Starts a run. @param args Deno's arguments */
 export function startChild(
   args: readonly string[],
-  { cwd, user, cores, order, onLine }: ChildOptions,
+  { cwd, user, cores, kind, order, onLine }: ChildOptions,
 ): Child {
   const process = new Deno.Command(Deno.execPath(), {
     args: [...args],
     cwd,
     env: {
       INIT_CWD: user,
-      [PARENT_ENV]: order === undefined ? "point" : "order",
+      [PARENT_ENV]: kind,
       NO_COLOR: "1",
       ...(cores && { CORES: String(cores) }),
     },
@@ -61,10 +62,8 @@ export function startChild(
   }).spawn();
   const stdin = process.stdin.getWriter();
   const close = () => stdin.close().catch(() => {});
-  if (order !== undefined) {
-    const line = new TextEncoder().encode(JSON.stringify(order) + "\n");
-    stdin.write(line).catch(() => {}); // a crash is reported by `ended`
-  }
+  const line = new TextEncoder().encode(JSON.stringify(order) + "\n");
+  stdin.write(line).catch(() => {}); // a crash is reported by `ended`
   const lastLines: string[] = [];
   const read = async () => {
     for await (const line of process.stderr.pipeThrough(new TextLineStream())) {
@@ -112,7 +111,7 @@ export function followParent(): Disposable & {
 } {
   const controller = new AbortController();
   const order = Promise.withResolvers<string>();
-  order.promise.catch(() => {}); // most runs have no order
+  Deno.env.delete(PARENT_ENV); // not for what it starts
   const listen = async () => {
     try {
       const lines = Deno.stdin.readable.pipeThrough(new TextLineStream());

@@ -17,6 +17,8 @@ import { isSeed } from "../sweep_summary.ts";
 export interface SweepPoint {
   /** Key → value. */
   readonly values: Readonly<Record<string, unknown>>;
+  /** These, and the values of `--set` and `--seed`. */
+  readonly overrides: readonly Override[];
   readonly plan: Plan;
 }
 
@@ -154,6 +156,7 @@ export async function pointsOf(
     try {
       points.push({
         values: Object.fromEntries(combination.map(({ path, value }) => [path.join("."), value])),
+        overrides,
         plan: createPlan(await readConfig(file, { ...options, registry, overrides })),
       });
     } catch (error) {

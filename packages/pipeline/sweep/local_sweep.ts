@@ -1,10 +1,29 @@
-/** Runs the runs of a sweep on this machine, each as a process. */
+/**
+ * Runs the runs of a sweep on this machine, each as a process. It takes the pipeline as the sweep read
+ * it: the YAML may be edited meanwhile.
+ */
 import { addAbortListener } from "node:events";
 import type { CommandContext } from "../app.ts";
+import { hashModules } from "../cache/cache_key.ts";
+import { runOne } from "../cli/run_command.ts";
+import { readConfig } from "../config/config.ts";
+import { parsePipeline } from "../config/parse_yaml.ts";
+import { YamlFile } from "../config/yaml_file.ts";
+import { createPlan } from "../plan.ts";
+import { Registry } from "../registry.ts";
+import { type CodeVersion, localCodeVersion } from "../remote/compatibility.ts";
+import type { RunContext } from "../run/run_context.ts";
 import type { SweepProgress } from "./sweep_progress.ts";
-import { type ChildReport, crashReport, startChild } from "./child_process.ts";
+import { type ChildReport, crashReport, followParent, startChild } from "./child_process.ts";
 import type { SweepPoint } from "./grid.ts";
 import type { SweepOptions } from "./run_sweep.ts";
+
+/** A run of a sweep, for its process. */
+interface LocalRun extends Omit<SweepPoint, "plan"> {
+  /** The pipeline's own YAML and those that it extends. */
+  readonly files: readonly Pick<YamlFile, "path" | "shown" | "text">[];
+  readonly code: CodeVersion;
+}
 
 /**
  * Runs the runs concurrently. A failed run does not end the others.
@@ -15,34 +34,54 @@ export async function runLocal(
   call: CommandContext,
   force: readonly string[] | undefined,
   { jobs, signal, running }: SweepOptions,
+  context: RunContext,
   progress: SweepProgress,
 ): Promise<void> {
   const { names: [name], values, cwd, project, denoArgs } = call;
-  const options = (["set", "sweep", "force", "seed", "until", "from", "only"] as const)
-    .flatMap((option) =>
-      [(option === "force" ? force : values[option]) ?? []].flat()
-        .map((value) => `--${option}=${value}`)
-    );
+  const options = (["force", "until", "from", "only"] as const).flatMap((option) =>
+    ((option === "force" ? force : values[option]) ?? []).map((id) => `--${option}=${id}`)
+  );
   using _stop = addAbortListener(signal, () => running.forEach((child) => child.stop()));
   let next = 0;
   const one = async () => {
     while (next < points.length && !signal.aborted) {
       const index = next++;
-      const args = ["run", name, "--json", `--point=${index + 1}`, ...options];
-      const child = startChild([...await denoArgs(), ...args], {
+      const { plan, ...point } = points[index];
+      const files = plan.source.files.map(({ path, shown, text }) => ({ path, shown, text }));
+      const modules = await hashModules(plan.stages, context);
+      const order: LocalRun = {
+        ...point,
+        files,
+        code: localCodeVersion({ modules, packages: {} }),
+      };
+      const child = startChild([...await denoArgs(), "run", name, "--json", ...options], {
         cwd: project,
         user: cwd,
         // Two concurrent runs on one core each take less time than two in turn on both.
         cores: Math.max(1, Math.floor(navigator.hardwareConcurrency / jobs)),
+        kind: "point",
+        order,
         onLine: (text) => progress.updated(index, text),
       });
       running.add(child);
       progress.started(index);
       const output = await child.ended as ChildReport | undefined;
       running.delete(child);
-      const report = output ?? crashReport(points[index].plan.name, child);
+      const report = output ?? crashReport(plan.name, child);
       progress.finished(index, report, signal.aborted);
     }
   };
   await Promise.all(Array.from({ length: Math.min(jobs, points.length) }, one));
+}
+
+/** Runs what `runLocal` started a process for. */
+export async function runLocalRun(call: CommandContext): Promise<number> {
+  const parent = followParent();
+  const { files, overrides, values: point, code }: LocalRun = JSON.parse(await parent.order);
+  const read = files.map(({ path, shown, text }) =>
+    new YamlFile(path, shown, text, parsePipeline(text, shown))
+  );
+  const registry = new Registry().add(call.stages);
+  const plan = createPlan(await readConfig(read, { ...call, registry, overrides }));
+  return await runOne(plan, call, { point, code, parent });
 }

@@ -214,7 +214,7 @@ export async function planOf(
     const json = JSON.stringify(values);
     const text = new YamlFile(file, order.file, json, parsePipeline(json, order.file));
     const registry = new Registry().add(stages);
-    const config = await readConfig(text, { project, cwd: project, registry, pluginApi });
+    const config = await readConfig([text], { project, cwd: project, registry, pluginApi });
     return createPlan({ ...config, identity, name, former: name, overrides });
   } catch (cause) {
     throw new IncompatibleWorkerError(

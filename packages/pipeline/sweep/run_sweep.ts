@@ -91,7 +91,7 @@ export async function runSweep(
   try {
     await (first.remoteWorkers
       ? runRemote(points, call, { ...selection, force }, same, context, progress)
-      : runLocal(points, call, force, options, progress));
+      : runLocal(points, call, force, options, context, progress));
   } finally {
     progress.close();
   }

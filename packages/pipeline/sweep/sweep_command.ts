@@ -5,7 +5,7 @@ import { ConfigError, UsageError } from "../errors.ts";
 import type { Plan } from "../plan.ts";
 import { abortOnSignal } from "../interrupt.ts";
 import { type CommandContext, EXIT } from "../app.ts";
-import { type Child, PARENT_ENV } from "./child_process.ts";
+import type { Child } from "./child_process.ts";
 import { pointsOf, readSweep } from "./grid.ts";
 import { checkParams } from "../run/create_context.ts";
 import { select } from "../run/selection.ts";
@@ -36,8 +36,7 @@ export async function sweep(base: Plan, call: CommandContext): Promise<number> {
   if (number !== undefined) {
     const point = points[number - 1];
     if (!point) throw new UsageError(`--point ${number}: there are ${points.length} combinations`);
-    const attached = Deno.env.get(PARENT_ENV) === "point";
-    return await runOne(point.plan, call, { point: point.values, attached });
+    return await runOne(point.plan, call, { point: point.values });
   }
   if (base.remoteWorkers && values.jobs !== undefined) {
     throw new UsageError(

@@ -6,7 +6,7 @@ import type { Metrics } from "../../../../packages/pipeline/stage.ts";
 import { History } from "../../../../packages/pipeline/history.ts";
 import { bestPoints, drawTrials } from "../../../../packages/pipeline/sweep/search.ts";
 import { summarise, summaryLines } from "../../../../packages/pipeline/sweep_summary.ts";
-import { ended, Project, reading } from "../toy/project.ts";
+import { ended, Project, reading, stageUrl } from "../toy/project.ts";
 
 const GRID = `sweep: { few.max: [3, 4], seed: [1, 2, 3] }
 stages:
@@ -407,6 +407,53 @@ stages:
   assert.match(err, /✓ 3\/3 {2}broken\.how=never/);
   assert.match(err, /\nnot done in .*: 1 run done and 2 failed\n$/);
   assert.equal(summary.length, 1);
+});
+
+Deno.test("a sweep runs the YAML that it read, and no code that was edited since", async () => {
+  const code = `import { defineStage } from "${stageUrl}";
+import { numbers } from "${new URL("../toy/stages.ts", import.meta.url).href}";
+import { z } from "zod";
+export default defineStage({
+  name: "plus",
+  summary: "Copy",
+  inputs: { numbers },
+  outputs: { numbers },
+  params: z.strictObject({}),
+  async run(inputs, _, { outputs }) {
+    const text = await Deno.readTextFile(inputs.numbers.path + "/numbers.txt");
+    await Deno.writeTextFile(outputs.numbers + "/numbers.txt", text);
+  },
+});
+`;
+  const yaml = `plugins: [./plus.ts]
+sweep: { count.to: [4, 5] }
+stages:
+  count:
+  slow: { gate: gate, inputs: { numbers: count } }
+  plus: { inputs: { numbers: slow } }
+  sum: { inputs: { numbers: plus } }
+  compare:
+`;
+  await using project = await Project.make({ "pipeline.yaml": yaml, "plus.ts": code, gate: "" });
+  const sweep = async (change: Record<string, string>, ...args: string[]) => {
+    const running = ended(project.spawn(["run", "pipeline", "--json", "--jobs=1", ...args]));
+    await project.atTheGate();
+    await project.write(change);
+    await Deno.remove(project.path("gate"));
+    const { out, err } = await running;
+    return { runs: JSON.parse(out).runs, err };
+  };
+  const edited = yaml.replace("[4, 5]", "[6, 7]").replace("sum: {", "sum: { double: true,");
+  const { runs } = await sweep({ "pipeline.yaml": edited });
+  const losses = runs.map(({ metrics }: { metrics: Metrics }) => metrics.sum!.test!.loss);
+  assert.deepEqual(losses, [30, 55]);
+
+  await project.write({ gate: "" });
+  const { runs: [first, second], err } = await sweep({
+    "plus.ts": code.replace("text)", "text + 0)"),
+  });
+  assert.deepEqual([first.metrics.sum.test.loss, second.ok], [182, false]);
+  assert.match(err, /2\/2 .* failed: the code changed after the sweep began: plus\.ts differs/);
 });
 
 Deno.test("what all runs share is made before them, and if it fails none begins", async () => {
