@@ -128,10 +128,10 @@ export async function describeRemoteRun(
     overrides: withoutSecrets(planned.overrides),
     plugins: pluginsOf(planned, tools.project),
     stages: Object.fromEntries(
-      planned.stages.map(({ id, use, params, inputs, seed }) => [
+      planned.stages.map(({ id, use, params, inputs, replaces, seed }) => [
         id,
         // Secrets of a given stage, such as a password for a download, are not needed.
-        { ...(id in given ? withoutSecrets(params) : params), use, inputs, seed },
+        { ...(id in given ? withoutSecrets(params) : params), use, inputs, replaces, seed },
       ]),
     ),
     backend,

@@ -79,6 +79,15 @@ Deno.test("an order opens as the plan that it was written from", async () => {
   await assertSameResults(order, opened, tools(project, "another one"));
 });
 
+Deno.test("a stage that replaces another one does so on another machine", async () => {
+  const yaml = "stages: { count: , add: { replaces: count }, sum: }\n";
+  await using project = await Project.make({ "pipeline.yaml": yaml });
+  const { artifacts } = await project.plan();
+  const order = await write(project);
+  const { stages: planned } = await planOf(order, { project: project.folder, stages }, artifacts);
+  assert.deepEqual(planned.find(({ id }) => id === "sum")!.after, ["add"]);
+});
+
 Deno.test("an order is refused where something else would come out", async (t) => {
   await using project = await Project.make({ "pipeline.yaml": YAML, "numbers.txt": "1 2 30" });
   const order = await write(project);
