@@ -145,6 +145,29 @@ test("a sweep is the same when a worker is killed, one is frozen and Redis forge
   assert.deepEqual(await results(far), await results(near));
 });
 
+test("a sweep waits for a server that is full, says so, and ends when it has room", async () => {
+  const yaml = "sweep: { sum.double: [true, false] }\nstages: { count: , sum: , compare: }\n";
+  await using project = await Project.make({ "pipeline.yaml": yaml });
+  const args = (port: number) => ["--port", `${port}`, "--maxmemory", "1"];
+  await using redis = await Redis.start(args);
+  const sweep = Sweep.far(project, redis);
+  await sweep.err.until(/^redis:\S+ refuses: OOM command not allowed .*; trying again$/);
+  await new Promise((resolve) => setTimeout(resolve, 3000)); // some further attempts
+  using server = await Deno.connect({ hostname: "127.0.0.1", port: redis.port });
+  await server.write(new TextEncoder().encode("CLIENT LIST\r\nCONFIG SET maxmemory 0\r\n"));
+  let answer = "";
+  for await (const part of server.readable.pipeThrough(new TextDecoderStream())) {
+    if ((answer += part).endsWith("+OK\r\n")) break;
+  }
+  // One broker with its connections, not one for each attempt.
+  assert.ok(answer.match(/ addr=/g)!.length <= 4, answer);
+  await using _worker = worker(project, redis);
+  const { code, report, err } = await sweep.ended();
+  assert.equal(code, 0, err);
+  assert.equal(report.summary.length, 2);
+  assert.equal(err.match(/refuses: OOM/g)?.length, 1);
+});
+
 /** A plugin that multiplies. */
 const plugin = (by: number) =>
   `import { z } from "zod";

@@ -105,13 +105,16 @@ export async function* dispatchJobs(
 /** Connection to the broker; reconnects when the broker crashes, and closes when the run ends. */
 class BrokerConnection implements AsyncDisposable {
   #client: Promise<BrokerClient<CoordinatorRequest>> | undefined;
+  /** The last answer that was logged. */
+  #refused = "";
 
   /** @param left ids of the jobs to cancel on close */
   constructor(readonly options: DispatchOptions, readonly left: () => readonly string[]) {}
 
   async request<Answer>(request: CoordinatorRequest): Promise<Answer> {
-    const { redis, prefix, run, signal, info } = this.options;
+    const { redis, prefix, run, signal, info, warn } = this.options;
     for (let opened = this.#client !== undefined;;) {
+      let client: BrokerClient<CoordinatorRequest> | undefined;
       signal.throwIfAborted();
       const notice = setTimeout(
         () => info(`${redactUrl(redis)} does not answer; waiting for it`),
@@ -119,14 +122,20 @@ class BrokerConnection implements AsyncDisposable {
       );
       try {
         this.#client ??= connectBroker({ role: "coordinator", redis, prefix, run });
-        const client = await abortable(this.#client, signal);
+        client = await abortable(this.#client, signal);
         opened = true;
         return await abortable(client.request<Answer>(request), signal);
       } catch (error) {
         signal.throwIfAborted();
         // The first connection must succeed; later ones are retried.
         if (!(error instanceof BrokerDisconnectedError) && !opened) throw error;
-        this.#client = undefined;
+        if (!client || error instanceof BrokerDisconnectedError) this.#client = undefined;
+        else {
+          // Such as "OOM command not allowed when used memory > 'maxmemory'".
+          const why = `${redactUrl(redis)} refuses: ${(error as Error).message}; trying again`;
+          if (this.#refused !== why) warn(why);
+          this.#refused = why;
+        }
         await delay(1000, signal);
       } finally {
         clearTimeout(notice);
