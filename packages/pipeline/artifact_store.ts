@@ -292,18 +292,24 @@ export class ArtifactStore {
     return results;
   }
 
-  /** Marks a result as damaged, so that the next run makes it again with this reason. */
+  /**
+   * Marks a result as damaged, so that the next run makes it again with this reason.
+   * @param record as it was when the damage was found
+   * @param waiting called once if it waits for a run that makes the result
+   */
   async markDamaged(
     { use, fingerprint, path }: StoredResult,
+    record: StageRecord,
     why: readonly string[],
+    waiting: () => void,
     signal: AbortSignal,
   ) {
     await Deno.mkdir(this.#work, { recursive: true });
     const name = `${this.workOf(use, fingerprint)}.lock`;
-    using _lock = await takeLock(name, () => {}, signal);
+    using _lock = await takeLock(name, waiting, signal);
     const { value } = await readRecord(path);
     // Another run may have made it again meanwhile.
-    if (value && value.damage === undefined) {
+    if (value && value.damage === undefined && canonicalJson(value) === canonicalJson(record)) {
       await writeState(join(path, "record.json"), { ...value, damage: why.join(", ") });
     }
     await Deno.remove(name).catch(ignoreNotFound);

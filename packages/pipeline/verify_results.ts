@@ -2,11 +2,13 @@
 import { join } from "node:path";
 import { digestFile, listFiles } from "./digest.ts";
 import { RunError } from "./errors.ts";
-import { type OutputRecord, readRecord } from "./stage_record.ts";
+import { type OutputRecord, readRecord, type StageRecord } from "./stage_record.ts";
 import type { StoredResult } from "./artifact_store.ts";
 
 /** Findings about a stored result. */
 interface VerifyResult {
+  /** If it can be read. */
+  readonly record?: StageRecord;
   readonly problems: readonly string[];
   /** Files that the record does not list; they are left alone. */
   readonly strangers: readonly string[];
@@ -54,7 +56,7 @@ export async function verifyResult(
     }
   }
   // The record's damage may list some already.
-  return { problems: [...new Set(problems)], strangers, bytes };
+  return { record, problems: [...new Set(problems)], strangers, bytes };
 }
 
 /**

@@ -41,7 +41,9 @@ export default async function verify(call: CommandContext): Promise<number> {
       const problems = [...finding.problems];
       line(`${paint.red("✗")} ${name}: ${problems.join(", ")}`);
       damaged.push({ use, fingerprint, path, problems });
-      await store.markDamaged(place, problems, signal).catch((error) =>
+      const waiting = () => line(`  ${name}: another run is making this; waiting for it`);
+      if (!finding.record) continue;
+      await store.markDamaged(place, finding.record, problems, waiting, signal).catch((error) =>
         line(`  ${name} cannot be marked, so that runs take it as it is: ${formatError(error)}`)
       );
     }

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts";
 import { verifyResult } from "../../../packages/pipeline/verify_results.ts";
-import { Project } from "./toy/project.ts";
+import { Project, reading } from "./toy/project.ts";
 
 const CHAIN = `stages:
   count: { to: 40 }
@@ -45,6 +45,26 @@ Deno.test("verifyResult() notices a flipped bit anywhere", async () => {
     assert.deepEqual((await verifyResult(place)).problems, []);
   }
   assert.ok(flips > 200, String(flips));
+});
+
+Deno.test("verify leaves a result alone that a run has made again meanwhile", async () => {
+  await using project = await Project.make({
+    "pipeline.yaml":
+      "stages: { count: { to: 5 }, slow: { inputs: { numbers: count }, ms: 0, gate: gate } }",
+  });
+  await project.run();
+  const store = new ArtifactStore(project.path("artifacts"));
+  const { path } = (await store.storedResults()).find(({ use }) => use === "slow")!;
+  await Deno.truncate(`${path}/numbers/numbers.txt`, 3);
+  await project.write({ gate: "" });
+  const running = project.run();
+  await project.atTheGate();
+  const verifying = reading(project.spawn(["verify"]));
+  await verifying.until("another run is making this; waiting for it");
+  await Deno.remove(project.path("gate"));
+  assert.match((await running).why.slow!, /numbers\.txt has another size/);
+  assert.equal((await verifying.rest()).code, 1);
+  assert.equal((await project.run()).statuses.slow, "cached");
 });
 
 Deno.test("verify", async (t) => {
