@@ -5,7 +5,9 @@ import { listFiles } from "../digest.ts";
 import { noteOf, type RunRecord } from "../history.ts";
 import { tryLock } from "./file_lock.ts";
 import { ignoreNotFound } from "../paths.ts";
+import { RunError } from "../errors.ts";
 import { readRecord } from "../stage_record.ts";
+import type { State } from "../state.ts";
 import type { ArtifactStore, StoredResult } from "../artifact_store.ts";
 
 /** Something that can be removed. */
@@ -17,19 +19,19 @@ export interface Removable {
 /**
  * Finds all results but those that a listed run used, or that a pipeline used last.
  * @param forgotten runs that are about to be removed from the list
- * @param unread texts of run records that are damaged or of a newer version: results that they
- *   mention are kept
+ * @param unread run records that are damaged or of a newer version: results that they mention are kept
  * @param foreign called with the path of each folder that is not the store's
+ * @throws {RunError} if the text of one cannot be read, such as that of another user
  */
 export async function findUnreferenced(
   store: ArtifactStore,
   runs: readonly RunRecord[],
   forgotten: readonly RunRecord[] = [],
-  unread: readonly string[] = [],
+  unread: readonly State<unknown>[] = [],
   foreign: (path: string) => void = () => {},
 ): Promise<Removable[]> {
   const needed = new Set<string>();
-  let mentioned = unread.join("\n");
+  let mentioned = unread.map(textOf).join("\n");
   const need = (use: string, fingerprint: string) => needed.add(store.pathOf(use, fingerprint));
   for (const { use, fingerprint } of runs.flatMap(({ stages }) => stages)) {
     if (fingerprint !== undefined) need(use, fingerprint);
@@ -37,11 +39,11 @@ export async function findUnreferenced(
   for (const pipeline of await store.pipelines()) {
     const stages = forgotten.filter((run) => noteOf(run) === pipeline).flatMap((run) => run.stages);
     const dropped = new Set(stages.map(({ fingerprint }) => fingerprint));
-    const { value = {}, text = "" } = await store.readUsed(pipeline);
-    for (const { use, fingerprint } of Object.values(value)) {
+    const state = await store.readUsed(pipeline);
+    for (const { use, fingerprint } of Object.values(state.value ?? {})) {
       if (!dropped.has(fingerprint)) need(use, fingerprint);
     }
-    mentioned += text;
+    mentioned += textOf(state);
   }
   const places = (await store.storedResults()).filter(({ path, fingerprint }) =>
     !needed.has(path) && !mentioned.includes(fingerprint)
@@ -51,9 +53,17 @@ export async function findUnreferenced(
   return await measure(places.filter((_, i) => owned[i]));
 }
 
+/** Returns the text of a damaged state, which may name results. */
+function textOf({ problem, text = "" }: State<unknown>): string {
+  if (problem === undefined || text !== "") return text;
+  throw new RunError(
+    `Cannot find what is needed: ${problem}. Make it readable, or remove it where it is not needed.`,
+  );
+}
+
 /** Checks that a folder is a result of the store, and not behind a link. */
 async function isOwn({ folder }: ArtifactStore, { use, fingerprint, path }: StoredResult) {
-  const real = await Deno.realPath(path);
+  const real = await Deno.realPath(path).catch(ignoreNotFound);
   if (real !== join(await Deno.realPath(folder), use, fingerprint)) return false;
   const { value } = await readRecord(path);
   return value?.dependencies.use === use && value.fingerprint.startsWith(fingerprint);
@@ -68,17 +78,20 @@ export async function interrupted(store: ArtifactStore): Promise<Removable[]> {
     if (use === undefined || fingerprint === undefined) continue;
     const lock = await tryLock(join(folder, `${name}.lock`), false).catch(ignoreNotFound);
     lock?.close();
-    if (!(await Deno.lstat(join(folder, name))).isDirectory) continue;
+    if (!(await Deno.lstat(join(folder, name)).catch(ignoreNotFound))?.isDirectory) continue;
     const atWork = !lock && await Deno.stat(join(folder, `${name}.lock`)).catch(ignoreNotFound);
     if (!atWork) places.push({ use, fingerprint, path: join(folder, name) });
   }
   return await measure(places);
 }
 
+/** Returns the sizes of those that do not vanish meanwhile. */
 async function measure(places: readonly StoredResult[]): Promise<Removable[]> {
-  return await Promise.all(places.map(async (place) => {
+  const measured = places.map(async (place) => {
     const files = await listFiles(place.path);
     const sizes = files.map(async (name) => (await Deno.lstat(join(place.path, name))).size);
     return { place, bytes: (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0) };
-  }));
+  });
+  const there = await Promise.all(measured.map((one) => one.catch(ignoreNotFound)));
+  return there.filter((one) => one !== undefined);
 }

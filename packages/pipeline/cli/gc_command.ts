@@ -10,6 +10,7 @@ import { displayPath, invocationDir } from "../paths.ts";
 import { type CommandContext, EXIT } from "../app.ts";
 import { ArtifactStore } from "../artifact_store.ts";
 import { formatBytes, formatInteger, formatTable } from "../format.ts";
+import type { State } from "../state.ts";
 import { artifactsOf, forget, listRuns } from "./runs_command.ts";
 
 export default async function gc(call: CommandContext): Promise<number> {
@@ -74,10 +75,10 @@ async function findGarbage(
   log: (text: string) => void = () => {},
 ) {
   const keep = parseWhole("keep", values);
-  const unread: string[] = [];
+  const unread: State<RunRecord>[] = [];
   const foreign = (path: string) =>
     log(`${displayPath(path, invocationDir())} has no valid record of a result; it is left alone`);
-  const runs = await listRuns(store.folder, log, (text) => unread.push(text));
+  const runs = await listRuns(store.folder, log, (state) => unread.push(state));
   if (!values["dry-run"]) {
     const alive = runs.filter(({ state }) => state === "running").map(({ id }) => id);
     await removeStaleLogs(store.folder, new Set(alive));

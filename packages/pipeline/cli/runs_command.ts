@@ -22,6 +22,7 @@ import { type CommandContext, EXIT } from "../app.ts";
 import { withoutSecrets } from "../secrets.ts";
 import { INTERRUPTED } from "../run/run_report.ts";
 import { ArtifactStore } from "../artifact_store.ts";
+import type { State } from "../state.ts";
 import { formatValues } from "../sweep/grid.ts";
 import { formatDuration, formatMetrics, formatTable, formatTimestamp } from "../format.ts";
 
@@ -75,17 +76,19 @@ export function artifactsOf(
 
 /**
  * The runs of an artifact folder. Prints which records do not count.
- * @param unread called with the text of each of these
+ * @param unread called with each of these
  */
 export async function listRuns(
   artifacts: string,
   line: (text: string) => void,
-  unread: (text: string) => void = () => {},
+  unread: (state: State<RunRecord>) => void = () => {},
 ): Promise<RunRecord[]> {
-  return await new History(artifacts).list((path, { problem, newer, text = "" }) => {
+  return await new History(artifacts).list((path, state) => {
+    const { problem, newer, text } = state;
     const folder = displayPath(join(path, ".."), invocationDir());
-    line(`${folder}/${problem} and is passed over${newer ? "" : "; it may be removed"}`);
-    unread(text);
+    const useless = !newer && text !== undefined;
+    line(`${folder}/${problem} and is passed over${useless ? "; it may be removed" : ""}`);
+    unread(state);
   });
 }
 

@@ -236,6 +236,33 @@ Deno.test("gc keeps what a damaged record of a run mentions", async () => {
   assert.deepEqual(await results(project), before);
 });
 
+Deno.test({
+  name: "gc removes nothing while it cannot read what a run needs",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    await using project = await Project.make({ "pipeline.yaml": CHAIN });
+    await project.run();
+    const before = await results(project);
+    const [name] = await project.files("artifacts/runs");
+    const [latest] = await project.files("artifacts/.latest");
+    for (const file of [`.latest/${latest}`, `runs/${name}`]) {
+      const path = project.path("artifacts", file), aside = project.path("aside");
+      await Deno.rename(path, aside);
+      await Deno.symlink(path, path); // as a record of another user, also for root
+      const { code, out, err } = await project.cli("gc", "--yes");
+      assert.equal(code, 1, out);
+      assert.match(
+        err,
+        /Cannot find what is needed: \S+ cannot be read: .*\. Make it readable, or/,
+      );
+      assert.doesNotMatch(out, /may be removed/);
+      await Deno.remove(path);
+      await Deno.rename(aside, path);
+    }
+    assert.deepEqual(await results(project), before);
+  },
+});
+
 Deno.test("gc removes nothing while a run is at work, nor what a killed one had done", async (t) => {
   await using project = await Project.make({
     "pipeline.yaml":
