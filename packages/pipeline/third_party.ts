@@ -133,7 +133,7 @@ export async function loadThirdParty(given: Omit<Sandbox, "modules">): Promise<P
 async function load(given: Omit<Sandbox, "modules">): Promise<Plugin> {
   const { specifier, project } = given;
   await refuseSharedFolder(specifier, project);
-  const before = await contentOf(specifier, project);
+  const before = await contentOf(specifier, given);
   const sandbox = { ...given, modules: before.files };
   const name = `${sha256(specifier).slice(0, 16)}.json`;
   const file = join(project, "artifacts/.cache/plugins", name);
@@ -145,7 +145,7 @@ async function load(given: Omit<Sandbox, "modules">): Promise<Plugin> {
     const answer = await callPlugin(bare, { declare: true });
     declarations = validated(declarationsSchema, answer, specifier);
     // A download may have locked the package.
-    const { key } = await contentOf(specifier, project);
+    const { key } = await contentOf(specifier, given);
     await Deno.mkdir(dirname(file), { recursive: true })
       .then(() => writeState(file, { key, declarations }))
       .catch(() => {}); // a read-only folder
@@ -188,16 +188,16 @@ async function refuseSharedFolder(specifier: string, project: string): Promise<v
   );
 }
 
-/** Returns a hash of a module's code, and the files of the project that are part of it. */
-async function contentOf(specifier: string, project: string) {
+/** Returns a hash of a module's code and of its API's, and the files of the project that it imports. */
+async function contentOf(specifier: string, { project, api }: Pick<Sandbox, "project" | "api">) {
   const imports = await ImportMap.read(project);
   const cache = join(project, "artifacts", ".cache", "plugin_modules.json");
   const hasher = new ModuleHasher(project, cache, imports);
-  const graph = await hasher.graph(specifier, []);
+  const graph = await hasher.graph(specifier, []), { modules: ours } = await hasher.graph(api, []);
   await hasher.close();
   const lock = new DenoLock(await readTextIfExists(join(project, "deno.lock")));
   const packages = lock.versions(graph.packages);
-  const content = { apiVersion, deno: Deno.version.deno, modules: graph.modules, packages };
+  const content = { apiVersion, deno: Deno.version.deno, modules: graph.modules, ours, packages };
   const files = Object.keys(graph.modules)
     .filter((path) => /^(?!\.|\/|artifacts\/).*\.([cm]?[jt]s|wasm)$/.test(path))
     .map((path) => join(project, path));
@@ -258,7 +258,7 @@ export function inProcess(stage: Stage, extensions: readonly Extension[], module
   const plugins = [...new Set(extensions.map(({ module }) => module))]
     .filter((one) => one !== first.specifier);
   const options = async (): Promise<CallOptions> => {
-    const contents = [module, ...plugins].map((one) => contentOf(one, first.project));
+    const contents = [module, ...plugins].map((one) => contentOf(one, first));
     const files = (await Promise.all(contents)).flatMap(({ files }) => files);
     return { plugins, env: ENV, read: [...files, await packagesFolder()] };
   };

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { StageContext } from "../../../../packages/pipeline/stage.ts";
+import { loadThirdParty } from "../../../../packages/pipeline/third_party.ts";
 import { mapOrdered } from "../../../../packages/workers/ordered_map.ts";
 import { Project } from "../toy/project.ts";
 
@@ -193,6 +194,41 @@ Deno.test({
     const alive = () => new Deno.Command("kill", { args: ["-0", plugin], stderr: "null" }).output();
     await until(async () => !(await alive()).success);
   },
+});
+
+Deno.test("a plugin's declarations are read again when the project's API changes", async () => {
+  await using place = await beside({
+    "plugin/hostile.js": `export default ({ word, defineStage, z }) => defineStage({
+      name: "one", summary: word, inputs: {}, outputs: {}, params: z.strictObject({}), run() {} });`,
+  });
+  const { project, plugin } = place;
+  const url = (path: string) => import.meta.resolve(`../../../../packages/${path}`);
+  const { imports: { zod } } = JSON.parse(await Deno.readTextFile(new URL(url("../deno.json"))));
+  await project.write({
+    "deno.json": JSON.stringify({
+      imports: { zod, "@reproducible/workers/worker_main": url("workers/worker_main.ts") },
+    }),
+    "word.ts": 'export const word = "before";',
+    "api.ts": `import { api as base, servePlugin } from "${url("pipeline/serve_plugin.ts")}";
+import { word } from "./word.ts";
+export const api = { ...base, word };
+if (import.meta.main) await servePlugin(api);`,
+  });
+  const summary = async () => {
+    const { stages: [one] } = await loadThirdParty({
+      specifier: pathToFileURL(plugin).href,
+      project: project.folder,
+      api: pathToFileURL(project.path("api.ts")).href,
+      allow: [],
+      memory: 1,
+      disk: 1,
+      minutes: 1,
+    });
+    return (await one!.load()).default.summary;
+  };
+  assert.equal(await summary(), "before");
+  await project.write({ "word.ts": 'export const word = "after";' });
+  assert.equal(await summary(), "after");
 });
 
 Deno.test("rights of a third-party plugin", async (t) => {
