@@ -233,7 +233,9 @@ export class ArtifactStore {
     let file: Deno.FsFile;
     try {
       await Deno.mkdir(this.folder, { recursive: true });
-      file = await Deno.open(this.#lock, { create: true, write: true });
+      // That of another user, or in a read-only folder, can be locked as well.
+      file = await Deno.open(this.#lock, { create: true, write: true })
+        .catch(() => Deno.open(this.#lock));
     } catch {
       return undefined;
     }

@@ -116,7 +116,7 @@ export class History {
     // The process distinguishes runs that begin at the same time.
     const id = hash(`${startedAt} ${run.pipeline} ${Deno.pid} ${performance.now()}`);
     const time = startedAt.replaceAll(":", "-").replace(/\.\d+/, "");
-    const path = join(this.folder, `${time}-${formerName(run.pipeline)}-${id}.json`);
+    const path = join(this.folder, `${time}-${formerName(run.pipeline).slice(-100)}-${id}.json`);
     const begun = { id, startedAt, path };
     try {
       await ensureFolder(this.folder);

@@ -323,8 +323,10 @@ export async function readConfig(
   const artifacts = top.artifacts === undefined
     ? join(project, "artifacts")
     : resolve(source.folderOf(["artifacts"]), top.artifacts);
-  if (await Deno.stat(artifacts).then((info) => !info.isDirectory, () => false)) {
-    const message = `artifacts: expected a folder for the results, but ${artifacts} is a file`;
+  const there = await Deno.lstat(artifacts).catch(() => undefined);
+  if (there && !await Deno.stat(artifacts).then(({ isDirectory }) => isDirectory, () => false)) {
+    const what = there.isSymlink ? "leads to none. Is its disk mounted?" : "is a file";
+    const message = `artifacts: expected a folder for the results, but ${artifacts} ${what}`;
     throw ConfigError.at(source.at(["artifacts"]), message);
   }
   const shown = displayPath(file, project);

@@ -22,6 +22,15 @@ async function results(project: Project): Promise<Record<string, number>> {
   return Object.fromEntries([...groups].map(([use, { length }]) => [use, length]));
 }
 
+Deno.test("a run of a pipeline with the longest name is listed", async () => {
+  const name = "x".repeat(250);
+  await using project = await Project.make({ "pipeline.yaml": `name: ${name}\n${CHAIN}` });
+  const { id, text } = await project.run();
+  assert.ok(id, text);
+  const [run] = await new History(project.path("artifacts")).list();
+  assert.deepEqual([run.id, run.pipeline], [id, name]);
+});
+
 Deno.test("a run is listed when it made something, failed, or used other results than before", async () => {
   await using project = await Project.make({ "pipeline.yaml": CHAIN });
   const history = new History(project.path("artifacts"));

@@ -1,5 +1,6 @@
 /** Signals, kills, two runs at once, disks that are full and folders that refuse. */
 import assert from "node:assert/strict";
+import { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts";
 import { ended, Project, reading } from "./toy/project.ts";
 import { random } from "../../../packages/random/random.ts";
 import { mounted } from "../../mount.ts";
@@ -183,6 +184,15 @@ Deno.test("a folder for results that is a file is told as a mistake", async () =
     err,
     /pipeline\.yaml:1:1: artifacts: expected a folder for the results, but .* is a file/,
   );
+  await Deno.remove(project.path("artifacts"));
+  await Deno.symlink("/nowhere/at all", project.path("artifacts"));
+  const unmounted = await project.cli("run", "pipeline");
+  assert.equal(unmounted.code, 2);
+  assert.match(
+    unmounted.err,
+    /a folder for the results, but .* leads to none\. Is its disk mounted/,
+  );
+  await Deno.remove(project.path("artifacts"));
   await project.write({ "file": "" });
   const below = await project.cli("run", "pipeline", "--set", "artifacts=file/in/it");
   assert.equal(below.code, 1);
@@ -256,6 +266,10 @@ Deno.test("results in a folder that cannot be written to are used", {
   await bind("--bind", folder, folder);
   try {
     await bind("-o", "remount,ro,bind", folder);
+    const signal = new AbortController().signal;
+    // gc must not remove what a run uses.
+    using held = await new ArtifactStore(folder).lockShared(() => {}, signal);
+    assert.ok(held);
     const { code, out } = await project.cli("run", "pipeline");
     assert.equal(code, 0, out);
     assert.match(out, /done in .*: 4 cached\n$/);
