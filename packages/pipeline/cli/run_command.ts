@@ -1,6 +1,6 @@
 /** deno task run and serve. */
 import { join } from "node:path";
-import { didYouMean, joinWords, RunError, UsageError } from "../errors.ts";
+import { didYouMean, joinWords, UsageError } from "../errors.ts";
 import type { Plan } from "../plan.ts";
 import { commandOf, shellQuote } from "../pipeline_identity.ts";
 import { abortOnSignal } from "../interrupt.ts";
@@ -14,8 +14,6 @@ import { withoutSecrets } from "../secrets.ts";
 import { select, type Selection } from "../run/selection.ts";
 import { projectCache } from "../config/config.ts";
 import { type followParent, PARENT_ENV } from "../sweep/child_process.ts";
-import { hashModules } from "../cache/cache_key.ts";
-import { codeDifference, type CodeVersion, localCodeVersion } from "../remote/compatibility.ts";
 
 export async function run(call: CommandContext): Promise<number> {
   const { values } = call;
@@ -43,9 +41,8 @@ export async function run(call: CommandContext): Promise<number> {
 
 export interface Swept {
   readonly point: Readonly<Record<string, unknown>>;
-  /** The sweep that started it as a process, and the code at the start of the sweep. */
+  /** The sweep that started it as a process. */
   readonly parent?: ReturnType<typeof followParent>;
-  readonly code?: CodeVersion;
 }
 
 export async function runOne(planned: Plan, call: CommandContext, swept?: Swept): Promise<number> {
@@ -54,13 +51,6 @@ export async function runOne(planned: Plan, call: CommandContext, swept?: Swept)
   await checkParams([planned], select(planned, selection), call);
   using interrupt = swept?.parent ?? abortOnSignal(reporter, EXIT.interrupted);
   const context = await createRunContext(planned.artifacts, call, interrupt.signal);
-  if (swept?.code) {
-    const modules = await hashModules(planned.stages, context);
-    const change = codeDifference(swept.code, localCodeVersion({ modules, packages: {} }));
-    if (change) {
-      throw new RunError(`the code changed after the sweep began: ${change}. Run it again`);
-    }
-  }
   const dryRun = values["dry-run"] ?? false;
   const ended = await runPlan(planned, selection, context, { dryRun, point: swept?.point });
   if (values.json) {

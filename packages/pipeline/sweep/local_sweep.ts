@@ -9,12 +9,18 @@ import { runOne } from "../cli/run_command.ts";
 import { readConfig } from "../config/config.ts";
 import { parsePipeline } from "../config/parse_yaml.ts";
 import { YamlFile } from "../config/yaml_file.ts";
-import { createPlan } from "../plan.ts";
+import { createPlan, type Plan } from "../plan.ts";
 import { Registry } from "../registry.ts";
-import { type CodeVersion, localCodeVersion } from "../remote/compatibility.ts";
+import { createRunContext } from "../run/create_context.ts";
 import type { RunContext } from "../run/run_context.ts";
 import type { SweepProgress } from "./sweep_progress.ts";
-import { type ChildReport, crashReport, followParent, startChild } from "./child_process.ts";
+import {
+  type ChildReport,
+  crashReport,
+  failedReport,
+  followParent,
+  startChild,
+} from "./child_process.ts";
 import type { SweepPoint } from "./grid.ts";
 import type { SweepOptions } from "./run_sweep.ts";
 
@@ -22,7 +28,6 @@ import type { SweepOptions } from "./run_sweep.ts";
 interface LocalRun extends Omit<SweepPoint, "plan"> {
   /** The pipeline's own YAML and those that it extends. */
   readonly files: readonly Pick<YamlFile, "path" | "shown" | "text">[];
-  readonly code: CodeVersion;
 }
 
 /**
@@ -48,12 +53,13 @@ export async function runLocal(
       const index = next++;
       const { plan, ...point } = points[index];
       const files = plan.source.files.map(({ path, shown, text }) => ({ path, shown, text }));
-      const modules = await hashModules(plan.stages, context);
-      const order: LocalRun = {
-        ...point,
-        files,
-        code: localCodeVersion({ modules, packages: {} }),
-      };
+      const edited = await editedModule(plan, context, call);
+      if (edited !== undefined) {
+        const why = `${edited} changed after the sweep began. Run the sweep again`;
+        progress.finished(index, failedReport(plan.name, why), false);
+        continue;
+      }
+      const order: LocalRun = { ...point, files };
       const child = startChild([...await denoArgs(), "run", name, "--json", ...options], {
         cwd: project,
         user: cwd,
@@ -74,14 +80,26 @@ export async function runLocal(
   await Promise.all(Array.from({ length: Math.min(jobs, points.length) }, one));
 }
 
+/** Returns the path of a module of a plan that changed after the sweep began. */
+async function editedModule(
+  { stages, artifacts }: Plan,
+  context: RunContext,
+  call: CommandContext,
+) {
+  const fresh = await createRunContext(artifacts, call, context.signal);
+  const [before, now] = [await hashModules(stages, context), await hashModules(stages, fresh)];
+  await fresh.moduleHasher.close();
+  return Object.keys({ ...before, ...now }).find((path) => before[path] !== now[path]);
+}
+
 /** Runs what `runLocal` started a process for. */
 export async function runLocalRun(call: CommandContext): Promise<number> {
   const parent = followParent();
-  const { files, overrides, values: point, code }: LocalRun = JSON.parse(await parent.order);
+  const { files, overrides, values: point }: LocalRun = JSON.parse(await parent.order);
   const read = files.map(({ path, shown, text }) =>
     new YamlFile(path, shown, text, parsePipeline(text, shown))
   );
   const registry = new Registry().add(call.stages);
   const plan = createPlan(await readConfig(read, { ...call, registry, overrides }));
-  return await runOne(plan, call, { point, code, parent });
+  return await runOne(plan, call, { point, parent });
 }

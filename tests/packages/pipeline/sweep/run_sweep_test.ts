@@ -453,7 +453,7 @@ stages:
     "plus.ts": code.replace("text)", "text + 0)"),
   });
   assert.deepEqual([first.metrics.sum.test.loss, second.ok], [182, false]);
-  assert.match(err, /2\/2 .* failed: the code changed after the sweep began: plus\.ts differs/);
+  assert.match(err, /2\/2 .* failed: plus\.ts changed after the sweep began\. Run/);
 });
 
 Deno.test("what all runs share is made before them, and if it fails none begins", async () => {
