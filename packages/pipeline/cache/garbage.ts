@@ -54,8 +54,8 @@ export async function findUnreferenced(
 }
 
 /** Returns the text of a damaged state, which may name results. */
-function textOf({ problem, text = "" }: State<unknown>): string {
-  if (problem === undefined || text !== "") return text;
+function textOf({ problem, text }: State<unknown>): string {
+  if (problem === undefined || text !== undefined) return text ?? "";
   throw new RunError(
     `Cannot find what is needed: ${problem}. Make it readable, or remove it where it is not needed.`,
   );

@@ -105,15 +105,13 @@ export async function* dispatchJobs(
 /** Connection to the broker; reconnects when the broker crashes, and closes when the run ends. */
 class BrokerConnection implements AsyncDisposable {
   #client: Promise<BrokerClient<CoordinatorRequest>> | undefined;
-  /** The last answer that was logged. */
-  #refused = "";
 
   /** @param left ids of the jobs to cancel on close */
   constructor(readonly options: DispatchOptions, readonly left: () => readonly string[]) {}
 
   async request<Answer>(request: CoordinatorRequest): Promise<Answer> {
     const { redis, prefix, run, signal, info, warn } = this.options;
-    for (let opened = this.#client !== undefined;;) {
+    for (let opened = this.#client !== undefined, told = "";;) {
       let client: BrokerClient<CoordinatorRequest> | undefined;
       signal.throwIfAborted();
       const notice = setTimeout(
@@ -129,13 +127,11 @@ class BrokerConnection implements AsyncDisposable {
         signal.throwIfAborted();
         // The first connection must succeed; later ones are retried.
         if (!(error instanceof BrokerDisconnectedError) && !opened) throw error;
+        const { message } = error as Error;
         if (!client || error instanceof BrokerDisconnectedError) this.#client = undefined;
-        else {
-          // Such as "OOM command not allowed when used memory > 'maxmemory'".
-          const why = `${redactUrl(redis)} refuses: ${(error as Error).message}; trying again`;
-          if (this.#refused !== why) warn(why);
-          this.#refused = why;
-        }
+        // Such as "OOM command not allowed when used memory > 'maxmemory'".
+        else if (message !== told) warn(`${redactUrl(redis)} refuses: ${message}; trying again`);
+        told = message;
         await delay(1000, signal);
       } finally {
         clearTimeout(notice);
