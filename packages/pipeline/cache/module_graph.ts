@@ -100,7 +100,8 @@ export class ModuleHasher {
   async close(): Promise<void> {
     if (!this.#changed) return;
     this.#changed = false;
-    await (await import("esbuild")).stop();
+    // That of all hashers: it would never answer the others.
+    if (analyses === 0) await (await import("esbuild")).stop();
     try {
       await Deno.mkdir(join(this.cache, ".."), { recursive: true });
       const there = Object.entries(this.#facts).filter(([path]) => fileInfo(path));
@@ -170,9 +171,13 @@ async function readFile(path: string): Promise<Omit<ModuleFacts, "stamp">> {
     : { hash: sha256(bytes), imports: [], assets: [] };
 }
 
+/** Number of files that are being analyzed. */
+let analyses = 0;
+
 /** Loaded only when a file has changed since the last run. */
 async function analyze(path: string): Promise<Omit<ModuleFacts, "stamp">> {
   const { build } = await import("esbuild");
+  analyses++;
   const result = await build({
     entryPoints: [path],
     // Nothing is bundled: `import(`./${name}.ts`)` would pull in all that it could mean.
@@ -187,7 +192,7 @@ async function analyze(path: string): Promise<Omit<ModuleFacts, "stamp">> {
     logLevel: "silent",
     // A tsconfig.json in some folder above is not ours.
     tsconfigRaw: {},
-  });
+  }).finally(() => analyses--);
   const [{ imports: found }] = Object.values(result.metafile.outputs) as [Metafile["outputs"][""]];
   // Type-only imports are gone by now.
   const imports = new Set(found.map((record) => record.path));

@@ -265,3 +265,17 @@ Deno.test("graph() follows a workspace member by its name", async (t) => {
     assert.notEqual(after.modules["packages/b/b.ts"], before.modules["packages/b/b.ts"]);
   });
 });
+
+Deno.test("a hasher that is closed does not end the work of another one", async () => {
+  const chain = Array.from({ length: 40 }, (_, i) => [`${i}.ts`, `import "./${i + 1}.ts";`]);
+  const files = { ...Object.fromEntries(chain), "40.ts": "export {};" };
+  await using project = await Project.make(files);
+  const count = async (first: number) => {
+    const cache = project.path(`cache/${first}.json`);
+    const hasher = new ModuleHasher(project.folder, cache, new ImportMap([]));
+    const { modules } = await hasher.graph(toFileUrl(project.path(`${first}.ts`)), []);
+    await hasher.close();
+    return Object.keys(modules).length;
+  };
+  assert.deepEqual(await Promise.all([0, 10, 20, 30, 39].map(count)), [41, 31, 21, 11, 2]);
+});

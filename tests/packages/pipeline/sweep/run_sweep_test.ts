@@ -436,24 +436,30 @@ stages:
 `;
   await using project = await Project.make({ "pipeline.yaml": yaml, "plus.ts": code, gate: "" });
   const sweep = async (change: Record<string, string>, ...args: string[]) => {
-    const running = ended(project.spawn(["run", "pipeline", "--json", "--jobs=1", ...args]));
-    await project.atTheGate();
+    const running = ended(project.spawn(["run", "pipeline", "--json", ...args]));
+    const jobs = Number(args[0]!.match(/\d/));
+    for (let done = 0; done < 3 * jobs;) {
+      const files = await project.files().catch(() => []);
+      done = files.filter((name) => /^\.work\/slow-.*\/scratch\/\d+$/.test(name)).length;
+    }
     await project.write(change);
     await Deno.remove(project.path("gate"));
     const { out, err } = await running;
     return { runs: JSON.parse(out).runs, err };
   };
   const edited = yaml.replace("[4, 5]", "[6, 7]").replace("sum: {", "sum: { double: true,");
-  const { runs } = await sweep({ "pipeline.yaml": edited });
+  const { runs } = await sweep({ "pipeline.yaml": edited }, "--jobs=1");
   const losses = runs.map(({ metrics }: { metrics: Metrics }) => metrics.sum!.test!.loss);
   assert.deepEqual(losses, [30, 55]);
 
   await project.write({ gate: "" });
-  const { runs: [first, second], err } = await sweep({
-    "plus.ts": code.replace("text)", "text + 0)"),
-  });
-  assert.deepEqual([first.metrics.sum.test.loss, second.ok], [182, false]);
-  assert.match(err, /2\/2 .* failed: plus\.ts changed after the sweep began\. Run/);
+  const change = { "plus.ts": code.replace("text)", "text + 0)") };
+  // Two at once compare the code.
+  const again = await sweep(change, "--jobs=2", "--sweep=count.to=6,7,8,9,10,11");
+  const oks = again.runs.map(({ ok }: { ok: boolean }) => ok);
+  assert.deepEqual(oks, [true, true, false, false, false, false]);
+  assert.equal(again.runs[0].metrics.sum.test.loss, 182);
+  assert.match(again.err, /6\/6 .* failed: plus\.ts changed after the sweep began\. Run/);
 });
 
 Deno.test("what all runs share is made before them, and if it fails none begins", async () => {
