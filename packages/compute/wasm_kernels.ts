@@ -35,9 +35,7 @@ export function registerTrainingKernels(): void {
     ...depthwiseBackpropConfigs,
     wasmKernel("Identity", share),
     maxPoolGradConfig,
-    samePaddingConfig("Conv2D"),
-    samePaddingConfig("FusedConv2D"),
-    samePaddingConfig("DepthwiseConv2dNative"),
+    ...CONVOLUTIONS.map(samePaddingConfig),
     sumConfig(),
   ];
   for (const kernel of kernels) {
@@ -95,17 +93,19 @@ function castConfig(): KernelConfig {
   return wasmKernel("Cast", kernelFunc, original);
 }
 
+const CONVOLUTIONS = ["Conv2D", "FusedConv2D", "DepthwiseConv2dNative", "FusedDepthwiseConv2D"];
+
 /**
  * Passes explicit padding to convolutions with padding "same" whose stride exceeds their filter, such as
  * the 1×1 shortcuts of residual networks: the original kernels compute a negative padding there, and write
  * outside of their memory.
  */
 function samePaddingConfig(kernelName: string): KernelConfig {
-  const original = getKernel(kernelName, "wasm"), depthwise = kernelName.startsWith("Depthwise");
+  const original = getKernel(kernelName, "wasm");
   const kernelFunc = (call: ConvolutionCall) => {
     const { inputs: { x, filter }, attrs } = call;
     if (attrs.pad === "same") {
-      const info = convolutionInfo(kernelName, x.shape, filter.shape, attrs, depthwise);
+      const info = convolutionInfo(kernelName, x.shape, filter.shape, attrs);
       const { strideHeight, strideWidth, effectiveFilterHeight, effectiveFilterWidth } = info;
       if (strideHeight > effectiveFilterHeight || strideWidth > effectiveFilterWidth) {
         const { top, bottom, left, right } = info.padInfo;

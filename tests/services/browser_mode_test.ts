@@ -134,6 +134,7 @@ inChromium("mode browser: a graph of layers predicts in the page as the engine d
   const network = {
     use: "layers",
     layers: [
+      { depthwiseConv2d: { kernelSize: [1, 5], strides: 2, padding: "same" } },
       ...[conv("a", 12, {}), { batchNormalization: {} }, { prelu: { name: "slopes" } }],
       { separableConv2d: { name: "b", filters: 12, kernelSize: 3, padding: "same" } },
       ...[{ add: ["slopes", "b"] }, { layerNormalization: { name: "sum" } }],

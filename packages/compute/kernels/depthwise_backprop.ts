@@ -17,7 +17,7 @@ function walk(
   attributes: ConvolutionAttributes,
   visit: (input: number, filter: number, output: number) => void,
 ): void {
-  const info = convolutionInfo("DepthwiseConv2dNative", inputShape, filterShape, attributes, true);
+  const info = convolutionInfo("DepthwiseConv2dNative", inputShape, filterShape, attributes);
   const { batchSize, inHeight, inWidth, inChannels, outHeight, outWidth, outChannels } = info;
   const multiplier = outChannels / inChannels;
   for (let n = 0, output = 0; n < batchSize; n++) {

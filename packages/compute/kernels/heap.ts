@@ -85,7 +85,6 @@ export function convolutionInfo(
   inputShape: number[],
   filterShape: number[],
   { strides, pad, dataFormat = "NHWC", dimRoundingMode, dilations }: ConvolutionAttributes,
-  depthwise = false,
 ): backend_util.Conv2DInfo {
   const format = backend_util.convertConv2DDataFormat(dataFormat);
   if (format !== "channelsLast") {
@@ -101,7 +100,7 @@ export function convolutionInfo(
     dilations ?? 1,
     pad,
     dimRoundingMode,
-    depthwise,
+    kernel.includes("Depthwise"),
     format,
   );
 }

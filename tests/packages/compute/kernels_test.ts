@@ -106,9 +106,13 @@ Deno.test("Conv2D on wasm pads strides larger than its filter as the cpu backend
       }),
     ], what);
     const channelwise = normal(rng, 1 + rng.int(2), 1, channels, 1 + rng.int(3));
-    await sameAsCpu([x, channelwise], ([x, filter]) => [
-      tf.depthwiseConv2d(x as tf.Tensor4D, filter as tf.Tensor4D, 2 + i % 3, "same"),
-    ], `depthwise ${what}`);
+    await sameAsCpu([x, channelwise], (tensors) => {
+      const [x, filter] = tensors as tf.Tensor4D[], strides = 2 + i % 3, pad = "same";
+      return [
+        tf.depthwiseConv2d(x, filter, strides, pad),
+        tf.fused.depthwiseConv2d({ x, filter, strides, pad, activation: "relu" }),
+      ];
+    }, `depthwise ${what}`);
   }
 });
 
