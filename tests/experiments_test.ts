@@ -1,6 +1,6 @@
 /** Every pipeline that comes with the project is valid, and says what it was written for. */
 import assert from "node:assert/strict";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { app } from "../main.ts";
 import { readConfig } from "../packages/pipeline/config/config.ts";
 import { createPlan } from "../packages/pipeline/plan.ts";
@@ -13,11 +13,17 @@ async function planOf(file: string) {
   return createPlan(await readConfig(join(project, file), { project, cwd: project, registry }));
 }
 
-for await (const { name } of Deno.readDir(join(project, "experiments"))) {
-  if (!name.endsWith(".yaml")) continue;
-  Deno.test(`experiments/${name} is valid and named after its file`, async () => {
-    const planned = await planOf(`experiments/${name}`);
-    assert.equal(planned.name, basename(name, ".yaml"));
+/** Experiments of the project. Others in the folder are the user's, as `deno task new` writes them. */
+const OWN = [
+  ...["across_sets", "age_binary", "age_multiclass", "age_regression", "age_wiki", "audit_labels"],
+  ...["best_2021", "best_64", "best_age", "best_gender", "faces", "fine_tune", "framing", "gender"],
+  ...["joint", "losses", "networks", "search", "search_longer"],
+];
+
+for (const name of OWN) {
+  Deno.test(`experiments/${name}.yaml is valid and named after its file`, async () => {
+    const planned = await planOf(`experiments/${name}.yaml`);
+    assert.equal(planned.name, name);
     assert.equal(planned.stages[0]!.id, "download");
   });
 }
