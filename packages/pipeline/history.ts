@@ -430,7 +430,7 @@ export function runsOfPipeline(
   const known = namesOf(runs);
   throw new UsageError(
     `no run of a pipeline "${name}" is listed.${didYouMean(name, known)} ` +
-      (known.length > 0 ? `There are runs of ${joinWords(known)}.` : "There are none at all."),
+      `Run it first${known.length > 0 ? `, or take ${joinWords(known, "or")}` : ""}.`,
   );
 }
 

@@ -184,7 +184,7 @@ async function refuseSharedFolder(specifier: string, project: string): Promise<v
   const name = nameOf(specifier);
   throw new Error(
     `plugin "${name}" lies in "${folder}", which has ${shared} in it, and it may read its folder. ` +
-      "Move it into a folder of its own",
+      "Name a file in a folder of its own",
   );
 }
 

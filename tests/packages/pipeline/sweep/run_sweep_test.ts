@@ -278,7 +278,7 @@ Deno.test("a sweep is validated like everything", async () => {
     [
       "sweep: { best: { of: other, by: sum.loss } }",
       [],
-      '1:16: no run of a pipeline "other" is listed',
+      '1:16: no run of a pipeline "other" is listed. Run it first',
     ],
     [
       "sweep: { count.to: [1], stages.count.to: [2] }",

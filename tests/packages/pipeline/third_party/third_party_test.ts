@@ -303,7 +303,10 @@ Deno.test("rights of a third-party plugin", async (t) => {
   await t.step("need a folder of its own", async () => {
     const beside = join(project.folder, "..", `${crypto.randomUUID()}.js`);
     await Deno.copyFile(HOSTILE, beside);
-    assert.match(await project.mistakes(pipeline(beside, "")), /Move it into a folder of its own/);
+    assert.match(
+      await project.mistakes(pipeline(beside, "")),
+      /Name a file in a folder of its own/,
+    );
     await Deno.remove(beside);
   });
   await t.step("are all there for files of the project", async () => {
