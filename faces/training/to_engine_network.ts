@@ -90,12 +90,12 @@ const l2 = regularizers.l2();
 
 function describe(layer: layers.Layer, config: Config): Layer[] {
   const { name } = layer, className = layer.getClassName();
-  const known = layersOfTfjs[className] ?? layer;
-  if (known.constructor !== layer.constructor || known.call !== layer.call) {
+  const known = layersOfTfjs[className];
+  if (known && (known.constructor !== layer.constructor || known.call !== layer.call)) {
     throw unsupported(layer, `computes otherwise than ${className}`);
   }
   if (config.dataFormat === "channelsFirst") throw unsupported(layer, "has its channels first");
-  switch (className) {
+  switch (known && className) {
     case "Conv2D":
       return [{
         kind: "conv2d",
@@ -194,7 +194,7 @@ function describe(layer: layers.Layer, config: Config): Layer[] {
       return [{ kind: "dropout", rate, ...(noiseShape ? { noiseShape } : {}) }];
     }
     default:
-      throw unsupported(layer, `is a ${layer.getClassName()}`);
+      throw unsupported(layer, `is a ${className}`);
   }
 }
 
