@@ -145,15 +145,16 @@ async function readTables(preset: Preset, files: PhotoFiles, only?: string): Pro
 /** Numbers that Python writes to JSON, which has none of them, outside of strings (the group). */
 const NOT_FINITE = /("(?:[^"\\]|\\.)*")|-?\b(?:NaN|Infinity)\b/g;
 
-/** Parses a JSON list of objects or map of these by path, a CSV, or columns between blanks. */
+/** Parses JSON (a list of objects, a map of these by path, or lines), a CSV, or columns between blanks. */
 export function parseTable(
   bytes: Uint8Array,
   path: string,
   header?: readonly string[],
   skip = 0,
 ): Row[] {
-  if (/\.json$/i.test(path)) {
-    const text = decodeText(bytes, path);
+  if (/\.jsonl?$/i.test(path)) {
+    const written = decodeText(bytes, path), lines = /l$/i.test(path);
+    const text = lines ? `[${written.trim().replaceAll(/\s*[\r\n]\s*/g, ",")}]` : written;
     let value: unknown;
     try {
       value = JSON.parse(text.replaceAll(NOT_FINITE, (_, string) => string ?? "null"));

@@ -25,7 +25,7 @@ const presetFields = z.strictObject({
       "whose labels are in the paths",
   ),
   labels: z.union([expression, z.array(table).min(1)]).optional().describe(
-    "Regular expression of the ends of the tables' paths (CSV, tabs, blanks, JSON), whose named " +
+    "Regular expression of the ends of the tables' paths (CSV, tabs, blanks, JSON, JSON lines), whose named " +
       "groups are columns; or a list of { files, header, skip }. Default: every CSV",
   ),
   join: z.boolean().optional().describe("Join rows of the same path, such as of several tables"),

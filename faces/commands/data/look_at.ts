@@ -204,7 +204,7 @@ const MAX_TABLES = 20, MAX_ROWS = 200;
 async function guessTables(files: PhotoFiles, failed: (error: Error) => void): Promise<Preset[]> {
   const find = suffixIndex(files.paths);
   const guesses: Preset[] = [];
-  const tables = files.paths.filter((path) => /\.(csv|tsv|json)$/i.test(path));
+  const tables = files.paths.filter((path) => /\.(csv|tsv|jsonl?)$/i.test(path));
   for (const path of tables.slice(0, MAX_TABLES)) {
     try {
       const some = parseTable(await bytesOf(files, path), path).slice(0, MAX_ROWS);

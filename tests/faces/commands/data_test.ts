@@ -253,6 +253,19 @@ Deno.test("lookAt() guesses columns of other tables and labels in names", async 
   });
 });
 
+Deno.test("lookAt() reads metadata.jsonl of Hugging Face's folders of images", async () => {
+  const face = await drawFace(30, true);
+  const lines = '{"file_name": "a.jpg", "age": 31}\n{"file_name": "b.jpg", "age": 32}\n';
+  const files = { "train/metadata.jsonl": lines, "train/a.jpg": face, "train/b.jpg": face };
+  await withFiles(files, async (folder) => {
+    const { labels } = await look(folder);
+    deepStrictEqual(labels?.rows.map(({ path, age }) => [path, age]), [
+      ["train/a.jpg", 31],
+      ["train/b.jpg", 32],
+    ]);
+  });
+});
+
 Deno.test("lookAt() takes -1 in a column of CelebA's kind for women", async () => {
   const face = await drawFace(30, true);
   const table = "image_id,Smiling,Male\na.jpg,1,1\nb.jpg,-1,-1\n";

@@ -324,6 +324,17 @@ Deno.test("the header of a preset may stand before any separator", async () => {
   }
 });
 
+Deno.test("a table may be JSON lines", async () => {
+  const lines = '{"path": "a.jpg", "age": 3}\r\n\n {"path": "b, }\\n{.jpg", "age": NaN}\n';
+  deepStrictEqual(await labelsOf({ labels: ".*jsonl" }, { "metadata.jsonl": lines }), [
+    ...["path,age", "a.jpg,3", '"b, }', '{.jpg",'],
+  ]);
+  await rejects(
+    labelsOf({ labels: ".*jsonl" }, { "metadata.jsonl": '{"path": "a.jpg"\n{"path": 3}' }),
+    /"metadata\.jsonl" is not valid JSON/,
+  );
+});
+
 Deno.test("JSON of Python may have NaN, which is unknown", async () => {
   const json = '[{"path": "a, NaN.jpg", "age": NaN, "box": [NaN, -Infinity]}, ' +
     '{"path": "b.jpg", "age": 3}]';
