@@ -107,7 +107,7 @@ function readItem(map: z.output<typeof layer>, i: number) {
 }
 
 /** Image sizes at which shapes are compared: those that fit at one size may differ at another. */
-const SIDES = Array.from({ length: 16 }, (_, n) => 64 + n);
+const SIDES = [64, ...Array.from({ length: 225 }, (_, n) => 32 + n)];
 
 const pair = (sides: unknown) => (typeof sides === "number" ? [sides, sides] : sides) as number[];
 

@@ -398,6 +398,18 @@ Deno.test("layers: inputs, names and the end are checked before anything runs, a
     );
   }
   await check(/:12:24: .*"image" has 64 x 64 x 3 and "a" has 62/, conv, "add: [image, a]");
+  // They fit images of 32 pixels alone, as resize32 makes them, and of 100.
+  for (const side of [8, 25]) {
+    const layers = [
+      "conv2d: { name: a, filters: 1, kernelSize: 1, strides: 4 }",
+      "globalAveragePooling2d: {}",
+      `dense: { units: ${side * side} }`,
+      `reshape: { name: b, targetShape: [${side}, ${side}, 1] }`,
+      "add: [a, b]",
+      "flatten: {}",
+    ].map((layer) => `{ ${layer} }`);
+    await read("trainGender", `{ network: { use: layers, layers: [${layers.join(", ")}] } }`);
+  }
   await check(/:12:11: .*expected a layer of features/, "flatten: {}", conv);
   await check(
     /:11:11: .*layers.0 has no "conv2D". Did you mean "conv2d"\?(?![^]*expected)/,
