@@ -75,6 +75,20 @@ Deno.test("every path in backticks exists", async () => {
   assert.deepEqual(missing, []);
 });
 
+Deno.test("every name that documents place in a module is there", async () => {
+  const missing: string[] = [];
+  const placed = /`(\w+)`(?: and `(\w+)`)? (?:of|in) \[?`(\w+\/[\w/]+\.ts)`/g;
+  for (const { path, text } of files) {
+    for (const [, name, other, module] of text.replace(/\s+/g, " ").matchAll(placed)) {
+      const code = await Deno.readTextFile(join(root, module));
+      for (const one of [name, other ?? name]) {
+        if (!RegExp(`\\b${one}\\b`).test(code)) missing.push(`${path}: ${one} of ${module}`);
+      }
+    }
+  }
+  assert.deepEqual(missing, []);
+});
+
 /** Returns the help of each task that has one, by the task's name. */
 async function helpTexts(): Promise<Map<string, string>> {
   const texts = new Map<string, string>(Object.entries(HELP));

@@ -30,7 +30,8 @@ export async function markdownFiles(): Promise<MarkdownFile[]> {
   const found: string[] = [];
   const walk = async (folder: string) => {
     for await (const { name, isDirectory, isFile } of Deno.readDir(join(root, folder))) {
-      if (name.startsWith(".") || name === "artifacts" || name === "node_modules") continue;
+      // A kit has photos in data, perhaps with documents of theirs.
+      if (/^\.|^(artifacts|data|node_modules)$/.test(name)) continue;
       const path = join(folder, name);
       if (isDirectory) await walk(path);
       else if (isFile && name.endsWith(".md")) found.push(path);
