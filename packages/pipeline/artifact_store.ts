@@ -18,7 +18,7 @@ import { type CacheKeyInputs, canonicalJson, differences } from "./fingerprint.t
 import { takeLock, withFreeLocks } from "./cache/file_lock.ts";
 import { ignoreNotFound } from "./paths.ts";
 import { type OutputRecord, readRecord, type StageRecord } from "./stage_record.ts";
-import type { Artifact, EarlierResult, Stage } from "./stage.ts";
+import type { Artifact, EarlierResult } from "./stage.ts";
 import { readState, type State, writeState } from "./state.ts";
 
 /** Stage id → a result, named by its stage and fingerprint. */
@@ -190,15 +190,6 @@ export class ArtifactStore {
     return join(this.folder, ".work");
   }
 
-  async attempt(
-    stage: Pick<Stage, "name" | "outputs">,
-    dependencies: CacheKeyInputs,
-    waiting: () => void,
-    signal: AbortSignal,
-  ): Promise<Attempt> {
-    return await openAttempt(this, stage, dependencies, waiting, signal);
-  }
-
   /**
    * Publishes a result that was made elsewhere, unless another run makes it meanwhile.
    * @param fill writes its files; its `scratch` is for what an interrupted pull resumes from
@@ -214,7 +205,8 @@ export class ArtifactStore {
     const outputs = Object.fromEntries(
       Object.entries(record.outputs).map(([output, recorded]) => [output, kindOf(recorded)]),
     );
-    await using attempt = await this.attempt({ name, outputs }, dependencies, waiting, signal);
+    const stage = { name, outputs };
+    await using attempt = await openAttempt(this, stage, dependencies, waiting, signal);
     const there = await this.find(name, fingerprint, Object.keys(outputs));
     if (there.record) return there.record;
     await fill(attempt.outputs, this.pulledOf(name, fingerprint));

@@ -16,15 +16,6 @@ export function modulesOf({ module, extensions }: PlannedStage): string[] {
   return [module, ...extensions.map((extension) => extension.module)];
 }
 
-/** Hashes the modules of stages. Returns path from the project → hash. */
-export async function hashModules(
-  stages: readonly PlannedStage[],
-  { moduleHasher, excludedFolders }: Pick<RunContext, "moduleHasher" | "excludedFolders">,
-): Promise<CacheKeyInputs["modules"]> {
-  const graphs = stages.flatMap(modulesOf).map((one) => moduleHasher.graph(one, excludedFolders));
-  return Object.assign({}, ...(await Promise.all(graphs)).map(({ modules }) => modules));
-}
-
 /** @param facts known only while stages run; `backend()` is called only for a stage that computes */
 export async function cacheKeyInputsOf(
   stage: PlannedStage,

@@ -96,6 +96,20 @@ export class ModuleHasher {
     return { modules: Object.fromEntries(sorted), packages: [...packages].sort() };
   }
 
+  /** Returns the path of a module that was edited since it was hashed. */
+  async edited(): Promise<string | undefined> {
+    const fresh = new ModuleHasher(this.project, this.cache, this.imports);
+    await fresh.#load();
+    const edits = await Promise.all(
+      this.#nodes.entries().map(async ([path, node]) => {
+        const [before, now] = await Promise.all([node, fresh.#read(path)]);
+        return before?.hash === now?.hash ? [] : displayPath(path, this.project);
+      }),
+    );
+    await fresh.close();
+    return edits.flat()[0];
+  }
+
   /** Writes the cache for the next run, and ends the process of esbuild. */
   async close(): Promise<void> {
     if (!this.#changed) return;

@@ -1,6 +1,6 @@
 /** Runs the stages of a plan that lack a result, and records the run. */
 import { join } from "node:path";
-import { cacheKeyInputsOf, checkCache, hashModules } from "../cache/cache_key.ts";
+import { cacheKeyInputsOf, checkCache, modulesOf } from "../cache/cache_key.ts";
 import { assertIntact } from "../verify_results.ts";
 import {
   formatError,
@@ -142,14 +142,16 @@ class Run {
 
   async stages(): Promise<void> {
     const { dryRun } = this.options;
-    const { store, reporter } = this.context;
+    const { store, moduleHasher, excludedFolders, reporter } = this.context;
     if (!dryRun) await store.cleanUp();
     // All code is hashed now: a module that is edited while an early stage computes for hours would
     // otherwise be recorded for a later stage, though the old one may be loaded.
     const made = this.plan.stages.filter(({ id }) =>
       this.#isNeeded(id) && !this.options.given?.has(id)
     );
-    await hashModules(made, this.context);
+    for (const stage of made) {
+      for (const module of modulesOf(stage)) await moduleHasher.graph(module, excludedFolders);
+    }
     for (const stage of this.plan.stages) await this.#stage(stage);
     if (this.ok && !dryRun) this.#usesOthers = await this.#setCurrent();
     const { log: line, paint } = reporter;

@@ -1,4 +1,5 @@
 /** Runs one stage: makes a result, or serves until it is stopped. */
+import { openAttempt } from "../cache/attempt.ts";
 import { type CacheKeyInputs, explainChanges, fingerprint } from "../fingerprint.ts";
 import { joinWords } from "../errors.ts";
 import type { Begun } from "../history.ts";
@@ -58,7 +59,8 @@ export async function executeStage(
   const { stage, dependencies, inputs, lineage } = ready;
   const { paint } = reporter;
   const startedAt = new Date();
-  await using attempt = await store.attempt(
+  await using attempt = await openAttempt(
+    store,
     stage.stage,
     dependencies,
     () => reporter.log(`  ${stage.id}: another run is making this; waiting for it`),

@@ -4,14 +4,12 @@
  */
 import { addAbortListener } from "node:events";
 import type { CommandContext } from "../app.ts";
-import { hashModules } from "../cache/cache_key.ts";
 import { runOne } from "../cli/run_command.ts";
 import { readConfig } from "../config/config.ts";
 import { parsePipeline } from "../config/parse_yaml.ts";
 import { YamlFile } from "../config/yaml_file.ts";
-import { createPlan, type Plan } from "../plan.ts";
+import { createPlan } from "../plan.ts";
 import { Registry } from "../registry.ts";
-import { createRunContext } from "../run/create_context.ts";
 import type { RunContext } from "../run/run_context.ts";
 import type { SweepProgress } from "./sweep_progress.ts";
 import {
@@ -39,7 +37,7 @@ export async function runLocal(
   call: CommandContext,
   force: readonly string[] | undefined,
   { jobs, signal, running }: SweepOptions,
-  context: RunContext,
+  { moduleHasher }: RunContext,
   progress: SweepProgress,
 ): Promise<void> {
   const { names: [name], values, cwd, project, denoArgs } = call;
@@ -52,21 +50,19 @@ export async function runLocal(
     while (next < points.length && !signal.aborted) {
       const index = next++;
       const { plan, ...point } = points[index];
-      const files = plan.source.files.map(({ path, shown, text }) => ({ path, shown, text }));
-      const edited = await editedModule(plan, context, call);
+      const edited = await moduleHasher.edited();
       if (edited !== undefined) {
         const why = `${edited} changed after the sweep began. Run the sweep again`;
         progress.finished(index, failedReport(plan.name, why), false);
         continue;
       }
-      const order: LocalRun = { ...point, files };
       const child = startChild([...await denoArgs(), "run", name, "--json", ...options], {
         cwd: project,
         user: cwd,
         // Two concurrent runs on one core each take less time than two in turn on both.
         cores: Math.max(1, Math.floor(navigator.hardwareConcurrency / jobs)),
         kind: "point",
-        order,
+        order: { ...point, files: plan.source.files } satisfies LocalRun,
         onLine: (text) => progress.updated(index, text),
       });
       running.add(child);
@@ -78,18 +74,6 @@ export async function runLocal(
     }
   };
   await Promise.all(Array.from({ length: Math.min(jobs, points.length) }, one));
-}
-
-/** Returns the path of a module of a plan that changed after the sweep began. */
-async function editedModule(
-  { stages, artifacts }: Plan,
-  context: RunContext,
-  call: CommandContext,
-) {
-  const fresh = await createRunContext(artifacts, call, context.signal);
-  const [before, now] = [await hashModules(stages, context), await hashModules(stages, fresh)];
-  await fresh.moduleHasher.close();
-  return Object.keys({ ...before, ...now }).find((path) => before[path] !== now[path]);
 }
 
 /** Runs what `runLocal` started a process for. */

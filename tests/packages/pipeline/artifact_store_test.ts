@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { type CacheKeyInputs, fingerprint } from "../../../packages/pipeline/fingerprint.ts";
 import { digestFolder } from "../../../packages/pipeline/digest.ts";
 import type { StageOutcome } from "../../../packages/pipeline/stage_record.ts";
+import { openAttempt } from "../../../packages/pipeline/cache/attempt.ts";
 import { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts";
 import { Project } from "./toy/project.ts";
 import { stageList } from "./toy/stages.ts";
@@ -32,7 +33,7 @@ async function open() {
   const project = await Project.make();
   const store = new ArtifactStore(project.path("artifacts"));
   const attempt = (to = 1, waiting = () => {}, signal = never) =>
-    store.attempt(stage, dependencies(to), waiting, signal);
+    openAttempt(store, stage, dependencies(to), waiting, signal);
   /** Makes a result whose file has a text. */
   const make = async (text: string, to = 1) => {
     await using made = await attempt(to);

@@ -5,6 +5,7 @@ import { random, type Rng } from "../../../packages/random/random.ts";
 import { disk } from "../../../packages/pipeline/durable.ts";
 import { fingerprint } from "../../../packages/pipeline/fingerprint.ts";
 import type { StageRecord } from "../../../packages/pipeline/stage_record.ts";
+import { openAttempt } from "../../../packages/pipeline/cache/attempt.ts";
 import { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts";
 import { verifyResult } from "../../../packages/pipeline/verify_results.ts";
 import { readCheckpoint, writeCheckpoint } from "../../../faces/training/checkpoint.ts";
@@ -139,7 +140,7 @@ Deno.test("a power cut leaves a whole result or none, and one that was committed
   const { signal } = new AbortController();
   let record: StageRecord | undefined;
   for (const text of ["1 2 3", "4 5 6"]) { // the second makes the first give way
-    await using attempt = await store.attempt(stage, dependencies, () => {}, signal);
+    await using attempt = await openAttempt(store, stage, dependencies, () => {}, signal);
     await Deno.writeTextFile(join(attempt.outputs.numbers!, "numbers.txt"), text);
     record = await attempt.commit({ ...about, deno: "", platform: "" });
     await store.setCurrent("p", new Map([["few", record]]));

@@ -1,5 +1,6 @@
 /** Results in stores, for tests of copies between them. */
 import { join } from "node:path";
+import { openAttempt } from "../../../../packages/pipeline/cache/attempt.ts";
 import type { ArtifactStore } from "../../../../packages/pipeline/artifact_store.ts";
 import type { CacheKeyInputs } from "../../../../packages/pipeline/fingerprint.ts";
 import type { StageRecord } from "../../../../packages/pipeline/stage_record.ts";
@@ -29,7 +30,7 @@ export async function storeLarge(
     external: {},
   };
   const stage = { name: "large", outputs: { out: { kind: "large", summary: "", files: {} } } };
-  await using attempt = await store.attempt(stage, dependencies, () => {}, signal);
+  await using attempt = await openAttempt(store, stage, dependencies, () => {}, signal);
   for (const [name, bytes] of Object.entries(files)) {
     await Deno.writeFile(join(attempt.outputs.out!, name), bytes);
   }
