@@ -19,10 +19,8 @@ export async function* dispatchSweepRuns(
     return { key: String(index), data, priority: PRIORITY };
   });
   const begun = new Set<number>();
-  /** Last note of each run, and when it was reported. */
-  const reported = new Map<number, { says: string; turn: number }>();
-  const turnOf = (index: number) => reported.get(index)?.turn ?? -1;
-  let turn = 0;
+  /** Last note of each run. */
+  const reported = new Map<number, string>();
   for await (const event of dispatchJobs({ ...options, run }, tasks)) {
     if ("outcome" in event) {
       const { outcome } = event;
@@ -32,7 +30,6 @@ export async function* dispatchSweepRuns(
       yield { index, ended: reportOf(orders[index]!, outcome) };
       continue;
     }
-    let next: { index: number; says: string } | undefined;
     for (const [key, state] of event.states) {
       const index = Number(key);
       // A released run starts again.
@@ -42,13 +39,9 @@ export async function* dispatchSweepRuns(
       begun.add(index);
       const { note = "", worker = "" } = state.standing ?? {};
       const says = `${note} (on ${worker})`;
-      if (note === "" || reported.get(index)?.says === says) continue;
-      if (!next || turnOf(index) < turnOf(next.index)) next = { index, says };
+      if (note !== "" && reported.get(index) !== says) yield { index, says };
+      reported.set(index, says);
     }
-    // The runs share one progress bar and take turns.
-    if (!next) continue;
-    reported.set(next.index, { says: next.says, turn: turn++ });
-    yield next;
   }
 }
 
