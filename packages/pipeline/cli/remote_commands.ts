@@ -145,7 +145,8 @@ async function runsAt({ place }: RemoteResults, log: (text: string) => void) {
   };
   for await (const { key, bytes } of mapOrdered(await place.list(RUNS), 6, read)) {
     const name = basename(key), { value, problem } = parseRun(bytes, name);
-    const right = value && /^[\w.-]+\.json$/.test(name) && name.endsWith(`-${value.id}.json`);
+    const right = value && /^[\w.-]+\.json$/.test(name) &&
+      name.endsWith(`-${value.id}.json`) && !/[\\/]/.test(noteOf(value));
     const stray = value?.stages.some(({ use, fingerprint = "0" }) =>
       !/^\w[\w.-]*$/.test(use) || !/^[0-9a-f]+$/.test(fingerprint)
     );

@@ -8,7 +8,7 @@ import {
   RemoteResults,
 } from "../../../../packages/pipeline/remote_results/remote_results.ts";
 import type { StageRecord } from "../../../../packages/pipeline/stage_record.ts";
-import { withChecksum } from "../../../../packages/pipeline/state.ts";
+import { withChecksum, writeState } from "../../../../packages/pipeline/state.ts";
 import { Project } from "../toy/project.ts";
 import { error, FakeS3, type Fault } from "./fake_s3.ts";
 import { storeLarge, texts } from "./stored_results.ts";
@@ -68,6 +68,20 @@ Deno.test("a run that was pushed into a folder", async (t) => {
     assert.equal(code, 0, out);
     assert.match(out, new RegExp(`^huge\\.json cannot be read; it is passed over\n[^]*\n${id} `));
     await Deno.remove(first.path("shared/v1/runs/huge.json"));
+  });
+  await t.step("writes nothing outside of the folder, whatever a record there names", async () => {
+    const folder = first.path("shared/v1/runs");
+    const [name] = await first.files("shared/v1/runs");
+    const { checksum: _, file: __, ...run } = JSON.parse(
+      await Deno.readTextFile(join(folder, name)),
+    );
+    const path = join(folder, "2000-x-deadbeef.json");
+    await writeState(path, { ...run, id: "deadbeef", pipeline: "../../deno" });
+    const { code, out } = await second.cli("pull", "deadbeef");
+    assert.equal(code, 2);
+    assert.match(out, /runs\/2000-x-deadbeef\.json is not that run's; it is passed over/);
+    assert.equal(await Deno.readTextFile(second.path("deno.json")), "{}");
+    await Deno.remove(path);
   });
   await t.step("names what is no place", async () => {
     const nowhere = await first.cli("pull", "--remote", first.path("shard"));
