@@ -26,7 +26,7 @@ const command: Command = {
   --part NAME        of a pipeline: train, validation or test, its own split; of a folder: a part
                      that its labels name. Default: all images
   --preset NAME      preset of the folder. Default: the one that labels most photos
-  --layout NAME      full, crop or aligned: what the folder's photos show. Default: its preset's, or full
+  --layout NAME      full, crop or aligned: what the photos show. Default: its preset's, or full
   --json             print one JSON object to stdout
   --artifacts DIR    folder of the models' runs. Default: the project's artifacts/
   --help

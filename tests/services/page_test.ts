@@ -257,6 +257,11 @@ inChromium("the page: live view, shutter, photos, keyboard, themes, phone", asyn
           document.documentElement.scrollWidth - document.documentElement.clientWidth
         );
         assert.equal(wider, 0, `at ${width} pixels`);
+        const shares = await phone.$$eval(
+          ".prediction > small",
+          (all) => all.map((share) => share.getClientRects().length),
+        );
+        assert.deepEqual(shares, [1], "a share and its sign are in one line");
       }
       const linesOf = (label: Element) =>
         label.clientHeight / parseFloat(getComputedStyle(label).lineHeight);

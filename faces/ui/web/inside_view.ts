@@ -105,9 +105,8 @@ async function problems(id: string, params: URLSearchParams): Promise<Node> {
 function pages(total: number, from: number, size: number, param = "from"): Node {
   const to = (next: number) => () => turn({ [param]: next > 0 ? String(next) : "" });
   const button = (label: string, next: number) =>
-    next < 0 || next >= total
-      ? ""
-      : dom`<button data-key="${label} ${param}" @click=${to(next)}>${label}</button> `;
+    next >= 0 && next < total &&
+    dom`<button data-key="${label} ${param}" @click=${to(next)}>${label}</button> `;
   const place = `${number(from + 1)} to ${number(Math.min(total, from + size))}`;
   return dom`<p>${button("Previous", from - size)}${button("Next", from + size)}${
     total > size && part`<span class="muted">${place}</span>`

@@ -131,7 +131,8 @@ export const liveView: View = {
           }${written === "" && " Its log is no longer there."}</p>`;
         const view = dom`${ended}<ul class="at-work">${links}</ul>
           ${stageGraph(watched.graph(alive))}<div class="grid">${watched.charts}</div>${
-          written && dom`<h2>Log</h2><pre tabindex="0" data-key="log">${written}</pre>`
+          written && dom`<h2>Log</h2><pre tabindex="0" data-key="log" role="region"
+            aria-label="Log">${written}</pre>`
         }`;
         redraw(() => place.replaceChildren(view));
         const log = place.querySelector("pre"), graph = place.querySelector(".graph")!;
