@@ -15,10 +15,14 @@ interface WebGpuModule {
 
 /** Limits of a device, whose default is below what the adapter has. */
 const LIMITS = [
-  ...["maxBufferSize", "maxStorageBufferBindingSize", "maxComputeWorkgroupStorageSize"] as const,
-  ...["maxComputeWorkgroupsPerDimension", "maxComputeWorkgroupSizeX"] as const,
+  "maxBufferSize",
+  "maxStorageBufferBindingSize",
+  "maxComputeWorkgroupStorageSize",
+  "maxComputeWorkgroupsPerDimension",
+  "maxComputeWorkgroupSizeX",
   "maxComputeInvocationsPerWorkgroup",
 ] as const;
+
 const OTHERWISE = "Or choose compute: wasm.";
 
 /** Registers the backend `webgpu`. The first call downloads its package into the cache. */
