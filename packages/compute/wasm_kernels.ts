@@ -29,14 +29,15 @@ export function registerTrainingKernels(): void {
   if (registered) return;
   registered = true;
   const kernels: KernelConfig[] = [
-    batchMatMulConfig(),
-    castConfig(),
+    replaced("BatchMatMul", batchMatMul),
+    replaced("Cast", cast),
     ...conv2DBackpropConfigs,
     ...depthwiseBackpropConfigs,
     wasmKernel("Identity", share),
     maxPoolGradConfig,
-    ...CONVOLUTIONS.map(samePaddingConfig),
-    sumConfig(),
+    ...CONVOLUTIONS.map((name) => replaced(name, samePadding)),
+    replaced("Prelu", prelu),
+    replaced("Sum", sum),
   ];
   for (const kernel of kernels) {
     if (getKernel(kernel.kernelName, "wasm")) unregisterKernel(kernel.kernelName, "wasm");
@@ -44,6 +45,17 @@ export function registerTrainingKernels(): void {
   }
 }
 
+/** Computes a kernel; `original` is that of TensorFlow.js. */
+type Replacement<C> = (call: C, original: (call: C) => TensorInfo, name: string) => TensorInfo;
+
+/** Declares a kernel in place of that of TensorFlow.js, with its setup. */
+function replaced<C>(kernelName: string, compute: Replacement<C>): KernelConfig {
+  const original = getKernel(kernelName, "wasm");
+  const kernelFunc = (call: C) => compute(call, original.kernelFunc as never, kernelName);
+  return { ...original, kernelFunc: kernelFunc as never };
+}
+
+type PreluCall = KernelCall<{ x: TensorInfo; alpha: TensorInfo }, object>;
 type MatMulCall = KernelCall<
   { a: TensorInfo; b: TensorInfo },
   { transposeA: boolean; transposeB: boolean }
@@ -56,19 +68,16 @@ type SumCall = KernelCall<{ x: TensorInfo }, { axis?: number | number[]; keepDim
  * Transposes an argument before a matrix product, as in every gradient of a dense layer: XNNPACK supports
  * only products without transposition, and the original kernel is 25 times slower otherwise.
  */
-function batchMatMulConfig(): KernelConfig {
-  const original = getKernel("BatchMatMul", "wasm");
-  const kernelFunc = ({ inputs, backend, attrs: { transposeA, transposeB } }: MatMulCall) => {
-    const a = transposeA ? transpose(backend, inputs.a) : inputs.a;
-    const b = transposeB ? transpose(backend, inputs.b) : inputs.b;
-    const attrs = { transposeA: false, transposeB: false };
-    const out = original.kernelFunc({ inputs: { a, b }, backend, attrs }) as TensorInfo;
-    if (transposeA) free(backend, a);
-    if (transposeB) free(backend, b);
-    return out;
-  };
-  return wasmKernel("BatchMatMul", kernelFunc, original);
-}
+const batchMatMul: Replacement<MatMulCall> = (call, original) => {
+  const { inputs, backend, attrs: { transposeA, transposeB } } = call;
+  const a = transposeA ? transpose(backend, inputs.a) : inputs.a;
+  const b = transposeB ? transpose(backend, inputs.b) : inputs.b;
+  const attrs = { transposeA: false, transposeB: false };
+  const out = original({ inputs: { a, b }, backend, attrs });
+  if (transposeA) free(backend, a);
+  if (transposeB) free(backend, b);
+  return out;
+};
 
 /** Swaps the last two axes. */
 function transpose(backend: BackendWasm, x: TensorInfo): TensorInfo {
@@ -84,14 +93,10 @@ function share({ inputs: { x }, backend }: CastCall): TensorInfo {
 }
 
 /** Casts to the dtype of the tensor itself copy nothing. */
-function castConfig(): KernelConfig {
-  const original = getKernel("Cast", "wasm");
-  const kernelFunc = (call: CastCall) =>
-    call.inputs.x.dtype === call.attrs.dtype && call.attrs.dtype !== "string"
-      ? share(call)
-      : original.kernelFunc(call as never) as TensorInfo;
-  return wasmKernel("Cast", kernelFunc, original);
-}
+const cast: Replacement<CastCall> = (call, original) =>
+  call.inputs.x.dtype === call.attrs.dtype && call.attrs.dtype !== "string"
+    ? share(call)
+    : original(call);
 
 const CONVOLUTIONS = ["Conv2D", "FusedConv2D", "DepthwiseConv2dNative", "FusedDepthwiseConv2D"];
 
@@ -100,48 +105,53 @@ const CONVOLUTIONS = ["Conv2D", "FusedConv2D", "DepthwiseConv2dNative", "FusedDe
  * the 1×1 shortcuts of residual networks: the original kernels compute a negative padding there, and write
  * outside of their memory.
  */
-function samePaddingConfig(kernelName: string): KernelConfig {
-  const original = getKernel(kernelName, "wasm");
-  const kernelFunc = (call: ConvolutionCall) => {
-    const { inputs: { x, filter }, attrs } = call;
-    if (attrs.pad === "same") {
-      const info = convolutionInfo(kernelName, x.shape, filter.shape, attrs);
-      const { strideHeight, strideWidth, effectiveFilterHeight, effectiveFilterWidth } = info;
-      if (strideHeight > effectiveFilterHeight || strideWidth > effectiveFilterWidth) {
-        const { top, bottom, left, right } = info.padInfo;
-        const pad = [[0, 0], [top, bottom], [left, right], [0, 0]];
-        return original.kernelFunc({ ...call, attrs: { ...attrs, pad } } as never) as TensorInfo;
-      }
-    }
-    return original.kernelFunc(call as never) as TensorInfo;
-  };
-  return wasmKernel(kernelName, kernelFunc, original);
-}
+const samePadding: Replacement<ConvolutionCall> = (call, original, kernelName) => {
+  const { inputs: { x, filter }, attrs } = call;
+  if (attrs.pad !== "same") return original(call);
+  const info = convolutionInfo(kernelName, x.shape, filter.shape, attrs);
+  const { strideHeight, strideWidth, effectiveFilterHeight, effectiveFilterWidth } = info;
+  const exceeds = strideHeight > effectiveFilterHeight || strideWidth > effectiveFilterWidth;
+  if (!exceeds) return original(call);
+  const { top, bottom, left, right } = info.padInfo;
+  return original({
+    ...call,
+    attrs: { ...attrs, pad: [[0, 0], [top, bottom], [left, right], [0, 0]] },
+  });
+};
+
+/**
+ * Repeats slopes of PReLU along axes that share them, behind axes that do not: the original kernel takes
+ * those of other positions.
+ */
+const prelu: Replacement<PreluCall> = (call, original) => {
+  const { inputs: { x, alpha }, backend } = call, own = alpha.shape;
+  const sizes = x.shape.slice(-own.length), first = own.findIndex((size) => size > 1);
+  const reps = sizes.map((size, axis) => first >= 0 && axis > first && own[axis] === 1 ? size : 1);
+  if (Math.max(...reps) === 1) return original(call);
+  const whole = runKernel("Tile", backend, { x: alpha }, { reps });
+  const out = original({ ...call, inputs: { x, alpha: whole } });
+  free(backend, whole);
+  return out;
+};
 
 /**
  * Sums over all axes but the last without transposing first, in double precision: gradients of biases,
  * and statistics of batch normalization. The original kernel computes all other sums.
  */
-function sumConfig(): KernelConfig {
-  const original = getKernel("Sum", "wasm");
-  const kernelFunc = (call: SumCall): TensorInfo => {
-    const { inputs: { x }, backend, attrs: { axis, keepDims } } = call;
-    const rank = x.shape.length;
-    const axes = new Set([axis ?? []].flat().map((axis) => axis < 0 ? axis + rank : axis));
-    const allButLast = rank > 1 && axes.size === rank - 1 && !axes.has(rank - 1);
-    if (!allButLast || x.dtype !== "float32") {
-      return original.kernelFunc(call as never) as TensorInfo;
-    }
-    const channels = x.shape[rank - 1];
-    const shape = keepDims ? x.shape.map((size, i) => i === rank - 1 ? size : 1) : [channels];
-    const out = allocate(backend, shape);
-    const values = view(backend, x);
-    const sums = new Float64Array(channels);
-    for (let i = 0; i < values.length; i += channels) {
-      for (let channel = 0; channel < channels; channel++) sums[channel] += values[i + channel];
-    }
-    view(backend, out).set(sums);
-    return out;
-  };
-  return wasmKernel("Sum", kernelFunc, original);
-}
+const sum: Replacement<SumCall> = (call, original) => {
+  const { inputs: { x }, backend, attrs: { axis, keepDims } } = call;
+  const rank = x.shape.length;
+  const axes = new Set([axis ?? []].flat().map((axis) => axis < 0 ? axis + rank : axis));
+  const allButLast = rank > 1 && axes.size === rank - 1 && !axes.has(rank - 1);
+  if (!allButLast || x.dtype !== "float32") return original(call);
+  const channels = x.shape[rank - 1];
+  const shape = keepDims ? x.shape.map((size, i) => i === rank - 1 ? size : 1) : [channels];
+  const out = allocate(backend, shape);
+  const values = view(backend, x);
+  const sums = new Float64Array(channels);
+  for (let i = 0; i < values.length; i += channels) {
+    for (let channel = 0; channel < channels; channel++) sums[channel] += values[i + channel];
+  }
+  view(backend, out).set(sums);
+  return out;
+};

@@ -39,14 +39,10 @@ export async function loadWebGpu(): Promise<void> {
 
 async function openDevice(adapter: GPUAdapter): Promise<GPUDevice> {
   const { name } = describeAdapter(adapter);
-  let device;
-  try {
-    const requiredLimits = Object.fromEntries(LIMITS.map((name) => [name, adapter.limits[name]]));
-    device = await adapter.requestDevice({ requiredLimits });
-  } catch (cause) {
-    const why = (cause as Error).message;
-    throw cannot(`cannot open ${name} (${why}). ${OTHERWISE}`, { cause });
-  }
+  const requiredLimits = Object.fromEntries(LIMITS.map((name) => [name, adapter.limits[name]]));
+  const device = await adapter.requestDevice({ requiredLimits }).catch((cause) => {
+    throw cannot(`cannot open ${name} (${(cause as Error).message}). ${OTHERWISE}`, { cause });
+  });
   deviceOpened();
   watch(device, name);
   return device;

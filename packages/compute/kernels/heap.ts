@@ -15,18 +15,12 @@ export interface KernelCall<Inputs, Attributes> {
   attrs: Attributes;
 }
 
-/** Declares a kernel of the wasm backend. @param original the one that it replaces, with its setup */
+/** Declares a kernel of the wasm backend. */
 export function wasmKernel<I, A>(
   kernelName: string,
   kernelFunc: (call: KernelCall<I, A>) => TensorInfo,
-  original?: KernelConfig,
 ): KernelConfig {
-  return {
-    ...original,
-    kernelName,
-    backendName: "wasm",
-    kernelFunc: kernelFunc as unknown as KernelFunc,
-  };
+  return { kernelName, backendName: "wasm", kernelFunc: kernelFunc as unknown as KernelFunc };
 }
 
 /** Allocates a tensor without initializing its memory. */

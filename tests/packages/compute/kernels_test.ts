@@ -182,6 +182,22 @@ Deno.test("MaxPoolGrad on wasm equals that of the cpu backend, ties and infiniti
   }
 });
 
+Deno.test("Prelu on wasm equals that of the cpu backend, whatever axes share a slope", async () => {
+  const x = normal(random(1, "prelu"), 2, 5, 4, 3);
+  for (
+    const shape of [[5, 4, 3], [1, 1, 3], [1, 4, 3], [5, 1, 3], [5, 4, 1], [1, 4, 1], [1, 1, 1]]
+  ) {
+    const alpha = normal(random(2, "prelu", `${shape}`), ...shape);
+    await sameAsCpu([x, alpha], ([x, alpha]) => [
+      tf.prelu(x, alpha),
+      ...tf.grads((x: tf.Tensor, alpha: tf.Tensor) => tf.sum(tf.sin(tf.prelu(x, alpha))))([
+        x,
+        alpha,
+      ]),
+    ], `slopes ${shape}`);
+  }
+});
+
 Deno.test("BatchMatMul on wasm equals that of the cpu backend, transposed or not", async () => {
   for (let i = 0; i < 32; i++) {
     const rng = random(4, "matMul", i);
