@@ -1,6 +1,7 @@
 /** Every example in a doc comment runs. */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
+import { temporaryFolder } from "../temporary_folder.ts";
 
 Deno.test("the examples of doc comments run", async () => {
   const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
@@ -12,7 +13,7 @@ Deno.test("the examples of doc comments run", async () => {
       ...["packages", "faces", "models", "stages", "plugins"],
     ],
     cwd: fileURLToPath(new URL("../../", import.meta.url)),
-    env: { NO_COLOR: "1" },
+    env: { NO_COLOR: "1", TMPDIR: temporaryFolder("examples-") }, // they leave files there
   }).output();
   const text = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
   assert.ok(success, text);
