@@ -54,9 +54,12 @@ export async function readPreprocessing(folder: string): Promise<Preprocessing> 
   return await readJson(join(folder, FILE), preprocessing, WAY_OUT);
 }
 
-/** Paths of the project's code: relative, not hidden, without escapes, no package and no result. */
+/**
+ * Paths of the project's code: relative, not hidden, without escapes and what a URL leaves out, no
+ * package and no result.
+ */
 const OWN_MODULE =
-  /^(?!artifacts\/)(?!.*(?:^|\/)(?:\.|node_modules\/|[0-9a-f]{16}\/))[^:\\/%][^:\\%]*\.[cm]?[jt]sx?$/;
+  /^(?![ /]|artifacts\/)(?!.*(?:^|\/)(?:\.|node_modules\/|[0-9a-f]{16}\/))[^:\\%\p{Cc}\p{Zl}\p{Zp}]+\.[cm]?[jt]sx?$/u;
 
 /** A third-party stage can have written a preprocessing, and its modules must not run with all rights. */
 export function hasForeignModule({ detector: { module } }: CropPreprocessing): boolean {

@@ -54,6 +54,8 @@ Deno.test("parsePreprocessing() trusts modules of the project only", () => {
       ...["plugins/%2e%2e/%2e%2e/evil.js", "node_modules/evil/evil.js", "a/node_modules/evil.js"],
       ...["out/stage/0123456789abcdef/text/evil.js"],
       ...[".work/evil.js", "results/.work/evil.js", "\\\\host\\evil.js", "C:\\evil.js"],
+      // A URL leaves out tabs and line breaks, and spaces at its start.
+      ...["\t../evil.js", "arti\tfacts/a/evil.js", "a\n/../../evil.js", " artifacts/a/evil.js"],
     ]
   ) assert.equal(moduleOf(other), undefined, other);
 });
