@@ -118,13 +118,17 @@ export function configureDetector(
   module?: string,
   params = optionsOf(name),
 ): DetectorConfig {
+  // A plugin that is data can have options of these names; the module would be imported.
+  const { name: _, module: __, ...own } = params.parse(
+    ownOptions(Object.keys(params.shape), options),
+  );
   return {
     name,
     ...(module === undefined ? {} : { module }),
     // Recorded of every detector. Serving takes the confidence for the detector in metadata's place.
     minConfidence: defaultsOf.ssd.minConfidence,
     inputSizes: [],
-    ...params.parse(ownOptions(Object.keys(params.shape), options)),
+    ...own,
   };
 }
 

@@ -91,7 +91,8 @@ async function declarations({ stages, extensions }: Plugin): Promise<object> {
     definitions: extensions.map(({ definition }) => ({
       ...definition!,
       ...(definition!.params && { params: schema(definition!.params) }),
-      isData: Object.values(definition!).every((part) => typeof part !== "function"),
+      isData: Object.getPrototypeOf(definition) === Object.prototype &&
+        Object.values(definition!).every((part) => typeof part !== "function"),
     })),
   };
 }

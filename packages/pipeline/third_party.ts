@@ -162,6 +162,7 @@ async function load(given: Omit<Sandbox, "modules">): Promise<Plugin> {
       name: one.name,
       summary: one.summary,
       module: specifier,
+      isData,
       definition: {
         ...one,
         ...(params && { params: toZod(params) }),
@@ -255,8 +256,8 @@ export function inProcess(stage: Stage, extensions: readonly Extension[], module
         `"${second.specifier}", which would share their rights. Use one at a time`,
     );
   }
-  const plugins = [...new Set(extensions.map(({ module }) => module))]
-    .filter((one) => one !== first.specifier);
+  const code = extensions.filter(({ isData }) => !isData).map(({ module }) => module);
+  const plugins = [...new Set(code)].filter((one) => one !== first.specifier);
   const options = async (): Promise<CallOptions> => {
     const contents = [module, ...plugins].map((one) => contentOf(one, first));
     const files = (await Promise.all(contents)).flatMap(({ files }) => files);

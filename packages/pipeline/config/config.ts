@@ -194,7 +194,8 @@ export async function readTopLevel(file: string | readonly YamlFile[], options: 
         return file === undefined ? right : `${kind}:${resolveFrom(file, folder)}`;
       });
       const bounds = { ...limits, allow, written: valueAt(source.values, path) };
-      const { stages, extensions } = await loadWithin(specifier, bounds, options);
+      const results = [join(project, "artifacts"), artifactsOf(top, source, project)];
+      const { stages, extensions } = await loadWithin(specifier, bounds, results, options);
       registry.add(stages);
       const schemas = extensions.length > 0 ? await schemasOf(source, registry) : new Map();
       for (const params of schemas.values()) addChoices(params, extensions); // throws at its line
@@ -243,15 +244,18 @@ function validParts(values: Record<string, unknown>): Partial<z.output<typeof pi
 /**
  * Loads a plugin here if it is the user's own or has all rights, else in processes of few rights.
  * @param written its entry in the YAML
+ * @param results folders that others may write to: a pull does
  */
 async function loadWithin(
   specifier: string,
   { written, ...limits }: Omit<z.output<typeof pluginEntry>, "use"> & { written: unknown },
+  results: readonly string[],
   { project, pluginApi: api = import.meta.resolve("../serve_plugin.ts") }: ConfigOptions,
 ): Promise<Plugin> {
   const { allow: rights } = limits, all = rights.includes("all");
+  const within = (folder: string) => fromFileUrl(specifier).startsWith(join(folder, "/"));
   const own = specifier.startsWith("file:") && !specifier.includes("/node_modules/") &&
-    fromFileUrl(specifier).startsWith(join(project, "/"));
+    within(project) && !results.some(within);
   const { use: _, allow: __, ...bounds } = isRecord(written) ? written : {};
   if (own && rights.length > 0 && !all) bounds.allow = `[${rights.join(", ")}]`;
   const [bound] = own || all ? Object.entries(bounds) : [];
@@ -320,9 +324,7 @@ export async function readConfig(
     throw new ConfigError([...problems, ...allKnown ? wiringProblems({ stages, source }) : []]);
   }
 
-  const artifacts = top.artifacts === undefined
-    ? join(project, "artifacts")
-    : resolve(source.folderOf(["artifacts"]), top.artifacts);
+  const artifacts = artifactsOf(top, source, project);
   const there = await Deno.lstat(artifacts).catch(() => undefined);
   if (there && !await Deno.stat(artifacts).then(({ isDirectory }) => isDirectory, () => false)) {
     const what = there.isSymlink ? "leads to none. Is its disk mounted?" : "is a file";
@@ -353,6 +355,13 @@ export async function readConfig(
     remoteWorkers,
     remote,
   };
+}
+
+/** Returns the absolute path of the artifact folder. */
+function artifactsOf(top: { artifacts?: string }, source: ConfigSource, project: string): string {
+  return top.artifacts === undefined
+    ? join(project, "artifacts")
+    : resolve(source.folderOf(["artifacts"]), top.artifacts);
 }
 
 /** Returns the effective values of overrides, such as an absolute path. */

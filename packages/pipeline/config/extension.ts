@@ -15,6 +15,8 @@ export interface Extension {
   readonly module: string;
   /** Granted rights, if a third-party plugin has it and its code runs. */
   readonly rights?: readonly string[];
+  /** True for data of a third-party plugin: nothing may load its module. */
+  readonly isData?: boolean;
   /** The plugin's export. */
   readonly definition?: Definition;
 }

@@ -32,7 +32,7 @@ export function contextOf(
     ...rest,
     extension(kind, name) {
       const found = extensions.find((one) => one.kind === kind && one.name === name);
-      return found && moduleName(found.module, project);
+      return found && !found.isData ? moduleName(found.module, project) : undefined;
     },
     definitions: definitionsOf(extensions),
     get seed() {

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import sharp from "sharp";
 import * as tf from "@tensorflow/tfjs-core";
+import { z } from "zod";
 import { openBackend } from "../../../packages/compute/open_backend.ts";
 import { decode } from "../../../faces/images/decode_image.ts";
-import { openDetector } from "../../../faces/detection/detectors.ts";
+import { configureDetector, openDetector } from "../../../faces/detection/detectors.ts";
 import { nonMaxSuppression } from "../../../faces/detection/tfjs_detector.ts";
 import type { Image } from "../../../faces/images/image.ts";
 import reference from "./fixtures/faceApi.json" with { type: "json" };
@@ -107,6 +108,21 @@ Deno.test("detect() leaves no tensors behind, and close() none at all", async ()
     detector.close();
     assert.equal(tf.memory().numTensors, before, name);
   }
+});
+
+Deno.test("configureDetector() takes neither name nor module from a plugin's own options", () => {
+  const own = z.strictObject({
+    name: z.string().default("other"),
+    module: z.string().default("npm:evil@1.0.0"),
+    light: z.number().default(2),
+  });
+  assert.deepEqual(configureDetector("mine", {}, undefined, own), {
+    name: "mine",
+    minConfidence: configureDetector("ssdMobilenetv1").minConfidence,
+    inputSizes: [],
+    light: 2,
+  });
+  assert.equal(configureDetector("mine", {}, "plugins/mine.ts", own).module, "plugins/mine.ts");
 });
 
 Deno.test("the metadata detector finds what is known and nothing else", async () => {

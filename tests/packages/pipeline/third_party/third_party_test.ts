@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { contextOf } from "../../../../packages/pipeline/run/stage_context.ts";
 import type { StageContext } from "../../../../packages/pipeline/stage.ts";
 import { loadThirdParty } from "../../../../packages/pipeline/third_party.ts";
 import { mapOrdered } from "../../../../packages/workers/ordered_map.ts";
@@ -231,6 +232,31 @@ if (import.meta.main) await servePlugin(api);`,
   assert.equal(await summary(), "after");
 });
 
+Deno.test("a definition that passes for data is called by no module of its own", async () => {
+  const klass = (name: string, more: string) =>
+    `new class { extends = "number"; name = "${name}"; summary = "s"; of() { return 1; } ${more} }`;
+  await using place = await beside({
+    "plugin/hostile.js": `export default [${klass("own", "")}, { extends: "number",
+      name: "data", summary: "s", value: 1 }];`,
+  });
+  const { project, plugin } = place;
+  const sandbox = {
+    specifier: pathToFileURL(plugin).href,
+    project: project.folder,
+    api: import.meta.resolve("../../../../packages/pipeline/serve_plugin.ts"),
+    ...{ allow: [], memory: 1, disk: 1, minutes: 1 },
+  };
+  const { extensions } = await loadThirdParty(sandbox);
+  const [own, data] = extensions;
+  assert.ok(own!.definition!.sandbox, "its functions run in a process");
+  assert.equal(data!.definition!.sandbox, undefined);
+  // A process can claim that of anything: the runner's stages import the module that this names.
+  const stage = { use: "any", extensions, project: project.folder };
+  const context = contextOf(stage, {}, {} as never);
+  assert.ok(context.extension("number", "own"));
+  assert.equal(context.extension("number", "data"), undefined);
+});
+
 Deno.test("rights of a third-party plugin", async (t) => {
   await using place = await beside({ "plugin/hostile.js": HOSTILE });
   const { project, outside, plugin } = place;
@@ -316,6 +342,15 @@ Deno.test("rights of a third-party plugin", async (t) => {
     const { statuses, text } = await project.run({ set: ["hostile.attempt=env"] });
     assert.equal(statuses.hostile, "ran", text);
     assert.equal(starts.count, before);
+  });
+  await t.step("are few for files among results, which others may have made", async () => {
+    await project.write({ "artifacts/one/hostile.js": await Deno.readTextFile(HOSTILE) });
+    await project.write({ "pipeline.yaml": pipeline("./artifacts/one/hostile.js", "") });
+    const { statuses, text } = await project.run({
+      set: ["hostile.attempt=env", "hostile.times=2"],
+    });
+    assert.equal(statuses.hostile, "failed", text);
+    assert.match(text, /no right to that: .*env access to "HOME"/);
   });
   starts.restore();
 });
