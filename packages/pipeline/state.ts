@@ -54,16 +54,16 @@ export function parseState<T extends object>(
 ): State<T> {
   const text = new TextDecoder().decode(bytes);
   const bad = (why: string) => ({ problem: `${name} ${why}`, text });
-  let value: Record<string, unknown>;
+  let value: Record<string, unknown>, sealed: boolean;
   try {
     value = JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes));
+    sealed = "checksum" in value; // throws for a value that is no object
+    // Throws for values within more values than the stack has room for.
+    if (sealed && (value.checksum !== checksumOf(value) || text !== jsonText(value))) {
+      return bad("was changed after it was written");
+    }
   } catch {
     return bad("cannot be read");
-  }
-  if (typeof value !== "object" || value === null) return bad("cannot be read");
-  const sealed = "checksum" in value;
-  if (sealed && (value.checksum !== checksumOf(value) || text !== jsonText(value))) {
-    return bad("was changed after it was written");
   }
   if (Number(value.version ?? 1) > VERSION) {
     return { ...bad(`is of a newer version (${value.version})`), newer: true };

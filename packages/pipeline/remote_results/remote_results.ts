@@ -78,19 +78,17 @@ export class RemoteResults {
   ): Promise<StageRecord> {
     const fill = async (folders: Readonly<Record<string, string>>, scratch: string) => {
       await ensureFolder(scratch);
-      const files = filesOf(record).map((file, i) => (
-        { ...file, path: join(scratch, `${i}-${file.sha256}`) }
-      ));
-      const parts: Part[] = [];
-      for (const file of files) {
-        using open = await Deno.open(file.path, { create: true, write: true });
+      const files = await Array.fromAsync(filesOf(record), async (file, i) => {
+        const path = join(scratch, `${i}-${file.sha256}`);
+        using open = await Deno.open(path, { create: true, write: true });
         // Resumes after the last whole part.
         const { size } = await open.stat();
         const have = size === file.size ? size : size < file.size ? size - size % PART : 0;
         await open.truncate(have);
         onBytes(have);
-        parts.push(...partsOf(file, file.path).filter(({ at }) => at >= have));
-      }
+        return { ...file, path, have };
+      });
+      const parts = files.values().flatMap((file) => partsOf(file, file.path, file.have));
       const read = async (part: Part) => {
         this.signal.throwIfAborted();
         const bytes = await this.place.get(part.key, part.length);
@@ -188,13 +186,11 @@ function filesOf({ outputs }: StageRecord): ResultFile[] {
   );
 }
 
-function partsOf({ size, sha256 }: ResultFile, path: string): Part[] {
-  return Array.from({ length: Math.ceil(size / PART) }, (_, n) => ({
-    key: `${OBJECTS}${sha256}.${n}`,
-    path,
-    at: n * PART,
-    length: Math.min(PART, size - n * PART),
-  }));
+/** Yields a file's parts one by one: a record can claim any size. @param from a multiple of `PART` */
+function* partsOf({ size, sha256 }: ResultFile, path: string, from = 0): Generator<Part> {
+  for (let at = from; at < size; at += PART) {
+    yield { key: `${OBJECTS}${sha256}.${at / PART}`, path, at, length: Math.min(PART, size - at) };
+  }
 }
 
 /** Returns the reason not to take a record: it names another result, or files outside of it. */
@@ -205,11 +201,17 @@ function problemOf(record: StageRecord, use: string, hash: string): string | und
   ) {
     return "it is that of another result";
   }
-  const odd = filesOf(record).find(({ output, name, sha256 }) =>
-    !/^[\w.-]+(\/[^\\:\0/]+)*$/.test(`${output}/${name}`) || !/^[0-9a-f]{64}$/.test(sha256) ||
-    `${output}/${name}`.split("/").some((part) => part === "." || part === "..")
-  );
-  return odd ? `it names the file ${JSON.stringify(odd.name)}` : damage;
+  const files = filesOf(record);
+  // An output without files is a folder, too.
+  const odd = [
+    ...Object.keys(record.outputs),
+    ...files.map((file) => `${file.output}/${file.name}`),
+  ]
+    .find((path) => !/^[\w.-]+(\/[^\\:\0/]+)*$/.test(path) || /(^|\/)\.\.?(\/|$)/.test(path));
+  if (odd !== undefined) return `it names the file ${JSON.stringify(odd)}`;
+  return files.every(({ sha256 }) => /^[0-9a-f]{64}$/.test(sha256))
+    ? damage
+    : "a digest of it is malformed";
 }
 
 /** Returns the machine that made a result, if it differs from this one. */

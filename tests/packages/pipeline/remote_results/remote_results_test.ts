@@ -67,6 +67,12 @@ Deno.test("a run that was pushed into a folder", async (t) => {
     const { code, out } = await first.cli("remote", "status");
     assert.equal(code, 0, out);
     assert.match(out, new RegExp(`^huge\\.json cannot be read; it is passed over\n[^]*\n${id} `));
+    await Deno.writeTextFile(
+      first.path("shared/v1/runs/huge.json"),
+      `{"checksum":"","at":${"[".repeat(1e6)}${"]".repeat(1e6)}}`,
+    );
+    const deep = await second.cli("remote", "status");
+    assert.match(deep.out, /^huge\.json cannot be read; it is passed over\n/);
     await Deno.remove(first.path("shared/v1/runs/huge.json"));
   });
   await t.step("writes nothing outside of the folder, whatever a record there names", async () => {
@@ -215,7 +221,30 @@ Deno.test("a faulty bucket costs a line, and the run computes", async (t) => {
         ...record,
         outputs: { numbers: { ...record.outputs.numbers!, files: { "../../../x": file } } },
       })),
-      /there is no record \(it names the file "\.\.\/\.\.\/\.\.\/x"\)/,
+      /there is no record \(it names the file "numbers\/\.\.\/\.\.\/\.\.\/x"\)/,
+    ],
+    "names a folder outside": [
+      forged((record) => ({
+        ...record,
+        outputs: { ...record.outputs, "../../../../x": { kind: "a", digest: "b", files: {} } },
+      })),
+      /there is no record \(it names the file "\.\.\/\.\.\/\.\.\/\.\.\/x"\)/,
+    ],
+    "claims a file larger than any": [
+      forged((record) => ({
+        ...record,
+        outputs: {
+          numbers: { ...record.outputs.numbers!, files: { huge: { ...file, size: 9e15 } } },
+        },
+      })),
+      /the result there is incomplete: v1\/objects\/[0-9a-f]{64}\.0 has 7 of 8388608 bytes/,
+    ],
+    "nests without end": [
+      (_, key) =>
+        key === record
+          ? new Response(`{"checksum":"","observed":${"[".repeat(1e6)}${"]".repeat(1e6)}}`)
+          : undefined,
+      /there is no record \(record\.json cannot be read\)/,
     ],
   };
   for (const [name, [fault, told]] of Object.entries(cases)) {
