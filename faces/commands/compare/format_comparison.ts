@@ -1,5 +1,6 @@
 /** A comparison as text for a terminal, as Markdown or as LaTeX. */
 import { counted } from "../../../packages/pipeline/causes.ts";
+import { printable } from "../../../packages/pipeline/errors.ts";
 import {
   broken,
   escapeMarkdown,
@@ -130,7 +131,7 @@ export function formatComparison(
     ...(tests.length > 0 ? [style.item(SCOPE)] : []),
     ...section("Not compared", notes.map(style.item)),
   ];
-  return lines.join("\n").replace(/^\n/, "") + "\n";
+  return printable(lines.join("\n").replace(/^\n/, "") + "\n");
 }
 
 /** Adds the text of a comparison, for `--json` and the page over runs. */

@@ -61,6 +61,14 @@ Deno.test("compare prints the parameters and metrics that differ, and nothing el
   assert.deepEqual(comparison.notes, []);
   const text = formatComparison(comparison, "text");
   assert.match(text, /\*: best value\. In brackets: 95 % CI, test set\.\n/);
+  // Records of others may have escape sequences, which change a terminal's title.
+  const caution = "\x1b]0;title\x07of a record\x9b2J";
+  for (const format of ["text", "markdown", "latex"] as const) {
+    const shown = formatComparison({ ...comparison, cautions: [caution] }, format);
+    // deno-lint-ignore no-control-regex -- control characters are what is looked for
+    assert.doesNotMatch(shown, /[\x00-\x08\x0b-\x1f\x7f-\x9f]/);
+    assert.match(shown, /of a record/);
+  }
   const bare = comparison.metrics.map(({ intervals: _, ...row }) => row);
   assert.match(formatComparison({ ...comparison, metrics: bare }, "text"), /\*: best value\.\n/);
   const even = comparison.metrics.map(({ best: _, ...row }) => row);
