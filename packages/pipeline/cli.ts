@@ -3,6 +3,7 @@ import "./jitless.ts"; // before all modules with schemas
 import { type Command as BuiltIn, COMMANDS, isCommand, parseArguments } from "./args.ts";
 import {
   ConfigError,
+  decodeUrl,
   didYouMean,
   formatError,
   formatErrorWithStack,
@@ -91,10 +92,10 @@ export async function main(args: readonly string[], app: App): Promise<number> {
 /** Until it is disposed of, code of a stage or a plugin that ends the process fails, with its place. */
 function failOnEarlyExit(): Disposable {
   const report = () => {
-    const [, caller] = new Error().stack!.match(/(file|https?):\S+:\d+/g)!;
+    const [, caller = ""] = new Error().stack!.match(/(file|https?):.+:\d+/g)!;
     // A second Ctrl-C ends the program at once; see `abortOnSignal`.
-    if (caller?.startsWith(import.meta.resolve("./interrupt.ts"))) return;
-    const place = caller ? ` at ${caller}` : "";
+    if (decodeUrl(caller).startsWith(decodeUrl(import.meta.resolve("./interrupt.ts")))) return;
+    const place = caller && ` at ${caller}`;
     console.error(`error: a stage or a plugin ended the program by Deno.exit()${place}`);
     Deno.exitCode ||= EXIT.failed;
   };

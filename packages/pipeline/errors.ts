@@ -148,7 +148,6 @@ export async function problemsOf(
  * @param module URL
  */
 export function placeIn(error: unknown, module: string): string | undefined {
-  // In a frame, parts of a URL may be written decoded.
   const url = decodeUrl(module);
   for (let at = error; at instanceof Error; at = at.cause) {
     const frame = at.stack?.split("\n").map(decodeUrl).find((line) => line.includes(`${url}:`));
@@ -158,7 +157,8 @@ export function placeIn(error: unknown, module: string): string | undefined {
   return undefined;
 }
 
-function decodeUrl(text: string): string {
+/** Decodes a URL, of which a stack may have parts decoded. Returns others than URLs as they are. */
+export function decodeUrl(text: string): string {
   try {
     return decodeURI(text);
   } catch {

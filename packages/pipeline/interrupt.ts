@@ -27,6 +27,5 @@ export function abortOnSignal(
     reporter.log("stopping after the step at hand (press Ctrl-C again to stop at once)");
     interrupt.abort(new Error("interrupted"));
   };
-  const listening = onStopSignal(stop);
-  return { signal: interrupt.signal, [Symbol.dispose]: () => listening[Symbol.dispose]() };
+  return Object.assign(onStopSignal(stop), { signal: interrupt.signal });
 }

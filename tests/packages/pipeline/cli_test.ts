@@ -299,19 +299,19 @@ Deno.test("paths of the command line count from where the person stands", async 
 
 Deno.test("code of a stage or a plugin that ends the program fails, with its place", async () => {
   await using project = await Project.make({
-    "ends.ts": `import { z } from "zod"; import { defineStage } from "${stageUrl}";
+    "my größe/ends.ts": `import { z } from "zod"; import { defineStage } from "${stageUrl}";
       export default defineStage({
         name: "ends", summary: "A stage that ends the program", inputs: {}, outputs: {},
         params: z.strictObject({}),
         run: () => Deno.exit(0),
       });`,
-    "stage.yaml": "plugins: [./ends.ts]\nstages: { ends: }",
+    "stage.yaml": "plugins: [./my größe/ends.ts]\nstages: { ends: }",
   });
   const ended = await project.cli("run", "stage");
   assert.deepEqual([ended.code, ended.out], [1, "> ends  runs: it has not run yet\n"]);
   assert.match(
     ended.err,
-    /^error: a stage or a plugin .*Deno\.exit\(\) at file:.*ends\.ts:5:\d+\n$/,
+    /^error: a stage or a plugin .*Deno\.exit\(\) at file:.*my größe\/ends\.ts:5:\d+\n$/,
   );
 });
 

@@ -13,7 +13,7 @@ const SCRIPT = `
     const arrived = new Promise((resolve) => Deno.addSignalListener("SIGINT", resolve));
     Deno.kill(Deno.pid, "SIGINT");
     await arrived;
-    console.log(now, signal.aborted);
+    console.log(now + " " + signal.aborted);
   }
 `;
 

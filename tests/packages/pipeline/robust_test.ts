@@ -57,7 +57,9 @@ Deno.test({
   ignore: windows,
   async fn() {
     await using project = await Project.make(GATED);
-    const child = project.spawn(["run", "pipeline", "--set", "slow.deaf=true"]);
+    const repository = project.path("with größe, 100%");
+    await Deno.symlink(new URL("../../../", import.meta.url), repository);
+    const child = project.spawn(["run", "pipeline", "--set", "slow.deaf=true"], {}, repository);
     const stdout = reading(child);
     await project.atTheGate();
     child.kill("SIGINT");

@@ -171,14 +171,18 @@ export class Project implements AsyncDisposable {
     }
   }
 
-  /** The toy program as a process. */
-  spawn(args: readonly string[], env: Record<string, string> = {}): Deno.ChildProcess {
+  /** The toy program as a process. @param root the repository, which may have other paths */
+  spawn(
+    args: readonly string[],
+    env: Record<string, string> = {},
+    root = repository,
+  ): Deno.ChildProcess {
     return new Deno.Command(Deno.execPath(), {
       args: [
         ...["run", "--quiet", "--no-prompt", "--allow-all", "--config"],
         ...[
-          join(repository, "deno.json"),
-          join(repository, "tests/packages/pipeline/toy/main.ts"),
+          join(root, "deno.json"),
+          join(root, "tests/packages/pipeline/toy/main.ts"),
           ...args,
         ],
       ],
