@@ -202,12 +202,15 @@ export async function startService(
 
 /** Returns the ids of Deno processes that this one started: its tests must not run beside others. */
 export async function children(): Promise<number[]> {
-  const { stdout } = await new Deno.Command("ps", {
-    args: ["-o", "pid=,comm=", "--ppid", String(Deno.pid)],
+  // Small systems have no `ps`, and others no /proc.
+  const { stdout } = await new Deno.Command("sh", {
+    args: ["-c", "cat /proc/[0-9]*/stat || ps -A -o pid=,comm=,state=,ppid="],
+    stderr: "null",
   }).output();
-  return [...new TextDecoder().decode(stdout).matchAll(/(\d+) deno$/gm)].map(([, pid]) =>
-    Number(pid)
-  );
+  const processes = new TextDecoder().decode(stdout)
+    .matchAll(/^ *(\d+) \(?(?:\S*\/)?deno\)? +[^Z]\S* +(\d+)/gm);
+  return [...processes].filter(([, , parent]) => Number(parent) === Deno.pid)
+    .map(([, pid]) => Number(pid));
 }
 
 /** Faces that are drawn already: it takes a while. */
