@@ -28,7 +28,7 @@ import {
   RemoteResults,
   RUNS,
 } from "../remote_results/remote_results.ts";
-import { loadPlan } from "../run/create_context.ts";
+import { assertOwnPipeline, loadPlan } from "../run/create_context.ts";
 import { bytesOf, type StageRecord } from "../stage_record.ts";
 import { artifactsOf } from "./runs_command.ts";
 
@@ -118,6 +118,9 @@ async function each(
 export async function push(call: CommandContext): Promise<number> {
   const { log } = call.reporter;
   const run = await runNamed(call, await new History(artifactsOf(call)).list());
+  const { names: [name = "pipeline"], values, project } = call;
+  const typed = values.remote ?? await identityNamed(name, call);
+  if (typed === undefined) assertOwnPipeline(run, project);
   return await sharing(call, nameOf(run), async ({ store, history, remote }) => {
     const ok = await each(call, run, remote, async ({ use, fingerprint }, start) => {
       const { record, damage = "it is gone" } = await store.find(use, fingerprint);

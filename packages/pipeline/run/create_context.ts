@@ -7,8 +7,8 @@ import { ConfigError, type Problem, problemsOf, UsageError } from "../errors.ts"
 import { findPipeline, identityNamed } from "../find_pipeline.ts";
 import { createPlan, type Plan } from "../plan.ts";
 import type { InputStage, ParamProblem } from "../stage.ts";
-import { findByIdPrefix, History } from "../history.ts";
-import { argument } from "../pipeline_identity.ts";
+import { findByIdPrefix, History, type RunRecord } from "../history.ts";
+import { argument, shellQuote } from "../pipeline_identity.ts";
 import { DenoLock } from "../cache/deno_lock.ts";
 import { ImportMap } from "../cache/import_map.ts";
 import { ModuleHasher } from "../cache/module_graph.ts";
@@ -121,8 +121,26 @@ export async function ofRun(call: CommandContext): Promise<CommandContext> {
     );
   }
   const set = given.map(([key, value]) => `${key}=${argument(value)}`);
+  const code = given.findIndex(([key]) => /^plugins(\.|$)/.test(keyOf(key)));
+  if (code >= 0) {
+    throw new UsageError(
+      `run ${run.id} was given plugins, which are code, and a pulled record is someone else's. ` +
+        `Give them again: --set ${shellQuote(set[code]!)}.`,
+    );
+  }
+  assertOwnPipeline(run, project);
   const names = [run.file === undefined ? run.pipeline : resolve(project, run.file)];
   return { ...call, names, values: { ...values, set: [...set, ...typed] } };
+}
+
+/** @throws {UsageError} if a run names a file outside of the project: a pull can bring any record */
+export function assertOwnPipeline({ id, file = "" }: RunRecord, project: string): void {
+  const path = resolve(project, file);
+  if (join(path, "/").startsWith(join(project, "/"))) return;
+  throw new UsageError(
+    `run ${id} is of "${path}", which lies outside of the project, and a pulled record is someone ` +
+      "else's. Name that file in place of the run.",
+  );
 }
 
 /**

@@ -89,6 +89,40 @@ Deno.test("a run that was pushed into a folder", async (t) => {
     assert.equal(await Deno.readTextFile(second.path("deno.json")), "{}");
     await Deno.remove(path);
   });
+  await t.step("runs no code that a record from there names", async () => {
+    const code = second.path("other/code.js"), ran = second.path("other/ran");
+    await second.write({
+      "other/code.js": `Deno.writeTextFileSync(${JSON.stringify(ran)}, ""); export default [];`,
+      "other/other.yaml": `plugins: [{ use: ./code.js, allow: [all] }]\n${CHAIN}`,
+    });
+    const [name] = await first.files("shared/v1/runs");
+    const { checksum: _, ...run } = JSON.parse(
+      await Deno.readTextFile(first.path("shared/v1/runs", name!)),
+    );
+    const forge = async (more: object) => {
+      const path = second.path("artifacts/runs/2000-x-deadbeef.json");
+      await writeState(path, { ...run, id: "deadbeef", ...more });
+    };
+    await forge({ overrides: { " plugins ": [{ use: code, allow: ["all"] }] } });
+    for (const command of ["run", "serve", "graph"]) {
+      const { code, err } = await second.cli(command, "deadbeef");
+      assert.equal(code, 2);
+      assert.match(err, /run deadbeef was given plugins, .* Give them again: --set ' plugins =\[/);
+    }
+    for (const file of [second.path("../other.yaml"), "../other.yaml", "a/../../other.yaml"]) {
+      await forge({ file });
+      for (const command of ["run", "push"]) {
+        const { code, err } = await second.cli(command, "deadbeef");
+        assert.equal(code, 2);
+        assert.match(
+          err,
+          /run deadbeef is of ".*\/other\.yaml", which lies outside of the project/,
+        );
+      }
+    }
+    await assert.rejects(Deno.stat(ran), Deno.errors.NotFound);
+    await Deno.remove(second.path("artifacts/runs/2000-x-deadbeef.json"));
+  });
   await t.step("names what is no place", async () => {
     const nowhere = await first.cli("pull", "--remote", first.path("shard"));
     assert.equal(nowhere.code, 1);
