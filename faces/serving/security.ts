@@ -58,7 +58,10 @@ export function checkHostAndOrigin(names?: readonly string[]): MiddlewareHandler
           `http://127.0.0.1${port && `:${port}`} there; deno task serve --host accepts others.`;
       throw new Problem(403, "wrong_host", `Host ${quoted} is not allowed: ${why}`);
     }
-    const origin = c.req.header("origin");
+    // Browsers send no origin for images and frames of a page, which would start processes of `ui`.
+    const site = c.req.header("sec-fetch-site") ?? "", linked = c.req.header("sec-fetch-dest");
+    const embeds = /^(cross|same)-site$/.test(site) && linked !== "document";
+    const origin = c.req.header("origin") ?? (embeds ? site : undefined);
     if (origin !== undefined && URL.parse(origin)?.host !== host) {
       const quoted = JSON.stringify(origin.slice(0, 80));
       const message = `Origin ${quoted} is not allowed: only pages of this server may use it.`;

@@ -78,13 +78,17 @@ class Folder implements Place {
   get(key: string, most: number): Promise<Uint8Array | undefined> {
     return this.#try(async () => {
       const size = await this.sizeOf(key);
-      if (size === undefined || size <= most) return await Deno.readFile(join(this.url, key));
+      if (size === undefined) return undefined;
+      if (size <= most) return await Deno.readFile(join(this.url, key));
       throw new RemoteError(`${key} there has ${size} bytes, not ${most}. Push it again`, false);
     });
   }
 
   sizeOf(key: string): Promise<number | undefined> {
-    return this.#try(async () => (await Deno.stat(join(this.url, key))).size);
+    return this.#try(async () => {
+      const { isFile, size } = await Deno.stat(join(this.url, key));
+      return isFile ? size : undefined; // a pipe has no end, nor has a device
+    });
   }
 
   async put(key: string, bytes: Uint8Array, replace = false): Promise<boolean> {

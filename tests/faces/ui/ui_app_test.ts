@@ -294,6 +294,17 @@ Deno.test("no path leads out of the artifacts, and nothing but reading is possib
     page.headers.get("content-security-policy")!,
     /default-src 'none'.*script-src 'self'/,
   );
+  // As an image or a frame, which has no origin; a link may lead here.
+  const status = async (site: string, dest: string) => {
+    const headers = { "sec-fetch-site": site, "sec-fetch-dest": dest };
+    const response = await ui.ask("/api/why?pipeline=faces", { headers });
+    await response.body?.cancel();
+    return response.status;
+  };
+  for (const dest of ["image", "iframe"]) assert.equal(await status("cross-site", dest), 403);
+  assert.equal(await status("same-site", "script"), 403);
+  assert.equal(await status("cross-site", "document"), 404);
+  for (const site of ["same-origin", "none"]) assert.equal(await status(site, "empty"), 404);
   const foreign = await ui.ask("/api/runs", { headers: { origin: "http://example.org" } });
   await foreign.body?.cancel();
   assert.equal(foreign.status, 403);

@@ -71,6 +71,14 @@ Deno.test("a run that was pushed into a folder", async (t) => {
       first.path("shared/v1/runs/huge.json"),
       `{"checksum":"","at":${"[".repeat(1e6)}${"]".repeat(1e6)}}`,
     );
+    const pipe = first.path("shared/v1/runs/pipe.json");
+    await new Deno.Command("mkfifo", { args: [pipe] }).output();
+    await Deno.symlink("/dev/zero", first.path("shared/v1/runs/zero.json"));
+    const odd = await second.cli("remote", "status");
+    for (const name of ["pipe", "zero"]) {
+      assert.match(odd.out, new RegExp(`^${name}\\.json cannot be read; it is passed over$`, "m"));
+      await Deno.remove(first.path(`shared/v1/runs/${name}.json`));
+    }
     const deep = await second.cli("remote", "status");
     assert.match(deep.out, /^huge\.json cannot be read; it is passed over\n/);
     await Deno.remove(first.path("shared/v1/runs/huge.json"));
