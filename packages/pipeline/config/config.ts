@@ -253,9 +253,9 @@ async function loadWithin(
   { project, pluginApi: api = import.meta.resolve("../serve_plugin.ts") }: ConfigOptions,
 ): Promise<Plugin> {
   const { allow: rights } = limits, all = rights.includes("all");
-  const within = (folder: string) => fromFileUrl(specifier).startsWith(join(folder, "/"));
-  const own = specifier.startsWith("file:") && !specifier.includes("/node_modules/") &&
-    within(project) && !results.some(within);
+  const path = specifier.startsWith("file:") ? fromFileUrl(specifier) : "";
+  const within = (folder: string) => path.startsWith(join(folder, "/"));
+  const own = within(project) && !/[\\/]node_modules[\\/]/.test(path) && !results.some(within);
   const { use: _, allow: __, ...bounds } = isRecord(written) ? written : {};
   if (own && rights.length > 0 && !all) bounds.allow = `[${rights.join(", ")}]`;
   const [bound] = own || all ? Object.entries(bounds) : [];

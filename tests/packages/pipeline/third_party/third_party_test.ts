@@ -343,15 +343,27 @@ Deno.test("rights of a third-party plugin", async (t) => {
     assert.equal(statuses.hostile, "ran", text);
     assert.equal(starts.count, before);
   });
-  await t.step("are few for files among results, which others may have made", async () => {
-    await project.write({ "artifacts/one/hostile.js": await Deno.readTextFile(HOSTILE) });
-    await project.write({ "pipeline.yaml": pipeline("./artifacts/one/hostile.js", "") });
-    const { statuses, text } = await project.run({
-      set: ["hostile.attempt=env", "hostile.times=2"],
-    });
-    assert.equal(statuses.hostile, "failed", text);
-    assert.match(text, /no right to that: .*env access to "HOME"/);
-  });
+  await t.step(
+    "are few for files among results, which others may have made, and packages",
+    async () => {
+      const text = await Deno.readTextFile(HOSTILE);
+      for (const name of ["artifacts/a", "out/a", "node_modules/a"]) {
+        await project.write({ [`${name}/hostile.js`]: text });
+      }
+      const encoded = pathToFileURL(project.path("node_modules/a/hostile.js")).href;
+      const files = ["./artifacts/a/hostile.js", "./out/a/hostile.js"];
+      for (const file of [...files, encoded.replace("node", "%6eode")]) {
+        const yaml = pipeline(file, "") + (file.startsWith("./out") ? "artifacts: out\n" : "");
+        await project.write({ "pipeline.yaml": yaml });
+        const { statuses, text } = await project.run({
+          set: ["hostile.attempt=env"],
+          force: ["hostile"],
+        });
+        assert.equal(statuses.hostile, "failed", text);
+        assert.match(text, /no right to that: .*env access to "HOME"/);
+      }
+    },
+  );
   starts.restore();
 });
 
