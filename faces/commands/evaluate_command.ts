@@ -240,7 +240,9 @@ async function folderData(
   const { download } = parse(proposePipeline(found)).stages;
   if (layout !== undefined) download.datasets[0].layout = layout;
   const { inputSizes, ...others } = options;
-  const detector = { use: name, ...others, ...inputSizes.length > 0 && { inputSizes } };
+  const own = { use: name, ...others, ...inputSizes.length > 0 && { inputSizes } };
+  // Boxes of the labels, which a folder of photos has in their middle if they are crops.
+  const detector = name !== "metadata" ? own : layout === "crop" ? name : undefined;
   return {
     ...module !== undefined && {
       plugins: [/\.[cm]?[jt]sx?$/.test(module) ? resolve(project, module) : module],
@@ -248,7 +250,7 @@ async function folderData(
     stages: {
       download,
       matParse: { require: [] },
-      faceCrop: name === "metadata" ? {} : { detector },
+      faceCrop: { detector },
       resize32: {},
       split: part === undefined
         ? { only: "all", copies: "ignore" }

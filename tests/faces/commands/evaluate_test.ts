@@ -133,6 +133,27 @@ Deno.test("evaluate", async (t) => {
       strictEqual((await report(out)).models.trainAge.counts.test, 3);
     });
 
+    await t.step(
+      "takes the middle of crops for a model trained on boxes of the labels",
+      async () => {
+        const pipeline = {
+          name: "boxes",
+          stages: structuredClone<Record<string, unknown>>(stages),
+        };
+        pipeline.stages.download = { datasets: [{ folder: "mine", layout: "crop" }] };
+        pipeline.stages.faceCrop = { margin: 0.1, detector: "metadata" };
+        await Deno.writeTextFile(join(folder, "boxes.yaml"), JSON.stringify(pipeline));
+        const until = ["--until", "trainAge"];
+        const trained = await run(artifacts, join(folder, "boxes.yaml"), ...until);
+        strictEqual(trained.code, 0, trained.text);
+        const args = ["--on", "theirs", "--layout", "crop", "--artifacts", "results", "--json"];
+        const { code, out, err } = await evaluate(folder, "boxes", ...args);
+        strictEqual(code, 0, err);
+        const { trainAge } = (await report(out)).models;
+        deepStrictEqual([trainAge.counts.test, trainAge.trainedOn], [11, 1]);
+      },
+    );
+
     await t.step("training warns of a model that was trained on the test set", async () => {
       const others = ["--set", "split.test.part=train", "--until", "trainGender"];
       const from = ["--set", `trainGender.teacher=${id}/trainGender`];
