@@ -117,14 +117,19 @@ export function permutationTest(
     ...Map.groupBy(person, (i) => `${strata?.[i] ?? 0} ${groups[i]}`).values(),
   ]).filter(([i]) => groups[i] >= 0 && (strata?.[i] ?? 0) >= 0);
   const exchangeable = [...Map.groupBy(blocks, ([i]) => strata?.[i] ?? 0).values()]
-    .map((blocks) => ({ blocks, labels: Int32Array.from(blocks, ([i]) => groups[i]) }));
+    .map((blocks) => ({
+      labels: Int32Array.from(blocks, ([i]) => groups[i]),
+      rows: Int32Array.from(blocks.flat()),
+      // Index of the label of each row.
+      from: Int32Array.from(blocks.flatMap((block, b) => block.map(() => b))),
+    }));
   const rng = random(SEED, "permutation");
   const extreme = observed.map(() => 0), ps = observed.map(() => NaN);
   let open = [...observed.keys()];
   for (let n = 1; n <= PERMUTATIONS && open.length > 0; n++) {
-    for (const { blocks, labels } of exchangeable) {
+    for (const { labels, rows, from } of exchangeable) {
       rng.shuffle(labels);
-      blocks.forEach((block, b) => block.forEach((i) => permuted[i] = labels[b]));
+      for (let k = 0; k < rows.length; k++) permuted[rows[k]] = labels[from[k]];
     }
     open = open.filter((s) => {
       // Sums in another order differ by rounding errors.
