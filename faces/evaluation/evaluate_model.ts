@@ -183,7 +183,7 @@ export async function evaluateModel(
         further,
         people: labelled.test.identity,
         persons: Array.from(test.rows, (row) => data.persons[row]),
-      }),
+      }, context.signal),
     },
   };
 }

@@ -96,12 +96,14 @@ interface Tested {
  * Computes a model's metrics by gender, age band and every attribute of the labels, and by crossings of
  * two, on the test set.
  */
-export async function modelFairness(tested: Tested): Promise<Fairness> {
-  const { groupings, left_out } = divisions(tested.persons);
-  return {
-    left_out,
-    groupings: await Promise.all(groupings.map((division) => byGroup(division, tested))),
-  };
+export async function modelFairness(tested: Tested, signal?: AbortSignal): Promise<Fairness> {
+  const { groupings, left_out } = divisions(tested.persons), done: FairnessBy[] = [];
+  for (const division of groupings) {
+    await new Promise((resolve) => setTimeout(resolve, 0)); // for signals
+    signal?.throwIfAborted();
+    done.push(await byGroup(division, tested));
+  }
+  return { left_out, groupings: done };
 }
 
 /** Groups of people by an attribute, or by two crossed. */

@@ -35,11 +35,11 @@ export async function verifyResult(
   if (!here) problems.push("record.json is that of another result");
   for (const [output, { files }] of Object.entries(record.outputs)) {
     const folder = join(path, output);
-    const there = await listFiles(folder).catch((): string[] => []);
-    strangers.push(...there.filter((name) => !(name in files)).map((name) => `${output}/${name}`));
+    const there = new Set(await listFiles(folder).catch((): string[] => []));
+    for (const name of there) if (!Object.hasOwn(files, name)) strangers.push(`${output}/${name}`);
     for (const [name, { size, sha256 }] of Object.entries(files)) {
       const file = `${output}/${name}`;
-      if (!there.includes(name)) {
+      if (!there.has(name)) {
         problems.push(`${file} is missing`);
         continue;
       }

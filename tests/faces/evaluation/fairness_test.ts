@@ -115,6 +115,13 @@ Deno.test("modelFairness() standardizes by age and tests within its strata", asy
   assert.deepEqual(tests.map(({ p_holm }) => p_holm), holm(tests.map(({ p }) => p!)));
 });
 
+Deno.test("modelFairness() ends between two attributes when a run is interrupted", async () => {
+  const interrupt = new AbortController();
+  setTimeout(() => interrupt.abort(new Error("interrupted")), 0);
+  const done = modelFairness({ metrics: smiles, test, persons }, interrupt.signal);
+  await assert.rejects(done, /interrupted/);
+});
+
 Deno.test("modelFairness() tests differences between faces of unknown age", async () => {
   // As of FairFace, whose ages are intervals: group a has a fifth of right predictions, others all.
   const ageless = persons.map((person) => ({ ...person, age: NaN }));
