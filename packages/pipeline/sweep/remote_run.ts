@@ -74,7 +74,7 @@ const { seed, compute } = pipelineSchema.shape;
 export const orderSchema: z.ZodType<RemoteRun> = z.strictObject<Shape<RemoteRun>>({
   file: text,
   identity: text,
-  name: text,
+  name: text.regex(/^[^\\/]+$/), // a file of earlier versions, which is removed
   overrides: values,
   seed,
   compute,

@@ -170,6 +170,8 @@ Deno.test("an order names nothing outside of the folders that are meant", async 
       { plugins: ["https://evil.example/x.ts"] },
       { given: { few: { use: "../..", fingerprint } } },
       { given: { few: { use: "clamp", fingerprint: "../../x" } } },
+      { name: "../../../deno" },
+      { name: "..\\\\deno" },
       { code: "console.log(1)" },
       { more: 1 },
     ]
