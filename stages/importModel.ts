@@ -24,8 +24,17 @@ export default defineStage({
   async run(_inputs, { model }, context) {
     const { artifactsOf } = await import("../faces/training/training_data.ts");
     const { recordsBehind, writeTrainedOn } = await import("../faces/training/trained_on.ts");
+    const { dropModuleBeside } = await import("../faces/images/preprocessing.ts");
+    const { readRecord } = await import("../faces/training/training_record.ts");
     const { cp } = await import("node:fs/promises");
     const folder = await importedFolder(model, artifactsOf(context));
+    const foreign = dropModuleBeside(folder, (await readRecord(folder)).preprocessing);
+    if (foreign !== undefined) {
+      throw new Error(
+        `Cannot import the model "${folder}": its detector is "${foreign}", a module beside it. If ` +
+          "you trust it, move it to plugins/ and name it in training.json.",
+      );
+    }
     await cp(folder, context.outputs.model, { recursive: true });
     const records = await recordsBehind(folder);
     const images = await writeTrainedOn(context.outputs.model, folder, records);

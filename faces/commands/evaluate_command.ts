@@ -10,7 +10,7 @@ import { identityNamed, isMissingPipeline } from "../../packages/pipeline/find_p
 import { displayPath, fromFileUrl } from "../../packages/pipeline/paths.ts";
 import { ancestors, type Plan } from "../../packages/pipeline/plan.ts";
 import { withoutSecrets } from "../../packages/pipeline/secrets.ts";
-import type { Preprocessing } from "../images/preprocessing.ts";
+import { dropModuleBeside, type Preprocessing } from "../images/preprocessing.ts";
 import type { FoundModel } from "../training/trained_models.ts";
 import { readRecord } from "../training/training_record.ts";
 
@@ -127,7 +127,11 @@ function slug(words: readonly string[]): string {
 /** Returns the preprocessing of models. @throws {UsageError} if they need different images */
 async function framingOf(models: readonly FoundModel[]): Promise<Preprocessing> {
   const each = await Promise.all(
-    models.map(async ({ path }) => (await readRecord(path)).preprocessing),
+    models.map(async ({ path }) => {
+      const { preprocessing } = await readRecord(path);
+      dropModuleBeside(path, preprocessing);
+      return preprocessing;
+    }),
   );
   const framing = ({ crop, steps, resize: { size } }: Preprocessing) =>
     JSON.stringify({ ...crop, size, steps });

@@ -66,6 +66,19 @@ export function hasForeignModule({ detector: { module } }: CropPreprocessing): b
   return module !== undefined && !OWN_MODULE.test(module);
 }
 
+/**
+ * Drops the detector's module if it lies with the model in a folder of the project, such as that of an
+ * archive: who made the model made the module, which would run with all rights.
+ * @returns the module, if it was dropped
+ */
+export function dropModuleBeside(model: string, { detector }: Preprocessing): string | undefined {
+  const { module = "" } = detector, [top = "", ...inner] = join(module).split(/[\\/]/);
+  const within = join(import.meta.dirname!, "../..", top, "/");
+  if (inner.length === 0 || !join(model, "/").startsWith(within)) return undefined;
+  delete detector.module;
+  return module;
+}
+
 /** Validates the steps in a JSON value, such as of a model's training.json. */
 export function parsePreprocessing(value: unknown, source: string): Preprocessing {
   const { data, error } = preprocessing.safeParse(value);

@@ -3,7 +3,11 @@ import type { Interval } from "../../packages/statistics/confidence_intervals.ts
 import { join } from "node:path";
 import type { ModelCardData } from "../evaluation/model_card.ts";
 import { type MetricsFile, type ModelMetrics, readMetrics } from "../evaluation/score_model.ts";
-import { parsePreprocessing, type Preprocessing } from "../images/preprocessing.ts";
+import {
+  dropModuleBeside,
+  parsePreprocessing,
+  type Preprocessing,
+} from "../images/preprocessing.ts";
 import { readHistory, readRecord } from "../training/training_record.ts";
 import type { ServedModel } from "./api.ts";
 import type { OutputSpec } from "./prediction.ts";
@@ -41,6 +45,7 @@ export async function readSources(
     const record = await readRecord(path);
     const history = await readHistory(path);
     const preprocessing = parsePreprocessing(record.preprocessing, join(path, "training.json"));
+    dropModuleBeside(path, preprocessing);
     const { task, variant, metric, classes, counts, datasets, epochs, seed, backend } = record;
     const validation = history[record.weightsOfEpoch - 1]?.val_metric;
     if (validation === undefined) {
