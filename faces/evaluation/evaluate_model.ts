@@ -5,6 +5,7 @@ import { takeTensor } from "../training/predict_rows.ts";
 import type { NpyFile } from "../../packages/formats/npy.ts";
 import type { Artifact, StageContext } from "../../packages/pipeline/stage.ts";
 import { counted } from "../../packages/pipeline/causes.ts";
+import { quote } from "../../packages/pipeline/errors.ts";
 import {
   crossEntropy,
   mean,
@@ -229,11 +230,17 @@ async function chooseRows(
   const empty = splitNames.find((name) =>
     rows[name].length === 0 && (name === "test" || data.rows[name].length > 0)
   );
+  // Such as classes of other names than those of the training.
+  const foreign = Array.from(data.rows[empty ?? "test"]).filter((row) => Number.isNaN(labels[row]))
+    .flatMap((row) => persons[row].attributes?.[record.task] ?? []);
+  const others = `that it predicts: ${counted(foreign.length, "image")} with another, such as ` +
+    quote(foreign[0]);
   if (empty !== undefined) {
     const bands = record.task === "age" && persons.some(({ ageInterval }) => ageInterval);
     return `no image of the ${empty} set has a label of ${record.task}` +
-      (bands ? " that is a number, only intervals" : "");
+      (bands ? " that is a number, only intervals" : foreign.length > 0 ? ` ${others}` : "");
   }
+  if (foreign.length > 0) context.info(`${id} is tested on labels of ${record.task} ${others}`);
   const seen = await readTrainedOn(path, images, people, data.archives);
   const unseen = seen ? rows.test.filter((row) => !seen(row)) : rows.test;
   const trainedOn = rows.test.length - unseen.length;

@@ -193,15 +193,14 @@ export function scoreModel(
   const known = train.truth.length > 0 ? train : test;
   const constant = classes ? majorityClass(known.truth, classes.length) : median(known.truth);
   const tested = people?.test;
-  const scores = bySplit((name) => {
-    const { truth, prediction, loss } = predictions[name];
-    return { loss, [metric]: mean(each(truth, prediction)) };
-  });
-  const { test: interval, ...intervals } = bySplit((name) => {
-    const { truth, prediction } = predictions[name];
-    const values = each(truth, prediction);
-    return values.length > 0 ? intervalOf(values, people?.[name].identity) : undefined;
-  });
+  const measured = bySplit((name) => each(predictions[name].truth, predictions[name].prediction));
+  const scores = bySplit((name) => ({
+    loss: predictions[name].loss,
+    [metric]: mean(measured[name]),
+  }));
+  const { test: interval, ...intervals } = bySplit((name) =>
+    measured[name].length > 0 ? intervalOf(measured[name], people?.[name].identity) : undefined
+  );
   const constants = bySplit((name): Scores => {
     const { truth } = predictions[name];
     return { [metric]: mean(each(truth, new Float64Array(truth.length).fill(constant))) };
@@ -210,7 +209,6 @@ export function scoreModel(
   const above = interval !== undefined && interval.low > baseline;
   const below = interval !== undefined && interval.high < baseline;
   const verdict = !above && !below ? "unclear" : above === (better === "more") ? "better" : "worse";
-  const values = each(test.truth, test.prediction);
   const signed = classes ? undefined : signedErrors(test.truth, test.prediction);
   // A sample of the test set may have no image with a label of the task.
   const compared = references.filter(({ positions }) => positions.length > 0);
@@ -222,7 +220,7 @@ export function scoreModel(
       count: positions.length,
       value: mean(theirs),
       interval: intervalOf(theirs, who),
-      model: mean(positions.map((i) => values[i])),
+      model: mean(positions.map((i) => measured.test[i])),
     };
   });
 
@@ -239,10 +237,13 @@ export function scoreModel(
       ...constants,
     },
     verdict,
-    ...(classes
-      ? classMetrics(classes, test, tested)
-      : quantityMetrics(subject.task, test, constant, tested)),
-    groups: tested && scoreGroups(metric, values, tested, signed),
+    ...(classes ? classMetrics(classes, test, tested) : {
+      byAgeBand: subject.task === "age"
+        ? errorByAgeBand(test.truth, test.prediction, constant, tested?.identity)
+        : undefined,
+      bias: { value: mean(signed!), interval: meanInterval(signed!, tested?.identity) },
+    }),
+    groups: tested && scoreGroups(metric, measured.test, tested, signed),
     others: others.length > 0 ? others : undefined,
   };
 }
@@ -272,20 +273,5 @@ function classMetrics(
     aucInterval: two && both ? aucInterval(labels, scores, who) : undefined,
     calibration: calibration(labels, scores, who),
     abstention: scoreAbstention(confidence, isCorrect(truth, prediction), who, abstention),
-  };
-}
-
-function quantityMetrics(
-  task: string,
-  { truth, prediction }: Predictions,
-  constant: number,
-  people?: People,
-): Partial<ModelMetrics> {
-  const signed = signedErrors(truth, prediction);
-  return {
-    byAgeBand: task === "age"
-      ? errorByAgeBand(truth, prediction, constant, people?.identity)
-      : undefined,
-    bias: { value: mean(signed), interval: meanInterval(signed, people?.identity) },
   };
 }

@@ -67,9 +67,8 @@ export function calibration(
   });
   const squares = Float64Array.from(probabilities, (p, i) => (p - truth[i]) ** 2);
   const brierInterval = meanInterval(squares, people);
-  const gaps = bins.map(({ count, said, true: observed }) =>
-    count === 0 ? 0 : count * Math.abs(said! - observed!)
-  );
+  // Empty bins count nothing.
+  const gaps = bins.map(({ count, said, true: observed }) => count * Math.abs(said! - observed!));
   const ece = gaps.reduce((a, b) => a + b) / truth.length;
   return { brier: mean(squares), brierInterval, ece, bins };
 }

@@ -120,16 +120,15 @@ export function permutationTest(
     .map((blocks) => ({
       labels: Int32Array.from(blocks, ([i]) => groups[i]),
       rows: Int32Array.from(blocks.flat()),
-      // Index of the label of each row.
-      from: Int32Array.from(blocks.flatMap((block, b) => block.map(() => b))),
+      labelOf: Int32Array.from(blocks.flatMap((block, b) => block.map(() => b))),
     }));
   const rng = random(SEED, "permutation");
   const extreme = observed.map(() => 0), ps = observed.map(() => NaN);
   let open = [...observed.keys()];
   for (let n = 1; n <= PERMUTATIONS && open.length > 0; n++) {
-    for (const { labels, rows, from } of exchangeable) {
+    for (const { labels, rows, labelOf } of exchangeable) {
       rng.shuffle(labels);
-      for (let k = 0; k < rows.length; k++) permuted[rows[k]] = labels[from[k]];
+      for (let k = 0; k < rows.length; k++) permuted[rows[k]] = labels[labelOf[k]];
     }
     open = open.filter((s) => {
       // Sums in another order differ by rounding errors.

@@ -154,6 +154,48 @@ Deno.test("evaluate", async (t) => {
       },
     );
 
+    await t.step("counts labels that a model does not predict", async () => {
+      const write = async (name: string, n: number, seed: number, hands: string[]) => {
+        await photos(join(folder, name), n, seed);
+        const csv = join(folder, name, "labels.csv");
+        const [header, ...lines] = (await Deno.readTextFile(csv)).trim().split("\n");
+        const written = lines.map((line, i) => `${line},${hands[i % hands.length]}`);
+        await Deno.writeTextFile(csv, [`${header},hand`, ...written].join("\n") + "\n");
+      };
+      await write("hands", 30, 4, ["left", "right"]);
+      await write("others", 12, 5, ["left", "right", "both"]);
+      await write("capitals", 6, 6, ["LEFT"]);
+      const { matParse, faceCrop, resize32 } = stages;
+      const pipeline = {
+        name: "hands",
+        stages: {
+          download: { datasets: [{ folder: "hands", layout: "aligned" }] },
+          matParse,
+          faceCrop,
+          resize32,
+          split: {},
+          trainHand: { use: "trainClassifier", target: "hand", ...training },
+        },
+      };
+      await Deno.writeTextFile(join(folder, "hands.yaml"), JSON.stringify(pipeline));
+      const trained = await run(artifacts, join(folder, "hands.yaml"));
+      strictEqual(trained.code, 0, trained.text);
+      const on = (name: string) =>
+        evaluate(folder, "hands", "--on", name, "--layout", "aligned", "--artifacts", "results");
+      const some = await on("others");
+      strictEqual(some.code, 0, some.err);
+      match(
+        some.out + some.err,
+        /trainHand is tested on labels of hand that it predicts: 4 images with another, such as "both"/,
+      );
+      const none = await on("capitals");
+      strictEqual(none.code, 1);
+      match(
+        none.out + none.err,
+        /has a label of hand that it predicts: 6 images with another, such as "LEFT"\. Add labels/,
+      );
+    });
+
     await t.step("training warns of a model that was trained on the test set", async () => {
       const others = ["--set", "split.test.part=train", "--until", "trainGender"];
       const from = ["--set", `trainGender.teacher=${id}/trainGender`];
