@@ -2,11 +2,13 @@
 import { Lines } from "./redis.ts";
 
 /** Reason to skip tests of the server; undefined if it is installed. */
-export const missing = await new Deno.Command("moto_server", {
-    args: ["--help"],
-    stdout: "null",
-    stderr: "null",
-  }).output().then(({ success }) => success, () => false)
+export const missing = await Promise.try(() =>
+    new Deno.Command("moto_server", {
+      args: ["--help"],
+      stdout: "null",
+      stderr: "null",
+    }).output()
+  ).then(({ success }) => success, () => false)
   ? undefined
   : "moto_server is not installed (pip install 'moto[s3]' flask flask-cors)";
 
