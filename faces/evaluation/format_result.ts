@@ -53,6 +53,13 @@ export function subject(
   return classes ? `Age in ${classes.length} groups` : "Age in years";
 }
 
+/** Names what models learn: "gender and age" for either, or their columns. */
+export function subjects(models: readonly { metrics?: { task: string } }[]): string {
+  const tasks = new Set(models.flatMap(({ metrics }) => metrics?.task ?? []));
+  const usual = ["gender", "age"];
+  return joinWords(tasks.isSubsetOf(new Set(usual)) ? usual : [...tasks]);
+}
+
 /** Names a model: its task and, if several have the same, its id. */
 export function modelTitle(
   { id, metrics }: { id: string; metrics: ModelMetrics },

@@ -16,6 +16,7 @@ import {
   leftOutModels,
   percent,
   subject,
+  subjects,
   summary,
 } from "./format_result.ts";
 import { type Html, html } from "./html.ts";
@@ -89,8 +90,8 @@ export function cardBlocks(facts: ModelCardData): Block[] {
   return [
     heading("Intended use"),
     text(
-      `Demonstrating and studying what small convolutional networks learn about gender and age ` +
-        `from labelled faces of ${pixels}.`,
+      `Demonstrating and studying what small convolutional networks learn about ` +
+        `${subjects(models)} from labelled faces of ${pixels}.`,
     ),
     heading("Out-of-scope use"),
     text(

@@ -10,6 +10,7 @@ import {
 } from "../../../faces/evaluation/sections/provenance_section.ts";
 import { describeNetwork } from "../../../faces/evaluation/describe_network.ts";
 import { duration } from "../../../faces/evaluation/format_result.ts";
+import { modelCard } from "../../../faces/evaluation/model_card.ts";
 import { adjustAll, modelFairness } from "../../../faces/evaluation/fairness.ts";
 import { networks } from "../../../models/mod.ts";
 import { madeUpReport, withGroups } from "./fixture.ts";
@@ -428,6 +429,21 @@ Deno.test("reportPage() omits what a pipeline lacks", async () => {
     made: { ...report.made, lineage: { ...report.made.lineage, stages: [] } },
   });
   assert.doesNotMatch(html, /NaN|undefined|Infinity|face-api’s|Rows kept/);
+});
+
+Deno.test("a report of other columns is about them, and its card too", async () => {
+  const report = await madeUpReport();
+  assert.match(await reportPage(report), /<h1>Gender and age from faces<\/h1>/);
+  assert.match(modelCard(report), /learn about gender and age from labelled/);
+  report.models = report.models.slice(0, 2);
+  report.models.forEach(({ metrics }, i) => metrics.task = ["town<b>", "height"][i]!);
+  const page = await reportPage(report);
+  assert.match(page, /<title>experiment: height and town&lt;b&gt; from faces<\/title>/);
+  assert.match(page, /<h1>Height and town&lt;b&gt; from faces<\/h1>/);
+  assert.match(
+    modelCard(report),
+    /learn about town(\\<|&lt;)b(\\>|&gt;) and height from\s+labelled/,
+  );
 });
 
 Deno.test("reportPage() compares groups: raw, standardized, tested, with who labelled them", async () => {
