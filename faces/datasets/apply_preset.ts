@@ -33,7 +33,7 @@ export async function applyPreset(
   const rows = preset.photos === undefined || only !== undefined
     ? await readTables(preset, files, only)
     : matchPhotos(preset.photos, files.paths, unmatched);
-  const there = new Set(rows.flatMap((row) => Object.keys(row)));
+  const there = new Set(rows.values().flatMap((row) => Object.keys(row)));
   const find = suffixIndex(files.paths);
   const several: string[] = [];
   const mapped = rows.map((row) => {

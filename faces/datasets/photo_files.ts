@@ -114,9 +114,9 @@ export async function openPhotoFiles(
 ): Promise<PhotoFiles> {
   await using stack = new AsyncDisposableStack();
   const archived = new Map<string, Archived>();
-  const find = locate(place), complete = wanted?.every((path) => isFile(find(path)));
-  const archives = isArchive(place) ? [place] : complete ? [] : archivesIn(place);
-  for (const archive of archives) {
+  const find = locate(place), archives = isArchive(place) ? [place] : archivesIn(place);
+  const complete = archives.length > 0 && wanted?.every((path) => isFile(find(path)));
+  for (const archive of complete ? [] : archives) {
     const entries = await openArchive(archive, scratch, stack, signal);
     // A single folder around all files is left out of an archive that is opened by itself.
     const [first = ""] = entries.keys();

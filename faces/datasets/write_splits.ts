@@ -45,7 +45,6 @@ export async function writeSplits(
 ): Promise<void> {
   const { dataset } = inputs;
   const table = join(dataset.path, "table.parquet");
-  const columns = await readParquet(table) as Columns;
   const { identity, ...photos } = await readParquet(table, {
     identity: "string?",
     dataset: "string",
@@ -76,6 +75,9 @@ export async function writeSplits(
   const copied = new Set(copies.map(({ image }) => image)).size;
   const groups = groupRows(rows, { ...photos, ...byPerson && { identity } }, copies);
   random(context.seed, "split").shuffle(groups);
+  // Shares of all images need none.
+  const selects = [params.test, params.validation].some((wanted) => typeof wanted !== "number");
+  const columns = selects || params.stratify.length > 0 ? await readParquet(table) as Columns : {};
   const strata = params.stratify.length > 0 ? strataOf(params.stratify, columns) : undefined;
   let train: Groups = groups, leftOut = 0;
   const sets: Record<string, Groups> = {};
