@@ -227,6 +227,9 @@ export function gatherTargets(
   rows: Int32Array,
   width: number,
 ): number[] {
-  const from = (i: number) => values[rows[Math.floor(i / width)] * width + i % width];
-  return Array.from({ length: rows.length * width }, (_, i) => from(i));
+  const targets: number[] = [];
+  for (const row of rows) {
+    for (let i = 0; i < width; i++) targets.push(values[row * width + i]);
+  }
+  return targets;
 }

@@ -25,9 +25,10 @@ export function classIntervals(
   prediction: ArrayLike<number>,
   people?: readonly unknown[],
 ): ClassIntervals {
+  const all = Array.from(truth, (_, i) => i);
   /** Computes the interval of the share of true positives among some images. */
   const shareOf = (among: (i: number) => boolean): Interval | undefined => {
-    const some = Array.from(truth, (_, i) => i).filter(among);
+    const some = all.filter(among);
     if (some.length === 0) return undefined;
     const hits = some.map((i) => truth[i] === of && prediction[i] === of ? 1 : 0);
     return accuracyInterval(hits, people && some.map((i) => people[i]));
