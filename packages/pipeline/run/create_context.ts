@@ -63,6 +63,8 @@ export async function checkParams(
   { resolveCompute }: Pick<RunContext, "resolveCompute">,
 ): Promise<void> {
   const problems = new Map<string, Problem>(); // combinations of a sweep share some
+  /** Backend → why it cannot be used, if so. */
+  const resolved = new Map<string, Promise<ParamProblem[]>>();
   const add = (at: Problem["at"], message: string) =>
     problems.set(`${at.text} ${message}`, { at, message });
   for (const { stages, source, artifacts, compute } of plans) {
@@ -81,9 +83,11 @@ export async function checkParams(
       const found: ParamProblem[] = [];
       const check = async () => found.push(...await stage.check?.(params, context) ?? []);
       found.push(...await problemsOf([[[], check]], "Cannot check it: "));
-      const resolve = stage.compute(params) ? [[[], () => resolveCompute(compute)] as const] : [];
-      for (const { message } of await problemsOf(resolve)) {
-        add(source.at(["compute"]), `compute: ${message}`);
+      if (stage.compute(params)) {
+        const resolve = () => problemsOf([[[], () => resolveCompute(compute)]]);
+        for (const { message } of await resolved.getOrInsertComputed(compute, resolve)) {
+          add(source.at(["compute"]), `compute: ${message}`);
+        }
       }
       for (const { path, message } of found) {
         const [key] = path, field = stage.params.shape[String(key)] as z.ZodType | undefined;
