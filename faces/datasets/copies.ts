@@ -138,9 +138,10 @@ export async function findCopies(
       // Inner parts count where wholes differ.
       if (!values || best && part !== other) continue;
       for (const mirrored of [false, true]) {
-        for (
-          const of of allPairs ? Array(image).keys() : indexes[other].near(hash(values, mirrored))
-        ) {
+        const candidates = allPairs
+          ? Array(image).keys()
+          : indexes[other].near(hash(values, mirrored));
+        for (const of of candidates) {
           const earlier = frequencies[of][other];
           if (!earlier) continue;
           const correlation = correlate(values, earlier, mirrored);

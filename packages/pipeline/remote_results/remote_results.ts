@@ -203,11 +203,13 @@ function problemOf(record: StageRecord, use: string, hash: string): string | und
   }
   const files = filesOf(record);
   // An output without files is a folder, too.
-  const odd = [
+  const paths = [
     ...Object.keys(record.outputs),
-    ...files.map((file) => `${file.output}/${file.name}`),
-  ]
-    .find((path) => !/^[\w.-]+(\/[^\\:\0/]+)*$/.test(path) || /(^|\/)\.\.?(\/|$)/.test(path));
+    ...files.map(({ output, name }) => `${output}/${name}`),
+  ];
+  const odd = paths.find((path) =>
+    !/^[\w.-]+(\/[^\\:\0/]+)*$/.test(path) || /(^|\/)\.\.?(\/|$)/.test(path)
+  );
   if (odd !== undefined) return `it names the file ${JSON.stringify(odd)}`;
   return files.every(({ sha256 }) => /^[0-9a-f]{64}$/.test(sha256))
     ? damage
