@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { z } from "zod";
 import { addChoices, type Extension } from "../packages/pipeline/config/extension.ts";
+import { definitionsOf } from "../packages/pipeline/run/stage_context.ts";
 import type {
   Artifact,
   EarlierResult,
@@ -97,8 +98,7 @@ export function testContext(
       },
     extension: (kind, name) =>
       extensions.find((one) => one.kind === kind && one.name === name)?.module,
-    definitions: (kind) =>
-      extensions.flatMap((one) => one.kind === kind ? one.definition ?? [] : []),
+    definitions: definitionsOf(extensions),
     outputs,
     scratch,
     folder,

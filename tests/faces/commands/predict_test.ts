@@ -23,6 +23,7 @@ import { stages } from "../../../stages/mod.ts";
 import { drawnGroup, startService, writeModel } from "../serving/fixture.ts";
 import { digestFolder } from "../../../packages/pipeline/digest.ts";
 import { writeState } from "../../../packages/pipeline/state.ts";
+import { OUTCOME } from "../../outcome.ts";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 
@@ -53,16 +54,8 @@ async function workplace(): Promise<AsyncDisposable & { folder: string; photos: 
     const outputs = { model: { kind: "model", ...await digestFolder(join(place, "model")) } };
     const caution = "Drawn."; // in truth it is download's
     const empty = { params: {}, inputs: {}, modules: {}, packages: {}, external: {} };
-    const about = {
-      warnings: [],
-      pipeline: "p",
-      startedAt: "",
-      seconds: 1,
-      deno: "",
-      platform: "",
-    };
     const made = { caution, fingerprint, outputs, dependencies: { use, ...empty } };
-    await writeState(join(place, "record.json"), { version: 1, id: use, ...about, ...made });
+    await writeState(join(place, "record.json"), { version: 1, id: use, ...OUTCOME, ...made });
     stages.push({ id: use, use, status: "ran", why: "", seconds: 1, outputs: {}, fingerprint });
   }
   await Deno.mkdir(join(artifacts, ".latest"));

@@ -11,6 +11,7 @@ import { writeRecord } from "../../../faces/training/training_record.ts";
 import { digestFolder } from "../../../packages/pipeline/digest.ts";
 import { writeState } from "../../../packages/pipeline/state.ts";
 import { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts";
+import { OUTCOME } from "../../outcome.ts";
 
 const IMAGES = 400;
 const GENDERS = ["female", "male"];
@@ -105,8 +106,7 @@ export async function workshop(fakes: readonly FakeRun[]) {
     }
     const dependencies = { use, params, inputs, modules: {}, packages: {}, external: {} };
     const record = { version: 1, id, fingerprint: print, dependencies, outputs: made };
-    const about = { warnings: [], pipeline: "", startedAt: "", seconds: 1, deno: "", platform: "" };
-    await writeState(join(place, "record.json"), { ...record, ...about });
+    await writeState(join(place, "record.json"), { ...record, ...OUTCOME });
     const report = { id, use, status: "ran" as const, why: "", seconds: 1, outputs: {} };
     return { ...report, fingerprint: print, dependencies };
   }

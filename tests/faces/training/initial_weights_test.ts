@@ -13,6 +13,7 @@ import { writeState } from "../../../packages/pipeline/state.ts";
 import { testContext } from "../../context.ts";
 import { readRecord } from "../../../faces/training/training_record.ts";
 import { writeDataset, writeSplits } from "../../stages/training_data.ts";
+import { OUTCOME } from "../../outcome.ts";
 
 const initFacts = (init: string | { from: string } | undefined, artifacts: string) =>
   modelFacts({ init }, { artifacts });
@@ -157,7 +158,6 @@ Deno.test("init: counts the weights in the file that model.json names", async ()
 async function recordedRun(model: string) {
   const artifacts = await Deno.makeTempDir({ prefix: "init-" }), stages = [];
   const empty = { params: {}, inputs: {}, modules: {}, packages: {}, external: {} };
-  const about = { warnings: [], pipeline: "", startedAt: "", seconds: 1, deno: "", platform: "" };
   for (const [id, names] of [["old", ["model"]], ["joint", ["gender", "age"]]] as const) {
     const fingerprint = names.length.toString().padStart(64, "0");
     const place = join(artifacts, id, fingerprint.slice(0, 16));
@@ -170,7 +170,7 @@ async function recordedRun(model: string) {
       outputs[name] = { kind: "model", ...await digestFolder(join(place, name)) };
     }
     const dependencies = { use: id, ...empty };
-    const record = { version: 1, id, fingerprint, dependencies, outputs, ...about };
+    const record = { version: 1, id, fingerprint, dependencies, outputs, ...OUTCOME };
     await writeState(join(place, "record.json"), record);
     const report = { status: "ran" as const, seconds: 1, why: "", outputs: {} };
     stages.push({ id, use: id, fingerprint, dependencies, ...report });

@@ -6,6 +6,7 @@ import { digestFolder } from "../../../packages/pipeline/digest.ts";
 import type { StageOutcome } from "../../../packages/pipeline/stage_record.ts";
 import { openAttempt } from "../../../packages/pipeline/cache/attempt.ts";
 import { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts";
+import { OUTCOME } from "../../outcome.ts";
 import { Project } from "./toy/project.ts";
 import { stageList } from "./toy/stages.ts";
 
@@ -19,15 +20,7 @@ const dependencies = (to: number): CacheKeyInputs => ({
   packages: {},
   external: {},
 });
-const outcome: StageOutcome = {
-  id: "count",
-  warnings: [],
-  pipeline: "p",
-  startedAt: "",
-  seconds: 1,
-  deno: "",
-  platform: "",
-};
+const outcome: StageOutcome = { id: "count", ...OUTCOME };
 
 async function open() {
   const project = await Project.make();

@@ -9,6 +9,7 @@ import { openAttempt } from "../../../packages/pipeline/cache/attempt.ts";
 import { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts";
 import { verifyResult } from "../../../packages/pipeline/verify_results.ts";
 import { readCheckpoint, writeCheckpoint } from "../../../faces/training/checkpoint.ts";
+import { OUTCOME } from "../../outcome.ts";
 import { Project } from "./toy/project.ts";
 import { stageList } from "./toy/stages.ts";
 
@@ -133,7 +134,6 @@ Deno.test("a power cut leaves a whole result or none, and one that was committed
     packages: {},
     external: {},
   };
-  const about = { id: "count", warnings: [], pipeline: "p", startedAt: "", seconds: 1 };
   const artifacts = project.path("artifacts");
   using recorder = new Recorder(artifacts);
   const store = new ArtifactStore(artifacts);
@@ -142,7 +142,7 @@ Deno.test("a power cut leaves a whole result or none, and one that was committed
   for (const text of ["1 2 3", "4 5 6"]) { // the second makes the first give way
     await using attempt = await openAttempt(store, stage, dependencies, () => {}, signal);
     await Deno.writeTextFile(join(attempt.outputs.numbers!, "numbers.txt"), text);
-    record = await attempt.commit({ ...about, deno: "", platform: "" });
+    record = await attempt.commit({ id: "count", ...OUTCOME });
     await store.setCurrent("p", new Map([["few", record]]));
   }
   let found = 0;

@@ -4,6 +4,7 @@ import { openAttempt } from "../../../../packages/pipeline/cache/attempt.ts";
 import type { ArtifactStore } from "../../../../packages/pipeline/artifact_store.ts";
 import type { CacheKeyInputs } from "../../../../packages/pipeline/fingerprint.ts";
 import type { StageRecord } from "../../../../packages/pipeline/stage_record.ts";
+import { OUTCOME } from "../../../outcome.ts";
 import type { Project } from "../toy/project.ts";
 
 /** Reads the files of a project's results: path in the artifacts → text. */
@@ -36,10 +37,7 @@ export async function storeLarge(
   }
   return await attempt.commit({
     id: "large",
-    warnings: [],
-    pipeline: "p",
-    startedAt: "",
-    seconds: 1,
+    ...OUTCOME,
     deno,
     platform: "moon",
   });
