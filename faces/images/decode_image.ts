@@ -71,7 +71,7 @@ export async function decode(bytes: Uint8Array): Promise<Decoded> {
     throw new ImageError(`it is ${name}, which is not supported${way} (${SUPPORTED})`);
   }
   try {
-    const { width, height, orientation = 1, depth, space } = await readHeader(bytes);
+    const { width, height, orientation = 1, depth, space, icc } = await readHeader(bytes);
     const pixels = width * height;
     const limit = pixels > MAX_PIXELS
       ? `${MAX_PIXELS / 1e6} million`
@@ -88,7 +88,8 @@ export async function decode(bytes: Uint8Array): Promise<Decoded> {
           "with 8 or 16 bits a channel",
       );
     }
-    const { data, info } = await decodePixels(bytes).catch(async (error) => {
+    const profiled = space === "rgb16" && icc !== undefined;
+    const { data, info } = await decodePixels(bytes, profiled).catch(async (error) => {
       const pixels = name === "a JPEG" ? await decodeWithoutEnd(bytes) : undefined;
       if (pixels) return pixels;
       throw error;
@@ -102,9 +103,11 @@ export async function decode(bytes: Uint8Array): Promise<Decoded> {
   }
 }
 
-async function decodePixels(bytes: Uint8Array) {
+/** @param profiled true for 16 bits a channel with a color profile, which sharp takes to Display P3 */
+async function decodePixels(bytes: Uint8Array, profiled = false) {
   // Warnings, such as stray bytes between two JPEG markers, are ignored; a truncated file fails.
-  return await sharp(bytes, { failOn: "error", limitInputPixels: MAX_PIXELS }).autoOrient()
+  const photo = sharp(bytes, { failOn: "error", limitInputPixels: MAX_PIXELS }).autoOrient();
+  return await (profiled ? photo.pipelineColorspace("srgb") : photo)
     .toColorspace("srgb")
     .flatten({ background: BACKGROUND })
     .raw({ depth: "uchar" })
@@ -132,10 +135,9 @@ async function decodeWithoutEnd(bytes: Uint8Array) {
   }
 }
 
-type Header = Pick<Metadata, "width" | "height" | "orientation"> & {
-  depth?: string;
-  space?: string;
-};
+type Header =
+  & Pick<Metadata, "width" | "height">
+  & Partial<Pick<Metadata, "orientation" | "depth" | "space" | "icc">>;
 
 /** Reads a photo's header, of any size. */
 async function readHeader(bytes: Uint8Array): Promise<Header> {

@@ -87,6 +87,19 @@ Deno.test("decode() makes grey, 16-bit and CMYK pictures RGB of 8 bits", async (
   }
 });
 
+Deno.test("decode() has the colors of a profile also with 16 bits a channel", async () => {
+  const colors = [[250, 20, 30], [20, 240, 40], [10, 30, 220], [128, 128, 128]];
+  const raw = { width: 4, height: 1, channels: 3 } as const;
+  const picture = sharp(Uint8Array.from(colors.flat()), { raw }).withIccProfile("srgb").png();
+  const deep = await picture.clone().toColourspace("rgb16").toBuffer();
+  const { depth, icc } = await sharp(deep).metadata();
+  assert.deepEqual([depth, icc !== undefined], ["ushort", true]);
+  const { data } = await decode(deep), plain = await decode(await picture.toBuffer());
+  for (const [i, value] of plain.data.entries()) {
+    assert.ok(Math.abs(data[i] - value) <= 2, `${[...data]} ${[...plain.data]}`);
+  }
+});
+
 Deno.test("decode() refuses what is empty, no picture, damaged or cut short", async () => {
   const jpeg = await gradient(1, 200);
   const refusals: [Uint8Array, RegExp][] = [
