@@ -48,8 +48,9 @@ export interface LabelledFace extends Detection {
 }
 
 /**
- * Detects the labelled face of a photo: the detection with the highest IoU with the expected box.
- * A face whose center is outside of that box belongs to another person.
+ * Detects the labelled face of a photo: the detection with the highest IoU with the expected box, of
+ * equal ones that with the highest score. A face whose center is outside of that box belongs to another
+ * person.
  * @returns no crop, and the number of detected faces, if none is the labelled one
  * @throws {ImageError} if the photo cannot be decoded
  */
@@ -60,22 +61,20 @@ export async function findLabelledFace(
   cropper: Cropper,
 ): Promise<LabelledFace | { crop: undefined; found: number }> {
   const image = await decode(photo);
-  const place = known && clip(placeOf(known, image), image);
-  const given = place && known && "given" in known;
-  const found = given ? [{ box: place, score: 1 }] : await detector.detect(image, place);
   // A box outside of the photo has no face.
-  const face = place ? closest(found, place) : known ? undefined : found[0];
+  const labelled = known && placeOf(known, image), place = labelled && clip(labelled, image);
+  const given = place && known && "given" in known;
+  const found = given
+    ? [{ box: place, score: 1 }]
+    : await detector.detect(image, place && labelled);
+  const [face] = labelled
+    ? found.filter(({ box }) => place && hasCenterIn(box, labelled))
+      .toSorted((a, b) => iou(b.box, place!) - iou(a.box, place!))
+    : found;
   if (!face) return { crop: undefined, found: found.length };
   // With layout: aligned, the picture is the face; margin and align frame the photos of serving.
   const whole = given && known.middle === 1;
   return { ...face, crop: await cropper.crop(image, face.box, whole), found: found.length };
-}
-
-/** Returns the detection with the highest IoU; of equal ones that with the highest score. */
-function closest(found: readonly Detection[], place: Box): Detection | undefined {
-  return found.filter(({ box }) => hasCenterIn(box, place))
-    .toSorted((a, b) => iou(b.box, place) - iou(a.box, place))
-    .at(0);
 }
 
 function placeOf(known: ExpectedFace, image: Decoded): Box {

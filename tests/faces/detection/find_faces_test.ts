@@ -4,6 +4,8 @@ import { openBackend } from "../../../packages/compute/open_backend.ts";
 import { openFaces } from "../../../faces/detection/faces_artifact.ts";
 import { openDetector } from "../../../faces/detection/detectors.ts";
 import { findFaces, findLabelledFace } from "../../../faces/detection/find_faces.ts";
+import { crop } from "../../../faces/images/crop.ts";
+import { decode } from "../../../faces/images/decode_image.ts";
 import { openCropper } from "../../../faces/detection/cropper.ts";
 import type { Detector } from "../../../faces/detection/detector.ts";
 import { readPreprocessing } from "../../../faces/images/preprocessing.ts";
@@ -98,6 +100,18 @@ Deno.test("findLabelledFace() finds nothing where the data set names a place out
     cropper,
   );
   assert.equal(face.crop, undefined);
+});
+
+Deno.test("findLabelledFace() crops a labelled box that the border cuts around its own center", async () => {
+  const photo = await gradient(1, 100); // 100 × 100 pixels
+  const metadata = await openDetector("metadata", {});
+  for (const [x, y] of [[-20, 10], [60, 70], [-31, -31]]) {
+    const stored = { x, y, width: 60, height: 60 };
+    const face = await findLabelledFace(photo, { stored }, metadata, cropper);
+    assert.ok(face.crop, `${x}, ${y}`);
+    assert.deepEqual(face.box, stored);
+    assert.deepEqual(face.crop, await crop(await decode(photo), stored, options));
+  }
 });
 
 Deno.test("findLabelledFace() takes a photo of the layout aligned as it is", async () => {
