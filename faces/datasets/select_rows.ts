@@ -64,7 +64,11 @@ export function selectRows(
   }
   const strataOf = Map.groupBy(groups, strata ?? (() => ""));
   const buckets = [...strataOf.keys()].sort().map((key) => strataOf.get(key)!);
-  if (typeof wanted !== "number") return { ...fold(wanted, buckets), leftOut: 0 };
+  if (typeof wanted !== "number") {
+    // The largest groups of a stratum first, so that smaller ones make the folds equal again.
+    const largestFirst = (one: Groups) => one.toSorted((a, b) => b.length - a.length);
+    return { ...fold(wanted, strata ? buckets.flatMap(largestFirst) : groups), leftOut: 0 };
+  }
   let seen = 0, chosen = 0;
   const parts = buckets.map((bucket) => {
     seen += size(bucket);
@@ -156,13 +160,10 @@ function named(
 }
 
 /** Fills folds of equal size, group by group, each into the smallest fold. */
-function fold(
-  { fold, of }: { fold: number; of: number },
-  strata: readonly Groups[],
-): Divided {
+function fold({ fold, of }: { fold: number; of: number }, groups: Groups): Divided {
   const folds = Array.from({ length: of }, (): number[][] => []);
   const sizes = new Array<number>(of).fill(0);
-  for (const group of strata.flat()) {
+  for (const group of groups) {
     const smallest = sizes.indexOf(Math.min(...sizes));
     sizes[smallest] += group.length;
     folds[smallest].push([...group]);

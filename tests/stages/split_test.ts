@@ -239,6 +239,22 @@ Deno.test("split's folds hold each image once, people whole, strata in proportio
   );
 });
 
+Deno.test("split's folds keep strata in proportion where people have one image or many", () => {
+  const rng = random(8, "people");
+  const sizes = Array.from({ length: 200 }, () => Math.ceil(Math.exp(2.5 + 0.9 * rng.normal())));
+  const gender = sizes.flatMap((size, i) => Array<number>(size).fill(i % 2));
+  let next = 0;
+  const groups = rng.shuffle(sizes.map((size) => Array.from({ length: size }, () => next++)));
+  const women = (rows: readonly number[]) => rows.filter((row) => gender[row] === 0).length;
+  const share = women([...gender.keys()]) / gender.length;
+  for (const fold of [1, 2, 3, 4, 5]) {
+    const strata = ([row]: readonly number[]) => String(gender[row]);
+    const rows = selectRows("test", { fold, of: 5 }, groups, { gender }, strata).taken.flat();
+    assert.ok(Math.abs(women(rows) / rows.length - share) < 0.01, `${women(rows)} ${rows.length}`);
+    assert.ok(Math.abs(rows.length - gender.length / 5) < 5, `${rows.length}`);
+  }
+});
+
 Deno.test("a stratum can have any number of groups", () => {
   const groups = Array.from({ length: 300_000 }, (_, row) => [row]);
   const { taken, rest } = selectRows("test", 0.5, groups, {}, ([row]) => String(row % 2));
