@@ -131,15 +131,15 @@ const run = (folder: string, args: readonly string[], watch?: (pid: number) => v
 export function toMarkdown(cores: readonly CoresRow[], scale: readonly CropRow[]): string {
   const tables = [
     cores.length > 0 && table(
-      ["detector", "photos", "1 worker", "a worker a core", "times"],
+      ["detector", "photos", "1 worker", "1 worker per core", "speedup"],
       cores.map(({ detector, photos, one, all, ratio }) => [
         ...[detector, thousands(photos)],
-        ...[one, all].map((times) => `${(median(times) / photos * 1000).toFixed(2)} ms a photo`),
+        ...[one, all].map((times) => `${(median(times) / photos * 1000).toFixed(2)} ms per photo`),
         ratio.toFixed(2),
       ]),
     ),
     scale.length > 0 && table(
-      ["photos", "faceCrop", "resize32", "photos/s", "work a photo", "peak memory"],
+      ["photos", "faceCrop", "resize32", "photos/s", "core time per photo", "peak memory"],
       scale.map(({ photos, faceCrop, resize32, photosPerSecond, work, memory }) => [
         ...[thousands(photos), `${faceCrop.toFixed(1)} s`, `${resize32.toFixed(1)} s`],
         ...[thousands(photosPerSecond), work === null ? "–" : `${work.toFixed(2)} ms`],

@@ -268,7 +268,7 @@ export function toMarkdown({ pictures, detect, agreement: alike }: {
 }): string {
   const of = (rows: readonly DetectRow[]) =>
     table(
-      ["detector", "pictures/s", "times dlib", "found", "false finds"],
+      ["detector", "images/s", "times dlib", "found", "false positives"],
       rows.map(({ detector, picturesPerSecond, found, falseFinds, timesDlib }) => [
         ...[detector, picturesPerSecond.toFixed(picturesPerSecond < 10 ? 2 : 1)],
         ...[timesDlib?.toFixed(1) ?? "–", String(found), String(falseFinds)],

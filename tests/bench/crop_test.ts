@@ -12,7 +12,7 @@ Deno.test("toMarkdown() of the bench of crops has a row for each detector and ea
   const text = toMarkdown(cores, scale);
   assert.match(
     text,
-    /\| metadata \| +1,000 \| 3\.00 ms a photo \| +1\.00 ms a photo \| +2\.00 \|/,
+    /\| metadata \| +1,000 \| 3\.00 ms per photo \| +1\.00 ms per photo \| +2\.00 \|/,
   );
   assert.match(text, /\| 1,000 +\| +4\.0 s \| +1\.0 s \| +200 \| +2\.50 ms \| +300 MB \|/);
   assert.match(text, /\| 10,000 +\| +40\.0 s \| +10\.0 s \| +200 \| +– \| +– \|/);
