@@ -31,12 +31,12 @@ const params = z.strictObject({
   ),
   liveDetector: definedChoice("detector", networks).default("tinyFaceDetector").describe(
     "Face detector of the live view, where speed matters. tinyFaceDetector takes a fifth " +
-      "of ssdMobilenetv1's time and misses more faces; dlibCnn is as fast on images of 256 " +
-      "pixels and slower on larger ones",
+      "of ssdMobilenetv1's time and misses more faces; dlibCnn is nearly as fast on images of " +
+      "256 pixels and slower on larger ones",
   ),
   mode: z.enum(["server", "browser"]).default("server").describe(
     "Where inference runs. server: photos are sent to the server. browser: the page loads" +
-      " the networks (about 4 MB, 10 MB with ssdMobilenetv1) and no photo leaves the " +
+      " the networks (about 5 MB, 10 MB with ssdMobilenetv1) and no photo leaves the " +
       "browser; /predict still answers",
   ),
   maxBodyMegabytes: z.number().gt(0).max(200).default(20).describe(

@@ -28,7 +28,7 @@ const command: Command = {
   --tensorflow VERSION  install: version of TensorFlow. Default: 2.21
   --help
 
-compute: auto in a pipeline is wasm. Set the fastest: compute: webgpu.`,
+compute: auto in a pipeline is wasm. Where another backend is faster, set it, as in compute: webgpu.`,
   async run(args, { reporter }) {
     const { values, positionals } = parseOptions("compute", args, "json tensorflow= help");
     const [action, name, ...rest] = positionals;

@@ -34,8 +34,8 @@ export const minConfidence = z.number().describe("Detections with a lower score 
  * a face is detected. Empty: the model receives the image at its own size.
  */
 export const inputSizes = z.array(z.int().min(64).max(1280).multipleOf(32)).max(4).describe(
-  "Sides in pixels of the square network input to which photos are letterboxed, tried in order until " +
-    "a face is detected; empty: the photo's own size",
+  "Sides in pixels, at most four multiples of 32, of the square network input to which photos are " +
+    "letterboxed, tried in order until a face is detected; empty: the photo's own size",
 );
 
 /** Options of a plugin's detector that declares none. */

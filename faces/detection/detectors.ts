@@ -78,9 +78,11 @@ export const detectorParams = {
       "positives); 0 for dlibCnn, as in dlib. Not with metadata",
   ),
   inputSizes: inputSizes.min(1).optional().describe(
-    "Sides in pixels of the square network input to which photos are letterboxed, tried in " +
-      "order until a face is detected. Small inputs detect close-ups; large inputs detect " +
-      `small faces and take longer. Default: ${defaultsOf.ssd.inputSizes.join(", ")} for ` +
+    "Sides in pixels, at most four multiples of 32, of the square network input to which photos " +
+      "are letterboxed, tried in order until a face is detected. Small inputs detect close-ups; " +
+      `large inputs detect small faces and take longer. Default: ${
+        defaultsOf.ssd.inputSizes.join(", ")
+      } for ` +
       `ssdMobilenetv1, ${defaultsOf.tiny.inputSizes.join(", ")} for tinyFaceDetector. ` +
       "Not with dlibCnn and metadata",
   ),

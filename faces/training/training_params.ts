@@ -16,7 +16,7 @@ const earlyStopping = z.strictObject({
     z.string().regex(/^val_\w+$/, "expected val_ and the name of one of `metrics`"),
   ]).default("val_loss").describe("Monitored column of history.csv; val_NAME: one of `metrics`"),
   patience: z.int().min(1).default(3).describe(
-    "Epochs without improvement before training stops; `epochs` disables early stopping",
+    "Epochs without improvement before training stops; as many as `epochs` disable early stopping",
   ),
   restoreBest: z.boolean().default(false).describe(
     "Restore the weights of the best epoch. false, the default of Keras and of the 2021 networks, " +
