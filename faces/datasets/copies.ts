@@ -8,6 +8,7 @@
  * and false alarms.
  */
 
+import { pause } from "../../packages/pipeline/interrupt.ts";
 import type { Image } from "../images/image.ts";
 import { resize } from "../images/resize.ts";
 
@@ -131,7 +132,7 @@ export async function findCopies(
   const copies: Copy[] = [];
   for (const [image, parts] of frequencies.entries()) {
     advance();
-    if (image % 1000 === 999) await new Promise((resolve) => setTimeout(resolve, 0));
+    if (image % 1000 === 999) await pause();
     let best: Copy | undefined;
     for (const [part, other] of COMPARED) {
       const values = parts[part];

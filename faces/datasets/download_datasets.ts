@@ -1,7 +1,8 @@
 /** Downloads, packs or draws data sets, and indexes their archives: the work of stage `download`. */
 import { join } from "node:path";
 import { counted } from "../../packages/pipeline/causes.ts";
-import type { StageContext, StageResult } from "../../packages/pipeline/stage.ts";
+import { pause } from "../../packages/pipeline/interrupt.ts";
+import type { ExternalPlace, StageContext, StageResult } from "../../packages/pipeline/stage.ts";
 import { jsonText, keepDigest, takeWhole } from "../../packages/pipeline/state.ts";
 import { checkSpace } from "../../packages/download/http.ts";
 import { formatBytes } from "../../packages/pipeline/format.ts";
@@ -26,12 +27,12 @@ type Tars = ArchivedDataset["tars"];
 /** Describes the sources of data sets for the cache key, without reading the photos. */
 export async function describeSources(
   params: DownloadParams,
-  { artifacts }: { artifacts: string },
+  place: ExternalPlace,
 ): Promise<Record<string, string>> {
   const files = filesOf(params).map(({ name }) => name);
-  const facts = await describeMirror(params.mirror, files, artifacts);
+  const facts = await describeMirror(params.mirror, files, place);
   for (const dataset of params.datasets) {
-    if (typeof dataset === "object") Object.assign(facts, await describeFolder(dataset, artifacts));
+    if (typeof dataset === "object") Object.assign(facts, await describeFolder(dataset, place));
   }
   return facts;
 }
@@ -125,10 +126,7 @@ async function indexArchives(
       if (places.has(inner)) repeated++;
       places.set(inner, { tar, offset, size });
       if (inner.split("/").at(-1) === metadataName) metadata = { tar, offset, size, path };
-      if (++scanned % 2000 === 0) {
-        await new Promise((resolve) => setTimeout(resolve, 0));
-        signal.throwIfAborted();
-      }
+      if (++scanned % 2000 === 0) await pause(signal);
     }
   }
   const cannot = `Cannot use ${tars.map((tar) => `"${tar}"`).join(", ")}`;

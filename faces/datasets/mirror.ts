@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { counted } from "../../packages/pipeline/causes.ts";
 import { contentDigest } from "../../packages/pipeline/content_digest.ts";
-import { hideUrl, type StageContext } from "../../packages/pipeline/stage.ts";
+import { type ExternalPlace, hideUrl, type StageContext } from "../../packages/pipeline/stage.ts";
 import { fetchFile, fetchText, fetchVersion } from "../../packages/download/http.ts";
 import { digestFile } from "../../packages/pipeline/digest.ts";
 import { ignoreNotFound } from "../../packages/pipeline/paths.ts";
@@ -209,7 +209,7 @@ export async function gunzipOnce(name: string, context: Context): Promise<string
 export async function describeMirror(
   mirror: string | undefined,
   files: readonly string[],
-  artifacts: string,
+  { artifacts, ...watch }: ExternalPlace,
 ): Promise<Record<string, string>> {
   if (mirror === undefined || files.length === 0) return {};
   const folder = localFolder(mirror);
@@ -219,7 +219,7 @@ export async function describeMirror(
     const path = join(folder, name), there = await exists(path);
     // A dry run fails where a run would.
     if (!there && name !== "MD5SUMS") throw await missing(name, folder);
-    if (there) facts[`mirror's ${name}`] = await contentDigest([path], artifacts);
+    if (there) facts[`mirror's ${name}`] = await contentDigest([path], artifacts, watch);
   }
   return facts;
 }

@@ -6,7 +6,8 @@ import { basename, join } from "node:path";
 import { TarWriter } from "../../packages/formats/tar.ts";
 import { moveDurably } from "../../packages/pipeline/durable.ts";
 import { sha256 } from "../../packages/pipeline/fingerprint.ts";
-import type { StageContext } from "../../packages/pipeline/stage.ts";
+import { pause } from "../../packages/pipeline/interrupt.ts";
+import type { ExternalPlace, StageContext } from "../../packages/pipeline/stage.ts";
 import { applyPreset } from "./apply_preset.ts";
 import { parseLabels } from "./labels.ts";
 import {
@@ -101,10 +102,10 @@ async function readLabels(
 /** Describes a folder's content for the cache key: names and bytes of the files that it is packed from. */
 export async function describeFolder(
   dataset: FolderDataset,
-  artifacts: string,
+  { artifacts, ...watch }: ExternalPlace,
 ): Promise<Record<string, string>> {
   const { folder } = dataset, id = nameOf(dataset);
-  const content = (paths: readonly string[]) => contentDigest(paths, artifacts);
+  const content = (paths: readonly string[]) => contentDigest(paths, artifacts, watch);
   if (isArchive(folder)) return { [`the archive ${id}`]: await content([folder]) };
   if (dataset.preset !== undefined && isFolder(folder)) {
     const paths = walk(folder);
@@ -114,7 +115,8 @@ export async function describeFolder(
   const { name, bytes, labels } = await openLabels(dataset);
   const find = locate(folder);
   const names: string[] = [], there: string[] = [];
-  for (const { path } of labels.rows) {
+  for (const [i, { path }] of labels.rows.entries()) {
+    if (i % 2000 === 1999) await pause(watch.signal);
     const file = find(path), found = isFile(file);
     names.push(`${path}\0${found}`);
     if (found) there.push(file);

@@ -1,6 +1,7 @@
 /** Divides a data set into train, validation and test sets: the work of stage `split`. */
 import { join } from "node:path";
 import { counted } from "../../packages/pipeline/causes.ts";
+import { pause } from "../../packages/pipeline/interrupt.ts";
 import type { Artifact, StageContext } from "../../packages/pipeline/stage.ts";
 import { jsonText } from "../../packages/pipeline/state.ts";
 import { random } from "../../packages/random/random.ts";
@@ -216,7 +217,7 @@ export async function copiesOf(
     for await (const [row, frequencies] of results) {
       if (frequencies) found.set(row, frequencies);
       advance();
-      if (row % 1000 === 0) await new Promise((resolve) => setTimeout(resolve, 0)); // for signals
+      if (row % 1000 === 0) await pause();
     }
     return found;
   };

@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { causeLines, counted } from "../../packages/pipeline/causes.ts";
 import { formatInteger } from "../../packages/pipeline/format.ts";
+import { pause } from "../../packages/pipeline/interrupt.ts";
 import type { Artifact, StageContext } from "../../packages/pipeline/stage.ts";
 import { jsonText } from "../../packages/pipeline/state.ts";
 import { random } from "../../packages/random/random.ts";
@@ -73,7 +74,7 @@ export async function writeTable(
     );
     if (doubts.length > 0) context.warn(`${name}: ${formatDoubts(doubts)}`);
     context.progress.advance(1, name);
-    await new Promise((resolve) => setTimeout(resolve, 0));
+    await pause();
   }
   if (sources.length === 0) throw nothingPasses(counts, params);
 

@@ -7,6 +7,7 @@ import {
   didYouMean,
   formatError,
   formatErrorWithStack,
+  Interrupted,
   UsageError,
 } from "./errors.ts";
 import { HELP, mainHelp } from "./cli/help.ts";
@@ -76,6 +77,7 @@ export async function main(args: readonly string[], app: App): Promise<number> {
   } catch (error) {
     // As in "deno task graph | head".
     if (error instanceof Deno.errors.BrokenPipe) return EXIT.brokenPipe;
+    if (error instanceof Interrupted) return EXIT.interrupted;
     const problems = error instanceof ConfigError && error.problems.length > 1
       ? `${error.problems.length} errors:\n`
       : "";

@@ -4,6 +4,8 @@ import { dirname, join } from "node:path";
 import { z } from "zod";
 import { digestFile } from "./digest.ts";
 import { ensureFolder } from "./durable.ts";
+import { pause } from "./interrupt.ts";
+import type { ExternalPlace } from "./stage.ts";
 import { readState, writeState } from "./state.ts";
 
 const shape = z.object({ digests: z.record(z.string(), z.string()) });
@@ -16,6 +18,7 @@ const MTIME_RESOLUTION_MS = 100;
  * Returns the SHA-256 of the contents of files, in this order, for the `external` of a stage. Files that
  * did not change since are not read again.
  * @param artifacts folder of all artifacts, which remembers the digest; empty: it is not remembered
+ * @param watch ends the reading, and counts its bytes
  *
  * @example
  * ```ts
@@ -24,14 +27,20 @@ const MTIME_RESOLUTION_MS = 100;
  * console.log(Object.keys(await external({ file: "deno.json" }, { artifacts: "" })));
  * ```
  */
-export async function contentDigest(paths: readonly string[], artifacts: string): Promise<string> {
+export async function contentDigest(
+  paths: readonly string[],
+  artifacts: string,
+  { signal, progress }: Omit<ExternalPlace, "artifacts"> = {},
+): Promise<string> {
   const stamp = createHash("sha256");
-  let latest = 0;
-  for (const path of paths) {
+  let latest = 0, total = 0;
+  for (const [i, path] of paths.entries()) {
+    if (i % 2000 === 1999) await pause(signal);
     const { size, mtime, ctime, ino } = Deno.statSync(path);
     const times = [mtime, ctime].map((time) => time?.getTime() ?? 0);
     stamp.update(`${path}\0${[size, ...times, ino]}\0`);
     latest = Math.max(latest, ...times);
+    total += size;
   }
   const key = stamp.digest("hex"), file = join(artifacts, ".cache", "contents.json");
   const read = async () => {
@@ -43,9 +52,15 @@ export async function contentDigest(paths: readonly string[], artifacts: string)
   const known = (await read())[key];
   if (known !== undefined) return known;
   const began = Date.now(), content = createHash("sha256");
+  progress?.start(total, "bytes");
   for (const path of paths) {
+    const read = digestFile(path, (bytes) => {
+      signal?.throwIfAborted();
+      progress?.advance(bytes);
+    });
     // The stage reports a file that cannot be read.
-    content.update(await digestFile(path).then(({ sha256 }) => sha256, () => "unreadable"));
+    content.update(await read.then(({ sha256 }) => sha256, () => "unreadable"));
+    signal?.throwIfAborted();
   }
   const digest = content.digest("hex");
   // A file of this very moment can change once more within the resolution of its times.

@@ -2,18 +2,26 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { canonicalJson, sha256 } from "./fingerprint.ts";
+import type { Progress } from "./stage.ts";
 import type { OutputRecord } from "./stage_record.ts";
 
 /**
  * Returns the digest of a folder, and names, sizes and digests of its files.
  * @param volatile files that are listed, and not part of the folder's digest
+ * @param progress shows the bytes of a large folder
  */
 export async function digestFolder(
   folder: string,
   volatile: readonly string[] = [],
+  progress?: Progress,
 ): Promise<Omit<OutputRecord, "kind">> {
   const files: Record<string, { size: number; sha256: string }> = {};
-  for (const name of await listFiles(folder)) files[name] = await digestFile(join(folder, name));
+  const names = await listFiles(folder);
+  const sizes = names.map((name) => Deno.statSync(join(folder, name)).size);
+  const total = sizes.reduce((sum, size) => sum + size, 0), shown = total >= LARGE && progress;
+  if (shown) shown.start(total, "bytes");
+  const onBytes = (bytes: number) => shown && shown.advance(bytes);
+  for (const name of names) files[name] = await digestFile(join(folder, name), onBytes);
   const lasting = Object.entries(files).filter(([name]) => !volatile.includes(name));
   const digest = sha256(canonicalJson(Object.fromEntries(lasting)));
   return { digest, files };
@@ -32,7 +40,10 @@ export async function listFiles(folder: string): Promise<string[]> {
   return files.sort();
 }
 
-/** @param onBytes called with the number of bytes of each read */
+/** Bytes of a read, and of a folder whose reading is shown. */
+const CHUNK = 1 << 20, LARGE = 1e8;
+
+/** @param onBytes called with the number of bytes of each read; what it throws ends the reading */
 export async function digestFile(
   path: string,
   onBytes: (bytes: number) => void = () => {},
@@ -40,8 +51,11 @@ export async function digestFile(
   const hash = createHash("sha256");
   let size = 0;
   using file = await Deno.open(path);
-  const buffer = new Uint8Array(1 << 20);
-  for (let n = await file.read(buffer); n !== null; n = await file.read(buffer)) {
+  const expected = file.statSync().size, small = 0 < expected && expected < CHUNK;
+  const buffer = new Uint8Array(small ? expected + 1 : CHUNK);
+  // A small file is read faster than a promise settles.
+  const read = () => small ? file.readSync(buffer) : file.read(buffer);
+  for (let n = await read(); n !== null; n = await read()) {
     hash.update(buffer.subarray(0, n));
     size += n;
     onBytes(n);

@@ -47,6 +47,11 @@ export class RunError extends Error {
   override readonly name = "RunError";
 }
 
+/** The reason of a signal that Ctrl-C has aborted. */
+export class Interrupted extends Error {
+  override readonly name = "Interrupted";
+}
+
 function describe({ at, message }: Problem): string {
   const head = hideSecrets(`${at.text}: ${message}`);
   // The column is that of the line with its secrets.

@@ -1,5 +1,6 @@
 /** `artifacts/runs/`: a record of each run, from which runs are listed and compared. */
 import { join } from "node:path";
+import { mapOrdered } from "@reproducible/workers/ordered_map";
 import { z } from "zod";
 import { entries } from "./cache/attempt_files.ts";
 import { ensureFolder } from "./durable.ts";
@@ -185,11 +186,13 @@ export class History {
   /**
    * Lists all runs, the oldest first.
    * @param unreadable called with the path of each file that is not a valid run
+   * @param names files to read. Default: all
    */
   async list(
     unreadable: (path: string, state: State<RunRecord>) => void = () => {},
+    names?: readonly string[],
   ): Promise<RunRecord[]> {
-    const runs = await Promise.all((await this.names()).map(async (name) => {
+    const runs = await Array.fromAsync(mapOrdered(names ?? await this.names(), 16, async (name) => {
       const state = await this.read(name);
       if (state.problem !== undefined) unreadable(join(this.folder, name), state);
       return state.value ?? [];
@@ -203,7 +206,14 @@ export class History {
   ): Promise<RunRecord | undefined> {
     const prints = (all: RunRecord["stages"]) =>
       all.map(({ id, fingerprint }) => [id, fingerprint]);
-    return (await this.list()).findLast((run) =>
+    // Most runs of a sweep have other results: a text is searched faster than it is parsed.
+    const { fingerprint = "" } = stages.findLast(({ fingerprint }) => fingerprint) ?? {};
+    const texts = mapOrdered(await this.names(), 16, async (name) => {
+      const text = await Deno.readTextFile(join(this.folder, name)).catch(() => ""); // not readable
+      return text.includes(fingerprint) ? name : [];
+    });
+    const names = (await Array.fromAsync(texts)).flat();
+    return (await this.list(undefined, names)).findLast((run) =>
       run.file === file && canonicalJson(run.point ?? null) === canonicalJson(point) &&
       canonicalJson(prints(run.stages)) === canonicalJson(prints(stages))
     );

@@ -1,5 +1,6 @@
 /** Ctrl-C as an AbortSignal. */
 import { onStopSignal } from "@reproducible/workers/stop_signals";
+import { Interrupted } from "./errors.ts";
 import type { Reporter } from "./reporter.ts";
 
 interface Interrupt extends Disposable {
@@ -25,7 +26,13 @@ export function abortOnSignal(
     }
     first = performance.now();
     reporter.log("stopping after the step at hand (press Ctrl-C again to stop at once)");
-    interrupt.abort(new Error("interrupted"));
+    interrupt.abort(new Interrupted("interrupted"));
   };
   return Object.assign(onStopSignal(stop), { signal: interrupt.signal });
+}
+
+/** Lets a signal arrive between steps of long synchronous work, and throws if it has been aborted. */
+export async function pause(signal?: AbortSignal): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  signal?.throwIfAborted();
 }

@@ -335,6 +335,11 @@ export function cautionsOf(results: Iterable<{ readonly caution?: string }>): st
   return [...new Set([...results].flatMap(({ caution }) => caution ?? []))];
 }
 
+/** The folder of all artifacts, and what long reading of `external` reports to. */
+export interface ExternalPlace extends Partial<Pick<StageContext, "signal" | "progress">> {
+  readonly artifacts: string;
+}
+
 /** A stage without its type parameters. */
 export interface Stage {
   /** Used in YAML, in camelCase. */
@@ -358,11 +363,8 @@ export interface Stage {
   readonly lineage: boolean;
   /** True for a service, which runs until it is stopped: `serve` starts it, `run` does not. */
   readonly service: boolean;
-  /**
-   * Facts outside the pipeline that the result depends on, such as the digest of a local file.
-   * @param place folder of all artifacts
-   */
-  external(params: unknown, place?: { artifacts: string }): Promise<Record<string, string>>;
+  /** Facts outside the pipeline that the result depends on, such as the digest of a local file. */
+  external(params: unknown, place?: ExternalPlace): Promise<Record<string, string>>;
   /** True if it declares such facts. */
   readonly hasExternal?: boolean;
   /** Set by the runner if it runs in the process of a third-party plugin. */
@@ -398,7 +400,7 @@ export interface StageDefinition<I extends Inputs, O extends Outputs, P extends 
   ignoreInCacheKey?: readonly (keyof z.output<P> & string)[];
   seeded?: boolean | ((params: z.output<P>) => boolean);
   compute?: boolean | ((params: z.output<P>) => boolean);
-  external?: (params: z.output<P>, place: { artifacts: string }) => Promise<Record<string, string>>;
+  external?: (params: z.output<P>, place: ExternalPlace) => Promise<Record<string, string>>;
   check?: (params: z.output<P>, context: CheckContext) => Promise<readonly ParamProblem[]>;
   run(
     inputs: InputArtifacts<I>,

@@ -232,9 +232,13 @@ function stageOf(declared: Declarations["stages"][number], sandbox: Sandbox): St
     seeded: () => seeded,
     canBeSeeded: seeded,
     compute: () => compute,
-    external: async (params: unknown, place = { artifacts: "" }) =>
+    external: async (params: unknown, { artifacts } = { artifacts: "" }) =>
       external
-        ? await call(z.record(z.string(), z.string()), { stage: name, params, external: place })
+        ? await call(z.record(z.string(), z.string()), {
+          stage: name,
+          params,
+          external: { artifacts },
+        })
         : {},
     ...(check && {
       // Parameters of other stages may have passwords.

@@ -1,7 +1,7 @@
 /** Verifies stored results: every byte of every file against its record. */
 import { join } from "node:path";
 import { digestFile, listFiles } from "./digest.ts";
-import { RunError } from "./errors.ts";
+import { Interrupted, RunError } from "./errors.ts";
 import { type OutputRecord, readRecord, type StageRecord } from "./stage_record.ts";
 import type { StoredResult } from "./artifact_store.ts";
 
@@ -19,7 +19,7 @@ interface VerifyResult {
 
 /**
  * Reads every file of a result and compares it with the record.
- * @param onBytes called with the number of bytes of each read
+ * @param onBytes called with the number of bytes of each read; may throw `Interrupted`
  */
 export async function verifyResult(
   { use, fingerprint, path }: StoredResult,
@@ -51,6 +51,7 @@ export async function verifyResult(
         if (now.size !== size) problems.push(`${file} has another size`);
         else if (now.sha256 !== sha256) problems.push(`${file} has another content`);
       } catch (error) {
+        if (error instanceof Interrupted) throw error;
         problems.push(`${file} cannot be read: ${(error as Error).message}`);
       }
     }

@@ -82,7 +82,7 @@ test("S3 keeps the first of two records, and large files resume", async () => {
     const remote = new RemoteResults(settings, signal, { attempts: 1 });
     const onBytes = () => {};
     const push = (n: number, record: typeof first) =>
-      remote.push(record, stores[n]!.pathOf("large", record.fingerprint), onBytes);
+      remote.push(record, stores[n]!.pathOf("large", record.fingerprint), () => onBytes);
     // Both find no record, and write theirs at the same time.
     const both = await Promise.all([push(0, first), push(1, second)]);
     assert.deepEqual(both.map(({ other }) => other === undefined).sort(), [false, true]);
@@ -98,7 +98,7 @@ test("S3 keeps the first of two records, and large files resume", async () => {
     const pull = async () => {
       const found = (await remote.find("large", first.fingerprint))!;
       const onBytes = (n: number) => (bytes += n) >= PART && arrived.resolve();
-      return await remote.pull(found, stores[2]!, () => {}, onBytes);
+      return await remote.pull(found, stores[2]!, () => {}, () => onBytes);
     };
     await assert.rejects(pull, /SlowDown/);
     s3.harm = () => undefined;

@@ -10,6 +10,7 @@ import {
   UsageError,
 } from "../../../packages/pipeline/errors.ts";
 import { sha256 } from "../../../packages/pipeline/fingerprint.ts";
+import { pause } from "../../../packages/pipeline/interrupt.ts";
 import type { Progress } from "../../../packages/pipeline/stage.ts";
 import { random } from "../../../packages/random/random.ts";
 import { applyPreset, parseTable, suffixIndex } from "../../datasets/apply_preset.ts";
@@ -74,7 +75,7 @@ export async function lookAt(
       throw new Error(`Cannot look at "${folder}": ${why}.${wayOut}`, { cause });
     });
     const photos = files.paths.filter((path) => PHOTO.test(path));
-    const { found, why } = await findLabels(files, photos, wanted);
+    const { found, why } = await findLabels(files, photos, wanted, options);
     const rows = found?.labels.rows ?? [];
     const has = pathIndex(files.paths), named = pathIndex(rows.map(({ path }) => path));
     const present = rows.filter(({ path }) => has(path));
@@ -112,6 +113,7 @@ async function findLabels(
   files: PhotoFiles,
   photos: readonly string[],
   wanted: string | Preset | undefined,
+  { signal, progress }: Pick<Parameters<typeof lookAt>[1], "signal" | "progress">,
 ): Promise<{ found?: FoundLabels; why?: string }> {
   const has = pathIndex(files.paths);
   const read = async (preset: string | Preset): Promise<FoundLabels> => {
@@ -139,7 +141,10 @@ async function findLabels(
     ...[...names, ...NAMES, ...guessed].map((preset) => () => read(preset)),
   ];
   let best: FoundLabels | undefined, most = 0;
+  progress?.start(attempts.length, "layouts");
   for (const attempt of attempts) {
+    await pause(signal);
+    progress?.advance();
     // An attempt fails where its files are not there, or are of another form.
     const found = await attempt().catch(() => undefined);
     const labelled = found?.labels.rows.filter(({ path }) => has(path)) ?? [];

@@ -5,6 +5,7 @@ import { HEAD_BYTES, identifyImage } from "../../../packages/formats/image_forma
 import { type CommandContext, EXIT } from "../../../packages/pipeline/app.ts";
 import { counted } from "../../../packages/pipeline/causes.ts";
 import { printable } from "../../../packages/pipeline/errors.ts";
+import { pause } from "../../../packages/pipeline/interrupt.ts";
 import { mapOrdered } from "../../../packages/workers/ordered_map.ts";
 import { PHOTO } from "../../datasets/sources.ts";
 import { FORMATS, ImageError, UNKNOWN_FORMAT } from "../../images/decode_image.ts";
@@ -33,8 +34,7 @@ export async function predictPhotos(
   for (const listed of list()) {
     if ("other" in listed) others++;
     else total++;
-    if ((total + others) % 2000 === 0) await new Promise((resolve) => setTimeout(resolve, 0));
-    if (signal.aborted) return EXIT.interrupted;
+    if ((total + others) % 2000 === 0) await pause(signal);
   }
   const photos = Iterator.from<Listed>(list())
     .flatMap((listed) => "other" in listed ? [] : [listed]);

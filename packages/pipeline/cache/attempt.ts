@@ -15,7 +15,7 @@ import {
   type StageOutcome,
   type StageRecord,
 } from "../stage_record.ts";
-import type { Stage } from "../stage.ts";
+import type { Progress, Stage } from "../stage.ts";
 import { withChecksum, writeState } from "../state.ts";
 
 /** Exclusive folders of one attempt. */
@@ -25,8 +25,8 @@ export interface Attempt {
   readonly scratch: string;
   /** True if an interrupted attempt left files. */
   readonly resumed: boolean;
-  /** Publishes all outputs at once. */
-  commit(outcome: StageOutcome): Promise<StageRecord>;
+  /** Publishes all outputs at once. @param progress shows the reading of large ones */
+  commit(outcome: StageOutcome, progress?: Progress): Promise<StageRecord>;
   /** Publishes outputs that were made elsewhere, with their record. */
   adopt(record: StageRecord): Promise<StageRecord>;
   /** Releases the folders. `scratch` stays for the next attempt unless this one was committed. */
@@ -70,10 +70,10 @@ export async function openAttempt(
     for (const path of [scratch, store.pulledOf(stage.name, hash)]) await remove(path);
     return published;
   };
-  const commit: Attempt["commit"] = async (outcome) => {
+  const commit: Attempt["commit"] = async (outcome, progress) => {
     const recorded: Record<string, OutputRecord> = {};
     for (const [name, { kind, volatile }] of Object.entries(stage.outputs)) {
-      recorded[name] = { kind, ...await digestFolder(outputs[name]!, volatile) };
+      recorded[name] = { kind, ...await digestFolder(outputs[name]!, volatile, progress) };
     }
     const made = { fingerprint: hash, dependencies, outputs: recorded };
     const record = { version: 1 as const, ...outcome, ...made };

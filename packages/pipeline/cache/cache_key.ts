@@ -20,9 +20,9 @@ export function modulesOf({ module, extensions }: PlannedStage): string[] {
 export async function cacheKeyInputsOf(
   stage: PlannedStage,
   plan: Plan,
-  { moduleHasher, denoLock, excludedFolders, store, reporter }:
+  { moduleHasher, denoLock, excludedFolders, store, reporter, signal, externals = new Map() }:
     & Pick<RunContext, "moduleHasher" | "denoLock" | "excludedFolders">
-    & Partial<Pick<RunContext, "store" | "reporter">>,
+    & Partial<Pick<RunContext, "store" | "reporter" | "signal" | "externals">>,
   facts: {
     digest(input: Edge): string;
     fingerprintOf(id: string): string;
@@ -41,15 +41,20 @@ export async function cacheKeyInputsOf(
     ),
   ));
   const external = async () => {
+    const progress = reporter?.startProgress(stage.id);
     try {
-      return withoutSecrets(await stage.stage.external(stage.params, plan));
+      const place = { artifacts: plan.artifacts, signal, progress };
+      return withoutSecrets(await stage.stage.external(stage.params, place));
     } catch (error) {
+      signal?.throwIfAborted();
       // After a pull the data is not here: what was pulled counts.
       const last = await store?.latest(fileNameOf(plan.identity), stage.id, plan.former);
       const known = last?.pulled ? last.record?.dependencies : undefined;
       if (!known || canonicalJson(known.params) !== canonicalJson(params)) throw error;
       reporter?.log(`  ${stage.id}: its data counts as it was pulled: ${formatError(error)}`);
       return known.external;
+    } finally {
+      progress?.end();
     }
   };
   const inputs = Object.fromEntries(
@@ -73,7 +78,10 @@ export async function cacheKeyInputsOf(
     ...stage.stage.compute(stage.params) && { compute: (await facts.backend()).backend },
     modules: Object.assign({}, ...graphs.map((graph) => graph.modules)),
     packages: denoLock.versions([...packages].map((name) => moduleHasher.imports.mapped(name))),
-    external: await external(),
+    external: await externals.getOrInsertComputed(
+      canonicalJson([stage.use, stage.params]),
+      external,
+    ),
     ...stage.stage.lineage && {
       pipeline: plan.name,
       file: plan.identity,

@@ -27,6 +27,8 @@ import {
   MAX_RECORD,
   RemoteResults,
   RUNS,
+  type Watch,
+  watch,
 } from "../remote_results/remote_results.ts";
 import { assertOwnPipeline, loadPlan } from "../run/create_context.ts";
 import { bytesOf, type StageRecord } from "../stage_record.ts";
@@ -53,7 +55,7 @@ async function sharing(
     using _held = await store.lockShared(call.reporter.log, signal);
     return await command({ store, history, remote }) ? EXIT.ok : EXIT.failed;
   } catch (error) {
-    if (signal.aborted) return EXIT.interrupted;
+    signal.throwIfAborted();
     if (error instanceof UsageError) throw error;
     call.reporter.log(`Cannot share with ${remote.place.url}: ${formatError(error)}.`);
     return EXIT.failed;
@@ -91,17 +93,14 @@ async function each(
   { signal }: RemoteResults,
   copy: (
     result: UsedResult,
-    start: (record: StageRecord) => (bytes: number) => void,
+    start: (record: StageRecord) => Watch,
   ) => Promise<string>,
 ): Promise<boolean> {
   let ok = true;
   for (const result of resultsOf(run)) {
     const progress = reporter.startProgress(result.id);
     try {
-      const text = await copy(result, (record) => {
-        progress.start(bytesOf(record), "bytes");
-        return (bytes) => progress.advance(bytes);
-      });
+      const text = await copy(result, (record) => watch(progress, record, signal));
       reporter.log(`${reporter.paint.green("✓")} ${result.id}  ${text}`);
     } catch (error) {
       signal.throwIfAborted();

@@ -51,12 +51,15 @@ export default async function runs(call: CommandContext): Promise<number> {
   } else {
     cautionLines(listed).forEach((text) => reporter.log(reporter.paint.yellow(text)));
     const head = ["run", "date", "pipeline", "took", "values", "result"];
-    const pipelineOf = pipelinesOf(all);
-    const rows = listed.map((run) => {
-      const own = all.filter((other) => pipelineOf(other) === pipelineOf(run));
-      const before = own.slice(0, own.indexOf(run)).findLast(({ stages }) => stages.length > 0);
-      return rowOf(run, valuesOf(run, before));
-    });
+    /** Run → the one before of its pipeline, if it ran stages. */
+    const before = new Map<RunRecord, RunRecord | undefined>();
+    for (const own of Map.groupBy(all, pipelinesOf(all)).values()) {
+      own.reduce<RunRecord | undefined>((last, run) => {
+        before.set(run, last);
+        return run.stages.length > 0 ? run : last;
+      }, undefined);
+    }
+    const rows = listed.map((run) => rowOf(run, valuesOf(run, before.get(run))));
     formatTable([head, ...rows], [3], reporter.columns()).forEach(reporter.log);
   }
   return EXIT.ok;

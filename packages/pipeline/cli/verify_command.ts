@@ -28,9 +28,12 @@ export default async function verify(call: CommandContext): Promise<number> {
     const total = records.reduce((sum, { value }) => sum + (value ? bytesOf(value) : 0), 0);
     progress.start(total, "bytes");
     for (const place of places) {
-      if (signal.aborted) return EXIT.interrupted;
       const { use, fingerprint, path } = place;
-      const finding = await verifyResult(place, (n) => progress.advance(n, use));
+      signal.throwIfAborted();
+      const finding = await verifyResult(place, (n) => {
+        signal.throwIfAborted();
+        progress.advance(n, use);
+      });
       bytes += finding.bytes;
       const name = `${use}/${fingerprint}`;
       if (finding.newer !== undefined) line(`  ${name}: ${finding.newer}; it is passed over`);

@@ -15,7 +15,8 @@ import { digestFile } from "../digest.ts";
 import { ensureFolder } from "../durable.ts";
 import { canonicalJson, fingerprint } from "../fingerprint.ts";
 import { describeMachine } from "../run/lineage.ts";
-import { digestsOf, parseRecord, type StageRecord } from "../stage_record.ts";
+import type { Progress } from "../stage.ts";
+import { bytesOf, digestsOf, parseRecord, type StageRecord } from "../stage_record.ts";
 import { jsonText } from "../state.ts";
 import { openPlace, type Patience, type Place, RemoteError } from "./place.ts";
 
@@ -42,6 +43,20 @@ interface ResultFile {
   readonly name: string;
   readonly size: number;
   readonly sha256: string;
+}
+
+/** Begins to count the bytes of a result, which are read to verify them and again to copy them. */
+export type Watch = () => (bytes: number) => void;
+
+/** Shows the bytes of a result until the signal is aborted. */
+export function watch(progress: Progress, record: StageRecord, signal: AbortSignal): Watch {
+  return () => {
+    progress.start(bytesOf(record), "bytes");
+    return (bytes) => {
+      signal.throwIfAborted();
+      progress.advance(bytes);
+    };
+  };
 }
 
 export class RemoteResults {
@@ -74,9 +89,10 @@ export class RemoteResults {
     record: StageRecord,
     store: ArtifactStore,
     waiting: () => void,
-    onBytes: (bytes: number) => void,
+    start: Watch,
   ): Promise<StageRecord> {
     const fill = async (folders: Readonly<Record<string, string>>, scratch: string) => {
+      const onBytes = start();
       await ensureFolder(scratch);
       const files = await Array.fromAsync(filesOf(record), async (file, i) => {
         const path = join(scratch, `${i}-${file.sha256}`);
@@ -100,9 +116,10 @@ export class RemoteResults {
         await Deno.writeFile(part.path, bytes, { append: true });
         onBytes(bytes.length);
       }
+      const onRead = start();
       for (const { output, name, sha256, path } of files) {
         const to = join(folders[output], name);
-        if ((await digestFile(path)).sha256 !== sha256) {
+        if ((await digestFile(path, onRead)).sha256 !== sha256) {
           await remove(path);
           throw new RemoteError(
             `${output}/${name} has other bytes there than were recorded. Remove ` +
@@ -125,7 +142,7 @@ export class RemoteResults {
   async push(
     record: StageRecord,
     folder: string,
-    onBytes: (bytes: number) => void,
+    start: Watch,
   ): Promise<{ other?: StageRecord; made: boolean }> {
     const { use } = record.dependencies;
     const other = async () => {
@@ -135,15 +152,16 @@ export class RemoteResults {
     const first = await other();
     if (first) return { other: first, made: false };
     let made = false;
-    const parts: Part[] = [];
+    const parts: Part[] = [], onRead = start();
     for (const file of filesOf(record)) {
       const path = join(folder, file.output, file.name);
       // Its name is the digest: nothing else may be there under it.
-      if ((await digestFile(path)).sha256 !== file.sha256) {
+      if ((await digestFile(path, onRead)).sha256 !== file.sha256) {
         throw new RemoteError(`${path} is damaged. Run deno task verify`, false);
       }
       parts.push(...partsOf(file, path));
     }
+    const onBytes = start();
     const write = async ({ key, path, at, length }: Part) => {
       this.signal.throwIfAborted();
       // Left by an interrupted push, or of another result.

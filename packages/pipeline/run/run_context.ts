@@ -30,6 +30,8 @@ export interface RunContext
   readonly excludedFolders: readonly string[];
   readonly reporter: Reporter;
   readonly signal: AbortSignal;
+  /** Facts of `external` by stage and parameters, for plans that are described at once. */
+  readonly externals?: Map<string, Promise<CacheKeyInputs["external"]>>;
 }
 
 export interface ResolvedBackend {

@@ -235,7 +235,7 @@ class Run {
     if (!remote || this.#isForced(id) || after.some((other) => this.#pending.has(other))) {
       return false;
     }
-    const { madeElsewhere, RemoteError, RemoteResults } = await import(
+    const { madeElsewhere, RemoteError, RemoteResults, watch } = await import(
       "../remote_results/remote_results.ts"
     );
     const began = performance.now();
@@ -256,10 +256,8 @@ class Run {
         return true;
       }
       this.live?.add({ type: "stage", id, status: "running", why: "it is pulled" });
-      progress.start(bytesOf(found), "bytes");
       const waiting = () => log(`  ${id}: another run is making this; waiting for it`);
-      const onBytes = (bytes: number) => progress.advance(bytes);
-      const record = await this.#remote.pull(found, store, waiting, onBytes);
+      const record = await this.#remote.pull(found, store, waiting, watch(progress, found, signal));
       this.#useResult(stage, record);
       await this.#setCurrent();
       this.#did = true;

@@ -79,7 +79,8 @@ export async function executeStage(
       scratch: attempt.scratch,
       earlierResults: () => store.resultsOf(dependencies),
       async checkExternal() {
-        const now = await stage.stage.external(stage.params, { artifacts: store.folder });
+        const place = { artifacts: store.folder, signal, progress };
+        const now = await stage.stage.external(stage.params, place);
         const external = withoutSecrets(now);
         const changes = explainChanges(stage.id, dependencies, { ...dependencies, external });
         if (changes.length === 0) return;
@@ -122,7 +123,7 @@ export async function executeStage(
       platform: Deno.build.target,
       machine: describeMachine(),
       rights: stage.rights,
-    });
+    }, progress);
     return { record, made: true };
   } finally {
     progress.end();

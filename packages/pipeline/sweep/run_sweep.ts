@@ -43,8 +43,9 @@ export async function runSweep(
   const { selection, signal } = options;
   const [{ plan: first }] = points;
   const context = await createRunContext(first.artifacts, call, signal);
+  const described: RunContext = { ...context, externals: new Map() };
   const identities: ReadonlyMap<string, string>[] = [];
-  for (const { plan } of points) identities.push(await predictFingerprints(plan, context));
+  for (const { plan } of points) identities.push(await predictFingerprints(plan, described));
   const same = first.stages.map(({ id }) => id).filter((id) =>
     identities.every((names) => names.get(id) === identities[0].get(id))
   );
@@ -66,7 +67,7 @@ export async function runSweep(
   });
   log(`${counted(points.length, "run")}: ${axesText(points)}`);
   if (options.dryRun) {
-    const runs = await dryRun(points, identities, common, context, selection);
+    const runs = await dryRun(points, identities, common, described, selection);
     return report([], runs.every(({ ok }) => ok), runs);
   }
   // Fails before the shared stages run, which may take hours.

@@ -154,6 +154,19 @@ Deno.test("lookAt() takes the preset that fits, and proposes no regression of in
   });
 });
 
+Deno.test("lookAt() ends between two layouts when it is interrupted", async () => {
+  await withFiles({ "1_0_a.jpg": "no photo" }, async (folder) => {
+    const controller = new AbortController(), { signal } = controller;
+    const started: string[] = [];
+    const progress = {
+      start: (_: number, unit: string) => started.push(unit),
+      advance: () => controller.abort(new Error("interrupted")),
+    };
+    await rejects(lookAt(folder, { photos: 5, signal, progress }), /^Error: interrupted/);
+    deepStrictEqual(started, ["layouts"]);
+  });
+});
+
 Deno.test("proposePipeline() takes published divisions, and requires what it trains", async () => {
   await withFiles(await imdbClean(), async (folder) => {
     const yaml = proposePipeline(await look(folder));

@@ -33,6 +33,28 @@ Deno.test("contentDigest() is of the content alone, and reads what did not chang
   }
 });
 
+Deno.test("contentDigest() counts the bytes that it reads, and ends when it is interrupted", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "content-" });
+  try {
+    const paths = ["a", "b", "c"].map((name) => join(folder, name));
+    for (const path of paths) await Deno.writeFile(path, new Uint8Array(3 << 20));
+    const controller = new AbortController(), { signal } = controller;
+    let total = 0, read = 0;
+    const progress = {
+      start: (bytes: number) => total = bytes,
+      advance: (bytes = 1) => {
+        read += bytes;
+        controller.abort(new Error("interrupted"));
+      },
+    };
+    await assert.rejects(contentDigest(paths, "", { signal, progress }), /^Error: interrupted/);
+    assert.equal(total, 9 << 20);
+    assert.ok(read > 0 && read < 3 << 20, String(read));
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
 const PLUGIN = `import { z } from "zod";
 import { defineStage, pathParam } from "${stageUrl}";
 import { contentDigest } from "${new URL("content_digest.ts", stageUrl).href}";

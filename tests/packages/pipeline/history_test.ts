@@ -97,6 +97,37 @@ Deno.test("findRun() takes ids, the beginning of one, and pipelines", async () =
   );
 });
 
+Deno.test("find() parses no record of other results", async () => {
+  const parsed: string[] = [];
+  class Counting extends History {
+    override read(name: string): ReturnType<History["read"]> {
+      parsed.push(name);
+      return super.read(name);
+    }
+  }
+  const folder = await Deno.makeTempDir({ prefix: "history-" });
+  try {
+    const history = new Counting(folder);
+    const added = await Promise.all(["a", "b", "c"].map(async (print, x) => {
+      const made = { id: "count", use: "count", status: "cached", why: "", seconds: 0 } as const;
+      const skipped = { ...made, id: "serve", status: "skipped" } as const;
+      const stages = [{ ...made, fingerprint: print.repeat(64), outputs: {} }, {
+        ...skipped,
+        outputs: {},
+      }];
+      const run = { pipeline: "p", ok: true, seconds: 1, seed: 1, metrics: {} };
+      return await history.add({ ...run, file: "p.yaml", point: { x }, stages });
+    }));
+    parsed.length = 0;
+    assert.equal((await history.find(added[1]!))?.id, added[1]!.id);
+    assert.equal(parsed.length, 1);
+    assert.equal(await history.find({ ...added[1]!, point: { x: 5 } }), undefined);
+    assert.equal(await history.find({ ...added[1]!, stages: [] }), undefined);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
 Deno.test("runs", async (t) => {
   await using project = await Project.make({
     "pipeline.yaml": CHAIN,

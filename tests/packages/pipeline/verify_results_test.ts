@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts";
+import { Interrupted } from "../../../packages/pipeline/errors.ts";
 import { verifyResult } from "../../../packages/pipeline/verify_results.ts";
 import { Project, reading } from "./toy/project.ts";
 
@@ -45,6 +46,16 @@ Deno.test("verifyResult() notices a flipped bit anywhere", async () => {
     assert.deepEqual((await verifyResult(place)).problems, []);
   }
   assert.ok(flips > 200, String(flips));
+});
+
+Deno.test("verifyResult() ends where it is interrupted, and finds no damage", async () => {
+  await using project = await Project.make({ "pipeline.yaml": CHAIN });
+  await project.run();
+  const [place] = await new ArtifactStore(project.path("artifacts")).storedResults();
+  const interrupted = () => {
+    throw new Interrupted();
+  };
+  await assert.rejects(verifyResult(place!, interrupted), Interrupted);
 });
 
 Deno.test("verify leaves a result alone that a run has made again meanwhile", async () => {

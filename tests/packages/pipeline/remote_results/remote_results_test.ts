@@ -6,6 +6,7 @@ import { openPlace } from "../../../../packages/pipeline/remote_results/place.ts
 import {
   PART,
   RemoteResults,
+  watch,
 } from "../../../../packages/pipeline/remote_results/remote_results.ts";
 import type { StageRecord } from "../../../../packages/pipeline/stage_record.ts";
 import { withChecksum, writeState } from "../../../../packages/pipeline/state.ts";
@@ -343,7 +344,17 @@ Deno.test("a large result is copied in parts, and resumes", async () => {
       server.requests.filter((r) => r.startsWith(`${method} team/v1/o`)).length;
     server.fault = ({ method }) =>
       method === "PUT" && ++puts > 2 ? error(507, "QuotaExceeded") : undefined;
-    const push = () => remote.push(record, place, () => {});
+    const controller = new AbortController();
+    const stopped = new RemoteResults(server.settings, controller.signal, { attempts: 1 });
+    const stop = { start: () => {}, advance: () => controller.abort(new Error("stopped")) };
+    server.requests.length = 0;
+    await assert.rejects(
+      stopped.push(record, place, watch(stop, record, controller.signal)),
+      /^Error: stopped/,
+    );
+    assert.equal(count("HEAD"), 0, "interrupted while its own files were read");
+
+    const push = () => remote.push(record, place, () => () => {});
     await assert.rejects(push, /^RemoteError: it answered 507, QuotaExceeded/);
     assert.equal(server.objects.size, 2, "without a record");
     server.fault = () => undefined;
@@ -355,9 +366,8 @@ Deno.test("a large result is copied in parts, and resumes", async () => {
     server.fault = ({ method }, key) =>
       method === "GET" && key.includes("objects") && ++gets > 2 ? error(500, "x") : undefined;
     const pull = async () => {
-      bytes = 0;
       const found = (await remote.find("large", record.fingerprint))!;
-      return await remote.pull(found, there!, () => {}, (n) => bytes += n);
+      return await remote.pull(found, there!, () => {}, () => (bytes = 0, (n) => bytes += n));
     };
     await assert.rejects(pull, /^RemoteError: it answered 500/);
     server.fault = () => undefined;

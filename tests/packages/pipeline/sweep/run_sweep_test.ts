@@ -621,3 +621,24 @@ Deno.test("a dry run of a sweep that cannot run fails like that of a run", async
     true,
   ]);
 });
+
+Deno.test("a sweep reads the data that its runs share once before it runs", async () => {
+  await using project = await Project.make({
+    "own.ts": `import { z } from "zod";
+import { defineStage } from "${stageUrl}";
+import { numbers } from "${new URL("../toy/stages.ts", import.meta.url).href}";
+export default defineStage({
+  name: "own", summary: "Own", inputs: {}, outputs: { numbers }, params: z.strictObject({}),
+  async external() {
+    await Deno.writeTextFile(new URL("reads", import.meta.url), "x", { append: true });
+    return { "the data": "1" };
+  },
+  run: () => Promise.resolve(),
+});
+`,
+    "pipeline.yaml": "plugins: [own.ts]\nstages: { own: , sum: }\nsweep: { seed: [1, 2, 3, 4] }",
+  });
+  const { code, err } = await project.cli("run", "pipeline", "--dry-run");
+  assert.equal(code, 0, err);
+  assert.equal(await Deno.readTextFile(project.path("reads")), "x");
+});
