@@ -21,7 +21,7 @@ import { type EpochRecord, readHistory, type TrainingRecord } from "../training/
 import { labelOf, type Person } from "../training/targets.ts";
 import { readTrainedOn, stepsWarning } from "../training/trained_on.ts";
 import type { Labels } from "./data_facts.ts";
-import { type AgeGate, ageGate, type Gate } from "./age_gate.ts";
+import type { AgeGate, Gate } from "./age_gate.ts";
 import { describeNetwork } from "./describe_network.ts";
 import { errorCurves, suspectLabels } from "./error_curves.ts";
 import { caption, chooseExamples, dots } from "./examples.ts";
@@ -37,13 +37,12 @@ import {
   type Predictions,
   type PredictionTask,
   type ReferencePredictions,
-  scoreModel,
   type SplitName,
   splitNames,
   usedSplits,
 } from "./score_model.ts";
+import { scoring } from "./scoring_thread.ts";
 import { measureSensitivity, type Sensitivity } from "./sensitivity.ts";
-import { scoreIntervals } from "./uncertainty.ts";
 
 /** Dataset, splits and reference predictions. */
 export interface Data {
@@ -123,11 +122,14 @@ export async function evaluateModel(
   const chosen = await chooseRows({ id, path, record }, data, context);
   if (typeof chosen === "string") return chosen;
   const { rows, unlabelled, seen, trainedOn, imported } = chosen;
-  const own = { id, model, record, subject };
+  const count = splitNames.reduce((sum, name) => sum + rows[name].length, 0);
+  const score = scoring(count, `${id}: intervals`, context);
+  const own = { id, model, record, subject, score };
   const { predictions, sensitivity, gate } = await predictAll(own, chosen, data, params, context);
   const { test } = predictions, { classes } = subject;
   const labelled = bySplit((name) => labelsOf(people, rows[name]));
-  const scores = scoreModel(
+  const scores = await score(
+    "scoreModel",
     subject,
     predictions,
     labelled,
@@ -139,7 +141,7 @@ export async function evaluateModel(
     ...scores,
     gate,
     coverage: record.interval &&
-      scoreIntervals(record.interval, test.bounds!, test.truth, labelled.test),
+      await score("scoreIntervals", record.interval, test.bounds!, test.truth, labelled.test),
     unlabelled: splitNames.some((name) => unlabelled[name] > 0) ? unlabelled : undefined,
     trainedOn: imported ? seen ? trainedOn : null : undefined,
   };
@@ -160,6 +162,13 @@ export async function evaluateModel(
   }));
   // With several outputs, the id includes the output: trainJoint.age.
   const stage = context.lineage.stages.find((stage) => stage.id === id.split(".")[0]);
+  const tested = {
+    metrics,
+    test,
+    further,
+    people: labelled.test.identity,
+    persons: Array.from(test.rows, (row) => data.persons[row]),
+  };
   return {
     predictions,
     report: {
@@ -178,13 +187,10 @@ export async function evaluateModel(
         ? errorCurves(test, Number(scores.baseline.guess))
         : undefined,
       examples: await Promise.all(shown),
-      fairness: await modelFairness({
-        metrics,
-        test,
-        further,
-        people: labelled.test.identity,
-        persons: Array.from(test.rows, (row) => data.persons[row]),
-      }, context.signal),
+      // Functions are not sent to a thread.
+      fairness: further.length > 0
+        ? await modelFairness(tested, context.signal)
+        : await score("modelFairness", tested),
     },
   };
 }
@@ -256,11 +262,12 @@ async function chooseRows(
 
 /** Predicts the images of a model, changed images for its sensitivity, and those of the age gate. */
 async function predictAll(
-  { id, model, record, subject }: {
+  { id, model, record, subject, score }: {
     id: string;
     model: LayersModel;
     record: TrainingRecord;
     subject: PredictionTask;
+    score: ReturnType<typeof scoring>;
   },
   { rows, labels, seen }: ModelRows,
   { images, persons, people, rows: all }: Data,
@@ -317,7 +324,7 @@ async function predictAll(
   const ages = first(outputs, others.length), tested = [...rows.test, ...others];
   const estimates = [...Array.from(predictions.test.prediction), ...ages];
   const who = tested.map((row) => people.identity[row]);
-  const rates = ageGate(gate, estimates, tested.map((row) => persons[row]), who);
+  const rates = await score("ageGate", gate, estimates, tested.map((row) => persons[row]), who);
   return { predictions, sensitivity, gate: rates };
 }
 

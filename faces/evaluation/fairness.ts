@@ -10,6 +10,7 @@ import {
   permutationTest,
   ratio,
 } from "../../packages/statistics/group_gaps.ts";
+import { pause } from "../../packages/pipeline/interrupt.ts";
 import { holm } from "../../packages/statistics/paired_tests.ts";
 import { mean, signedErrors } from "../../packages/statistics/prediction_metrics.ts";
 import { type ChosenMetric, selectRows } from "../training/further_metrics.ts";
@@ -99,8 +100,7 @@ interface Tested {
 export async function modelFairness(tested: Tested, signal?: AbortSignal): Promise<Fairness> {
   const { groupings, left_out } = divisions(tested.persons), done: FairnessBy[] = [];
   for (const division of groupings) {
-    await new Promise((resolve) => setTimeout(resolve, 0)); // for signals
-    signal?.throwIfAborted();
+    await pause(signal);
     done.push(await byGroup(division, tested));
   }
   return { left_out, groupings: done };

@@ -156,8 +156,8 @@ export function bootstrapMeans(
   values: ArrayLike<number>,
   groups: readonly (readonly number[])[],
 ): Float64Array {
-  const sums = groups.map((group) => group.reduce((sum, i) => sum + values[i], 0));
-  const counts = groups.map((group) => group.length);
+  const sums = Float64Array.from(groups, (group) => group.reduce((sum, i) => sum + values[i], 0));
+  const counts = Int32Array.from(groups, (group) => group.length);
   return bootstrap(groups.length, (drawn) => {
     let sum = 0, count = 0;
     for (let i = 0; i < drawn.length; i++) {

@@ -34,6 +34,7 @@
  */
 import assert from "node:assert/strict";
 import { adjustAll, modelFairness } from "../../../faces/evaluation/fairness.ts";
+import { scoring } from "../../../faces/evaluation/scoring_thread.ts";
 import { holm } from "../../../packages/statistics/paired_tests.ts";
 import { chooseMetrics } from "../../../faces/training/further_metrics.ts";
 import {
@@ -120,6 +121,25 @@ Deno.test("modelFairness() ends between two attributes when a run is interrupted
   setTimeout(() => interrupt.abort(new Error("interrupted")), 0);
   const done = modelFairness({ metrics: smiles, test, persons }, interrupt.signal);
   await assert.rejects(done, /interrupted/);
+});
+
+Deno.test("scoring() of many images is that of few, in a thread that an interruption ends", async () => {
+  const interrupt = new AbortController(), { signal } = interrupt;
+  const context = { signal, progress: { start: () => {}, advance: () => {} } };
+  const [few, many] = [240, 1e6].map((images) => scoring(images, "model", context));
+  const tested = { metrics: smiles, test, persons };
+  assert.deepEqual(await many!("modelFairness", tested), await few!("modelFairness", tested));
+  const division = { train: test, validation: test, test };
+  const scores = await many!("scoreModel", smiles, division);
+  assert.deepEqual(scores, await few!("scoreModel", smiles, division));
+  const none = { ...division, test: { ...test, rows: [], truth: [], prediction: [] } };
+  await assert.rejects(
+    many!("scoreModel", smiles, none),
+    /^Error: Cannot score predictions: the test set is empty/,
+  );
+  const late = many!("modelFairness", tested);
+  interrupt.abort(new Error("interrupted"));
+  await assert.rejects(late, /^Error: interrupted/);
 });
 
 Deno.test("modelFairness() tests differences between faces of unknown age", async () => {
