@@ -168,10 +168,8 @@ function fold({ fold, of }: { fold: number; of: number }, groups: Groups): Divid
     sizes[smallest] += group.length;
     folds[smallest].push([...group]);
   }
-  return {
-    taken: folds[fold - 1],
-    rest: folds.flatMap((groups, i) => i === fold - 1 ? [] : groups),
-  };
+  const [taken] = folds.splice(fold - 1, 1);
+  return { taken, rest: folds.flat() };
 }
 
 /** Numbers with more values than this are divided at their deciles. */
