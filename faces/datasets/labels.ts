@@ -131,17 +131,16 @@ function ageOf(
   return { age: Math.floor((taken - born) / 10_000) };
 }
 
-const MIDDLE = { month: 7, day: 1 };
-
 /**
  * Parses 1980, 1980-03, 1980-03-01 or, as in EXIF, 1980:03:01, with or without a time, to the number
- * yyyymmdd, which sorts as dates do; NaN if it is invalid. A month or day of 0 is unknown.
+ * yyyymmdd, which sorts as dates do; NaN if it is invalid. An unknown month, also 0, counts as July, an
+ * unknown day as the first.
  */
 function parseDay(text: string): number {
   const match = /^(?!0000)(\d{4})(?:\.0)?(?:[-:](\d\d?)(?:[-:](\d\d?)(?:[T ].*)?)?)?$/.exec(text);
   if (!match) return NaN;
   const year = Number(match[1]);
-  const month = Number(match[2]) || MIDDLE.month, day = Number(match[3]) || MIDDLE.day;
+  const month = Number(match[2]) || 7, day = Number(match[3]) || 1;
   const date = new Date(0);
   date.setUTCFullYear(year, month - 1, day);
   const real = date.getUTCMonth() === month - 1 && date.getUTCDate() === day;

@@ -62,13 +62,11 @@ export async function findLabelledFace(
 ): Promise<LabelledFace | { crop: undefined; found: number }> {
   const image = await decode(photo);
   // A box outside of the photo has no face.
-  const labelled = known && placeOf(known, image), place = labelled && clip(labelled, image);
+  const full = known && placeOf(known, image), place = full && clip(full, image);
   const given = place && known && "given" in known;
-  const found = given
-    ? [{ box: place, score: 1 }]
-    : await detector.detect(image, place && labelled);
-  const [face] = labelled
-    ? found.filter(({ box }) => place && hasCenterIn(box, labelled))
+  const found = given ? [{ box: place, score: 1 }] : await detector.detect(image, place && full);
+  const [face] = full
+    ? found.filter(({ box }) => place && hasCenterIn(box, full))
       .toSorted((a, b) => iou(b.box, place!) - iou(a.box, place!))
     : found;
   if (!face) return { crop: undefined, found: found.length };

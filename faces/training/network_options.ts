@@ -5,8 +5,8 @@ export const initializers = ["glorotUniform", "glorotNormal", "heUniform", "heNo
 export type Initializer = (typeof initializers)[number];
 
 /**
- * Bins of a distribution over ages: every second year. They extend beyond the range of ages, so the
- * label distribution of any age is complete.
+ * Bins of a distribution over ages: every second year. They extend beyond the range of ages, so that
+ * the label distribution of any age is complete, unless its spread is large.
  */
 export const ageBins: readonly number[] = Array.from({ length: 62 }, (_, i) => 2 * i - 12);
 

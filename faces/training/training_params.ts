@@ -139,7 +139,8 @@ export const jointParams = {
       "around the true age; years: regression, as in the 2021 networks",
   ),
   ageSpread: z.number().min(2).max(20).default(4).describe(
-    "distribution: standard deviation of the label distribution, years",
+    "distribution: standard deviation of the label distribution, years. From 8 on, ages near 0 and 100 " +
+      "lean to the middle",
   ),
   ageReading: z.enum(["median", "mean"]).default("median").describe(
     "distribution: estimator of the age. median (the mean of the middle fifth) minimizes the mean " +

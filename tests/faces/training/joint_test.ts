@@ -278,6 +278,16 @@ for (const reading of ["mean", "median"] as const) {
   });
 }
 
+Deno.test("distributionHead() of a large spread leans to the middle as the parameter states", () => {
+  const read = (spread: number, age: number) => {
+    const head = distributionHead(spread, 1, "median"), row = new Float32Array(head.columns);
+    head.write(age, row, 0);
+    return Number(head.read(row, 0).toFixed(1));
+  };
+  assert.deepEqual([read(8, 0), read(20, 0)], [0.5, 6.6]);
+  for (let age = 0; age <= 100; age++) assert.ok(Math.abs(read(6, age) - age) <= 0.5, `${age}`);
+});
+
 Deno.test("cosine() rises, then falls to nothing", () => {
   const schedule = cosine(0.1);
   const all = Array.from({ length: 100 }, (_, step) => schedule(step, 100));
