@@ -87,7 +87,7 @@ const layer = z.strictObject(
     message: "expected one layer per item, as in - flatten: {}",
     when: ({ issues }) => issues.length === 0, // unknown names are refused by themselves
   },
-);
+).meta({ minProperties: 1, maxProperties: 1 });
 
 /** Returns the parts of an item; a layer without a name has its kind's and its position's. */
 function readItem(map: z.output<typeof layer>, i: number) {

@@ -5,6 +5,7 @@ import { pipelineSchema } from "./config.ts";
 import { turnedBy } from "../plan.ts";
 import type { Kind, Stage } from "../stage.ts";
 import { seedSchema, STAGE_ID } from "./stage_config.ts";
+import { isSeed } from "../sweep_summary.ts";
 import { rangeSchema } from "./sweep_schema.ts";
 
 type Json = Record<string, unknown>;
@@ -15,28 +16,14 @@ const propertiesOf = ({ properties = {} }: Json) => properties as Record<string,
  * A JSON Schema (draft 7, which the YAML language server reads) of a pipeline made of these stages.
  */
 export function pipelineJsonSchema(stages: readonly Stage[]): Json {
-  const names = stages.map((stage) => stage.name);
   const { required: _, ...top } = toJson(pipelineSchema);
   const { sweep, stages: { description } } = propertiesOf(top);
-  const stagesSchema = (whole: boolean, named = whole ? "wholeNamed" : "named") => ({
-    type: "object",
-    description,
-    ...whole && { minProperties: 1 },
-    propertyNames: { pattern: STAGE_ID.source },
-    properties: Object.fromEntries(stages.map((stage) => [stage.name, {
-      if: { type: "object", required: ["use"] },
-      then: reference(named),
-      else: whole && needs(stage).length > 0
-        ? { allOf: [reference(stage.name), { type: "object", required: needs(stage) }] }
-        : reference(stage.name),
-    }])),
-    additionalProperties: whole ? reference(named) : {
-      // Which stage it is may be written in the file that is extended.
-      if: { type: "object", required: ["use"] },
-      then: reference(named),
-      else: { type: ["object", "null"] },
-    },
-  });
+  // A file over another one need not repeat what is written there.
+  const whole = withStages(stages, "", stageSchema);
+  const part = withStages(stages, "part.", (stage) => ({
+    ...partOf(stageSchema(stage)),
+    type: ["object", "null"],
+  }));
   return {
     ...top,
     $schema: "http://json-schema.org/draft-07/schema#",
@@ -46,56 +33,109 @@ export function pipelineJsonSchema(stages: readonly Stage[]): Json {
       sweep: { ...sweep, properties: { ...propertiesOf(sweep!), ...sweepable(stages) } },
       stages: { description },
     },
-    // A file over another one need not repeat what is written there.
     if: { required: ["extends"] },
-    then: { properties: { stages: stagesSchema(false) } },
-    else: { required: ["stages"], properties: { stages: stagesSchema(true) } },
-    definitions: {
-      ...Object.fromEntries(stages.map((stage) => [stage.name, stageSchema(stage)])),
-      range: toJson(rangeSchema),
-      named: {
-        type: "object",
-        description: "A stage under an id of your own; use names the stage",
-        required: ["use"],
-        properties: { use: { enum: names, description: "Name of the stage" } },
-        allOf: stages.map((stage) => ({
-          if: { properties: { use: { const: stage.name } } },
-          then: reference(stage.name),
-        })),
-      },
-      wholeNamed: {
-        allOf: [
-          reference("named"),
-          ...stages.filter((stage) => needs(stage).length > 0).map((stage) => ({
-            if: { properties: { use: { const: stage.name } } },
-            then: { required: needs(stage) },
-          })),
-        ],
+    then: {
+      properties: {
+        stages: {
+          ...part.map,
+          description,
+          additionalProperties: {
+            // Which stage it is may be written in the file that is extended.
+            if: { type: "object", required: ["use"] },
+            then: reference("part.named"),
+            else: { type: ["object", "null"] },
+          },
+        },
       },
     },
+    else: {
+      required: ["stages"],
+      properties: { stages: { ...whole.map, description, minProperties: 1 } },
+    },
+    definitions: { ...whole.definitions, ...part.definitions, range: toJson(rangeSchema) },
+  };
+}
+
+/**
+ * Returns the schemas of stages, and that of a map of them.
+ * @param prefix begins the names of the definitions
+ */
+function withStages(stages: readonly Stage[], prefix: string, schemaOf: (stage: Stage) => Json) {
+  const names = stages.map(({ name }) => name);
+  const named = {
+    type: "object",
+    description: "A stage under an id of your own; use names the stage",
+    required: ["use"],
+    properties: { use: { enum: names, description: "Name of the stage" } },
+    allOf: names.map((name) => ({
+      if: { properties: { use: { const: name } } },
+      then: reference(prefix + name),
+    })),
+  };
+  const map = {
+    type: "object",
+    propertyNames: { pattern: STAGE_ID.source },
+    properties: Object.fromEntries(names.map((name) => [name, {
+      if: { type: "object", required: ["use"] },
+      then: reference(`${prefix}named`),
+      else: reference(prefix + name),
+    }])),
+    additionalProperties: reference(`${prefix}named`),
+  };
+  const own = stages.map((stage) => [prefix + stage.name, schemaOf(stage)]);
+  return { map, definitions: { ...Object.fromEntries(own), [`${prefix}named`]: named } };
+}
+
+/**
+ * Returns the schema of what a file has over a value of the file that it extends: keys are missing
+ * where they are written there, and empty to leave out what is.
+ */
+function partOf({ required: _, anyOf, oneOf, ...schema }: Json): Json {
+  const forms = (anyOf ?? oneOf) as Json[] | undefined;
+  const properties = Object.entries(propertiesOf(schema)).map(([key, value]) => {
+    const { description, ...part } = partOf(value);
+    return [key, { description, anyOf: [part, { type: "null" }] }];
+  });
+  return {
+    ...schema,
+    ...properties.length > 0 && { properties: Object.fromEntries(properties) },
+    ...forms && { anyOf: forms.map(partOf) },
   };
 }
 
 /** Returns the keys that a sweep may vary, such as "split.test", with the schema of their values. */
 function sweepable(stages: readonly Stage[]): Json {
-  const found: [string, Json][] = [["seed", toJson(seedSchema)]];
-  const walk = (path: string, properties: Record<string, Json>) => {
-    for (const [name, schema] of Object.entries(properties)) {
-      if (!schema.properties) found.push([`${path}.${name}`, schema]);
-      // Options of a choice, each once.
-      const { use: _, ...options } = Object.assign({}, ...optionsOf(schema).toReversed());
-      walk(`${path}.${name}`, schema.properties ? propertiesOf(schema) : options);
+  const found = new Map<string, { description: unknown; schemas: Map<string, Json> }>();
+  const add = (key: string, $ref: string, { description = "Seeds to try", ...schema }: Json) => {
+    // An option may differ between the definitions of a choice.
+    const { schemas } = found.getOrInsert(key, { description, schemas: new Map() });
+    schemas.getOrInsert(JSON.stringify({ ...schema, default: undefined }), { ...schema, $ref });
+  };
+  const walk = (key: string, $ref: string, schema: Json) => {
+    for (const kind of ["anyOf", "oneOf"]) {
+      (schema[kind] as Json[] | undefined ?? []).forEach((form, i) =>
+        walk(key, `${$ref}/${kind}/${i}`, form)
+      );
+    }
+    for (const [name, inner] of Object.entries(propertiesOf(schema))) {
+      if (["use", "inputs", "replaces"].includes(name)) continue;
+      const path = `${key}.${name}`, at = `${$ref}/properties/${name}`;
+      if (!inner.properties) add(path, at, inner);
+      walk(path, at, inner);
     }
   };
-  for (const stage of stages) {
-    walk(stage.name, propertiesOf(toJson(stage.params)));
-    if (stage.canBeSeeded) found.push([`${stage.name}.seed`, toJson(seedSchema)]);
-  }
-  return Object.fromEntries(found.map(([key, { $schema: _, default: __, ...items }]) => {
-    const list = { type: "array", minItems: 1, items };
-    const number = ["number", "integer"].includes(String(items.type)) && !key.endsWith("seed");
-    const { description = "Seeds to try" } = items;
-    return [key, { description, ...number ? { anyOf: [list, reference("range")] } : list }];
+  add("seed", "#/properties/seed", {});
+  stages.forEach((stage) => walk(stage.name, reference(stage.name).$ref, stageSchema(stage)));
+  return Object.fromEntries([...found].map(([key, { description, schemas }]) => {
+    const forms = [...schemas.values()], [first] = forms.map(({ $ref }) => ({ $ref }));
+    const items = forms.length > 1 ? { anyOf: forms.map(({ $ref }) => ({ $ref })) } : first;
+    const list = { type: "array", minItems: 1, uniqueItems: true, items };
+    const types = isSeed(key) ? [] : forms.map(({ type }) => type);
+    // Of whole numbers, others are refused.
+    const range = types.includes("number")
+      ? reference("range")
+      : types.includes("integer") && { allOf: [reference("range"), { required: ["step"] }] };
+    return [key, { description, ...range ? { anyOf: [list, range] } : list }];
   }));
 }
 
@@ -107,13 +147,12 @@ function optionsOf(schema: Json): Record<string, Json>[] {
 
 const reference = (definition: string) => ({ $ref: `#/definitions/${definition}` });
 
-const needs = ({ params }: Stage) => (toJson(params).required ?? []) as string[];
-
 /** Returns the JSON Schema of values as written in YAML, without keys that only the runner reads. */
 function toJson(schema: z.ZodType): Json {
-  return z.toJSONSchema(schema, {
+  const { $schema: _, ...json } = z.toJSONSchema(schema, {
     io: "input",
     target: "draft-7",
+    unrepresentable: "any", // a plugin's own type, which the runner checks
     override({ zodSchema, jsonSchema }) {
       const { innerType } = partsOf(zodSchema as never);
       const renamed = innerType && choosesOf(innerType)?.definitions
@@ -124,12 +163,12 @@ function toJson(schema: z.ZodType): Json {
       }
     },
   });
+  return json;
 }
 
-/** Returns the schema of a stage's parameters, all of them optional. */
+/** Returns the schema of a stage's parameters, and of what the runner reads. */
 function stageSchema(stage: Stage): Json {
-  const { $schema: ___, ...drawn } = toJson(seedSchema);
-  const { $schema: _, required: __, ...params } = toJson(stage.params);
+  const params = toJson(stage.params);
   const inputs = Object.entries(stage.inputs).map(([name, input]) => {
     const id = { type: "string" };
     if (!("all" in input)) {
@@ -143,7 +182,7 @@ function stageSchema(stage: Stage): Json {
   });
   return {
     ...params,
-    type: ["object", "null"],
+    type: params.required ? "object" : ["object", "null"],
     description: stage.summary,
     properties: {
       use: { const: stage.name, description: `Name of the stage: ${stage.summary}` },
@@ -164,7 +203,10 @@ function stageSchema(stage: Stage): Json {
         },
       },
       ...stage.canBeSeeded && {
-        seed: { ...drawn, description: "For this stage alone, in place of the pipeline's" },
+        seed: {
+          ...toJson(seedSchema),
+          description: "For this stage alone, in place of the pipeline's",
+        },
       },
       ...propertiesOf(params),
     },
@@ -187,12 +229,13 @@ export function referenceMarkdown({ commands, stages, sections = "" }: {
     "# Reference",
     "Generated from the code by `deno task schema`; edits are overwritten.",
     "## Pipeline",
-    "Keys at the top of a pipeline's YAML. Relative paths count from the folder of the YAML.",
+    "Keys at the top of a pipeline's YAML. Relative paths count from the folder of the YAML, and ~/ is the home folder.",
     parameterTable(pipelineSchema.omit({ stages: true })),
     "`stages` maps an id to a stage's parameters, and `sweep` a parameter to its values. Beside its " +
     "own parameters a stage takes `use` (the stage, where the id is another), `inputs` (input → id " +
     "of the stage that makes it), `replaces` (the stage whose output it takes over) and, where it " +
-    "draws at random, `seed`.",
+    "draws at random, `seed`. A sweep takes a list of values or a range:",
+    parameterTable(rangeSchema),
     "## Stages",
     ...stages.map(stageMarkdown),
     ...choicesMarkdown(stages),

@@ -10,7 +10,8 @@ import {
 import { ConfigError } from "../../../../packages/pipeline/errors.ts";
 import { defineStage } from "../../../../packages/pipeline/stage.ts";
 import { Project } from "../toy/project.ts";
-import { stageList } from "../toy/stages.ts";
+import { pointsOf, readSweep } from "../../../../packages/pipeline/sweep/grid.ts";
+import { stageList, stages } from "../toy/stages.ts";
 import { stages as builtIn } from "../../../../stages/mod.ts";
 
 const schema = pipelineJsonSchema(stageList);
@@ -79,7 +80,7 @@ const STAGES: Record<string, boolean> = {
   "sum: { replaces: count }": false,
 };
 
-/** Files over `stages: { count: , mine: { use: tune, rate: 0.5 }, draw: }` → whether they are right. */
+/** Files over the base below → whether they are right. */
 const OVER: Record<string, boolean> = {
   "": true,
   "seed: 3": true,
@@ -91,10 +92,19 @@ const OVER: Record<string, boolean> = {
   "stages:\n  count: { to: 3 }": true,
   "stages:\n  count: { to: '3' }": false,
   "stages:\n  draw: { seed: 4 }": true,
+  "stages:\n  tune: { text: , stop: { patience: } }": true,
+  "stages:\n  tune: { part: { of: 7 } }": true,
+  "stages:\n  tune: { part: { off: 7 } }": false,
+  "stages:\n  tune: { part: { of: x } }": false,
+  "stages:\n  tune: { txt: }": false,
+  "stages:\n  tune: { inputs: , text: }": true,
+  "stages:\n  tune: { stop: { monitor: loss } }": false,
   "seeds: 3": false,
 };
 
 const TOP: Record<string, boolean> = {
+  "bullmq: { redis: 'redis://h:1' }\nstages: { count: }": true,
+  "bullmq: { redis: 'h:1' }\nstages: { count: }": false,
   "stages: { count: }": true,
   "seed: 3\nname: a-b\ncompute: wasm\nartifacts: x\nplugins: []\nstages: { count: }": true,
   "seed: -1\nstages: { count: }": false,
@@ -135,13 +145,50 @@ Deno.test("pipelineJsonSchema() accepts what the config accepts, and nothing els
 Deno.test("pipelineJsonSchema() takes a file over another one for a part of a pipeline", async () => {
   await using project = await Project.make({
     "base.yaml":
-      "stages: { count: , mine: { use: tune, rate: 0.5, inputs: { numbers: count } } , draw: }",
+      "stages: { count: , mine: { use: tune, rate: 0.5, inputs: { numbers: count } } , draw: ,\n" +
+      "  tune: { inputs: { numbers: count }, rate: 0.5, text: x, part: { fold: 1, of: 5 }, stop: { patience: 1 } } }",
   });
   for (const [yaml, right] of Object.entries(OVER)) {
     const over = `extends: ./base.yaml\n${yaml}`;
     assert.equal(validate(parse(over)), right, `schema: ${yaml}`);
     await project.write({ "pipeline.yaml": over });
     assert.equal(await project.config().then(() => true, () => false), right, `config: ${yaml}`);
+  }
+});
+
+/** Sweeps of `stages: { count: , tune: { rate: 0.5 } }` → whether they are right. */
+const SWEEPS: Record<string, boolean> = {
+  "count.to: [1, 2]": true,
+  "count.to: [1, 1]": false,
+  "count.to: [1, x]": false,
+  "trials: 2, count.to: { from: 1, to: 9 }": false,
+  "trials: 2, count.to: { from: 1, to: 9, step: 2 }": true,
+  "trials: 2, tune.rate: { from: 0.1, to: 0.9 }": true,
+  "tune.stop.patience: [1, 2]": true,
+  "tune.stop.patience: [1, x]": false,
+  "tune.part: [{ fold: 1, of: 5 }]": true,
+  "tune.part.name: [a, b]": true,
+  "tune.part.name: [a, 1]": false,
+};
+
+Deno.test("pipelineJsonSchema() accepts the sweeps that the runner accepts", async () => {
+  await using project = await Project.make();
+  for (const [sweep, right] of Object.entries(SWEEPS)) {
+    const yaml = `sweep: { ${sweep} }\nstages: { count: , tune: { rate: 0.5 } }\n`;
+    assert.equal(validate(parse(yaml)), right, `schema: ${sweep}`);
+    await project.write({ "pipeline.yaml": yaml });
+    const base = await project.plan(), { folder } = project, values = {};
+    const call = {
+      names: ["pipeline"],
+      values,
+      cwd: folder,
+      project: folder,
+      stages,
+      reporter: {},
+    };
+    const points = Promise.try(readSweep, base.source, { values })
+      .then((sweep) => pointsOf(sweep, base, call as never));
+    assert.equal(await points.then(() => true, () => false), right, `run: ${sweep}`);
   }
 });
 
