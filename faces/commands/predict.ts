@@ -1,8 +1,8 @@
 /** `deno task predict`: predictions of a run's models for every face in a photo or a folder of photos. */
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { cores } from "../../packages/workers/cores.ts";
 import type { Backend } from "../../packages/compute/backends.ts";
-import { parseOptions, parseWhole } from "../../packages/pipeline/args.ts";
+import { artifactsOf, parseOptions, parseWhole } from "../../packages/pipeline/args.ts";
 import { type Command, EXIT } from "../../packages/pipeline/app.ts";
 import { didYouMean, joinWords, UsageError } from "../../packages/pipeline/errors.ts";
 import { abortOnSignal } from "../../packages/pipeline/interrupt.ts";
@@ -50,7 +50,7 @@ Exit codes: 0 all photos were read, 1 some were not, 2 wrong command line, 130 i
       );
     }
     const workers = parseWhole("workers", values, 1, 64) ?? Math.min(4, cores());
-    const artifacts = resolve(tools.cwd, values.artifacts ?? join(tools.project, "artifacts"));
+    const artifacts = artifactsOf(values, tools);
 
     const { findModels } = await import("./predict/find_models.ts");
     const given = values.artifacts !== undefined;

@@ -1,6 +1,10 @@
 /** Words of the command line → a command, its pipeline or runs, and its options. */
+import { statSync } from "node:fs";
+import { join } from "node:path";
 import { parseArgs, type ParseArgsConfig } from "node:util";
+import type { CommandContext } from "./app.ts";
 import { didYouMean, joinWords, UsageError } from "./errors.ts";
+import { resolveFrom } from "./paths.ts";
 
 /** One required pipeline, one with the default pipeline.yaml, or any number. */
 type Names = "pipeline" | "pipeline?" | "any";
@@ -73,6 +77,22 @@ export function parseWhole<Name extends string>(
   throw new UsageError(`--${option} ${text}: expected a whole number${range}`);
 }
 
+/**
+ * Returns the artifact folder that a command is about.
+ * @throws {UsageError} if `--artifacts` is none; with `mayBeMade`, it need not be there
+ */
+export function artifactsOf(
+  { artifacts }: { readonly artifacts?: string },
+  { cwd, project }: Pick<CommandContext, "cwd" | "project">,
+  mayBeMade = false,
+): string {
+  if (artifacts === undefined) return join(project, "artifacts");
+  const folder = resolveFrom(artifacts, cwd), info = statSync(folder, { throwIfNoEntry: false });
+  if (info?.isDirectory() || mayBeMade && !info) return folder;
+  const why = info ? "expected a folder" : "there is no such folder";
+  throw new UsageError(`--artifacts ${artifacts}: ${why}`);
+}
+
 /** Options with a short form. */
 const SHORT: Readonly<Record<string, string>> = { help: "h", yes: "y" };
 
@@ -80,7 +100,7 @@ const SHORT: Readonly<Record<string, string>> = { help: "h", yes: "y" };
  * Reads options and other words.
  * @param names of the options: "json" for a flag, "port=" for one with a text, "set=*" for one that may
  *   repeat
- * @throws {UsageError} on an option that the command does not have
+ * @throws {UsageError} on an option that the command does not have, and on empty words
  */
 export function parseOptions<const Options extends string>(
   command: string,
@@ -94,6 +114,12 @@ export function parseOptions<const Options extends string>(
       return [name, { type, multiple: rest === "*", ...SHORT[name] && { short: SHORT[name] } }];
     }),
   ) as NonNullable<ParseArgsConfig["options"]>;
+  // As a variable of a shell that is not set.
+  const empty = args.findIndex((word) => /^(--[a-z-]+=)?$/.test(word));
+  if (empty >= 0) {
+    const before = args[empty] || args[empty - 1] || command;
+    throw new UsageError(`expected a value after ${before}, got ""`);
+  }
   try {
     const { values, positionals } = parseArgs({ args, options, allowPositionals: true });
     return { values: values as ValuesOf<Options>, positionals };

@@ -42,7 +42,9 @@ async function graph(call: CommandContext): Promise<number> {
 /** Runs a command line and returns its exit code. */
 export async function main(args: readonly string[], app: App): Promise<number> {
   using _early = failOnEarlyExit();
-  const [command = "", ...rest] = args;
+  // "help run" is "run --help".
+  const asked = args[0] === "help" && args[1] ? [args[1], "--help"] : args;
+  const [command = "", ...rest] = asked;
   const json = rest.includes("--json");
   const reporter = createReporter(standardOutput(json ? "stderr" : "stdout"));
   const complain = (text: string) =>
@@ -57,7 +59,7 @@ export async function main(args: readonly string[], app: App): Promise<number> {
       createReporter(standardOutput("stdout")).log(own.help);
       return EXIT.ok;
     }
-    if (["", "--help", "help"].includes(command)) {
+    if (["", "--help", "-h", "help"].includes(command)) {
       reporter.log(mainHelp(app));
       return EXIT.ok;
     }

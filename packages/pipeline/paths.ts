@@ -10,9 +10,11 @@ export function isUrl(text: string): boolean {
   return /^[a-z][a-z0-9+.-]+:\/\//i.test(text);
 }
 
-/** Makes a path absolute from a folder; URLs stay as they are. */
+/** Makes a path absolute from a folder, `~/` from the home folder; URLs stay as they are. */
 export function resolveFrom(path: string, folder: string): string {
-  return isUrl(path) ? path : resolve(folder, path);
+  if (isUrl(path)) return path;
+  const home = () => Deno.env.get("HOME") ?? Deno.env.get("USERPROFILE") ?? "~";
+  return resolve(folder, path.replace(/^~(?=[\\/]|$)/, home));
 }
 
 /** Returns the shortest path from a folder, with forward slashes. */

@@ -1,6 +1,6 @@
 /** `deno task worker`: does shards and runs of sweeps for other machines. */
 import { resolve } from "node:path";
-import { parseOptions, parseWhole } from "./args.ts";
+import { artifactsOf, parseOptions, parseWhole } from "./args.ts";
 import { type Command, EXIT } from "./app.ts";
 import { UsageError } from "./errors.ts";
 import { abortOnSignal } from "./interrupt.ts";
@@ -25,7 +25,7 @@ jobs of a run with other code, packages, Deno or kind of machine.
 
 Exit codes: 0 stopped, 1 failed, 2 the command line is wrong.`,
   async run(args, context) {
-    const { project, cwd, reporter } = context;
+    const { cwd, reporter } = context;
     const { values, positionals } = parseOptions(
       "worker",
       args,
@@ -39,7 +39,7 @@ Exit codes: 0 stopped, 1 failed, 2 the command line is wrong.`,
     const { DEFAULT_LOCK_MS, placeOf, workerName } = await import("./remote_workers.ts");
     const { runWorker } = await import("./remote/worker.ts");
     const seconds = parseWhole("lock-seconds", values);
-    const artifacts = resolve(cwd, values.artifacts ?? `${project}/artifacts`);
+    const artifacts = artifactsOf(values, context, true);
     await Deno.mkdir(artifacts, { recursive: true }).catch((cause) => {
       const why = (cause as Error).message;
       throw new UsageError(`--artifacts ${artifacts}: not usable as a folder: ${why}`);

@@ -1,5 +1,5 @@
 /** deno task gc: removes results that no listed run needs. */
-import { parseWhole } from "../args.ts";
+import { artifactsOf, parseWhole } from "../args.ts";
 import { remove } from "../cache/attempt_files.ts";
 import { counted } from "../causes.ts";
 import { UsageError } from "../errors.ts";
@@ -11,14 +11,14 @@ import { type CommandContext, EXIT } from "../app.ts";
 import { ArtifactStore } from "../artifact_store.ts";
 import { formatBytes, formatInteger, formatTable } from "../format.ts";
 import type { State } from "../state.ts";
-import { artifactsOf, forget, listRuns } from "./runs_command.ts";
+import { forget, listRuns } from "./runs_command.ts";
 
 export default async function gc(call: CommandContext): Promise<number> {
   const { values, names, reporter: { log } } = call;
   if (names.length > 0) {
     throw new UsageError(`gc takes no names, got "${names[0]}"; deno task runs --forget RUN`);
   }
-  const store = new ArtifactStore(artifactsOf(call));
+  const store = new ArtifactStore(artifactsOf(call.values, call));
   const found = await findGarbage(store, values, log);
   const { forgotten, results, attempts } = found;
   const all = [...results, ...attempts];

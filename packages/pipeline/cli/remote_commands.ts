@@ -6,6 +6,7 @@ import { ArtifactStore } from "../artifact_store.ts";
 import { counted } from "../causes.ts";
 import { remoteSchema, type RemoteSettings } from "../config/config.ts";
 import { ensureFolder, writeFileAtomic } from "../durable.ts";
+import { artifactsOf } from "../args.ts";
 import { formatError, UsageError } from "../errors.ts";
 import { identityNamed } from "../find_pipeline.ts";
 import { formatBytes, formatTable, formatTimestamp } from "../format.ts";
@@ -32,7 +33,6 @@ import {
 } from "../remote_results/remote_results.ts";
 import { assertOwnPipeline, loadPlan } from "../run/create_context.ts";
 import { bytesOf, type StageRecord } from "../stage_record.ts";
-import { artifactsOf } from "./runs_command.ts";
 
 interface Sharing {
   readonly store: ArtifactStore;
@@ -49,7 +49,7 @@ async function sharing(
   using interrupt = abortOnSignal(call.reporter, EXIT.interrupted);
   const { signal } = interrupt;
   const settings = await settingsOf(call, pipeline);
-  const store = new ArtifactStore(artifactsOf(call, true));
+  const store = new ArtifactStore(artifactsOf(call.values, call, true));
   const remote = new RemoteResults(settings, signal), history = new History(store.folder);
   try {
     using _held = await store.lockShared(call.reporter.log, signal);
@@ -116,7 +116,7 @@ async function each(
 
 export async function push(call: CommandContext): Promise<number> {
   const { log } = call.reporter;
-  const run = await runNamed(call, await new History(artifactsOf(call)).list());
+  const run = await runNamed(call, await new History(artifactsOf(call.values, call)).list());
   const { names: [name = "pipeline"], values, project } = call;
   const typed = values.remote ?? await identityNamed(name, call);
   if (typed === undefined) assertOwnPipeline(run, project);

@@ -1,8 +1,7 @@
 /** deno task runs: what ran, when, with which metrics. */
-import { existsSync } from "node:fs";
-import { join, resolve } from "node:path";
-import { parseWhole } from "../args.ts";
-import { joinWords, UsageError } from "../errors.ts";
+import { join } from "node:path";
+import { artifactsOf, parseWhole } from "../args.ts";
+import { joinWords } from "../errors.ts";
 import { identityNamed } from "../find_pipeline.ts";
 import { canonicalJson } from "../fingerprint.ts";
 import {
@@ -28,7 +27,7 @@ import { formatDuration, formatMetrics, formatTable, formatTimestamp } from "../
 
 export default async function runs(call: CommandContext): Promise<number> {
   const { values, names, reporter } = call;
-  const artifacts = artifactsOf(call);
+  const artifacts = artifactsOf(values, call);
   const all = await listRuns(artifacts, reporter.log);
   if (values.forget) {
     const found = values.forget.map(async (name) => {
@@ -63,18 +62,6 @@ export default async function runs(call: CommandContext): Promise<number> {
     formatTable([head, ...rows], [3], reporter.columns()).forEach(reporter.log);
   }
   return EXIT.ok;
-}
-
-/** The artifact folder that a command is about. */
-export function artifactsOf(
-  { values: { artifacts }, cwd, project }: Pick<CommandContext, "values" | "cwd" | "project">,
-  mayBeMade = false,
-): string {
-  const folder = resolve(cwd, artifacts ?? join(project, "artifacts"));
-  if (artifacts !== undefined && !mayBeMade && !existsSync(folder)) {
-    throw new UsageError(`--artifacts ${artifacts}: there is no such folder`);
-  }
-  return folder;
 }
 
 /**

@@ -1,4 +1,5 @@
 /** deno task verify: whether results are still what was made. */
+import { artifactsOf } from "../args.ts";
 import { formatError, UsageError } from "../errors.ts";
 import { identityNamed } from "../find_pipeline.ts";
 import { findByIdPrefix, History, type RecordedStage } from "../history.ts";
@@ -10,7 +11,6 @@ import { ArtifactStore, type StoredResult } from "../artifact_store.ts";
 import { formatBytes, formatInteger } from "../format.ts";
 import { bytesOf, readRecord } from "../stage_record.ts";
 import { verifyResult } from "../verify_results.ts";
-import { artifactsOf } from "./runs_command.ts";
 import { counted } from "../causes.ts";
 
 export default async function verify(call: CommandContext): Promise<number> {
@@ -71,7 +71,7 @@ async function placesOf(
 ): Promise<{ store: ArtifactStore; places: StoredResult[] }> {
   const { names, values } = call;
   if (names.length > 1) throw new UsageError(`one pipeline at a time; got ${names.join(" and ")}`);
-  let store = new ArtifactStore(artifactsOf(call));
+  let store = new ArtifactStore(artifactsOf(values, call));
   if (names.length === 0) return { store, places: await store.storedResults() };
   const run = await identityNamed(names[0], call) === undefined
     ? findByIdPrefix(names[0], await new History(store.folder).list())
