@@ -13,7 +13,10 @@ import { initParam, teacherParam } from "./trained_models.ts";
 const earlyStopping = z.strictObject({
   monitor: z.union([
     z.enum(["val_loss", "loss", "val_metric", "metric"]),
-    z.string().regex(/^val_\w+$/, "expected val_ and the name of one of `metrics`"),
+    z.string().regex(
+      /^val_\w+$/,
+      "expected val_loss, loss, val_metric, metric, or val_ and the name of one of `metrics`",
+    ),
   ]).default("val_loss").describe("Monitored column of history.csv; val_NAME: one of `metrics`"),
   patience: z.int().min(1).default(3).describe(
     "Epochs without improvement before training stops; as many as `epochs` disable early stopping",

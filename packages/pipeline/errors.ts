@@ -26,10 +26,14 @@ const MAX_NAMES = 30;
 /** The config is wrong; has every problem. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
-  constructor(readonly problems: readonly Problem[], options?: ErrorOptions) {
-    const more = problems.length - MAX_PROBLEMS;
-    const first = problems.slice(0, MAX_PROBLEMS).map(describe);
+  /** Each once: the combinations of a sweep share some. */
+  readonly problems: readonly Problem[];
+  constructor(problems: readonly Problem[], options?: ErrorOptions) {
+    const described = new Map(problems.map((one) => [describe(one), one]));
+    const first = [...described.keys()].slice(0, MAX_PROBLEMS);
+    const more = described.size - first.length;
     super([...first, ...more > 0 ? [`... and ${more} more`] : []].join("\n"), options);
+    this.problems = [...described.values()];
   }
 
   static at(at: Location, message: string): ConfigError {
@@ -131,6 +135,22 @@ export function formatError(error: unknown, above: readonly unknown[] = []): str
     .map((cause) => formatError(cause, [...above, error]))
     .filter((cause) => !message.includes(cause));
   return [message, ...causes].join("\n  because: ");
+}
+
+/** Changes every item. @throws {ConfigError} with the errors of all */
+export function changeAll<T, R>(items: readonly T[], change: (item: T) => R): R[] {
+  const problems: Problem[] = [];
+  const changed = items.flatMap((item) => {
+    try {
+      return [change(item)];
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      problems.push(...error.problems);
+      return [];
+    }
+  });
+  if (problems.length > 0) throw new ConfigError(problems);
+  return changed;
 }
 
 /** Returns the errors of parameters with which their checks fail. @param what begins their messages */

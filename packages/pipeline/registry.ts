@@ -1,5 +1,5 @@
 /** Stage name → stage. Filled from explicit lists; modules load on demand. */
-import { didYouMean, joinWords } from "./errors.ts";
+import { didYouMean, joinWords, quote } from "./errors.ts";
 import { addChoices, type Extension } from "./config/extension.ts";
 import type { Stage } from "./stage.ts";
 
@@ -72,7 +72,7 @@ export class Registry {
 
   /** Returns the message that a stage is unknown, with the nearest name and all names. */
   unknown(name: string): string {
-    return `no stage is called "${name}".${didYouMean(name, this.names())} ` +
+    return `no stage is called ${quote(name)}.${didYouMean(name, this.names())} ` +
       `There are ${joinWords(this.names())}.`;
   }
 }

@@ -1,5 +1,5 @@
 /** YAML → validated pipeline. Everything is checked before anything runs; all errors are reported. */
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { z } from "zod";
 import { isRecord, type Shape } from "../fingerprint.ts";
 import { ConfigError, formatError, MAX_PROBLEMS, type Problem } from "../errors.ts";
@@ -24,8 +24,10 @@ export interface BullmqSettings {
   readonly localToo: boolean;
 }
 
+const REDIS_URL = /^rediss?:\/\/[^/]/;
+
 export const bullmqSchema = z.strictObject<Shape<BullmqSettings>>({
-  redis: z.string().optional().describe(
+  redis: z.string().meta({ pattern: REDIS_URL.source }).optional().describe(
     "Redis or Valkey: redis://host:6379, with TLS rediss://user:password@host:6379. Default: " +
       "the environment variable REDIS_URL, or redis://127.0.0.1:6379",
   ),
@@ -110,7 +112,8 @@ export const pipelineSchema = z.strictObject({
       "task push and pull copy a run's results. The keys of a bucket are read from the " +
       "environment: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN",
   ),
-  artifacts: z.string().min(1).optional()
+  artifacts: z.string().min(1).regex(/^(?!\w+:\/\/)/, "expected a folder; `remote` takes a URL")
+    .optional()
     .describe("Folder for results. Default: artifacts/ in the project"),
   plugins: z.array(z.union([z.string().min(1), pluginEntry])).default([])
     .describe("Stages, losses and others: files (./plugins/blur.ts), packages (npm:name@1.0.0)"),
@@ -177,8 +180,10 @@ export async function readTopLevel(file: string | readonly YamlFile[], options: 
   const parsed = pipelineSchema.safeParse(source.values);
   const problems: Problem[] = [];
   if (!parsed.success) {
-    const parameters = await parametersOfStages(source, registry);
-    problems.push(...toProblems(parsed.error, source, [], pipelineSchema, [], parameters));
+    const parameters = [...await schemasOf(source, registry)]
+      .flatMap(([id, { shape }]) => Object.keys(shape).map((key) => `${id}.${key}`));
+    const meant = [...registry.names().map((name) => `stages.${name}`), ...parameters];
+    problems.push(...toProblems(parsed.error, source, [], pipelineSchema, [], meant));
   }
   const top = parsed.data ?? validParts(source.values);
   let incomplete = top.plugins === undefined;
@@ -216,20 +221,6 @@ async function schemasOf({ values: { stages } }: ConfigSource, registry: Registr
     if (registry.has(use)) schemas.set(id, (await registry.get(use)).stage.params);
   }
   return schemas;
-}
-
-/** Returns parameter → where the pipeline's stages have it, such as `trainGender.epochs`. */
-async function parametersOfStages(
-  source: ConfigSource,
-  registry: Registry,
-): Promise<Map<string, string[]>> {
-  const places = new Map<string, string[]>();
-  for (const [id, { shape }] of await schemasOf(source, registry)) {
-    for (const key of Object.keys(shape)) {
-      places.set(key, [...places.get(key) ?? [], `${id}.${key}`]);
-    }
-  }
-  return places;
 }
 
 /** Returns the valid top-level values, so that one error does not hide others. */
@@ -284,7 +275,7 @@ async function loadWithin(
 export function pluginSpecifier(written: string, folder: string): string {
   const isPackage = /^(npm:|@?[a-z0-9][\w-]*(\/|$))/i.test(written) &&
     !/\.[cm]?[jt]sx?$/.test(written);
-  return isPackage || isUrl(written) ? written : toFileUrl(resolve(folder, written));
+  return isPackage || isUrl(written) ? written : toFileUrl(resolveFrom(written, folder));
 }
 
 /**
@@ -301,6 +292,7 @@ export async function readConfig(
   const { top, ...open } = await readTopLevel(read, options);
   const { registry, problems } = open;
   const source = open.source.withChoices(await schemasOf(open.source, registry));
+  problems.push(...source.problems);
   const scope = { ...open, source };
   const stages: ConfiguredStage[] = [];
   for (const id of Object.keys(top.stages ?? {})) {
@@ -308,9 +300,9 @@ export async function readConfig(
     const stage = await readStage(id, scope);
     if (stage) stages.push(stage);
   }
-  if (top.bullmq?.redis !== undefined && !/^rediss?:\/\/[^/]/.test(top.bullmq.redis)) {
-    // Without the line, which may have a password.
-    const { text } = source.at(["bullmq", "redis"]);
+  if (top.bullmq?.redis !== undefined && !REDIS_URL.test(top.bullmq.redis)) {
+    // Without the line or the value, which may have a password.
+    const text = source.at(["bullmq", "redis"]).text.replace(/=.*/s, "");
     const message = "bullmq.redis: expected redis://host:6379 or, with TLS, " +
       "rediss://user:password@host:6379";
     problems.push({ at: { text }, message });
@@ -337,10 +329,11 @@ export async function readConfig(
   const identity = await identityOf(file, project);
   const overrides = overridesOf(source, stages, artifacts);
   const { seed, compute, executor, bullmq } = pipelineSchema.parse({ ...top, stages: {} });
-  const ca = bullmq.ca && resolve(source.folderOf(["bullmq", "ca"]), bullmq.ca);
+  const ca = bullmq.ca && resolveFrom(bullmq.ca, source.folderOf(["bullmq", "ca"]));
   const remoteWorkers = executor === "bullmq" ? { ...bullmq, ca } : undefined;
   const { remote: place } = top, given = typeof place === "string" ? { url: place } : place;
-  const remote = given && { ...given, url: resolveFrom(given.url, source.folderOf(["remote"])) };
+  const remote = given &&
+    { ...given, url: resolveFrom(given.url, source.folderOf(["remote", "url"])) };
   return {
     file,
     identity,
@@ -361,7 +354,7 @@ export async function readConfig(
 function artifactsOf(top: { artifacts?: string }, source: ConfigSource, project: string): string {
   return top.artifacts === undefined
     ? join(project, "artifacts")
-    : resolve(source.folderOf(["artifacts"]), top.artifacts);
+    : resolveFrom(top.artifacts, source.folderOf(["artifacts"]));
 }
 
 /** Returns the effective values of overrides, such as an absolute path. */

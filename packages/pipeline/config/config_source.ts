@@ -6,14 +6,18 @@
  * a parameter leaves the base's out. A stage or a choice with another `use`, or a map of another form,
  * keeps nothing of the base's. The base's name is not inherited.
  */
-import { dirname, resolve } from "node:path";
+import { dirname } from "node:path";
 import type { z } from "zod";
-import { ConfigError, didYouMean, joinWords, type Location, quote } from "../errors.ts";
+import { ConfigError, didYouMean, joinWords, quote } from "../errors.ts";
+import type { Location, Problem } from "../errors.ts";
 import { isRecord } from "../fingerprint.ts";
 import { type Chooses, choosesOf, fieldOf, partsOf, presentName } from "../define.ts";
-import { displayPath } from "../paths.ts";
+import { displayPath, resolveFrom } from "../paths.ts";
 import type { Override } from "./override.ts";
 import { nameOf, type Path, YamlFile } from "./yaml_file.ts";
+
+/** Keys of the top level that hold further ones. */
+const HOLDERS = ["stages", "bullmq", "remote", "sweep", "plugins"];
 
 /** Stage id → its parameters. */
 type Schemas = ReadonlyMap<string, z.ZodType>;
@@ -27,6 +31,8 @@ export class ConfigSource {
   readonly values: Record<string, unknown>;
   /** Overrides with whole paths. */
   readonly overrides: Override[] = [];
+  /** Errors of overrides, which are then not applied. */
+  readonly problems: Problem[] = [];
 
   /**
    * @param files the pipeline's own and those that it extends, in this order
@@ -76,7 +82,7 @@ export class ConfigSource {
         const expected = "expected the path of a YAML file, as in ./base.yaml";
         throw ConfigError.at(at, `extends: ${expected}, ${got}`);
       }
-      next = resolve(dirname(file.path), base);
+      next = resolveFrom(base, dirname(file.path));
       const circle = files.findIndex((other) => other.path === next);
       if (circle >= 0) {
         const names = [...files.slice(circle), files[circle]!].map(({ shown }) => shown);
@@ -86,38 +92,50 @@ export class ConfigSource {
   }
 
   #apply(override: Override, schemas: Schemas | undefined): void {
-    const { path, value, at } = override;
-    if (path[0] === "extends") {
-      throw ConfigError.at(at, "which file a pipeline extends is written in the file itself");
+    const { path, value, at } = override, [top = "", ...inner] = path;
+    const refuse = (message: string, place = at) => {
+      this.problems.push({ at: place, message });
+    };
+    if (top === "extends") {
+      return refuse("which file a pipeline extends is written in the file itself");
     }
     // A stage is named without "stages.", other top-level keys by their names.
     const stages = this.values.stages as Record<string, unknown> | null | undefined;
     const known = Object.keys(stages ?? {});
-    const inStages = !["stages", "bullmq"].includes(path[0]!) &&
-      (path.length > 1 || known.includes(path[0]!));
-    if (inStages && !known.includes(path[0]!)) {
-      const message = `${this.file} has no stage "${path[0]}".${didYouMean(path[0]!, known)} ` +
-        `It has ${joinWords(known) || "none"}.`;
-      throw ConfigError.at(override.keyAt ?? at, message);
+    const inStages = known.includes(top) && top !== "stages" ||
+      inner.length > 0 && !HOLDERS.includes(top);
+    if (inStages && !known.includes(top)) {
+      const has = `It has ${joinWords(known) || "none"}.`;
+      const message = `${this.file} has no stage "${top}".${didYouMean(top, known)} ${has}`;
+      return refuse(message, override.keyAt);
+    }
+    if (!inStages && top === "sweep" && inner.length > 0) {
+      return refuse(`to vary a value, write --sweep ${inner.join(".")}=V1,V2`);
     }
     const full = inStages ? ["stages", ...path] : path;
     this.overrides.push({ ...override, path: full });
     let target = inStages ? stages! : this.values;
-    path.slice(0, -1).forEach((key, depth) => {
+    for (const [depth, key] of path.slice(0, -1).entries()) {
       const written = target[key] ?? {};
       // `network: plain` is short for `network: { use: plain }`.
-      const next = typeof written === "string" ? { use: written } : written;
-      const isMap = typeof next === "object" && !Array.isArray(next);
+      const next = typeof written === "string"
+        ? { [full[0] === "remote" ? "url" : "use"]: written }
+        : written;
+      const isMap = isRecord(next);
       const above = full.slice(0, full.length - path.length + depth + 1);
       // Without schemas it is not known yet.
       const mayBeMap = full[0] === "stages" && !schemas || formsAt(above, schemas).length > 0;
       if (!isMap && !mayBeMap) {
         const name = path.slice(0, depth + 1).join(".");
-        throw ConfigError.at(at, `${name} has no parameters of its own`);
+        return refuse(
+          Array.isArray(next)
+            ? `${name} is a list, which is given as a whole: --set '${name}=[...]'`
+            : `${name} has no parameters of its own`,
+        );
       }
       // A copy: the points of a sweep share their values.
-      target = target[key] = isMap ? { ...next as Record<string, unknown> } : {};
-    });
+      target = target[key] = isMap ? { ...next } : {};
+    }
     const key = path.at(-1)!, whole = full.slice(0, -1);
     const choice = choiceAt(whole, schemas);
     const renamed = choice && key === "use" &&
@@ -290,7 +308,7 @@ function merge(
 function sameUse(maps: readonly MapPart[], nameOf: (use: unknown) => unknown): readonly MapPart[] {
   const use = (depth: number) =>
     nameOf(maps.slice(depth).map(({ value }) => value.use).find((name) => name !== undefined));
-  const other = maps.findIndex((_, depth) => use(depth) !== use(0));
+  const other = maps.findIndex((_, depth) => !Object.is(use(depth), use(0)));
   return other < 0 ? maps : maps.slice(0, other);
 }
 

@@ -27,6 +27,6 @@ export function parseOverride(argument: string): Override {
 
 export function parseValue(text: string, at: Location): unknown {
   const { mistakes: [mistake], value } = parseYaml(text);
-  if (mistake) throw ConfigError.at(at, `the value is not YAML: ${mistake.message}`);
+  if (mistake) throw ConfigError.at(at, `cannot read the value: ${mistake.message}`);
   return value;
 }

@@ -17,6 +17,13 @@ export const RESERVED = ["use", "inputs", "replaces", "seed"] as const;
 /** Seed of all randomness. */
 export const seedSchema = z.int().min(0).max(2 ** 32 - 1);
 
+const reservedSchema = z.object({
+  use: z.string().optional(),
+  inputs: z.record(z.string(), z.union([z.string(), z.array(z.string())])).optional(),
+  replaces: z.string().optional(),
+  seed: seedSchema.optional(),
+});
+
 /** Valid id of a stage in a pipeline. */
 export const STAGE_ID = /^[a-zA-Z][\w-]*$/;
 
@@ -68,32 +75,22 @@ export async function readStage(
   if (written !== null && !isRecord(written)) {
     return report(path, `expected the parameters of ${id}, got ${quote(written)}`);
   }
-  const { use = id, inputs = {}, replaces, seed, ...raw } = written ?? {};
-  if (typeof use !== "string") return report([...path, "use"], "expected the name of a stage");
+  const own = reservedSchema.safeParse(written ?? {});
+  if (own.error) problems.push(...toProblems(own.error, source, path, reservedSchema, []));
+  const { use = id, inputs: _, replaces: __, seed: ___, ...raw } = written ?? {};
+  if (typeof use !== "string") return undefined;
   if (!registry.has(use)) {
     if (incomplete) return undefined;
     const named = use !== id;
     const hint = named ? "" : ` To name a stage freely, name it: ${id}: { use: ... }.`;
     return report(named ? [...path, "use"] : path, registry.unknown(use) + hint, !named);
   }
-  const { stage, module, plugin = false, rights: own } = await registry.get(use);
-  const checked = inputsSchema.safeParse(inputs);
-  if (!checked.success) {
-    return report([...path, "inputs"], "expected input: stage id, as in inputs: { images: blur }");
-  }
-  if (replaces !== undefined && typeof replaces !== "string") {
-    return report([...path, "replaces"], "expected the id of a stage, as in replaces: crop");
-  }
-  const drawn = seedSchema.optional().safeParse(seed);
-  if (!drawn.success) {
-    const noKeys = z.strictObject({});
-    problems.push(...toProblems(drawn.error, source, [...path, "seed"], noKeys, []));
-  }
+  const { stage, module, plugin = false, rights: granted } = await registry.get(use);
   const absolute = mapPaths(
     raw,
     stage.params,
     path,
-    (text, at) => resolveFrom(text, source.folderOf(at)),
+    (text, at) => text && resolveFrom(text, source.folderOf(at)),
   );
   const parsed = stage.params.safeParse(absolute);
   if (!parsed.success) {
@@ -111,15 +108,17 @@ export async function readStage(
       `${id}.${name} and ${id}.${place} are two spellings of one value. Remove one of them.`;
     report([...path, ...other], message);
   }
+  if (!own.success) return undefined;
+  const { inputs = {}, replaces, seed } = own.data;
   if (parsed.success && seed !== undefined && !stage.seeded(parsed.data)) {
     report([...path, "seed"], `${id} draws nothing at random, so a seed changes nothing`);
   }
   const params = parsed.data ?? {};
   const extensions = usedExtensions(params, stage.params, registry.extensions);
-  const granted = [own, ...extensions.map(({ rights }) => rights)].filter((one) =>
+  const all = [granted, ...extensions.map(({ rights }) => rights)].filter((one) =>
     one !== undefined
   );
-  const rights = granted.length > 0 ? [...new Set(granted.flat())] : undefined;
+  const rights = all.length > 0 ? [...new Set(all.flat())] : undefined;
   const read = {
     id,
     use,
@@ -129,9 +128,9 @@ export async function readStage(
     rights,
     params,
     extensions,
-    inputs: checked.data,
+    inputs,
     replaces,
-    seed: drawn.data,
+    seed,
   };
   if (extensions.every(({ definition }) => !definition?.sandbox)) return read;
   const { callingPlugins, inProcess } = await import("../third_party.ts");
@@ -142,8 +141,6 @@ export async function readStage(
     return report(path, (error as Error).message, true);
   }
 }
-
-const inputsSchema = z.record(z.string(), z.union([z.string(), z.array(z.string())]));
 
 /** Returns a value with other texts where `pathParam()` declares a path. */
 export function mapPaths(

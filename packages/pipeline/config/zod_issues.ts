@@ -11,7 +11,7 @@ import type { Path } from "./yaml_file.ts";
  * Returns zod's issues as problems with place, expected values and the nearest name.
  * @param base path of the validated value in the YAML
  * @param more further names that its top level may have
- * @param meant unknown key of the top level → what it may mean
+ * @param meant whole names that an unknown key of the top level may be the end of
  */
 export function toProblems(
   error: z.ZodError,
@@ -19,7 +19,7 @@ export function toProblems(
   base: Path,
   schema: z.ZodObject,
   more: readonly string[],
-  meant?: ReadonlyMap<string, readonly string[]>,
+  meant: readonly string[] = [],
 ): Problem[] {
   return strictest(error.issues.flatMap(likelyUnionMember)).flatMap((found): Problem[] => {
     const inner = found.path as (string | number)[];
@@ -28,20 +28,21 @@ export function toProblems(
     const path = [...base, ...inner];
     const name = [...base.slice(1), ...inner].join(".");
     const maps = mapsAt(schema, inner, valueAt(source.values, base));
+    const forms = joinWords(maps.map((keys) => `{ ${keys.join(", ")} }`), "or");
     const known = [...new Set([...maps.flat(), ...(inner.length === 0 ? more : [])])];
     const value = valueAt(source.values, path);
     const mixed = maps.length > 1 && isRecord(value) &&
       (issue.code === "invalid_union" ||
         issue.code === "unrecognized_keys" && issue.keys.some((key) => known.includes(key)));
     // The definition that a value without `use` means.
-    const fallback = inner.length === 1 && isRecord(value) && !Object.hasOwn(value, "use")
+    const meantUse = inner.length === 1 && isRecord(value) && !Object.hasOwn(value, "use")
       ? choosesOf(field)?.fallback
       : undefined;
     if (issue.code === "unrecognized_keys" && !mixed) {
       return issue.keys.map((key) => {
-        const meanings = inner.length === 0 && meant?.get(key);
-        const subject = fallback === undefined ? "It" : `As ${fallback}, it`;
-        const hint = meanings
+        const meanings = inner.length > 0 ? [] : meant.filter((one) => one.endsWith(`.${key}`));
+        const subject = meantUse === undefined ? "It" : `As ${meantUse}, it`;
+        const hint = meanings.length > 0
           ? ` Did you mean ${joinWords(meanings, "or")}?`
           : didYouMean(key, known);
         return {
@@ -51,11 +52,12 @@ export function toProblems(
         };
       });
     }
-    const expected = mixed
-      ? `expected ${joinWords(maps.map((keys) => `{ ${keys.join(", ")} }`), "or")}`
-      : expectation(issue);
+    const isChoice = maps.length > 1 && maps.every((keys) => keys.includes("use"));
+    const map = isChoice ? "{ use, ...options }" : forms || TYPES.object!;
+    const expected = mixed ? `expected ${forms}` : expectation(issue).replace(TYPES.object!, map);
+    const fallback = inner.length === 1 ? field?.safeParse(undefined).data : undefined;
     const got = value === undefined
-      ? "it is missing"
+      ? fallback === undefined ? "it is missing" : `got ${quote(fallback)} by default`
       : value === null
       ? "it is empty"
       : `got ${quote(value)}`;
@@ -152,6 +154,8 @@ const TYPES: Record<string, string> = {
   int: "a whole number",
   boolean: "true or false",
   array: "a list",
+  tuple: "a list",
+  null: "nothing",
   object: "a map of names to values",
   record: "a map of names to values",
 };
@@ -176,8 +180,9 @@ export function expectation(issue: z.core.$ZodIssue): string {
         : choices(issue).map(quote);
       return `expected ${joinWords([...new Set(ways)], "or")}`;
     }
-    default:
-      return issue.message;
+    default: // zod's own message, or that of a refinement
+      return issue.message.replace(/^Invalid string: must /, "expected a text to ")
+        .replace(/^Invalid /, "expected a valid ");
   }
 }
 

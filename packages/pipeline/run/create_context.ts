@@ -3,7 +3,7 @@ import { join, resolve } from "node:path";
 import type { z } from "zod";
 import { shortPath } from "../config/config_source.ts";
 import { type ConfigOptions, projectCache, readConfig } from "../config/config.ts";
-import { ConfigError, type Problem, problemsOf, UsageError } from "../errors.ts";
+import { changeAll, ConfigError, type Problem, problemsOf, UsageError } from "../errors.ts";
 import { findPipeline, identityNamed } from "../find_pipeline.ts";
 import { createPlan, type Plan } from "../plan.ts";
 import type { InputStage, ParamProblem } from "../stage.ts";
@@ -32,7 +32,7 @@ export async function configOptions(
   if (values.set || values.seed !== undefined) {
     // Brings the parser of YAML, which an unchanged pipeline does without.
     const { parseOverride } = await import("../config/override.ts");
-    overrides.push(...(values.set ?? []).map(parseOverride));
+    overrides.push(...changeAll(values.set ?? [], parseOverride));
     if (values.seed !== undefined) {
       const at = { text: `--seed ${values.seed}` };
       overrides.push({ ...parseOverride(`seed=${values.seed}`), at });
@@ -62,11 +62,9 @@ export async function checkParams(
   selected: ReadonlySet<string>,
   { resolveCompute }: Pick<RunContext, "resolveCompute">,
 ): Promise<void> {
-  const problems = new Map<string, Problem>(); // combinations of a sweep share some
+  const problems: Problem[] = [];
   /** Backend → why it cannot be used, if so. */
   const resolved = new Map<string, Promise<ParamProblem[]>>();
-  const add = (at: Problem["at"], message: string) =>
-    problems.set(`${at.text} ${message}`, { at, message });
   for (const { stages, source, artifacts, compute } of plans) {
     const before = new Map<string, InputStage>();
     for (const { stage, wires, extensions, ...configured } of stages) {
@@ -86,17 +84,20 @@ export async function checkParams(
       if (stage.compute(params)) {
         const resolve = () => problemsOf([[[], () => resolveCompute(compute)]]);
         for (const { message } of await resolved.getOrInsertComputed(compute, resolve)) {
-          add(source.at(["compute"]), `compute: ${message}`);
+          problems.push({ at: source.at(["compute"]), message: `compute: ${message}` });
         }
       }
       for (const { path, message } of found) {
         const [key] = path, field = stage.params.shape[String(key)] as z.ZodType | undefined;
         const hint = field?.isOptional() ? source.leavingOut(["stages", id, key!]) : "";
-        add(source.at(["stages", id, ...path]), `${[id, ...path].join(".")}: ${message}${hint}`);
+        problems.push({
+          at: source.at(["stages", id, ...path]),
+          message: `${[id, ...path].join(".")}: ${message}${hint}`,
+        });
       }
     }
   }
-  if (problems.size > 0) throw new ConfigError([...problems.values()]);
+  if (problems.length > 0) throw new ConfigError(problems);
 }
 
 /**

@@ -1,6 +1,13 @@
 /** The points of a sweep: `sweep: { train.learningRate: [1e-3, 3e-4], seed: [1, 2] }` → its runs. */
 import { readConfig } from "../config/config.ts";
-import { ConfigError, type Location, type Problem, quote, UsageError } from "../errors.ts";
+import {
+  changeAll,
+  ConfigError,
+  type Location,
+  type Problem,
+  quote,
+  UsageError,
+} from "../errors.ts";
 import { canonicalJson } from "../fingerprint.ts";
 import { createPlan, type Plan } from "../plan.ts";
 import { configOptions } from "../run/create_context.ts";
@@ -41,7 +48,7 @@ interface Sweep {
 export function readSweep(source: ConfigSource, { values }: Pick<CommandContext, "values">): Sweep {
   const named = (key: string) => keyOf(key.split("."));
   const { trials, best, ...varied } = (source.values.sweep ?? {}) as Record<string, unknown>;
-  const parsed = (values.sweep ?? []).map(parseAxis), written = Object.entries(varied);
+  const parsed = changeAll(values.sweep ?? [], parseAxis), written = Object.entries(varied);
   const keys = written.map(([key]) => ({ key, at: source.at(["sweep", key], true) }));
   for (const all of [parsed, keys]) {
     const names = all.map(({ key }) => named(key));
@@ -71,9 +78,12 @@ export function readSweep(source: ConfigSource, { values }: Pick<CommandContext,
     throw ConfigError.at(both.at, message);
   }
   const own = written.map(([key, tried]) => [named(key), key, tried] as const)
-    .filter(([name]) => !set.has(name))
-    .map(([name, key, tried]) => [name, typed.get(name) ?? axisOf(source, key, tried)] as const);
-  const axes = [...new Map([...own, ...typed]).values()];
+    .filter(([name]) => !set.has(name));
+  const ownAxes = changeAll(
+    own,
+    ([name, key, tried]) => [name, typed.get(name) ?? axisOf(source, key, tried)] as const,
+  );
+  const axes = [...new Map([...ownAxes, ...typed]).values()];
   return { axes, ...how.data, given: new Set([...set, ...typed.keys()]) };
 }
 
@@ -125,6 +135,9 @@ function validate(axis: Axis): Axis {
   if (FIXED.includes(key.split(".")[0]!) && !key.startsWith("stages.")) {
     fail(at, `${key} is the same for all runs of a sweep`);
   }
+  if (range && isSeed(key)) {
+    fail(at, `${key}: seeds and folds are tried with each draw; list them, as in [1, 2, 3]`);
+  }
   if (!range && values.length === 0) fail(at, `${key}: expected values to try, as in [1, 2, 3]`);
   const seen = new Set<string>();
   for (const { value, at } of values) {
@@ -161,9 +174,12 @@ export async function pointsOf(
       });
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
-      // Combinations share the problems of a value.
-      for (const problem of error.problems) {
-        problems.set(`${problem.at.text} ${problem.message}`, problem);
+      for (const { at, message } of error.problems) {
+        // Combinations share the problems of a value; of a range, one draw is an example.
+        const { range } = sweep.axes.find((axis) => axis.range && axis.at.text === at.text) ?? {};
+        const hint = range && /whole number/.test(message) ? " A range has them with step: 1." : "";
+        const key = range ? at.text : `${at.text} ${message}`;
+        problems.getOrInsert(key, { at, message: message + hint });
       }
     }
   }

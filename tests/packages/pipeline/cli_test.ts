@@ -159,7 +159,23 @@ Deno.test("a wrong config or command line ends with 2 and tells the way out", as
     ],
     [["run", "pipeline", "--seed=-1"], /^error: --seed -1: seed: expected at least 0, got -1\.\n$/],
     [["run", "pipeline", "--seed", "x"], /^error: --seed x: seed: expected a number, got "x"\.\n$/],
-    [["run", "pipeline", "--seed="], /^error: --seed : seed: expected a number, it is empty\.\n$/],
+    [["run", "pipeline", "--seed="], /^error: expected a value after --seed=, got ""\n$/],
+    [["gc", "--yes", "--artifacts", ""], /^error: expected a value after --artifacts, got ""\n$/],
+    [["verify", "--artifacts", "nope"], /^error: --artifacts nope: there is no such folder\n$/],
+    [["runs", "--artifacts", "bad.yaml"], /^error: --artifacts bad\.yaml: expected a folder\n$/],
+    [["run", ""], /^error: expected a value after run, got ""\n$/],
+    [
+      ["run", "pipeline", "--set", "cuont.to=3", "--set", "count.tp=3", "--sweep", "sum.x=1"],
+      /^error: 3 errors:\n--set cuont\.to=3: .* Did you mean "count"\?.*\n--set count\.tp=3: /,
+    ],
+    [
+      ["run", "pipeline", "--set", "count", "--set", "=3"],
+      /^error: 2 errors:\n--set count: expected stage.*\n--set =3: expected/,
+    ],
+    [
+      ["run", "pipeline", "--set", "bullmq.redis=u:secret@h:1"],
+      /^error: --set bullmq\.redis: bullmq\.redis: expected redis:/,
+    ],
     [["run", "pipeline", "--set"], /^error: option '--set <value>' argument missing\n$/],
     [
       ["run", "pipeline", "--set", "sum"],
@@ -203,7 +219,7 @@ Deno.test("--help explains the program and each command", async () => {
     assert.deepEqual([code, err], [0, ""]);
     return out;
   };
-  const words = [["--help"], [], ["help"], ["run", "--help"], ["run", "-h"]];
+  const words = [["--help"], [], ["-h"], ["run", "--help"], ["help", "run"]];
   const services = ["serve", "graph", "schema", "runs", "verify", "gc"].map((
     command,
   ) => [command, "--help"]);

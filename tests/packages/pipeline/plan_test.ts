@@ -163,7 +163,10 @@ Deno.test("replaces: a stage is named whose output it can take, once", async (t)
       "count:\n  sum: { replaces: count }",
       '3:20: sum cannot replace count: sum does not turn "numbers" into another.',
     ],
-    "a number": ["count:\n  add: { replaces: 3 }", "3:20: expected the id of a stage, as in"],
+    "a number": [
+      "count:\n  add: { replaces: 3 }",
+      "3:20: add.replaces: expected a text, got 3.",
+    ],
   };
   for (const [name, [stages, ...errors]] of Object.entries(cases)) {
     await t.step(name, async () => {

@@ -55,7 +55,7 @@ stages:
       'pipeline.yaml:4:9: count.to: expected a number, got "three".',
       "pipeline.yaml:6:11: tune.rate: expected a number, got [1].",
       "pipeline.yaml:7:12: tune.rates: expected a list, got 1.",
-      'pipeline.yaml:8:11: tune.stop: expected a map of names to values, got "no".',
+      'pipeline.yaml:8:11: tune.stop: expected { monitor, patience }, got "no".',
       'pipeline.yaml:9:11: tune.size: expected a number or "auto", got "big".',
       'pipeline.yaml:10:9: tune.on: expected true or false, got "yes".',
       "pipeline.yaml:11:11: tune.text: expected a text, got 5.",
@@ -117,8 +117,8 @@ stages:
     says: [
       "pipeline.yaml:2:10: expected the parameters of count, got 5",
       'pipeline.yaml:3:3: stage id "2x": expected a letter, then letters, digits, - or _',
-      "pipeline.yaml:4:15: expected the name of a stage",
-      "pipeline.yaml:5:18: expected input: stage id, as in inputs:",
+      'pipeline.yaml:4:15: add.use: expected a text, got ["sum"].',
+      'pipeline.yaml:5:18: sum.inputs: expected a map of names to values, got "count".',
     ],
   },
   "plugins that cannot be read, whose stages are then not reported": {
@@ -207,6 +207,39 @@ stages:
     yaml: "seed: 1\nstages: {}\n",
     says: ["pipeline.yaml:2:1: the pipeline has no stages"],
   },
+  "stages without stages:": {
+    yaml: "count: { to: 1 }",
+    says: ['pipeline.yaml:1:1: a pipeline has no "count". Did you mean stages.count?'],
+  },
+  "several keys of the runner in one stage": {
+    yaml: "stages:\n  sum: { inputs: { numbers: 3 }, replaces: 4, seed: x, duoble: true }",
+    says: [
+      "sum.inputs.numbers: expected a text or a list, got 3.",
+      "sum.replaces: expected a text, got 4.",
+      'sum.seed: expected a number, got "x".',
+      'sum has no "duoble". Did you mean "double"?',
+    ],
+  },
+  "a name of a stage with a line break": {
+    yaml: 'stages: { count: { use: "a\\nb" } }',
+    says: ['no stage is called "a\\nb".'],
+  },
+  "a name that is no number": {
+    yaml: "stages: { count: { use: .nan } }",
+    says: ["count.use: expected a text, got NaN."],
+  },
+  "an empty path": {
+    yaml: "stages: { readFile: { file: '' } }",
+    says: ['readFile.file: expected at least 1 character, got "".'],
+  },
+  "a list of two": {
+    yaml: "stages: { tune: { rate: 0.5, sides: x } }",
+    says: ['tune.sides: expected a number or a list, got "x".'],
+  },
+  "a URL where results should go": {
+    yaml: "artifacts: s3://bucket/x\nstages: { count: }",
+    says: ["artifacts: expected a folder; `remote` takes a URL, got"],
+  },
   "a list of stages": {
     yaml: "stages: [count]",
     says: ['pipeline.yaml:1:9: stages: expected a map of names to values, got ["count"].'],
@@ -245,6 +278,26 @@ stages:
     yaml: "stages:\n  count: { to: 1 }\n  tune: { rate: 0.5 }",
     set: ["tune.rates.0=3"],
     says: ['--set tune.rates.0=3: tune.rates: expected a list, got {"0":3}.'],
+  },
+  "an item of a list that the YAML has": {
+    yaml: "stages:\n  count: { to: 1 }\n  tune: { rate: 0.5, rates: [1, 2] }",
+    set: ["tune.rates.0=3"],
+    says: ["tune.rates is a list, which is given as a whole: --set 'tune.rates=[...]'"],
+  },
+  "one value of a sweep": {
+    yaml: "stages: { count: }",
+    set: ["sweep.count.to=[1, 2]"],
+    says: ["to vary a value, write --sweep count.to=V1,V2"],
+  },
+  "parts of what the top level has": {
+    yaml: "stages: { count: }",
+    set: ["plugins.0=a.ts", "remote.ulr=x", "cuont.to=1", "count.tp=1"],
+    says: [
+      "--set plugins.0=a.ts: plugins: expected a list",
+      '--set remote.ulr=x: remote has no "ulr". Did you mean "url"?',
+      '--set cuont.to=1: pipeline.yaml has no stage "cuont".',
+      '--set count.tp=1: count has no "tp".',
+    ],
   },
   "parameters of a parameter": {
     yaml: "stages:\n  count: { to: 1 }",

@@ -68,11 +68,11 @@ Deno.test("without its plugin, or misspelt, an extension's value is refused", as
   await using project = await make("stages:\n");
   assert.match(
     await project.mistakes("plugins: [plugins/pick.ts]\nstages: { pick: { of: three } }"),
-    /2:23: pick\.of: expected "one" or "two" or a map of names to values, got "three"/,
+    /2:23: pick\.of: expected "one" or "two" or \{ use, \.\.\.options \}, got "three"/,
   );
   assert.match(
     await project.mistakes(`${with3}stages: { pick: { of: tree } }`),
-    /2:23: pick\.of: expected "one", "two" or "three" or a map of names to values, got "tree"/,
+    /2:23: pick\.of: expected "one", "two" or "three" or \{ use, \.\.\.options \}, got "tree"/,
   );
   assert.match(
     await project.mistakes("plugins: [plugins/three.ts, plugins/three.ts]\nstages: { count: }"),

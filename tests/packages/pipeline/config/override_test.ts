@@ -1,5 +1,6 @@
 /** Values given on the command line, and where the paths among them count from. */
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { parseOverride } from "../../../../packages/pipeline/config/override.ts";
 import { Project } from "../toy/project.ts";
 
@@ -38,6 +39,18 @@ Deno.test("--set", async (t) => {
     const config = await project.config("pipeline.yaml", ["seed=3", "name=x", "compute=cpu"]);
     assert.deepEqual([config.seed, config.name, config.compute], [3, "x", "cpu"]);
   });
+  await t.step("reaches into maps of the top level", async () => {
+    const remote = async (...set: string[]) =>
+      (await project.config("pipeline.yaml", set, "home")).remote;
+    assert.deepEqual(await remote("remote.url=s3://bucket/c", "remote.region=x"), {
+      url: "s3://bucket/c",
+      region: "x",
+    });
+    assert.deepEqual(await remote("remote=../shared", "remote.endpoint=http://h"), {
+      url: project.path("shared"),
+      endpoint: "http://h",
+    });
+  });
   await t.step("says what it expects", () => {
     for (const argument of ["count.to", "=3", "count..to=3", ".=1", "count.__proto__.to=1"]) {
       assert.throws(() => parseOverride(argument), {
@@ -47,7 +60,7 @@ Deno.test("--set", async (t) => {
     }
     assert.throws(
       () => parseOverride("count.to=[1"),
-      /^ConfigError: --set count.to=\[1: the value is not YAML/,
+      /^ConfigError: --set count.to=\[1: cannot read the value: not valid YAML: /,
     );
   });
 });
@@ -69,4 +82,7 @@ Deno.test("paths count from where they were written", async () => {
   assert.equal(typed.artifacts, project.path("home/mine"));
   assert.deepEqual(typed.stages[0]!.params.file, project.path("home/a"));
   assert.deepEqual((typed.stages[0]!.params.more as string[])[0], folder("b"));
+  const home = Deno.env.get("HOME") ?? Deno.env.get("USERPROFILE")!;
+  const own = await project.config("experiments/one.yaml", ["artifacts=~/x", "readFile.file=~/a"]);
+  assert.deepEqual([own.artifacts, own.stages[0]!.params.file], [join(home, "x"), join(home, "a")]);
 });

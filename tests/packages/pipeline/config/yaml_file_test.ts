@@ -116,7 +116,7 @@ Deno.test("--set and a command's end: no stack, and the exit code of a wrong con
   assert.match(err, /pipeline\.yaml:2:10: \*s stands inside.*\n {6}count: \*s\n {13}\^\n$/);
   for (const value of ["*x", "&a [*a]", "!foo 3", "1\n---\n2"]) {
     const message = await project.mistakes("stages: { count: }", [`count.to=${value}`]);
-    assert.ok(message.startsWith(`--set count.to=${value}: the value is not YAML: `), message);
+    assert.ok(message.startsWith(`--set count.to=${value}: cannot read the value: `), message);
   }
 });
 

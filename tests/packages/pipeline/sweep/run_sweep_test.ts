@@ -258,10 +258,27 @@ Deno.test("a sweep is validated like everything", async () => {
     [
       "sweep: { count.to: 3 }",
       [],
-      "pipeline.yaml:1:20: sweep.count.to: expected a list or a map of",
+      "pipeline.yaml:1:20: sweep.count.to: expected a list or { from, to, scale, step }, got 3",
     ],
     ["sweep: { count.to: [] }", [], "sweep.count.to: expected at least 1 item, got []."],
     ["sweep: { count.to: { from: 1, to: 5 } }", [], "1:10: count.to: a range needs the number of"],
+    [
+      "sweep: { trials: 9, count.to: { from: 1, to: 5 } }",
+      [],
+      "error: pipeline.yaml:1:21: count.to: expected a whole number, got ",
+    ],
+    ["sweep: { trials: 9, count.to: { from: 1, to: 5 } }", [], "A range has them with step: 1."],
+    [
+      "sweep: { name: [a], count.to: [2, 2], seed: [1] }",
+      [],
+      "error: 2 errors:\npipeline.yaml:1:10: name is the same for all",
+    ],
+    [
+      "sweep: { trials: 2, seed: { from: 1, to: 9, step: 1 } }",
+      [],
+      "pipeline.yaml:1:21: seed: seeds and folds are tried with each draw; list them",
+    ],
+    ["", ["--sweep", "seed", "--sweep", "count.to="], "error: 2 errors:\n--sweep seed: expected"],
     ["sweep: { trials: 2, count.to: { from: 5, to: 1 } }", [], "expected from to be less than to"],
     [
       "sweep: { count: { tp: [1, 2] } }",
@@ -300,7 +317,7 @@ Deno.test("a sweep is validated like everything", async () => {
     ],
     ["", ["--sweep", "count.to=x,y"], 'count.to: expected a number, got "y".'],
     ["", ["--sweep", "count.to="], "--sweep count.to=: count.to: expected values to try"],
-    ["", ["--sweep", "count.to=[1"], "--sweep count.to=[1: the value is not YAML"],
+    ["", ["--sweep", "count.to=[1"], "--sweep count.to=[1: cannot read the value: not valid"],
     ["", ["--sweep", "trials=0"], "--sweep trials=0: trials: expected at least 1"],
     [
       "",
