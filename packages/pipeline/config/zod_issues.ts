@@ -53,7 +53,8 @@ export function toProblems(
       });
     }
     const isChoice = maps.length > 1 && maps.every((keys) => keys.includes("use"));
-    const map = isChoice ? "{ use, ...options }" : forms || TYPES.object!;
+    const few = maps.flat().length <= MAX_KEYS && forms;
+    const map = isChoice ? "{ use, ...options }" : few || TYPES.object!;
     const expected = mixed ? `expected ${forms}` : expectation(issue).replace(TYPES.object!, map);
     const fallback = inner.length === 1 ? field?.safeParse(undefined).data : undefined;
     const got = value === undefined
@@ -71,6 +72,9 @@ export function toProblems(
     return [{ at: source.at(path), message: `${name}: ${expected}, ${got}.${hint}` }];
   });
 }
+
+/** Number of keys of a map up to which an error lists them. */
+const MAX_KEYS = 12;
 
 /** Leaves out limits of a value that another one is below: a whole number also has that of integers. */
 function strictest(issues: readonly z.core.$ZodIssue[]): z.core.$ZodIssue[] {
