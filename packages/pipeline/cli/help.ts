@@ -129,9 +129,9 @@ pushed before stays.
 
 ${REMOTE_OPTIONS}`,
   pull:
-    `Copy a run's results from the remote of its pipeline, and list the run here: to predict, compare,
-evaluate and serve as if it had run here. Each file is compared with its digest. An interrupted pull
-resumes.
+    `Copy a run's results from the remote of its pipeline, and list the run here: to predict, compare and
+evaluate as if it had run here; serve also needs its YAML. Each file is compared with its digest. An
+interrupted pull resumes.
 
   deno task pull [RUN] [OPTIONS]            (default RUN: the newest of pipeline.yaml there)
 
