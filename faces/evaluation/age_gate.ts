@@ -33,14 +33,14 @@ export interface AgeGate extends Gate, GateRates {
   by_year: ({ age: number } & GateRates)[];
   /** By the groups of one attribute, and of two crossed; rates of few faces are hidden. */
   by_group: ({ by: string[]; group: string } & GateRates)[];
-  /** Faces whose interval of ages contains the threshold. */
+  /** Faces whose interval of ages is on both sides of the threshold. */
   left_out: number;
 }
 
 /**
  * Computes the error rates of a gate.
  * @param estimates age of each image, years
- * @param persons labels of each image; an interval of ages counts where it does not contain the
+ * @param persons labels of each image; an interval of ages counts where it is on one side of the
  *   threshold
  * @param people person of each image
  */

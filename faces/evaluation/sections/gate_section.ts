@@ -57,7 +57,7 @@ function rateTable(gate: AgeGate): Html {
   ];
   return html`
     <p class="note">Rates of fewer than ${MINIMUM} faces of a group are hidden. ${leftOut} left out:
-    the age is an interval that contains ${gate.threshold}.</p>
+    the age is an interval on both sides of ${gate.threshold}.</p>
     ${table(["", "false accept", "false reject"], [
       row("all", gate),
       ...gate.by_group.map(({ by, group, ...rates }) =>
@@ -89,7 +89,7 @@ function rateChart({ by_year, threshold, limit }: AgeGate): Html {
         y: "value",
         r: 3,
         fill: ({ color }) => color,
-        title: ({ age, value, count: n }) => `${age} years: ${value.toFixed(3)}, ${count(n)} faces`,
+        title: ({ age, value, count: n }) => `${age} years: ${value.toFixed(3)}, ${faces(n)}`,
       }),
     ],
   });

@@ -493,6 +493,21 @@ Deno.test("a network no better than the baseline says why it marks no suspect la
   assert.equal((await reportPage(report)).split(note).length, 2);
 });
 
+Deno.test("the section on an age gate counts one face, and names which intervals are left out", async () => {
+  const report = await withGroups(await madeUpReport());
+  for (const { metrics: { gate } } of report.models) {
+    if (gate) {
+      for (const { false_accept } of gate.by_year) if (false_accept) false_accept.count = 1;
+    }
+  }
+  const page = await reportPage(report);
+  assert.match(page, /<title>14 years: [\d.]+, 1 face<\/title>/);
+  assert.match(
+    page.replaceAll(/\s+/g, " "),
+    /left out: the age is an interval on both sides of 18\./,
+  );
+});
+
 Deno.test("the section on an age gate warns of a limit below the legal age", async () => {
   const report = await withGroups(await madeUpReport());
   const warning = "The limit is below the legal age";
