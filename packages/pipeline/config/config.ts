@@ -95,7 +95,7 @@ export const pipelineSchema = z.strictObject({
       "else replaces the base's. An empty stage keeps the base's, an empty parameter leaves it out",
   ),
   name: z.string().regex(/^[\w.-]+$/, "expected letters, digits, '-', '_' and '.'").optional()
-    .describe("Label of the pipeline in its report. Default: its file's name"),
+    .describe("Label of the pipeline in its report. Default: its path, such as experiments-first"),
   seed: seedSchema.default(42).describe("All randomness stems from it: same seed, same result"),
   compute: z.enum(BACKENDS).default("auto").describe(
     "Compute backend. auto: wasm; deno task compute measures them",
