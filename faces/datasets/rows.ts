@@ -79,9 +79,7 @@ export function filterRows(
   filter: Filter,
 ): { kept: number[]; dropped: Record<Reason, number> } {
   const possible = Object.keys(reasons).filter((reason) =>
-    reason === "noAttribute"
-      ? filter.require !== undefined
-      : reason !== "judgedWrong" || filter.wrong !== undefined
+    reason === "noAttribute" ? filter.require : reason !== "judgedWrong" || filter.wrong
   );
   const none = Object.fromEntries(possible.map((reason) => [reason, 0]));
   const dropped = none as Record<Reason, number>;

@@ -106,7 +106,7 @@ export function judgeRows(
       }
       corrected++;
       if (column === "gender") gender[i] = correction === "male" ? 1 : 0; // checked by problemOf
-      else if (column === "age") age[i] = Math.round(Number(correction));
+      else if (column === "age") age[i] = Math.floor(Number(correction));
       else {
         // A number stays one, as a single text would make text of its whole column.
         const number = typeof valueAt(rows.attributes?.(i), column) === "number" &&

@@ -82,4 +82,6 @@ Deno.test("judgeRows() keeps a column of numbers one, and takes text for text", 
   assert.equal(corrected, 2);
   assert.deepEqual(judged.attributes!(0), { grade: 3, mood: "2" });
   assert.deepEqual(judged.attributes!(1), { grade: 1, mood: "glad" });
+  const older = judgeRows("a", rows, [verdict("age", "0", "7.5")], { warn: assert.fail });
+  assert.equal(older.rows.age[0], 7, "whole years, as ages of a CSV");
 });
