@@ -12,7 +12,8 @@ export default defineStage({
   params: z.strictObject({
     size: z.int().min(8).max(512).default(32).describe(
       "Width and height of the images in pixels; the 2021 networks take 32. Resampled with " +
-        "a Lanczos filter (a = 3), widened for downscaling to prevent aliasing",
+        "a Lanczos filter (a = 3), widened to prevent aliasing. Smaller crops are enlarged as libvips " +
+        "does: Catmull-Rom bicubic, half a pixel further right and down",
     ),
     workers: z.int().min(0).default(0).describe(
       "Number of worker processes. 0: one per core, limited by memory. Does not affect the " +

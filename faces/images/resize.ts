@@ -4,7 +4,7 @@ import { type Kernel, resample } from "./resample.ts";
 
 /** Resizing of crops: sharp's `fit` that ignores the aspect ratio. */
 export const FIT = "fill";
-/** Resampling filter of crops: Lanczos (a = 3), widened for downscaling, which prevents aliasing. */
+/** Filter of downscaled crops: Lanczos (a = 3), widened against aliasing. Libvips enlarges bicubically. */
 export const KERNEL = "lanczos3";
 
 /** Maximum number of pixels for the own kernels. */

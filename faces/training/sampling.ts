@@ -14,7 +14,8 @@ export const samplings = [
     summary: "As many images per epoch, the same number from each group; small groups repeat",
     params: z.strictObject({
       by: z.array(z.string().min(1)).min(1).optional().describe(
-        "Labels that make the groups: gender, age or another column. Default: the stage's tasks",
+        "Labels that make the groups: gender, age or another column; images without one are a group, " +
+          "too. Default: the stage's tasks",
       ),
       ageBand: z.int().min(1).max(100).default(10).describe("Years of a group of ages"),
     }),
@@ -36,10 +37,10 @@ export const samplings = [
       for (const [g, key] of [...groups.keys()].sort().entries()) {
         const group = groups.get(key)!;
         const end = Math.floor((g + 1) * rows.length / groups.size);
-        while (at < end) {
-          random.shuffle(group);
-          for (let i = 0; i < group.length && at < end; i++) order[at++] = group[i];
+        for (; at < end; at += group.length) {
+          order.set(random.shuffle(group).slice(0, end - at), at);
         }
+        at = end;
       }
       return random.shuffle(order);
     },

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { random } from "../../../packages/random/random.ts";
 import { toNetworkInput } from "../../../faces/images/resize.ts";
 
 Deno.test("toTensor() leaves a picture of the right size as it is", async () => {
@@ -28,4 +29,33 @@ Deno.test("toTensor() keeps the channels and the directions apart", async () => 
   // Pixel (12, 3) covers columns 48 to 51 and rows 12 to 15.
   const [red, green, blue] = pixel(12, 3);
   assert.ok(Math.abs(red - 198) <= 2 && Math.abs(green - 54) <= 2 && blue === 77);
+});
+
+Deno.test("toNetworkInput() enlarges with Catmull-Rom splines, from half a pixel further left and up", async () => {
+  const side = 20, size = 32, rng = random(1, "small");
+  const data = Uint8Array.from({ length: side * side * 3 }, () => rng.int(256));
+  const at = (x: number, y: number, c: number) => {
+    const [column, row] = [x, y].map((i) => Math.min(side - 1, Math.max(0, i)));
+    return data[(row * side + column) * 3 + c];
+  };
+  const taps = (i: number) => {
+    const place = i * side / size - 0.5, base = Math.floor(place), t = place - base;
+    const weights = [
+      (2 * t ** 2 - t ** 3 - t) / 2,
+      (3 * t ** 3 - 5 * t ** 2 + 2) / 2,
+      (t + 4 * t ** 2 - 3 * t ** 3) / 2,
+      (t ** 3 - t ** 2) / 2,
+    ];
+    return weights.map((weight, k) => [base - 1 + k, weight]);
+  };
+  const enlarged = await toNetworkInput({ data, width: side, height: side }, size);
+  for (const [i, value] of enlarged.entries()) {
+    const c = i % 3, x = taps(Math.floor(i / 3) % size), y = taps(Math.floor(i / 3 / size));
+    const sum = y.reduce(
+      (all, [row, v]) =>
+        all + x.reduce((part, [column, w]) => part + v * w * at(column, row, c), 0),
+      0,
+    );
+    assert.ok(Math.abs(Math.min(255, Math.max(0, sum)) - value) <= 2, `${i}: ${value}, ${sum}`);
+  }
 });
