@@ -142,10 +142,10 @@ Deno.test("a run that was pushed into a folder", async (t) => {
     assert.equal(lost.code, 1);
     for (const url of ["http://host/x", "gs://bucket", "s3://", ""]) {
       const { code, err } = await first.cli("push", "--remote", url);
-      assert.deepEqual([code, err], [
-        2,
-        `error: --remote "${url}": expected s3://bucket/prefix or a folder\n`,
-      ]);
+      const message = url === ""
+        ? 'expected a value after --remote, got ""'
+        : `--remote "${url}": expected s3://bucket/prefix or a folder`;
+      assert.deepEqual([code, err], [2, `error: ${message}\n`]);
     }
     assert.throws(
       () => openPlace({ url: "s3://bucket", endpoint: "host" }, new AbortController().signal),
