@@ -97,11 +97,9 @@ export function explainChanges(
     if (before[name] === now[name]) continue;
     found.push(changed(name, before[name], now[name], "matters now", "no longer matters"));
   }
-  for (const [name, digest] of Object.entries(now.inputs)) {
+  for (const name of Object.keys({ ...before.inputs, ...now.inputs })) {
     if (pending.includes(name)) continue;
-    if (canonicalJson(before.inputs[name] ?? null) !== canonicalJson(digest)) {
-      found.push(...inputDifference(name, before.inputs[name], digest));
-    }
+    found.push(...inputDifferences(name, before.inputs[name], now.inputs[name]));
   }
   found.push(...mapDifferences(before.modules, now.modules, (name) => `${name} changed`));
   found.push(...mapDifferences(before.packages, now.packages, (name, a, b) => {
@@ -127,10 +125,11 @@ export function explainChanges(
   return mapDifferences(lineage, now.lineage ?? {}, (name) => `${name} was made in another way`);
 }
 
-function inputDifference(name: string, before: string | Texts | undefined, now: string | Texts) {
-  if (typeof now === "string" || typeof before !== "object") return [`its input ${name} changed`];
-  const subject = (id: string) => `its input ${name} of ${id}`;
-  return mapDifferences(before, now, (id) => `${subject(id)} changed`, subject);
+/** An input without a source, such as one that an earlier version lacked, has none to explain. */
+function inputDifferences(name: string, before: string | Texts = {}, now: string | Texts = {}) {
+  const digests = (of: string | Texts) => typeof of === "string" ? { "": of } : of;
+  const subject = (id: string) => `its input ${name}${id && ` of ${id}`}`;
+  return mapDifferences(digests(before), digests(now), (id) => `${subject(id)} changed`, subject);
 }
 
 function paramDifferences(path: string, before: unknown, now: unknown): string[] {

@@ -91,6 +91,12 @@ Deno.test("differences() names parameters one by one, and the other parts of the
   assert.deepEqual(differences(BASE, now), ["seed", "compute", "params.by", "params.new"]);
 });
 
+Deno.test("inputs that another version of a stage lacks are new or no longer used", () => {
+  const later = { ...BASE, inputs: { ...BASE.inputs, archives: "d2", teachers: {} } };
+  assert.deepEqual(explainChanges("data", BASE, later), ["its input archives is new"]);
+  assert.deepEqual(explainChanges("data", later, BASE), ["its input archives is no longer used"]);
+});
+
 Deno.test("explainChanges() says nothing of inputs that are yet to be made", () => {
   const now = { ...BASE, inputs: { dataset: "not made yet", models: BASE.inputs.models! } };
   assert.deepEqual(explainChanges("data", BASE, now, ["dataset"]), []);
