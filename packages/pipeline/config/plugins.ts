@@ -46,10 +46,11 @@ export async function loadPlugin(
     }
     exported = [make ? await make(await api()) : module.default].flat();
   } catch (cause) {
-    const place = placeIn(cause, specifier);
-    throw new Error(`cannot load plugin "${name}"${place ? `, which throws at ${place}` : ""}`, {
-      cause,
-    });
+    const at = placeIn(cause, specifier);
+    const why = (cause as { code?: unknown } | null)?.code === "ERR_MODULE_NOT_FOUND"
+      ? `, which imports a missing file at ${at}. CHANGELOG.md lists files that moved`
+      : `, which throws at ${at}`;
+    throw new Error(`cannot load plugin "${name}"${at ? why : ""}`, { cause });
   } finally {
     clearTimeout(notice);
   }

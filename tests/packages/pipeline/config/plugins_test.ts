@@ -156,6 +156,15 @@ Deno.test("plugins", async (t) => {
       /cannot load plugin ".*", which throws at .*throwing.js:1:29\n/,
     );
   });
+  await t.step("are told that a file of the project moved", async () => {
+    await project.write({
+      "plugins/former.ts": 'import { defineStage } from "../runner/stage.ts";\nvoid defineStage;',
+    });
+    await says(
+      "plugins: [plugins/former.ts]\nstages: { count: }",
+      /former.ts", which imports a missing file at .*former.ts:1:29. CHANGELOG.md lists files that m/,
+    );
+  });
   await t.step("cannot take a name twice", () =>
     says(
       "plugins: [./plugins/again.ts]\nstages:\n  count:",
