@@ -15,7 +15,7 @@ export interface Detection {
 export interface DetectorModel {
   /**
    * Detects the faces in an image; face-api's networks require squares with sides divisible by 32.
-   * @param known position of the labelled face; only the `metadata` detector uses it
+   * @param known box of the labelled face, which may reach beyond the image; only `metadata` uses it
    * @returns boxes in pixels of the image, highest score first
    */
   detect(image: Image, known?: Box): Promise<Detection[]>;
