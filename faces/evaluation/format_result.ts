@@ -53,11 +53,15 @@ export function subject(
   return classes ? `Age in ${classes.length} groups` : "Age in years";
 }
 
-/** Names what models learn: "gender and age" for either, or their columns. */
-export function subjects(models: readonly { metrics?: { task: string } }[]): string {
-  const tasks = new Set(models.flatMap(({ metrics }) => metrics?.task ?? []));
-  const usual = ["gender", "age"];
-  return joinWords(tasks.isSubsetOf(new Set(usual)) ? usual : [...tasks]);
+/** Names what models learn: "gender and age", or other columns. */
+export function subjects(models: readonly { task: string }[]): string {
+  const tasks = new Set(models.map(({ task }) => task));
+  return joinWords([...new Set(["gender", "age"]).intersection(tasks).union(tasks)]);
+}
+
+/** Begins a text with a capital letter. */
+export function capitalized(text: string): string {
+  return text.slice(0, 1).toUpperCase() + text.slice(1);
 }
 
 /** Names a model: its task and, if several have the same, its id. */
@@ -72,6 +76,12 @@ export function modelTitle(
 /** Names a subgroup of the test set: "men", "women, 20–39". */
 export function groupName({ gender, from, to }: { gender?: number; from?: number; to?: number }) {
   return (gender === 1 ? "men" : "women") + (from === undefined ? "" : `, ${from}–${to}`);
+}
+
+/** Names what subgroups differ in; data without exact ages has no bands, and classes remain without both. */
+export function groupedBy(groups: readonly { from?: number }[]): string {
+  if (groups.length === 0) return "class";
+  return groups.some(({ from }) => from !== undefined) ? "gender and age" : "gender";
 }
 
 /** Describes the constant baseline, without its score. */

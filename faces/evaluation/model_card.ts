@@ -12,6 +12,7 @@ import {
   count,
   faces,
   formatFurther,
+  groupedBy,
   groupName,
   leftOutModels,
   percent,
@@ -34,6 +35,7 @@ import { thresholdText } from "./sections/uncertainty_cards.ts";
 export interface ModelCardData {
   readonly models: readonly {
     readonly id: string;
+    readonly task: string;
     /** "Age in years" */
     readonly title: string;
     /** Test result, as a sentence. */
@@ -178,13 +180,15 @@ function uncertainty(models: readonly CardModel[]): Block[] {
 function groups({ title, id, metrics }: CardModel): Block[] {
   if (!metrics?.groups) return [];
   const { metric, groups, perClass, classes = [] } = metrics;
+  const listed = perClass && classes.length > 2 ? perClass : [];
+  if (groups.length + listed.length === 0) return [];
   const share = (value: number, interval: Interval | undefined, none: string) =>
     interval
       ? [formatMetricValue(value, "accuracy"), formatInterval(interval, "accuracy")]
       : ["–", none];
   return [
-    { heading: `${title} (${id}), by gender and age`, level: 3 },
-    {
+    { heading: `${title} (${id}), by ${groupedBy(groups)}`, level: 3 },
+    ...(groups.length === 0 ? [] : [{
       head: [
         ...["Group", "Faces", metricLabel(metric, "title"), "95 % CI"],
         ...(metric === "accuracy" ? [] : [metric === "mae" ? "Bias, years" : "Bias", "95 % CI"]),
@@ -197,17 +201,15 @@ function groups({ title, id, metrics }: CardModel): Block[] {
           biasInterval ? formatSignedInterval(biasInterval, metric) : "too few faces",
         ]),
       ]),
-    },
-    ...(perClass && classes.length > 2
-      ? [{
-        head: ["Class", "Faces", "Precision", "95 % CI", "Recall", "95 % CI"],
-        rows: perClass.map(({ count: n, precision, recall, intervals }, i) => [
-          ...[classes[i], count(n)],
-          ...share(precision, intervals.precision, "never predicted"),
-          ...share(recall, intervals.recall, "none in the test set"),
-        ]),
-      }]
-      : []),
+    }]),
+    ...(listed.length === 0 ? [] : [{
+      head: ["Class", "Faces", "Precision", "95 % CI", "Recall", "95 % CI"],
+      rows: listed.map(({ count: n, precision, recall, intervals }, i) => [
+        ...[classes[i], count(n)],
+        ...share(precision, intervals.precision, "never predicted"),
+        ...share(recall, intervals.recall, "none in the test set"),
+      ]),
+    }]),
   ];
 }
 
@@ -291,6 +293,7 @@ export function modelCard({ pipeline, models, leftOut, data, made: { lineage } }
         const trained = Object.values(datasets).reduce((sum, n) => sum + n, 0);
         return {
           id,
+          task: metrics.task,
           metrics,
           title: subject(metrics),
           worth: summary(metrics),

@@ -2,7 +2,7 @@
  * The report as one self-contained HTML page. Its times come from the records of the stages before
  * it, so the same results of the same run give the same bytes.
  */
-import { subjects } from "./format_result.ts";
+import { capitalized, subjects } from "./format_result.ts";
 import { document, html, trusted } from "./html.ts";
 import type { ModelReport, Report } from "./report_data.ts";
 import { chooseSections, type ChosenSection } from "./report_sections.ts";
@@ -27,14 +27,14 @@ export async function reportPage(
   const rendered = await Promise.all(sections.map((section) => section.render(report)));
   const links = await Promise.all(sections.map((section) => section.links(report)));
   const policy = sections.some(({ foreign }) => foreign) && trusted(POLICY);
-  const about = `${subjects(report.models)} from faces`;
+  const about = `${subjects(report.models.map(({ metrics }) => metrics))} from faces`;
   return document(
     `${report.pipeline}: ${about}`,
     html`${policy}<style>${style}</style>`,
     html`
       <header>
         <p class="over">${report.pipeline}</p>
-        <h1>${about[0]!.toUpperCase() + about.slice(1)}</h1>
+        <h1>${capitalized(about)}</h1>
         ${runFacts(report)}
         <p class="lead">${opening(report)}</p>
         ${contents(links.flat())}

@@ -1,5 +1,6 @@
 /** OpenAPI description of the API, from all schemas that `api.ts` exports. */
 import { z } from "zod";
+import { capitalized, subjects } from "../evaluation/format_result.ts";
 import * as api from "./api.ts";
 import { MAX_FRAME_BYTES } from "./live.ts";
 import { IMAGE_TYPES } from "./read_image.ts";
@@ -8,7 +9,10 @@ const FORBIDDEN = "The host or the origin is not allowed";
 const NOT_READY = "The models are not open";
 const dataUrl = { type: "string", examples: ["data:image/jpeg;base64,..."] };
 
-export function openapi(maxBodyBytes: number): Record<string, unknown> {
+export function openapi(
+  { models, maxBodyBytes }: Pick<api.Service, "models" | "maxBodyBytes">,
+): Record<string, unknown> {
+  const predicted = subjects(models);
   const registry = z.registry<{ id: string }>();
   for (const [name, schema] of Object.entries(api)) {
     registry.add(schema, { id: name[0].toUpperCase() + name.slice(1) });
@@ -23,9 +27,9 @@ export function openapi(maxBodyBytes: number): Record<string, unknown> {
   return {
     openapi: "3.1.0",
     info: {
-      title: "Gender and age from a face",
+      title: `${capitalized(predicted)} from a face`,
       version: "1",
-      summary: "Detects the faces in an image and predicts gender and age.",
+      summary: `Detects the faces in an image and predicts ${predicted}.`,
       description: "Images are analyzed in memory and not stored. See /card for the accuracy of " +
         "the predictions and for their intended use.",
       license: { name: "MIT", identifier: "MIT" },

@@ -1,6 +1,6 @@
 /** HTML of the page and of the model card, with everything about the service in place. */
 import { type Child, document, html } from "../evaluation/html.ts";
-import { subject, summary } from "../evaluation/format_result.ts";
+import { capitalized, subject, subjects, summary } from "../evaluation/format_result.ts";
 import { cardBlocks, notices, toHtml } from "../evaluation/model_card.ts";
 import { formatMetric, METRICS, primaryMetric } from "../evaluation/metrics.ts";
 import type { ModelMetrics } from "../evaluation/score_model.ts";
@@ -23,6 +23,8 @@ export function renderPage(
   const { models, cautions, mode, report } = service;
   const toReport = report && html`, <a href="/report">report</a>`;
   const parts: Record<string, Child> = {
+    title: capitalized(subjects(models)),
+    subjects: subjects(models),
     where: mode === "browser"
       ? "Photos are analyzed in this browser and do not leave it."
       : local
@@ -58,6 +60,7 @@ export function renderCard(
       const { id, trained: { epochs, seed, weights } } = model;
       return {
         id,
+        task: model.task,
         title: subject(model),
         metrics: metrics[id],
         worth: formatScore(model, metrics[id]),

@@ -257,7 +257,7 @@ function createApp(options: AppOptions) {
   });
   route("GET", "/live", (c) => live.upgrade(c.req.raw));
   route("GET", "/model", (c) => c.json(service));
-  const description = openapi(limits.bytes);
+  const description = openapi(service);
   route("GET", "/openapi.json", (c) => c.json(description));
   const exposition = { "content-type": "text/plain; version=0.0.4" };
   route("GET", "/metrics", (c) => c.text(metrics.text(), 200, exposition));

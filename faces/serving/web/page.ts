@@ -158,7 +158,7 @@ function announce({ faces }: Analysis): void {
   if (faces.length === 0 && now - announced.at < 1500) return;
   announced = { at: now, count: faces.length };
   // The boxes have newer predictions than a message that stays for seconds.
-  setStatus(announcement(faces), faces.length > 0 ? "heard" : "");
+  setStatus(announcement(faces, service.models), faces.length > 0 ? "heard" : "");
 }
 
 // ---- Photos
@@ -208,7 +208,7 @@ async function analyze(photo: Blob): Promise<boolean> {
     if (mine !== action) return true;
     showBoxes(analysis.faces, analysis);
     showResults(analysis);
-    setStatus(announcement(analysis.faces));
+    setStatus(announcement(analysis.faces, service.models));
   } catch (error) {
     if (mine !== action) return true;
     setStatus((error as Error).message, "bad");

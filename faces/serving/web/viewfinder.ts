@@ -3,6 +3,7 @@ import type { Box } from "../../images/image.ts";
 import type { Face } from "../api.ts";
 import { byId, dom } from "../page_dom.ts";
 import { placeLabels, type Size } from "./place_labels.ts";
+import { service } from "./results_view.ts";
 import { caption } from "./wording.ts";
 
 export type State = "idle" | "starting" | "live" | "still";
@@ -62,7 +63,7 @@ export function showBoxes(faces: readonly Face[], size: Size = { width: 1, heigh
     const box = overlay.children[i] as HTMLElement;
     place(box, boxes[i]);
     const label = box.firstElementChild as HTMLElement;
-    label.textContent = !live && faces.length > 1 ? String(i + 1) : caption(face);
+    label.textContent = !live && faces.length > 1 ? String(i + 1) : caption(face, service.models);
     return label;
   });
   const sizes = labels.map((label) => ({ width: label.offsetWidth, height: label.offsetHeight }));

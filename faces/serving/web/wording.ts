@@ -1,15 +1,15 @@
 /** Texts of the page about predictions and errors of the camera. */
 import { counted } from "../../../packages/pipeline/causes.ts";
-import type { ClassPrediction, Face, Prediction } from "../api.ts";
+import { formatNumber } from "../../../packages/pipeline/format.ts";
+import type { ClassPrediction, Face, Prediction, Service } from "../api.ts";
 
-/** Formats a prediction: "female 93 %", "34 ± 8 years", "uncertain (male) 61 %". */
+/** Formats a prediction: "female 93 %", "34 ± 8 years", "0.531 ± 0.024", "uncertain (male) 61 %". */
 export function formatPrediction(prediction: Prediction): string {
   if ("classes" in prediction) return `${label(prediction)} ${percent(prediction.probability)}`;
   const { error, interval } = prediction;
-  const [value, decimals, unit] = "years" in prediction
-    ? [prediction.years, 0, " years"] as const
-    : [prediction.value, 2, ""] as const;
-  const format = (one: number) => one.toFixed(decimals);
+  const [value, format, unit] = "years" in prediction
+    ? [prediction.years, (one: number) => one.toFixed(0), " years"] as const
+    : [prediction.value, formatNumber, ""] as const;
   if (!interval) return `${format(value)} ± ${format(error)}${unit}`;
   const { low, high, level } = interval;
   const units = format(value) === "1" ? unit.slice(0, -1) : unit;
@@ -22,9 +22,19 @@ export function label({ label, minAge, maxAge, uncertain }: ClassPrediction): st
   return uncertain ? `uncertain (${name})` : name;
 }
 
-/** Returns the label of a box: "female 93 %, 34 ± 8 years". */
-export function caption({ gender, age }: Pick<Face, "gender" | "age">): string {
-  return [gender, age].filter((one) => one !== undefined).map(formatPrediction).join(", ");
+/** Returns the label of a box: "female 93 %, 34 ± 8 years", and a line for each other column. */
+export function caption(
+  { gender, age, predictions = [] }: Partial<Pick<Face, "gender" | "age" | "predictions">>,
+  models: Service["models"] = [],
+): string {
+  const usual = [gender, age].filter((one) => one !== undefined).map(formatPrediction).join(", ");
+  const tasks = models.map(({ task }) => task);
+  const others = tasks.flatMap((task, i) =>
+    task === "gender" || task === "age" || tasks.indexOf(task) < i
+      ? []
+      : `${task}: ${formatPrediction(predictions[i])}`
+  );
+  return [usual, ...others].filter(Boolean).join("\n");
 }
 
 /** Formats 0.934 as "93 %". 0 % and 100 % are exact: 0.997 becomes "> 99 %". */
@@ -35,10 +45,12 @@ export function percent(share: number): string {
 }
 
 /** Returns the text for screen readers about the faces of an image. */
-export function announcement(faces: readonly Face[]): string {
+export function announcement(faces: readonly Face[], models: Service["models"] = []): string {
   if (faces.length === 0) return "No face detected: come closer, or add light.";
   const count = counted(faces.length, "face");
-  const captions = faces.map(caption).filter(Boolean);
+  const captions = faces.map((face) => caption(face, models).replaceAll("\n", ", ")).filter(
+    Boolean,
+  );
   return faces.length > 2 || captions.length === 0
     ? `${count} detected.`
     : `${count}: ${captions.join("; ")}.`;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Detection, Detector } from "../../../faces/detection/detector.ts";
-import type { ServedModel } from "../../../faces/serving/api.ts";
+import type { ClassPrediction, ServedModel } from "../../../faces/serving/api.ts";
 import { readOutputs, summarize } from "../../../faces/serving/prediction.ts";
 import { multiScale } from "../../../faces/serving/inference_session.ts";
 import { ageClasses, genderClasses } from "../../../faces/training/targets.ts";
@@ -55,9 +55,32 @@ Deno.test("announcement() counts faces, and helps if there is none", () => {
   assert.equal(announcement([face]), "1 face: 40 ± 5 years.");
   assert.equal(announcement([face, face]), "2 faces: 40 ± 5 years; 40 ± 5 years.");
   assert.equal(announcement([face, face, face]), "3 faces detected.");
-  // A service of another column alone has no caption.
+  // Without a description of its models, a service of another column has no caption.
   const { age: _, ...plain } = face;
   assert.equal(announcement([plain]), "1 face detected.");
+  const models = [{ task: "smile" }] as ServedModel[],
+    value = { model: "s", value: 0.5, error: 0.1 };
+  const smile = { ...plain, predictions: [value] };
+  assert.equal(announcement([smile], models), "1 face: smile: 0.500 ± 0.100.");
+});
+
+Deno.test("caption() has a line for each column other than gender and age", () => {
+  const classes = [{ label: "no" }, { label: "yes" }];
+  const models = [years, gender, years].map((model) => ({ ...model, classes: [] })) as object[];
+  models.push({ task: "glasses" }, { task: "glasses" }, { task: "score" });
+  const predictions = [
+    ...[years, gender, years].map((model) => readOutputs(model, [0.2, 0.8])),
+    ...["a", "b"].map((id, i) =>
+      readOutputs({ ...gender, id, task: "glasses", classes }, [i, 1 - i])
+    ),
+    readOutputs({ ...years, task: "score", error: 0.00123 }, [-0.0456]),
+  ];
+  const face = { gender: predictions[1] as ClassPrediction, predictions };
+  assert.equal(
+    caption(face, models as ServedModel[]),
+    "male 80 %\nglasses: yes 100 %\nscore: -0.046 ± 0.001",
+  );
+  assert.equal(caption({ predictions }, (models as ServedModel[]).slice(0, 3)), "");
 });
 
 Deno.test("formatScore() and origin() describe a model", () => {
