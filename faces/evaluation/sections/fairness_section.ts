@@ -15,15 +15,18 @@ export function fairnessSection({ models, data }: Report): Html {
     fairness!.groupings.flatMap(({ metrics }) => Object.values(metrics))
   );
   const tests = count(compared.filter(({ p }) => p !== undefined).length);
-  const words = compared.length > 0 && html`Difference: largest minus smallest
-value of the groups. Standardized: each group with the ages of the whole test set, by strata of 10
-years in which every group has at least ${LEAST} faces; “of faces” is the share in these strata.
-p: permutation test within age strata, adjusted by Holm's method for all ${tests} tests of this
-page. Where there is no common stratum, and for groups of ages, it tests the raw difference. Pairs of
+  const known = (label: string) => tested.some(({ fairness }) => fairness!.left_out[label] !== 0);
+  const strata = known("age") && `Standardized: each group with the ages of the whole test set, by
+strata of 10 years in which every group has at least ${LEAST} faces; “of faces” is the share in these
+strata. The test permutes groups within them; where there is none, and of groups of ages, all faces.`;
+  const words = compared.length > 0 && html`Difference: largest minus smallest value of the groups.
+p: permutation test, adjusted by Holm's method for all ${tests} tests of this page. ${strata} Pairs of
 attributes are not printed; ratios and all numbers are in fairness.json.`;
   return html`<section>
 <h2 id="fairness">Fairness</h2>
-<p>Test set, by group. Gender is labelled gender: what the data set states, not what a person is.
+<p>Test set, by group. ${
+    known("gender") && "Gender is labelled gender: what the data set states, not what a person is."
+  }
 ${labelSources(data.datasets.map(({ name }) => name), data.labelledBy)}</p>
 <p class="note">Groups of fewer than ${MINIMUM} faces are hidden. ${words}</p>
 ${tested.map(modelFairnessSection)}
@@ -40,8 +43,8 @@ function modelFairnessSection({ id, metrics, fairness }: ModelReport): Html {
   const { groupings, left_out } = fairness!;
   const shown = groupings.filter(({ metrics }) => Object.keys(metrics).length > 0);
   const hidden = groupings.reduce((sum, { hidden }) => sum + hidden.groups, 0);
-  const left = Object.entries(left_out).map(([name, values]) =>
-    `${name} (${counted(values, "value")})`
+  const left = Object.entries(left_out).flatMap(([name, values]) =>
+    values > 0 ? `${name} (${counted(values, "value")})` : []
   );
   const differences = (label: string, some: typeof shown) => {
     const rows = some.flatMap(({ by, metrics: all }) =>

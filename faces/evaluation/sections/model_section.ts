@@ -34,7 +34,7 @@ function worseThanConstant({ training, metrics }: ModelReport): Html | "" {
   return html`<p class="notice" role="note"><b>This network is of no use.</b>
 On validation, the weights of epoch ${weightsOfEpoch} are worse than the constant baseline:
 ${name} ${constantBaseline.toFixed(3)}${unit} by the ${of} of the training set.
-Lower the learning rate, or train for more epochs.</p>`;
+Change the learning rate, or train for more epochs.</p>`;
 }
 
 function unlabelled({ unlabelled }: ModelReport["metrics"]): string {

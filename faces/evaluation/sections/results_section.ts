@@ -23,6 +23,7 @@ import {
   describeBaseline,
   faces,
   formatFurther,
+  groupedBy,
   groupName,
   metricOf,
   percent,
@@ -267,10 +268,9 @@ function groups({ groups = [], metric }: ModelMetrics): Html {
     valueCell(value, metric, interval),
     ...(bias === undefined ? [] : [biasCell(bias, metric, biasInterval)]),
   ]);
-  // Data without exact ages has no bands.
-  const banded = groups.some(({ from }) => from !== undefined);
+  const by = groupedBy(groups);
   return html`${
-    banded && html`<figure class="card">
+    by !== "gender" && html`<figure class="card">
 <figcaption><b>${title} by gender and age</b>with 95 % CI<br>
 <span class="key"><i class="female"></i>women</span>
 <span class="key"><i class="male"></i>men</span></figcaption>
@@ -278,7 +278,7 @@ ${groupValues(groups, metric)}
 </figure>`
   }
 <div class="card">
-<h3>${title} by gender and age</h3>
+<h3>${title} by ${by}</h3>
 <p class="note">Test set. Small print: 95 % CI.</p>
 ${table(["", "faces", name, ...(metric === "accuracy" ? [] : ["bias"])], rows)}
 </div>`;

@@ -435,6 +435,9 @@ Deno.test("a report of other columns is about them, and its card too", async () 
   const report = await madeUpReport();
   assert.match(await reportPage(report), /<h1>Gender and age from faces<\/h1>/);
   assert.match(modelCard(report), /learn about gender and age from labelled/);
+  const years = report.models.filter(({ id }) => id === "trainAge");
+  assert.match(await reportPage({ ...report, models: years }), /<h1>Age from faces<\/h1>/);
+  assert.match(modelCard({ ...report, models: years }), /learn about age from labelled/);
   report.models = report.models.slice(0, 2);
   report.models.forEach(({ metrics }, i) => metrics.task = ["town<b>", "height"][i]!);
   const page = await reportPage(report);
@@ -481,7 +484,7 @@ Deno.test("reportPage() compares groups: raw, standardized, tested, with who lab
   model.fairness = { ...model.fairness, groupings };
   const none = await reportPage(report);
   assert.match(none, /faces are hidden/);
-  assert.doesNotMatch(none, /permutation test within/, "nothing was tested");
+  assert.doesNotMatch(none, /permutation test/, "nothing was tested");
 });
 
 Deno.test("a network no better than the baseline says why it marks no suspect labels", async () => {
@@ -587,7 +590,35 @@ Deno.test("reportPage() has no chart by age where no age is known", async () => 
   }
   const html = await reportPage(report);
   assert.doesNotMatch(html, /aria-label="[^"]* by gender and age band"/);
-  assert.match(text(html), /Accuracy by gender and age\s*Test set/);
+  assert.match(text(html), /Accuracy by gender\s*Test set/);
+});
+
+Deno.test("reportPage() and modelCard() explain no gender and age where neither is known", async () => {
+  const report = await madeUpReport();
+  report.models = report.models.slice(0, 2);
+  for (const [i, { metrics }] of report.models.entries()) {
+    Object.assign(metrics, { task: ["town", "height"][i], groups: [], others: undefined });
+    const persons = Array.from({ length: 60 }, (_, i) => ({
+      age: NaN,
+      gender: NaN,
+      attributes: { hair: i % 2 === 0 ? "dark" : "fair", name: i },
+    }));
+    const rows = [...persons.keys()], truth = rows.map((row) => row % 2);
+    const test = { rows, truth, prediction: truth.toReversed(), loss: 0 };
+    report.models[i].fairness = await modelFairness({ metrics, test, persons });
+  }
+  adjustAll(report.models.map(({ fairness }) => fairness!));
+  const html = text(await reportPage(report)).replace(/\s+/g, " ");
+  const [, fairness] = /Test set, by group\.(.*?)Rows kept/.exec(html)!;
+  assert.doesNotMatch(fairness, /gender|\bages?\b|years|strat/i);
+  assert.match(fairness, /permutation test, adjusted .* Not compared: name \(60 values\)/);
+  const [, glossary] = /Constant baseline The score(.*)$/.exec(html)!;
+  assert.doesNotMatch(glossary, /gender|\bage\b|face-api/i);
+  assert.doesNotMatch(modelCard(report), /by gender|\| Group \|/);
+  const { metrics } = report.models[0];
+  metrics.classes = ["here", "there", "elsewhere"];
+  metrics.perClass = metrics.classes.map(() => metrics.perClass![0]);
+  assert.match(modelCard(report), /### town[^\n]*, by class\n\n\| Class \| Faces /);
 });
 
 Deno.test("numbers other than years have three digits, whatever their scale", async () => {
