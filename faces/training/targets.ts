@@ -91,7 +91,7 @@ function ageClass(classes: readonly ClassRecord[], age: number): number {
 }
 
 /** Number of classes above which a column is rather a name or a quantity. */
-const MAX_CLASSES = 100;
+export const MAX_CLASSES = 100;
 
 /**
  * Returns the classes of a column: its values in the training set, sorted.
@@ -121,7 +121,8 @@ export function checkNumbers(column: string, people: readonly Person[]): void {
   const texts = values.filter((value) => value !== null) as string[];
   const text = texts.find((value) => !/^-?[\d.]+$/.test(value)) ?? texts[0];
   const why = noColumn(column, people, "age") ??
-    (text === undefined ? "it has no value" : `it has texts, such as ${quote(text)}`);
+    (text === undefined ? "it has no value" : `it has texts, such as ${quote(text)}` +
+      (/^-?\d+,\d+$/.test(text) ? ", with a comma in place of a point" : ""));
   throw new Error(`Cannot train numbers of "${column}": ${why}. Name another column as target.`);
 }
 
@@ -129,6 +130,8 @@ export function checkNumbers(column: string, people: readonly Person[]): void {
 function noColumn(column: string, people: readonly Person[], fixed: string): string | undefined {
   const names = new Set(people.flatMap(({ attributes = {} }) => Object.keys(attributes)));
   if (names.has(column)) return undefined;
+  const own = `${column}_`;
+  if (names.has(own)) return `it is called ${own} here, as tables have a ${column} of their own`;
   return `the labels have no such column; they have ${[fixed, ...names].join(", ")}`;
 }
 

@@ -7,6 +7,7 @@ import { attributeColumns } from "../../faces/datasets/attributes.ts";
 import { readOutputs } from "../../faces/serving/prediction.ts";
 import { readSources } from "../../faces/serving/model_sources.ts";
 import { classTask, labelTasks, rowsOfTasks } from "../../faces/training/tasks.ts";
+import { checkNumbers, classesOf } from "../../faces/training/targets.ts";
 import evaluate from "../../stages/evaluate.ts";
 import trainAge from "../../stages/trainAge.ts";
 import trainClassifier from "../../stages/trainClassifier.ts";
@@ -145,6 +146,15 @@ Deno.test("trainGender and trainAge are trainClassifier and trainRegressor of th
     await bytes(trainGender, {}),
   );
   assert.deepEqual(await bytes(trainRegressor, { target: "age" }), await bytes(trainAge, {}));
+});
+
+Deno.test("a column whose name is the tables' own, or with decimal commas, has its way out", () => {
+  const of = (value: string) => [{ age: NaN, gender: NaN, attributes: { score_: value } }];
+  const called = /"score": it is called score_ here, as tables have a score of their own\. Name/;
+  assert.throws(() => checkNumbers("score", of("a")), called);
+  assert.throws(() => classesOf("score", of("a")), called);
+  const comma = /it has texts, such as "3,52", with a comma in place of a point\. /;
+  assert.throws(() => checkNumbers("score_", of("3,52")), comma);
 });
 
 Deno.test("trainClassifier and trainRegressor name what is wrong with a column", async () => {

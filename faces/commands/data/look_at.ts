@@ -23,6 +23,7 @@ import { PHOTO } from "../../datasets/sources.ts";
 import type { DataFound } from "../../evaluation/data_page.ts";
 import type { NamedImage } from "../../evaluation/report_data.ts";
 import { thumbnail } from "../../evaluation/image_data_urls.ts";
+import { MAX_CLASSES } from "../../training/targets.ts";
 import { decode, ImageError } from "../../images/decode_image.ts";
 
 /** Fixed, so the same data show the same photos. */
@@ -32,6 +33,8 @@ const MAX_SHOWN = 60;
 const MAX_PAIRED = 200;
 /** Maximum number of pairs of copies with pictures. */
 const MAX_PAIRS = 30;
+/** Number of different numbers up to which they are proposed as classes. */
+const MAX_LEVELS = 12;
 /** Side of a thumbnail, pixels: twice its size on the page. */
 const THUMBNAIL = 112;
 
@@ -332,6 +335,7 @@ export function proposePipeline(found: DataFound): string {
   const exact = rows.some(({ age }) => age >= 0);
   const people = new Set(rows.flatMap(({ identity }) => identity ?? [])).size;
   const trains = known.gender > 0 || exact;
+  const learned = known.gender + known.age > 0 ? undefined : firstTarget(rows);
   // Ages that are intervals, alone, train no network here.
   const required = [
     ...known.gender > 0 ? ["gender"] as const : [],
@@ -365,10 +369,10 @@ export function proposePipeline(found: DataFound): string {
     if (!exact && known.age > 0) {
       notes.push("Ages are intervals: docs/guide/data.md trains their classes (FairFace).");
     }
-    const [attribute] = Object.keys(rows.find(({ attributes }) => attributes)?.attributes ?? {});
-    if (known.gender + known.age === 0 && attribute !== undefined) {
+    if (learned) {
+      const column = learned.target;
       notes.push(
-        `No age or gender: a network learns ${attribute} with trainClassifier or trainRegressor.`,
+        `No age or gender: a network learns ${column} with trainClassifier or trainRegressor.`,
       );
     }
     if (partial) {
@@ -398,7 +402,8 @@ export function proposePipeline(found: DataFound): string {
       split: people > 1 || division ? { ...division, ...people > 1 && { by: "identity" } } : null,
       ...known.gender > 0 && { trainGender: training },
       ...exact && { trainAge: { variant: "regression", ...training } },
-      ...trains && { evaluate: null, webcamServe: null },
+      ...learned && { [learned.stage]: { target: learned.target, ...training } },
+      ...(trains || learned) && { evaluate: null, webcamServe: null },
     },
   };
   const yaml = stringify(pipeline, { lineWidth: 100, nullStr: "", aliasDuplicateObjects: false })
@@ -406,6 +411,18 @@ export function proposePipeline(found: DataFound): string {
   const header = ["yaml-language-server: $schema=../pipeline.schema.json", ...notes];
   // An error lists problems on lines of their own.
   return header.flatMap((note) => note.split("\n")).map((line) => `# ${line}\n`).join("") + yaml;
+}
+
+/** Returns the first attribute that can be learned, as numbers or else as classes, and the stage for it. */
+function firstTarget(rows: readonly Label[]) {
+  const names = Object.keys(rows.find(({ attributes }) => attributes)?.attributes ?? {});
+  for (const target of names.filter((name) => name !== "part")) {
+    const values = new Set(rows.map(({ attributes }) => attributes?.[target] ?? null));
+    values.delete(null);
+    const numbers = values.size > MAX_LEVELS && [...values].every(Number.isFinite);
+    if (numbers) return { target, stage: "trainRegressor" };
+    if (values.size >= 2 && values.size <= MAX_CLASSES) return { target, stage: "trainClassifier" };
+  }
 }
 
 /** Returns the sets of a data set's own parts; results of FairFace are published on val. */

@@ -214,8 +214,14 @@ Deno.test("proposePipeline() keeps rows that have attributes alone, and names wh
       const yaml = proposePipeline(await look(folder));
       match(yaml, /\n# No age or gender: .* smile with trainClassifier or trainRegressor\.\n/);
       match(yaml, /\n {2}matParse:\n {2}faceCrop/);
+      match(yaml, /\n {2}trainClassifier:\n {4}target: smile\n[^]*\n {2}evaluate:\n/);
     });
   }
+  const lines = Array.from({ length: 13 }, (_, i) => `${i % 2 ? "a" : "b"}.png,train,3,${i / 2}`);
+  const csv = `path,part,group,score\n${lines.join("\n")}\n`;
+  await withFiles({ ...photos, "l.csv": csv }, async (folder) => {
+    match(proposePipeline(await look(folder)), /\n {2}trainRegressor:\n {4}target: score_\n/);
+  });
 });
 
 Deno.test("lookAt() guesses columns of other tables and labels in names", async () => {
