@@ -170,12 +170,16 @@ export function compareWithConstant(
   const constantBaseline = mean(scores);
   const worse = accuracy ? val_metric < constantBaseline : val_metric > constantBaseline;
   if (worse) {
+    // A network's numbers begin near 0: with few steps it does not get far from there.
+    const zero = mean(Array.from(known(validation), (row) => Math.abs(targets[row])));
+    const begun = !accuracy && zero > 2 * constantBaseline && Math.abs(val_metric / zero - 1) < 0.5;
     warn(
       `${task} is worse than the constant baseline: the kept weights of epoch ${epoch} have ` +
         `val_${metric} ${val_metric.toPrecision(3)}, and the constant baseline ` +
         `(${accuracy ? "majority class" : "median"} of the training set) has ` +
-        `${constantBaseline.toPrecision(3)}. Lower learningRate (now ${learningRate}), train ` +
-        `longer, or check the labels.`,
+        constantBaseline.toPrecision(3) +
+        (begun ? `, 0 for each image ${zero.toPrecision(3)}. Raise` : ". Lower") +
+        ` learningRate (now ${learningRate}), train longer, or check the labels.`,
     );
   }
   return { val_metric, constantBaseline, worse };

@@ -241,6 +241,22 @@ Deno.test("compareWithConstant() warns of the worse only, whichever direction th
   assert.deepEqual(compare("mae", 0.3), [0.25, true, 1]);
 });
 
+Deno.test("compareWithConstant() raises the learning rate of numbers that are still near 0", () => {
+  const rows = { train: Int32Array.of(0, 1, 2), validation: Int32Array.of(3, 4) };
+  const adviceOf = (targets: number[], val_metric: number) => {
+    const warnings: string[] = [];
+    const about = { task: "score", metric: "mae", learningRate: 0.1 } as const;
+    const warn = (message: string) => void warnings.push(message);
+    compareWithConstant(about, { epoch: 2, val_metric }, targets, rows, { warn });
+    return /has (.*), train/.exec(warnings[0])![1];
+  };
+  const raise = "4.00, 0 for each image 54.0. Raise learningRate (now 0.1)";
+  assert.equal(adviceOf([40, 50, 60, 50, 58], 53), raise);
+  assert.match(adviceOf([40, 50, 60, 50, 58], 150), /^4\.00\. Lower learningRate/);
+  assert.match(adviceOf([-40, -50, -60, -50, -58], 53), /Raise/);
+  assert.match(adviceOf([-1, 0, 1, 1, -1], 1.2), /^1\.00\. Lower/);
+});
+
 Deno.test("what the engine lacks trains on TensorFlow.js, and the record names it", async () => {
   const by = async (params: object) => {
     using context = testContext(trainGender);
