@@ -140,7 +140,8 @@ export class RunFiles {
     const models = Object.keys(evaluated);
     const images = other && await imagesOf(data.path);
     const list = async (model: string) => {
-      const { classes, metric, verdict } = evaluated[model]!;
+      const { classes, metric, verdict, test } = evaluated[model]!;
+      const near = metric === "error" ? test.error! : 5; // numbers other than years have any scale
       const own = await predictionsOf(report.path, model, split);
       const theirs = other && await other.#byImage(model, evaluated[model]!, split);
       const matches = (value: number, wanted: string | undefined) =>
@@ -160,7 +161,7 @@ export class RunFiles {
           : truth === prediction
           ? -(probability ?? 0)
           : probability ?? 1;
-        const right = classes ? truth === prediction : error < 5;
+        const right = classes ? truth === prediction : error < near;
         const shown = { "": true, wrong: !right, right, suspect: suspects?.[i] ?? false };
         if (!shown[only as keyof typeof shown]) return [];
         const second = theirs?.get(images![row]!);
@@ -175,7 +176,7 @@ export class RunFiles {
       }).sort((a, b) => b.rank - a.rank).map(({ face }) => face);
       const faces = pageOf(found, query.from, FACES);
       const all = theirs ? own.filter(({ row }) => theirs.has(images![row]!)).length : own.length;
-      return { models, model, classes, total: found.length, all, faces };
+      return { models, model, classes, near, total: found.length, all, faces };
     };
     const [wanted] = models.filter((model) => model === query.model);
     let listed = await list(wanted ?? models[0]!);
@@ -272,7 +273,7 @@ export class RunFiles {
       title: "Image",
       text: `Row ${row} of the data set, as the networks receive it`,
       image: `/image/${data.place}/${row}`,
-      values: { ...values, gender: genderClasses[Number(values.gender)]?.label ?? values.gender },
+      values: { ...values, gender: genderClasses[values.gender as number]?.label ?? values.gender },
     });
     const all = await readTable(join(report.path, "predictions.parquet"));
     const evaluated = await this.evaluation();
@@ -302,9 +303,9 @@ function rowOf(table: Record<string, unknown[]>, row: number): Record<string, un
   return Object.fromEntries(Object.entries(table).map(([name, values]) => [name, values[row]]));
 }
 
-/** "20-30", "20-" or "25" of whole years, to their end; "0.5-0.75" of other numbers. */
+/** "20-30", "20-" or "25" of whole years, to their end; "-0.5-0.75" of other numbers. */
 function inRange(value: number, text: string): boolean {
-  const [low = "", high = low] = text.split("-");
+  const [low = "", high = low] = text.split(/(?<=\d)-/);
   const reached = high.includes(".") ? value : Math.floor(value);
   return value >= Number(low || 0) && (high === "" || reached <= Number(high));
 }

@@ -1,6 +1,6 @@
 /** Files of a run: faces with predictions, a face's way, tables, layers. */
 import { counted } from "../../../packages/pipeline/causes.ts";
-import { formatBytes } from "../../../packages/pipeline/format.ts";
+import { formatBytes, formatNumber } from "../../../packages/pipeline/format.ts";
 import { dom, part } from "../../serving/page_dom.ts";
 import type { UiFace, UiFaces, UiLayer, UiOutput, UiPhotos, UiStep, UiTable } from "../ui_api.ts";
 import { date, get, later, number, type Option, select, table, text, withValue } from "./ui_dom.ts";
@@ -62,7 +62,7 @@ async function grid(id: string, params: URLSearchParams): Promise<Node> {
   const names = ["model", "split", "label", "prediction", "only", "sort", "from"];
   const query = Object.fromEntries(names.map((name) => [name, params.get(name) ?? ""]));
   const found = await get<UiFaces>("/api/faces", { id, ...query });
-  const { models, model, classes, total, all, faces } = found;
+  const { models, model, classes, near, total, all, faces } = found;
   const field = (name: string, options?: readonly Option[], chosen = query[name]!) => {
     const label = name[0]!.toUpperCase() + name.slice(1);
     const change = (value: string) => turn({ [name]: value, from: "" });
@@ -78,7 +78,7 @@ async function grid(id: string, params: URLSearchParams): Promise<Node> {
   }
     ${field("sort", [["", "largest error"], "row"])}</div>
     <p class="muted">${number(total)} of ${counted(all, "face")}${
-    !classes && "; right: an error below 5"
+    !classes && `; right: an error below ${formatNumber(near)}`
   }${query.only === "suspect" && ": the predictions contradict their labels"}.</p>
     <ul class="faces-grid">${faces.map((face) => faceCard(face, classes, id))}</ul>
     ${pages(total, Number(query.from), PAGE.faces)}`;

@@ -44,6 +44,8 @@ interface Fake {
   readonly skill?: number;
   /** Of an age, years. */
   readonly error?: number;
+  /** Task of a model of numbers. Default: age */
+  readonly task?: string;
   /** Test F1, whose interval is 0.1 to both sides. */
   readonly f1?: number;
   /** Number of its parameters; its multiply-adds are a hundred times as many. Default: 10 */
@@ -69,6 +71,8 @@ export interface FakeRun {
   readonly metrics?: readonly unknown[];
   /** True if the run has metrics of the validation set as well. */
   readonly validation?: boolean;
+  /** True if the table has no gender. */
+  readonly genderless?: boolean;
 }
 
 /** An artifact folder with runs in it, as `run` and `evaluate` leave them. */
@@ -123,6 +127,7 @@ export async function workshop(fakes: readonly FakeRun[]) {
       overrides,
       metrics: further,
       validation,
+      genderless,
     }: FakeRun,
     number: number,
   ): Promise<RunRecord> {
@@ -138,7 +143,11 @@ export async function workshop(fakes: readonly FakeRun[]) {
           dataset: { type: "string", values: all.map(() => dataset) },
           path: { type: "string", values: all.map((i) => `${i}.jpg`) },
           age: { type: "int32", values: all.map((i) => i % 70), nullable: true },
-          gender: { type: "int32", values: all.map((i) => i % 2), nullable: true },
+          gender: {
+            type: "int32",
+            values: all.map((i) => genderless ? null : i % 2),
+            nullable: true,
+          },
           identity: {
             type: "string",
             values: all.map((i) => repeat > 1 ? `person ${Math.floor(i / repeat)}` : null),
@@ -157,7 +166,7 @@ export async function workshop(fakes: readonly FakeRun[]) {
       }),
     ];
     const parts = { train: [0], validation: [1], test: all.slice(testFrom, testFrom + 200) };
-    const predicted = Object.entries(models).map(([stage, { skill, error }]) => {
+    const predicted = Object.entries(models).map(([stage, { skill, error, task = "age" }]) => {
       const luck = random(number, stage);
       const said = (rows: number[]): Predictions => {
         const truth = rows.map((row) => skill === undefined ? row % 70 : row % 2);
@@ -179,6 +188,7 @@ export async function workshop(fakes: readonly FakeRun[]) {
       };
       return {
         stage,
+        task,
         classes: skill === undefined ? undefined : GENDERS,
         predictions: {
           train: said(parts.train),
@@ -187,9 +197,9 @@ export async function workshop(fakes: readonly FakeRun[]) {
         },
       };
     });
-    const judged = Object.fromEntries(predicted.map(({ stage, classes, predictions }) => [
+    const judged = Object.fromEntries(predicted.map(({ stage, task, classes, predictions }) => [
       stage,
-      scoreModel({ task: classes ? "gender" : "age", ...(classes && { classes }) }, predictions),
+      scoreModel({ task: classes ? "gender" : task, ...(classes && { classes }) }, predictions),
     ]));
     for (
       const [id, { use = id, params = {}, f1, curve, skill, weights = 10 }] of Object.entries(

@@ -222,11 +222,36 @@ Deno.test("a range of numbers holds whole years to their end, and decimals as th
   await using ui = await start(shop.artifacts);
   const { id } = shop.runs[0]!;
   const query = `/api/faces?id=${id}&split=all&sort=row&prediction=`;
-  for (const [range, low, high] of [["30-40", 30, 41], ["30.5-40.5", 30.5, 40.5]] as const) {
+  const ranges = [["30-40", 30, 41], ["30.5-40.5", 30.5, 40.5], ["-3.5--0.5", -3.5, -0.5]] as const;
+  for (const [range, low, high] of ranges) {
     const { total, faces } = await ui.get<UiFaces>(query + range);
     assert.ok(total > 0 && total === faces.length);
     for (const { prediction } of faces) assert.ok(prediction >= low && prediction < high);
   }
+});
+
+Deno.test("a number is right within 5 years, or within the MAE of another scale", async () => {
+  const error = 0.8;
+  await using shop = await workshop([
+    { models: { a: { error }, b: { error, task: "score" } } },
+  ]);
+  await using ui = await start(shop.artifacts);
+  const facesOf = async (model: string, only: string) =>
+    await ui.get<UiFaces>(`/api/faces?id=${shop.runs[0]!.id}&model=${model}&only=${only}`);
+  const [years, score] = await Promise.all([facesOf("a", "wrong"), facesOf("b", "wrong")]);
+  assert.deepEqual([years.near, years.total], [5, 0]);
+  assert.ok(score.near < 2 && score.total > 20 && score.total < 180, `${score.total}`);
+  assert.equal((await facesOf("b", "right")).total, score.all - score.total);
+});
+
+Deno.test("a face of unknown gender is shown without one", async () => {
+  const models = { trainAge: { error: 5 } };
+  await using shop = await workshop([{ models }, { models, genderless: true }]);
+  await using ui = await start(shop.artifacts);
+  const genders = shop.runs.map(async ({ id }) =>
+    (await ui.get<UiStep[]>(`/api/way?id=${id}&row=0`))[0]!.values!.gender
+  );
+  assert.deepEqual(await Promise.all(genders), ["female", null]);
 });
 
 Deno.test("damaged and removed results leave a sentence, and the rest is shown", async () => {
