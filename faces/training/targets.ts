@@ -102,7 +102,12 @@ export function classesOf(column: string, people: readonly Person[]): ClassRecor
   values.delete(null);
   const { size } = values;
   if (size >= 2 && size <= MAX_CLASSES) {
-    const sorted = [...values].sort((a, b) => a! < b! ? -1 : 1);
+    // Numbers in texts by size: 3-9 is before 10-19, so that neighbors of a class are its neighbors.
+    const key = (value: string | number | null) =>
+      typeof value === "string"
+        ? `${value.replace(/\d+/g, (digits) => digits.padStart(15, "0"))}\0${value}`
+        : value!;
+    const sorted = [...values].sort((a, b) => key(a) < key(b) ? -1 : 1);
     return sorted.map((value) => ({ label: String(value) }));
   }
   const why = noColumn(column, people, "gender") ??

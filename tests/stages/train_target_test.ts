@@ -157,6 +157,25 @@ Deno.test("a column whose name is the tables' own, or with decimal commas, has i
   assert.throws(() => checkNumbers("score_", of("3,52")), comma);
 });
 
+Deno.test("classesOf() sorts numbers in texts by size, and all else by its code units", () => {
+  const labelsOf = (values: (string | number)[]) =>
+    classesOf("bin", values.map((bin) => ({ age: NaN, gender: NaN, attributes: { bin } })))
+      .map(({ label }) => label);
+  for (
+    const sorted of [
+      ["0-2", "3-9", "10-19", "20-29", "more than 70"],
+      ["(0, 2)", "(4, 6)", "(8, 12)", "(15, 20)", "(60, 100)"],
+      ["0", "01", "1", "10"],
+      ["", "A", "a", "a b", "class 2", "class 10", "z", "ä", "😀"],
+      ["-1", "-0.5", "2", "10"],
+    ]
+  ) {
+    const given = sorted[0] === "-1" ? sorted.map(Number) : sorted;
+    assert.deepEqual(labelsOf(given.toReversed()), sorted);
+    assert.deepEqual(labelsOf(given), sorted);
+  }
+});
+
 Deno.test("trainClassifier and trainRegressor name what is wrong with a column", async () => {
   const fails = async (stage: Stage, params: object, message: RegExp) =>
     await assert.rejects(train(stage, params), message);
