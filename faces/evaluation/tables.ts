@@ -91,6 +91,23 @@ export function listEntries(facts: readonly (readonly [name: string, value: Chil
   );
 }
 
+/** Renders a chart as a card with a caption. */
+export function figure(title: string, caption: Child, chart: Html): Html {
+  return html`<figure class="card">
+<figcaption><b>${title}</b>${caption}</figcaption>
+${chart}
+</figure>`;
+}
+
+/** Renders a card with a heading and a note above its content. */
+export function noteCard(title: Child, note: Child, content: Html): Html {
+  return html`<div class="card">
+<h3>${title}</h3>
+<p class="note">${note}</p>
+${content}
+</div>`;
+}
+
 /** Renders a card with a wide table, which is scrolled. @param label text for screen readers */
 export function wideCard(label: string, content: Child): Html {
   return html`<div class="card scroll" tabindex="0" role="region" aria-label="${label}">${content}</div>`;

@@ -6,7 +6,7 @@ import { type Child, type Html, html } from "../html.ts";
 import { splitNames } from "../score_model.ts";
 import type { DataReport, Dropped, FaceGroup, NamedImage } from "../report_data.ts";
 import { type Framing, MIN_SERVED } from "../compare_framing.ts";
-import { settingsList, table } from "../tables.ts";
+import { figure, noteCard, settingsList, table } from "../tables.ts";
 import { count, faces, percent } from "../format_result.ts";
 
 export function dataSection(data: DataReport): Html {
@@ -22,10 +22,8 @@ ${rowsTable(data)}
 ${photosTable(data)}
 ${histograms(datasets)}
 ${
-    gendered.length > 0 && html`<figure class="card">
-<figcaption><b>Women and men</b>by data set and by split</figcaption>
-${genderShares(gendered)}
-</figure>`
+    gendered.length > 0 &&
+    figure("Women and men", "by data set and by split", genderShares(gendered))
   }
 ${splitsTable(data)}
 </div>
@@ -104,11 +102,7 @@ function countsTable(
     ]),
     [remaining, ...sets.map(([, , , n]) => count(n))],
   ];
-  return html`<div class="card">
-<h3>${title}</h3>
-<p class="note">${note}</p>
-${table(["", ...sets.map(([name]) => name)], rows, true)}
-</div>`;
+  return noteCard(title, note, table(["", ...sets.map(([name]) => name)], rows, true));
 }
 
 /** Renders the histogram of all ages, and one per data set if there are several. */
@@ -117,12 +111,10 @@ function histograms(datasets: readonly FaceGroup[]): Html[] {
     .filter(({ ages }) => ages.length > 0);
   const ages = aged.flatMap(({ ages }) => ages);
   const all = aged.length > 1 ? [{ name: "all data sets", ages }, ...aged] : aged;
-  return all.map(({ name, ages }) =>
-    html`<figure class="card">
-<figcaption><b>Ages in ${name}</b>${faces(ages.length)}, bins of five years</figcaption>
-${ageHistogram(ages, `in ${name}`)}
-</figure>`
-  );
+  return all.map(({ name, ages }) => {
+    const bins = `${faces(ages.length)}, bins of five years`;
+    return figure(`Ages in ${name}`, bins, ageHistogram(ages, `in ${name}`));
+  });
 }
 
 /** Returns the preprocessing settings without those that the detector does not use. */
@@ -139,17 +131,11 @@ function splitsTable({ splits, calibration = 0 }: DataReport): Html {
   const sizes = splitNames.map((name): [string, number] => [name, splits[name].ages.length]);
   if (calibration > 0) sizes.push(["calibration", calibration]);
   const all = sizes.reduce((sum, [, size]) => sum + size, 0);
-  return html`<div class="card">
-<h3>Splits</h3>
-<p class="note">Training set: fits the weights. Validation set: early stopping and model selection.
-Test set: final metrics.${calibration > 0 && " Calibration set: prediction intervals."}</p>
-${
-    table(
-      ["split", "faces", "share"],
-      sizes.map(([name, size]) => [name, count(size), percent(size / all)]),
-    )
-  }
-</div>`;
+  const note =
+    html`Training set: fits the weights. Validation set: early stopping and model selection.
+Test set: final metrics.${calibration > 0 && " Calibration set: prediction intervals."}`;
+  const rows = sizes.map(([name, size]) => [name, count(size), percent(size / all)]);
+  return noteCard("Splits", note, table(["split", "faces", "share"], rows));
 }
 
 function noFaces({ shown, count: n }: DataReport["noFace"]): Html | false {

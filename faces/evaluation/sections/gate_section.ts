@@ -7,7 +7,7 @@ import { count, faces, modelTitle } from "../format_result.ts";
 import { type Html, html } from "../html.ts";
 import { formatInterval, formatMetricValue } from "../metrics.ts";
 import type { Report } from "../report_data.ts";
-import { table, withRange } from "../tables.ts";
+import { figure, table, withRange } from "../tables.ts";
 import { groupingName } from "./fairness_section.ts";
 
 /** Renders the error rates of the age gate of every model of years. */
@@ -15,6 +15,8 @@ export function gateSection({ models }: Report): Html {
   const gated = models.filter(({ metrics }) => metrics.gate);
   if (gated.length === 0) return html``;
   const { threshold, limit } = gated[0].metrics.gate!;
+  const keys = html`<span class="key"><i class="validation"></i>false accept</span>
+<span class="key"><i class="train"></i>false reject</span>`;
   return html`<section>
 <h2 id="gate">Age gate</h2>
 <p>A person is let in from an estimated age of ${limit} years on; the legal age is ${threshold}. False
@@ -30,10 +32,7 @@ ${
       html`
         <h3 class="row">${modelTitle(model, models)}</h3>
         <div class="columns">
-          <figure class="card"><figcaption><b>Errors by true age</b>
-        <span class="key"><i class="validation"></i>false accept</span>
-        <span class="key"><i class="train"></i>false reject</span></figcaption>
-        ${rateChart(model.metrics.gate!)}</figure>
+          ${figure("Errors by true age", keys, rateChart(model.metrics.gate!))}
           <div class="card">${rateTable(model.metrics.gate!)}</div>
         </div>
       `

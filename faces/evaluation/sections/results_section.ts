@@ -17,7 +17,15 @@ import { uncertaintyCards } from "./uncertainty_cards.ts";
 import { published } from "../published_2021.ts";
 import type { Examples, ModelReport } from "../report_data.ts";
 import type { Sensitivity } from "../sensitivity.ts";
-import { className, confusionTable, table, valueCell, withRange } from "../tables.ts";
+import {
+  className,
+  confusionTable,
+  figure,
+  noteCard,
+  table,
+  valueCell,
+  withRange,
+} from "../tables.ts";
 import {
   count,
   describeBaseline,
@@ -119,55 +127,43 @@ directly comparable.</p>`}
 
 function confusion({ confusion, perClass = [] }: ModelMetrics): Html {
   const { classes, counts } = confusion!;
-  return html`<figure class="card">
-<figcaption><b>Confusion matrix</b>Test set. Rows: true class, columns: predicted class; color:
-share of the row.</figcaption>
-${confusionTable(classes, counts)}
-</figure>
-<div class="card">
-<h3>Precision and recall</h3>
-<p class="note">Precision: correct share of the predictions of a class. Recall: correctly predicted
-share of the faces of a class. F1: harmonic mean of both. –: none of the class. Small print: 95 % CI.</p>
-${
-    table(
-      ["class", "faces", "precision", "recall", "F1"],
-      perClass.map(({ count: n, intervals, ...scores }, i) => [
-        ...[className(classes[i]), count(n)],
-        // Without an interval, the share is of none.
-        ...(["precision", "recall", "f1"] as const).map((name) =>
-          intervals[name] ? valueCell(scores[name], "accuracy", intervals[name]) : "–"
-        ),
-      ]),
-    )
-  }
-</div>`;
+  const rows = perClass.map(({ count: n, intervals, ...scores }, i) => [
+    ...[className(classes[i]), count(n)],
+    // Without an interval, the share is of none.
+    ...(["precision", "recall", "f1"] as const).map((name) =>
+      intervals[name] ? valueCell(scores[name], "accuracy", intervals[name]) : "–"
+    ),
+  ]);
+  const note = `Precision: correct share of the predictions of a class. Recall: correctly predicted
+share of the faces of a class. F1: harmonic mean of both. –: none of the class. Small print: 95 % CI.`;
+  const color = "Test set. Rows: true class, columns: predicted class; color: share of the row.";
+  const scores = table(["class", "faces", "precision", "recall", "F1"], rows);
+  return html`${figure("Confusion matrix", color, confusionTable(classes, counts))}
+${noteCard("Precision and recall", note, scores)}`;
 }
 
 function rocFigure(points: NonNullable<ModelReport["roc"]>, metrics: ModelMetrics): Html {
   const { classes, auc, aucInterval } = metrics;
   const [other, positive] = classes!;
-  return html`<figure class="card">
-<figcaption><b>ROC curve</b>True positive rate of “${positive}” against the false positive rate on “${other}”.
-Area under the curve: <b class="inline">${auc!.toFixed(3)}</b>${
-    aucInterval && ` (95 % CI ${formatInterval(aucInterval, "accuracy")})`
-  }; dashed line: random scores,
-AUC 0.5.</figcaption>
-${roc(points, positive)}
-</figure>`;
+  const range = aucInterval && ` (95 % CI ${formatInterval(aucInterval, "accuracy")})`;
+  const caption =
+    html`True positive rate of “${positive}” against the false positive rate on “${other}”.
+Area under the curve: <b class="inline">${auc!.toFixed(3)}</b>${range}; dashed line: random scores,
+AUC 0.5.`;
+  return figure("ROC curve", caption, roc(points, positive));
 }
 
 function calibrationFigure({ calibration, classes }: ModelMetrics): Html {
   const { brier, brierInterval, ece, bins } = calibration!;
   const two = classes!.length === 2;
   const of = two ? `“${classes![1]}”` : "the predicted class";
-  return html`<figure class="card">
-<figcaption><b>Calibration</b>Dashed line: perfect calibration. Dot size: faces in the bin; lines: 95 % CI.
+  const range = brierInterval && ` (95 % CI ${formatInterval(brierInterval, "accuracy")})`;
+  const caption = html`Dashed line: perfect calibration. Dot size: faces in the bin; lines: 95 % CI.
 Expected calibration error (ECE) <b class="inline">${ece.toFixed(3)}</b>, Brier score
-<b class="inline">${brier.toFixed(3)}</b>${
-    brierInterval && ` (95 % CI ${formatInterval(brierInterval, "accuracy")})`
-  }${two && "; a constant probability of 0.5 scores 0.250"}.</figcaption>
-${reliability(bins, of)}
-</figure>`;
+<b class="inline">${brier.toFixed(3)}</b>${range}${
+    two && "; a constant probability of 0.5 scores 0.250"
+  }.`;
+  return figure("Calibration", caption, reliability(bins, of));
 }
 
 function biasCell(bias: number, metric: MetricName, interval?: Interval): Html {
@@ -183,27 +179,19 @@ function ageErrors({ byAgeBand, bias }: ModelMetrics): Html {
     formatMetricValue(guessMae, "mae"),
     biasCell(bias, "mae", biasInterval),
   ]);
-  return html`<figure class="card">
-<figcaption><b>MAE by age, years</b>
-<span class="key"><i class="train"></i>network</span>
-<span class="key"><i class="baseline"></i>constant baseline</span></figcaption>
-${bandChart(bands, "mae")}
-</figure>
-<figure class="card">
-<figcaption><b>Bias by age</b>Mean of predicted minus true age, years.${
-    bias && html`
-      Overall: <b class="inline">${formatSigned(bias.value, "mae")}</b>${bias.interval &&
-        ` (95 % CI ${formatSignedInterval(bias.interval, "mae")})`}.
-    `
-  }</figcaption>
-${bandChart(bands, "bias")}
-</figure>
-<div class="card">
-<h3>MAE and bias by age</h3>
-<p class="note">MAE of the network and of the constant baseline; bias: mean of predicted minus true
-age. In years. Small print: 95 % CI.</p>
-${table(["age", "faces", "MAE", "baseline", "bias"], rows)}
-</div>`;
+  const keys = html`<span class="key"><i class="train"></i>network</span>
+<span class="key"><i class="baseline"></i>constant baseline</span>`;
+  const range = bias?.interval && ` (95 % CI ${formatSignedInterval(bias.interval, "mae")})`;
+  const overall = bias &&
+    html`
+      Overall: <b class="inline">${formatSigned(bias.value, "mae")}</b>${range}.
+    `;
+  const mean = html`Mean of predicted minus true age, years.${overall}`;
+  const note = `MAE of the network and of the constant baseline; bias: mean of predicted minus true
+age. In years. Small print: 95 % CI.`;
+  return html`${figure("MAE by age, years", keys, bandChart(bands, "mae"))}
+${figure("Bias by age", mean, bandChart(bands, "bias"))}
+${noteCard("MAE and bias by age", note, table(["age", "faces", "MAE", "baseline", "bias"], rows))}`;
 }
 
 function scatterFigure(
@@ -215,34 +203,27 @@ function scatterFigure(
     ? `${count(truth.length)} of the ${faces(of)} of the test set, sampled at random.`
     : `${faces(of)} of the test set.`;
   const slope = errors?.line?.slope.toFixed(2);
-  return html`<figure class="card">
-<figcaption><b>Predicted and true ${task}</b>${which} Dashed line: prediction equals truth.${
-    slope && html`
-      Solid line: least squares, slope <b class="inline">${slope}</b>; a slope below 1 is regression
-      to the mean.
-    `
-  }</figcaption>
-${scatter(truth, prediction, task === "age" ? undefined : task, errors?.line)}
-</figure>`;
+  const solid = slope && html` Solid line: least squares, slope <b class="inline">${slope}</b>; a
+slope below 1 is regression to the mean.`;
+  return figure(
+    `Predicted and true ${task}`,
+    html`${which} Dashed line: prediction equals truth.${solid}`,
+    scatter(truth, prediction, task === "age" ? undefined : task, errors?.line),
+  );
 }
 
 function errorFigures({ cumulative, bias, line }: ErrorCurves): Html {
   const within = [5, 10].map((error) =>
     `${percent(cumulative[error].share)} within ${error} years`
   );
-  return html`<figure class="card">
-<figcaption><b>Cumulative score</b>Share of the test set by maximum error: ${within.join(", ")}.<br>
+  const shares = html`Share of the test set by maximum error: ${within.join(", ")}.<br>
 <span class="key"><i class="train"></i>network</span>
-<span class="key"><i class="baseline"></i>constant baseline, dashed</span></figcaption>
-${cumulativeScore(cumulative)}
-</figure>
-<figure class="card">
-<figcaption><b>Bias by year</b>Mean of predicted minus true age. A dot for each true age, its size by
-the number of faces.${
-    line && " Line: regression to the mean, by the slope of all predictions."
-  }</figcaption>
-${biasByYear(bias, line)}
-</figure>`;
+<span class="key"><i class="baseline"></i>constant baseline, dashed</span>`;
+  const slope = line && " Line: regression to the mean, by the slope of all predictions.";
+  const dots = html`Mean of predicted minus true age. A dot for each true age, its size by
+the number of faces.${slope}`;
+  return html`${figure("Cumulative score", shares, cumulativeScore(cumulative))}
+${figure("Bias by year", dots, biasByYear(bias, line))}`;
 }
 
 function sensitivityFigure(sensitivity: Sensitivity, { metric }: ModelMetrics): Html {
@@ -253,11 +234,13 @@ function sensitivityFigure(sensitivity: Sensitivity, { metric }: ModelMetrics): 
   const harm = sign * worst.value < sign * unchanged
     ? html`Most harm: <b class="inline">${worst.name}</b>, ${show(worst.value)}.`
     : "None of the changes does harm.";
-  return html`<figure class="card">
-<figcaption><b>Sensitivity</b>${METRICS[metric].title} on ${tested} of the test set,
-each image changed. Dashed line: the same images unchanged, <b class="inline">${usual}</b>. ${harm} Changes are of the network's input; photos change before their faces are detected.</figcaption>
-${sensitivityChart(sensitivity, metric)}
-</figure>`;
+  const caption = html`
+    ${METRICS[metric].title} on ${tested} of the test set, each image changed.
+    Dashed line: the same images unchanged, <b
+      class="inline">${usual}</b>. ${harm} Changes are of the
+    network's input; photos change before their faces are detected.
+  `;
+  return figure("Sensitivity", caption, sensitivityChart(sensitivity, metric));
 }
 
 function groups({ groups = [], metric }: ModelMetrics): Html {
@@ -269,19 +252,12 @@ function groups({ groups = [], metric }: ModelMetrics): Html {
     ...(bias === undefined ? [] : [biasCell(bias, metric, biasInterval)]),
   ]);
   const by = groupedBy(groups);
-  return html`${
-    by !== "gender" && html`<figure class="card">
-<figcaption><b>${title} by gender and age</b>with 95 % CI<br>
+  const keys = html`with 95 % CI<br>
 <span class="key"><i class="female"></i>women</span>
-<span class="key"><i class="male"></i>men</span></figcaption>
-${groupValues(groups, metric)}
-</figure>`
-  }
-<div class="card">
-<h3>${title} by ${by}</h3>
-<p class="note">Test set. Small print: 95 % CI.</p>
-${table(["", "faces", name, ...(metric === "accuracy" ? [] : ["bias"])], rows)}
-</div>`;
+<span class="key"><i class="male"></i>men</span>`;
+  const values = table(["", "faces", name, ...(metric === "accuracy" ? [] : ["bias"])], rows);
+  return html`${by !== "gender" && figure(`${title} by ${by}`, keys, groupValues(groups, metric))}
+${noteCard(`${title} by ${by}`, "Test set. Small print: 95 % CI.", values)}`;
 }
 
 function examples({ title, faces }: Examples): Html {

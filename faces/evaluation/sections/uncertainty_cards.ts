@@ -4,7 +4,7 @@ import { count, groupName, percent } from "../format_result.ts";
 import { type Html, html } from "../html.ts";
 import { formatInterval, formatMetricValue, type MetricName, METRICS } from "../metrics.ts";
 import type { ModelMetrics } from "../score_model.ts";
-import { table, valueCell } from "../tables.ts";
+import { figure, noteCard, table, valueCell } from "../tables.ts";
 
 export function uncertaintyCards(
   { coverage, abstention, metric, counts }: ModelMetrics,
@@ -43,41 +43,30 @@ function coverageCard(
   const from = of === "distribution" ? "predicted age distribution" : "absolute errors";
   const n = count(images);
   const { unit } = METRICS[metric], size = (width: number) => formatMetricValue(width, metric, 1);
-  return html`<div class="card">
-<h3>Prediction intervals</h3>
-<p class="note">Of all true values, ${percent(level, 0)} are meant to lie inside: split-conformal,
-from the ${from} of the ${n} images of the calibration set. That holds on average, not for each group. Small print: 95 % CI.</p>
-${
-    table(["", "faces", "coverage", `mean width${unit && ", years"}`], [
-      ["all", count(tested), valueCell(coverage, "accuracy", interval), size(width)],
-      ...groups.map(({ count: n, value, interval, width, ...group }) => [
-        ...[groupName(group), count(n), valueCell(value, "accuracy", interval), size(width)],
-      ]),
-    ])
-  }
-</div>`;
+  const note = `Of all true values, ${percent(level, 0)} are meant to lie inside: split-conformal,
+from the ${from} of the ${n} images of the calibration set. That holds on average, not for each group. Small print: 95 % CI.`;
+  const rows = [
+    ["all", count(tested), valueCell(coverage, "accuracy", interval), size(width)],
+    ...groups.map(({ count: n, value, interval, width, ...group }) => [
+      ...[groupName(group), count(n), valueCell(value, "accuracy", interval), size(width)],
+    ]),
+  ];
+  const columns = ["", "faces", "coverage", `mean width${unit && ", years"}`];
+  return noteCard("Prediction intervals", note, table(columns, rows));
 }
 
 function abstentionCards({ aurc, at, curve, threshold }: NonNullable<ModelMetrics["abstention"]>) {
   const area = aurc.toFixed(3);
-  return html`<figure class="card">
-<figcaption><b>Risk and coverage</b>Share of wrong predictions among those kept, if the least
-confident are withheld. Area under the curve (AURC): <b class="inline">${area}</b>; lower is
-better.</figcaption>
-${riskCurve(curve)}
-</figure>
-<div class="card">
-<h3>Accuracy of confident predictions</h3>
-<p class="note">Predictions below a probability are withheld. ${
-    threshold && thresholdText(threshold)
-  } Small print: 95 % CI.</p>
-${
-    at.length === 0 ? html`<p>No prediction is that confident.</p>` : table(
-      ["at least", "kept", "accuracy"],
-      at.map(({ confidence, kept, accuracy, interval }) => [
-        ...[percent(confidence, 0), percent(kept), valueCell(accuracy, "accuracy", interval)],
-      ]),
-    )
-  }
-</div>`;
+  const caption = html`Share of wrong predictions among those kept, if the least confident are
+withheld. Area under the curve (AURC): <b class="inline">${area}</b>; lower is better.`;
+  const chosen = threshold ? thresholdText(threshold) : "";
+  const note = `Predictions below a probability are withheld. ${chosen} Small print: 95 % CI.`;
+  const rows = at.map(({ confidence, kept, accuracy, interval }) => [
+    ...[percent(confidence, 0), percent(kept), valueCell(accuracy, "accuracy", interval)],
+  ]);
+  const shares = rows.length === 0
+    ? html`<p>No prediction is that confident.</p>`
+    : table(["at least", "kept", "accuracy"], rows);
+  return html`${figure("Risk and coverage", caption, riskCurve(curve))}
+${noteCard("Accuracy of confident predictions", note, shares)}`;
 }
