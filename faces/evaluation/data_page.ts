@@ -6,7 +6,7 @@ import { document, type Html, html } from "./html.ts";
 import type { NamedImage } from "./report_data.ts";
 import { style } from "./report_style.ts";
 import { sheet } from "./sections/data_section.ts";
-import { table } from "./tables.ts";
+import { figure, table } from "./tables.ts";
 import { INTERVAL } from "../datasets/attributes.ts";
 import type { Labels } from "../datasets/labels.ts";
 import type { Preset } from "../datasets/presets.ts";
@@ -58,9 +58,8 @@ export function dataPage(found: DataFound): string {
   const attributes = [...new Set(rows.flatMap(({ attributes = {} }) => Object.keys(attributes)))]
     .filter((column) => !INTERVAL.some((edge) => edge === column));
   const lacking = (known: number) => count(rows.length - known);
-  const figure = (title: string, n: number, note: string, chart: Html) =>
-    n > 0 && html`<figure class="card"><figcaption><b>${title}</b>${counted(n, "row")}${note}
-</figcaption>${chart}</figure>`;
+  const chartOf = (title: string, n: number, note: string, chart: Html) =>
+    n > 0 && figure(title, counted(n, "row") + note, chart);
   return document(
     `${name}: data`,
     html`<style>${style}</style>`,
@@ -93,8 +92,8 @@ export function dataPage(found: DataFound): string {
             ["near copies among them", count(found.near)],
             ["values not understood", count(labels?.doubts.length ?? 0)],
           ])}</div>
-          ${figure("Ages", ages.length, ", bins of five years", ageHistogram(ages, `in ${name}`))}
-          ${figure("Women and men", genders.length, "", genderShares([{ name, genders }]))}
+          ${chartOf("Ages", ages.length, ", bins of five years", ageHistogram(ages, `in ${name}`))}
+          ${chartOf("Women and men", genders.length, "", genderShares([{ name, genders }]))}
           ${bands.length > 0 &&
             valuesCard(
               "Intervals of ages",

@@ -92,7 +92,7 @@ export function listEntries(facts: readonly (readonly [name: string, value: Chil
 }
 
 /** Renders a chart as a card with a caption. */
-export function figure(title: string, caption: Child, chart: Html): Html {
+export function figure(title: Child, caption: Child, chart: Html): Html {
   return html`<figure class="card">
 <figcaption><b>${title}</b>${caption}</figcaption>
 ${chart}

@@ -335,7 +335,7 @@ export function proposePipeline(found: DataFound): string {
   const exact = rows.some(({ age }) => age >= 0);
   const people = new Set(rows.flatMap(({ identity }) => identity ?? [])).size;
   const trains = known.gender > 0 || exact;
-  const learned = known.gender + known.age > 0 ? undefined : firstTarget(rows);
+  const { target, stage } = known.gender + known.age > 0 ? {} : firstTarget(rows);
   // Ages that are intervals, alone, train no network here.
   const required = [
     ...known.gender > 0 ? ["gender"] as const : [],
@@ -369,10 +369,9 @@ export function proposePipeline(found: DataFound): string {
     if (!exact && known.age > 0) {
       notes.push("Ages are intervals: docs/guide/data.md trains their classes (FairFace).");
     }
-    if (learned) {
-      const column = learned.target;
+    if (stage) {
       notes.push(
-        `No age or gender: a network learns ${column} with trainClassifier or trainRegressor.`,
+        `No age or gender: a network learns ${target} with trainClassifier or trainRegressor.`,
       );
     }
     if (partial) {
@@ -402,8 +401,8 @@ export function proposePipeline(found: DataFound): string {
       split: people > 1 || division ? { ...division, ...people > 1 && { by: "identity" } } : null,
       ...known.gender > 0 && { trainGender: training },
       ...exact && { trainAge: { variant: "regression", ...training } },
-      ...learned && { [learned.stage]: { target: learned.target, ...training } },
-      ...(trains || learned) && { evaluate: null, webcamServe: null },
+      ...stage && { [stage]: { target, ...training } },
+      ...(trains || stage) && { evaluate: null, webcamServe: null },
     },
   };
   const yaml = stringify(pipeline, { lineWidth: 100, nullStr: "", aliasDuplicateObjects: false })
@@ -414,15 +413,16 @@ export function proposePipeline(found: DataFound): string {
 }
 
 /** Returns the first attribute that can be learned, as numbers or else as classes, and the stage for it. */
-function firstTarget(rows: readonly Label[]) {
+function firstTarget(rows: readonly Label[]): { target?: string; stage?: string } {
   const names = Object.keys(rows.find(({ attributes }) => attributes)?.attributes ?? {});
   for (const target of names.filter((name) => name !== "part")) {
     const values = new Set(rows.map(({ attributes }) => attributes?.[target] ?? null));
     values.delete(null);
-    const numbers = values.size > MAX_LEVELS && [...values].every(Number.isFinite);
-    if (numbers) return { target, stage: "trainRegressor" };
+    const many = values.size > MAX_LEVELS;
+    if (many && [...values].every(Number.isFinite)) return { target, stage: "trainRegressor" };
     if (values.size >= 2 && values.size <= MAX_CLASSES) return { target, stage: "trainClassifier" };
   }
+  return {};
 }
 
 /** Returns the sets of a data set's own parts; results of FairFace are published on val. */

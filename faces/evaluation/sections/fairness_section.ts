@@ -46,64 +46,53 @@ function modelFairnessSection({ id, metrics, fairness }: ModelReport): Html {
   const left = Object.entries(left_out).flatMap(([name, values]) =>
     values > 0 ? `${name} (${counted(values, "value")})` : []
   );
+  const aged = left_out.age !== 0;
   const differences = (label: string, some: typeof shown) => {
     const rows = some.flatMap(({ by, metrics: all }) =>
-      Object.entries(all).map(([name, metric]) => {
-        const { standardized, p_holm: p, worst_group: worst = "" } = metric;
-        const number = (value: number) => show(name, value, metrics.metric);
-        return [
-          ...[groupingName(by), metricName(name, metrics), number(metric.difference)],
-          standardized
-            ? withRange(
-              number(standardized.difference),
-              `${percent(standardized.covered, 0)} of faces`,
-            )
-            : "–",
-          ...[worst, p === undefined ? "–" : p.toFixed(3)],
-        ];
-      })
+      Object.entries(all).map(
+        ([name, { difference, standardized, worst_group: worst, p_holm: p }]) => {
+          const number = (value: number) => show(name, value, metrics.metric);
+          const covered = standardized && `${percent(standardized.covered, 0)} of faces`;
+          return [
+            ...[groupingName(by), metricName(name, metrics), number(difference)],
+            ...aged
+              ? [standardized ? withRange(number(standardized.difference), covered) : "–"]
+              : [],
+            ...[worst ?? "", p === undefined ? "–" : p.toFixed(3)],
+          ];
+        },
+      )
     );
-    const columns = [
-      "groups",
-      "metric",
-      "difference",
-      "standardized",
-      "worst group",
-      "p, adjusted",
-    ];
-    return wideCard(`${label} of ${id}`, table(columns, rows));
+    const columns = ["groups", "metric", "difference", ...aged ? ["standardized"] : []];
+    return wideCard(`${label} of ${id}`, table([...columns, "worst group", "p, adjusted"], rows));
   };
   const values = (some: typeof shown) =>
-    some.map(({ by, metrics: all, unknown, hidden }) =>
-      html`
-        <h3 class="row">${groupingName(by)}</h3>
-        ${unknown + hidden.groups > 0 && html`
-          <p class="note">${faces(unknown)} without a label; hidden: ${counted(
-            hidden.groups,
-            "small group",
-          )} of ${faces(hidden.faces)}.</p>
-        `}
-        ${wideCard(`${groupingName(by)}, ${id}`, groupTable(all, metrics))}
-      `
-    );
+    some.map(({ by, metrics: all, unknown, hidden: { groups, faces: few } }) => {
+      const name = groupingName(by), small = counted(groups, "small group");
+      const note = `${faces(unknown)} without a label; hidden: ${small} of ${faces(few)}.`;
+      return html`<h3 class="row">${name}</h3>
+${unknown + groups > 0 && html`<p class="note">${note}</p>`}
+${wideCard(`${name}, ${id}`, groupTable(all, metrics))}`;
+    });
   const heading = html`<h3 class="row">${subject(metrics)} <small class="id">${id}</small></h3>`;
   if (shown.length === 0) {
-    return html`${heading}<p class="note">No groups to compare: all ${
-      count(hidden)
-    } are hidden as small.</p>`;
+    const all = count(hidden);
+    return html`${heading}<p class="note">No groups to compare: all ${all} are hidden as small.</p>`;
   }
   const alone = shown.filter(({ by }) => by.length === 1);
   const pairs = shown.filter(({ by }) => by.length > 1);
+  const crossings = counted(pairs.length, "grouping");
   return html`${heading}
 ${alone.length > 0 && differences("Differences", alone)}
 ${alone.length > 0 && html`<details><summary>Values by group</summary>${values(alone)}</details>`}
 ${
-    pairs.length > 0 && html`
+    pairs.length > 0 &&
+    html`
       <details
-        class="screen"><summary>Pairs of attributes: ${counted(
-          pairs.length,
-          "grouping",
-        )}</summary>${differences("Differences by pairs", pairs)}${values(pairs)}</details>
+        class="screen"><summary>Pairs of attributes: ${crossings}</summary>${differences(
+          "Differences by pairs",
+          pairs,
+        )}${values(pairs)}</details>
     `
   }
 <p class="note">${counted(hidden, "small group is", "small groups are")} hidden.${

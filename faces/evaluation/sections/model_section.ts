@@ -2,7 +2,7 @@
 import { curves } from "../charts/training_charts.ts";
 import { type Html, html } from "../html.ts";
 import type { ModelReport, Report } from "../report_data.ts";
-import { settingsList } from "../tables.ts";
+import { figure, settingsList } from "../tables.ts";
 import { count, duration, subject } from "../format_result.ts";
 import { METRICS } from "../metrics.ts";
 import { resultsSection } from "./results_section.ts";
@@ -64,14 +64,12 @@ function trainingSummary({ training, network }: ModelReport): string {
 function learningCurves({ curves: all, training }: ModelReport): Html[] {
   const { weightsOfEpoch: kept, stoppedEarly, epochs } = training;
   const stopped = stoppedEarly ? epochs : undefined;
-  return all.map(({ name, title, points }) =>
-    html`<figure class="card">
-<figcaption><b>${title} <span class="id">epoch_${name}</span></b>
-<span class="key"><i class="train"></i>train</span>
-<span class="key"><i class="validation"></i>validation</span></figcaption>
-${curves(points, name === "mae" ? "MAE" : name, { kept, stopped })}
-</figure>`
-  );
+  const keys = html`<span class="key"><i class="train"></i>train</span>
+<span class="key"><i class="validation"></i>validation</span>`;
+  return all.map(({ name, title, points }) => {
+    const heading = html`${title} <span class="id">epoch_${name}</span>`;
+    return figure(heading, keys, curves(points, name === "mae" ? "MAE" : name, { kept, stopped }));
+  });
 }
 
 function network({ id, network, params }: ModelReport): Html {

@@ -16,21 +16,17 @@ export function runFacts({ made: { lineage } }: Report): Html {
   const { command, run, stages } = lineage;
   // The command ends with the overrides: deno task run PIPELINE --set ...
   const overrides = / (--(?:set|seed) .*)$/s.exec(command)?.[1];
-  return html`${cautionsOf(stages).map((caution) => html`<p class="notice">${caution}</p>`)}
-<p class="over">${
-    run && html`
-      Run <code>${run.id}</code>, ${minuteOf(run)}.
+  const values = overrides?.split(/ (?=--)/).map((one) =>
+    html`
+      <code>${one}</code>
     `
-  }${
-    overrides === undefined
-      ? html`<span class="id">${lineage.file}</span> without overrides.`
-      : html`<span class="id">${lineage.file}</span> with ${
-        overrides.split(/ (?=--)/).map((one) =>
-          html`
-            <code>${one}</code>
-          `
-        )
-      }`
+  );
+  const started = run && html`
+    Run <code>${run.id}</code>, ${minuteOf(run)}.
+  `;
+  return html`${cautionsOf(stages).map((caution) => html`<p class="notice">${caution}</p>`)}
+<p class="over">${started}<span class="id">${lineage.file}</span> ${
+    values ? html`with${values}` : "without overrides."
   }</p>`;
 }
 

@@ -8,7 +8,7 @@ import { duration } from "../format_result.ts";
 import { minuteOf } from "./protocol_section.ts";
 
 export function provenanceSection({ made }: Report): Html {
-  const { lineage } = made;
+  const { id, lineage } = made;
   const { stages } = lineage;
   const machines = [...new Set(stages.flatMap(({ machine: one }) => one ? [describe(one)] : []))];
   const denos = [...new Set(stages.map(({ deno, platform }) => `Deno ${deno} (${platform})`))];
@@ -17,7 +17,7 @@ export function provenanceSection({ made }: Report): Html {
   const versions = Object.fromEntries(stages.flatMap((stage) => Object.entries(stage.packages)));
   const packages = Object.entries(versions).sort()
     .map(([name, version]) => `${name} ${version.split(" ")[0]}`);
-  const foreign = [...stages, { id: made.id, rights: lineage.rights }]
+  const foreign = [...stages, { id, rights: lineage.rights }]
     .flatMap(({ id, rights }) => rights ? `${id} (allow: [${rights.join(", ")}])` : []);
   const facts: [string, string][] = [
     ["backend", backends.join(", ")],
@@ -27,33 +27,27 @@ export function provenanceSection({ made }: Report): Html {
     ["third-party code", foreign.join(", ")],
   ];
   const { command, hidden, run } = lineage;
+  const created = run && html`
+    This page was created by run <code>${run.id}</code>, started on
+    ${minuteOf(run)}; later runs reuse it from the cache.
+  `;
+  const rows = stages.map(({ id, use, startedAt, seconds, fingerprint }) => [
+    html`<span class="id">${id}${id !== use && ` (${use})`}</span>`,
+    ...[startedAt.slice(0, 10), duration(seconds)],
+    html`<code>${fingerprint.slice(0, 16)}</code>`,
+  ]);
   return html`<section>
 <h2 id="made">Provenance</h2>
 <p>Pipeline <b>${lineage.pipeline}</b> <span class="id">${lineage.file}</span>, seed ${lineage.seed}${
     stages.length > 0 &&
     html`. The stages before this report took ${duration(seconds)} in total, without cache hits`
-  }. ${
-    run && html`
-      This page was created by run <code>${run.id}</code>, started on ${minuteOf(run)}; later runs
-      reuse it from the cache.
-    `
-  }Times depend on the machine; everything else on this page is reproducible.</p>
+  }. ${created}Times depend on the machine; everything else on this page is reproducible.</p>
 <dl class="params facts">
 ${listEntries(facts.filter(([, value]) => value !== ""))}
 </dl>
 ${
     stages.length > 0 &&
-    wideCard(
-      "Stages",
-      table(
-        ["stage", "date", "duration", "fingerprint"],
-        stages.map(({ id, use, startedAt, seconds, fingerprint }) => [
-          html`<span class="id">${id}${id !== use && ` (${use})`}</span>`,
-          ...[startedAt.slice(0, 10), duration(seconds)],
-          html`<code>${fingerprint.slice(0, 16)}</code>`,
-        ]),
-      ),
-    )
+    wideCard("Stages", table(["stage", "date", "duration", "fingerprint"], rows))
   }
 <h3 class="row">Reproduction</h3>
 <p><code>${command}</code></p>
