@@ -66,11 +66,7 @@ ${ageHistogram(ages, `of the ${name} set`, { color: colors[name], height: 160 })
 function rowsTable({ selection }: DataReport): Html[] {
   return selection.map(({ stage, sampled = 0, datasets }) =>
     countsTable(
-      html`Rows kept and dropped${
-        selection.length > 1 && html`
-          <span class="id">${stage}</span>
-        `
-      }`,
+      html`Rows kept and dropped <span class="id">${selection.length > 1 && stage}</span>`,
       "A row is dropped for the first reason that applies." +
         (sampled > 0 ? ` ${count(sampled)} of the kept rows were sampled at random.` : ""),
       ["read", "kept"],

@@ -261,13 +261,9 @@ ${noteCard(`${title} by ${by}`, "Test set. Small print: 95 % CI.", values)}`;
 }
 
 function examples({ title, faces }: Examples): Html {
-  if (faces.length === 0) {
-    return html`
-      <h3 class="row">${title}</h3>
-      <p class="note">None in the test set.</p>
-    `;
-  }
-  return html`<h3 class="row">${title}</h3>
+  const heading = html`<h3 class="row">${title}</h3>`;
+  if (faces.length === 0) return html`${heading}<p class="note">None in the test set.</p>`;
+  return html`${heading}
 <ul class="faces">${
     faces.map(({ image, row, truth, prediction, suspect }) =>
       html`

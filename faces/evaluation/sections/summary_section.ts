@@ -40,13 +40,12 @@ export function opening({ models, leftOut, data: { datasets, splits } }: Report)
 
 export function contents(links: Links): Html {
   const own = [["protocol", "Protocol"] as const, ...links, ["words", "Glossary"] as const];
-  return html`
-    <nav aria-label="Contents">${own.map(([id, title]) =>
-      html`
-        <a href="#${id}">${title}</a>
-      `
-    )}</nav>
-  `;
+  const all = own.map(([id, title]) =>
+    html`
+      <a href="#${id}">${title}</a>
+    `
+  );
+  return html`<nav aria-label="Contents">${all}</nav>`;
 }
 
 export function cards({ models }: Report): Html {
@@ -61,17 +60,14 @@ export function cards({ models }: Report): Html {
 function card({ id, metrics, network }: ModelReport): Html {
   const { metric, test, interval, baseline } = metrics;
   const value = metricOf(test, metric), gap = overfitting(metrics);
+  const overfits = gap && html`<p class="verdict">${gap}</p>`;
   return html`<article class="card">
 <h3><a href="#${id}">${subject(metrics)}</a> <span class="id">${id}</span></h3>
 <p class="figure">${formatMetric(value, metric)} <small>${METRICS[metric].name}</small></p>
 ${intervalChart({ metric, value, ...interval, baseline: metricOf(baseline.test, metric) })}
 <p class="note">${summary(metrics)}${compared(metrics)}</p>
 <p class="note"><span class="id">${network.name}</span>, ${count(network.weights)} parameters</p>
-<p class="verdict ${metrics.verdict}">${verdict(metrics)}</p>${
-    gap && html`
-      <p class="verdict">${gap}</p>
-    `
-  }
+<p class="verdict ${metrics.verdict}">${verdict(metrics)}</p>${overfits}
 </article>`;
 }
 
