@@ -397,7 +397,7 @@ Deno.test("ui refuses a pipeline that is not there, artifacts that are no folder
   const context = { cwd: folder, project: folder } as Parameters<typeof ui.run>[1];
   await assert.rejects(
     () => ui.run(["--port", "0", "--artifacts", "deno.json"], context),
-    { name: "UsageError", message: `--artifacts ${join(folder, "deno.json")}: expected a folder` },
+    { name: "UsageError", message: "--artifacts deno.json: expected a folder" },
   );
   await assert.rejects(() => ui.run(["--port", "70000"], context), {
     name: "UsageError",
