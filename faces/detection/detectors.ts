@@ -79,11 +79,9 @@ export const detectorParams = {
   ),
   inputSizes: inputSizes.min(1).optional().describe(
     "Sides in pixels, at most four multiples of 32, of the square network input to which photos " +
-      "are letterboxed, tried in order until a face is detected. Small inputs detect close-ups; " +
-      `large inputs detect small faces and take longer. Default: ${
-        defaultsOf.ssd.inputSizes.join(", ")
-      } for ` +
-      `ssdMobilenetv1, ${defaultsOf.tiny.inputSizes.join(", ")} for tinyFaceDetector. ` +
+      "are letterboxed, tried in order until a face is detected. Small ones detect close-ups, " +
+      `large ones small faces, and take longer. Default: ${defaultsOf.ssd.inputSizes.join(", ")} ` +
+      `for ssdMobilenetv1, ${defaultsOf.tiny.inputSizes.join(", ")} for tinyFaceDetector. ` +
       "Not with dlibCnn and metadata",
   ),
   ...dlibParams,

@@ -106,8 +106,7 @@ else comes out.
   --artifacts FOLDER       another folder than the pipeline's, or artifacts/ in the project
   --help
 
-Exit codes: 0 all as it was made, 1 something is damaged, 2 the command line is wrong, 130
-interrupted.`,
+Exit codes: 0 all as it was made, 1 something is not, 2 the command line is wrong, 130 interrupted.`,
   gc:
     `Remove results that no listed run needs, after printing which and how much. What a pipeline used last
 stays until its run is forgotten, as does what live runs may need.
