@@ -8,6 +8,7 @@ import { type Command, EXIT } from "../../packages/pipeline/app.ts";
 import { parseOptions } from "../../packages/pipeline/args.ts";
 import { RunError, UsageError } from "../../packages/pipeline/errors.ts";
 import { formatBytes } from "../../packages/pipeline/format.ts";
+import { abortOnSignal } from "../../packages/pipeline/interrupt.ts";
 import { isFile, isFolder } from "../datasets/photo_files.ts";
 
 const KIT = ".kit";
@@ -49,7 +50,7 @@ has neither Deno nor internet, of the same kind as this one.
 
 There: tar xf kit.tar.zst && cd kit && ./deno task run pipeline. The same files give the same archive.
 
-Exit codes: 0 written, 1 packages could not be fetched, 2 wrong command line.`,
+Exit codes: 0 written, 1 packages could not be fetched, 2 wrong command line, 130 interrupted.`,
   async run(args, { project, reporter, cwd, denoArgs }) {
     const { values, positionals } = parseOptions("kit", args, "help out= with=");
     const { out, with: data } = values;
@@ -68,17 +69,19 @@ Exit codes: 0 written, 1 packages could not be fetched, 2 wrong command line.`,
     }
     const omit = (name: string) => LEFT_OUT.includes(name) || resolve(project, name) === path;
     const own = await filesIn(project, omit);
+    using interrupt = abortOnSignal(reporter, EXIT.interrupted);
     const temporary = await Deno.makeTempDir({ dir: dirname(path), prefix: ".kit-" });
     try {
       const deno = async (args: readonly string[], DENO_DIR?: string) => {
-        const env = DENO_DIR === undefined ? undefined : { DENO_DIR };
         const { success } = await new Deno.Command(Deno.execPath(), {
           args: [...args],
-          env,
+          env: DENO_DIR === undefined ? {} : { DENO_DIR },
           cwd: project,
+          signal: interrupt.signal,
           stdout: "null",
           stderr: "inherit",
         }).output();
+        interrupt.signal.throwIfAborted();
         if (!success) throw new RunError(`Cannot make the kit: deno ${args.join(" ")} failed.`);
       };
       reporter.log("fetching packages");
@@ -93,12 +96,9 @@ Exit codes: 0 written, 1 packages could not be fetched, 2 wrong command line.`,
       const npm = join(cache, "npm");
       add((await filesIn(npm)).filter((file) => !UNUSED.test(file)), npm, `${KIT}/cache/npm/`);
       if (data === "synthetic") {
-        await deno([
-          ...[...await denoArgs(), "run", "pipeline", "--until", "download"],
-          ...["--set", `artifacts=${artifacts}`],
-        ]);
-        const made = await filesIn(artifacts, (name) => name.startsWith("."));
-        add(made, artifacts, "artifacts/");
+        const run = ["run", "pipeline", "--until", "download", "--set", `artifacts=${artifacts}`];
+        await deno([...await denoArgs(), ...run]);
+        add(await filesIn(artifacts, (name) => name.startsWith(".")), artifacts, "artifacts/");
       } else if (folder !== undefined) {
         add(await filesIn(folder), folder, `data/${basename(folder)}/`);
       }
@@ -111,13 +111,14 @@ Exit codes: 0 written, 1 packages could not be fetched, 2 wrong command line.`,
         writer.add(`kit/${name}`, await Deno.readFile(from), executable !== 0);
       }
       writer.close();
-      const [pack] = [/\.gz$/.test(out) && gzip(), /\.zst$/.test(out) && zstd()].filter(Boolean);
+      const pack = out.endsWith(".gz") ? createGzip({ level: 9 }) : out.endsWith(".zst") && zstd();
       const packed = pack ? `${tar}.packed` : tar;
       if (pack) {
         const progress = reporter.startProgress("kit");
         progress.start((await Deno.stat(tar)).size, "bytes");
         const follow = async function* (chunks: AsyncIterable<Uint8Array>) {
           for await (const chunk of chunks) {
+            interrupt.signal.throwIfAborted();
             progress.advance(chunk.length);
             yield chunk;
           }
@@ -126,8 +127,7 @@ Exit codes: 0 written, 1 packages could not be fetched, 2 wrong command line.`,
           .finally(() => progress.end());
       }
       await Deno.rename(packed, path);
-      const { size } = await Deno.stat(path);
-      reporter.log(`wrote ${relative(cwd, path)}: ${formatBytes(size)}`);
+      reporter.log(`wrote ${relative(cwd, path)}: ${formatBytes((await Deno.stat(path)).size)}`);
       return EXIT.ok;
     } finally {
       await Deno.remove(temporary, { recursive: true });
@@ -137,7 +137,6 @@ Exit codes: 0 written, 1 packages could not be fetched, 2 wrong command line.`,
 
 export default command;
 
-const gzip = () => createGzip({ level: 9 });
 const zstd = () =>
   createZstdCompress({
     params: {

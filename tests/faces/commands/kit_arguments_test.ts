@@ -1,5 +1,5 @@
-/** Mistakes in the command line of `deno task kit`, before anything is fetched. */
-import { rejects } from "node:assert/strict";
+/** Mistakes in the command line of `deno task kit`, before anything is fetched, and Ctrl-C. */
+import { deepStrictEqual, rejects, strictEqual } from "node:assert/strict";
 import command from "../../../faces/commands/kit.ts";
 import { app } from "../../../main.ts";
 import type { CommandContext } from "../../../packages/pipeline/app.ts";
@@ -37,5 +37,24 @@ Deno.test("kit names a link that it cannot pack, and a word that it does not tak
     );
   } finally {
     await Deno.remove(project, { recursive: true });
+  }
+});
+
+Deno.test("Ctrl-C ends kit with 130, and nothing of it stays beside the archive", async () => {
+  const folder = await Deno.makeTempDir();
+  const names = () => [...Deno.readDirSync(folder)].map(({ name }) => name);
+  try {
+    const args = ["run", "-q", "--no-prompt", "-P=compute", "main.ts", "kit"];
+    const kit = new Deno.Command(Deno.execPath(), {
+      args: [...args, "--out", `${folder}/kit.tar`],
+      cwd: app.project,
+      stderr: "null",
+    }).spawn();
+    while (names().length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    kit.kill("SIGINT");
+    strictEqual((await kit.status).code, 130);
+    deepStrictEqual(names(), []);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
   }
 });
