@@ -108,8 +108,8 @@ else comes out.
 
 Exit codes: 0 all as it was made, 1 something is not, 2 the command line is wrong, 130 interrupted.`,
   gc:
-    `Remove results that no listed run needs, after printing which and how much. What a pipeline used last
-stays until its run is forgotten, as does what live runs may need.
+    `Remove results that no listed run needs, after printing which and how much. What a pipeline used
+last stays until its run is forgotten, as does what live runs may need.
 
   deno task gc [OPTIONS]
 
