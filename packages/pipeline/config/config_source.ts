@@ -11,10 +11,11 @@ import type { z } from "zod";
 import { ConfigError, didYouMean, joinWords, quote } from "../errors.ts";
 import type { Location, Problem } from "../errors.ts";
 import { isRecord } from "../fingerprint.ts";
-import { type Chooses, choosesOf, fieldOf, partsOf, presentName } from "../define.ts";
+import { type Chooses, choosesOf, fieldOf, presentName } from "../define.ts";
 import { displayPath, resolveFrom } from "../paths.ts";
 import type { Override } from "./override.ts";
 import { nameOf, type Path, YamlFile } from "./yaml_file.ts";
+import { mapsAt } from "./zod_issues.ts";
 
 /** Keys of the top level that hold further ones. */
 const HOLDERS = ["stages", "bullmq", "remote", "sweep", "plugins"];
@@ -223,13 +224,8 @@ function choiceAt(path: Path, schemas?: Schemas): Chooses | undefined {
 
 /** Returns the keys of each map that a value may be, such as { part } or { fold, of }. */
 function formsAt(path: Path, schemas?: Schemas): string[][] {
-  const formsOf = (schema: z.ZodType): string[][] => {
-    const { innerType, options, shape } = partsOf(schema);
-    return innerType ? formsOf(innerType) : options?.flatMap(formsOf) ??
-      (shape ? [Object.keys(shape)] : []);
-  };
   const schema = schemaAt(path, schemas);
-  return schema ? formsOf(schema) : [];
+  return schema ? mapsAt(schema) : [];
 }
 
 /** True if all keys of some maps belong to one of several forms. */

@@ -102,7 +102,7 @@ function likelyUnionMember(issue: z.core.$ZodIssue): z.core.$ZodIssue[] {
 }
 
 /** Returns the keys of each map that is valid at a path, through optionals, defaults, lists and unions. */
-function mapsAt(schema: z.ZodType, path: Path, value: unknown): string[][] {
+export function mapsAt(schema: z.ZodType, path: Path = [], value?: unknown): string[][] {
   const { innerType, options, element, shape, catchall } = partsOf(schema);
   if (innerType) return mapsAt(innerType, path, value);
   if (options) {

@@ -8,7 +8,7 @@ import {
   quote,
   UsageError,
 } from "../errors.ts";
-import { canonicalJson } from "../fingerprint.ts";
+import { canonicalJson, isRecord } from "../fingerprint.ts";
 import { createPlan, type Plan } from "../plan.ts";
 import { configOptions } from "../run/create_context.ts";
 import { expectation } from "../config/zod_issues.ts";
@@ -77,13 +77,12 @@ export function readSweep(source: ConfigSource, { values }: Pick<CommandContext,
     const message = `${both.key} is fixed by --set or --seed as well; remove one of them`;
     throw ConfigError.at(both.at, message);
   }
-  const own = written.map(([key, tried]) => [named(key), key, tried] as const)
-    .filter(([name]) => !set.has(name));
-  const ownAxes = changeAll(
-    own,
-    ([name, key, tried]) => [name, typed.get(name) ?? axisOf(source, key, tried)] as const,
+  const free = written.filter(([key]) => !set.has(named(key)));
+  const own = changeAll(
+    free,
+    ([key, tried]) => typed.get(named(key)) ?? ownAxis(source, key, tried),
   );
-  const axes = [...new Map([...ownAxes, ...typed]).values()];
+  const axes = [...new Set([...own, ...typed.values()])];
   return { axes, ...how.data, given: new Set([...set, ...typed.keys()]) };
 }
 
@@ -93,20 +92,9 @@ export function firstValues(sweep: readonly string[]): Override[] {
     .flatMap(({ values }) => values.slice(0, 1));
 }
 
-function axisOf(source: ConfigSource, key: string, tried: unknown): Axis {
-  const folder = source.folderOf(["sweep", key]);
-  const at = source.at(["sweep", key], true);
-  if (!Array.isArray(tried)) {
-    return validate({ key, at, values: [], range: rangeSchema.parse(tried) });
-  }
-  const values = tried.map((value, i): Override => ({
-    path: key.split("."),
-    value,
-    folder,
-    keyAt: at,
-    at: source.at(["sweep", key, i]),
-  }));
-  return validate({ key, values, at });
+function ownAxis(source: ConfigSource, key: string, tried: unknown): Axis {
+  const path = ["sweep", key], keyAt = source.at(path, true), folder = source.folderOf(path);
+  return axisOf(key, tried, keyAt, (i) => ({ folder, keyAt, at: source.at([...path, i]) }));
 }
 
 /** Parses `KEY=V1,V2` or `KEY={ from: A, to: B }`; the values are YAML. */
@@ -117,35 +105,39 @@ function parseAxis(text: string): Axis {
   if (key.split(".").some((part) => part.trim() === "")) {
     throw ConfigError.at(at, "expected key=value,value, as in --sweep seed=1,2,3");
   }
-  const list = parseValue(`[${text.slice(equals + 1)}]`, at) as unknown[];
-  const [range] = list.length === 1 ? list as (object | null)[] : [];
-  if (typeof range === "object" && range && "from" in range && "to" in range) {
-    const { data, error } = rangeSchema.safeParse(range);
-    if (data) return validate({ key, at, values: [], range: data });
-    throw ConfigError.at(at, `${key}: ${expectation(error!.issues[0]!)}`);
-  }
-  return validate({ key, at, values: list.map((value) => ({ path: key.split("."), value, at })) });
+  const list = parseValue(`[${text.slice(equals + 1)}]`, at) as unknown[], [first] = list;
+  const isRange = list.length === 1 && isRecord(first) && "from" in first && "to" in first;
+  return axisOf(key, isRange ? first : list, at, () => ({ at }));
 }
 
-function validate(axis: Axis): Axis {
-  const { key, values, at, range } = axis;
-  const fail = (at: Location, message: string) => {
-    throw ConfigError.at(at, message);
+/** @param placeOf returns where the i-th of the values is written */
+function axisOf(
+  key: string,
+  tried: unknown,
+  at: Location,
+  placeOf: (i: number) => Omit<Override, "path" | "value">,
+): Axis {
+  const fail = (message: string, place = at) => {
+    throw ConfigError.at(place, `${key}${message}`);
   };
   if (FIXED.includes(key.split(".")[0]!) && !key.startsWith("stages.")) {
-    fail(at, `${key} is the same for all runs of a sweep`);
+    fail(" is the same for all runs of a sweep");
   }
-  if (range && isSeed(key)) {
-    fail(at, `${key}: seeds and folds are tried with each draw; list them, as in [1, 2, 3]`);
+  if (!Array.isArray(tried)) {
+    const { data: range, error } = rangeSchema.safeParse(tried);
+    if (error) fail(`: ${expectation(error.issues[0]!)}`);
+    if (isSeed(key)) fail(": seeds and folds are tried with each draw; list them, as in [1, 2, 3]");
+    return { key, at, values: [], range };
   }
-  if (!range && values.length === 0) fail(at, `${key}: expected values to try, as in [1, 2, 3]`);
+  if (tried.length === 0) fail(": expected values to try, as in [1, 2, 3]");
   const seen = new Set<string>();
-  for (const { value, at } of values) {
-    const text = canonicalJson(value ?? null);
-    if (seen.has(text)) fail(at, `${key}: ${quote(value)} is there twice`);
+  const values = tried.map((value, i): Override => {
+    const text = canonicalJson(value ?? null), place = placeOf(i);
+    if (seen.has(text)) fail(`: ${quote(value)} is there twice`, place.at);
     seen.add(text);
-  }
-  return axis;
+    return { path: key.split("."), value, ...place };
+  });
+  return { key, values, at };
 }
 
 const keyOf = (path: readonly string[]) => shortPath(path).join(".");
