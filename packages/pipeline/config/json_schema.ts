@@ -18,12 +18,7 @@ const propertiesOf = ({ properties = {} }: Json) => properties as Record<string,
 export function pipelineJsonSchema(stages: readonly Stage[]): Json {
   const { required: _, ...top } = toJson(pipelineSchema);
   const { sweep, stages: { description } } = propertiesOf(top);
-  // A file over another one need not repeat what is written there.
-  const whole = withStages(stages, "", stageSchema);
-  const part = withStages(stages, "part.", (stage) => ({
-    ...partOf(stageSchema(stage)),
-    type: ["object", "null"],
-  }));
+  const part = (stage: Stage) => ({ ...partOf(stageSchema(stage)), type: ["object", "null"] });
   return {
     ...top,
     $schema: "http://json-schema.org/draft-07/schema#",
@@ -33,57 +28,61 @@ export function pipelineJsonSchema(stages: readonly Stage[]): Json {
       sweep: { ...sweep, properties: { ...propertiesOf(sweep!), ...sweepable(stages) } },
       stages: { description },
     },
+    // A file over another one need not repeat what is written there.
     if: { required: ["extends"] },
-    then: {
-      properties: {
-        stages: {
-          ...part.map,
-          description,
-          additionalProperties: {
-            // Which stage it is may be written in the file that is extended.
-            if: { type: "object", required: ["use"] },
-            then: reference("part.named"),
-            else: { type: ["object", "null"] },
-          },
+    then: { properties: { stages: reference("part") } },
+    else: { required: ["stages"], properties: { stages: reference("whole") } },
+    definitions: {
+      ...definitionsOf("whole", stages, stageSchema, { description, minProperties: 1 }),
+      ...definitionsOf("part", stages, part, {
+        description,
+        additionalProperties: {
+          // Which stage it is may be written in the file that is extended.
+          if: { type: "object", required: ["use"] },
+          then: reference("part.named"),
+          else: { type: ["object", "null"] },
         },
-      },
+      }),
+      range: toJson(rangeSchema),
     },
-    else: {
-      required: ["stages"],
-      properties: { stages: { ...whole.map, description, minProperties: 1 } },
-    },
-    definitions: { ...whole.definitions, ...part.definitions, range: toJson(rangeSchema) },
   };
 }
 
 /**
- * Returns the schemas of stages, and that of a map of them.
- * @param prefix begins the names of the definitions
+ * Returns the schema of a map of stages by its name, and those of the stages, which have no dots in
+ * theirs. @param more of the map
  */
-function withStages(stages: readonly Stage[], prefix: string, schemaOf: (stage: Stage) => Json) {
+function definitionsOf(
+  map: string,
+  stages: readonly Stage[],
+  schemaOf: (stage: Stage) => Json,
+  more: Json,
+): Json {
   const names = stages.map(({ name }) => name);
-  const named = {
-    type: "object",
-    description: "A stage under an id of your own; use names the stage",
-    required: ["use"],
-    properties: { use: { enum: names, description: "Name of the stage" } },
-    allOf: names.map((name) => ({
-      if: { properties: { use: { const: name } } },
-      then: reference(prefix + name),
-    })),
+  return {
+    [map]: {
+      type: "object",
+      propertyNames: { pattern: STAGE_ID.source },
+      properties: Object.fromEntries(names.map((name) => [name, {
+        if: { type: "object", required: ["use"] },
+        then: reference(`${map}.named`),
+        else: reference(`${map}.of.${name}`),
+      }])),
+      additionalProperties: reference(`${map}.named`),
+      ...more,
+    },
+    [`${map}.named`]: {
+      type: "object",
+      description: "A stage under an id of your own; use names the stage",
+      required: ["use"],
+      properties: { use: { enum: names, description: "Name of the stage" } },
+      allOf: names.map((name) => ({
+        if: { properties: { use: { const: name } } },
+        then: reference(`${map}.of.${name}`),
+      })),
+    },
+    ...Object.fromEntries(stages.map((stage) => [`${map}.of.${stage.name}`, schemaOf(stage)])),
   };
-  const map = {
-    type: "object",
-    propertyNames: { pattern: STAGE_ID.source },
-    properties: Object.fromEntries(names.map((name) => [name, {
-      if: { type: "object", required: ["use"] },
-      then: reference(`${prefix}named`),
-      else: reference(prefix + name),
-    }])),
-    additionalProperties: reference(`${prefix}named`),
-  };
-  const own = stages.map((stage) => [prefix + stage.name, schemaOf(stage)]);
-  return { map, definitions: { ...Object.fromEntries(own), [`${prefix}named`]: named } };
 }
 
 /**
@@ -125,7 +124,9 @@ function sweepable(stages: readonly Stage[]): Json {
     }
   };
   add("seed", "#/properties/seed", {});
-  stages.forEach((stage) => walk(stage.name, reference(stage.name).$ref, stageSchema(stage)));
+  for (const stage of stages) {
+    walk(stage.name, reference(`whole.of.${stage.name}`).$ref, stageSchema(stage));
+  }
   return Object.fromEntries([...found].map(([key, { description, schemas }]) => {
     const forms = [...schemas.values()], [first] = forms.map(({ $ref }) => ({ $ref }));
     const items = forms.length > 1 ? { anyOf: forms.map(({ $ref }) => ({ $ref })) } : first;
@@ -168,49 +169,35 @@ function toJson(schema: z.ZodType): Json {
 
 /** Returns the schema of a stage's parameters, and of what the runner reads. */
 function stageSchema(stage: Stage): Json {
-  const params = toJson(stage.params);
+  const id = z.string(), ids = z.union([id, z.array(id)]);
   const inputs = Object.entries(stage.inputs).map(([name, input]) => {
-    const id = { type: "string" };
     if (!("all" in input)) {
       const description = `Id of the stage that makes its ${input.kind}, if more than one does`;
-      return [name, { description, ...id }];
+      return [name, id.optional().describe(description)];
     }
-    const { all: { kind }, named } = input;
-    const fallback = named ? "none" : "all that make one";
-    const description = `Ids of the stages that make its ${kind}. Default: ${fallback}`;
-    return [name, { description, anyOf: [id, { type: "array", items: id }] }];
+    const fallback = input.named ? "none" : "all that make one";
+    const description = `Ids of the stages that make its ${input.all.kind}. Default: ${fallback}`;
+    return [name, ids.optional().describe(description)];
   });
-  return {
-    ...params,
-    type: params.required ? "object" : ["object", "null"],
-    description: stage.summary,
-    properties: {
-      use: { const: stage.name, description: `Name of the stage: ${stage.summary}` },
-      ...inputs.length > 0 && {
-        inputs: {
-          type: "object",
-          description: "Input → id of the stage that makes it",
-          properties: Object.fromEntries(inputs),
-          additionalProperties: false,
-        },
-      },
-      ...turnedBy(stage).length > 0 && {
-        replaces: {
-          type: "string",
-          description:
-            "Id of the stage whose output it takes; every stage that would take that output takes " +
-            "this one's. inputs: wins",
-        },
-      },
-      ...stage.canBeSeeded && {
-        seed: {
-          ...toJson(seedSchema),
-          description: "For this stage alone, in place of the pipeline's",
-        },
-      },
-      ...propertiesOf(params),
+  const schema = toJson(z.strictObject({
+    use: z.literal(stage.name).optional().describe(`Name of the stage: ${stage.summary}`),
+    ...inputs.length > 0 && {
+      inputs: z.strictObject(Object.fromEntries(inputs)).optional()
+        .describe("Input → id of the stage that makes it"),
     },
-  };
+    ...turnedBy(stage).length > 0 && {
+      replaces: id.optional().describe(
+        "Id of the stage whose output it takes; every stage that would take that output takes " +
+          "this one's. inputs: wins",
+      ),
+    },
+    ...stage.canBeSeeded && {
+      seed: seedSchema.optional().describe("For this stage alone, in place of the pipeline's"),
+    },
+    ...stage.params.shape,
+  }));
+  const type = schema.required ? "object" : ["object", "null"];
+  return { ...schema, type, description: stage.summary };
 }
 
 /**
