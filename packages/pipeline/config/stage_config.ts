@@ -152,19 +152,15 @@ export function mapPaths(
   // No path, so the schema of a choice need not be built.
   if (typeof value === "string" ? choosesOf(schema) : typeof value !== "object") return value;
   const { innerType, element, valueType, options } = partsOf(schema);
-  if (options) {
-    const form = options.find((option) => option.safeParse(value).success);
-    return form ? mapPaths(value, form, path, change) : value;
-  }
+  const form = innerType ?? options?.find((option) => option.safeParse(value).success);
+  if (form) return mapPaths(value, form, path, change);
   if (typeof value === "string") {
-    if (schema.meta()?.path === true) return change(value, path, schema);
-    return innerType ? mapPaths(value, innerType, path, change) : value;
+    return schema.meta()?.path === true ? change(value, path, schema) : value;
   }
-  if (typeof value !== "object" || value === null) return value;
-  if (innerType) return mapPaths(value, innerType, path, change);
   const inside = (key: string | number, part: unknown, of: z.ZodType | undefined) =>
     of ? mapPaths(part, of, [...path, key], change) : part;
   if (Array.isArray(value)) return value.map((item, i) => inside(i, item, element));
+  if (!isRecord(value)) return value;
   return Object.fromEntries(
     Object.entries(value).map(([key, part]) => {
       const of = fieldOf(schema, key) ?? valueType;
