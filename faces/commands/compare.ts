@@ -51,7 +51,9 @@ Exit codes: 0 compared, 1 a result is damaged, 2 wrong command line.`,
     const all = await new History(artifacts).list(warn);
     const runs = choose(positionals, parseWhole("last", values), all, identities);
     const { compareRuns } = await import("./compare/compare_runs.ts");
-    const comparison = await compareRuns(runs, new ArtifactStore(artifacts));
+    const progress = tools.reporter.startProgress("compare");
+    const comparison = await compareRuns(runs, new ArtifactStore(artifacts), progress)
+      .finally(() => progress.end());
     const { formatComparison, withText } = await import("./compare/format_comparison.ts");
     const text = format === "json"
       ? JSON.stringify({ ok: true, ...withText(comparison) }) + "\n"

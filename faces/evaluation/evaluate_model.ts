@@ -123,7 +123,7 @@ export async function evaluateModel(
   if (typeof chosen === "string") return chosen;
   const { rows, unlabelled, seen, trainedOn, imported } = chosen;
   const count = splitNames.reduce((sum, name) => sum + rows[name].length, 0);
-  const score = scoring(count, `${id}: intervals`, context);
+  const score = scoring(count, id, context);
   const own = { id, model, record, subject, score };
   const { predictions, sensitivity, gate } = await predictAll(own, chosen, data, params, context);
   const { test } = predictions, { classes } = subject;
@@ -162,6 +162,7 @@ export async function evaluateModel(
   }));
   // With several outputs, the id includes the output: trainJoint.age.
   const stage = context.lineage.stages.find((stage) => stage.id === id.split(".")[0]);
+  const note = (text: string) => context.progress.advance(0, `${id}: ${text}`);
   const tested = {
     metrics,
     test,
@@ -189,7 +190,7 @@ export async function evaluateModel(
       examples: await Promise.all(shown),
       // Functions are not sent to a thread.
       fairness: further.length > 0
-        ? await modelFairness(tested, context.signal)
+        ? await modelFairness(tested, { signal: context.signal, note })
         : await score("modelFairness", tested),
     },
   };

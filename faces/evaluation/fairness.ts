@@ -97,10 +97,14 @@ interface Tested {
  * Computes a model's metrics by gender, age band and every attribute of the labels, and by crossings of
  * two, on the test set.
  */
-export async function modelFairness(tested: Tested, signal?: AbortSignal): Promise<Fairness> {
+export async function modelFairness(
+  tested: Tested,
+  { signal, note = () => {} }: { signal?: AbortSignal; note?: (text: string) => void } = {},
+): Promise<Fairness> {
   const { groupings, left_out } = divisions(tested.persons), done: FairnessBy[] = [];
   for (const division of groupings) {
     await pause(signal);
+    note(`groups ${done.length + 1}/${groupings.length}`);
     done.push(await byGroup(division, tested));
   }
   return { left_out, groupings: done };

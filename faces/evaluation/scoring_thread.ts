@@ -5,17 +5,9 @@ import { modelFairness } from "./fairness.ts";
 import { scoreModel } from "./score_model.ts";
 import { scoreIntervals } from "./uncertainty.ts";
 
-export const scores = { ageGate, modelFairness, scoreIntervals, scoreModel };
+const scores = { ageGate, modelFairness, scoreIntervals, scoreModel };
 type Scores = typeof scores;
-type Returned<Name extends keyof Scores> = Awaited<ReturnType<Scores[Name]>>;
-
-/** A call of one of them. */
-export interface ScoreTask {
-  readonly name: keyof Scores;
-  readonly args: unknown[];
-}
-
-export type ScoreAnswer = { readonly score: unknown } | { readonly error: unknown };
+type Score<Name extends keyof Scores> = Awaited<ReturnType<Scores[Name]>>;
 
 /** Images from which on scores take longer than the start of a thread. */
 const MANY = 5000;
@@ -26,40 +18,59 @@ const TICK_MS = 1000;
  * Returns a function that computes scores. Those of many images run in a thread: signals arrive
  * meanwhile, and end it.
  * @param images number of the predictions
- * @param note beside the bar, such as the model
+ * @param id the model, beside the bar
  */
 export function scoring(
   images: number,
-  note: string,
+  id: string,
   { signal, progress }: Pick<StageContext, "signal" | "progress">,
 ) {
   return async <Name extends keyof Scores>(
     name: Name,
     ...args: Parameters<Scores[Name]>
-  ): Promise<Returned<Name>> => {
+  ): Promise<Score<Name>> => {
     signal.throwIfAborted();
-    if (images < MANY) {
-      const score = scores[name] as (...all: unknown[]) => unknown;
-      return await score(...args) as Returned<Name>;
-    }
-    const { promise, resolve, reject } = Promise.withResolvers<Returned<Name>>();
-    const thread = new Worker(new URL("./score_worker.ts", import.meta.url), { type: "module" });
-    thread.onmessage = ({ data }: MessageEvent<ScoreAnswer>) =>
-      "error" in data ? reject(data.error) : resolve(data.score as Returned<Name>);
+    if (images < MANY) return await compute(name, args) as Score<Name>;
+    const { promise, resolve, reject } = Promise.withResolvers<Score<Name>>();
+    const thread = new Worker(new URL("./scoring_thread.ts", import.meta.url), { type: "module" });
+    let note = "intervals";
+    thread.onmessage = ({ data }) => {
+      if ("note" in data) note = data.note;
+      else if ("error" in data) reject(data.error);
+      else resolve(data.score);
+    };
     thread.onerror = (event) => {
       event.preventDefault();
       reject(new Error(`Cannot compute scores: ${event.message}`));
     };
     const stop = () => reject(signal.reason);
     signal.addEventListener("abort", stop);
-    const timer = setInterval(() => progress.advance(0, note), TICK_MS);
+    const timer = setInterval(() => progress.advance(0, `${id}: ${note}`), TICK_MS);
     try {
-      thread.postMessage({ name, args } satisfies ScoreTask);
+      thread.postMessage({ name, args });
       return await promise;
     } finally {
       clearInterval(timer);
       signal.removeEventListener("abort", stop);
       thread.terminate();
+    }
+  };
+}
+
+function compute(name: keyof Scores, args: readonly unknown[]): unknown {
+  return (scores[name] as (...args: readonly unknown[]) => unknown)(...args);
+}
+
+if (import.meta.main) { // in the thread
+  /** The used part of a worker's global scope. */
+  const scope = globalThis as unknown as Pick<Worker, "onmessage" | "postMessage">;
+  const note = (text: string) => scope.postMessage({ note: text });
+  scope.onmessage = async ({ data: { name, args } }) => {
+    try {
+      const all = name === "modelFairness" ? [...args, { note }] : args;
+      scope.postMessage({ score: await compute(name, all) });
+    } catch (error) {
+      scope.postMessage({ error });
     }
   };
 }

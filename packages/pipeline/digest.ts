@@ -17,11 +17,12 @@ export async function digestFolder(
 ): Promise<Omit<OutputRecord, "kind">> {
   const files: Record<string, { size: number; sha256: string }> = {};
   const names = await listFiles(folder);
-  const sizes = names.map((name) => Deno.statSync(join(folder, name)).size);
-  const total = sizes.reduce((sum, size) => sum + size, 0), shown = total >= LARGE && progress;
-  if (shown) shown.start(total, "bytes");
-  const onBytes = (bytes: number) => shown && shown.advance(bytes);
-  for (const name of names) files[name] = await digestFile(join(folder, name), onBytes);
+  const total = names.reduce((sum, name) => sum + Deno.statSync(join(folder, name)).size, 0);
+  const shown = total >= LARGE ? progress : undefined;
+  shown?.start(total, "bytes");
+  for (const name of names) {
+    files[name] = await digestFile(join(folder, name), (bytes) => shown?.advance(bytes));
+  }
   const lasting = Object.entries(files).filter(([name]) => !volatile.includes(name));
   const digest = sha256(canonicalJson(Object.fromEntries(lasting)));
   return { digest, files };

@@ -80,9 +80,9 @@ test("S3 keeps the first of two records, and large files resume", async () => {
     const [first, second] = [await make(stores[0]!, 1), await make(stores[1]!, 2)];
     const settings = { url: "s3://bucket", endpoint: s3.endpoint };
     const remote = new RemoteResults(settings, signal, { attempts: 1 });
-    const onBytes = () => {};
+    const progress = { start: () => {}, advance: () => {} };
     const push = (n: number, record: typeof first) =>
-      remote.push(record, stores[n]!.pathOf("large", record.fingerprint), () => onBytes);
+      remote.push(record, stores[n]!.pathOf("large", record.fingerprint), progress);
     // Both find no record, and write theirs at the same time.
     const both = await Promise.all([push(0, first), push(1, second)]);
     assert.deepEqual(both.map(({ other }) => other === undefined).sort(), [false, true]);
@@ -97,8 +97,8 @@ test("S3 keeps the first of two records, and large files resume", async () => {
       method === "GET" && /objects.*\.[12]$/.test(path) ? "throttleLate" : undefined;
     const pull = async () => {
       const found = (await remote.find("large", first.fingerprint))!;
-      const onBytes = (n: number) => (bytes += n) >= PART && arrived.resolve();
-      return await remote.pull(found, stores[2]!, () => {}, () => onBytes);
+      const advance = (n = 1) => (bytes += n) >= PART && arrived.resolve();
+      return await remote.pull(found, stores[2]!, () => {}, { ...progress, advance });
     };
     await assert.rejects(pull, /SlowDown/);
     s3.harm = () => undefined;

@@ -9,6 +9,7 @@ import {
 } from "../../../packages/statistics/paired_tests.ts";
 import { mean } from "../../../packages/statistics/prediction_metrics.ts";
 import { counted } from "../../../packages/pipeline/causes.ts";
+import type { Progress } from "../../../packages/pipeline/stage.ts";
 import { cautionLines, nameOf, type RunRecord } from "../../../packages/pipeline/history.ts";
 import type { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts";
 import type { UiComparison } from "../../ui/ui_api.ts";
@@ -74,9 +75,11 @@ export interface Difference extends Pick<ModelTest, "model" | "a" | "b" | "bette
 const MIN_IMAGES = 20, MIN_PEOPLE = 10;
 const ALPHA = 0.05;
 
+/** @param progress counts the tests */
 export async function compareRuns(
   runs: readonly RunRecord[],
   store: ArtifactStore,
+  progress?: Progress,
 ): Promise<Comparison> {
   const notes: string[] = [];
   const tested = await Promise.all(runs.map(async (run) => {
@@ -113,7 +116,10 @@ export async function compareRuns(
   const pairs = labels.flatMap((label) =>
     pairModels(label, runs, named.map((models) => models.get(label)), notes)
   );
-  const tests = [...Map.groupBy(pairs, ({ model }) => model).values()].flatMap(testModels);
+  const further = pairs.map(({ models: [{ computable }] }) => computable.length);
+  progress?.start(further.reduce((sum, n) => sum + n, pairs.length), "tests");
+  const tests = [...Map.groupBy(pairs, ({ model }) => model).values()]
+    .flatMap((pairs) => testModels(pairs, progress));
   const seeds = statsOverSeeds(runs, names);
   const pooled = labels.flatMap((label) =>
     (seeds?.groups ?? []).flatMap((group) =>
@@ -130,7 +136,7 @@ export async function compareRuns(
     ...(seeds && { seeds }),
     ...(pooled.length > 0 && { pooled }),
     tests,
-    differences: differencesOf(pairs),
+    differences: differencesOf(pairs, progress),
     cautions: cautionLines(runs),
     notes,
   };
@@ -254,14 +260,15 @@ function holmOfBest<T extends PairedTest>(tests: readonly T[], nameOf: (test: T)
 }
 
 /** Tests the pairs of a model, with Holm's correction. */
-function testModels(pairs: readonly Pair[]): ModelTest[] {
-  const tests = pairs.map(({ models: [a, b], rows: [own, other] }) =>
-    (a.metric === "accuracy" ? compareHits : compareErrors)(
-      own.values().map((row) => a.scores[row]!).toArray(),
-      other.values().map((row) => b.scores[row]!).toArray(),
-      own.values().map((row) => a.people[row]).toArray(),
-    )
-  );
+function testModels(pairs: readonly Pair[], progress?: Progress): ModelTest[] {
+  const tests = pairs.map(({ model, models: [a, b], rows: [own, other] }) => {
+    progress?.advance(1, `${model} ${a.metric}`);
+    return (a.metric === "accuracy" ? compareHits : compareErrors)(
+      Array.from(own, (row) => a.scores[row]!),
+      Array.from(other, (row) => b.scores[row]!),
+      Array.from(own, (row) => a.people[row]),
+    );
+  });
   const corrected = holmOfBest(tests, () => "");
   return tests.map((test, i): ModelTest => {
     const { model, a, b, models: [{ metric }] } = pairs[i]!, real = corrected[i]! < ALPHA;
@@ -280,11 +287,12 @@ function testModels(pairs: readonly Pair[]): ModelTest[] {
 }
 
 /** Compares further metrics of all pairs. */
-function differencesOf(pairs: readonly Pair[]): Difference[] {
+function differencesOf(pairs: readonly Pair[], progress?: Progress): Difference[] {
   const found = pairs.flatMap(({ model, a, b, models: [first, second], rows: [own, other] }) => {
     const people = Array.from(own, (row) => first.people[row]);
     const [x, y] = [selectRows(first.scored, own), selectRows(second.scored, other)];
     return first.computable.flatMap(({ name: metric, title, compute, better }) => {
+      progress?.advance(1, `${model} ${metric}`);
       if (!second.computable.some(({ name }) => name === metric)) return [];
       const of = (all: typeof x) => (rows: ArrayLike<number>) => compute(selectRows(all, rows));
       const test = compareStatistics(own.length, of(x), of(y), people);

@@ -14,7 +14,7 @@ import type { State } from "../state.ts";
 import { forget, listRuns } from "./runs_command.ts";
 
 export default async function gc(call: CommandContext): Promise<number> {
-  const { values, names, reporter: { log } } = call;
+  const { values, names, reporter, reporter: { log } } = call;
   if (names.length > 0) {
     throw new UsageError(`gc takes no names, got "${names[0]}"; deno task runs --forget RUN`);
   }
@@ -58,12 +58,18 @@ export default async function gc(call: CommandContext): Promise<number> {
   const still = new Set([...now.results, ...now.attempts].map(({ place }) => place.path));
   const unused = ({ place }: Removable) => still.has(place.path);
   await forget(now.forgotten, store);
-  for (const { place } of results.filter(unused)) await store.remove(place);
+  const garbage = all.filter(unused), progress = reporter.startProgress("gc");
+  progress.start(garbage.length, "results");
+  for (const { place } of results.filter(unused)) {
+    await store.remove(place);
+    progress.advance(1, place.use);
+  }
   for (const { place: { path } } of attempts.filter(unused)) {
     await remove(path);
     await remove(`${path}.lock`);
+    progress.advance();
   }
-  const garbage = all.filter(unused);
+  progress.end();
   log(`removed ${formatBytes(total(garbage))}`);
   report(true, garbage);
   return EXIT.ok;

@@ -28,10 +28,9 @@ import {
   MAX_RECORD,
   RemoteResults,
   RUNS,
-  type Watch,
-  watch,
 } from "../remote_results/remote_results.ts";
 import { assertOwnPipeline, loadPlan } from "../run/create_context.ts";
+import type { Progress } from "../stage.ts";
 import { bytesOf, type StageRecord } from "../stage_record.ts";
 
 interface Sharing {
@@ -91,16 +90,13 @@ async function each(
   { reporter }: CommandContext,
   run: RunRecord,
   { signal }: RemoteResults,
-  copy: (
-    result: UsedResult,
-    start: (record: StageRecord) => Watch,
-  ) => Promise<string>,
+  copy: (result: UsedResult, progress: Progress) => Promise<string>,
 ): Promise<boolean> {
   let ok = true;
   for (const result of resultsOf(run)) {
     const progress = reporter.startProgress(result.id);
     try {
-      const text = await copy(result, (record) => watch(progress, record, signal));
+      const text = await copy(result, progress);
       reporter.log(`${reporter.paint.green("✓")} ${result.id}  ${text}`);
     } catch (error) {
       signal.throwIfAborted();
@@ -121,11 +117,11 @@ export async function push(call: CommandContext): Promise<number> {
   const typed = values.remote ?? await identityNamed(name, call);
   if (typed === undefined) assertOwnPipeline(run, project);
   return await sharing(call, nameOf(run), async ({ store, history, remote }) => {
-    const ok = await each(call, run, remote, async ({ use, fingerprint }, start) => {
+    const ok = await each(call, run, remote, async ({ use, fingerprint }, progress) => {
       const { record, damage = "it is gone" } = await store.find(use, fingerprint);
       if (!record) throw new Error(`its result cannot be pushed: ${damage}`);
       const place = store.pathOf(use, fingerprint);
-      const { other, made } = await remote.push(record, place, start(record));
+      const { other, made } = await remote.push(record, place, progress);
       if (!other) return made ? formatBytes(bytesOf(record)) : "was there";
       const maker = madeElsewhere(other) ?? "made by this kind of machine";
       return `another result of the same inputs is there and stays (${maker}); yours stays here`;
@@ -167,12 +163,12 @@ export async function pull(call: CommandContext): Promise<number> {
     const { runs, files } = await runsAt(remote, log);
     const run = await runNamed(call, runs, `deno task remote status --remote ${remote.place.url}`);
     const records = new Map<string, StageRecord>();
-    const ok = await each(call, run, remote, async ({ id, use, fingerprint }, start) => {
+    const ok = await each(call, run, remote, async ({ id, use, fingerprint }, progress) => {
       const { record } = await store.find(use, fingerprint);
       const found = record ?? await remote.find(use, fingerprint);
       if (!found) throw new Error(`${remote.place.url} does not have its result`);
       const waiting = () => log(`  ${id}: another run is making this; waiting for it`);
-      if (!record) await remote.pull(found, store, waiting, start(found));
+      if (!record) await remote.pull(found, store, waiting, progress);
       records.set(id, found);
       const origin = madeElsewhere(found);
       const text = record ? "was here" : formatBytes(bytesOf(found));

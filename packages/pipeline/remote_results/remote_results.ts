@@ -45,20 +45,6 @@ interface ResultFile {
   readonly sha256: string;
 }
 
-/** Begins to count the bytes of a result, which are read to verify them and again to copy them. */
-export type Watch = () => (bytes: number) => void;
-
-/** Shows the bytes of a result until the signal is aborted. */
-export function watch(progress: Progress, record: StageRecord, signal: AbortSignal): Watch {
-  return () => {
-    progress.start(bytesOf(record), "bytes");
-    return (bytes) => {
-      signal.throwIfAborted();
-      progress.advance(bytes);
-    };
-  };
-}
-
 export class RemoteResults {
   readonly place: Place;
 
@@ -89,10 +75,10 @@ export class RemoteResults {
     record: StageRecord,
     store: ArtifactStore,
     waiting: () => void,
-    start: Watch,
+    progress: Progress,
   ): Promise<StageRecord> {
     const fill = async (folders: Readonly<Record<string, string>>, scratch: string) => {
-      const onBytes = start();
+      const onBytes = this.#counted(progress, record);
       await ensureFolder(scratch);
       const files = await Array.fromAsync(filesOf(record), async (file, i) => {
         const path = join(scratch, `${i}-${file.sha256}`);
@@ -116,7 +102,7 @@ export class RemoteResults {
         await Deno.writeFile(part.path, bytes, { append: true });
         onBytes(bytes.length);
       }
-      const onRead = start();
+      const onRead = this.#counted(progress, record);
       for (const { output, name, sha256, path } of files) {
         const to = join(folders[output], name);
         if ((await digestFile(path, onRead)).sha256 !== sha256) {
@@ -142,7 +128,7 @@ export class RemoteResults {
   async push(
     record: StageRecord,
     folder: string,
-    start: Watch,
+    progress: Progress,
   ): Promise<{ other?: StageRecord; made: boolean }> {
     const { use } = record.dependencies;
     const other = async () => {
@@ -152,7 +138,7 @@ export class RemoteResults {
     const first = await other();
     if (first) return { other: first, made: false };
     let made = false;
-    const parts: Part[] = [], onRead = start();
+    const parts: Part[] = [], onRead = this.#counted(progress, record);
     for (const file of filesOf(record)) {
       const path = join(folder, file.output, file.name);
       // Its name is the digest: nothing else may be there under it.
@@ -161,7 +147,7 @@ export class RemoteResults {
       }
       parts.push(...partsOf(file, path));
     }
-    const onBytes = start();
+    const onBytes = this.#counted(progress, record);
     const write = async ({ key, path, at, length }: Part) => {
       this.signal.throwIfAborted();
       // Left by an interrupted push, or of another result.
@@ -179,6 +165,15 @@ export class RemoteResults {
     const bytes = new TextEncoder().encode(jsonText(record));
     if (await this.place.put(keyOf(use, record.fingerprint), bytes)) return { made: true };
     return { other: await other(), made };
+  }
+
+  /** Returns a function that counts bytes of a result, from the first, until the signal is aborted. */
+  #counted(progress: Progress, record: StageRecord): (bytes: number) => void {
+    progress.start(bytesOf(record), "bytes");
+    return (bytes) => {
+      this.signal.throwIfAborted();
+      progress.advance(bytes);
+    };
   }
 
   async count(results: readonly { use: string; fingerprint: string }[]): Promise<number> {

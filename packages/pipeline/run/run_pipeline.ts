@@ -235,7 +235,7 @@ class Run {
     if (!remote || this.#isForced(id) || after.some((other) => this.#pending.has(other))) {
       return false;
     }
-    const { madeElsewhere, RemoteError, RemoteResults, watch } = await import(
+    const { madeElsewhere, RemoteError, RemoteResults } = await import(
       "../remote_results/remote_results.ts"
     );
     const began = performance.now();
@@ -257,7 +257,7 @@ class Run {
       }
       this.live?.add({ type: "stage", id, status: "running", why: "it is pulled" });
       const waiting = () => log(`  ${id}: another run is making this; waiting for it`);
-      const record = await this.#remote.pull(found, store, waiting, watch(progress, found, signal));
+      const record = await this.#remote.pull(found, store, waiting, progress);
       this.#useResult(stage, record);
       await this.#setCurrent();
       this.#did = true;

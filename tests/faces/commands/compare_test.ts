@@ -147,7 +147,14 @@ Deno.test("compare tests further metrics of two runs, and of several those that 
     { models: { trainGender: { skill: 0.9 }, trainAge: { error: 20 } } },
   ];
   await using shop = await workshop(two);
-  const { differences } = await compareRuns(shop.runs, shop.store);
+  let total = 0;
+  const tests: (string | undefined)[] = [];
+  const { differences } = await compareRuns(shop.runs, shop.store, {
+    start: (n) => total = n,
+    advance: (_, note) => tests.push(note),
+  });
+  assert.equal(tests.length, total);
+  assert.ok(tests.includes("trainGender accuracy"), tests.join());
   assert.deepEqual(differences.map(({ model, metric }) => `${model} ${metric}`), [
     ...["trainGender balancedAccuracy", "trainGender f1", "trainGender auc", "trainAge rmse"],
     ...["trainAge medianError", "trainAge bias", "trainAge cs", "trainAge macroMae"],

@@ -119,7 +119,7 @@ Deno.test("modelFairness() standardizes by age and tests within its strata", asy
 Deno.test("modelFairness() ends between two attributes when a run is interrupted", async () => {
   const interrupt = new AbortController();
   setTimeout(() => interrupt.abort(new Error("interrupted")), 0);
-  const done = modelFairness({ metrics: smiles, test, persons }, interrupt.signal);
+  const done = modelFairness({ metrics: smiles, test, persons }, interrupt);
   await assert.rejects(done, /interrupted/);
 });
 

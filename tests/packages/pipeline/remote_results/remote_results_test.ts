@@ -6,7 +6,6 @@ import { openPlace } from "../../../../packages/pipeline/remote_results/place.ts
 import {
   PART,
   RemoteResults,
-  watch,
 } from "../../../../packages/pipeline/remote_results/remote_results.ts";
 import type { StageRecord } from "../../../../packages/pipeline/stage_record.ts";
 import { withChecksum, writeState } from "../../../../packages/pipeline/state.ts";
@@ -349,12 +348,12 @@ Deno.test("a large result is copied in parts, and resumes", async () => {
     const stop = { start: () => {}, advance: () => controller.abort(new Error("stopped")) };
     server.requests.length = 0;
     await assert.rejects(
-      stopped.push(record, place, watch(stop, record, controller.signal)),
+      stopped.push(record, place, stop),
       /^Error: stopped/,
     );
     assert.equal(count("HEAD"), 0, "interrupted while its own files were read");
 
-    const push = () => remote.push(record, place, () => () => {});
+    const push = () => remote.push(record, place, { start: () => {}, advance: () => {} });
     await assert.rejects(push, /^RemoteError: it answered 507, QuotaExceeded/);
     assert.equal(server.objects.size, 2, "without a record");
     server.fault = () => undefined;
@@ -367,7 +366,10 @@ Deno.test("a large result is copied in parts, and resumes", async () => {
       method === "GET" && key.includes("objects") && ++gets > 2 ? error(500, "x") : undefined;
     const pull = async () => {
       const found = (await remote.find("large", record.fingerprint))!;
-      return await remote.pull(found, there!, () => {}, () => (bytes = 0, (n) => bytes += n));
+      return await remote.pull(found, there!, () => {}, {
+        start: () => bytes = 0,
+        advance: (n = 1) => bytes += n,
+      });
     };
     await assert.rejects(pull, /^RemoteError: it answered 500/);
     server.fault = () => undefined;
