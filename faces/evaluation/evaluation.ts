@@ -87,6 +87,9 @@ export async function evaluate(
     throw new Error(`Cannot evaluate ${reasons}. Add labels, or evaluate on other images.`);
   }
   for (const { id, why } of leftOut) context.warn(`${id} is left out: ${why}.`);
+  if (gate && !reports.some(({ metrics }) => metrics.gate)) {
+    context.warn("gate has no effect: no model of ages in years is evaluated. Add one.");
+  }
 
   const byModel = <T>(of: (report: ModelReport) => T) =>
     Object.fromEntries(reports.map((report) => [report.id, of(report)]));
@@ -94,10 +97,8 @@ export async function evaluate(
   const writeJson = (name: string, value: object) => write(name, jsonText(value));
   await writeJson("metrics.json", { models: byModel(({ metrics }) => metrics) });
   adjustAll(reports.map(({ fairness }) => fairness!));
-  await writeJson("fairness.json", {
-    minimum: MINIMUM,
-    models: byModel(({ fairness }) => fairness),
-  });
+  const fairness = byModel(({ fairness }) => fairness);
+  await writeJson("fairness.json", { minimum: MINIMUM, models: fairness });
   const framing = params.framing > 0
     ? await compareFraming(inputs, images, rows, people, params.framing)
     : undefined;

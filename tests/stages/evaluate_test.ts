@@ -373,6 +373,10 @@ Deno.test("evaluate lets ages through a gate, intervals on one side of it too", 
     gate: { threshold: 18, limit: 16 },
   });
   assert.match(context.warnings.join(), /gate\.limit 16 is below gate\.threshold 18: /);
+  assert.doesNotMatch(context.warnings.join(), /gate has no effect/);
+  const genders = (inputs.models as Artifact[]).filter(({ stage }) => stage === "trainGender");
+  await context.run({ ...inputs, models: genders }, { gate: { threshold: 18, limit: 18 } });
+  assert.match(context.warnings.join(), /gate has no effect: no model of ages in years/);
 });
 
 /** 20 people, of whom rows 0-7 are for training, 8-11 for validation, 12-19 for the test. */
