@@ -128,9 +128,10 @@ function valuesCard(title: string, values: readonly (string | number)[]): Html {
   const groups = [...Map.groupBy(values, String)].sort(([, a], [, b]) => b.length - a.length);
   const shown = groups.slice(0, MAX_VALUES).map(([value, all]) => [value, count(all.length)]);
   const rest = groups.length - MAX_VALUES;
-  return html`<div class="card"><h3>${title}</h3>${table(["value", "rows"], shown)}${
-    rest > 0 && html`<p class="note">and ${counted(rest, "more value")}</p>`
-  }</div>`;
+  const numbers = values.filter((value) => typeof value === "number").sort((a, b) => a - b);
+  const range = numbers.length > 0 && `, from ${numbers[0]} to ${numbers.at(-1)}`;
+  const more = rest > 0 && html`<p class="note">and ${counted(rest, "more value")}${range}</p>`;
+  return html`<div class="card"><h3>${title}</h3>${table(["value", "rows"], shown)}${more}</div>`;
 }
 
 function list(title: string, items: readonly string[]): Html | false {

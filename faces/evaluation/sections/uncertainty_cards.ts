@@ -41,10 +41,11 @@ function coverageCard(
   metric: MetricName,
 ): Html {
   const from = of === "distribution" ? "predicted age distribution" : "absolute errors";
-  const n = count(images);
   const { unit } = METRICS[metric], size = (width: number) => formatMetricValue(width, metric, 1);
   const note = `Of all true values, ${percent(level, 0)} are meant to lie inside: split-conformal,
-from the ${from} of the ${n} images of the calibration set. That holds on average, not for each group. Small print: 95 % CI.`;
+from the ${from} of the ${
+    count(images)
+  } images of the calibration set. That holds on average, not for each group. Small print: 95 % CI.`;
   const rows = [
     ["all", count(tested), valueCell(coverage, "accuracy", interval), size(width)],
     ...groups.map(({ count: n, value, interval, width, ...group }) => [
@@ -56,9 +57,8 @@ from the ${from} of the ${n} images of the calibration set. That holds on averag
 }
 
 function abstentionCards({ aurc, at, curve, threshold }: NonNullable<ModelMetrics["abstention"]>) {
-  const area = aurc.toFixed(3);
   const caption = html`Share of wrong predictions among those kept, if the least confident are
-withheld. Area under the curve (AURC): <b class="inline">${area}</b>; lower is better.`;
+withheld. Area under the curve (AURC): <b class="inline">${aurc.toFixed(3)}</b>; lower is better.`;
   const chosen = threshold ? thresholdText(threshold) : "";
   const note = `Predictions below a probability are withheld. ${chosen} Small print: 95 % CI.`;
   const rows = at.map(({ confidence, kept, accuracy, interval }) => [

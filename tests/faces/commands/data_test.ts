@@ -6,6 +6,7 @@ import { gzipSync } from "node:zlib";
 import sharp from "sharp";
 import data from "../../../faces/commands/data.ts";
 import { lookAt, proposePipeline } from "../../../faces/commands/data/look_at.ts";
+import { dataPage } from "../../../faces/evaluation/data_page.ts";
 import { readConfig } from "../../../packages/pipeline/config/config.ts";
 import { Registry } from "../../../packages/pipeline/registry.ts";
 import { stages } from "../../../stages/mod.ts";
@@ -220,7 +221,9 @@ Deno.test("proposePipeline() keeps rows that have attributes alone, and names wh
   const lines = Array.from({ length: 13 }, (_, i) => `${i % 2 ? "a" : "b"}.png,train,3,${i / 2}`);
   const csv = `path,part,group,score\n${lines.join("\n")}\n`;
   await withFiles({ ...photos, "l.csv": csv }, async (folder) => {
-    match(proposePipeline(await look(folder)), /\n {2}trainRegressor:\n {4}target: score_\n/);
+    const found = await look(folder);
+    match(proposePipeline(found), /\n {2}trainRegressor:\n {4}target: score_\n/);
+    match(dataPage(found), />and 1 more value, from 0 to 6</);
   });
 });
 
