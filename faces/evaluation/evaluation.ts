@@ -38,7 +38,7 @@ export async function evaluate(
   context: StageContext,
 ): Promise<StageResult> {
   const { dataset, splits, models } = inputs;
-  const { examples, crops, sensitivity, gate, sections } = params;
+  const { examples, crops, sensitivity, gate, metrics, sections } = params;
   const output = context.outputs.report;
 
   const table = join(dataset.path, "table.parquet"), persons = await readPeople(table);
@@ -54,8 +54,7 @@ export async function evaluate(
       `Cannot evaluate: the test set of "${splits.stage}" is empty. Change its shares.`,
     );
   }
-  const named = params.metrics.length > 0;
-  const further = chooseMetrics(params.metrics, named ? context.definitions("metric") : []);
+  const further = chooseMetrics(metrics, metrics.length > 0 ? context.definitions("metric") : []);
   const chosenSections = chooseSections(sections, context.definitions("reportSection"));
   const references = await Promise.all(inputs.references.map(({ path }) => readReference(path)));
   const archives = inputs.archives.map(({ digest }) => digest);
@@ -126,7 +125,7 @@ export async function evaluate(
       lineage: context.lineage,
       id: context.id,
       use: "evaluate",
-      params: { ...params, metrics: named ? params.metrics : undefined },
+      params: { ...params, metrics: metrics.length > 0 ? metrics : undefined },
     },
   };
   await write("report.html", await reportPage(whole, chosenSections));

@@ -24,7 +24,6 @@ export function renderPage(
   const toReport = report && html`, <a href="/report">report</a>`;
   const parts: Record<string, Child> = {
     title: capitalized(subjects(models)),
-    subjects: subjects(models),
     where: mode === "browser"
       ? "Photos are analyzed in this browser and do not leave it."
       : local
