@@ -189,6 +189,7 @@ export async function remoteStatus(call: CommandContext): Promise<number> {
   if (what !== "status" || others.length > 0) {
     throw new UsageError("expected deno task remote status [PIPELINE]");
   }
+  artifactsOf(call.values, call); // is not made by a list
   return await sharing(call, pipeline, async ({ history, remote }) => {
     const { runs } = await runsAt(remote, log);
     const { results, bytes } = await remote.total();

@@ -6,7 +6,7 @@ import { turnedBy } from "../plan.ts";
 import type { Kind, Stage } from "../stage.ts";
 import { seedSchema, STAGE_ID } from "./stage_config.ts";
 import { isSeed } from "../sweep_summary.ts";
-import { rangeSchema } from "./sweep_schema.ts";
+import { FIXED, rangeSchema } from "./sweep_schema.ts";
 
 type Json = Record<string, unknown>;
 
@@ -18,6 +18,8 @@ const propertiesOf = ({ properties = {} }: Json) => properties as Record<string,
 export function pipelineJsonSchema(stages: readonly Stage[]): Json {
   const { required: _, ...top } = toJson(pipelineSchema);
   const { sweep, stages: { description } } = propertiesOf(top);
+  const keys = { ...propertiesOf(sweep!), ...sweepable(stages) };
+  const own = [...stages.map(({ name }) => `${name}\\.`), ...FIXED.map((key) => `${key}$`)];
   const part = (stage: Stage) => ({ ...partOf(stageSchema(stage)), type: ["object", "null"] });
   return {
     ...top,
@@ -25,7 +27,14 @@ export function pipelineJsonSchema(stages: readonly Stage[]): Json {
     title: "Pipeline",
     properties: {
       ...propertiesOf(top),
-      sweep: { ...sweep, properties: { ...propertiesOf(sweep!), ...sweepable(stages) } },
+      sweep: {
+        ...sweep,
+        properties: keys,
+        // Stages under ids of the user's own are not known.
+        propertyNames: {
+          anyOf: [{ enum: Object.keys(keys) }, { not: { pattern: `^(${own.join("|")})` } }],
+        },
+      },
       stages: { description },
     },
     // A file over another one need not repeat what is written there.
@@ -117,9 +126,8 @@ function sweepable(stages: readonly Stage[]): Json {
       );
     }
     for (const [name, inner] of Object.entries(propertiesOf(schema))) {
-      if (["use", "inputs", "replaces"].includes(name)) continue;
       const path = `${key}.${name}`, at = `${$ref}/properties/${name}`;
-      if (!inner.properties) add(path, at, inner);
+      add(path, at, inner);
       walk(path, at, inner);
     }
   };

@@ -1,6 +1,11 @@
 /** The field `sweep` of a pipeline: lists of values, ranges to draw from, the best of another sweep. */
 import { z } from "zod";
 
+/** Top-level keys that are equal for all runs. */
+export const FIXED = [
+  ...["extends", "sweep", "stages", "name", "artifacts", "plugins", "executor", "bullmq"],
+];
+
 export const rangeSchema = z.strictObject({
   from: z.number().describe("Lowest value"),
   to: z.number().describe("Highest value"),

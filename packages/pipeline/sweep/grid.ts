@@ -16,7 +16,7 @@ import { type Override, parseOverride, parseValue } from "../config/override.ts"
 import type { CommandContext } from "../app.ts";
 import { Registry } from "../registry.ts";
 import { type ConfigSource, shortPath } from "../config/config_source.ts";
-import { type Best, rangeSchema, sweepSchema } from "../config/sweep_schema.ts";
+import { type Best, FIXED, rangeSchema, sweepSchema } from "../config/sweep_schema.ts";
 import { type Axis, bestPoints, drawTrials, grid, requireTrials } from "./search.ts";
 import { isSeed } from "../sweep_summary.ts";
 
@@ -28,9 +28,6 @@ export interface SweepPoint {
   readonly overrides: readonly Override[];
   readonly plan: Plan;
 }
-
-/** Top-level keys that are equal for all runs. */
-const FIXED = ["extends", "sweep", "stages", "name", "artifacts", "plugins", "executor", "bullmq"];
 
 /** A sweep as written: what it varies, and how combinations are chosen. */
 interface Sweep {

@@ -1,6 +1,7 @@
 /** `deno task run` of a pipeline with a sweep. */
 import { parseWhole } from "../args.ts";
 import { outcomeLine, runOne, selectionOf } from "../cli/run_command.ts";
+import { counted } from "../causes.ts";
 import { ConfigError, UsageError } from "../errors.ts";
 import type { Plan } from "../plan.ts";
 import { abortOnSignal } from "../interrupt.ts";
@@ -29,7 +30,9 @@ export async function sweep(base: Plan, call: CommandContext): Promise<number> {
   if (written.trials !== undefined && !written.best) {
     const drawn = new Set(points.map(({ values }) => JSON.stringify(withoutSeeds(values)))).size;
     if (drawn < written.trials) {
-      reporter.log(`trials: ${written.trials}: there are no more than ${drawn} combinations`);
+      reporter.log(
+        `trials: ${written.trials}: there are no more than ${counted(drawn, "combination")}`,
+      );
     }
   }
   const number = parseWhole("point", values);

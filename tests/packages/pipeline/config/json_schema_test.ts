@@ -169,6 +169,10 @@ const SWEEPS: Record<string, boolean> = {
   "tune.part: [{ fold: 1, of: 5 }]": true,
   "tune.part.name: [a, b]": true,
   "tune.part.name: [a, 1]": false,
+  "count.tp: [1, 2]": false,
+  "stages.count.to: [1, 2]": true,
+  "name: [a, b]": false,
+  "compute: [wasm, cpu]": true,
 };
 
 Deno.test("pipelineJsonSchema() accepts the sweeps that the runner accepts", async () => {
