@@ -19,7 +19,9 @@ export function pipelineJsonSchema(stages: readonly Stage[]): Json {
   const { required: _, ...top } = toJson(pipelineSchema);
   const { sweep, stages: { description } } = propertiesOf(top);
   const keys = { ...propertiesOf(sweep!), ...sweepable(stages) };
-  const own = [...stages.map(({ name }) => `${name}\\.`), ...FIXED.map((key) => `${key}$`)];
+  // Stages under ids of the user's own are not known.
+  const own = { pattern: `^(${stages.map(({ name }) => name).join("|")})\\.` };
+  const others = { not: { anyOf: [own, { pattern: FIXED.source }] } };
   const part = (stage: Stage) => ({ ...partOf(stageSchema(stage)), type: ["object", "null"] });
   return {
     ...top,
@@ -30,10 +32,7 @@ export function pipelineJsonSchema(stages: readonly Stage[]): Json {
       sweep: {
         ...sweep,
         properties: keys,
-        // Stages under ids of the user's own are not known.
-        propertyNames: {
-          anyOf: [{ enum: Object.keys(keys) }, { not: { pattern: `^(${own.join("|")})` } }],
-        },
+        propertyNames: { anyOf: [{ enum: Object.keys(keys) }, others] },
       },
       stages: { description },
     },

@@ -17,7 +17,7 @@ import type { CommandContext } from "../app.ts";
 import { Registry } from "../registry.ts";
 import { type ConfigSource, shortPath } from "../config/config_source.ts";
 import { type Best, FIXED, rangeSchema, sweepSchema } from "../config/sweep_schema.ts";
-import { type Axis, bestPoints, drawTrials, grid, requireTrials } from "./search.ts";
+import { type Axis, bestPoints, drawTrials, grid } from "./search.ts";
 import { isSeed } from "../sweep_summary.ts";
 
 /** One combination of values, and the pipeline with them. */
@@ -117,7 +117,7 @@ function axisOf(
   const fail = (message: string, place = at) => {
     throw ConfigError.at(place, `${key}${message}`);
   };
-  if (FIXED.includes(key.split(".")[0]!) && !key.startsWith("stages.")) {
+  if (FIXED.test(key.split(".")[0]!) && !key.startsWith("stages.")) {
     fail(" is the same for all runs of a sweep");
   }
   if (!Array.isArray(tried)) {
@@ -196,14 +196,9 @@ async function combine(
     const chosen = [...new Map(points.map((row) => [canonicalJson(row), row])).values()];
     // An extended search still names what it varied.
     const taken = new Set(chosen.flatMap((row) => row.map(({ path }) => keyOf(path))));
-    const others = axes.filter(({ key }) => !taken.has(keyOf(key.split("."))));
-    requireTrials(others);
-    return grid(others, chosen);
+    return grid(axes.filter(({ key }) => !taken.has(keyOf(key.split(".")))), chosen);
   }
-  if (trials === undefined) {
-    requireTrials(axes);
-    return grid(axes);
-  }
+  if (trials === undefined) return grid(axes);
   const drawn = drawTrials(axes.filter(({ key }) => !isSeed(key)), trials, seed);
   // Each drawn combination is tried with every seed and fold.
   return grid(axes.filter(({ key }) => isSeed(key)), drawn);

@@ -23,8 +23,16 @@ export interface Axis {
 
 type Row = readonly Override[];
 
-/** Returns every combination of some rows and all values, the last axis varying fastest. */
+/**
+ * Returns every combination of some rows and all values, the last axis varying fastest.
+ * @throws {ConfigError} at ranges, from which nothing is drawn
+ */
 export function grid(axes: readonly Axis[], rows: readonly Row[] = [[]]): readonly Row[] {
+  const problems = axes.filter(({ range }) => range).map(({ key, at }) => ({
+    at,
+    message: `${key}: a range needs the number of values to draw, as in sweep: { trials: 30, … }`,
+  }));
+  if (problems.length > 0) throw new ConfigError(problems);
   return axes.reduce(
     (rows, { values }) => rows.flatMap((row) => values.map((value) => [...row, value])),
     rows,
@@ -137,13 +145,4 @@ function unvaried(run: RunRecord, varied: ReadonlySet<string>): Record<string, s
       !seed && !/^compute$|: (code|packages)$/.test(name) && !keys.some((key) => of(name, key))
     ).map(([name, { value }]) => [name, canonicalJson(value ?? null)]),
   );
-}
-
-/** @throws {ConfigError} at ranges that nothing is drawn from */
-export function requireTrials(axes: readonly Axis[]): void {
-  const problems = axes.filter(({ range }) => range).map(({ key, at }) => ({
-    at,
-    message: `${key}: a range needs the number of values to draw, as in sweep: { trials: 30, … }`,
-  }));
-  if (problems.length > 0) throw new ConfigError(problems);
 }
