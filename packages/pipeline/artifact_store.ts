@@ -266,8 +266,7 @@ export class ArtifactStore {
     for (const use of (await entries(this.folder)).sort()) {
       if (use.startsWith(".") || use === "runs") continue;
       const names = await entries(join(this.folder, use)).catch(() => []);
-      const prints = names.filter((name) => /^[0-9a-f]{16}$/.test(name)).sort();
-      for (const fingerprint of prints) {
+      for (const fingerprint of names.filter((name) => /^[0-9a-f]{16}$/.test(name)).sort()) {
         places.push({ use, fingerprint, path: this.pathOf(use, fingerprint) });
       }
     }

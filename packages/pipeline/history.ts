@@ -448,10 +448,9 @@ export function runsOfPipeline(
 function byPipeline(name: string, runs: readonly RunRecord[], identity?: string): RunRecord[] {
   const path = name.replace(/\.ya?ml$/, "");
   const pipelineOf = pipelinesOf(runs);
-  const known = [...new Set(runs.flatMap(({ file }) => file ?? []))];
-  const labelled = known.filter((file) =>
-    runs.some((run) => run.file === file && run.pipeline === name)
-  );
+  const files = (some: typeof runs) => [...new Set(some.flatMap(({ file }) => file ?? []))];
+  const known = files(runs);
+  const labelled = files(runs.filter(({ pipeline }) => pipeline === name));
   const is = (file: string) => file === identity || file === name || typed(file) === path;
   const [file, ...others] = known.some(is) ? known.filter(is) : labelled;
   if (others.length > 0) {
@@ -467,13 +466,11 @@ function byPipeline(name: string, runs: readonly RunRecord[], identity?: string)
 
 /** Returns a line for each caution about runs' scores, with the runs that it is about. */
 export function cautionLines(runs: readonly Pick<RunRecord, "id" | "cautions">[]): string[] {
-  const about = Map.groupBy(
-    runs.flatMap(({ id, cautions = [] }) => cautions.map((caution) => ({ id, caution }))),
-    ({ caution }) => caution,
-  );
-  return [...about].map(([caution, such]) => {
-    const ids = such.map(({ id }) => id);
-    const others = runs.map(({ id }) => id).filter((id) => !ids.includes(id));
+  const cautions = new Set(runs.flatMap(({ cautions = [] }) => cautions));
+  return [...cautions].map((caution) => {
+    const [ids, others] = [true, false].map((has) =>
+      runs.filter(({ cautions = [] }) => cautions.includes(caution) === has).map(({ id }) => id)
+    );
     const which = others.length === 0
       ? "All of these runs"
       : 2 * others.length < ids.length

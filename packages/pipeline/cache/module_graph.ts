@@ -59,7 +59,7 @@ export class ModuleHasher {
   #facts: Record<string, ModuleFacts> = {};
   /** Several graphs at once wait for one read of the cache. */
   #loading: Promise<void> | undefined;
-  /** A run imports a module once, so its node holds for the run even if the file is edited. */
+  /** A node holds for a whole run; `edited()` finds files that changed since. */
   readonly #nodes = new Map<string, Promise<ModuleNode | undefined>>();
   #changed = false;
 
@@ -96,14 +96,15 @@ export class ModuleHasher {
     return { modules: Object.fromEntries(sorted), packages: [...packages].sort() };
   }
 
-  /** Returns the path of a module that was edited since it was hashed. */
-  async edited(): Promise<string | undefined> {
+  /** Returns the path of a module that was edited since it was hashed. @param counts selects paths */
+  async edited(counts: (path: string) => boolean = () => true): Promise<string | undefined> {
     const fresh = new ModuleHasher(this.project, this.cache, this.imports);
     await fresh.#load();
     const edits = await Promise.all(
       this.#nodes.entries().map(async ([path, node]) => {
         const [before, now] = await Promise.all([node, fresh.#read(path)]);
-        return before?.hash === now?.hash ? [] : displayPath(path, this.project);
+        const shown = displayPath(path, this.project);
+        return before?.hash !== now?.hash && counts(shown) ? shown : [];
       }),
     );
     await fresh.close();

@@ -114,6 +114,8 @@ class Run {
   readonly #records = new Map<string, StageRecord>();
   /** Stages of a dry run that would run. */
   readonly #pending = new Set<string>();
+  /** Modules of the stages that were made: an edit of these counts in the next run. */
+  readonly #loaded = new Set<string>();
   readonly #reports: StageReport[] = [];
   readonly #show: string[] = [];
   #compute: ResolvedBackend | undefined;
@@ -144,12 +146,9 @@ class Run {
     const { dryRun } = this.options;
     const { store, moduleHasher, excludedFolders, reporter } = this.context;
     if (!dryRun) await store.cleanUp();
-    // All code is hashed now: a module that is edited while an early stage computes for hours would
-    // otherwise be recorded for a later stage, though the old one may be loaded.
-    const made = this.plan.stages.filter(({ id }) =>
-      this.#isNeeded(id) && !this.options.given?.has(id)
-    );
-    for (const stage of made) {
+    // All code is hashed now: early stages may compute for hours, and have loaded it by then.
+    for (const stage of this.plan.stages) {
+      if (!this.#isNeeded(stage.id) || this.options.given?.has(stage.id)) continue;
       for (const module of modulesOf(stage)) await moduleHasher.graph(module, excludedFolders);
     }
     for (const stage of this.plan.stages) await this.#stage(stage);
@@ -278,7 +277,11 @@ class Run {
 
   async #make(ready: StageExecution, why: string, seconds: () => number): Promise<void> {
     const { paint } = this.context.reporter;
-    const { stage } = ready;
+    const { stage, dependencies: { modules } } = ready;
+    const late = (path: string) => Object.hasOwn(modules, path) && !this.#loaded.has(path);
+    const edited = stage.plugin ? undefined : await this.context.moduleHasher.edited(late);
+    if (edited) throw new RunError(`${edited} changed after the run began. Run again.`);
+    Object.keys(modules).forEach((path) => this.#loaded.add(path));
     const force = this.#isForced(stage.id);
     const { executeStage } = await loadRunStage();
     const { record, made } = await executeStage(ready, this.plan, this.context, force);

@@ -85,3 +85,24 @@ Deno.test("code that changes during a run counts in the next", async () => {
   assert.equal((await running).statuses.own, "ran");
   assert.equal((await project.run()).why.own, "lib.ts changed");
 });
+
+Deno.test("a stage that would load code which changed during the run is refused", async () => {
+  await using project = await Project.make({
+    "pipeline.yaml": "plugins: [own.ts]\nstages:\n  count: { to: 4 }\n  slow: " +
+      "{ inputs: { numbers: count }, ms: 0, gate: gate }\n  own:\n  more: { use: own }\n",
+    "deno.json": '{"imports":{"zod":"npm:zod@4.6.7"}}',
+    "own.ts": PLUGIN,
+    "types.ts": "export interface Row { n: number }",
+    "lib.ts": "export const many = 3;",
+    gate: "",
+  });
+  const running = project.run({ builtIn: "own" });
+  await project.atTheGate();
+  await project.write({ "lib.ts": "export const many = 33;" });
+  await Deno.remove(project.path("gate"));
+  const { statuses, why } = await running;
+  assert.deepEqual([statuses.slow, statuses.own], ["ran", "failed"]);
+  assert.equal(why.own, "lib.ts changed after the run began. Run again.");
+  const next = await project.run({ builtIn: "own" });
+  assert.deepEqual([next.statuses.own, next.statuses.more], ["ran", "cached"]);
+});

@@ -32,6 +32,8 @@ export interface RunOptions extends Selection {
   backend?: string;
   /** Called with all that was written so far. */
   onText?: (text: string) => void;
+  /** Id of a stage of a plugin that counts as one of the program's own, which load modules late. */
+  builtIn?: string;
 }
 
 export interface Ran {
@@ -106,11 +108,13 @@ export class Project implements AsyncDisposable {
 
   /** Runs a pipeline in this process. */
   async run(
-    { set = [], dryRun, services, signal, backend, onText, ...selection }: RunOptions = {},
+    { set = [], dryRun, services, signal, backend, onText, builtIn, ...selection }: RunOptions = {},
   ): Promise<
     Ran
   > {
-    const planned = await this.plan("pipeline.yaml", set);
+    const plan = await this.plan("pipeline.yaml", set);
+    const stages = plan.stages.map((one) => ({ ...one, plugin: one.plugin && one.id !== builtIn }));
+    const planned = { ...plan, stages };
     let text = "";
     const reporter = createReporter({
       terminal: false,
