@@ -146,7 +146,7 @@ export async function evaluateModel(
     trainedOn: imported ? seen ? trainedOn : null : undefined,
   };
   const further = data.further.filter(({ of }) => of === (classes ? "classes" : "years"));
-  await addMetrics(metrics, further, predictions, labelled);
+  await addMetrics(metrics, further, predictions, labelled, score);
   // A network that has learned nothing contradicts labels by chance.
   const suspects = scores.verdict === "better" ? suspectLabels(subject, test) : undefined;
   const shown = chooseExamples(subject, test, params.examples).map(async (
@@ -162,11 +162,11 @@ export async function evaluateModel(
   }));
   // With several outputs, the id includes the output: trainJoint.age.
   const stage = context.lineage.stages.find((stage) => stage.id === id.split(".")[0]);
+  const choices = further.map(({ choice }) => choice).filter((choice) => choice !== undefined);
   const note = (text: string) => context.progress.advance(0, `${id}: ${text}`);
   const tested = {
     metrics,
     test,
-    further,
     people: labelled.test.identity,
     persons: Array.from(test.rows, (row) => data.persons[row]),
   };
@@ -188,10 +188,9 @@ export async function evaluateModel(
         ? errorCurves(test, Number(scores.baseline.guess))
         : undefined,
       examples: await Promise.all(shown),
-      // Functions are not sent to a thread.
-      fairness: further.length > 0
-        ? await modelFairness(tested, { signal: context.signal, note })
-        : await score("modelFairness", tested),
+      fairness: choices.length < further.length
+        ? await modelFairness({ ...tested, further }, { signal: context.signal, note })
+        : await score("modelFairness", tested, choices),
     },
   };
 }
@@ -202,14 +201,17 @@ async function addMetrics(
   further: readonly ChosenMetric[],
   predictions: Record<SplitName, Predictions>,
   labelled: Record<SplitName, ReturnType<typeof labelsOf>>,
+  score: ReturnType<typeof scoring>,
 ): Promise<void> {
-  for (const { name, title, unit, decimals, compute, interval } of further) {
+  for (const { name, choice, title, unit, decimals, compute, interval } of further) {
     const intervals: FurtherMetric["intervals"] = {};
     for (const split of usedSplits(metrics)) {
       const { gender, age, identity } = labelled[split];
       const scored = { ...predictions[split], classes: metrics.classes?.length, gender, age };
       Object.assign(metrics[split], { [name]: await compute(scored) });
-      intervals[split] = await interval(scored, identity);
+      intervals[split] = choice === undefined
+        ? await interval(scored, identity)
+        : await score("furtherInterval", choice, scored, identity);
     }
     (metrics.further ??= []).push({
       name,

@@ -81,8 +81,14 @@ interface Measured {
   interval: typeof meanInterval;
 }
 
+/** Ends the computation, and names the groups at hand. */
+export interface Watch {
+  signal?: AbortSignal;
+  note?(text: string): void;
+}
+
 /** Predictions of the test set, with the labels of its images. */
-interface Tested {
+export interface Tested {
   metrics: Pick<ModelMetrics, "task" | "metric" | "classes">;
   test: Predictions;
   persons: readonly Person[];
@@ -99,7 +105,7 @@ interface Tested {
  */
 export async function modelFairness(
   tested: Tested,
-  { signal, note = () => {} }: { signal?: AbortSignal; note?: (text: string) => void } = {},
+  { signal, note = () => {} }: Watch = {},
 ): Promise<Fairness> {
   const { groupings, left_out } = divisions(tested.persons), done: FairnessBy[] = [];
   for (const division of groupings) {

@@ -1,11 +1,22 @@
 /** Scores with intervals, which take minutes for many predictions: then in a thread of their own. */
 import type { StageContext } from "../../packages/pipeline/stage.ts";
 import { ageGate } from "./age_gate.ts";
-import { modelFairness } from "./fairness.ts";
+import type { Choice } from "../../packages/pipeline/define.ts";
+import { chooseMetrics, type ChosenMetric } from "../training/further_metrics.ts";
+import { modelFairness, type Tested, type Watch } from "./fairness.ts";
 import { scoreModel } from "./score_model.ts";
 import { scoreIntervals } from "./uncertainty.ts";
 
-const scores = { ageGate, modelFairness, scoreIntervals, scoreModel };
+/** Functions of arguments that can be sent: built-in metrics by their names. */
+const scores = {
+  ageGate,
+  scoreIntervals,
+  scoreModel,
+  furtherInterval: (choice: Choice, ...args: Parameters<ChosenMetric["interval"]>) =>
+    chooseMetrics([choice], [])[0].interval(...args),
+  modelFairness: (tested: Tested, choices: readonly Choice[], watch?: Watch) =>
+    modelFairness({ ...tested, further: chooseMetrics(choices, []) }, watch),
+};
 type Scores = typeof scores;
 type Score<Name extends keyof Scores> = Awaited<ReturnType<Scores[Name]>>;
 

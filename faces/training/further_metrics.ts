@@ -224,6 +224,8 @@ export interface ChosenMetric
   extends Pick<MetricDefinition, "of" | "title" | "unit" | "better" | "decimals"> {
   /** Name as written, which is its key in metrics.json. */
   readonly name: string;
+  /** The parameter of a built-in metric, by which another thread finds it. */
+  readonly choice?: Choice;
   compute(predictions: ScoredPredictions): Promise<number>;
   interval(
     predictions: ScoredPredictions,
@@ -274,6 +276,7 @@ export function chooseMetrics(
     const name = typeof choice === "string" ? choice : choice.use!;
     return {
       name,
+      ...(furtherMetrics.includes(definition) && { choice }),
       of,
       title,
       unit,

@@ -128,7 +128,13 @@ Deno.test("scoring() of many images is that of few, in a thread that an interrup
   const context = { signal, progress: { start: () => {}, advance: () => {} } };
   const [few, many] = [240, 1e6].map((images) => scoring(images, "model", context));
   const tested = { metrics: smiles, test, persons };
-  assert.deepEqual(await many!("modelFairness", tested), await few!("modelFairness", tested));
+  const fairness = await modelFairness({ ...tested, further: chooseMetrics(["f1"], []) });
+  for (const score of [few!, many!]) {
+    assert.deepEqual(await score("modelFairness", tested, ["f1"]), fairness);
+  }
+  const scored = { ...test, classes: 2, gender: truth, age: truth };
+  const [f1] = chooseMetrics(["f1"], []), interval = await f1.interval(scored);
+  assert.deepEqual(await many!("furtherInterval", f1.choice!, scored), interval);
   const division = { train: test, validation: test, test };
   const scores = await many!("scoreModel", smiles, division);
   assert.deepEqual(scores, await few!("scoreModel", smiles, division));
@@ -137,7 +143,7 @@ Deno.test("scoring() of many images is that of few, in a thread that an interrup
     many!("scoreModel", smiles, none),
     /^Error: Cannot score predictions: the test set is empty/,
   );
-  const late = many!("modelFairness", tested);
+  const late = many!("modelFairness", tested, []);
   interrupt.abort(new Error("interrupted"));
   await assert.rejects(late, /^Error: interrupted/);
 });
