@@ -175,7 +175,9 @@ export async function problemsOf(
 export function placeIn(error: unknown, module: string): string | undefined {
   const url = decodeUrl(module);
   for (let at = error; at instanceof Error; at = at.cause) {
-    const frame = at.stack?.split("\n").map(decodeUrl).find((line) => line.includes(`${url}:`));
+    // deno-lint-ignore no-control-regex -- Deno colors the place of a missing import
+    const stack = at.stack?.replaceAll(/\x1b\[\d+m/g, "");
+    const frame = stack?.split("\n").map(decodeUrl).find((line) => line.includes(`${url}:`));
     const place = frame?.slice(frame.indexOf(url) + url.length).match(/^(:\d+:\d+)/);
     if (place) return `${module.startsWith("file:") ? fromFileUrl(module) : module}${place[1]}`;
   }

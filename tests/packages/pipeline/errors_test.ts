@@ -5,6 +5,7 @@ import {
   formatError,
   formatErrorWithStack,
   joinWords,
+  placeIn,
   quote,
 } from "../../../packages/pipeline/errors.ts";
 import { causeLines, counted } from "../../../packages/pipeline/causes.ts";
@@ -83,6 +84,18 @@ Deno.test("ConfigError shows the line and points at the place", () => {
     error.message,
     "a.yaml:2:3: no such stage\n      cuont:\n      ^\n--set a=1: no such stage",
   );
+});
+
+Deno.test("ConfigError has each problem once", () => {
+  const problem = { at: { text: "--sweep a=1" }, message: "no such stage" };
+  assert.equal(new ConfigError([problem, { ...problem }]).problems.length, 1);
+});
+
+Deno.test("placeIn() finds a place in color", () => {
+  const error = new Error("missing");
+  error.stack =
+    "Error: missing\n at \x1b[36mfile:///a.ts\x1b[0m:\x1b[33m1\x1b[0m:\x1b[33m29\x1b[0m";
+  assert.equal(placeIn(error, "file:///a.ts"), "/a.ts:1:29");
 });
 
 Deno.test("counted() and causeLines() write what a person would", () => {
