@@ -1,10 +1,10 @@
 /** Words of the command line → a command, its pipeline or runs, and its options. */
-import { statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs, type ParseArgsConfig } from "node:util";
 import type { CommandContext } from "./app.ts";
 import { didYouMean, joinWords, UsageError } from "./errors.ts";
-import { resolveFrom } from "./paths.ts";
+import { isUrl, resolveFrom } from "./paths.ts";
 
 /** One required pipeline, one with the default pipeline.yaml, or any number. */
 type Names = "pipeline" | "pipeline?" | "any";
@@ -87,9 +87,9 @@ export function artifactsOf(
   mayBeMade = false,
 ): string {
   if (artifacts === undefined) return join(project, "artifacts");
-  const folder = resolveFrom(artifacts, cwd), info = statSync(folder, { throwIfNoEntry: false });
-  if (info?.isDirectory() || mayBeMade && !info) return folder;
-  const why = info ? "expected a folder" : "there is no such folder";
+  const folder = resolveFrom(artifacts, cwd), there = existsSync(folder);
+  if (there ? statSync(folder).isDirectory() : mayBeMade && !isUrl(folder)) return folder;
+  const why = there || isUrl(folder) ? "expected a folder" : "there is no such folder";
   throw new UsageError(`--artifacts ${artifacts}: ${why}`);
 }
 

@@ -43,12 +43,13 @@ interface Sharing {
 async function sharing(
   call: CommandContext,
   pipeline: string,
+  artifacts: string,
   command: (sharing: Sharing) => Promise<boolean>,
 ): Promise<number> {
   using interrupt = abortOnSignal(call.reporter, EXIT.interrupted);
   const { signal } = interrupt;
   const settings = await settingsOf(call, pipeline);
-  const store = new ArtifactStore(artifactsOf(call.values, call, true));
+  const store = new ArtifactStore(artifacts);
   const remote = new RemoteResults(settings, signal), history = new History(store.folder);
   try {
     using _held = await store.lockShared(call.reporter.log, signal);
@@ -111,12 +112,12 @@ async function each(
 }
 
 export async function push(call: CommandContext): Promise<number> {
-  const { log } = call.reporter;
-  const run = await runNamed(call, await new History(artifactsOf(call.values, call)).list());
+  const { log } = call.reporter, artifacts = artifactsOf(call.values, call);
+  const run = await runNamed(call, await new History(artifacts).list());
   const { names: [name = "pipeline"], values, project } = call;
   const typed = values.remote ?? await identityNamed(name, call);
   if (typed === undefined) assertOwnPipeline(run, project);
-  return await sharing(call, nameOf(run), async ({ store, history, remote }) => {
+  return await sharing(call, nameOf(run), artifacts, async ({ store, history, remote }) => {
     const ok = await each(call, run, remote, async ({ use, fingerprint }, progress) => {
       const { record, damage = "it is gone" } = await store.find(use, fingerprint);
       if (!record) throw new Error(`its result cannot be pushed: ${damage}`);
@@ -158,8 +159,9 @@ export async function pull(call: CommandContext): Promise<number> {
   const { log } = call.reporter;
   // The YAML of a name has its remote; an id is at that of pipeline.yaml.
   const [name = "pipeline"] = call.names;
-  const known = await identityNamed(name, call);
-  return await sharing(call, known ?? "pipeline", async ({ store, history, remote }) => {
+  const pipeline = await identityNamed(name, call) ?? "pipeline";
+  const artifacts = artifactsOf(call.values, call, true);
+  return await sharing(call, pipeline, artifacts, async ({ store, history, remote }) => {
     const { runs, files } = await runsAt(remote, log);
     const run = await runNamed(call, runs, `deno task remote status --remote ${remote.place.url}`);
     const records = new Map<string, StageRecord>();
@@ -189,8 +191,8 @@ export async function remoteStatus(call: CommandContext): Promise<number> {
   if (what !== "status" || others.length > 0) {
     throw new UsageError("expected deno task remote status [PIPELINE]");
   }
-  artifactsOf(call.values, call); // is not made by a list
-  return await sharing(call, pipeline, async ({ history, remote }) => {
+  const artifacts = artifactsOf(call.values, call);
+  return await sharing(call, pipeline, artifacts, async ({ history, remote }) => {
     const { runs } = await runsAt(remote, log);
     const { results, bytes } = await remote.total();
     log(`${remote.place.url}: ${counted(results, "result")}, ${formatBytes(bytes)}`);

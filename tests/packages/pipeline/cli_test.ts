@@ -163,6 +163,8 @@ Deno.test("a wrong config or command line ends with 2 and tells the way out", as
     [["gc", "--yes", "--artifacts", ""], /^error: expected a value after --artifacts, got ""\n$/],
     [["verify", "--artifacts", "nope"], /^error: --artifacts nope: there is no such folder\n$/],
     [["runs", "--artifacts", "bad.yaml"], /^error: --artifacts bad\.yaml: expected a folder\n$/],
+    [["gc", "--artifacts", "bad.yaml/x"], /^error: --artifacts bad\.yaml\/x: there is no such f/],
+    [["pull", "--artifacts", "s3://b/x"], /^error: --artifacts s3:\/\/b\/x: expected a folder\n$/],
     [["run", ""], /^error: expected a value after run, got ""\n$/],
     [
       ["run", "pipeline", "--set", "cuont.to=3", "--set", "count.tp=3", "--sweep", "sum.x=1"],
