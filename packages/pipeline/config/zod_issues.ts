@@ -175,6 +175,8 @@ export function expectation(issue: z.core.$ZodIssue): string {
       return bound(issue.origin, issue.inclusive ? "at least" : "more than", issue.minimum);
     case "too_big":
       return bound(issue.origin, issue.inclusive ? "at most" : "less than", issue.maximum);
+    case "unrecognized_keys":
+      return `expected no ${joinWords(issue.keys.map(quote), "or")}`;
     case "not_multiple_of":
       return `expected a multiple of ${issue.divisor}`;
     case "invalid_union": {

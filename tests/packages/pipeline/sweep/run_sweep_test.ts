@@ -317,6 +317,7 @@ Deno.test("a sweep is validated like everything", async () => {
     ],
     ["", ["--sweep", "count.to=x,y"], 'count.to: expected a number, got "y".'],
     ["", ["--sweep", "count.to="], "--sweep count.to=: count.to: expected values to try"],
+    ["", ["--sweep", "count.to={from: 1, to: 5, stp: 1}"], 'count.to: expected no "stp"'],
     ["", ["--sweep", "count.to=[1"], "--sweep count.to=[1: cannot read the value: not valid"],
     ["", ["--sweep", "trials=0"], "--sweep trials=0: trials: expected at least 1"],
     [
