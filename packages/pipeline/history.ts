@@ -186,13 +186,11 @@ export class History {
   /**
    * Lists all runs, the oldest first.
    * @param unreadable called with the path of each file that is not a valid run
-   * @param names files to read. Default: all
    */
   async list(
     unreadable: (path: string, state: State<RunRecord>) => void = () => {},
-    names?: readonly string[],
   ): Promise<RunRecord[]> {
-    const runs = await Array.fromAsync(mapOrdered(names ?? await this.names(), 16, async (name) => {
+    const runs = await Array.fromAsync(mapOrdered(await this.names(), 16, async (name) => {
       const state = await this.read(name);
       if (state.problem !== undefined) unreadable(join(this.folder, name), state);
       return state.value ?? [];
@@ -208,12 +206,11 @@ export class History {
       all.map(({ id, fingerprint }) => [id, fingerprint]);
     // Most runs of a sweep have other results: a text is searched faster than it is parsed.
     const { fingerprint = "" } = stages.findLast(({ fingerprint }) => fingerprint) ?? {};
-    const texts = mapOrdered(await this.names(), 16, async (name) => {
+    const runs = await Array.fromAsync(mapOrdered(await this.names(), 16, async (name) => {
       const text = await Deno.readTextFile(join(this.folder, name)).catch(() => ""); // not readable
-      return text.includes(fingerprint) ? name : [];
-    });
-    const names = (await Array.fromAsync(texts)).flat();
-    return (await this.list(undefined, names)).findLast((run) =>
+      return text.includes(fingerprint) ? (await this.read(name)).value ?? [] : [];
+    }));
+    return runs.flat().sort(byTime).findLast((run) =>
       run.file === file && canonicalJson(run.point ?? null) === canonicalJson(point) &&
       canonicalJson(prints(run.stages)) === canonicalJson(prints(stages))
     );
