@@ -11,18 +11,17 @@ import type { ConfigSource } from "./config_source.ts";
 import type { Stage } from "../stage.ts";
 import type { Path } from "./yaml_file.ts";
 
-/** Keys of a stage in the YAML that the runner reads. */
-export const RESERVED = ["use", "inputs", "replaces", "seed"] as const;
-
 /** Seed of all randomness. */
 export const seedSchema = z.int().min(0).max(2 ** 32 - 1);
 
+/** Keys of a stage in the YAML that the runner reads. */
 const reservedSchema = z.object({
   use: z.string().optional(),
-  inputs: z.record(z.string(), z.union([z.string(), z.array(z.string())])).optional(),
+  inputs: z.record(z.string(), z.union([z.string(), z.array(z.string())])).default({}),
   replaces: z.string().optional(),
   seed: seedSchema.optional(),
 });
+export const RESERVED = reservedSchema.keyof().options;
 
 /** Valid id of a stage in a pipeline. */
 export const STAGE_ID = /^[a-zA-Z][\w-]*$/;
@@ -109,7 +108,7 @@ export async function readStage(
     report([...path, ...other], message);
   }
   if (!own.success) return undefined;
-  const { inputs = {}, replaces, seed } = own.data;
+  const { inputs, replaces, seed } = own.data;
   if (parsed.success && seed !== undefined && !stage.seeded(parsed.data)) {
     report([...path, "seed"], `${id} draws nothing at random, so a seed changes nothing`);
   }
