@@ -90,10 +90,8 @@ export async function checkParams(
       for (const { path, message } of found) {
         const [key] = path, field = stage.params.shape[String(key)] as z.ZodType | undefined;
         const hint = field?.isOptional() ? source.leavingOut(["stages", id, key!]) : "";
-        problems.push({
-          at: source.at(["stages", id, ...path]),
-          message: `${[id, ...path].join(".")}: ${message}${hint}`,
-        });
+        const place = [id, ...path], at = source.at(["stages", ...place]);
+        problems.push({ at, message: `${place.join(".")}: ${message}${hint}` });
       }
     }
   }
