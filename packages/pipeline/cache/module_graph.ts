@@ -99,12 +99,13 @@ export class ModuleHasher {
   /** Returns the path of a module that was edited since it was hashed. @param counts selects paths */
   async edited(counts: (path: string) => boolean = () => true): Promise<string | undefined> {
     const fresh = new ModuleHasher(this.project, this.cache, this.imports);
-    await fresh.#load();
+    fresh.#facts = { ...this.#facts }; // what did not change is not analyzed again
     const edits = await Promise.all(
       this.#nodes.entries().map(async ([path, node]) => {
-        const [before, now] = await Promise.all([node, fresh.#read(path)]);
         const shown = displayPath(path, this.project);
-        return before?.hash !== now?.hash && counts(shown) ? shown : [];
+        if (!counts(shown)) return [];
+        const [before, now] = await Promise.all([node, fresh.#read(path)]);
+        return before?.hash === now?.hash ? [] : shown;
       }),
     );
     await fresh.close();
