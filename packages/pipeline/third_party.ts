@@ -111,6 +111,8 @@ const resultSchema = z.strictObject({
   caution: line.optional(),
 }).nullable();
 
+const factsSchema = z.record(z.string(), z.string());
+
 const problemsSchema = z.array(z.strictObject({
   path: z.array(z.union([z.string(), z.number()])),
   message: z.string(),
@@ -223,23 +225,15 @@ function stageOf(declared: Declarations["stages"][number], sandbox: Sandbox): St
   const call = async <T>(schema: z.ZodType<T>, task: Call): Promise<T> =>
     validated(schema, await callPlugin(sandbox, task), sandbox.specifier);
   const stage = {
-    ...rest as Pick<Stage, "summary" | "inputs" | "outputs" | "ignoreInCacheKey">,
+    ...rest,
     name,
-    lineage: rest.lineage,
-    service: rest.service,
     bounded: true,
     params: toZod(schema),
     seeded: () => seeded,
     canBeSeeded: seeded,
     compute: () => compute,
     external: async (params: unknown, { artifacts } = { artifacts: "" }) =>
-      external
-        ? await call(z.record(z.string(), z.string()), {
-          stage: name,
-          params,
-          external: { artifacts },
-        })
-        : {},
+      external ? await call(factsSchema, { stage: name, params, external: { artifacts } }) : {},
     ...(check && {
       // Parameters of other stages may have passwords.
       check: (params: unknown, { artifacts }: CheckContext) =>

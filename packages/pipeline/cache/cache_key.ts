@@ -60,10 +60,8 @@ export async function cacheKeyInputsOf(
   const inputs = Object.fromEntries(
     Object.entries(stage.wires).map(([name, wired]) => {
       if ("stage" in wired) return [name, facts.digest(wired)];
-      return [
-        name,
-        Object.fromEntries(wired.map((one) => [outputName(one, wired), facts.digest(one)])),
-      ];
+      const digests = wired.map((one) => [outputName(one, wired), facts.digest(one)]);
+      return [name, Object.fromEntries(digests)];
     }),
   );
   const graphs = await Promise.all(
