@@ -18,7 +18,7 @@ const MTIME_RESOLUTION_MS = 100;
  * Returns the SHA-256 of the contents of files, in this order, for the `external` of a stage. Files that
  * did not change since are not read again.
  * @param artifacts folder of all artifacts, which remembers the digest; empty: it is not remembered
- * @param watch ends the reading, and counts its bytes
+ * @param watch its signal ends the reading, and its progress counts the bytes
  *
  * @example
  * ```ts
@@ -54,12 +54,12 @@ export async function contentDigest(
   const began = Date.now(), content = createHash("sha256");
   progress?.start(total, "bytes");
   for (const path of paths) {
-    const read = digestFile(path, (bytes) => {
+    const found = digestFile(path, (bytes) => {
       signal?.throwIfAborted();
       progress?.advance(bytes);
     });
     // The stage reports a file that cannot be read.
-    content.update(await read.then(({ sha256 }) => sha256, () => "unreadable"));
+    content.update(await found.then(({ sha256 }) => sha256, () => "unreadable"));
     signal?.throwIfAborted();
   }
   const digest = content.digest("hex");

@@ -137,12 +137,12 @@ export function formatError(error: unknown, above: readonly unknown[] = []): str
   return [message, ...causes].join("\n  because: ");
 }
 
-/** Changes every item. @throws {ConfigError} with the errors of all */
-export function changeAll<T, R>(items: readonly T[], change: (item: T) => R): R[] {
+/** Maps all items. @throws {ConfigError} with the errors of all */
+export function mapAll<T, R>(items: readonly T[], map: (item: T) => R): R[] {
   const problems: Problem[] = [];
-  const changed = items.flatMap((item) => {
+  const mapped = items.flatMap((item) => {
     try {
-      return [change(item)];
+      return [map(item)];
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
       problems.push(...error.problems);
@@ -150,7 +150,7 @@ export function changeAll<T, R>(items: readonly T[], change: (item: T) => R): R[
     }
   });
   if (problems.length > 0) throw new ConfigError(problems);
-  return changed;
+  return mapped;
 }
 
 /** Returns the errors of parameters with which their checks fail. @param what begins their messages */

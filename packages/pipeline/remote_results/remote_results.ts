@@ -78,7 +78,7 @@ export class RemoteResults {
     progress: Progress,
   ): Promise<StageRecord> {
     const fill = async (folders: Readonly<Record<string, string>>, scratch: string) => {
-      const onBytes = this.#counted(progress, record);
+      const onBytes = this.#counter(progress, record);
       await ensureFolder(scratch);
       const files = await Array.fromAsync(filesOf(record), async (file, i) => {
         const path = join(scratch, `${i}-${file.sha256}`);
@@ -102,7 +102,7 @@ export class RemoteResults {
         await Deno.writeFile(part.path, bytes, { append: true });
         onBytes(bytes.length);
       }
-      const onRead = this.#counted(progress, record);
+      const onRead = this.#counter(progress, record);
       for (const { output, name, sha256, path } of files) {
         const to = join(folders[output], name);
         if ((await digestFile(path, onRead)).sha256 !== sha256) {
@@ -138,7 +138,7 @@ export class RemoteResults {
     const first = await other();
     if (first) return { other: first, made: false };
     let made = false;
-    const parts: Part[] = [], onRead = this.#counted(progress, record);
+    const parts: Part[] = [], onRead = this.#counter(progress, record);
     for (const file of filesOf(record)) {
       const path = join(folder, file.output, file.name);
       // Its name is the digest: nothing else may be there under it.
@@ -147,7 +147,7 @@ export class RemoteResults {
       }
       parts.push(...partsOf(file, path));
     }
-    const onBytes = this.#counted(progress, record);
+    const onBytes = this.#counter(progress, record);
     const write = async ({ key, path, at, length }: Part) => {
       this.signal.throwIfAborted();
       // Left by an interrupted push, or of another result.
@@ -168,7 +168,7 @@ export class RemoteResults {
   }
 
   /** Returns a function that counts bytes of a result, from the first, until the signal is aborted. */
-  #counted(progress: Progress, record: StageRecord): (bytes: number) => void {
+  #counter(progress: Progress, record: StageRecord): (bytes: number) => void {
     progress.start(bytesOf(record), "bytes");
     return (bytes) => {
       this.signal.throwIfAborted();

@@ -3,7 +3,7 @@ import { join, resolve } from "node:path";
 import type { z } from "zod";
 import { shortPath } from "../config/config_source.ts";
 import { type ConfigOptions, projectCache, readConfig } from "../config/config.ts";
-import { changeAll, ConfigError, type Problem, problemsOf, UsageError } from "../errors.ts";
+import { ConfigError, mapAll, type Problem, problemsOf, UsageError } from "../errors.ts";
 import { findPipeline, identityNamed } from "../find_pipeline.ts";
 import { createPlan, type Plan } from "../plan.ts";
 import type { InputStage, ParamProblem } from "../stage.ts";
@@ -32,7 +32,7 @@ export async function configOptions(
   if (values.set || values.seed !== undefined) {
     // Brings the parser of YAML, which an unchanged pipeline does without.
     const { parseOverride } = await import("../config/override.ts");
-    overrides.push(...changeAll(values.set ?? [], parseOverride));
+    overrides.push(...mapAll(values.set ?? [], parseOverride));
     if (values.seed !== undefined) {
       const at = { text: `--seed ${values.seed}` };
       overrides.push({ ...parseOverride(`seed=${values.seed}`), at });

@@ -1,13 +1,6 @@
 /** The points of a sweep: `sweep: { train.learningRate: [1e-3, 3e-4], seed: [1, 2] }` → its runs. */
 import { readConfig } from "../config/config.ts";
-import {
-  changeAll,
-  ConfigError,
-  type Location,
-  type Problem,
-  quote,
-  UsageError,
-} from "../errors.ts";
+import { ConfigError, type Location, mapAll, type Problem, quote, UsageError } from "../errors.ts";
 import { canonicalJson, isRecord } from "../fingerprint.ts";
 import { createPlan, type Plan } from "../plan.ts";
 import { configOptions } from "../run/create_context.ts";
@@ -45,7 +38,7 @@ interface Sweep {
 export function readSweep(source: ConfigSource, { values }: Pick<CommandContext, "values">): Sweep {
   const named = (key: string) => keyOf(key.split("."));
   const { trials, best, ...varied } = (source.values.sweep ?? {}) as Record<string, unknown>;
-  const parsed = changeAll(values.sweep ?? [], parseAxis), written = Object.entries(varied);
+  const parsed = mapAll(values.sweep ?? [], parseAxis), written = Object.entries(varied);
   const keys = written.map(([key]) => ({ key, at: source.at(["sweep", key], true) }));
   for (const all of [parsed, keys]) {
     const names = all.map(({ key }) => named(key));
@@ -75,10 +68,7 @@ export function readSweep(source: ConfigSource, { values }: Pick<CommandContext,
     throw ConfigError.at(both.at, message);
   }
   const free = written.filter(([key]) => !set.has(named(key)));
-  const own = changeAll(
-    free,
-    ([key, tried]) => typed.get(named(key)) ?? ownAxis(source, key, tried),
-  );
+  const own = mapAll(free, ([key, tried]) => typed.get(named(key)) ?? ownAxis(source, key, tried));
   const axes = [...new Set([...own, ...typed.values()])];
   return { axes, ...how.data, given: new Set([...set, ...typed.keys()]) };
 }
