@@ -107,6 +107,7 @@ Exit codes: 0 written, 1 packages could not be fetched, 2 wrong command line, 13
       using writer = new TarWriter(tar);
       writer.add("kit/deno", new TextEncoder().encode(SCRIPT), true);
       for (const [name, from] of [...places].sort(([a], [b]) => a < b ? -1 : 1)) {
+        interrupt.signal.throwIfAborted();
         const executable = ((await Deno.stat(from)).mode ?? 0) & 0o100;
         writer.add(`kit/${name}`, await Deno.readFile(from), executable !== 0);
       }

@@ -50,11 +50,37 @@ Deno.test("Ctrl-C ends kit with 130, and nothing of it stays beside the archive"
       cwd: app.project,
       stderr: "null",
     }).spawn();
-    while (names().length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
-    kit.kill("SIGINT");
-    strictEqual((await kit.status).code, 130);
+    let ended = false;
+    const status = kit.status.finally(() => ended = true);
+    while (names().length === 0 && !ended) await new Promise((resolve) => setTimeout(resolve, 20));
+    if (!ended) kit.kill("SIGINT");
+    strictEqual((await status).code, 130);
     deepStrictEqual(names(), []);
   } finally {
     await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("Ctrl-C ends kit also while it writes an archive without compression", async () => {
+  const project = await Deno.makeTempDir(), cwd = await Deno.makeTempDir();
+  try {
+    await Deno.writeTextFile(`${project}/deno.json`, "{}");
+    const kit = new URL("../../../faces/commands/kit.ts", import.meta.url);
+    // In a process of its own, as all tests of this one would receive the signal.
+    const code = `const { default: kit } = await import(${JSON.stringify(kit.href)});
+const log = (text) => text === "writing the archive" && Deno.kill(Deno.pid, "SIGINT");
+const context = { reporter: { log }, cwd: ${JSON.stringify(cwd)}, project: ${
+      JSON.stringify(project)
+    } };
+console.log(await kit.run(["--out", "kit.tar"], context).catch(({ name }) => name));`;
+    const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["eval", "-q", code],
+      cwd: app.project,
+    }).output();
+    const text = new TextDecoder();
+    strictEqual(text.decode(stdout), "Interrupted\n", text.decode(stderr));
+    deepStrictEqual([...Deno.readDirSync(cwd)], []);
+  } finally {
+    for (const folder of [project, cwd]) await Deno.remove(folder, { recursive: true });
   }
 });
