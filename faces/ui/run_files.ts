@@ -161,8 +161,8 @@ export class RunFiles {
           : truth === prediction
           ? -(probability ?? 0)
           : probability ?? 1;
-        const right = classes ? truth === prediction : error < near;
-        const shown = { "": true, wrong: !right, right, suspect: suspects?.[i] ?? false };
+        const wrong = classes ? truth !== prediction : error >= near;
+        const shown = { "": true, wrong, right: !wrong, suspect: suspects?.[i] ?? false };
         if (!shown[only as keyof typeof shown]) return [];
         const second = theirs?.get(images![row]!);
         if (theirs && (second === undefined || second === prediction)) return [];
@@ -172,7 +172,8 @@ export class RunFiles {
           ? -row
           : error;
         const image = `/image/${data.place}/${row}`;
-        return [{ rank, face: { row, truth, prediction, probability, image, other: second } }];
+        const face = { row, truth, prediction, probability, wrong, image, other: second };
+        return [{ rank, face }];
       }).sort((a, b) => b.rank - a.rank).map(({ face }) => face);
       const faces = pageOf(found, query.from, FACES);
       const all = theirs ? own.filter(({ row }) => theirs.has(images![row]!)).length : own.length;

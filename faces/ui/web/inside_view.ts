@@ -41,14 +41,13 @@ function titleOf(file: string): string {
 
 /** A face with its truth and predictions; the link follows its way. */
 export function faceCard(
-  { row, truth, prediction, probability, other, image }: UiFace,
+  { row, truth, prediction, probability, wrong, other, image }: UiFace,
   classes: readonly string[] | undefined,
   id: string,
   marks?: readonly Node[],
 ): Node {
-  const nameOf = (value: number) => classes?.[value] ?? value.toFixed(1);
+  const nameOf = (value: number) => classes?.[value] ?? formatNumber(value);
   const real = classes?.[truth] ?? text(truth);
-  const wrong = classes ? truth !== prediction : Math.abs(truth - prediction) >= 5;
   const line = marks
     ? dom`<span>${marks[0]}${nameOf(prediction)}</span><span>${marks[1]}${nameOf(other!)}</span>`
     : dom`<span class="${wrong && "bad"}">pred. ${nameOf(prediction)} ${

@@ -241,7 +241,10 @@ Deno.test("a number is right within 5 years, or within the MAE of another scale"
   const [years, score] = await Promise.all([facesOf("a", "wrong"), facesOf("b", "wrong")]);
   assert.deepEqual([years.near, years.total], [5, 0]);
   assert.ok(score.near < 2 && score.total > 20 && score.total < 180, `${score.total}`);
-  assert.equal((await facesOf("b", "right")).total, score.all - score.total);
+  const right = await facesOf("b", "right");
+  assert.equal(right.total, score.all - score.total);
+  // Cards mark the faces that the filter calls wrong.
+  assert.deepEqual([...score.faces, ...right.faces].filter(({ wrong }) => wrong), score.faces);
 });
 
 Deno.test("a face of unknown gender is shown without one", async () => {
