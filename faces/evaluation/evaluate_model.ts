@@ -21,27 +21,23 @@ import { type EpochRecord, readHistory, type TrainingRecord } from "../training/
 import { labelOf, type Person } from "../training/targets.ts";
 import { readTrainedOn, stepsWarning } from "../training/trained_on.ts";
 import type { Labels } from "./data_facts.ts";
-import type { AgeGate, Gate } from "./age_gate.ts";
+import type { Gate } from "./age_gate.ts";
 import { describeNetwork } from "./describe_network.ts";
 import { errorCurves, suspectLabels } from "./error_curves.ts";
 import { caption, chooseExamples, dots } from "./examples.ts";
-import { modelFairness } from "./fairness.ts";
 import { imageDataUrl } from "./image_data_urls.ts";
 import { metricLabel, METRICS, primaryMetric } from "./metrics.ts";
 import type { Reference } from "./reference_predictions.ts";
 import type { Curve, Examples, ModelReport } from "./report_data.ts";
 import {
   bySplit,
-  type FurtherMetric,
-  type ModelMetrics,
   type Predictions,
   type PredictionTask,
   type ReferencePredictions,
   type SplitName,
   splitNames,
-  usedSplits,
 } from "./score_model.ts";
-import { scoring } from "./scoring_thread.ts";
+import { addFurther, computeInThread, computeScores, MANY, type Scored } from "./scoring_thread.ts";
 import { measureSensitivity, type Sensitivity } from "./sensitivity.ts";
 
 /** Dataset, splits and reference predictions. */
@@ -122,33 +118,34 @@ export async function evaluateModel(
   const chosen = await chooseRows({ id, path, record }, data, context);
   if (typeof chosen === "string") return chosen;
   const { rows, unlabelled, seen, trainedOn, imported } = chosen;
-  const count = splitNames.reduce((sum, name) => sum + rows[name].length, 0);
-  const score = scoring(count, id, context);
-  const own = { id, model, record, subject, score };
-  const { predictions, sensitivity, gate } = await predictAll(own, chosen, data, params, context);
+  const own = { id, model, record, subject };
+  const { predictions, sensitivity, gated } = await predictAll(own, chosen, data, params, context);
   const { test } = predictions, { classes } = subject;
   const labelled = bySplit((name) => labelsOf(people, rows[name]));
-  const scores = await score(
-    "scoreModel",
-    subject,
-    predictions,
-    labelled,
-    ["gender", "age"].includes(record.task)
-      ? data.references.map((one) => toReferencePredictions(one, record, people, rows))
-      : [],
-  );
-  const metrics: ModelMetrics = {
-    ...scores,
-    gate,
-    coverage: record.interval &&
-      await score("scoreIntervals", record.interval, test.bounds!, test.truth, labelled.test),
-    unlabelled: splitNames.some((name) => unlabelled[name] > 0) ? unlabelled : undefined,
-    trainedOn: imported ? seen ? trainedOn : null : undefined,
-  };
+  const references = ["gender", "age"].includes(record.task)
+    ? data.references.map((one) => toReferencePredictions(one, record, people, rows))
+    : [];
   const further = data.further.filter(({ of }) => of === (classes ? "classes" : "years"));
-  await addMetrics(metrics, further, predictions, labelled, score);
+  const choices = further.map(({ choice }) => choice).filter((choice) => choice !== undefined);
+  const scored: Scored = {
+    model: [subject, predictions, labelled, references],
+    interval: record.interval,
+    gated,
+    persons: Array.from(test.rows, (row) => data.persons[row]),
+    choices: choices.length === further.length ? choices : undefined,
+    facts: {
+      unlabelled: splitNames.some((name) => unlabelled[name] > 0) ? unlabelled : undefined,
+      trainedOn: imported ? seen ? trainedOn : null : undefined,
+    },
+  };
+  const note = (text: string) => context.progress.advance(0, `${id}: ${text}`);
+  const watch = { signal: context.signal, note };
+  const count = splitNames.reduce((sum, name) => sum + rows[name].length, 0);
+  const compute = count < MANY ? computeScores : computeInThread;
+  const { metrics, fairness } = await compute(scored, watch);
+  const groups = fairness ?? await addFurther(metrics, further, scored, watch);
   // A network that has learned nothing contradicts labels by chance.
-  const suspects = scores.verdict === "better" ? suspectLabels(subject, test) : undefined;
+  const suspects = metrics.verdict === "better" ? suspectLabels(subject, test) : undefined;
   const shown = chooseExamples(subject, test, params.examples).map(async (
     { title, positions },
   ): Promise<Examples> => ({
@@ -162,14 +159,6 @@ export async function evaluateModel(
   }));
   // With several outputs, the id includes the output: trainJoint.age.
   const stage = context.lineage.stages.find((stage) => stage.id === id.split(".")[0]);
-  const choices = further.map(({ choice }) => choice).filter((choice) => choice !== undefined);
-  const note = (text: string) => context.progress.advance(0, `${id}: ${text}`);
-  const tested = {
-    metrics,
-    test,
-    people: labelled.test.identity,
-    persons: Array.from(test.rows, (row) => data.persons[row]),
-  };
   return {
     predictions,
     report: {
@@ -185,42 +174,12 @@ export async function evaluateModel(
         : undefined,
       scatter: classes ? undefined : dots(test),
       errors: record.task === "age" && !classes
-        ? errorCurves(test, Number(scores.baseline.guess))
+        ? errorCurves(test, Number(metrics.baseline.guess))
         : undefined,
       examples: await Promise.all(shown),
-      fairness: choices.length < further.length
-        ? await modelFairness({ ...tested, further }, { signal: context.signal, note })
-        : await score("modelFairness", tested, choices),
+      fairness: groups,
     },
   };
-}
-
-/** Adds further metrics and their intervals to those of each split. */
-async function addMetrics(
-  metrics: ModelMetrics,
-  further: readonly ChosenMetric[],
-  predictions: Record<SplitName, Predictions>,
-  labelled: Record<SplitName, ReturnType<typeof labelsOf>>,
-  score: ReturnType<typeof scoring>,
-): Promise<void> {
-  for (const { name, choice, title, unit, decimals, compute, interval } of further) {
-    const intervals: FurtherMetric["intervals"] = {};
-    for (const split of usedSplits(metrics)) {
-      const { gender, age, identity } = labelled[split];
-      const scored = { ...predictions[split], classes: metrics.classes?.length, gender, age };
-      Object.assign(metrics[split], { [name]: await compute(scored) });
-      intervals[split] = choice === undefined
-        ? await interval(scored, identity)
-        : await score("furtherInterval", choice, scored, identity);
-    }
-    (metrics.further ??= []).push({
-      name,
-      title,
-      unit: metrics.metric === "error" ? "" : unit,
-      decimals,
-      intervals,
-    });
-  }
 }
 
 /**
@@ -265,19 +224,18 @@ async function chooseRows(
 
 /** Predicts the images of a model, changed images for its sensitivity, and those of the age gate. */
 async function predictAll(
-  { id, model, record, subject, score }: {
+  { id, model, record, subject }: {
     id: string;
     model: LayersModel;
     record: TrainingRecord;
     subject: PredictionTask;
-    score: ReturnType<typeof scoring>;
   },
   { rows, labels, seen }: ModelRows,
   { images, persons, people, rows: all }: Data,
   { sensitivity: most, gate }: Pick<EvaluateParams, "sensitivity" | "gate">,
   { signal, progress }: Pick<StageContext, "signal" | "progress">,
 ): Promise<
-  { predictions: EvaluatedModel["predictions"]; sensitivity?: Sensitivity; gate?: AgeGate }
+  Pick<EvaluatedModel, "predictions"> & Pick<Scored, "gated"> & { sensitivity?: Sensitivity }
 > {
   const penalty = await l2Penalty(model);
   const { input: { mirror }, interval, abstention } = record, classes = subject.classes?.length;
@@ -327,8 +285,8 @@ async function predictAll(
   const ages = first(outputs, others.length), tested = [...rows.test, ...others];
   const estimates = [...Array.from(predictions.test.prediction), ...ages];
   const who = tested.map((row) => people.identity[row]);
-  const rates = await score("ageGate", gate, estimates, tested.map((row) => persons[row]), who);
-  return { predictions, sensitivity, gate: rates };
+  const gated: Scored["gated"] = [gate, estimates, tested.map((row) => persons[row]), who];
+  return { predictions, sensitivity, gated };
 }
 
 /** Converts reference predictions of the test set to a model's targets. */

@@ -88,7 +88,7 @@ export interface Watch {
 }
 
 /** Predictions of the test set, with the labels of its images. */
-export interface Tested {
+interface Tested {
   metrics: Pick<ModelMetrics, "task" | "metric" | "classes">;
   test: Predictions;
   persons: readonly Person[];

@@ -48,9 +48,7 @@ export function percent(share: number): string {
 export function announcement(faces: readonly Face[], models: Service["models"] = []): string {
   if (faces.length === 0) return "No face detected: come closer, or add light.";
   const count = counted(faces.length, "face");
-  const captions = faces.map((face) => caption(face, models).replaceAll("\n", ", ")).filter(
-    Boolean,
-  );
+  const captions = faces.flatMap((face) => caption(face, models).replaceAll("\n", ", ") || []);
   return faces.length > 2 || captions.length === 0
     ? `${count} detected.`
     : `${count}: ${captions.join("; ")}.`;

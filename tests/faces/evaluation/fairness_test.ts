@@ -34,7 +34,12 @@
  */
 import assert from "node:assert/strict";
 import { adjustAll, modelFairness } from "../../../faces/evaluation/fairness.ts";
-import { scoring } from "../../../faces/evaluation/scoring_thread.ts";
+import {
+  addFurther,
+  computeInThread,
+  computeScores,
+  type Scored,
+} from "../../../faces/evaluation/scoring_thread.ts";
 import { holm } from "../../../packages/statistics/paired_tests.ts";
 import { chooseMetrics } from "../../../faces/training/further_metrics.ts";
 import {
@@ -123,29 +128,46 @@ Deno.test("modelFairness() ends between two attributes when a run is interrupted
   await assert.rejects(done, /interrupted/);
 });
 
-Deno.test("scoring() of many images is that of few, in a thread that an interruption ends", async () => {
-  const interrupt = new AbortController(), { signal } = interrupt;
-  const context = { signal, progress: { start: () => {}, advance: () => {} } };
-  const [few, many] = [240, 1e6].map((images) => scoring(images, "model", context));
-  const tested = { metrics: smiles, test, persons };
-  const fairness = await modelFairness({ ...tested, further: chooseMetrics(["f1"], []) });
-  for (const score of [few!, many!]) {
-    assert.deepEqual(await score("modelFairness", tested, ["f1"]), fairness);
+Deno.test("computeInThread() makes the bytes of computeScores(), and ends when it is interrupted", async () => {
+  const interrupt = new AbortController(), { signal } = interrupt, watch = { signal, note() {} };
+  const some = persons.slice(0, 60).map((person) => ({ ...person, attributes: {} }));
+  const ages = some.map(({ age }) => age), guesses = ages.map((age) => age + age % 7 - 3);
+  const bounds = guesses.map((value) => ({ value, low: value - 3, high: value + 2 }));
+  const of = <T>(one: T) => ({ train: one, validation: one, test: one });
+  const labelled = of({ age: ages, gender: some.map(({ gender }) => gender) });
+  const years: Scored = {
+    model: [
+      { task: "age" },
+      of({ rows: [...ages.keys()], truth: ages, prediction: guesses, bounds, loss: 0 }),
+      ...[labelled, []] as const,
+    ],
+    interval: { of: "error", level: 0.9, images: 40, margin: 3 },
+    gated: [{ threshold: 18, limit: 23 }, guesses, some],
+    persons: some,
+    choices: ["rmse"],
+    facts: { trainedOn: 3 },
+  };
+  const split = of({ ...test, truth: truth.slice(0, 60), prediction: prediction.slice(0, 60) });
+  const classes: Scored = { model: [smiles, split, labelled, []], persons: some, choices: ["f1"] };
+  for (const scored of [years, classes]) {
+    const [here, there] = [computeScores, computeInThread].map((run) => run(scored, watch));
+    assert.equal(JSON.stringify(await there), JSON.stringify(await here));
+    assert.deepEqual(await there, await here);
+    // As with metrics of plugins.
+    const { metrics, ...none } = await computeInThread({ ...scored, choices: undefined }, watch);
+    assert.deepEqual(none, { fairness: undefined });
+    const further = chooseMetrics(scored.choices!, []);
+    const fairness = await addFurther(metrics, further, scored, watch);
+    assert.equal(JSON.stringify({ metrics, fairness }), JSON.stringify(await here));
   }
-  const scored = { ...test, classes: 2, gender: truth, age: truth };
-  const [f1] = chooseMetrics(["f1"], []), interval = await f1.interval(scored);
-  assert.deepEqual(await many!("furtherInterval", f1.choice!, scored), interval);
-  const division = { train: test, validation: test, test };
-  const scores = await many!("scoreModel", smiles, division);
-  assert.deepEqual(scores, await few!("scoreModel", smiles, division));
-  const none = { ...division, test: { ...test, rows: [], truth: [], prediction: [] } };
-  await assert.rejects(
-    many!("scoreModel", smiles, none),
-    /^Error: Cannot score predictions: the test set is empty/,
-  );
-  const late = many!("modelFairness", tested, []);
+  const none = { ...test, rows: [], truth: [], prediction: [] };
+  const empty = computeInThread({ ...years, model: [smiles, of(none), labelled, []] }, watch);
+  await assert.rejects(empty, /^Error: Cannot score predictions: the test set is empty/);
+  const late = computeInThread(years, watch);
   interrupt.abort(new Error("interrupted"));
-  await assert.rejects(late, /^Error: interrupted/);
+  for (const run of [late, computeInThread(years, watch), computeScores(years, watch)]) {
+    await assert.rejects(run, /^Error: interrupted/);
+  }
 });
 
 Deno.test("modelFairness() tests differences between faces of unknown age", async () => {
