@@ -75,7 +75,7 @@ export interface Difference extends Pick<ModelTest, "model" | "a" | "b" | "bette
 const MIN_IMAGES = 20, MIN_PEOPLE = 10;
 const ALPHA = 0.05;
 
-/** @param progress counts the tests */
+/** Compares runs by parameters, metrics and paired tests, which `progress` counts. */
 export async function compareRuns(
   runs: readonly RunRecord[],
   store: ArtifactStore,
