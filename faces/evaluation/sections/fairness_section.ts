@@ -2,7 +2,7 @@
 import { count, faces, percent, subject } from "../format_result.ts";
 import { counted } from "../../../packages/pipeline/causes.ts";
 import { type Fairness, LEAST, type MetricByGroup, MINIMUM } from "../fairness.ts";
-import { type Html, html } from "../html.ts";
+import { type Child, type Html, html } from "../html.ts";
 import { formatMetricValue, type MetricName, METRICS } from "../metrics.ts";
 import type { ModelReport, Report } from "../report_data.ts";
 import { table, wideCard, withRange } from "../tables.ts";
@@ -49,19 +49,16 @@ function modelFairnessSection({ id, metrics, fairness }: ModelReport): Html {
   const aged = left_out.age !== 0;
   const differences = (label: string, some: typeof shown) => {
     const rows = some.flatMap(({ by, metrics: all }) =>
-      Object.entries(all).map(
-        ([name, { difference, standardized, worst_group: worst, p_holm: p }]) => {
-          const number = (value: number) => show(name, value, metrics.metric);
-          const covered = standardized && `${percent(standardized.covered, 0)} of faces`;
-          return [
-            ...[groupingName(by), metricName(name, metrics), number(difference)],
-            ...aged
-              ? [standardized ? withRange(number(standardized.difference), covered) : "–"]
-              : [],
-            ...[worst ?? "", p === undefined ? "–" : p.toFixed(3)],
-          ];
-        },
-      )
+      Object.entries(all).map(([name, { difference, standardized, worst_group, p_holm }]) => {
+        const number = (value: number) => show(name, value, metrics.metric);
+        const covered = standardized && `${percent(standardized.covered, 0)} of faces`;
+        const like = standardized ? withRange(number(standardized.difference), covered) : "–";
+        return [
+          ...[groupingName(by), metricName(name, metrics), number(difference)],
+          ...aged ? [like] : [],
+          ...[worst_group ?? "", p_holm?.toFixed(3) ?? "–"],
+        ];
+      })
     );
     const columns = ["groups", "metric", "difference", ...aged ? ["standardized"] : []];
     return wideCard(`${label} of ${id}`, table([...columns, "worst group", "p, adjusted"], rows));
@@ -101,46 +98,36 @@ ${
 }
 
 export function groupingName(by: Fairness["groupings"][number]["by"]): string {
-  return by.map((name) =>
+  const names = by.map((name) =>
     name === "gender" ? "labelled gender" : name === "age" ? "age band" : name
-  )
-    .join(" × ");
+  );
+  return names.join(" × ");
 }
 
 /** Renders a row for each group. A metric of other faces than the first one has their number. */
 function groupTable(all: Readonly<Record<string, MetricByGroup>>, metrics: ModelReport["metrics"]) {
   const [[, first]] = Object.entries(all);
-  const columns = Object.entries(all).map(([name, metric], i) => {
-    const { by_group: groups } = metric;
+  const names = [...new Set(Object.values(all).flatMap(({ by_group }) => Object.keys(by_group)))];
+  const columns = Object.entries(all).flatMap(([name, { by_group: groups, standardized }], i) => {
     const counted = i === 0 ||
       Object.entries(groups).some(([group, { count }]) => count !== first.by_group[group]?.count);
     const number = (value: number) => show(name, value, metrics.metric);
-    return { name, groups, counted, number, standardized: metric.standardized !== undefined };
-  });
-  const names = [...new Set(columns.flatMap(({ groups }) => Object.keys(groups)))];
-  return table(
-    [
-      "",
-      ...columns.flatMap(({ name, counted, standardized }) => [
-        ...counted ? ["faces"] : [],
+    const column = (title: string, cell: (group: typeof groups[string]) => Child) => ({
+      title,
+      cells: names.map((group) => groups[group] ? cell(groups[group]) : "–"),
+    });
+    return [
+      ...counted ? [column("faces", (group) => count(group.count))] : [],
+      column(
         metricName(name, metrics),
-        ...standardized ? ["standardized"] : [],
-      ]),
-    ],
-    names.map((group) => [
-      group,
-      ...columns.flatMap(({ groups: { [group]: value }, counted, number, standardized }) => [
-        ...counted ? [value ? count(value.count) : "–"] : [],
-        value
-          ? withRange(
-            number(value.value),
-            value.interval && `${number(value.interval.low)} to ${number(value.interval.high)}`,
-          )
-          : "–",
-        ...standardized ? [value ? number(value.standardized!) : "–"] : [],
-      ]),
-    ]),
-  );
+        ({ value, interval: range }) =>
+          withRange(number(value), range && `${number(range.low)} to ${number(range.high)}`),
+      ),
+      ...standardized ? [column("standardized", (group) => number(group.standardized!))] : [],
+    ];
+  });
+  const rows = names.map((group, row) => [group, ...columns.map(({ cells }) => cells[row])]);
+  return table(["", ...columns.map(({ title }) => title)], rows);
 }
 
 const RATES: Readonly<Record<string, string>> = {
