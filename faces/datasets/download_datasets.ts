@@ -80,21 +80,17 @@ export async function downloadDatasets(
     .join(", ");
   const faces = params.datasets.length === 1 ? "The faces" : "Some of the faces";
   const cautions = [
-    ...params.datasets.includes("sample")
-      ? [`${faces} are synthetic: scores and predictions do not carry over to real people.`]
-      : [],
-    ...imdbWiki
-      ? [`No commercial use: data of ${imdbWiki} (IMDB-WIKI, for academic research only).`]
-      : [],
-    ...datasets.flatMap(({ name, terms, nonCommercial }) =>
-      nonCommercial ? [`No commercial use: data of ${name} (${terms ?? "see its terms"}).`] : []
+    params.datasets.includes("sample") &&
+    `${faces} are synthetic: scores and predictions do not carry over to real people.`,
+    imdbWiki && `No commercial use: data of ${imdbWiki} (IMDB-WIKI, for academic research only).`,
+    ...datasets.map(({ name, terms, nonCommercial }) =>
+      nonCommercial && `No commercial use: data of ${name} (${terms ?? "see its terms"}).`
     ),
-  ];
+  ].filter(Boolean);
+  const downloads = mirror?.origins ?? {};
   return {
-    ...(mirror && Object.keys(mirror.origins).length > 0
-      ? { observed: { downloads: mirror.origins } }
-      : {}),
-    ...(cautions.length > 0 ? { caution: cautions.join(" ") } : {}),
+    ...Object.keys(downloads).length > 0 && { observed: { downloads } },
+    ...cautions.length > 0 && { caution: cautions.join(" ") },
   };
 }
 
