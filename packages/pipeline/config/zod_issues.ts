@@ -101,7 +101,7 @@ function likelyUnionMember(issue: z.core.$ZodIssue): z.core.$ZodIssue[] {
   );
 }
 
-/** Returns the keys of each map that is valid at a path, through optionals, defaults, lists and unions. */
+/** Returns the keys of each map that is valid at a path, through lists and unions; "...": any other. */
 export function mapsAt(schema: z.ZodType, path: Path = [], value?: unknown): string[][] {
   const { innerType, options, element, shape, catchall } = partsOf(schema);
   if (innerType) return mapsAt(innerType, path, value);
@@ -114,7 +114,8 @@ export function mapsAt(schema: z.ZodType, path: Path = [], value?: unknown): str
   const inside = (value as Record<string | number, unknown> | null | undefined)?.[path[0]!];
   if (element && path.length > 0) return mapsAt(element, path.slice(1), inside);
   if (!shape) return [];
-  if (path.length === 0) return [Object.keys(shape)];
+  const isOpen = catchall && catchall.def.type !== "never";
+  if (path.length === 0) return [[...Object.keys(shape), ...isOpen ? ["..."] : []]];
   const next = shape[path[0]!] ?? catchall;
   return next ? mapsAt(next, path.slice(1), inside) : [];
 }

@@ -236,6 +236,10 @@ stages:
     yaml: "stages: { tune: { rate: 0.5, sides: x } }",
     says: ['tune.sides: expected a number or a list, got "x".'],
   },
+  "a sweep of nothing": {
+    yaml: "sweep:\nstages: { count: }",
+    says: ["sweep: expected { trials, best, ... }, it is empty."],
+  },
   "a URL where results should go": {
     yaml: "artifacts: s3://bucket/x\nstages: { count: }",
     says: ["artifacts: expected a folder; `remote` takes a URL, got"],
