@@ -50,13 +50,12 @@ export default async function runs(call: CommandContext): Promise<number> {
   } else {
     cautionLines(listed).forEach((text) => reporter.log(reporter.paint.yellow(text)));
     const head = ["run", "date", "pipeline", "took", "values", "result"];
-    /** Run → the one before of its pipeline, if it ran stages. */
+    const pipelineOf = pipelinesOf(all), latest = new Map<string, RunRecord>();
+    /** Run → the last one before of its pipeline that ran stages. */
     const before = new Map<RunRecord, RunRecord | undefined>();
-    for (const own of Map.groupBy(all, pipelinesOf(all)).values()) {
-      own.reduce<RunRecord | undefined>((last, run) => {
-        before.set(run, last);
-        return run.stages.length > 0 ? run : last;
-      }, undefined);
+    for (const run of all) {
+      before.set(run, latest.get(pipelineOf(run)));
+      if (run.stages.length > 0) latest.set(pipelineOf(run), run);
     }
     const rows = listed.map((run) => rowOf(run, valuesOf(run, before.get(run))));
     formatTable([head, ...rows], [3], reporter.columns()).forEach(reporter.log);
