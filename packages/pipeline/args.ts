@@ -49,8 +49,7 @@ export function parseArguments(
 ): { values: Values; names: string[] } {
   const takes: { options: string; names: Names } = COMMANDS[command];
   const parsed = parseOptions(command, args, takes.options);
-  const values = parsed.values as Values;
-  const names = parsed.positionals;
+  const values = parsed.values as Values, names = parsed.positionals;
   if (takes.names === "any") return { values, names };
   if (names.length > 1) {
     const cut = values.set?.find((text) => !text.includes("="));

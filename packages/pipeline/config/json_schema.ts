@@ -135,8 +135,8 @@ function sweepable(stages: readonly Stage[]): Json {
     walk(stage.name, reference(`whole.of.${stage.name}`).$ref, stageSchema(stage));
   }
   return Object.fromEntries([...found].map(([key, { description, schemas }]) => {
-    const forms = [...schemas.values()], [first] = forms.map(({ $ref }) => ({ $ref }));
-    const items = forms.length > 1 ? { anyOf: forms.map(({ $ref }) => ({ $ref })) } : first;
+    const forms = [...schemas.values()], refs = forms.map(({ $ref }) => ({ $ref }));
+    const items = refs.length > 1 ? { anyOf: refs } : refs[0];
     const list = { type: "array", minItems: 1, uniqueItems: true, items };
     const types = isSeed(key) ? [] : forms.map(({ type }) => type);
     // Of whole numbers, others are refused.

@@ -101,7 +101,7 @@ function likelyUnionMember(issue: z.core.$ZodIssue): z.core.$ZodIssue[] {
   );
 }
 
-/** Returns the keys of each map that is valid at a path, through lists and unions; "...": any other. */
+/** Returns the keys of each map that a path may have, through lists and unions; "...": any other. */
 export function mapsAt(schema: z.ZodType, path: Path = [], value?: unknown): string[][] {
   const { innerType, options, element, shape, catchall } = partsOf(schema);
   if (innerType) return mapsAt(innerType, path, value);

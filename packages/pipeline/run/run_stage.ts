@@ -37,7 +37,7 @@ export function prepareStage(
   const inputs = Object.fromEntries(
     Object.entries(stage.wires).map(([name, wired]) => [
       name,
-      Array.isArray(wired) ? (wired as Edge[]).map(open) : open(wired as Edge),
+      "stage" in wired ? open(wired) : wired.map(open),
     ]),
   );
   const lineage = stage.stage.lineage
