@@ -138,13 +138,18 @@ function sweepable(stages: readonly Stage[]): Json {
     const forms = [...schemas.values()], refs = forms.map(({ $ref }) => ({ $ref }));
     const items = refs.length > 1 ? { anyOf: refs } : refs[0];
     const list = { type: "array", minItems: 1, uniqueItems: true, items };
-    const types = isSeed(key) ? [] : forms.map(({ type }) => type);
+    const types = isSeed(key) ? [] : forms.flatMap(typesOf);
     // Of whole numbers, others are refused.
     const range = types.includes("number")
       ? reference("range")
       : types.includes("integer") && { allOf: [reference("range"), { required: ["step"] }] };
     return [key, { description, ...range ? { anyOf: [list, range] } : list }];
   }));
+}
+
+/** Returns the types that a value may have, such as "number". */
+function typesOf({ type, anyOf = [] }: Json): unknown[] {
+  return [type, ...(anyOf as Json[]).flatMap(typesOf)];
 }
 
 /** Returns the options of each definition that a choice can name. */
