@@ -306,7 +306,7 @@ function rowOf(table: Record<string, unknown[]>, row: number): Record<string, un
 
 /** "20-30", "20-" or "25" of whole years, to their end; "-0.5-0.75" of other numbers. */
 function inRange(value: number, text: string): boolean {
-  const [low = "", high = low] = text.split(/(?<=\d)-/);
+  const [low = "", high = low] = text.split(/(?<=\d\s*)-/);
   const reached = high.includes(".") ? value : Math.floor(value);
   return value >= Number(low || 0) && (high === "" || reached <= Number(high));
 }

@@ -222,7 +222,8 @@ Deno.test("a range of numbers holds whole years to their end, and decimals as th
   await using ui = await start(shop.artifacts);
   const { id } = shop.runs[0]!;
   const query = `/api/faces?id=${id}&split=all&sort=row&prediction=`;
-  const ranges = [["30-40", 30, 41], ["30.5-40.5", 30.5, 40.5], ["-3.5--0.5", -3.5, -0.5]] as const;
+  const whole = [["30-40", 30, 41], ["30 - 40", 30, 41]] as const;
+  const ranges = [...whole, ["30.5-40.5", 30.5, 40.5], ["-3.5--0.5", -3.5, -0.5]] as const;
   for (const [range, low, high] of ranges) {
     const { total, faces } = await ui.get<UiFaces>(query + range);
     assert.ok(total > 0 && total === faces.length);
