@@ -81,7 +81,7 @@ interface Measured {
   interval: typeof meanInterval;
 }
 
-/** Ends the computation, and names the groups at hand. */
+/** Signal that ends the computation, and listener to the groups at hand. */
 export interface Watch {
   signal?: AbortSignal;
   note?(text: string): void;

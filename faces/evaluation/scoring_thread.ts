@@ -28,6 +28,7 @@ export interface Scored {
   facts?: Pick<ModelMetrics, "unlabelled" | "trainedOn">;
 }
 
+/** Metrics of a model, and the comparison of groups of people. */
 export interface ModelScores {
   metrics: ModelMetrics;
   /** Undefined without `choices`: `addFurther()` returns it. */

@@ -24,8 +24,8 @@ export function label({ label, minAge, maxAge, uncertain }: ClassPrediction): st
 
 /** Returns the label of a box: "female 93 %, 34 ± 8 years", and a line for each other column. */
 export function caption(
-  { gender, age, predictions = [] }: Partial<Pick<Face, "gender" | "age" | "predictions">>,
-  models: Service["models"] = [],
+  { gender, age, predictions }: Pick<Face, "gender" | "age" | "predictions">,
+  models: Service["models"],
 ): string {
   const usual = [gender, age].filter((one) => one !== undefined).map(formatPrediction).join(", ");
   const tasks = models.map(({ task }) => task);
@@ -45,7 +45,7 @@ export function percent(share: number): string {
 }
 
 /** Returns the text for screen readers about the faces of an image. */
-export function announcement(faces: readonly Face[], models: Service["models"] = []): string {
+export function announcement(faces: readonly Face[], models: Service["models"]): string {
   if (faces.length === 0) return "No face detected: come closer, or add light.";
   const count = counted(faces.length, "face");
   const captions = faces.flatMap((face) => caption(face, models).replaceAll("\n", ", ") || []);

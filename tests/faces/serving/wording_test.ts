@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Detection, Detector } from "../../../faces/detection/detector.ts";
-import type { ClassPrediction, ServedModel } from "../../../faces/serving/api.ts";
+import type { ClassPrediction, Face, ServedModel } from "../../../faces/serving/api.ts";
 import { readOutputs, summarize } from "../../../faces/serving/prediction.ts";
 import { multiScale } from "../../../faces/serving/inference_session.ts";
 import { ageClasses, genderClasses } from "../../../faces/training/targets.ts";
@@ -12,20 +12,22 @@ const years = { id: "y", task: "age", classes: null, error: 7.6 };
 const groups = { id: "m", task: "age", classes: [...ageClasses.multiclass], error: 0.5 };
 const binary = { id: "b", task: "age", classes: [...ageClasses.binary], error: 0.5 };
 
+const captionOf = (face: Partial<Face>) => caption({ predictions: [], ...face }, []);
+
 Deno.test("readOutputs() and caption() format the outputs of networks", () => {
   const predicted = [gender, years, groups].map((model, i) =>
     readOutputs(model, [[0.93, 0.07], [34.4], [0, 0, 0.61, 0.39, 0, 0, 0, 0]][i])
   );
   const { gender: sex, age } = summarize([gender, years, groups], predicted);
-  assert.equal(caption({ gender: sex, age }), "female 93 %, 34 ± 8 years");
-  assert.equal(caption({ age: predicted[2] }), "33 to 44 years 61 %");
+  assert.equal(captionOf({ gender: sex, age }), "female 93 %, 34 ± 8 years");
+  assert.equal(captionOf({ age: predicted[2] }), "33 to 44 years 61 %");
   assert.deepEqual([(predicted[2] as { minAge?: number }).minAge], [33]);
-  assert.equal(caption({ age: readOutputs(binary, [0.2, 0.8]) }), "above 60 years 80 %");
-  assert.equal(caption({ age: readOutputs(years, [-3]) }), "0 ± 8 years");
+  assert.equal(captionOf({ age: readOutputs(binary, [0.2, 0.8]) }), "above 60 years 80 %");
+  assert.equal(captionOf({ age: readOutputs(years, [-3]) }), "0 ± 8 years");
   const interval = { low: 5.2, high: 30, level: 0.9 };
   const young = { model: "y", years: 17, error: 8, interval };
-  assert.equal(caption({ age: young }), "17 years, 90 %: 5 to 30");
-  assert.equal(caption({ age: { ...young, years: 1.2 } }), "1 year, 90 %: 5 to 30");
+  assert.equal(captionOf({ age: young }), "17 years, 90 %: 5 to 30");
+  assert.equal(captionOf({ age: { ...young, years: 1.2 } }), "1 year, 90 %: 5 to 30");
 });
 
 Deno.test("summarize() prefers years, then the finest classes", () => {
@@ -49,15 +51,15 @@ Deno.test("percent() does not call certain what is not", () => {
 });
 
 Deno.test("announcement() counts faces, and helps if there is none", () => {
-  assert.equal(announcement([]), "No face detected: come closer, or add light.");
+  assert.equal(announcement([], []), "No face detected: come closer, or add light.");
   const age = { model: "y", years: 40, error: 5 };
   const face = { box: { x: 0, y: 0, width: 1, height: 1 }, score: 1, age, predictions: [age] };
-  assert.equal(announcement([face]), "1 face: 40 ± 5 years.");
-  assert.equal(announcement([face, face]), "2 faces: 40 ± 5 years; 40 ± 5 years.");
-  assert.equal(announcement([face, face, face]), "3 faces detected.");
+  assert.equal(announcement([face], []), "1 face: 40 ± 5 years.");
+  assert.equal(announcement([face, face], []), "2 faces: 40 ± 5 years; 40 ± 5 years.");
+  assert.equal(announcement([face, face, face], []), "3 faces detected.");
   // Without a description of its models, a service of another column has no caption.
   const { age: _, ...plain } = face;
-  assert.equal(announcement([plain]), "1 face detected.");
+  assert.equal(announcement([plain], []), "1 face detected.");
   const models = [{ task: "smile" }] as ServedModel[],
     value = { model: "s", value: 0.5, error: 0.1 };
   const smile = { ...plain, predictions: [value] };
