@@ -78,20 +78,13 @@ ${wideCard(`${name}, ${id}`, groupTable(all, metrics))}`;
   }
   const alone = shown.filter(({ by }) => by.length === 1);
   const pairs = shown.filter(({ by }) => by.length > 1);
-  const crossings = counted(pairs.length, "grouping");
+  const crossed = html`<details class="screen">
+<summary>Pairs of attributes: ${counted(pairs.length, "grouping")}</summary>
+${differences("Differences by pairs", pairs)}${values(pairs)}</details>`;
   return html`${heading}
 ${alone.length > 0 && differences("Differences", alone)}
 ${alone.length > 0 && html`<details><summary>Values by group</summary>${values(alone)}</details>`}
-${
-    pairs.length > 0 &&
-    html`
-      <details
-        class="screen"><summary>Pairs of attributes: ${crossings}</summary>${differences(
-          "Differences by pairs",
-          pairs,
-        )}${values(pairs)}</details>
-    `
-  }
+${pairs.length > 0 && crossed}
 <p class="note">${counted(hidden, "small group is", "small groups are")} hidden.${
     left.length > 0 && ` Not compared: ${left.join(", ")}.`
   }</p>`;
