@@ -4,6 +4,7 @@ import { type Command, EXIT } from "../../packages/pipeline/app.ts";
 import { parseOptions, parseWhole } from "../../packages/pipeline/args.ts";
 import { UsageError } from "../../packages/pipeline/errors.ts";
 import { abortOnSignal } from "../../packages/pipeline/interrupt.ts";
+import { resolveFrom } from "../../packages/pipeline/paths.ts";
 import { ARCHIVE } from "../datasets/sources.ts";
 
 const command: Command = {
@@ -39,7 +40,7 @@ Exit codes: 0 labels were found, 1 none were, 2 wrong command line, 130 interrup
     const progress = reporter.startProgress("data");
     const found = await lookAt(folder, { preset, photos, signal, progress })
       .finally(() => progress.end());
-    const page = resolve(cwd, values.page ?? join(project, "artifacts/data", pageOf(folder)));
+    const page = resolveFrom(values.page ?? join(project, "artifacts/data", pageOf(folder)), cwd);
     await Deno.mkdir(dirname(page), { recursive: true });
     await Deno.writeTextFile(page, await dataPage(found));
     reporter.log(found.summary);

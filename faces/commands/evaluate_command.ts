@@ -7,7 +7,7 @@ import { main } from "../../packages/pipeline/cli.ts";
 import { joinWords, UsageError } from "../../packages/pipeline/errors.ts";
 import { sha256 } from "../../packages/pipeline/fingerprint.ts";
 import { identityNamed, isMissingPipeline } from "../../packages/pipeline/find_pipeline.ts";
-import { displayPath, fromFileUrl } from "../../packages/pipeline/paths.ts";
+import { displayPath, fromFileUrl, resolveFrom } from "../../packages/pipeline/paths.ts";
 import { ancestors, type Plan } from "../../packages/pipeline/plan.ts";
 import { withoutSecrets } from "../../packages/pipeline/secrets.ts";
 import { dropModuleBeside, type Preprocessing } from "../images/preprocessing.ts";
@@ -61,7 +61,7 @@ Exit codes: 0 evaluated, 1 a stage failed, 2 wrong command line, 130 interrupted
     const store = resolve(models[0].path, "../../..");
     const own = values.artifacts === undefined &&
       await Deno.stat(join(store, "runs")).then(() => true, () => false);
-    const folder = resolve(tools.cwd, on);
+    const folder = resolveFrom(on, tools.cwd);
     const { isArchive } = await import("../datasets/photo_files.ts");
     const isFolder = isArchive(folder) ||
       await identityNamed(on, tools) === undefined &&

@@ -9,6 +9,7 @@ import { parseOptions } from "../../packages/pipeline/args.ts";
 import { RunError, UsageError } from "../../packages/pipeline/errors.ts";
 import { formatBytes } from "../../packages/pipeline/format.ts";
 import { abortOnSignal } from "../../packages/pipeline/interrupt.ts";
+import { resolveFrom } from "../../packages/pipeline/paths.ts";
 import { isFile, isFolder } from "../datasets/photo_files.ts";
 
 const KIT = ".kit";
@@ -60,7 +61,7 @@ Exit codes: 0 written, 1 packages could not be fetched, 2 wrong command line, 13
     if (out === undefined || !/\.tar(\.gz|\.zst)?$/.test(out)) {
       throw new UsageError("expected --out kit.tar, kit.tar.gz or kit.tar.zst");
     }
-    const path = resolve(cwd, out), folder = data && resolve(cwd, data);
+    const path = resolveFrom(out, cwd), folder = data && resolveFrom(data, cwd);
     if (folder !== undefined && data !== "synthetic" && !isFolder(folder)) {
       throw new UsageError(`--with ${data}: there is no such folder; or write synthetic`);
     }

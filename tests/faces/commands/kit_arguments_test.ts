@@ -11,7 +11,7 @@ Deno.test("kit names an --out that cannot be written before it packs", async () 
     await Deno.mkdir(`${cwd}/taken.tar`);
     for (const out of ["kit.zip", "nowhere/kit.tar", "taken.tar"]) {
       await rejects(
-        command.run(["--out", out], { ...app, cwd } as unknown as CommandContext),
+        command.run(["--out", out, "--with=~"], { ...app, cwd } as unknown as CommandContext),
         (error) => error instanceof UsageError && /--out/.test(error.message),
         out,
       );
