@@ -114,9 +114,7 @@ export async function readStage(
   }
   const params = parsed.data ?? {};
   const extensions = usedExtensions(params, stage.params, registry.extensions);
-  const all = [granted, ...extensions.map(({ rights }) => rights)].filter((one) =>
-    one !== undefined
-  );
+  const all = [granted, ...extensions.map(({ rights }) => rights)].filter((one) => !!one);
   const rights = all.length > 0 ? [...new Set(all.flat())] : undefined;
   const read = {
     id,
@@ -156,14 +154,11 @@ export function mapPaths(
   if (typeof value === "string") {
     return schema.meta()?.path === true ? change(value, path, schema) : value;
   }
-  const inside = (key: string | number, part: unknown, of: z.ZodType | undefined) =>
-    of ? mapPaths(part, of, [...path, key], change) : part;
-  if (Array.isArray(value)) return value.map((item, i) => inside(i, item, element));
+  const inside = (key: string | number, part: unknown) => {
+    const of = typeof key === "number" ? element : fieldOf(schema, key) ?? valueType;
+    return of ? mapPaths(part, of, [...path, key], change) : part;
+  };
+  if (Array.isArray(value)) return value.map((item, i) => inside(i, item));
   if (!isRecord(value)) return value;
-  return Object.fromEntries(
-    Object.entries(value).map(([key, part]) => {
-      const of = fieldOf(schema, key) ?? valueType;
-      return [key, inside(key, part, of)];
-    }),
-  );
+  return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, inside(key, part)]));
 }
