@@ -43,8 +43,7 @@ async function graph(call: CommandContext): Promise<number> {
 export async function main(args: readonly string[], app: App): Promise<number> {
   using _early = failOnEarlyExit();
   // "help run" is "run --help".
-  const asked = args[0] === "help" && args[1] ? [args[1], "--help"] : args;
-  const [command = "", ...rest] = asked;
+  const [command = "", ...rest] = args[0] === "help" && args[1] ? [args[1], "--help"] : args;
   const json = rest.includes("--json");
   const reporter = createReporter(standardOutput(json ? "stderr" : "stdout"));
   const complain = (text: string) =>

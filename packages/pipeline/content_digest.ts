@@ -43,11 +43,9 @@ export async function contentDigest(
     total += size;
   }
   const key = stamp.digest("hex"), file = join(artifacts, ".cache", "contents.json");
-  const read = async () => {
-    const { value } = artifacts === ""
-      ? {}
-      : await readState<z.output<typeof shape>>(file, { shape });
-    return value?.digests ?? {};
+  const read = async (): Promise<Record<string, string>> => {
+    if (artifacts === "") return {};
+    return (await readState<z.output<typeof shape>>(file, { shape })).value?.digests ?? {};
   };
   const known = (await read())[key];
   if (known !== undefined) return known;

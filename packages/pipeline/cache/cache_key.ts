@@ -40,6 +40,7 @@ export async function cacheKeyInputsOf(
       value !== undefined && !stage.stage.ignoreInCacheKey.includes(name)
     ),
   ));
+  const given = canonicalJson([stage.use, stage.params]);
   const external = async () => {
     const progress = reporter?.startProgress(stage.id);
     try {
@@ -76,10 +77,7 @@ export async function cacheKeyInputsOf(
     ...stage.stage.compute(stage.params) && { compute: (await facts.backend()).backend },
     modules: Object.assign({}, ...graphs.map((graph) => graph.modules)),
     packages: denoLock.versions([...packages].map((name) => moduleHasher.imports.mapped(name))),
-    external: await externals.getOrInsertComputed(
-      canonicalJson([stage.use, stage.params]),
-      external,
-    ),
+    external: await externals.getOrInsertComputed(given, external),
     ...stage.stage.lineage && {
       pipeline: plan.name,
       file: plan.identity,

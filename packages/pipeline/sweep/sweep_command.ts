@@ -30,9 +30,8 @@ export async function sweep(base: Plan, call: CommandContext): Promise<number> {
   if (written.trials !== undefined && !written.best) {
     const drawn = new Set(points.map(({ values }) => JSON.stringify(withoutSeeds(values)))).size;
     if (drawn < written.trials) {
-      reporter.log(
-        `trials: ${written.trials}: there are no more than ${counted(drawn, "combination")}`,
-      );
+      const all = counted(drawn, "combination");
+      reporter.log(`trials: ${written.trials}: there are no more than ${all}`);
     }
   }
   const number = parseWhole("point", values);
