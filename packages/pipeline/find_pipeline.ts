@@ -16,22 +16,31 @@ type Where = Pick<CommandContext, "cwd" | "project">;
 export async function findPipeline(name: string, where: Where): Promise<string> {
   const { cwd, project } = where, path = await fileNamed(name, where);
   if (path !== undefined) return path;
+  const files = await pipelineFiles(project);
+  const found = await labelled(name, files, project);
+  if (found.length === 1) return resolve(project, found[0]!);
+  const all = found.map((file) => `"${typed(file)}"`).sort();
+  const tried = new Set([cwd, project].map((folder) => resolve(folder, name + endingsOf(name)[0])));
+  const there = await pipelineNames(project), hint = didYouMean(name, there);
+  const message = all.length > 0
+    ? `${joinWords(all)} are all called so; write which is meant.`
+    : `${MISSING}.${hint} Looked for ${[...tried].join(" and ")}.` +
+      (hint ? "" : ` The project has ${joinWords(there) || "none"}.`);
+  throw ConfigError.at({ text: name }, message);
+}
+
+async function pipelineFiles(project: string): Promise<string[]> {
   const files: string[] = [];
   for (const folder of [project, join(project, "experiments")]) {
     const names = (await entries(folder)).filter((name) => YAML.test(name));
     files.push(...names.map((name) => displayPath(join(folder, name), project)));
   }
-  const found = await labelled(name, files, project);
-  if (found.length === 1) return resolve(project, found[0]!);
-  const all = found.map((file) => `"${typed(file)}"`).sort();
-  const tried = new Set([cwd, project].map((folder) => resolve(folder, name + endingsOf(name)[0])));
-  const there = files.map((file) => file.replace(YAML, ""));
-  const message = all.length > 0
-    ? `${joinWords(all)} are all called so; write which is meant.`
-    : `${MISSING}.${didYouMean(name, there)} ` +
-      `Looked for ${[...tried].join(" and ")}. ` +
-      `The project has ${joinWords(there.sort()) || "none"}.`;
-  throw ConfigError.at({ text: name }, message);
+  return files;
+}
+
+/** Returns the names of a project's pipelines, sorted. */
+export async function pipelineNames(project: string): Promise<string[]> {
+  return (await pipelineFiles(project)).map((file) => file.replace(YAML, "")).sort();
 }
 
 const MISSING = "there is no such pipeline";

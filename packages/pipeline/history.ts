@@ -441,8 +441,12 @@ export function runsOfPipeline(
   );
 }
 
-/** @throws {UsageError} if several pipelines bear a label */
-function byPipeline(name: string, runs: readonly RunRecord[], identity?: string): RunRecord[] {
+/** Returns the runs of a pipeline. @throws {UsageError} if several pipelines bear a label */
+export function byPipeline(
+  name: string,
+  runs: readonly RunRecord[],
+  identity?: string,
+): RunRecord[] {
   const path = name.replace(/\.ya?ml$/, "");
   const pipelineOf = pipelinesOf(runs);
   const files = (some: typeof runs) => [...new Set(some.flatMap(({ file }) => file ?? []))];

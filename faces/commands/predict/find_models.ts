@@ -2,8 +2,13 @@
 import { basename, join, resolve } from "node:path";
 import type { CommandContext } from "../../../packages/pipeline/app.ts";
 import { didYouMean, joinWords, UsageError } from "../../../packages/pipeline/errors.ts";
-import { identityNamed, isMissingPipeline } from "../../../packages/pipeline/find_pipeline.ts";
 import {
+  identityNamed,
+  isMissingPipeline,
+  pipelineNames,
+} from "../../../packages/pipeline/find_pipeline.ts";
+import {
+  byPipeline,
   findByIdPrefix,
   History,
   nameOf,
@@ -22,7 +27,7 @@ import { type FoundModel, modelsOf } from "../../training/trained_models.ts";
 /**
  * Finds models.
  * @param wanted id of a run or the beginning of one, RUN/STAGE for one of its models, a pipeline (its
- *   newest models), or the folder of a model
+ *   newest models; those of a pulled run if it has no YAML here), or the folder of a model
  * @param artifacts folder of the runs
  * @param given true if the folder counts for a pipeline too, in place of its own
  * @returns their origin ("run 1a2b3c4d") for a message, and cautions to print before predictions
@@ -54,21 +59,32 @@ export async function findModels(
   }
   const isFile = await identityNamed(wanted, tools) !== undefined;
   const [, id = wanted, part] = wanted.match(/^([0-9a-f]{4,8})\/([\w.-]+)$/) ?? [];
-  const run = isFile ? undefined : findByIdPrefix(id, runs);
-  if (run) {
-    const all = await modelsOf(new ArtifactStore(artifacts), resultsOf(run));
-    const models = all.filter(({ stage }) =>
-      part === undefined || stage === part || stage.startsWith(`${part}.`)
-    );
-    if (models.length === 0 && all.length > 0) {
-      throw new UsageError(
-        `run ${run.id} has no model "${part}". It has ${joinWords(all.map(({ stage }) => stage))}.`,
+  const byId = isFile ? undefined : findByIdPrefix(id, runs);
+  const plan = byId ? undefined : await tools.openPlan(wanted).catch((error) => {
+    if (!isMissingPipeline(error)) throw error;
+  });
+  if (!plan) {
+    // A pull brings runs without the YAML of their pipeline.
+    const found = byId ? [byId] : byPipeline(wanted, runs).filter(({ ok }) => ok).toReversed();
+    if (found.length === 0) {
+      const known = knownRuns(runs, wanted, await pipelineNames(tools.project));
+      throw new UsageError(`"${wanted}" is no run, pipeline or folder of a model.${known}`);
+    }
+    for (const run of found) {
+      const all = await modelsOf(new ArtifactStore(artifacts), resultsOf(run));
+      const models = all.filter(({ stage }) =>
+        part === undefined || stage === part || stage.startsWith(`${part}.`)
       );
+      if (models.length === 0 && all.length > 0) {
+        const has = joinWords(all.map(({ stage }) => stage));
+        throw new UsageError(`run ${run.id} has no model "${part}". It has ${has}.`);
+      }
+      if (models.length > 0) {
+        const origin = byId ? `run ${run.id}` : `pipeline ${wanted} (run ${run.id})`;
+        return { models, origin, cautions: run.cautions ?? [], compute: "auto" };
+      }
     }
-    if (models.length > 0) {
-      const origin = `run ${run.id}`;
-      return { models, origin, cautions: run.cautions ?? [], compute: "auto" };
-    }
+    const [run] = found;
     const failed = run.stages.some(({ status }) => status === "failed");
     const ended = failed ? "it failed" : "it trained none, or it was removed";
     const why = run.state === undefined ? ended : `it is ${run.state}`;
@@ -77,13 +93,6 @@ export async function findModels(
         `${commandOf(run.file ?? run.pipeline, run.overrides ?? {})}.`,
     );
   }
-  const plan = await tools.openPlan(wanted).catch((error) => {
-    if (!isMissingPipeline(error)) throw error;
-    throw new UsageError(
-      `"${wanted}" is no run, pipeline or folder of a model. ${knownRuns(runs, wanted)} ` +
-        `(${error.problems[0].message})`,
-    );
-  });
   const store = new ArtifactStore(given ? artifacts : plan.artifacts);
   const trained = plan.stages.filter(({ stage }) =>
     Object.values(stage.outputs).some(({ kind }) => kind === "model")
@@ -126,11 +135,11 @@ export async function findModels(
   };
 }
 
-function knownRuns(runs: readonly RunRecord[], wanted: string): string {
-  if (runs.length === 0) return "No run is recorded.";
+function knownRuns(runs: readonly RunRecord[], wanted: string, pipelines: readonly string[]) {
   const well = runs.filter(({ ok }) => ok);
-  if (well.length === 0) return "No run was successful.";
+  const hint = didYouMean(wanted, [...well.flatMap((run) => [run.id, nameOf(run)]), ...pipelines]);
+  if (runs.length === 0) return `${hint} No run is recorded.`;
+  if (well.length === 0) return `${hint} No run was successful.`;
   const latest = well.slice(-3).map((run) => `${run.id} (${nameOf(run)})`);
-  const hint = didYouMean(wanted, well.flatMap((run) => [run.id, nameOf(run)]));
-  return `${hint} The latest runs are ${joinWords(latest)}; deno task runs lists all.`.trim();
+  return `${hint} The latest runs are ${joinWords(latest)}; deno task runs lists all.`;
 }

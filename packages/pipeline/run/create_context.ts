@@ -7,7 +7,7 @@ import { ConfigError, mapAll, type Problem, problemsOf, UsageError } from "../er
 import { findPipeline, identityNamed } from "../find_pipeline.ts";
 import { createPlan, type Plan } from "../plan.ts";
 import type { InputStage, ParamProblem } from "../stage.ts";
-import { findByIdPrefix, History, type RunRecord } from "../history.ts";
+import { findByIdPrefix, History, nameOf, type RunRecord } from "../history.ts";
 import { argument, shellQuote } from "../pipeline_identity.ts";
 import { DenoLock } from "../cache/deno_lock.ts";
 import { ImportMap } from "../cache/import_map.ts";
@@ -132,7 +132,14 @@ export async function ofRun(call: CommandContext): Promise<CommandContext> {
     );
   }
   assertOwnPipeline(run, project);
-  const names = [run.file === undefined ? run.pipeline : resolve(project, run.file)];
+  const file = run.file && resolve(project, run.file);
+  if (file && await identityNamed(file, call) === undefined) {
+    throw new UsageError(
+      `run ${run.id} is of "${nameOf(run)}", whose YAML is not there: there is no "${file}". ` +
+        "A pull brings none; get it from where the run was made.",
+    );
+  }
+  const names = [file ?? run.pipeline];
   return { ...call, names, values: { ...values, set: [...set, ...typed] } };
 }
 

@@ -245,7 +245,30 @@ Deno.test("predict", async (t) => {
         ok(!error.message.includes(failed.id), error.message);
         return true;
       });
-      await history.remove(new Set([id, failed.id]));
+      // Pulled runs, whose pipeline has no YAML here.
+      const gone = { ...base, pipeline: "gone", file: "experiments/gone.yaml" };
+      const pulled = await history.add({ ...gone, ok: true, stages: made });
+      const later = [
+        await history.add({ ...gone, ok: true, stages: [] }),
+        await history.add({ ...gone, ok: false, stages: made.slice(1) }),
+      ];
+      for (const name of ["experiments/gone", "experiments/gone.yaml", "gone"]) {
+        const origin = `pipeline ${name} (run ${pulled.id})`;
+        deepStrictEqual(await find(name), [origin, ["trainAge", "trainGender"]]);
+      }
+      await rejects(
+        find("experiments/gonee"),
+        /no run, .* model\. Did you mean "experiments\/gone"\?/,
+      );
+      await history.remove(new Set([pulled.id]));
+      await rejects(find("gone"), new RegExp(`run ${later[0]!.id} has no model: it trained none`));
+      await history.remove(new Set([later[0]!.id]));
+      await rejects(find("gone"), (error: Error) => {
+        ok(!error.message.includes('Did you mean "gone"'), error.message);
+        ok(error.message.length < 300, error.message);
+        return true;
+      });
+      await history.remove(new Set([id, failed.id, later[1]!.id]));
       for (const key of [p, q]) await Deno.remove(join(artifacts, ".latest", `${key}.json`));
     },
   );

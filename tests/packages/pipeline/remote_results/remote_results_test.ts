@@ -128,6 +128,13 @@ Deno.test("a run that was pushed into a folder", async (t) => {
         );
       }
     }
+    await forge({ file: "experiments/gone.yaml" });
+    const gone = await second.cli("run", "deadbeef");
+    assert.equal(gone.code, 2);
+    assert.match(
+      gone.err,
+      /^error: run deadbeef is of "experiments\/gone", whose YAML is not there: .* from where the run was made\.$/m,
+    );
     await assert.rejects(Deno.stat(ran), Deno.errors.NotFound);
     await Deno.remove(second.path("artifacts/runs/2000-x-deadbeef.json"));
   });
