@@ -133,6 +133,7 @@ inChromium("the page over runs: every view, in light, dark and on a phone", asyn
     await t.step("the keyboard alone: filter, move, pin, note, choose, compare", async () => {
       const { page, wrong } = await open(browser, `${ui.url}/#runs?q=state=ok`);
       await waitText(page, /4 of 6 runs in 3 rows/);
+      const heads = await visibleText(page, ".runs thead th");
       await page.keyboard.press("ArrowDown");
       await page.keyboard.press("ArrowDown");
       await page.keyboard.press("p");
@@ -145,6 +146,8 @@ inChromium("the page over runs: every view, in light, dark and on a phone", asyn
       await page.keyboard.press("Escape");
       await page.waitForSelector(".note", patience);
       await page.keyboard.press("Space");
+      await page.waitForSelector("tr.picked", patience);
+      assert.deepEqual(await visibleText(page, ".runs thead th"), heads);
       await page.keyboard.press("j");
       await page.keyboard.press("Space");
       await page.waitForFunction(() => /pick=\w+/.test(location.hash), patience);

@@ -148,7 +148,7 @@ function order(a: unknown, b: unknown, sign: number): number {
 /** "trainGender.dropout" in two lines. */
 function headOf(name: string, second = ""): unknown {
   const [, stage, rest] = name.match(/^([^.:]+)[.:] ?(.+)$/) ?? [];
-  return stage === undefined ? name : dom`<small>${stage} ${second}</small><br>${rest}`;
+  return stage === undefined ? name : part`<small>${stage} ${second}</small><br>${rest}`;
 }
 
 /** Returns true if all words and conditions such as "dropout>0.3" hold. */
