@@ -123,34 +123,36 @@ async function findLabels(
     const { csv } = await applyPreset(choosePreset(preset), files);
     return { preset, labels: parseLabels(csv, "labels.csv") };
   };
+  const readOwn = async (path: string): Promise<FoundLabels> => {
+    return { labels: parseLabels(await bytesOf(files, path), path) };
+  };
   if (wanted) return { found: await read(wanted) };
   let why: string | undefined;
   const guessed = await guessTables(files, (error) => why ??= error.message.replace(/\.?$/, "."));
-  const attempts: (() => Promise<FoundLabels>)[] = [
-    async () => {
-      const [path, ...others] = files.paths.filter((path) => /^[^/]*\.csv$/i.test(path));
-      if (path === undefined || others.length > 0) throw new Error("no or several tables");
-      try {
-        const labels = parseLabels(await bytesOf(files, path), path);
-        const count = counted(labels.rows.length, "row"), first = labels.rows[0]?.path;
-        why = `${path} has ${count}, and none of a photo that is there` +
-          (first === undefined ? "." : `, such as ${JSON.stringify(first)}.`);
-        return { labels };
-      } catch (error) {
-        why = (error as Error).message;
-        throw error;
-      }
-    },
-    ...[...names, ...NAMES, ...guessed].map((preset) => () => read(preset)),
+  const [own, ...others] = files.paths.filter((path) => /^[^/]*\.csv$/i.test(path));
+  const attempts: { table?: string; preset?: string | Preset }[] = [
+    ...own !== undefined && others.length === 0 ? [{ table: own }] : [],
+    ...[...names, ...NAMES].map((preset) => ({ preset })),
+    ...guessed,
   ];
   let best: FoundLabels | undefined, most = 0;
   progress?.start(attempts.length, "layouts");
-  for (const attempt of attempts) {
+  for (const { table = "", preset } of attempts) {
     await pause(signal);
     progress?.advance();
     // An attempt fails where its files are not there, or are of another form.
-    const found = await attempt().catch(() => undefined);
-    const labelled = found?.labels.rows.filter(({ path }) => has(path)) ?? [];
+    const found = await (preset === undefined ? readOwn(table) : read(preset)).catch(
+      (error: Error) => {
+        if (preset === undefined) why = error.message;
+        return undefined;
+      },
+    );
+    const rows = found?.labels.rows ?? [];
+    const labelled = rows.filter(({ path }) => has(path));
+    if (found && table !== "" && labelled.length === 0) {
+      why = `${table} has ${counted(rows.length, "row")}, and none of a photo that is there` +
+        (rows.length > 0 ? `, such as ${JSON.stringify(rows[0].path)}.` : ".");
+    }
     const score = labelled.reduce((sum, row) => sum + labelsOf(row), 0);
     // Names that a pattern fits by chance are few.
     if (score > most && (score >= photos.length / 10 || typeof found!.preset !== "object")) {
@@ -209,29 +211,33 @@ async function bytesOf(files: PhotoFiles, path: string): Promise<Uint8Array> {
 const MAX_TABLES = 20, MAX_ROWS = 200;
 
 /** Guesses which columns of tables are path, age, gender and identity. */
-async function guessTables(files: PhotoFiles, failed: (error: Error) => void): Promise<Preset[]> {
+async function guessTables(
+  files: PhotoFiles,
+  failed: (error: Error) => void,
+): Promise<{ table: string; preset: Preset }[]> {
   const find = suffixIndex(files.paths);
-  const guesses: Preset[] = [];
+  const guesses: { table: string; preset: Preset }[] = [];
   const tables = files.paths.filter((path) => /\.(csv|tsv|jsonl?)$/i.test(path));
   for (const path of tables.slice(0, MAX_TABLES)) {
     try {
       const some = parseTable(await bytesOf(files, path), path).slice(0, MAX_ROWS);
       const header = Object.keys(some[0] ?? {});
       const named = (pattern: RegExp) => header.find((name) => pattern.test(name));
-      const photo = header.find((name) =>
-        2 * some.filter((row) => find(row[name] ?? "").length === 1).length > some.length
-      );
+      const mostly = (fits: (value: string) => boolean) =>
+        header.find((name) => 2 * some.filter((row) => fits(row[name] ?? "")).length > some.length);
+      const photo = mostly((value) => find(value).length === 1) ??
+        mostly((value) => PHOTO.test(value)); // of photos that are not there
       const age = named(/^(?:real_?)?age$/i) ?? named(/(?:^|_)age(?:_|$)|^age/i);
       const gender = named(/^(?:gender|sex)$/i) ?? named(/gender|sex|^male$/i);
       const identity = named(/^(?:identity|person|subject|celeb)(?:_?(?:id|num))?$|^id_num$/i);
-      if (photo === undefined || find(photo).length > 0) continue; // without a header
+      if (photo === undefined || PHOTO.test(photo)) continue; // without a header
       const columns = Object.fromEntries(
         Object.entries({ path: photo, age, gender, identity })
           .filter(([ours, theirs]) => theirs !== undefined && ours !== theirs),
       ) as Record<string, string>;
       const labels = path.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&");
       const coded = gender?.toLowerCase() === "male" && { values: { gender: { "-1": "female" } } };
-      guesses.push({ labels, columns, ...coded });
+      guesses.push({ table: path, preset: { labels, columns, ...coded } });
     } catch (error) {
       failed(error as Error); // another kind of table, or a damaged one
     }

@@ -385,6 +385,10 @@ Deno.test("lookAt() says why a CSV is of no use where nothing else has labels", 
     /no labels found\. l\.csv has 1 row, and none of a photo that is there, such as "b\.png"\./,
   );
   match((await summaryOf("file,name\nb.png,30\n")).summary, /it has no column "path"/);
+  match(
+    (await summaryOf("photo;sex\nb.png;f\n")).summary,
+    /no labels found\. l\.csv has 1 row, and none of a photo that is there, such as "b\.png"\./,
+  );
   const { yaml } = await summaryOf("path,age\na.png\n../b.png,30\n");
   match(yaml, /\n# .*2 errors:\n# {3}.*line 2 has 1 value.*\n# {3}on line 3 the path/);
 });
