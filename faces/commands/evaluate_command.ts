@@ -51,9 +51,10 @@ Exit codes: 0 evaluated, 1 a stage failed, 2 wrong command line, 130 interrupted
     }
     const artifacts = artifactsOf(values, tools, true);
     const { findModels } = await import("./predict/find_models.ts");
-    const models: FoundModel[] = [];
+    const models: FoundModel[] = [], origins: string[] = [];
     for (const name of positionals) {
       const found = await findModels(name, artifacts, tools, values.artifacts !== undefined);
+      origins.push(`${joinWords(found.models.map(({ stage }) => stage))} of ${found.origin}`);
       models.push(...found.models.filter(({ path }) => !models.some((one) => one.path === path)));
     }
     const framing = await framingOf(models);
@@ -99,12 +100,12 @@ Exit codes: 0 evaluated, 1 a stage failed, 2 wrong command line, 130 interrupted
         evaluate: data.evaluate ?? {},
       },
     }, { lineWidth: 100, aliasDuplicateObjects: false });
-    const digest = sha256(text).slice(0, 6);
     const places = join(own ? store : artifacts, "evaluations");
     await Deno.mkdir(places, { recursive: true });
-    const file = join(places, `${parse(text).name}-${digest}.yaml`);
+    const file = join(places, `${parse(text).name}-${sha256(text).slice(0, 6)}.yaml`);
     const head = `# ${displayPath(file, tools.project)}: deno task evaluate\n`;
     await Deno.writeTextFile(file, head + text);
+    origins.forEach((origin) => tools.reporter.log(origin));
     return await main(["run", file, ...values.json ? ["--json"] : []], tools);
   },
 };

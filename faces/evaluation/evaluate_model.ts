@@ -25,6 +25,7 @@ import type { Gate } from "./age_gate.ts";
 import { describeNetwork } from "./describe_network.ts";
 import { errorCurves, suspectLabels } from "./error_curves.ts";
 import { caption, chooseExamples, dots } from "./examples.ts";
+import { RECOGNIZED } from "./format_result.ts";
 import { imageDataUrl } from "./image_data_urls.ts";
 import { metricLabel, METRICS, primaryMetric } from "./metrics.ts";
 import type { Reference } from "./reference_predictions.ts";
@@ -215,8 +216,10 @@ async function chooseRows(
   if (unseen.length === 0) {
     return `it was trained on all ${counted(trainedOn, "image")} of the test set`;
   }
-  if (trainedOn > 0) {
-    context.info(`${id} was trained on ${trainedOn} of ${rows.test.length} images: left out`);
+  if (seen) {
+    const others = trainedOn > 0 ? `the other ${trainedOn}` : `none ${RECOGNIZED}`;
+    const tested = `${unseen.length} of ${counted(rows.test.length, "image")}`;
+    context.info(`${id} is tested on ${tested}. It was trained on ${others}`);
   }
   const imported = context.lineage.stages.some((one) => one.id === id && one.use === "importModel");
   return { rows: { ...rows, test: unseen }, labels, unlabelled, seen, trainedOn, imported };

@@ -96,6 +96,11 @@ export function describeBaseline({ metric, classes, baseline }: ModelMetrics): s
 /** In place of a confidence interval. */
 const TOO_FEW = "too few for a confidence interval";
 
+/** By what training images are recognized; names what is not. */
+export const RECOGNIZED =
+  "with the same pixels, or of the same photo in the same archives. Another " +
+  "crop of a copied photo is not recognized";
+
 /** Summarizes test metric, interval and constant baseline in two sentences. */
 export function summary(metrics: ModelMetrics): string {
   const { metric, test, interval, baseline, counts, trainedOn } = metrics;
@@ -104,8 +109,9 @@ export function summary(metrics: ModelMetrics): string {
     : trainedOn === undefined
     ? ""
     : trainedOn === 0
-    ? " It was trained on none of them."
-    : ` ${faces(trainedOn)} that it was trained on ${trainedOn === 1 ? "is" : "are"} left out.`;
+    ? ` It was trained on none ${RECOGNIZED}.`
+    : ` ${faces(trainedOn)} that it was trained on ${trainedOn === 1 ? "is" : "are"} left out: ` +
+      `those ${RECOGNIZED}.`;
   const show = (scores: Scores) => formatMetric(metricOf(scores, metric), metric);
   const { title, unit } = METRICS[metric];
   const range = interval ? `95\u00a0% CI ${formatInterval(interval, metric)}${unit}` : TOO_FEW;

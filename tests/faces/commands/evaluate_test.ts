@@ -233,14 +233,29 @@ Deno.test("evaluate", async (t) => {
       const args = [`${id}/trainAge`, "--on", "p", "--artifacts", "results", "--json"];
       const all = await evaluate(folder, ...args);
       strictEqual(all.code, 0, all.err);
-      match(all.err, /trainAge was trained on 24 of 30 images: left out/);
+      match(all.err, /trainAge is tested on 6 of 30 images\. It was trained on the other 24\n/);
+      match(all.err, new RegExp(`trainAge of run ${id}\\n`));
       const { models } = await report(all.out);
       deepStrictEqual(models.trainAge.counts, { train: 0, validation: 0, test: 6 });
       // The same six images as in the training's own report.
       const own = await report(JSON.stringify({ ...trained, metrics: {} }));
       strictEqual(models.trainAge.test.mae, own.models.trainAge.test.mae);
       const part = await evaluate(folder, ...args, "--part", "test");
-      strictEqual((await report(part.out)).models.trainAge.trainedOn, 0);
+      const { models: held, html } = await report(part.out);
+      strictEqual(held.trainAge.trainedOn, 0);
+      match(
+        part.err,
+        /6 of 6 images\. It was trained on none with the same pixels.*Another crop of/,
+      );
+      match(
+        html,
+        /It was trained on none with the same pixels.*Another crop of a copied photo is not/,
+      );
+      const named = await evaluate(folder, "p", ...args.slice(1), "--part", "test");
+      match(
+        named.err,
+        new RegExp(`trainGender and trainAge of pipeline p \\(run [0-9a-f]{8}\\)\n`),
+      );
     });
 
     await t.step(
