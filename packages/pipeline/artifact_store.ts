@@ -15,7 +15,7 @@ import { type Attempt, openAttempt } from "./cache/attempt.ts";
 import { entries, hasScratch, remove, removeLeftovers } from "./cache/attempt_files.ts";
 import { ensureFolder } from "./durable.ts";
 import { type CacheKeyInputs, canonicalJson, differences } from "./fingerprint.ts";
-import { takeLock, withFreeLocks } from "./cache/file_lock.ts";
+import { isHeld, takeLock, withFreeLocks } from "./cache/file_lock.ts";
 import { ignoreNotFound } from "./paths.ts";
 import { type OutputRecord, readRecord, type StageRecord } from "./stage_record.ts";
 import type { Artifact, EarlierResult } from "./stage.ts";
@@ -174,6 +174,11 @@ export class ArtifactStore {
   /** True if an interrupted attempt left files to resume from. */
   async interrupted(use: string, fingerprint: string): Promise<boolean> {
     return await hasScratch(this.workOf(use, fingerprint));
+  }
+
+  /** True if a live run makes a result. */
+  async atWork(use: string, fingerprint: string): Promise<boolean> {
+    return await isHeld(`${this.workOf(use, fingerprint)}.lock`);
   }
 
   /** Returns the folder of attempts at a result; their lock is beside it. */

@@ -115,7 +115,11 @@ export function printable(text: string): string {
 
 /** Returns a value as JSON, cut to the length of a message. */
 export function quote(value: unknown): string {
-  const text = typeof value === "number" ? String(value) : JSON.stringify(value) ?? String(value);
+  return cut(typeof value === "number" ? String(value) : JSON.stringify(value) ?? String(value));
+}
+
+/** Cuts a text to the length of a message. */
+export function cut(text: string): string {
   return text.length > 80 ? `${text.slice(0, 77)}...` : text;
 }
 

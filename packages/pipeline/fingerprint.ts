@@ -1,7 +1,7 @@
 /** Cache keys: everything that a stage's result depends on, and explanations of differences. */
 import { createHash } from "node:crypto";
 import { z } from "zod";
-import { quote } from "./errors.ts";
+import { cut, quote } from "./errors.ts";
 
 /** Fields of the zod object for a type: `z.object<Shape<T>>()` admits neither fewer nor others. */
 export type Shape<T> = { readonly [Key in keyof T]-?: z.ZodType<T[Key]> };
@@ -134,14 +134,24 @@ function inputDifferences(name: string, before: string | Texts = {}, now: string
 
 function paramDifferences(path: string, before: unknown, now: unknown): string[] {
   if (canonicalJson(before ?? null) === canonicalJson(now ?? null)) return [];
-  if (!isRecord(before) || !isRecord(now)) return [changed(path, before, now)];
+  // Lists are shown whole, unless a message would cut them.
+  const isParts = isCut(before) || isCut(now) ? isObject : isRecord;
+  if (!isParts(before) || !isParts(now) || Array.isArray(before) !== Array.isArray(now)) {
+    return [changed(path, before, now)];
+  }
   return Object.keys({ ...before, ...now })
     .flatMap((key) => paramDifferences(`${path}.${key}`, before[key], now[key]));
 }
 
+const isCut = (value: unknown) => quote(value).endsWith("...");
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
+}
+
 /** Returns true for a map, false for a list, a plain value and null. */
 export function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+  return isObject(value) && !Array.isArray(value);
 }
 
 /**
@@ -157,7 +167,15 @@ function changed(
 ): string {
   if (before === undefined) return `${name} ${appears} (${quote(now)})`;
   if (now === undefined) return `${name} ${goes} (it was ${quote(before)})`;
-  return `${name} changed from ${quote(before)} to ${quote(now)}`;
+  const [a, b] = [JSON.stringify(before), JSON.stringify(now)];
+  let same = 0;
+  while (same < a.length && a[same] === b[same]) same++;
+  // The part that differs, with some of what precedes it.
+  const isLate = same > 60 && (isCut(before) || isCut(now));
+  const [from, to] = isLate
+    ? [a, b].map((text) => cut(`...${text.slice(same - 20)}`))
+    : [quote(before), quote(now)];
+  return `${name} changed from ${from} to ${to}`;
 }
 
 function mapDifferences(

@@ -14,7 +14,7 @@ import {
   type Shape,
 } from "./fingerprint.ts";
 import { fileNameOf, formerName, typed } from "./pipeline_identity.ts";
-import { type Lock, takeLock, withFreeLocks } from "./cache/file_lock.ts";
+import { isHeld, type Lock, takeLock, withFreeLocks } from "./cache/file_lock.ts";
 import { ignoreNotFound } from "./paths.ts";
 import {
   type RunReport,
@@ -172,7 +172,7 @@ export class History {
   async read(name: string): Promise<State<RunRecord>> {
     const path = join(this.folder, name);
     let state = await readRun(path);
-    if (state.value?.state === "running" && !await isAlive(path)) {
+    if (state.value?.state === "running" && !await isHeld(lockOf(path))) {
       // It may have ended meanwhile.
       state = await readRun(path);
       const { value } = state;
@@ -234,16 +234,6 @@ function lockOf(path: string): string {
 async function unlock(path: string, lock: Lock | undefined): Promise<void> {
   lock?.[Symbol.dispose]();
   await Deno.remove(lockOf(path)).catch(ignoreNotFound);
-}
-
-/** Returns true if the process of a run lives, or if that is unknown. */
-async function isAlive(path: string): Promise<boolean> {
-  try {
-    using file = await Deno.open(lockOf(path));
-    return !await file.tryLock(true);
-  } catch (error) {
-    return !(error instanceof Deno.errors.NotFound);
-  }
 }
 
 /** Compares by date, the oldest first. */

@@ -4,6 +4,7 @@ import { mapPaths } from "../config/stage_config.ts";
 import { formatError, joinWords } from "../errors.ts";
 import type { ArtifactStore } from "../artifact_store.ts";
 import { type CacheKeyInputs, canonicalJson, explainChanges, fingerprint } from "../fingerprint.ts";
+import { History } from "../history.ts";
 import { fileNameOf } from "../pipeline_identity.ts";
 import { ancestors, type Edge, outputName, type Plan, type PlannedStage } from "../plan.ts";
 import { withoutSecrets } from "../secrets.ts";
@@ -123,6 +124,12 @@ export async function checkCache(
     return { why: reasons.slice(0, 4).join(", ") + more };
   }
   if (waitsFor.length > 0) return { why: `${joinWords(waitsFor)}${WAITS}` };
+  if (await store.atWork(use, hash)) {
+    const runs = await new History(store.folder).list();
+    const [run, ...others] = runs.filter(({ state }) => state === "running");
+    const maker = run && others.length === 0 ? `run ${run.id}` : "another run";
+    return { why: `it is at work in ${maker}` };
+  }
   if (await store.interrupted(use, hash)) return { why: "an earlier run of it was interrupted" };
   return { why: last ? "its last result is gone" : "it has not run yet" };
 }

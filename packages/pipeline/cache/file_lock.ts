@@ -76,6 +76,16 @@ export async function tryLock(path: string, create: boolean): Promise<Deno.FsFil
   }
 }
 
+/** Returns true if a process holds a lock, or if that is unknown. */
+export async function isHeld(path: string): Promise<boolean> {
+  try {
+    using file = await Deno.open(path);
+    return !await file.tryLock(true);
+  } catch (error) {
+    return !(error instanceof Deno.errors.NotFound);
+  }
+}
+
 /** Calls a function with each lock of a folder that has no holder, while it is held. */
 export async function withFreeLocks(
   folder: string,

@@ -84,6 +84,22 @@ Deno.test("differences() are told in a person's words", () => {
   }
 });
 
+Deno.test("explainChanges() names the part of a long value that differs", () => {
+  const photos = "photos of a folder, ".repeat(5);
+  const sets = (light: string, folder: string, ...more: object[]) => ({
+    ...BASE,
+    params: { datasets: [{ folder, preset: { columns: { photo: "path", light } } }, ...more] },
+  });
+  const explain = (now: CacheKeyInputs) => explainChanges("data", sets("a", `${photos}1`), now);
+  assert.deepEqual(explain(sets("b", `${photos}1`, { folder: "d" })), [
+    'data.datasets.0.preset.columns.light changed from "a" to "b"',
+    'data.datasets.1 is now set ({"folder":"d"})',
+  ]);
+  assert.deepEqual(explain(sets("a", `${photos}2`)), [
+    'data.datasets.0.folder changed from ...photos of a folder, 1" to ...photos of a folder, 2"',
+  ]);
+});
+
 Deno.test("differences() names parameters one by one, and the other parts of the key", () => {
   assert.deepEqual(differences(BASE, BASE), []);
   const { compute: _, ...rest } = BASE;

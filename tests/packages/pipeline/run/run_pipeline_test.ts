@@ -1,6 +1,7 @@
 /** What runs again, what does not, and the reasons that a person is given. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { History } from "../../../../packages/pipeline/history.ts";
 import { Project, stageUrl } from "../toy/project.ts";
 
 const CHAIN = `stages:
@@ -226,6 +227,9 @@ Deno.test("a stage that is interrupted goes on where it was", async () => {
   const interrupt = new AbortController();
   const running = project.run({ signal: interrupt.signal });
   await project.atTheGate();
+  const [under] = await new History(project.path("artifacts")).list();
+  const meanwhile = await project.run({ dryRun: true });
+  assert.equal(meanwhile.why.slow, `runs: it is at work in run ${under!.id}`);
   interrupt.abort(new Error("enough"));
   const first = await running;
   assert.deepEqual([first.statuses.slow, first.why.slow], ["failed", "interrupted"]);
