@@ -66,7 +66,7 @@ Exit codes: 0 all photos were read, 1 some were not, 2 wrong command line, 130 i
     const warn = (message: string) => reporter.log(reporter.paint.yellow(message));
     cautions.forEach(warn);
     for (const { id, description: { steps } } of sources) {
-      stepsWarning(id, steps, "predict").forEach(warn);
+      stepsWarning(id, steps, "these photos").forEach(warn);
     }
     const photo = photoDetector(sources[0].preprocessing, values.detector);
     reporter.log(`${joinWords(sources.map(({ id }) => id))} of ${origin}; faces by ${photo.name}`);

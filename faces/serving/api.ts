@@ -130,7 +130,8 @@ export const service = z.object({
   }),
   mode: z.enum(["server", "browser"]).describe("Place of the page's inference"),
   cautions: z.array(z.string()).describe(
-    "Limits of all predictions, such as training on synthetic faces only",
+    "Limits of the predictions, such as training on synthetic faces, or after a stage that serving " +
+      "does not apply",
   ),
   report: z.boolean().describe("True if /report has the evaluation of the models"),
   maxBodyBytes: z.int().describe("Maximum size of a body of /predict"),

@@ -92,13 +92,16 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     models: sources.map(({ description }) => description),
     detectors: { photo: detectors.photo.name, live: detectors.live.name },
     mode,
-    cautions: [...options.cautions ?? [], ...useless(sources, reported)],
+    cautions: [
+      ...options.cautions ?? [],
+      ...useless(sources, reported),
+      ...sources.flatMap(({ id, description: { steps } }) =>
+        stepsWarning(id, steps, "the service").map((warning) => `${warning}.`)
+      ),
+    ],
     report: reported.page !== undefined,
     maxBodyBytes,
   };
-  for (const { id, description: { steps } } of sources) {
-    stepsWarning(id, steps, "the service").forEach(warn);
-  }
   if (!local && options.tls === undefined) {
     warn(
       `${host} accepts requests from the whole network, without authentication. Browsers allow ` +

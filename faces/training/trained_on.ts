@@ -184,15 +184,15 @@ function isAmong(
     photos.has(`${dataset[row]}\n${photoOf(path[row])}`) || digests.has(digestOf(images, row));
 }
 
-/** Returns a warning if other steps changed the faces of a training than those of a use of its model. */
+/** Returns a warning if other stages changed the faces of a training than those of a use of its model. */
 export function stepsWarning(
   id: string,
   trained: readonly string[],
   use: string,
   steps: readonly string[] = [],
 ): string[] {
-  const [made, here] = [trained, steps].map((all) => joinWords(all.map(quote)) || "no step");
-  const warning = `"${id}" was trained on faces after ${made}, and those of ${use} are after ` +
-    `${here}: expect other results than on its own test set`;
+  const [made, here] = [trained, steps].map((all) => joinWords(all.map(quote)) || "no stage");
+  const warning = `"${id}" was trained on faces changed by ${made}, and the faces of ${use} are ` +
+    `changed by ${here}: expect other results than on its own test set`;
   return made === here ? [] : [warning];
 }

@@ -321,7 +321,7 @@ Deno.test("evaluate warns of faces that other stages changed than in a model's t
   assert.equal(context.warnings.length, 3);
   assert.match(
     context.warnings[0],
-    /^"ageGroups" was trained on faces after no step, and those of the dataset are after "grey 1": /,
+    /^"ageGroups" was trained on faces changed by no stage, and the faces of the dataset are changed by "grey 1": /,
   );
 });
 
