@@ -43,7 +43,7 @@ Exit codes: 0 labels were found, 1 none were, 2 wrong command line, 130 interrup
     const page = resolveFrom(values.page ?? join(project, "artifacts/data", pageOf(folder)), cwd);
     await Deno.mkdir(dirname(page), { recursive: true });
     await Deno.writeTextFile(page, await dataPage(found));
-    reporter.log(found.summary);
+    for (const line of [found.summary, ...found.hints]) reporter.log(line);
     reporter.log(`Page: ${page}`);
     await Deno.stdout.write(new TextEncoder().encode(proposePipeline(found)));
     if (found.labels) reporter.log("Next: deno task run experiments/mine, or where the YAML went");

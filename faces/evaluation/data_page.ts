@@ -17,6 +17,8 @@ export interface DataFound {
   readonly name: string;
   /** One sentence. */
   readonly summary: string;
+  /** Sentences on what the proposal leaves out. */
+  readonly hints: readonly string[];
   readonly files: number;
   /** Paths of all images. */
   readonly photos: readonly string[];

@@ -14,6 +14,7 @@ import { pause } from "../../../packages/pipeline/interrupt.ts";
 import type { Progress } from "../../../packages/pipeline/stage.ts";
 import { random } from "../../../packages/random/random.ts";
 import { applyPreset, parseTable, suffixIndex } from "../../datasets/apply_preset.ts";
+import { INTERVAL } from "../../datasets/attributes.ts";
 import { findCopies, type Frequencies, frequenciesOf } from "../../datasets/copies.ts";
 import { type Label, type Labels, parseLabels } from "../../datasets/labels.ts";
 import { openPhotoFiles, pathIndex, type PhotoFiles } from "../../datasets/photo_files.ts";
@@ -100,6 +101,7 @@ export async function lookAt(
         (found
           ? `${counted(present.length, "row")} of labels with a photo.`
           : `no labels found.${why === undefined ? "" : ` ${why}`}`),
+      hints: untrained(present),
     };
   } finally {
     await Deno.remove(scratch, { recursive: true }).catch(() => {});
@@ -183,10 +185,10 @@ function parsePreset(wanted: string): string | Preset {
   }
 }
 
-/** Returns the number of a row's labels; all of its attributes count as one where it has no other. */
+/** Returns the number of a row's labels; all of its attributes count as half of one without others. */
 function labelsOf({ age, gender, attributes }: Label): number {
   const aged = age >= 0 || attributes?.age_low != null;
-  return Number(aged) + Number(gender >= 0) || Number(attributes !== undefined);
+  return Number(aged) + Number(gender >= 0) || Number(attributes !== undefined) / 2;
 }
 
 /** Describes photos, or faces of a photo, that several rows name; the first of them counts. */
@@ -227,7 +229,8 @@ async function guessTables(
         header.find((name) => 2 * some.filter((row) => fits(row[name] ?? "")).length > some.length);
       const photo = mostly((value) => find(value).length === 1) ??
         mostly((value) => PHOTO.test(value)); // of photos that are not there
-      const age = named(/^(?:real_?)?age$/i) ?? named(/(?:^|_)age(?:_|$)|^age/i);
+      const age = named(/^(?:real_?)?age$/i) ?? named(/(?:^|_)age(?:_|$)|^age/i) ??
+        header.find((name) => /^years?(?:_old)?$/i.test(name) && some.every(agedBy(name)));
       const gender = named(/^(?:gender|sex)$/i) ?? named(/gender|sex|^male$/i);
       const identity = named(/^(?:identity|person|subject|celeb)(?:_?(?:id|num))?$|^id_num$/i);
       if (photo === undefined || PHOTO.test(photo)) continue; // without a header
@@ -244,6 +247,10 @@ async function guessTables(
   }
   return guesses;
 }
+
+/** Returns a test of rows: whether a column is empty or may be an age in years. */
+const agedBy = (column: string) => (row: Readonly<Record<string, string>>) =>
+  /^(?:(?:\d\d?|1[01]\d)(?:[.,]\d+)?)?$/.test(row[column] ?? "");
 
 /** Returns a function that describes a photo: its path with all labels; age and gender alone. */
 function captions(labels?: Labels): (path: string) => Omit<NamedImage, "image"> {
@@ -324,8 +331,8 @@ async function openPhotos(
 
 /** Returns a pipeline that reads the data set, with comments on what was found. */
 export function proposePipeline(found: DataFound): string {
-  const { folder, labels, preset, summary } = found;
-  const notes = [summary];
+  const { folder, labels, preset, summary, hints } = found;
+  const notes = [summary, ...hints];
   if (!labels) {
     notes.push(
       "Write a CSV with the columns path, age and gender, or a preset: photos (a pattern of names)",
@@ -341,7 +348,7 @@ export function proposePipeline(found: DataFound): string {
   const exact = rows.some(({ age }) => age >= 0);
   const people = new Set(rows.flatMap(({ identity }) => identity ?? [])).size;
   const trains = known.gender > 0 || exact;
-  const { target, stage } = known.gender + known.age > 0 ? {} : firstTarget(rows);
+  const [learned] = known.gender + known.age > 0 ? [] : learnable(rows);
   // Ages that are intervals, alone, train no network here.
   const required = [
     ...known.gender > 0 ? ["gender"] as const : [],
@@ -375,10 +382,9 @@ export function proposePipeline(found: DataFound): string {
     if (!exact && known.age > 0) {
       notes.push("Ages are intervals: docs/guide/data.md trains their classes (FairFace).");
     }
-    if (stage) {
-      notes.push(
-        `No age or gender: a network learns ${target} with trainClassifier or trainRegressor.`,
-      );
+    if (learned) {
+      const how = "with trainClassifier or trainRegressor";
+      notes.push(`No age or gender: a network learns ${learned.target} ${how}.`);
     }
     if (partial) {
       notes.push("Rows that lack a label of matParse.require are dropped; [] keeps all.");
@@ -407,8 +413,8 @@ export function proposePipeline(found: DataFound): string {
       split: people > 1 || division ? { ...division, ...people > 1 && { by: "identity" } } : null,
       ...known.gender > 0 && { trainGender: training },
       ...exact && { trainAge: { variant: "regression", ...training } },
-      ...stage && { [stage]: { target, ...training } },
-      ...(trains || stage) && { evaluate: null, webcamServe: null },
+      ...learned && { [learned.stage]: { target: learned.target, ...training } },
+      ...(trains || learned) && { evaluate: null, webcamServe: null },
     },
   };
   const yaml = stringify(pipeline, { lineWidth: 100, nullStr: "", aliasDuplicateObjects: false })
@@ -418,17 +424,28 @@ export function proposePipeline(found: DataFound): string {
   return header.flatMap((note) => note.split("\n")).map((line) => `# ${line}\n`).join("") + yaml;
 }
 
-/** Returns the first attribute that can be learned, as numbers or else as classes, and the stage for it. */
-function firstTarget(rows: readonly Label[]): { target?: string; stage?: string } {
+/** Returns the attributes that can be learned, as numbers or else as classes, and the stage for each. */
+function learnable(rows: readonly Label[]): { target: string; stage: string }[] {
   const names = Object.keys(rows.find(({ attributes }) => attributes)?.attributes ?? {});
-  for (const target of names.filter((name) => name !== "part")) {
+  return names.filter((name) => !["part", ...INTERVAL].includes(name)).flatMap((target) => {
     const values = new Set(rows.map(({ attributes }) => attributes?.[target] ?? null));
     values.delete(null);
     const many = values.size > MAX_LEVELS;
-    if (many && [...values].every(Number.isFinite)) return { target, stage: "trainRegressor" };
-    if (values.size >= 2 && values.size <= MAX_CLASSES) return { target, stage: "trainClassifier" };
-  }
-  return {};
+    if (many && [...values].every(Number.isFinite)) return [{ target, stage: "trainRegressor" }];
+    const classes = values.size >= 2 && values.size <= MAX_CLASSES;
+    return classes ? [{ target, stage: "trainClassifier" }] : [];
+  });
+}
+
+/** Names the attributes that no network of the proposal learns, with the stages that would. */
+function untrained(rows: readonly Label[]): string[] {
+  const further = learnable(rows).slice(rows.some((row) => labelsOf(row) >= 1) ? 0 : 1);
+  const byStage = Map.groupBy(further, ({ stage }) => stage);
+  const named = Array.from(byStage, ([stage, some]) => {
+    return `${joinWords(some.map(({ target }) => target))} (${stage})`;
+  });
+  const wayOut = "Add the stage with a label as target";
+  return named.length > 0 ? [`No network is proposed for ${joinWords(named)}. ${wayOut}.`] : [];
 }
 
 /** Returns the sets of a data set's own parts; results of FairFace are published on val. */

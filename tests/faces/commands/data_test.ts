@@ -55,6 +55,10 @@ Deno.test("data prints a pipeline that is valid, and writes a page of what it fo
     const { code, out, errors } = await run("--page", page);
     strictEqual(code, 0, errors);
     match(errors, /8 photos in 8 files; 7 rows of labels with a photo/);
+    match(
+      errors,
+      /\nNo network is proposed for ethnicity \(trainClassifier\)\. Add/,
+    );
     match(errors, /\nNext: deno task run experiments\/mine, or where the YAML went\n$/);
     match(out, /^# yaml-language-server: \$schema=\.\.\/pipeline\.schema\.json\n/);
     const typo = await run("--preset", "utkfce");
@@ -272,6 +276,31 @@ Deno.test("lookAt() guesses columns of other tables and labels in names", async 
   }
   await withFiles({ "l.csv": "path,age\na.jpg,30\n", "a.jpg": face }, async (folder) => {
     strictEqual((await look(folder)).preset, undefined, "the project's columns need no preset");
+  });
+});
+
+Deno.test("lookAt() takes years for ages if they may be, and names labels without a network", async () => {
+  const face = await drawFace(30, true), photos = { "a.png": face, "b.png": face };
+  const table = (...rows: string[]) => ({ ...photos, "l.csv": rows.join("\n") + "\n" });
+  for (const [photo, sex] of [["photo", "sex"], ["path", "note"]]) {
+    const header = `${photo};Years;${sex};mood;part`;
+    await withFiles(table(header, "a.png;31;f;glad;x", "b.png;;m;sad;y"), async (folder) => {
+      const found = await look(folder);
+      strictEqual((found.preset as { columns: Record<string, string> }).columns.age, "Years");
+      deepStrictEqual(found.labels!.rows.map(({ age }) => age), [31, NaN]);
+      const named = sex === "sex" ? "mood" : "note and mood", way = "Add the stage with a label as";
+      const hint = `No network is proposed for ${named} (trainClassifier). ${way} target.`;
+      deepStrictEqual(found.hints, [hint]);
+      ok(proposePipeline(found).includes(`\n# ${found.hints[0]}\n`));
+    });
+  }
+  await withFiles(table("path,years,sex", "a.png,1999,f", "b.png,2001,m"), async (folder) => {
+    const { labels } = await look(folder);
+    deepStrictEqual(labels!.rows.map(({ age }) => age), [NaN, NaN]);
+  });
+  const rows = Array.from({ length: 13 }, (_, i) => `${i % 2 ? "a" : "b"}.png,${i % 2},${i / 2}`);
+  await withFiles(table("path,flag,light", ...rows), async (folder) => {
+    match((await look(folder)).hints[0], /^No network is proposed for light \(trainRegressor\)\. /);
   });
 });
 
