@@ -161,6 +161,13 @@ export class ConfigSource {
     return this.#from.get(nameOf(path)) ?? this.#fileOf(path.slice(0, -1));
   }
 
+  /** Returns the ids and names of the stages that precede one in its file. */
+  stagesAbove(id: string): (readonly [id: string, use: string])[] {
+    const stages = Object.entries(this.#fileOf(["stages", id]).values.stages ?? {});
+    return stages.slice(0, Math.max(0, stages.findIndex(([other]) => other === id)))
+      .map(([id, written]) => [id, isRecord(written) ? String(written.use ?? id) : id]);
+  }
+
   /** Returns the folder that a relative path as value counts from. */
   folderOf(path: Path): string {
     const override = this.#overrideOf(path);

@@ -9,9 +9,10 @@ import {
   type Node,
   type Pair,
   parseDocument,
+  visit,
   type YAMLMap,
 } from "yaml";
-import { ConfigError, didYouMean } from "../errors.ts";
+import { ConfigError, didYouMean, joinWords } from "../errors.ts";
 import { isRecord } from "../fingerprint.ts";
 import { formatInteger } from "../format.ts";
 import { locate, nameOf, type ParsedYaml, type Place } from "./yaml_file.ts";
@@ -21,8 +22,9 @@ const MAX_VALUES = 100_000;
 
 /**
  * Parses YAML 1.2 with merge keys (`<<`). Never throws.
- * @returns `targets`: alias → the node that it stands for; `mistakes`: every error with its offset in
- *   the text; without any, `value` is valid
+ * @returns `targets`: alias → the node that it stands for; `mistakes`: errors with their offsets in
+ *   the text, of the syntax the first one, as the parser guesses after it; without any, `value` is
+ *   valid
  */
 export function parseYaml(text: string) {
   // The parser's own search for duplicate keys is quadratic.
@@ -30,18 +32,72 @@ export function parseYaml(text: string) {
   const document = parseDocument(text, options);
   const { errors, warnings } = document;
   const exhausted = errors.find(({ code }) => code === "RESOURCE_EXHAUSTION");
-  const found = exhausted ? [exhausted] : [...errors, ...warnings];
-  const mistakes = found.map(({ code, message, pos: [start] }) => {
-    if (code === "RESOURCE_EXHAUSTION") return { at: start, message: "nested too deeply" };
-    if (code === "MULTIPLE_DOCS") {
-      return { at: start, message: "a second document begins here; keep one in each file" };
-    }
-    return { at: start, message: `not valid YAML: ${message}` };
-  });
+  const mistakes = exhausted || errors.length + warnings.length > 0
+    ? [exhausted ? { at: exhausted.pos[0], message: "nested too deeply" } : explain(document, text)]
+    : [];
   const targets = new Map<Alias, Node>();
   if (mistakes.length === 0) mistakes.push(...resolveAliases(document.contents, targets));
   const value: unknown = mistakes.length === 0 ? document.toJS({ maxAliasCount: -1 }) : undefined;
   return { document, targets, mistakes, value };
+}
+
+/** Messages of the parser, and ways out. */
+const WAYS: readonly [message: RegExp, way: string][] = [
+  [/^Tabs/, "Indent with spaces"],
+  [/^Plain value cannot/, "Put it between quotes"],
+  [/^Invalid escape/, String.raw`Within "...", write \\ for \; within '...', \ is itself`],
+  [/^Implicit/, "Write a name, a colon and a space before a value, as in dropout: 0.5"],
+  [/^Nested mappings/, 'Put a value with ": " between quotes, or begin a new line after the first'],
+  [/within flow/, "Is a comma missing before it?"],
+  [/^Unexpected flow-/, "It closes nothing: remove it"],
+];
+
+/** Returns the first error of the parser at the place where a person looks, with a way out. */
+function explain({ errors, warnings, contents }: ReturnType<typeof parseDocument>, text: string) {
+  const [first, second] = [...errors, ...warnings], { code, message, pos } = first!;
+  const [offset] = pos;
+  if (code === "MULTIPLE_DOCS") {
+    return { at: offset, message: "a second document begins here; keep one in each file" };
+  }
+  const because = (why: string, at = offset) => ({ at, message: `not valid YAML: ${why}` });
+  const close = message.match(/end with an? ([}\]])$|^Missing closing (["'])/)?.slice(1).join("");
+  if (close) {
+    const open = { "}": "{", "]": "[" }[close] ?? close;
+    let at = offset;
+    visit(contents, (_, node) => {
+      const [start, end] = isNode(node) && node.range || [offset, 0];
+      if (start < offset && end >= offset && text[start] === open) at = start;
+    });
+    return because(`this ${open} is not closed. Write ${close} where it ends`, at);
+  }
+  // The parser names the blanks before a line, or the value above it.
+  const isAbove = code === "BLOCK_AS_IMPLICIT_KEY" && second?.code === "MULTILINE_IMPLICIT_KEY";
+  const line = isAbove ? text.indexOf("\n", offset) : offset;
+  const at = line + text.slice(line).match(/^(\s|#.*)*/)![0].length;
+  const lines = text.slice(0, at).split("\n"), indent = lines.pop()!;
+  const columns = columnsOf(lines), column = indent.length + 1;
+  const isIndented = code !== "TAB_AS_INDENT" && code !== "MULTILINE_IMPLICIT_KEY" &&
+    !indent.trim();
+  if (isIndented && columns.length > 0 && !columns.includes(column)) {
+    const above = `those above it in ${joinWords(columns.map(String), "or")}`;
+    return because(`this line begins in column ${column}, ${above}. Align it with one of them`, at);
+  }
+  const quote = text[offset - 1];
+  const way = code === "UNEXPECTED_TOKEN" && (quote === "'" || quote === '"')
+    ? `The ${quote} before it ends the text: write ${quote === "'" ? "''" : '\\"'} for one within`
+    : WAYS.find(([known]) => known.test(message))?.[1];
+  return because(message + (way ? `. ${way}` : ""));
+}
+
+/** Returns the columns in which lines of the same maps and lists may begin. */
+function columnsOf(lines: readonly string[]): number[] {
+  let columns: number[] = [];
+  for (const [, blank, dashes] of lines.map((line) => line.match(/^( *)((?:- +)*)[^#\s]/) ?? [])) {
+    if (blank === undefined) continue;
+    const starts = [blank.length + 1, blank.length + dashes!.length + 1];
+    columns = [...new Set([...columns.filter((column) => column < starts[0]!), ...starts])];
+  }
+  return columns;
 }
 
 /** Finds the node that each alias stands for, and lists the errors of aliases and keys. */

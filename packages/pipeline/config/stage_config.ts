@@ -71,18 +71,25 @@ export async function readStage(
     const message = `stage id ${quote(id)}: expected a letter, then letters, digits, - or _`;
     return report(path, message, true);
   }
-  if (written !== null && !isRecord(written)) {
-    return report(path, `expected the parameters of ${id}, got ${quote(written)}`);
-  }
-  const own = reservedSchema.safeParse(written ?? {});
+  const map = isRecord(written) ? written : {};
+  const own = reservedSchema.safeParse(map);
   if (own.error) problems.push(...toProblems(own.error, source, path, reservedSchema, []));
-  const { use = id, inputs: _, replaces: __, seed: ___, ...raw } = written ?? {};
+  const { use = id, inputs: _, replaces: __, seed: ___, ...raw } = map;
   if (typeof use !== "string") return undefined;
   if (!registry.has(use)) {
     if (incomplete) return undefined;
+    const above = source.stagesAbove(id).findLast(([, name]) => registry.has(name));
+    const params = above && (await registry.get(above[1])).stage.params.keyof().options;
+    if (above && [...params!, ...RESERVED].includes(id)) {
+      const message = `${id} is no stage; as a parameter of ${above[0]} it is indented under it`;
+      return report(path, message, true);
+    }
     const named = use !== id;
     const hint = named ? "" : ` To name a stage freely, name it: ${id}: { use: ... }.`;
     return report(named ? [...path, "use"] : path, registry.unknown(use) + hint, !named);
+  }
+  if (written !== null && written !== map) {
+    return report(path, `expected the parameters of ${id}, got ${quote(written)}`);
   }
   const { stage, module, plugin = false, rights: granted } = await registry.get(use);
   const absolute = mapPaths(

@@ -86,6 +86,15 @@ Deno.test("ConfigError shows the line and points at the place", () => {
   );
 });
 
+Deno.test("ConfigError orders problems by line and column of each file", () => {
+  const places = ["a:2:43", "--set x=1", "b:1:1", "a:10:1", "a:2:27", "a:2"];
+  const error = new ConfigError(places.map((text) => ({ at: { text }, message: "no" })));
+  assert.deepEqual(
+    error.problems.map(({ at }) => at.text),
+    ["a:2:27", "a:2:43", "a:10:1", "--set x=1", "b:1:1", "a:2"],
+  );
+});
+
 Deno.test("ConfigError has each problem once", () => {
   const problem = { at: { text: "--sweep a=1" }, message: "no such stage" };
   assert.equal(new ConfigError([problem, { ...problem }]).problems.length, 1);

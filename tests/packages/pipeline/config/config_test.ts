@@ -181,7 +181,14 @@ stages:
   },
   "YAML that is none": {
     yaml: "stages:\n  count: { to: 3\n  add:\n",
-    says: ["pipeline.yaml:3:3: not valid YAML: "],
+    says: ["pipeline.yaml:2:10: not valid YAML: this { is not closed. Write } where it ends\n"],
+  },
+  "parameters one level too high": {
+    yaml: "stages:\n  count:\n  to: 3\n  seed: { use: 1 }\n  add: { times: 1 }\n  oops: 3\n",
+    says: [
+      "pipeline.yaml:3:3: to is no stage; as a parameter of count it is indented under it\n",
+      'pipeline.yaml:6:3: no stage is called "oops". ',
+    ],
   },
   "a key twice": {
     yaml: "stages:\n  count: { to: 3 }\n  # and\n  count:\n",

@@ -216,7 +216,8 @@ Deno.test("mistakes are told in the file that holds them", async (t) => {
     ));
   await t.step(
     "YAML that is none",
-    () => says("", "stages:\n  count: { to: 3\n  add:\n", "shared/base.yaml:3:3: not valid YAML: "),
+    () =>
+      says("", "stages:\n  count: { to: 3\n  add:\n", "shared/base.yaml:2:10: not valid YAML: "),
   );
   await t.step(
     "a base that is no pipeline",

@@ -43,7 +43,52 @@ const MISTAKES: Record<string, [yaml: string, ...errors: string[]]> = {
   "an unknown tag": ["stages: !chart\n  count:", "1:9: not valid YAML: Unresolved tag: !chart"],
   "an unknown version": ["%YAML 9.3\n---\na: 1", "1:7: not valid YAML: Unsupported YAML version"],
   "two documents": ["stages: { count: }\n---\na: 1", "2:1: a second document begins here"],
-  "a tab": ["stages:\n\tcount:", "2:1: not valid YAML: Tabs are not allowed as indentation"],
+  "a tab": [
+    "stages:\n\tcount:\n\tsum:",
+    "2:1: not valid YAML: Tabs are not allowed as indentation. Indent with spaces",
+  ],
+  "columns of a map that differ": [
+    "stages:\n  count:\n    to: 3\n   by: 2\n",
+    "4:4: not valid YAML: this line begins in column 4, those above it in 1, 3 or 5. Align it",
+  ],
+  "a name that is indented more than the value above": [
+    "extends: a.yaml\n stages:\n",
+    "2:2: not valid YAML: this line begins in column 2, those above it in 1. Align it",
+  ],
+  "a name that is indented less than the first": [
+    " extends: a.yaml\n# stages\nstages:\n  count:\n",
+    "3:1: not valid YAML: this line begins in column 1, those above it in 2. Align it",
+  ],
+  "a name beside those of a list's item": [
+    "a:\n  - b: 1\n   c: 2\n",
+    "3:4: not valid YAML: this line begins in column 4, those above it in 1, 3 or 5. Align it",
+  ],
+  "a brace that stays open": [
+    "stages:\n  count: { to: 3\n\n",
+    "2:10: not valid YAML: this { is not closed. Write } where it ends",
+  ],
+  "the inner bracket of two": [
+    "a: { b: [1, [2], 3 }\n",
+    "1:9: not valid YAML: this [ is not closed. Write ] where it ends",
+  ],
+  "a quote that stays open": [
+    "a: 'b\nc: 1\n",
+    "1:4: not valid YAML: this ' is not closed. Write '",
+  ],
+  "a bracket too many": ["a: [1]]\nb: 2", "1:7: not valid YAML: Unexpected flow-seq-end"],
+  "a quote within quotes": [
+    "a: 'it's'",
+    "1:8: not valid YAML: Unexpected scalar at node end. The ' before it ends the text: write '' for",
+  ],
+  "a backslash": [
+    'a: "C:\\Users"',
+    String.raw`1:7: not valid YAML: Invalid escape sequence \Users". Within "...", write \\ for \;`,
+  ],
+  "a name without a space after its colon": [
+    "count:\n  to:3\n  by: 2\n",
+    "2:3: not valid YAML: Implicit keys need to be on a single line. Write a name, a colon and a space",
+  ],
+  "two colons in a line": ["a: b: c", "1:4: not valid YAML: Nested mappings are not allowed"],
   "an empty file": ["", "1:1: expected a pipeline"],
   "a comment alone": ["# nothing\n", "1:1: expected a pipeline"],
   "endless nesting": [`a: ${"[".repeat(20_000)}`, "1:"],
