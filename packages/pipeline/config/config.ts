@@ -1,5 +1,5 @@
 /** YAML → validated pipeline. Everything is checked before anything runs; all errors are reported. */
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { z } from "zod";
 import { isRecord, type Shape } from "../fingerprint.ts";
 import { ConfigError, formatError, MAX_PROBLEMS, type Problem } from "../errors.ts";
@@ -188,11 +188,11 @@ export async function readTopLevel(file: string | readonly YamlFile[], options: 
   const top = parsed.data ?? validParts(source.values);
   let incomplete = top.plugins === undefined;
   for (const [i, plugin] of (top.plugins ?? []).entries()) {
-    const path = ["plugins", i];
+    const path = ["plugins", i], folder = source.folderOf(path);
+    const { use, ...limits } = typeof plugin === "string"
+      ? pluginEntry.parse({ use: plugin })
+      : plugin;
     try {
-      const folder = source.folderOf(path);
-      const entry = typeof plugin === "string" ? pluginEntry.parse({ use: plugin }) : plugin;
-      const { use, ...limits } = entry;
       const specifier = pluginSpecifier(use, folder);
       const allow = limits.allow.map((right) => {
         const [, kind, file] = right.match(/^(read|write):(.+)$/) ?? [];
@@ -207,10 +207,20 @@ export async function readTopLevel(file: string | readonly YamlFile[], options: 
       registry.extend(extensions);
     } catch (error) {
       incomplete = true;
-      problems.push({ at: source.at(path), message: formatError(error) });
+      const message = formatError(error) + await wayFromProject(use, folder, project);
+      problems.push({ at: source.at(path), message });
     }
   }
   return { source, registry, top, problems, incomplete };
+}
+
+/** Returns the path of a plugin that is missing in a folder and would be there from the project. */
+async function wayFromProject(use: string, folder: string, project: string): Promise<string> {
+  const meant = resolveFrom(use, project);
+  const [there, near] = await Promise.allSettled([resolveFrom(use, folder), meant].map(Deno.lstat));
+  if (there!.status === "fulfilled" || near!.status === "rejected") return "";
+  const path = relative(folder, meant).replaceAll("\\", "/");
+  return `\n  A path counts from the folder of its file: did you mean "${path}"?`;
 }
 
 /** Returns the parameters of each stage that is known. */

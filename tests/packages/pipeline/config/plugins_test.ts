@@ -68,8 +68,18 @@ Deno.test("plugins", async (t) => {
     says(
       "plugins:\n  - ./plugins/negat.ts\nstages:\n  count:",
       `pipeline.yaml:2:5: cannot load plugin "${project.path("plugins/negat.ts")}"`,
-      /because: Module not found/,
+      /because: Module not found[^]*negat\.ts"\.\n {6}- /,
     ));
+  await t.step("that are written as from the project are found from their file", async () => {
+    await project.write({
+      "experiments/a/b.yaml": "plugins: [./plugins/negate.ts]\nstages:\n  count:",
+    });
+    const message = await project.mistakes("extends: experiments/a/b.yaml");
+    assert.match(
+      message,
+      /b\.yaml:1:11: cannot load plugin [^]*did you mean "\.\.\/\.\.\/plugins\/negate\.ts"\?/,
+    );
+  });
   await t.step("must parse and load", async () => {
     await says(
       "plugins: [plugins/bad.ts]\nstages: { count: }",
