@@ -208,11 +208,14 @@ export function decodeUrl(text: string): string {
   }
 }
 
-/** Returns the message; of a mistake in the code, with its stack. */
-export function formatErrorWithStack(error: unknown): string {
+/**
+ * Returns the message; of a mistake in the code, with its stack.
+ * @param place a line that is appended in place of the stack
+ */
+export function formatErrorWithStack(error: unknown, place = ""): string {
   const mistake = error instanceof TypeError || error instanceof ReferenceError ||
     error instanceof RangeError;
-  if (!mistake) return formatError(error);
+  if (!mistake || place) return formatError(error) + place;
   const stack = error.stack?.split("\n").slice(1).join("\n") ?? "";
   return `${formatError(error)}\n${hideSecrets(stack)}`;
 }

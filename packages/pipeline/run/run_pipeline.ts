@@ -204,7 +204,7 @@ class Run {
         this.#finish(stage, "failed", INTERRUPTED, seconds());
       } else {
         const place = this.#placeOf(error, stage) + wayOutOf(error);
-        this.#log(paint.red("✗"), id, `failed: ${formatErrorWithStack(error)}${place}`);
+        this.#log(paint.red("✗"), id, `failed: ${formatErrorWithStack(error, place)}`);
         this.#finish(stage, "failed", formatError(error) + place, seconds());
       }
     }
@@ -349,7 +349,7 @@ class Run {
     if (!this.ok) {
       return missing.length > 0
         ? `${joinWords(missing)} did not finish`
-        : "an earlier stage failed";
+        : "an earlier stage failed, and a run ends at the first failure";
     }
     return undefined;
   }
@@ -397,7 +397,7 @@ class Run {
       } catch (error) {
         if (signal.aborted) return;
         this.ok = false;
-        const text = formatErrorWithStack(error) + this.#placeOf(error, stage);
+        const text = formatErrorWithStack(error, this.#placeOf(error, stage));
         reporter.log(`${reporter.paint.red("✗")} ${stage.id}  failed: ${text}`);
       }
     }));

@@ -72,6 +72,11 @@ Deno.test("tell() shows the code only where it is to blame", () => {
     formatErrorWithStack(new TypeError("our fault")),
     /^our fault\n +at .*errors_test\.ts/,
   );
+  const atPlugin = formatErrorWithStack(
+    new TypeError("not a function"),
+    "\n  at /plugins/a.ts:1:2",
+  );
+  assert.equal(atPlugin, "not a function\n  at /plugins/a.ts:1:2");
 });
 
 Deno.test("ConfigError shows the line and points at the place", () => {

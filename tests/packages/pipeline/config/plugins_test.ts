@@ -237,5 +237,12 @@ Deno.test("an error of a plugin is reported with its place in it", async () => {
     const { why } = await failed(name);
     assert.ok(why.includes(`\n${at(name)}`), why);
   }
-  assert.match((await failed("mistake")).text, /mistake\.ts:10:/);
+  const { text } = await failed("mistake");
+  const place = project.path("plugins/mistake.ts");
+  assert.match(
+    text,
+    /✗ negate {2}failed: Cannot read properties of null.*\n {2}at .*mistake\.ts:10:/,
+  );
+  assert.equal(text.split(place).length, 2);
+  assert.doesNotMatch(text, /packages\/pipeline/);
 });
