@@ -47,6 +47,9 @@ export const cacheKeySchema: z.ZodObject<Shape<CacheKeyInputs>> = z.object<Shape
   lineage: texts.optional(),
 });
 
+/** Digest and fingerprint of a result that is yet to be made, of which no difference is known. */
+export const PENDING = "not made yet";
+
 /** Returns the SHA-256 of a cache key, in hex. */
 export function fingerprint(dependencies: CacheKeyInputs): string {
   return sha256(canonicalJson(dependencies));
@@ -82,14 +85,12 @@ export function canonicalJson(value: unknown): string {
 /**
  * Explains the differences of two cache keys.
  * @param id the stage's id, which precedes the names of its parameters
- * @param pending inputs that will be made anew, whose digest is not known yet
  * @returns one phrase per difference, such as "split.test changed from 0.2 to 0.1"
  */
 export function explainChanges(
   id: string,
   before: CacheKeyInputs,
   now: CacheKeyInputs,
-  pending: readonly string[] = [],
 ): string[] {
   if (before.use !== now.use) return [`${id} uses ${now.use} instead of ${before.use}`];
   const found = paramDifferences(id, before.params, now.params);
@@ -98,7 +99,6 @@ export function explainChanges(
     found.push(changed(name, before[name], now[name], "matters now", "no longer matters"));
   }
   for (const name of Object.keys({ ...before.inputs, ...now.inputs })) {
-    if (pending.includes(name)) continue;
     found.push(...inputDifferences(name, before.inputs[name], now.inputs[name]));
   }
   found.push(...mapDifferences(before.modules, now.modules, (name) => `${name} changed`));
@@ -186,7 +186,7 @@ function mapDifferences(
 ): string[] {
   return Object.keys({ ...before, ...now }).flatMap((name) => {
     const [a, b] = [before[name], now[name]];
-    if (a === b) return [];
+    if (a === b || b === PENDING) return [];
     if (a === undefined) return `${subject(name)} is new`;
     return b === undefined ? `${subject(name)} is no longer used` : explain(name, a, b);
   });

@@ -100,7 +100,7 @@ interface Circumstances {
 
 /** Decides whether a stage must run. @returns a hit's record, or a miss's human-readable reason */
 export async function checkCache(
-  { id, use, after, wires, stage }: PlannedStage,
+  { id, use, after, stage }: PlannedStage,
   dependencies: CacheKeyInputs,
   store: ArtifactStore,
   { plan, force, pending }: Circumstances,
@@ -115,10 +115,7 @@ export async function checkCache(
   if (damage) return { why: damage };
   const last = await store.latest(fileNameOf(plan.identity), id, plan.former);
   const before = last?.record;
-  const waiting = Object.entries(wires)
-    .filter(([, wired]) => [wired].flat().some((source) => waitsFor.includes(source.stage)))
-    .map(([name]) => name);
-  const reasons = before ? explainChanges(id, before.dependencies, dependencies, waiting) : [];
+  const reasons = before ? explainChanges(id, before.dependencies, dependencies) : [];
   if (reasons.length > 0) {
     const more = reasons.length > 4 ? ` and ${reasons.length - 4} more` : "";
     return { why: reasons.slice(0, 4).join(", ") + more };

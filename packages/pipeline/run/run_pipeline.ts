@@ -1,5 +1,5 @@
 /** Runs the stages of a plan that lack a result, and records the run. */
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { cacheKeyInputsOf, checkCache, modulesOf } from "../cache/cache_key.ts";
 import { assertIntact } from "../verify_results.ts";
 import {
@@ -11,7 +11,7 @@ import {
   RunError,
 } from "../errors.ts";
 import type { StageExecution } from "./run_stage.ts";
-import { type CacheKeyInputs, fingerprint } from "../fingerprint.ts";
+import { type CacheKeyInputs, fingerprint, PENDING } from "../fingerprint.ts";
 import { formatBytes, formatDuration } from "../format.ts";
 import { ancestors, type Plan, type PlannedStage } from "../plan.ts";
 import { type Beginning, type Begun, History } from "../history.ts";
@@ -153,8 +153,7 @@ class Run {
     }
     for (const stage of this.plan.stages) await this.#stage(stage);
     if (this.ok && !dryRun) this.#usesOthers = await this.#setCurrent();
-    const { log: line, paint } = reporter;
-    if (this.ok) this.#show.forEach((path) => line(`  ${paint.bold(path)}`));
+    if (this.ok && !dryRun) this.#show.forEach(reporter.log);
   }
 
   async #stage(stage: PlannedStage): Promise<void> {
@@ -336,7 +335,9 @@ class Run {
       .forEach((caution) => line(paint.yellow(caution)));
     for (const file of record.show ?? []) {
       const place = this.context.store.pathOf(stage.use, record.fingerprint);
-      this.#show.push(displayPath(join(place, file), this.context.project));
+      const path = displayPath(join(place, file), this.context.project);
+      const what = basename(file).replace(/\..*$/, "").replaceAll("_", " ").toLowerCase();
+      this.#show.push(`  ${what}: ${paint.bold(path)}`);
     }
   }
 
@@ -365,9 +366,8 @@ class Run {
 
   #dependencies(stage: PlannedStage): Promise<CacheKeyInputs> {
     return cacheKeyInputsOf(stage, this.plan, this.context, {
-      digest: ({ stage: id, output }) =>
-        this.#records.get(id)?.outputs[output]?.digest ?? "not made yet",
-      fingerprintOf: (id) => this.#records.get(id)?.fingerprint ?? "not made yet",
+      digest: ({ stage: id, output }) => this.#records.get(id)?.outputs[output]?.digest ?? PENDING,
+      fingerprintOf: (id) => this.#records.get(id)?.fingerprint ?? PENDING,
       backend: async () => this.#compute ??= await this.context.resolveCompute(this.plan.compute),
     });
   }

@@ -23,7 +23,7 @@ Deno.test("run prints plain lines to stdout when piped", async () => {
 ✓ sum      done in 0.0 s
 > compare  runs: it has not run yet
 ✓ compare  done in 0.0 s
-  artifacts/compare/HASH/comparison/comparison.txt
+  comparison: artifacts/compare/HASH/comparison/comparison.txt
 done in 0.0 s: 3 ran  run ID
 next: deno task serve pipeline
 `,

@@ -54,6 +54,14 @@ Deno.test("a stage with lineage runs again when its inputs are made in another w
     // What takes the story depends on nothing that is volatile in it.
     assert.equal(statuses.retell, "cached");
   });
+  await t.step("which a preview does not claim before they are made", async () => {
+    const { text } = await project.run({ dryRun: true, set: ["clamp.max=3"] });
+    assert.match(
+      text,
+      /> sum +runs: clamp will run before it\n[^]*> tell +runs: sum will run before it\n/,
+    );
+    assert.match(text, /> clamp +runs: clamp.max changed from 8 to 3\n/);
+  });
   await t.step("or for a pipeline of another name", async () => {
     const { why } = await project.run({ set: ["name=others"] });
     assert.equal(why.tell, 'the pipeline\'s name changed from "toys" to "others"');

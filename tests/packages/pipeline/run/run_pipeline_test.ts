@@ -168,6 +168,8 @@ Deno.test("--dry-run tells what would run and leaves no result", async () => {
   assert.deepEqual(left, []);
   await project.run();
   const artifacts = await project.files();
+  const nothing = await project.run({ dryRun: true });
+  assert.match(nothing.text, /· compare {2}cached\n$/);
   const dry = await project.run({ dryRun: true, set: ["clamp.max=2", "sum.double=true"] });
   assert.equal(
     dry.text,
