@@ -106,11 +106,6 @@ function arrange(): void {
     { key: "ended", head: "date", value: ({ first }) => first.at, cell: dateCell },
     { key: "state", value: ({ first }) => first.state, cell: stateCell },
     ...(several ? [{ key: "pipeline", value: ({ first }: Row) => first.name }] : []),
-    ...varied.map((key): Column => ({
-      key,
-      head: headOf(key),
-      value: ({ first }) => first.settings[key],
-    })),
     ...metricsOf(runs, show).map((path): Column => {
       const [model, split, metric] = path;
       const best = bestOf(rows.flatMap((row) => statsOf(row, path)?.mean ?? []), path);
@@ -121,6 +116,11 @@ function arrange(): void {
         cell: (row) => metricCell(row, path, best),
       };
     }),
+    ...varied.map((key): Column => ({
+      key,
+      head: headOf(key),
+      value: ({ first }) => first.settings[key],
+    })),
     { key: "curve", head: "validation curve", value: () => 0, cell: curveCell },
     {
       key: "took",
