@@ -95,6 +95,8 @@ export interface UiComparison {
   readonly cautions: readonly string[];
   /** Models that could not be compared, with the reason. */
   readonly notes: readonly string[];
+  /** Means and standard deviations of runs that differ in seeds alone, the head of the table first. */
+  readonly overSeeds?: readonly string[][];
   /** Metrics over the test sets of all folds, and significance tests. */
   readonly sentences: readonly string[];
   /** Differences of further metrics, the head of the table first. */

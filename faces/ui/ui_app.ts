@@ -80,7 +80,7 @@ export async function createUi(options: UiOptions): Promise<Hono> {
     return Object.fromEntries(await Promise.all(all));
   });
   json("/api/compare", async ({ ids = "" }) => {
-    const runs = await Promise.all(ids.split(",").slice(0, 20).map(record));
+    const runs = await Promise.all(ids.split(",").slice(0, 40).map(record));
     return options.compare(runs.map(({ id }) => id));
   });
   json("/api/evaluation", async ({ id }) => (await open(id)).evaluation());

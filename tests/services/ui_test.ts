@@ -91,6 +91,9 @@ inChromium("the page over runs: every view, in light, dark and on a phone", asyn
       const heads = await visibleText(page, ".runs thead th");
       assert.ok(heads.some((text) => /trainGender\s+dropout/.test(text)), heads.join());
       assert.ok(heads.some((text) => /evaluate\s+metrics/.test(text)), heads.join());
+      // Parameters may be many: metrics come first.
+      const place = (pattern: RegExp) => heads.findIndex((text) => pattern.test(text));
+      assert.ok(place(/validation\s+accuracy/) < place(/evaluate\s+metrics/), heads.join());
       assert.ok(!heads.some((text) => /test/.test(text)), "test columns are hidden");
       await waitText(page, /★ 0\.9/);
       const rows = () => visibleText(page, ".runs tbody tr:not(.space)");
@@ -160,6 +163,27 @@ inChromium("the page over runs: every view, in light, dark and on a phone", asyn
       await page.close();
     });
 
+    await t.step("a folded row is compared with all its seeds", async () => {
+      const { page, wrong } = await open(browser, `${ui.url}/#runs?q=state=ok`);
+      await waitText(page, /4 of 6 runs in 3 rows/);
+      const pick = `[aria-label="Choose ${second!.id} and 1 more"]`;
+      await page.$eval(pick, (one) => (one as HTMLElement).click());
+      await page.waitForSelector(`${pick}[aria-checked="true"]`, patience);
+      await page.$eval(
+        `[aria-label="Choose ${last!.id}"]`,
+        (one) => (one as HTMLElement).click(),
+      );
+      await waitText(page, /Compare 3 runs/);
+      await page.keyboard.press("c");
+      await waitText(page, /Over seeds[^]*runs\s+2\s+1\s[^]* ± 0\.0[^]*All as LaTeX/);
+      const chosen = new URLSearchParams(page.url().split("?")[1]).get("ids")!.split(",");
+      assert.deepEqual(chosen, [second!.id, first!.id, last!.id]);
+      const latex = await page.$eval("details:last-of-type pre", (pre) => pre.textContent!);
+      assert.match(latex, /\$\\pm\$/);
+      assert.deepEqual(wrong, []);
+      await page.close();
+    });
+
     await t.step(
       "compare: tests, curves, confusion, faces on which they disagree, LaTeX",
       async () => {
@@ -176,7 +200,6 @@ inChromium("the page over runs: every view, in light, dark and on a phone", asyn
         );
         const latex = await page.$eval("details:last-of-type pre", (pre) => pre.textContent!);
         assert.match(latex, /\\begin\{tabular\}\{lrr?r?\}[^]*\\bottomrule/);
-        assert.match(latex, /\$\\pm\$/);
         const loaded = await page.$$eval(".faces-grid img", async (all) => {
           const images = all as HTMLImageElement[];
           for (const image of images) image.loading = "eager";
@@ -336,7 +359,7 @@ inChromium("the page over runs: every view, in light, dark and on a phone", asyn
       layers: `inside?id=${first!.id}&file=${placeOf("model")}/model.json`,
       runs: "runs?show=test",
       live: "live",
-      compare: `compare?ids=${first!.id},${last!.id}`,
+      compare: `compare?ids=${first!.id},${second!.id},${last!.id}`,
       sweeps: "sweeps",
       inside: `inside?id=${first!.id}`,
       way: `inside?id=${first!.id}&row=3`,

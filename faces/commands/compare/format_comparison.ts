@@ -142,6 +142,7 @@ export function withText(comparison: Comparison): Comparison & UiComparison {
   );
   return {
     ...comparison,
+    ...(comparison.seeds && { overSeeds: seedRows(comparison.seeds) }),
     sentences: [...pooled, ...comparison.tests.map(sentence)],
     ...(further.length > 1 && { further: { rows: further, note: FURTHER } }),
     markdown: formatComparison(comparison, "markdown"),

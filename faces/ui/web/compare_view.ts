@@ -7,7 +7,7 @@ import { color, dash, DASHES, dots, lineKey, lines, type Series } from "./ui_cha
 import { get, later, number, range, select, table, text } from "./ui_dom.ts";
 import { store, turn, type View } from "./ui_store.ts";
 
-const MAX_RUNS = 20;
+const MAX_RUNS = 40;
 
 type Evaluation = Readonly<Record<string, ModelMetrics>>;
 
@@ -21,18 +21,13 @@ export const compareView: View = {
     if (runs.length < 2) {
       return dom`<p>Choose two or more rows in <a href="#runs">Runs</a>, then Compare.</p>`;
     }
-    // Means over seeds need all runs of a row.
-    const groups = new Set(
-      runs.flatMap(({ group }) => store.runs.filter((run) => run.group === group)),
-    );
-    const all = groups.size <= MAX_RUNS ? [...groups] : runs;
     const heads = runs.map(({ id, name }, i) =>
       dom`<li>${swatch(i)}<a href="#inside?id=${id}">${id}</a> ${name}</li>`
     );
     const left = runs.length < ids.length &&
       dom`<p class="notice">${runs.length} of ${ids.length} runs: others were removed, or exceed the
         maximum of ${MAX_RUNS}.</p>`;
-    return dom`${left}<ul class="legend">${heads}</ul>${later(differences(runs, all))}
+    return dom`${left}<ul class="legend">${heads}</ul>${later(differences(runs))}
       ${later(curves(runs))}<h2>Faces on which they disagree</h2>
       ${later(disagreements(runs, params))}${later(evaluated(runs))}`;
   },
@@ -45,11 +40,10 @@ const head = (runs: readonly UiRun[]) => runs.map(({ id }, i) => dom`${swatch(i)
 const differ = (values: readonly unknown[]) =>
   new Set(values.map((one) => JSON.stringify(one))).size > 1;
 
-async function differences(runs: readonly UiRun[], all: readonly UiRun[]): Promise<Node> {
-  const ask = (some: readonly UiRun[]) =>
-    get<UiComparison>("/api/compare", { ids: some.map(({ id }) => id).join() });
-  const asked = ask(runs);
-  const { parameters, metrics, cautions, notes, sentences, further } = await asked;
+async function differences(runs: readonly UiRun[]): Promise<Node> {
+  const ids = runs.map(({ id }) => id).join();
+  const { parameters, metrics, cautions, notes, overSeeds, sentences, further, markdown, latex } =
+    await get<UiComparison>("/api/compare", { ids });
   const parts = parameters.map(({ name, values }) => [name, ...values.map(text)]);
   const rows = metrics.filter(({ metric }) => metric !== "loss").map((row) => [
     dom`${row.model} ${row.metric} <small>${row.split}</small>`,
@@ -61,34 +55,31 @@ async function differences(runs: readonly UiRun[], all: readonly UiRun[]): Promi
       }</span>`;
     }),
   ]);
-  const copy = later(
-    (all.length === runs.length ? asked : ask(all)).then(({ markdown, latex, sentences }) => {
-      const pooled = all.length === runs.length
-        ? []
-        : sentences.filter((one) => /^Pooled/.test(one));
-      const block = (name: string, content: string) =>
-        dom`<details><summary>${name}</summary><pre tabindex="0">${content}</pre></details>`;
-      return dom`${pooled.map((one) => dom`<p>${one}.</p>`)}
-        ${block("All as Markdown", markdown)}${block("All as LaTeX", latex)}`;
-    }),
-  );
+  const block = (name: string, content: string) =>
+    dom`<details><summary>${name}</summary><pre tabindex="0">${content}</pre></details>`;
   return dom`${cautions.map((caution) => dom`<p class="bad">${caution}</p>`)}
     <h2>Parameters that differ</h2>
     ${
     parts.length > 0 ? table("Parameters", ["parameter", ...head(runs)], parts) : dom`<p>None.</p>`
   }
+    ${
+    overSeeds && dom`<h2>Over seeds</h2>
+      ${table("Over seeds", overSeeds[0]!, overSeeds.slice(1))}`
+  }
     <h2>Metrics that differ</h2>
     ${rows.length > 0 ? table("Metrics", ["metric", ...head(runs)], rows) : dom`<p>None.</p>`}
     <p class="muted small">${
     metrics.some(({ best }) => best !== undefined) && "★ best value; "
-  }95 % intervals of the test set.</p>
+  }95 % intervals of the test set, by a bootstrap. The report has Wilson's
+    for an accuracy on distinct people.</p>
     ${sentences.map((sentence) => dom`<p>${sentence}.</p>`)}
     ${
     further && dom`<h2>Differences of further metrics</h2>
       ${table("Differences of further metrics", further.rows[0]!, further.rows.slice(1))}
       <p class="muted small">${further.note}</p>`
   }
-    ${notes.map((note) => dom`<p class="muted">${note}</p>`)}${copy}`;
+    ${notes.map((note) => dom`<p class="muted">${note}</p>`)}
+    ${block("All as Markdown", markdown)}${block("All as LaTeX", latex)}`;
 }
 
 async function curves(runs: readonly UiRun[]): Promise<Node> {

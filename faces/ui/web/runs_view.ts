@@ -269,7 +269,7 @@ function draw(): void {
   };
   byId("actions").replaceChildren(
     n > 1
-      ? dom`<button data-key="compare runs" @click=${compare}>Compare ${n}</button>`
+      ? dom`<button data-key="compare runs" @click=${compare}>Compare ${n} runs</button>`
       : dom`<button disabled>Compare</button>`,
     n > 0 ? dom`<button data-key="clear" @click=${clear}>Clear</button>` : "",
   );
@@ -296,6 +296,7 @@ function fillRows(top?: number): void {
 function rowElement(row: Row, i: number): unknown {
   const { key, first: { id, group }, runs } = row;
   const pinned = pins.value.includes(key), note = notes.value[group];
+  const others = runs.length - 1, chosen = isPicked(row);
   const cells = columns.map(({ value, cell }) => {
     const written = cell ? undefined : text(value(row));
     return part`<td title="${written}">${cell ? cell(row) : written}</td>`;
@@ -303,11 +304,13 @@ function rowElement(row: Row, i: number): unknown {
   return part`<tr tabindex="${
     i === active ? 0 : -1
   }" data-row="${i}" data-key="run ${key}" aria-rowindex="${i + 2}"
-    class="${pinned && "pinned"} ${picked.has(id) && "picked"}" @focus=${() => active = i}>
-    <th scope="row"><button class="pick" tabindex="-1" role="checkbox" aria-label="Choose ${id}"
-      aria-checked="${String(picked.has(id))}" @click=${() => choose(row)}></button>
+    class="${pinned && "pinned"} ${chosen && "picked"}" @focus=${() => active = i}>
+    <th scope="row"><button class="pick" tabindex="-1" role="checkbox" aria-label="Choose ${id}${
+    others > 0 && ` and ${others} more`
+  }"
+      aria-checked="${String(chosen)}" @click=${() => choose(row)}></button>
     <button class="link" tabindex="-1" @click=${() => details(row)}>${id.slice(-8)}</button>
-    ${runs.length > 1 && part`<small>+${runs.length - 1}</small>`}
+    ${others > 0 && part`<small>+${others}</small>`}
     ${pinned && part`<small>pinned</small>`}
     ${note && part`<small class="note" title="${note}">${note}</small>`}</th>${cells}</tr>`;
 }
@@ -352,10 +355,14 @@ addEventListener("keydown", (event) => {
   } else if (event.key === "c" && picked.size > 1) compare();
 });
 
-function choose({ first: { id } }: Row): void {
-  if (!picked.delete(id)) picked.add(id);
+const isPicked = ({ runs }: Row) => runs.every(({ id }) => picked.has(id));
+
+/** Chooses all runs of a row, or none if all are chosen. */
+function choose(row: Row): void {
+  const ids = new Set(row.runs.map(({ id }) => id));
+  picked = isPicked(row) ? picked.difference(ids) : picked.union(ids);
   setParams({ pick: [...picked].join() });
-  byId("message").textContent = `${picked.size} chosen`;
+  byId("message").textContent = `${counted(picked.size, "run")} chosen`;
   redraw(draw);
 }
 

@@ -4,7 +4,7 @@ import { dom, part } from "../../serving/page_dom.ts";
 import { number, short, text } from "./ui_dom.ts";
 
 /** Patterns of lines; the second one also marks the training set. */
-export const DASHES = ["none", "4 3", "1 3"] as const;
+export const DASHES = ["none", "4 3", "1 3", "9 3", "9 3 1 3"] as const;
 
 export const color = (i: number) => `var(--c${i % 8})`;
 /** Distinguishes lines of the same color. */
