@@ -36,6 +36,8 @@ const MAX_PAIRED = 200;
 const MAX_PAIRS = 30;
 /** Number of different numbers up to which they are proposed as classes. */
 const MAX_LEVELS = 12;
+/** Number of photos, some 500 of them for training, below which larger batches make too few steps. */
+const FEW = 800;
 /** Side of a thumbnail, pixels: twice its size on the page. */
 const THUMBNAIL = 112;
 
@@ -394,8 +396,13 @@ export function proposePipeline(found: DataFound): string {
   if (layout === undefined) {
     notes.push("layout: full: a detector finds the faces; aligned: the photos are faces already.");
   }
-  const earlyStopping = { patience: 5, restoreBest: true };
-  const training = { batchSize: 32, batchNormMomentum: 0.9, earlyStopping };
+  const few = rows.length < FEW;
+  const training = {
+    batchSize: few ? 8 : 32,
+    batchNormMomentum: 0.9,
+    ...few && { epochs: 40 },
+    earlyStopping: { patience: few ? 12 : 5, restoreBest: true },
+  };
   const division = publishedDivision(new Set(rows.map(({ attributes }) => attributes?.part)));
   const pipeline = {
     seed: 42,

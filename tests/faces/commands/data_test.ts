@@ -231,6 +231,17 @@ Deno.test("proposePipeline() keeps rows that have attributes alone, and names wh
   });
 });
 
+Deno.test("proposePipeline() takes more and smaller steps for few photos", async () => {
+  await withFiles(await fairface(), async (folder) => {
+    const found = await look(folder), { rows, ...labels } = found.labels!;
+    const yaml = proposePipeline(found);
+    match(yaml, /batchSize: 8\n.*\n {4}epochs: 40\n {4}earlyStopping:\n {6}patience: 12\n/);
+    const many = Array.from({ length: 800 }, () => rows[0]);
+    const more = proposePipeline({ ...found, labels: { ...labels, rows: many } });
+    match(more, /batchSize: 32\n.*\n {4}earlyStopping:\n {6}patience: 5\n/);
+  });
+});
+
 Deno.test("lookAt() guesses columns of other tables and labels in names", async () => {
   const face = await drawFace(30, true);
   const table = "id,img_name,Age_years,sex,subject_id\n7,0001.png,31,F,a\n8,0002.png,32,M,b\n";
