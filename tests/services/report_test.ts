@@ -73,13 +73,24 @@ Deno.test({
                     row.some(({ bottom }) => Math.abs(bottom - row[0]!.bottom) > 1)
                   );
                 }).length,
+                // A folded part keeps its distance, and titles are at the top of their card.
+                stuck: [...document.querySelectorAll("section > .card + details")].filter((one) =>
+                  one.getBoundingClientRect().top -
+                      one.previousElementSibling!.getBoundingClientRect().bottom < 8
+                ).length,
+                low: [...document.querySelectorAll("figure.card")].filter((card) => {
+                  const caption = card.querySelector("figcaption")!.getBoundingClientRect();
+                  return caption.top - card.getBoundingClientRect().top > 24;
+                }).length,
                 covered: [...document.querySelectorAll("svg")].filter((svg) => {
                   const kept = [...svg.querySelectorAll("text")].filter(({ textContent }) =>
                     /^(kept|stopped|kept, stopped)$/.test(textContent!)
                   );
                   const rule = svg.querySelector('g[stroke-dasharray="2 3"]')
                     ?.getBoundingClientRect();
-                  return kept.some((one) => one.getBoundingClientRect().bottom > rule!.top + 1);
+                  return kept.some((one) =>
+                    one.getBoundingClientRect().bottom > rule!.top + 1
+                  );
                 }).length,
                 outside: [...document.querySelectorAll("svg text")].filter((text) =>
                   text.getBoundingClientRect().left <
@@ -100,6 +111,8 @@ Deno.test({
             assert.equal(seen.overflow, 0);
             assert.equal(seen.cut, 0, `${seen.cut} cards hold more than is seen`);
             assert.equal(seen.holes, 0, "cards leave holes");
+            assert.equal(seen.stuck, 0, "folded parts stick to a table");
+            assert.equal(seen.low, 0, "titles are not at the top of their card");
             assert.equal(seen.covered, 0, "words cover a curve");
             assert.deepEqual(seen.outside, [], "labels leave their chart");
             assert.doesNotMatch(seen.text, /Figure \d/);

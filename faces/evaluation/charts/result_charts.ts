@@ -256,7 +256,7 @@ export function sensitivityChart({ unchanged, changes }: Sensitivity, metric: Me
     marginLeft: 146,
     marginRight: 46,
     marginTop: 8,
-    x: { label: metricLabel(metric), domain: METRICS[metric].domain, ticks: 5, zero: true },
+    x: { label: metricLabel(metric), domain: METRICS[metric].domain, ticks: 5, nice: true },
     y: { label: null, domain: changes.map(({ name }) => name), tickSize: 0 },
     marks: [
       Plot.barX(changes, {

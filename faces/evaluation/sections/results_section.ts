@@ -74,7 +74,8 @@ function comparison({ metrics, params }: ModelReport): Html {
   const { metric, baseline, counts, interval, intervals, further = [], others = [] } = metrics;
   const ranges = { ...intervals, test: interval };
   const show = (value: number) => formatMetricValue(value, metric);
-  const report = published(metrics), names = usedSplits(metrics);
+  const names = usedSplits(metrics);
+  const report = names.length > 1 ? published(metrics) : undefined;
   const constant = describeBaseline(metrics);
   // Tables have the same loss with any other loss of the training, too.
   const loss = params.loss === undefined
@@ -101,9 +102,7 @@ function comparison({ metrics, params }: ModelReport): Html {
       name,
       ...names.map((split) => split === "test" && valueCell(value, metric, interval)),
     ]),
-    ...(report
-      ? [["2021 network", ...names.map((name) => name === "test" ? "" : report[name])]]
-      : []),
+    ...report ? [["2021 network", ...names.map((name) => name !== "test" && report[name])]] : [],
   ];
   return html`
     <div class="card comparison">

@@ -8,6 +8,7 @@ import {
   configuration,
   provenanceSection,
 } from "../../../faces/evaluation/sections/provenance_section.ts";
+import { sensitivityChart } from "../../../faces/evaluation/charts/result_charts.ts";
 import { describeNetwork } from "../../../faces/evaluation/describe_network.ts";
 import { duration } from "../../../faces/evaluation/format_result.ts";
 import { modelCard } from "../../../faces/evaluation/model_card.ts";
@@ -118,6 +119,17 @@ Deno.test("reportPage() compares every metric with the constant baseline, face-a
   row("face-api", shown(metrics.others![0].value), range(metrics.others![0].interval!));
   row("2021 network", "0\\.92", "0\\.88");
   row("2021 network", "9\\.94", "10\\.05");
+  for (const { metrics } of report.models) {
+    Object.assign(metrics.counts, { train: 0, validation: 0 });
+  }
+  // No published value is of a test set.
+  const tested = text(await reportPage(report));
+  assert.doesNotMatch(tested, /2021 network\s*Small print|2021 network was evaluated/);
+});
+
+Deno.test("sensitivityChart() has a tick behind its longest bar", () => {
+  const chart = { count: 5, unchanged: 9.4, changes: [{ name: "blur", value: 18.8 }] };
+  assert.match(String(sensitivityChart(chart, "mae")), />15<\/text>[^]*>20<\/text>/);
 });
 
 Deno.test("reportPage() gives every metric of classes and of ages its interval", async () => {
