@@ -178,8 +178,9 @@ export function compareWithConstant(
         `val_${metric} ${val_metric.toPrecision(3)}, and the constant baseline ` +
         `(${accuracy ? "majority class" : "median"} of the training set) has ` +
         constantBaseline.toPrecision(3) +
-        (begun ? `, 0 for each image ${zero.toPrecision(3)}. Raise` : ". Lower") +
-        ` learningRate (now ${learningRate}), train longer, or check the labels.`,
+        (begun ? `, 0 for each image ${zero.toPrecision(3)}` : "") +
+        ". Take more steps (smaller batchSize, more epochs and earlyStopping.patience), " +
+        `${begun ? "raise" : "lower"} learningRate (now ${learningRate}), or check the labels.`,
     );
   }
   return { val_metric, constantBaseline, worse };
