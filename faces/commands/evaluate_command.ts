@@ -90,15 +90,11 @@ Exit codes: 0 evaluated, 1 a stage failed, 2 wrong command line, 130 interrupted
       ...data,
       evaluate: undefined,
       artifacts: own ? store : artifacts,
-      stages: {
-        ...Object.fromEntries(
-          Object.entries(data.stages).map(([id, stage]) => [id, framed(id, stage, crop, resize)]),
-        ),
-        ...Object.fromEntries(
-          models.map(({ path }, i) => [ids[i], { use: "importModel", model: path }]),
-        ),
-        evaluate: data.evaluate ?? {},
-      },
+      stages: Object.fromEntries([
+        ...Object.entries(data.stages).map(([id, stage]) => [id, framed(id, stage, crop, resize)]),
+        ...models.map(({ path }, i) => [ids[i], { use: "importModel", model: path }]),
+        ["evaluate", data.evaluate ?? {}],
+      ]),
     }, { lineWidth: 100, aliasDuplicateObjects: false });
     const places = join(own ? store : artifacts, "evaluations");
     await Deno.mkdir(places, { recursive: true });

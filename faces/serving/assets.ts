@@ -45,9 +45,7 @@ export async function buildAssets(
     report.headers["content-security-policy"] = REPORT_POLICY;
     assets.set("/report", report);
   }
-  if (service.mode === "browser") {
-    await addInference(assets, setup);
-  }
+  if (service.mode === "browser") await addInference(assets, setup);
   return assets;
 }
 

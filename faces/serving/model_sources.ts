@@ -46,7 +46,8 @@ export async function readSources(
     const history = await readHistory(path);
     const preprocessing = parsePreprocessing(record.preprocessing, join(path, "training.json"));
     dropModuleBeside(path, preprocessing);
-    const { task, variant, metric, classes, counts, datasets, epochs, seed, backend } = record;
+    const { task, variant, metric, classes } = record;
+    const { counts, datasets, epochs, seed, backend, weights } = record;
     const validation = history[record.weightsOfEpoch - 1]?.val_metric;
     if (validation === undefined) {
       throw new Error(
@@ -63,15 +64,7 @@ export async function readSources(
       variant,
       metric,
       classes: classes?.map(({ label }) => label) ?? null,
-      trained: {
-        at,
-        images: counts.train,
-        datasets,
-        epochs,
-        seed,
-        backend,
-        weights: record.weights,
-      },
+      trained: { at, images: counts.train, datasets, epochs, seed, backend, weights },
       validation: { images: counts.validation, value: validation },
       test: testOf(Object.hasOwn(reported, id) ? reported[id] : undefined),
       input: record.input.size,
