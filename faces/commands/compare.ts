@@ -1,6 +1,6 @@
 /** `deno task compare`: the differences between runs, and whether they are significant. */
 import { artifactsOf, parseOptions, parseWhole } from "../../packages/pipeline/args.ts";
-import type { Command } from "../../packages/pipeline/app.ts";
+import type { Command, CommandContext } from "../../packages/pipeline/app.ts";
 import { joinWords, UsageError } from "../../packages/pipeline/errors.ts";
 import { identityNamed } from "../../packages/pipeline/find_pipeline.ts";
 import {
@@ -12,6 +12,7 @@ import {
 } from "../../packages/pipeline/history.ts";
 import { displayPath } from "../../packages/pipeline/paths.ts";
 import { ArtifactStore } from "../../packages/pipeline/artifact_store.ts";
+import { keyOf } from "../ui/run_index.ts";
 
 const command: Command = {
   help: `Print the differences between runs, and whether they are significant.
@@ -50,6 +51,7 @@ Exit codes: 0 compared, 1 a result is damaged, 2 wrong command line.`,
     const identities = new Map(await Promise.all(named));
     const all = await new History(artifacts).list(warn);
     const runs = choose(positionals, parseWhole("last", values), all, identities);
+    if (values.last === undefined) logSeeds(positionals, runs, all, tools);
     const { compareRuns } = await import("./compare/compare_runs.ts");
     const progress = tools.reporter.startProgress("compare");
     const comparison = await compareRuns(runs, new ArtifactStore(artifacts), progress)
@@ -64,6 +66,30 @@ Exit codes: 0 compared, 1 a result is damaged, 2 wrong command line.`,
 };
 export default command;
 
+const has = ({ ok, metrics }: RunRecord) => ok && Object.keys(metrics).length > 0;
+
+/** Logs that runs of names of pipelines are the newest of several that differ in seeds alone. */
+function logSeeds(
+  names: readonly string[],
+  runs: readonly RunRecord[],
+  all: readonly RunRecord[],
+  { reporter }: CommandContext,
+): void {
+  const groups = runs.map((run, i) => {
+    if (run.id.startsWith(names[i]!)) return [run];
+    const key = keyOf(run), alike = all.filter((one) => has(one) && keyOf(one) === key);
+    // Of equal seeds, the newest.
+    return [...new Map(alike.map((one) => [keyOf(one, true), one])).values()];
+  });
+  const several = groups.filter(({ length }) => length > 1);
+  if (several.length === 0) return;
+  const counts = several.map((group) => `${group.length} of ${nameOf(group[0]!)}`);
+  reporter.log(
+    `only the newest is taken of runs that differ in seeds alone, ${joinWords(counts)}. ` +
+      `Compare all: deno task compare ${groups.flat().map(({ id }) => id).join(" ")}`,
+  );
+}
+
 /** Finds the named runs, or the last ones, oldest first. */
 function choose(
   names: readonly string[],
@@ -71,7 +97,6 @@ function choose(
   all: readonly RunRecord[],
   identities: ReadonlyMap<string, string | undefined>,
 ): RunRecord[] {
-  const has = ({ ok, metrics }: RunRecord) => ok && Object.keys(metrics).length > 0;
   const what = "ended with metrics to compare";
   const named = names.flatMap((name) =>
     last === undefined ? [] : runsOfPipeline(name, all, identities.get(name))

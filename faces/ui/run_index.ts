@@ -88,16 +88,21 @@ export class RunIndex {
   }
 }
 
+/** Returns the values of settings by name: of seeds and folds, or of all others. */
+const pick = (from: ReadonlyMap<string, Setting>, ofSeed: boolean) =>
+  Object.fromEntries(
+    [...from].filter(([, { seed = false }]) => seed === ofSeed)
+      .map(([name, { value }]) => [name, value]),
+  );
+
+/** Identifies what a run has in common with those that differ in seeds or folds alone, or its seeds. */
+export const keyOf = (run: RunRecord, ofSeed = false): string =>
+  sha256(canonicalJson([nameOf(run), pick(settingsOf(run), ofSeed)]));
+
 function shorten(run: RunRecord): UiRun {
-  const pick = (from: ReadonlyMap<string, Setting>, ofSeed: boolean) =>
-    Object.fromEntries(
-      [...from].filter(([, { seed = false }]) => seed === ofSeed)
-        .map(([name, { value }]) => [name, value]),
-    );
   const settings = shownSettingsOf(run);
   const failed = run.stages.filter(({ status }) => status === "failed");
   const interrupted = failed.length > 0 && failed.every(({ why }) => why === "interrupted");
-  const group = sha256(canonicalJson([nameOf(run), pick(settingsOf(run), false)]));
   return {
     id: run.id,
     name: nameOf(run),
@@ -106,7 +111,7 @@ function shorten(run: RunRecord): UiRun {
     state: run.state ?? (run.ok ? "ok" : interrupted ? "interrupted" : "failed"),
     seconds: run.seconds,
     // A run without results has settings of its own.
-    group: run.ok ? group.slice(0, 12) : run.id,
+    group: run.ok ? keyOf(run).slice(0, 12) : run.id,
     settings: pick(settings, false),
     seeds: pick(settings, true),
     metrics: run.metrics,

@@ -104,8 +104,11 @@ export function formatComparison(
     `${format === "text" ? "*" : "Bold"}: best value.`,
     metrics.some(({ intervals }) => intervals?.some(Boolean)) &&
     "In brackets: 95 % CI, test set.",
+    metrics.some(({ metric, intervals }) => metric === "accuracy" && intervals?.some(Boolean)) &&
+    "An accuracy has a bootstrap interval here, and Wilson's in the report if no person repeats.",
   ].filter(Boolean).join(" ");
   const further = tests.length > 0 ? differenceRows(comparison) : [];
+  const swept = seeds?.groups.every(({ length }) => length > 1);
   const lines = [
     ...cautions.flatMap((caution) => [style.text(caution), ""]),
     ...style.table([
@@ -128,7 +131,7 @@ export function formatComparison(
       "Further metrics",
       further.length > 1 ? [...style.table(further), "", style.item(FURTHER)] : [],
     ),
-    ...(tests.length > 0 ? [style.item(SCOPE)] : []),
+    ...(tests.length > 0 ? [style.item(swept ? SWEPT : SCOPE)] : []),
     ...section("Not compared", notes.map(style.item)),
   ];
   return printable(lines.join("\n").replace(/^\n/, "") + "\n");
@@ -188,7 +191,8 @@ function sentence(test: ModelTest): string {
     : [interval.low, interval.high];
   const how = [
     test.test === "mcnemar" ? "McNemar's exact test" : "paired bootstrap",
-    formatP(test.corrected ?? test.p) + (test.corrected === undefined ? "" : ", Holm-corrected"),
+    formatP(test.corrected ?? test.p) +
+    (test.corrected === undefined ? "" : ", Holm-corrected (the interval is not)"),
     ...(wilcoxon === undefined ? [] : [`Wilcoxon signed-rank test ${formatP(wilcoxon)}`]),
     `${counted(pictures, "image")}${unit === "person" ? ", resampled by person" : ""}`,
   ].join("; ");
@@ -201,10 +205,12 @@ function sentence(test: ModelTest): string {
 }
 
 const SCOPE = "These tests compare trained models. To compare settings, sweep over seeds.";
+const SWEPT = "These tests compare trained models, not settings: see the means over seeds.";
 
 /** Note below the table of further metrics. */
 const FURTHER = "Difference: first run minus second, on the images in both test sets. " +
-  "Paired bootstrap, 95 % CI; p with Holm's correction over all rows, and all pairs of runs.";
+  "Paired bootstrap, 95 % CI without correction; " +
+  "p with Holm's correction over all rows, and all pairs of runs.";
 
 /** Returns a table of the differences of further metrics, its head first. */
 function differenceRows({ differences, runs }: Comparison): string[][] {

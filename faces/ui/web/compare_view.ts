@@ -70,8 +70,8 @@ async function differences(runs: readonly UiRun[]): Promise<Node> {
     ${rows.length > 0 ? table("Metrics", ["metric", ...head(runs)], rows) : dom`<p>None.</p>`}
     <p class="muted small">${
     metrics.some(({ best }) => best !== undefined) && "★ best value; "
-  }95 % intervals of the test set, by a bootstrap. The report has Wilson's
-    for an accuracy on distinct people.</p>
+  }95 % intervals of the test set. An accuracy has a bootstrap
+    interval here, and Wilson's in the report if no person repeats.</p>
     ${sentences.map((sentence) => dom`<p>${sentence}.</p>`)}
     ${
     further && dom`<h2>Differences of further metrics</h2>

@@ -60,7 +60,10 @@ Deno.test("compare prints the parameters and metrics that differ, and nothing el
   assert.ok(test!.difference < 0 && test!.interval.high < 0);
   assert.deepEqual(comparison.notes, []);
   const text = formatComparison(comparison, "text");
-  assert.match(text, /\*: best value\. In brackets: 95 % CI, test set\.\n/);
+  assert.match(
+    text,
+    /\*: best value\. In brackets: 95 % CI, test set\. An accuracy has a bootstrap\s+interval here, and Wilson's in the report if no person repeats\.\n/,
+  );
   // Records of others may have escape sequences, which change a terminal's title.
   const caution = "\x1b]0;title\x07of a record\x9b2J";
   for (const format of ["text", "markdown", "latex"] as const) {
@@ -73,7 +76,7 @@ Deno.test("compare prints the parameters and metrics that differ, and nothing el
   assert.match(formatComparison({ ...comparison, metrics: bare }, "text"), /\*: best value\.\n/);
   const even = comparison.metrics.map(({ best: _, ...row }) => row);
   const unmarked = formatComparison({ ...comparison, metrics: even }, "text");
-  assert.match(unmarked, /\n {2}In brackets: 95 % CI, test set\.\n/);
+  assert.match(unmarked, /\n {2}In brackets: 95 % CI, test set\. An accuracy/);
   const placed = await compareRuns(
     shop.runs.map((run) => ({ ...run, file: "experiments/dropout.yaml" })),
     shop.store,
@@ -262,8 +265,22 @@ Deno.test("compare takes the mean over runs that differ in seeds alone", async (
   );
   assert.match(markdown, /\| runs \| 3 \| 2 \|\n/);
   assert.match(markdown, /\| trainAge test mae \| \d+\.\d+ ± \d+\.\d+ \| \d\.\d+ ± /);
-  const [first, , , other] = shop.runs;
-  assert.equal((await compareRuns([first!, other!], shop.store)).seeds, undefined);
+  // What was done is not advised; each p is adjusted, each interval is not.
+  assert.doesNotMatch(markdown, /sweep over seeds/);
+  assert.match(
+    markdown,
+    /compare trained models, not settings: see the means over seeds\./,
+  );
+  const tests = markdown.match(/^- trainAge: .*$/gm)!;
+  assert.equal(tests.length, 4);
+  assert.ok(tests.every((one) => one.includes(", Holm-corrected (the interval is not); ")));
+  const [first, second, , other] = shop.runs;
+  const two = await compareRuns([first!, other!], shop.store);
+  assert.equal(two.seeds, undefined);
+  assert.match(formatComparison(two, "markdown"), /To compare settings, sweep over seeds\./);
+  assert.doesNotMatch(formatComparison(two, "markdown"), /the interval is not/);
+  const three = await compareRuns([first!, second!, other!], shop.store);
+  assert.match(formatComparison(three, "markdown"), /To compare settings, sweep over seeds\./);
 });
 
 Deno.test("compare pools the predictions of folds, whose test sets are disjoint", async () => {
@@ -507,6 +524,38 @@ Deno.test("compare's command line", async () => {
     assert.match(err, message);
     assert.equal(code, 2);
   }
+});
+
+Deno.test("compare logs that a pipeline's newest run is one of several seeds, and the way to take all", async () => {
+  const run = (pipeline: string, seed: number, dropout: number): FakeRun => ({
+    pipeline,
+    seed,
+    models: { trainGender: { skill: 0.8, params: { dropout } } },
+  });
+  await using shop = await workshop([
+    ...[run("one", 1, 0.1), run("one", 1, 0.2), run("one", 2, 0.2), run("one", 2, 0.2)],
+    ...[run("two", 1, 0.3), run("two", 2, 0.3), run("three", 1, 0.5)],
+  ]);
+  const [, first, , again, second, third, last] = shop.runs.map(({ id }) => id);
+  const logOf = async (...names: string[]) => {
+    const args = ["compare", "--artifacts", shop.artifacts, ...names];
+    const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: [
+        ...["run", "--quiet", "--no-prompt", "--allow-read", "--allow-env", "--allow-sys"],
+        ...["main.ts", ...args],
+      ],
+      cwd: root,
+    }).output();
+    assert.equal(code, 0);
+    return new TextDecoder().decode(stderr);
+  };
+  const [both, named] = await Promise.all([logOf("one", "two", "three"), logOf(again!, third!)]);
+  assert.equal(
+    both,
+    "only the newest is taken of runs that differ in seeds alone, 2 of one and 2 of two. " +
+      `Compare all: deno task compare ${[first, again, second, third, last].join(" ")}\n`,
+  );
+  assert.equal(named, "");
 });
 
 Deno.test("compare takes together what differs in seeds alone, whatever other runs have", async (t) => {
