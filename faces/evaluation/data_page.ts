@@ -1,6 +1,7 @@
 /** Renders what a data set holds as one self-contained HTML page. */
+import { stringify } from "yaml";
 import { counted } from "../../packages/pipeline/causes.ts";
-import { ageHistogram, genderShares } from "./charts/data_charts.ts";
+import { ageHistogram, genderShares, numberHistogram } from "./charts/data_charts.ts";
 import { count } from "./format_result.ts";
 import { document, type Html, html } from "./html.ts";
 import type { NamedImage } from "./report_data.ts";
@@ -48,11 +49,16 @@ export interface DataFound {
 /** Maximum number of paths in a list, and of values in a table. */
 const MAX_LISTED = 50, MAX_VALUES = 12;
 
+/** Short cards fill the place beside long ones. */
+const MASONRY = html`
+  .columns.masonry { display: block; columns: 2 400px; column-gap: 16px; }
+  .masonry > .card { display: block !important; margin-bottom: 16px; }
+`;
+
 /** Renders the page. All text from data is escaped. */
 export function dataPage(found: DataFound): string {
-  const { name, folder, summary, labels, preset, photos, present, missing, unlabelled } = found;
+  const { name, folder, summary, labels, photos, present, missing, unlabelled } = found;
   const rows = labels?.rows ?? [];
-  const written = preset ? JSON.stringify(preset) : "none, the CSV has the project's columns";
   const people = new Set(rows.flatMap(({ identity }) => identity ?? [])).size;
   const ages = rows.map(({ age }) => age).filter((age) => age >= 0);
   const genders = rows.map(({ gender }) => gender).filter((gender) => gender >= 0);
@@ -64,7 +70,7 @@ export function dataPage(found: DataFound): string {
     n > 0 && figure(title, counted(n, "row") + note, chart);
   return document(
     `${name}: data`,
-    html`<style>${style}</style>`,
+    html`<style>${style}${MASONRY}</style>`,
     html`
       <header>
         <p class="over">${folder}</p>
@@ -73,7 +79,7 @@ export function dataPage(found: DataFound): string {
       </header>
       <main>
         <section>
-        <div class="columns">
+        <div class="columns masonry">
           <div class="card"><h3>Understood</h3>${table(["", "count"], [
             ["photos", count(photos.length)],
             ["rows of labels", count(rows.length)],
@@ -82,9 +88,7 @@ export function dataPage(found: DataFound): string {
             ["ages known as an interval", count(bands.length)],
             ["rows without a gender", lacking(genders.length)],
             ["people", people > 0 ? count(people) : "unknown"],
-          ])}<p class="note">Preset: ${labels
-            ? typeof preset === "string" ? preset : written
-            : "none fits"}</p></div>
+          ])}${presetNote(found)}</div>
           <div class="card"><h3>Problems</h3>${table(["", "count"], [
             ["rows whose photo is missing", count(missing.length)],
             ["photos without a row", count(unlabelled.length)],
@@ -102,7 +106,7 @@ export function dataPage(found: DataFound): string {
               bands.map(({ attributes }) => `${attributes!.age_low}–${attributes!.age_high}`),
             )}
           ${attributes.map((column) =>
-            valuesCard(column, rows.map(({ attributes }) => attributes?.[column] ?? "missing"))
+            attributeCard(column, rows.map(({ attributes }) => attributes?.[column] ?? "missing"))
           )}
         </div>
         ${sheet("Contact sheet", "drawn at random", found.shown)}
@@ -125,14 +129,28 @@ export function dataPage(found: DataFound): string {
   );
 }
 
+/** Renders the preset as it is to be written. */
+function presetNote({ labels, preset }: DataFound): Html {
+  if (typeof preset === "object") return html`<pre>${stringify({ preset })}</pre>`;
+  const name = preset ?? "none, the CSV has the project's columns";
+  return html`<p class="note">Preset: ${labels ? name : "none fits"}</p>`;
+}
+
+/** Renders a histogram of a column of many numbers, else the counts of its values. */
+function attributeCard(column: string, values: readonly (string | number)[]): Html {
+  const numbers = values.filter((value) => typeof value === "number");
+  if (new Set(numbers).size <= MAX_VALUES) return valuesCard(column, values);
+  const [low, high] = [Math.min, Math.max].map((edge) => numbers.reduce((a, b) => edge(a, b)));
+  const note = `${counted(numbers.length, "row")}, from ${low} to ${high}`;
+  return figure(column, note, numberHistogram(numbers, column));
+}
+
 /** Renders the counts of a column's values. */
 function valuesCard(title: string, values: readonly (string | number)[]): Html {
   const groups = [...Map.groupBy(values, String)].sort(([, a], [, b]) => b.length - a.length);
   const shown = groups.slice(0, MAX_VALUES).map(([value, all]) => [value, count(all.length)]);
   const rest = groups.length - MAX_VALUES;
-  const numbers = values.filter((value) => typeof value === "number").sort((a, b) => a - b);
-  const range = numbers.length > 0 && `, from ${numbers[0]} to ${numbers.at(-1)}`;
-  const more = rest > 0 && html`<p class="note">and ${counted(rest, "more value")}${range}</p>`;
+  const more = rest > 0 && html`<p class="note">and ${counted(rest, "more value")}</p>`;
   return html`<div class="card"><h3>${title}</h3>${table(["value", "rows"], shown)}${more}</div>`;
 }
 

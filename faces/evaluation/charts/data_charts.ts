@@ -1,7 +1,7 @@
 /** Charts of the data. */
 import * as Plot from "@observablehq/plot";
 import type { Html } from "../html.ts";
-import { colors, draw } from "./draw.ts";
+import { colors, draw, inLabel } from "./draw.ts";
 
 /** Renders a histogram of ages, in bins of five years. */
 export function ageHistogram(
@@ -16,19 +16,30 @@ export function ageHistogram(
     x: { label: "age, years", domain: [0, data.reduce((a, b) => Math.max(a, b + 1), 100)] },
     // More ticks than faces would be fractions.
     y: { label: "faces", grid: true, ticks: Math.min(height < 150 ? 3 : 5, most) },
-    marks: [
-      Plot.rectY(
-        data,
-        Plot.binX<Plot.RectYOptions>({ y: "count" }, {
-          x: (age) => age,
-          interval: 5,
-          fill: color,
-          inset: 0.5,
-        }),
-      ),
-      Plot.ruleY([0]),
-    ],
+    marks: bars(data, { interval: 5 }, color),
   });
+}
+
+/** Renders a histogram of a column of numbers. */
+export function numberHistogram(numbers: readonly number[], column: string): Html {
+  const whole = (n: number) => Number.isInteger(n) ? `${n}` : "";
+  return draw(`Histogram of ${column}`, {
+    height: 210,
+    x: { label: inLabel(column) },
+    y: { label: "rows", grid: true, ticks: 5, tickFormat: whole },
+    marks: bars(numbers, { thresholds: 20 }, colors.train),
+  });
+}
+
+/** Returns the bars of a histogram and their base line. */
+function bars(
+  numbers: readonly number[],
+  bins: { interval: number } | { thresholds: number },
+  fill: string,
+) {
+  const options = { x: (number: number) => number, ...bins, fill, inset: 0.5 };
+  const counts = Plot.binX<Plot.RectYOptions>({ y: "count" }, options);
+  return [Plot.rectY(numbers, counts), Plot.ruleY([0])];
 }
 
 /** Renders the share of women and men in each data set, as stacked bars. Every gender is known. */

@@ -227,7 +227,11 @@ Deno.test("proposePipeline() keeps rows that have attributes alone, and names wh
   await withFiles({ ...photos, "l.csv": csv }, async (folder) => {
     const found = await look(folder);
     match(proposePipeline(found), /\n {2}trainRegressor:\n {4}target: score_\n/);
-    match(dataPage(found), />and 1 more value, from 0 to 6</);
+    match(
+      dataPage(found),
+      /<b>score_<\/b>13 rows, from 0 to 6<[^]*aria-label="Histogram of score_"/,
+    );
+    doesNotMatch(dataPage(found), /0\.5<\/th>/, "no table of its values");
   });
 });
 
@@ -247,11 +251,12 @@ Deno.test("lookAt() guesses columns of other tables and labels in names", async 
   const table = "id,img_name,Age_years,sex,subject_id\n7,0001.png,31,F,a\n8,0002.png,32,M,b\n";
   const files = { "list.csv": table, "img/0001.png": face, "img/0002.png": face };
   await withFiles(files, async (folder) => {
-    const { labels, preset, copies } = await look(folder);
+    const found = await look(folder), { labels, preset, copies } = found;
     deepStrictEqual(preset, {
       labels: "list\\.csv",
       columns: { path: "img_name", age: "Age_years", gender: "sex", identity: "subject_id" },
     });
+    match(dataPage(found), />preset:\n {2}labels: list\\\.csv\n {2}columns:\n {4}path: img_name\n/);
     deepStrictEqual(labels!.rows.map(({ age, gender }) => [age, gender]), [[31, 0], [32, 1]]);
     deepStrictEqual(copies.map(({ length }) => length), [2]);
   });
