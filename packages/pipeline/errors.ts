@@ -26,10 +26,16 @@ const MAX_NAMES = 30;
 /** The config is wrong; has every problem. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
-  /** Each once, as the combinations of a sweep share some; by line and column in each file. */
+  /** Those of a file by line and column; each once, as the combinations of a sweep share some. */
   readonly problems: readonly Problem[];
   constructor(problems: readonly Problem[], options?: ErrorOptions) {
-    const described = new Map(inOrder(problems).map((one) => [describe(one), one]));
+    const { compare } = new Intl.Collator("en", { numeric: true }); // line 9 precedes line 10
+    // Arguments stay in the order in which they were typed.
+    const files = Map.groupBy(problems, ({ at }) => at.text.replace(/:\d+:\d+$/, "")).values();
+    const ordered = [...files].flatMap((ones) =>
+      ones.toSorted((a, b) => compare(a.at.text, b.at.text))
+    );
+    const described = new Map(ordered.map((one) => [describe(one), one]));
     const first = [...described.keys()].slice(0, MAX_PROBLEMS);
     const more = described.size - first.length;
     super([...first, ...more > 0 ? [`... and ${more} more`] : []].join("\n"), options);
@@ -54,17 +60,6 @@ export class RunError extends Error {
 /** The reason of a signal that Ctrl-C has aborted. */
 export class Interrupted extends Error {
   override readonly name = "Interrupted";
-}
-
-/** Orders problems by line and column; files and arguments keep the order of their first ones. */
-function inOrder(problems: readonly Problem[]): readonly Problem[] {
-  const places = problems.map((problem) => {
-    const [, file, line, column] = problem.at.text.match(/^(.+):(\d+):(\d+)$/) ?? [];
-    return { problem, file: file ?? problem.at.text, line: Number(line), column: Number(column) };
-  });
-  return [...Map.groupBy(places, ({ file }) => file).values()].flatMap((ones) =>
-    ones.toSorted((a, b) => a.line - b.line || a.column - b.column).map(({ problem }) => problem)
-  );
 }
 
 function describe({ at, message }: Problem): string {

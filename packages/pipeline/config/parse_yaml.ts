@@ -74,13 +74,13 @@ function explain({ errors, warnings, contents }: ReturnType<typeof parseDocument
   const isAbove = code === "BLOCK_AS_IMPLICIT_KEY" && second?.code === "MULTILINE_IMPLICIT_KEY";
   const line = isAbove ? text.indexOf("\n", offset) : offset;
   const at = line + text.slice(line).match(/^(\s|#.*)*/)![0].length;
-  const lines = text.slice(0, at).split("\n"), indent = lines.pop()!;
-  const columns = columnsOf(lines), column = indent.length + 1;
-  const isIndented = code !== "TAB_AS_INDENT" && code !== "MULTILINE_IMPLICIT_KEY" &&
-    !indent.trim();
-  if (isIndented && columns.length > 0 && !columns.includes(column)) {
-    const above = `those above it in ${joinWords(columns.map(String), "or")}`;
-    return because(`this line begins in column ${column}, ${above}. Align it with one of them`, at);
+  const [, above, indent] = text.slice(0, at).match(/^([^]*\n)?([^\n]*)$/)!;
+  const columns = columnsOf(above ?? ""), column = indent!.length + 1;
+  const isIndent = !["TAB_AS_INDENT", "MULTILINE_IMPLICIT_KEY"].includes(code) && !indent!.trim();
+  if (isIndent && columns.length > 0 && !columns.includes(column)) {
+    const others = joinWords(columns.map(String), "or");
+    const why = `this line begins in column ${column}, those above it in ${others}`;
+    return because(`${why}. Align it with one of them`, at);
   }
   const quote = text[offset - 1];
   const way = code === "UNEXPECTED_TOKEN" && (quote === "'" || quote === '"')
@@ -89,12 +89,11 @@ function explain({ errors, warnings, contents }: ReturnType<typeof parseDocument
   return because(message + (way ? `. ${way}` : ""));
 }
 
-/** Returns the columns in which lines of the same maps and lists may begin. */
-function columnsOf(lines: readonly string[]): number[] {
+/** Returns the columns in which the next line may begin: those of maps and lists that are open. */
+function columnsOf(above: string): number[] {
   let columns: number[] = [];
-  for (const [, blank, dashes] of lines.map((line) => line.match(/^( *)((?:- +)*)[^#\s]/) ?? [])) {
-    if (blank === undefined) continue;
-    const starts = [blank.length + 1, blank.length + dashes!.length + 1];
+  for (const [, blank, dashes] of above.matchAll(/^( *)((?:- +)*)[^#\s]/gm)) {
+    const starts = [blank!, blank! + dashes!].map(({ length }) => length + 1);
     columns = [...new Set([...columns.filter((column) => column < starts[0]!), ...starts])];
   }
   return columns;
