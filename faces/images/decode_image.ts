@@ -24,11 +24,16 @@ sharp.block({
   ).split(" ").map((name) => `VipsForeignLoad${name}`),
 });
 
-export const FORMATS = "JPEG, PNG, WebP, GIF, TIFF and AVIF";
+const FORMATS = "JPEG, PNG, WebP, GIF, TIFF and AVIF";
 const SUPPORTED = `${FORMATS} are supported`;
 
 /** Reason of a file of no known format. Results have it as a value. */
-export const UNKNOWN_FORMAT = "it is no picture that is known";
+const UNKNOWN_FORMAT = "it is no picture that is known";
+
+/** Returns a reason as commands print it, with the formats where a file is of none. */
+export function printedReason({ reason }: ImageError): string {
+  return reason === UNKNOWN_FORMAT ? `it is none of ${FORMATS}` : reason;
+}
 
 /** The tag PhotometricInterpretation of CIELab in a TIFF, little-endian or big-endian. */
 // deno-lint-ignore no-control-regex -- tags have such characters

@@ -350,9 +350,10 @@ Deno.test("lookAt() counts photos of all formats, and the YAML names those that 
   await withFiles(files, async (folder) => {
     const found = await look(folder);
     deepStrictEqual([found.photos.length, found.unlabelled], [4, ["d.heif"]]);
+    match(found.unreadable.find(({ path }) => path === "b.heic")!.why, /^it is none of JPEG, PNG/);
     match(
       proposePipeline(found),
-      /\n# 2 of 3 opened photos cannot be read, such as ([bc]\.\w+): it is (?:no picture|empty).*\n/,
+      /\n# 2 of 3 opened photos cannot be read, such as ([bc]\.\w+): it is (?:none of JPEG|empty).*\n/,
     );
   });
 });
