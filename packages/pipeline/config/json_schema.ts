@@ -358,13 +358,6 @@ function formsOf(schema: Json | undefined): Json[] {
   return (schema?.anyOf as Json[] | undefined ?? []).flatMap(formsOf);
 }
 
-const BOUNDS = {
-  minimum: "at least",
-  exclusiveMinimum: "more than",
-  maximum: "at most",
-  exclusiveMaximum: "less than",
-};
-
 /** Formats the values that a schema allows: "number, more than 0, less than 1". */
 function values(schema: Json): string {
   if (Array.isArray(schema.enum)) return schema.enum.map((value) => `\`${value}\``).join(" ");
@@ -378,10 +371,13 @@ function values(schema: Json): string {
   const items = schema.prefixItems ?? schema.items;
   if (Array.isArray(items)) return `list of ${items.length}, each ${values(items[0] as Json)}`;
   if (schema.type === "array") return `list of ${values(items as Json)}`;
+  const bounds = [
+    schema.minimum !== undefined && `at least ${schema.minimum}`,
+    schema.exclusiveMinimum !== undefined && `more than ${schema.exclusiveMinimum}`,
+    Number(schema.maximum) < Number.MAX_SAFE_INTEGER && `at most ${schema.maximum}`,
+    schema.exclusiveMaximum !== undefined && `less than ${schema.exclusiveMaximum}`,
+  ].filter((text) => typeof text === "string");
   if (schema.properties) return `\`{ ${Object.keys(schema.properties).join(", ")} }\``;
   const type = schema.type === "integer" ? "whole number" : String(schema.type ?? "anything");
-  const bounds = Object.entries(BOUNDS).filter(([key]) =>
-    Math.abs(Number(schema[key])) < Number.MAX_SAFE_INTEGER
-  );
-  return [type, ...bounds.map(([key, words]) => `${words} ${schema[key]}`)].join(", ");
+  return [type, ...bounds.filter((text) => !text.includes("-9007199254740991"))].join(", ");
 }
