@@ -10,11 +10,15 @@ interface Interrupt extends Disposable {
 /** `deno task` repeats the terminal's Ctrl-C: within this many ms it is the same key press. */
 const ECHO_MS = 300;
 
-/** Listens until disposed: the first Ctrl-C aborts the signal, a second one calls `atOnce` and exits. */
+/**
+ * Listens until disposed: the first Ctrl-C aborts the signal, a second one calls `atOnce` and exits.
+ * @param stopping logged at the first one
+ */
 export function abortOnSignal(
   reporter: Pick<Reporter, "log">,
   code: number,
   atOnce: () => void = () => {},
+  stopping = "stopping after the step at hand",
 ): Interrupt {
   const interrupt = new AbortController();
   let first = 0;
@@ -25,7 +29,7 @@ export function abortOnSignal(
       Deno.exit(code);
     }
     first = performance.now();
-    reporter.log("stopping after the step at hand (press Ctrl-C again to stop at once)");
+    reporter.log(`${stopping} (press Ctrl-C again to stop at once)`);
     interrupt.abort(new Interrupted("interrupted"));
   };
   return Object.assign(onStopSignal(stop), { signal: interrupt.signal });

@@ -398,6 +398,11 @@ inChromium("the page over runs: every view, in light, dark and on a phone", asyn
       await waitText(page, /process ended before the run did[^]*trainGender\s+interrupted/);
       await waitText(page, /epoch 2 of 4/);
       assert.deepEqual(await violations(page), []);
+      const [run] = shop.runs;
+      const ended = { ...run!.stages[0]!, status: "failed" as const, why: "interrupted" };
+      await new History(shop.artifacts).add({ ...run!, ok: false, stages: [ended] });
+      await page.goto(`${ui.url}/#runs?q=state=interrupted`);
+      await waitText(page, new RegExp(`${ended.id} interrupted`));
       await page.close();
     });
   } finally {

@@ -230,7 +230,9 @@ const ranOf = ({ stages }: UiRun) =>
 
 function stagesCell({ first }: Row): unknown {
   const ran = ranOf(first);
-  const ids = ran.map(({ id, status }) => status === "failed" ? `${id} failed` : id);
+  const ids = ran.map(({ id, status, why }) =>
+    status !== "failed" ? id : `${id} ${why === "interrupted" ? why : status}`
+  );
   const line = first.problem ?? (ids.length > 3 ? `${ids.length} ran` : ids.join(", "));
   const reasons = ran.map(({ id, why }) => `${id}: ${why}`).join("\n");
   return part`<span class="why" title="${reasons}">${

@@ -167,7 +167,7 @@ export async function serve(call: CommandContext): Promise<number> {
   const until = services.flatMap((stage) => stage.after);
   const needed = [...select(planned, { until }), ...services.map(({ id }) => id)];
   await checkParams([planned], new Set(needed), call);
-  using interrupt = abortOnSignal(call.reporter, EXIT.interrupted);
+  using interrupt = abortOnSignal(call.reporter, EXIT.interrupted, undefined, "stopping");
   const context = await createRunContext(planned.artifacts, call, interrupt.signal);
   const { report: { ok } } = await runPlan(planned, { until }, context, { services: true });
   // A service is meant to be stopped by Ctrl-C; what has to run before it is not.

@@ -59,9 +59,11 @@ export async function sweep(base: Plan, call: CommandContext): Promise<number> {
   if (!dryRun) {
     const done = report.runs.filter(({ ok }) => ok).length;
     const failed = (signal.aborted ? points : report.runs).length - done;
+    const notBegun = points.length - report.runs.length;
+    const notDone = notBegun === 0 ? "not done" : `not done, ${notBegun} of them not begun`;
     reporter.log(outcomeLine(report, signal.aborted, reporter, [
       [done, `${done === 1 ? "run" : "runs"} done`],
-      [failed, signal.aborted ? "not done" : "failed"],
+      [failed, signal.aborted ? notDone : "failed"],
     ]));
   }
   if (signal.aborted) return EXIT.interrupted;

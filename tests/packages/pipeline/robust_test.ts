@@ -91,6 +91,7 @@ Deno.test({
     const { code, out } = await stdout.rest();
     assert.equal(code, 0, out);
     assert.match(out, /slow: 3 of 20 were done/);
+    assert.match(out, /\nstopping \(press Ctrl-C again to stop at once\)\n/);
   },
 });
 

@@ -513,7 +513,7 @@ Deno.test({
       out,
       /! [12]\/3 {2}count\.to=40[01] {2}interrupted; the next sweep resumes here\n/,
     );
-    assert.match(out, /\ninterrupted after .*: 3 not done\n$/);
+    assert.match(out, /\ninterrupted after .*: 3 not done, 1 of them not begun\n$/);
     await Deno.remove(project.path("gate"));
     const next = await project.cli("run", "pipeline", "--json");
     assert.equal(next.code, 0, next.err);
