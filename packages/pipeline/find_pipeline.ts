@@ -21,7 +21,8 @@ export async function findPipeline(name: string, where: Where): Promise<string> 
   if (found.length === 1) return resolve(project, found[0]!);
   const all = found.map((file) => `"${typed(file)}"`).sort();
   const tried = new Set([cwd, project].map((folder) => resolve(folder, name + endingsOf(name)[0])));
-  const there = await pipelineNames(project), hint = didYouMean(name, there);
+  const there = files.map((file) => file.replace(YAML, "")).sort();
+  const hint = didYouMean(name, there);
   const message = all.length > 0
     ? `${joinWords(all)} are all called so; write which is meant.`
     : `${MISSING}.${hint} Looked for ${[...tried].join(" and ")}.` +
@@ -29,18 +30,14 @@ export async function findPipeline(name: string, where: Where): Promise<string> 
   throw ConfigError.at({ text: name }, message);
 }
 
-async function pipelineFiles(project: string): Promise<string[]> {
+/** Returns the files of a project's pipelines, as paths from the project. */
+export async function pipelineFiles(project: string): Promise<string[]> {
   const files: string[] = [];
   for (const folder of [project, join(project, "experiments")]) {
     const names = (await entries(folder)).filter((name) => YAML.test(name));
     files.push(...names.map((name) => displayPath(join(folder, name), project)));
   }
   return files;
-}
-
-/** Returns the names of a project's pipelines, sorted. */
-export async function pipelineNames(project: string): Promise<string[]> {
-  return (await pipelineFiles(project)).map((file) => file.replace(YAML, "")).sort();
 }
 
 const MISSING = "there is no such pipeline";

@@ -135,23 +135,18 @@ function inputDifferences(name: string, before: string | Texts = {}, now: string
 function paramDifferences(path: string, before: unknown, now: unknown): string[] {
   if (canonicalJson(before ?? null) === canonicalJson(now ?? null)) return [];
   // Lists are shown whole, unless a message would cut them.
-  const isParts = isCut(before) || isCut(now) ? isObject : isRecord;
-  if (!isParts(before) || !isParts(now) || Array.isArray(before) !== Array.isArray(now)) {
-    return [changed(path, before, now)];
-  }
-  return Object.keys({ ...before, ...now })
-    .flatMap((key) => paramDifferences(`${path}.${key}`, before[key], now[key]));
+  const isList = [before, now].every(Array.isArray) && (isCut(before) || isCut(now));
+  if (!isList && (!isRecord(before) || !isRecord(now))) return [changed(path, before, now)];
+  const [a, b] = [before, now] as Record<string, unknown>[];
+  return Object.keys({ ...a, ...b })
+    .flatMap((key) => paramDifferences(`${path}.${key}`, a![key], b![key]));
 }
 
 const isCut = (value: unknown) => quote(value).endsWith("...");
 
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null;
-}
-
 /** Returns true for a map, false for a list, a plain value and null. */
 export function isRecord(value: unknown): value is Record<string, unknown> {
-  return isObject(value) && !Array.isArray(value);
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /**

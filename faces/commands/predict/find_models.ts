@@ -5,7 +5,7 @@ import { didYouMean, joinWords, UsageError } from "../../../packages/pipeline/er
 import {
   identityNamed,
   isMissingPipeline,
-  pipelineNames,
+  pipelineFiles,
 } from "../../../packages/pipeline/find_pipeline.ts";
 import {
   byPipeline,
@@ -16,7 +16,7 @@ import {
   resultsOf,
   type RunRecord,
 } from "../../../packages/pipeline/history.ts";
-import { commandOf, fileNameOf } from "../../../packages/pipeline/pipeline_identity.ts";
+import { commandOf, fileNameOf, typed } from "../../../packages/pipeline/pipeline_identity.ts";
 import { readTextIfExists } from "../../../packages/pipeline/paths.ts";
 import { cautionsOf } from "../../../packages/pipeline/stage.ts";
 import { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts";
@@ -63,28 +63,40 @@ export async function findModels(
   const plan = byId ? undefined : await tools.openPlan(wanted).catch((error) => {
     if (!isMissingPipeline(error)) throw error;
   });
-  if (!plan) {
-    // A pull brings runs without the YAML of their pipeline.
-    const found = byId ? [byId] : byPipeline(wanted, runs).filter(({ ok }) => ok).toReversed();
-    if (found.length === 0) {
-      const known = knownRuns(runs, wanted, await pipelineNames(tools.project));
+  const store = new ArtifactStore(plan && !given ? plan.artifacts : artifacts);
+  const trained = plan?.stages.flatMap(({ id, stage }) =>
+    Object.values(stage.outputs).some(({ kind }) => kind === "model") ? [id] : []
+  );
+  // The newest run with all models, or else the newest result of each stage.
+  const listed = store.folder === artifacts ? runs : await new History(store.folder).list();
+  const pipelineOf = pipelinesOf(listed);
+  // A pull brings runs without the YAML of their pipeline.
+  const own = plan
+    ? listed.filter((run) => pipelineOf(run) === plan.identity)
+    : byPipeline(wanted, runs);
+  const found = byId ? [byId] : own.filter(({ ok }) => ok).toReversed();
+  for (const run of found) {
+    const results = resultsOf(run).filter(({ id }) => !trained || trained.includes(id));
+    const all = results.length >= (trained?.length ?? 0) ? await modelsOf(store, results) : [];
+    const models = all.filter(({ stage }) =>
+      part === undefined || stage === part || stage.startsWith(`${part}.`)
+    );
+    if (models.length === 0 && all.length > 0) {
+      const has = joinWords(all.map(({ stage }) => stage));
+      throw new UsageError(`run ${run.id} has no model "${part}". It has ${has}.`);
+    }
+    if (models.length >= Math.max(1, trained?.length ?? 0)) {
+      const origin = byId ? `run ${run.id}` : `pipeline ${wanted} (run ${run.id})`;
+      return { models, origin, cautions: run.cautions ?? [], compute: plan?.compute ?? "auto" };
+    }
+  }
+  if (!plan || !trained) {
+    const [run] = found;
+    if (!run) {
+      const names = (await pipelineFiles(tools.project)).map(typed);
+      const known = knownRuns(runs, wanted, names);
       throw new UsageError(`"${wanted}" is no run, pipeline or folder of a model.${known}`);
     }
-    for (const run of found) {
-      const all = await modelsOf(new ArtifactStore(artifacts), resultsOf(run));
-      const models = all.filter(({ stage }) =>
-        part === undefined || stage === part || stage.startsWith(`${part}.`)
-      );
-      if (models.length === 0 && all.length > 0) {
-        const has = joinWords(all.map(({ stage }) => stage));
-        throw new UsageError(`run ${run.id} has no model "${part}". It has ${has}.`);
-      }
-      if (models.length > 0) {
-        const origin = byId ? `run ${run.id}` : `pipeline ${wanted} (run ${run.id})`;
-        return { models, origin, cautions: run.cautions ?? [], compute: "auto" };
-      }
-    }
-    const [run] = found;
     const failed = run.stages.some(({ status }) => status === "failed");
     const ended = failed ? "it failed" : "it trained none, or it was removed";
     const why = run.state === undefined ? ended : `it is ${run.state}`;
@@ -92,22 +104,6 @@ export async function findModels(
       `run ${run.id} has no model: ${why}. Run it again: ` +
         `${commandOf(run.file ?? run.pipeline, run.overrides ?? {})}.`,
     );
-  }
-  const store = new ArtifactStore(given ? artifacts : plan.artifacts);
-  const trained = plan.stages.filter(({ stage }) =>
-    Object.values(stage.outputs).some(({ kind }) => kind === "model")
-  );
-  // The newest run with all models, or else the newest result of each stage.
-  const listed = store.folder === artifacts ? runs : await new History(store.folder).list();
-  const pipelineOf = pipelinesOf(listed);
-  const own = listed.filter((run) => run.ok && pipelineOf(run) === plan.identity);
-  for (const run of own.toReversed()) {
-    const results = resultsOf(run).filter(({ id }) => trained.some((stage) => stage.id === id));
-    const models = results.length === trained.length ? await modelsOf(store, results) : [];
-    if (models.length >= trained.length && trained.length > 0) {
-      const origin = `pipeline ${wanted} (run ${run.id})`;
-      return { models, origin, cautions: run.cautions ?? [], compute: plan.compute };
-    }
   }
   const key = fileNameOf(plan.identity);
   const latest = await Promise.all(plan.stages.map(async ({ id }) => ({
@@ -117,7 +113,7 @@ export async function findModels(
   const models = await modelsOf(
     store,
     latest.flatMap(({ id, record }) =>
-      record && trained.some((stage) => stage.id === id)
+      record && trained.includes(id)
         ? [{ id, use: record.dependencies.use, fingerprint: record.fingerprint }]
         : []
     ),
