@@ -102,7 +102,7 @@ export async function lookAt(
       summary: `${counted(photos.length, "photo")} in ${counted(files.paths.length, "file")}; ` +
         (found
           ? `${counted(present.length, "row")} of labels with a photo.`
-          : `no labels found.${why === undefined ? "" : ` ${why}`}`),
+          : `no labels found. ${why}`.trimEnd()),
       hints: untrained(present),
     };
   } finally {
@@ -111,6 +111,9 @@ export async function lookAt(
 }
 
 type FoundLabels = Pick<DataFound, "preset"> & { labels: Labels };
+
+/** A preset to try, or a table that has the project's columns. */
+type Attempt = Pick<DataFound, "preset"> & { table?: string };
 
 /**
  * Finds the preset that labels most photos.
@@ -121,49 +124,46 @@ async function findLabels(
   photos: readonly string[],
   wanted: string | Preset | undefined,
   { signal, progress }: Pick<Parameters<typeof lookAt>[1], "signal" | "progress">,
-): Promise<{ found?: FoundLabels; why?: string }> {
+): Promise<{ found?: FoundLabels | undefined; why: string }> {
   const has = pathIndex(files.paths);
-  const read = async (preset: string | Preset): Promise<FoundLabels> => {
+  const read = async ({ table = "", preset }: Attempt): Promise<FoundLabels> => {
+    if (preset === undefined) return { labels: parseLabels(await bytesOf(files, table), table) };
     const { csv } = await applyPreset(choosePreset(preset), files);
     return { preset, labels: parseLabels(csv, "labels.csv") };
   };
-  const readOwn = async (path: string): Promise<FoundLabels> => {
-    return { labels: parseLabels(await bytesOf(files, path), path) };
-  };
-  if (wanted) return { found: await read(wanted) };
-  let why: string | undefined;
-  const guessed = await guessTables(files, (error) => why ??= error.message.replace(/\.?$/, "."));
+  if (wanted) return { found: await read({ preset: wanted }), why: "" };
+  let why = "";
+  const guessed = await guessTables(files, (error) => why ||= error.message.replace(/\.?$/, "."));
   const [own, ...others] = files.paths.filter((path) => /^[^/]*\.csv$/i.test(path));
-  const attempts: { table?: string; preset?: string | Preset }[] = [
+  const attempts: Attempt[] = [
     ...own !== undefined && others.length === 0 ? [{ table: own }] : [],
     ...[...names, ...NAMES].map((preset) => ({ preset })),
     ...guessed,
   ];
   let best: FoundLabels | undefined, most = 0;
   progress?.start(attempts.length, "layouts");
-  for (const { table = "", preset } of attempts) {
+  for (const attempt of attempts) {
     await pause(signal);
     progress?.advance();
     // An attempt fails where its files are not there, or are of another form.
-    const found = await (preset === undefined ? readOwn(table) : read(preset)).catch(
-      (error: Error) => {
-        if (preset === undefined) why = error.message;
-        return undefined;
-      },
-    );
-    const rows = found?.labels.rows ?? [];
-    const labelled = rows.filter(({ path }) => has(path));
-    if (found && table !== "" && labelled.length === 0) {
-      why = `${table} has ${counted(rows.length, "row")}, and none of a photo that is there` +
+    const found = await read(attempt).catch((error: Error) => {
+      if (attempt.preset === undefined) why = error.message;
+    });
+    const rows = found?.labels.rows ?? [], labelled = rows.filter(({ path }) => has(path));
+    if (found && attempt.table !== undefined && labelled.length === 0) {
+      why =
+        `${attempt.table} has ${counted(rows.length, "row")}, and none of a photo that is there` +
         (rows.length > 0 ? `, such as ${JSON.stringify(rows[0].path)}.` : ".");
     }
     const score = labelled.reduce((sum, row) => sum + labelsOf(row), 0);
     // Names that a pattern fits by chance are few.
-    if (score > most && (score >= photos.length / 10 || typeof found!.preset !== "object")) {
+    if (
+      found && score > most && (score >= photos.length / 10 || typeof found.preset !== "object")
+    ) {
       [best, most] = [found, score];
     }
   }
-  return best ? { found: best } : { ...why !== undefined && { why } };
+  return { found: best, why };
 }
 
 const names = presets.map(({ name }) => name).filter((name) => name !== OWN_PRESET);
@@ -214,13 +214,16 @@ async function bytesOf(files: PhotoFiles, path: string): Promise<Uint8Array> {
 /** Maximum number of tables to read, and of rows to guess from. */
 const MAX_TABLES = 20, MAX_ROWS = 200;
 
+/** An age in years, or none. */
+const AGE = /^(?:(?:\d\d?|1[01]\d)(?:[.,]\d+)?)?$/;
+
 /** Guesses which columns of tables are path, age, gender and identity. */
 async function guessTables(
   files: PhotoFiles,
   failed: (error: Error) => void,
-): Promise<{ table: string; preset: Preset }[]> {
+): Promise<Attempt[]> {
   const find = suffixIndex(files.paths);
-  const guesses: { table: string; preset: Preset }[] = [];
+  const guesses: Attempt[] = [];
   const tables = files.paths.filter((path) => /\.(csv|tsv|jsonl?)$/i.test(path));
   for (const path of tables.slice(0, MAX_TABLES)) {
     try {
@@ -232,7 +235,9 @@ async function guessTables(
       const photo = mostly((value) => find(value).length === 1) ??
         mostly((value) => PHOTO.test(value)); // of photos that are not there
       const age = named(/^(?:real_?)?age$/i) ?? named(/(?:^|_)age(?:_|$)|^age/i) ??
-        header.find((name) => /^years?(?:_old)?$/i.test(name) && some.every(agedBy(name)));
+        header.find((name) =>
+          /^years?(?:_old)?$/i.test(name) && some.every((row) => AGE.test(row[name] ?? ""))
+        );
       const gender = named(/^(?:gender|sex)$/i) ?? named(/gender|sex|^male$/i);
       const identity = named(/^(?:identity|person|subject|celeb)(?:_?(?:id|num))?$|^id_num$/i);
       if (photo === undefined || PHOTO.test(photo)) continue; // without a header
@@ -249,10 +254,6 @@ async function guessTables(
   }
   return guesses;
 }
-
-/** Returns a test of rows: whether a column is empty or may be an age in years. */
-const agedBy = (column: string) => (row: Readonly<Record<string, string>>) =>
-  /^(?:(?:\d\d?|1[01]\d)(?:[.,]\d+)?)?$/.test(row[column] ?? "");
 
 /** Returns a function that describes a photo: its path with all labels; age and gender alone. */
 function captions(labels?: Labels): (path: string) => Omit<NamedImage, "image"> {
@@ -333,14 +334,7 @@ async function openPhotos(
 
 /** Returns a pipeline that reads the data set, with comments on what was found. */
 export function proposePipeline(found: DataFound): string {
-  const { folder, labels, preset, summary, hints } = found;
-  const notes = [summary, ...hints];
-  if (!labels) {
-    notes.push(
-      "Write a CSV with the columns path, age and gender, or a preset: photos (a pattern of names)",
-      "or labels, columns and values. docs/guide/data.md has examples.",
-    );
-  }
+  const { folder, labels, preset, repeated, unreadable } = found;
   const missing = new Set(found.missing);
   const rows = (labels?.rows ?? []).filter(({ path }) => !missing.has(path));
   const known = {
@@ -359,50 +353,39 @@ export function proposePipeline(found: DataFound): string {
   const partial = (["gender", "age"] as const).some((label) =>
     (labels?.columns[label] || required.includes(label)) && known[label] !== rows.length
   );
-  if (labels) {
-    notes.push(
-      `Ages: ${known.age}, genders: ${known.gender}, people: ${people || "unknown"}; ` +
-        `${counted(found.missing.length, "photo")} missing, ` +
-        `${counted(found.copies.length, "group")} of exact copies.`,
-    );
-    const { repeated, unreadable, opened } = found, { doubts } = labels;
-    const [doubt] = doubts, [damaged] = unreadable;
-    const note = (what: string, example?: string) => {
-      if (example !== undefined) notes.push(`${what}, such as ${example}.`);
-    };
-    const several = counted(repeated.length, "photo");
-    note(`${several} of several rows, the first of which counts`, repeated[0]);
-    note(
-      `${unreadable.length} of ${counted(opened, "opened photo")} cannot be read`,
-      damaged && `${damaged.path}: ${damaged.why}`,
-    );
-    note(
-      `${counted(doubts.length, "value")} not understood`,
-      doubt &&
-        `the ${doubt.column} ${JSON.stringify(doubt.value.slice(0, 40))} on line ${doubt.line}`,
-    );
-    if (!exact && known.age > 0) {
-      notes.push("Ages are intervals: docs/guide/data.md trains their classes (FairFace).");
-    }
-    if (learned) {
-      const how = "with trainClassifier or trainRegressor";
-      notes.push(`No age or gender: a network learns ${learned.target} ${how}.`);
-    }
-    if (partial) {
-      notes.push("Rows that lack a label of matParse.require are dropped; [] keeps all.");
-    }
-  }
   const layout = preset === undefined ? undefined : choosePreset(preset).layout;
-  if (layout === undefined) {
-    notes.push("layout: full: a detector finds the faces; aligned: the photos are faces already.");
-  }
+  const doubts = labels?.doubts ?? [], [doubt] = doubts, [damaged] = unreadable;
+  const value = doubt && JSON.stringify(doubt.value.slice(0, 40));
+  const notes = [
+    found.summary,
+    ...found.hints,
+    !labels &&
+    "Write a CSV with the columns path, age and gender, or a preset: photos (a pattern of names)\n" +
+      "or labels, columns and values. docs/guide/data.md has examples.",
+    labels &&
+    `Ages: ${known.age}, genders: ${known.gender}, people: ${people || "unknown"}; ` +
+      `${counted(found.missing.length, "photo")} missing, ` +
+      `${counted(found.copies.length, "group")} of exact copies.`,
+    repeated.length > 0 &&
+    `${counted(repeated.length, "photo")} of several rows, the first of which counts, such as ` +
+      `${repeated[0]}.`,
+    damaged &&
+    `${unreadable.length} of ${counted(found.opened, "opened photo")} cannot be read, such as ` +
+      `${damaged.path}: ${damaged.why}.`,
+    doubt &&
+    `${counted(doubts.length, "value")} not understood, such as the ${doubt.column} ${value} on ` +
+      `line ${doubt.line}.`,
+    !exact && known.age > 0 &&
+    "Ages are intervals: docs/guide/data.md trains their classes (FairFace).",
+    learned &&
+    `No age or gender: a network learns ${learned.target} with trainClassifier or trainRegressor.`,
+    partial && "Rows that lack a label of matParse.require are dropped; [] keeps all.",
+    !layout && "layout: full: a detector finds the faces; aligned: the photos are faces already.",
+  ];
   const few = rows.length < FEW;
-  const training = {
-    batchSize: few ? 8 : 32,
-    batchNormMomentum: 0.9,
-    ...few && { epochs: 40 },
-    earlyStopping: { patience: few ? 12 : 5, restoreBest: true },
-  };
+  const earlyStopping = { patience: few ? 12 : 5, restoreBest: true };
+  const steps = few ? { batchSize: 8, epochs: 40 } : { batchSize: 32 };
+  const training = { ...steps, batchNormMomentum: 0.9, earlyStopping };
   const division = publishedDivision(new Set(rows.map(({ attributes }) => attributes?.part)));
   const pipeline = {
     seed: 42,
@@ -428,7 +411,8 @@ export function proposePipeline(found: DataFound): string {
     .replaceAll(/ +$/gm, "");
   const header = ["yaml-language-server: $schema=../pipeline.schema.json", ...notes];
   // An error lists problems on lines of their own.
-  return header.flatMap((note) => note.split("\n")).map((line) => `# ${line}\n`).join("") + yaml;
+  const lines = header.flatMap((note) => note ? note.split("\n") : []);
+  return lines.map((line) => `# ${line}\n`).join("") + yaml;
 }
 
 /** Returns the attributes that can be learned, as numbers or else as classes, and the stage for each. */

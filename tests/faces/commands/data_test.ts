@@ -239,7 +239,7 @@ Deno.test("proposePipeline() takes more and smaller steps for few photos", async
   await withFiles(await fairface(), async (folder) => {
     const found = await look(folder), { rows, ...labels } = found.labels!;
     const yaml = proposePipeline(found);
-    match(yaml, /batchSize: 8\n.*\n {4}epochs: 40\n {4}earlyStopping:\n {6}patience: 12\n/);
+    match(yaml, /batchSize: 8\n {4}epochs: 40\n.*\n {4}earlyStopping:\n {6}patience: 12\n/);
     const many = Array.from({ length: 800 }, () => rows[0]);
     const more = proposePipeline({ ...found, labels: { ...labels, rows: many } });
     match(more, /batchSize: 32\n.*\n {4}earlyStopping:\n {6}patience: 5\n/);
