@@ -1,9 +1,10 @@
 /** `deno task compare`: the differences between runs, and whether they are significant. */
 import { artifactsOf, parseOptions, parseWhole } from "../../packages/pipeline/args.ts";
-import type { Command, CommandContext } from "../../packages/pipeline/app.ts";
+import type { Command } from "../../packages/pipeline/app.ts";
 import { joinWords, UsageError } from "../../packages/pipeline/errors.ts";
 import { identityNamed } from "../../packages/pipeline/find_pipeline.ts";
 import {
+  byTime,
   findRun,
   History,
   nameOf,
@@ -51,7 +52,8 @@ Exit codes: 0 compared, 1 a result is damaged, 2 wrong command line.`,
     const identities = new Map(await Promise.all(named));
     const all = await new History(artifacts).list(warn);
     const runs = choose(positionals, parseWhole("last", values), all, identities);
-    if (values.last === undefined) logSeeds(positionals, runs, all, tools);
+    const note = values.last === undefined && noteOnSeeds(positionals, runs, all);
+    if (note) tools.reporter.log(note);
     const { compareRuns } = await import("./compare/compare_runs.ts");
     const progress = tools.reporter.startProgress("compare");
     const comparison = await compareRuns(runs, new ArtifactStore(artifacts), progress)
@@ -68,13 +70,8 @@ export default command;
 
 const has = ({ ok, metrics }: RunRecord) => ok && Object.keys(metrics).length > 0;
 
-/** Logs that runs of names of pipelines are the newest of several that differ in seeds alone. */
-function logSeeds(
-  names: readonly string[],
-  runs: readonly RunRecord[],
-  all: readonly RunRecord[],
-  { reporter }: CommandContext,
-): void {
+/** Returns a note if runs of pipelines' names are the newest of several that differ in seeds alone. */
+function noteOnSeeds(names: readonly string[], runs: readonly RunRecord[], all: typeof runs) {
   const groups = runs.map((run, i) => {
     if (run.id.startsWith(names[i]!)) return [run];
     const key = keyOf(run), alike = all.filter((one) => has(one) && keyOf(one) === key);
@@ -82,12 +79,10 @@ function logSeeds(
     return [...new Map(alike.map((one) => [keyOf(one, true), one])).values()];
   });
   const several = groups.filter(({ length }) => length > 1);
-  if (several.length === 0) return;
   const counts = several.map((group) => `${group.length} of ${nameOf(group[0]!)}`);
-  reporter.log(
+  return several.length > 0 &&
     `only the newest is taken of runs that differ in seeds alone, ${joinWords(counts)}. ` +
-      `Compare all: deno task compare ${groups.flat().map(({ id }) => id).join(" ")}`,
-  );
+      `Compare all: deno task compare ${groups.flat().map(({ id }) => id).join(" ")}`;
 }
 
 /** Finds the named runs, or the last ones, oldest first. */
@@ -98,14 +93,11 @@ function choose(
   identities: ReadonlyMap<string, string | undefined>,
 ): RunRecord[] {
   const what = "ended with metrics to compare";
-  const named = names.flatMap((name) =>
-    last === undefined ? [] : runsOfPipeline(name, all, identities.get(name))
-  );
+  const named = () =>
+    new Set(names.flatMap((name) => runsOfPipeline(name, all, identities.get(name))));
   const runs = last === undefined
     ? names.map((name) => findRun(name, all, { identity: identities.get(name), has, what }))
-    : (names.length === 0 ? [...all] : [...new Set(named)]).filter(has).sort((a, b) =>
-      a.at < b.at ? -1 : 1
-    ).slice(-last);
+    : (names.length === 0 ? [...all] : [...named()]).filter(has).sort(byTime).slice(-last);
   const twice = runs.find(({ id }, i) => runs.findIndex((run) => run.id === id) < i);
   if (twice) {
     throw new UsageError(`${joinWords(names)} name run ${twice.id} (${nameOf(twice)}) twice`);

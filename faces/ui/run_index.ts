@@ -171,9 +171,7 @@ function inOnePiece(runs: readonly UiRun[]): readonly UiRun[] {
 /** Returns the names of settings that not all successful runs share. */
 function variedSettings(runs: readonly UiRun[]): Set<string> {
   const ended = runs.filter(({ state }) => state === "ok").map(({ settings }) => settings);
-  const names = [...new Set(ended.flatMap((settings) => Object.keys(settings)))];
-  return new Set(names.filter((name) => {
-    const first = JSON.stringify(ended[0]![name]);
-    return ended.some((settings) => JSON.stringify(settings[name]) !== first);
-  }));
+  const names = new Set(ended.flatMap((settings) => Object.keys(settings)));
+  const valuesOf = (name: string) => new Set(ended.map((one) => JSON.stringify(one[name])));
+  return new Set([...names].filter((name) => valuesOf(name).size > 1));
 }

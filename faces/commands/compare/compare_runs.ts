@@ -97,20 +97,14 @@ export async function compareRuns(
     new Map(Array.from(models, ([name, model]) => [name, subjectOf(model) + model.datasets]))
   );
   const metrics = metricRows(runs, names, subjects).map((row) => {
-    const models = named.map((models) => models.get(row.model)).map((model) =>
-      model?.metric === row.metric || model?.further.has(row.metric) ? model : undefined
-    );
-    if (row.split !== "test" || models.every((model) => !model)) return row;
-    return {
-      ...row,
-      intervals: models.map((model) => {
-        if (!model) return undefined;
-        const interval = model.metric === row.metric
-          ? intervalOf(model)
-          : model.further.get(row.metric);
-        return interval && { low: interval.low, high: interval.high };
-      }),
-    };
+    if (row.split !== "test") return row;
+    const intervals = named.map((models) => {
+      const model = models.get(row.model);
+      const primary = model?.metric === row.metric;
+      const interval = primary ? intervalOf(model) : model?.further.get(row.metric);
+      return interval && { low: interval.low, high: interval.high };
+    });
+    return intervals.some(Boolean) ? { ...row, intervals } : row;
   });
   const labels = [...new Set(named.flatMap((models) => [...models.keys()]))];
   const pairs = labels.flatMap((label) =>

@@ -39,9 +39,8 @@ export const sweepsView: View = {
   title: "Sweeps",
   show(params) {
     const ended = store.runs.filter(({ state }) => state === "ok");
-    const names = [...new Set(ended.map(({ name }) => name))];
-    const sweeps = names.flatMap((pipeline) => {
-      const runs = ended.filter(({ name }) => name === pipeline);
+    const pipelines = [...Map.groupBy(ended, ({ name }) => name)];
+    const sweeps = pipelines.flatMap(([pipeline, runs]) => {
       const metrics = metricsOf(runs, new Set(params.get("test") ? ["test"] : []));
       const chosen = metrics.filter((one) => one.join(" ") === params.get("metric"));
       // Some metrics are those of few runs.
