@@ -57,8 +57,12 @@ const MASONRY = html`
 
 /** Renders the page. All text from data is escaped. */
 export function dataPage(found: DataFound): string {
-  const { name, folder, summary, labels, photos, present, missing, unlabelled } = found;
+  const { name, folder, summary, labels, preset, photos, present, missing, unlabelled } = found;
   const rows = labels?.rows ?? [];
+  const none = labels ? "none, the CSV has the project's columns" : "none fits";
+  const written = typeof preset === "object"
+    ? html`<pre>${stringify({ preset })}</pre>`
+    : html`<p class="note">Preset: ${preset ?? none}</p>`;
   const people = new Set(rows.flatMap(({ identity }) => identity ?? [])).size;
   const ages = rows.map(({ age }) => age).filter((age) => age >= 0);
   const genders = rows.map(({ gender }) => gender).filter((gender) => gender >= 0);
@@ -88,7 +92,7 @@ export function dataPage(found: DataFound): string {
             ["ages known as an interval", count(bands.length)],
             ["rows without a gender", lacking(genders.length)],
             ["people", people > 0 ? count(people) : "unknown"],
-          ])}${presetNote(found)}</div>
+          ])}${written}</div>
           <div class="card"><h3>Problems</h3>${table(["", "count"], [
             ["rows whose photo is missing", count(missing.length)],
             ["photos without a row", count(unlabelled.length)],
@@ -106,7 +110,7 @@ export function dataPage(found: DataFound): string {
               bands.map(({ attributes }) => `${attributes!.age_low}–${attributes!.age_high}`),
             )}
           ${attributes.map((column) =>
-            attributeCard(column, rows.map(({ attributes }) => attributes?.[column] ?? "missing"))
+            valuesCard(column, rows.map(({ attributes }) => attributes?.[column] ?? "missing"))
           )}
         </div>
         ${sheet("Contact sheet", "drawn at random", found.shown)}
@@ -129,24 +133,14 @@ export function dataPage(found: DataFound): string {
   );
 }
 
-/** Renders the preset as it is to be written. */
-function presetNote({ labels, preset }: DataFound): Html {
-  if (typeof preset === "object") return html`<pre>${stringify({ preset })}</pre>`;
-  const name = preset ?? "none, the CSV has the project's columns";
-  return html`<p class="note">Preset: ${labels ? name : "none fits"}</p>`;
-}
-
 /** Renders a histogram of a column of many numbers, else the counts of its values. */
-function attributeCard(column: string, values: readonly (string | number)[]): Html {
-  const numbers = values.filter((value) => typeof value === "number");
-  if (new Set(numbers).size <= MAX_VALUES) return valuesCard(column, values);
-  const [low, high] = [Math.min, Math.max].map((edge) => numbers.reduce((a, b) => edge(a, b)));
-  const note = `${counted(numbers.length, "row")}, from ${low} to ${high}`;
-  return figure(column, note, numberHistogram(numbers, column));
-}
-
-/** Renders the counts of a column's values. */
 function valuesCard(title: string, values: readonly (string | number)[]): Html {
+  const numbers = values.filter((value) => typeof value === "number");
+  if (new Set(numbers).size > MAX_VALUES) {
+    const [low, high] = [Math.min, Math.max].map((edge) => numbers.reduce((a, b) => edge(a, b)));
+    const note = `${counted(numbers.length, "row")}, from ${low} to ${high}`;
+    return figure(title, note, numberHistogram(numbers, title));
+  }
   const groups = [...Map.groupBy(values, String)].sort(([, a], [, b]) => b.length - a.length);
   const shown = groups.slice(0, MAX_VALUES).map(([value, all]) => [value, count(all.length)]);
   const rest = groups.length - MAX_VALUES;
