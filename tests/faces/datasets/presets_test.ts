@@ -202,7 +202,7 @@ Deno.test("benchmark2024: folders become parts, rotated boxes upright ones", asy
     ]);
     deepStrictEqual(table.identity[0], "b:UTKFace:p0");
     deepStrictEqual(crops[0].slice(0, 4), [57, 57, 142, 142], "center and side of the corners");
-    deepStrictEqual(crops[1].slice(0, 4), [0, 0, 256, 256], "cut at the photo's border");
+    deepStrictEqual(crops[1].slice(0, 4), [-12, -12, 280, 280], "beyond the photo's border");
     // Two faces of a photo, each with its label and box; its third row repeats the first.
     deepStrictEqual(table.path.slice(4), [
       "photos/UTKFace/two.jpg",

@@ -350,10 +350,10 @@ Deno.test("a plugin's network is chosen like a built-in one, and its module coun
 
 Deno.test("choices are in the JSON Schema: names, options, keys of a sweep", () => {
   const schema = pipelineJsonSchema([trainGender]) as {
-    definitions: { trainGender: { properties: { network: { anyOf: { enum?: string[] }[] } } } };
+    definitions: Record<string, { properties: { network: { anyOf: { enum?: string[] }[] } } }>;
     properties: { sweep: { properties: Record<string, unknown> } };
   };
-  const [names] = schema.definitions.trainGender.properties.network.anyOf;
+  const [names] = schema.definitions["whole.of.trainGender"].properties.network.anyOf;
   assert.ok(
     ["gender2021", "report", "plain", "mobile"].every((name) => names.enum!.includes(name)),
   );
