@@ -67,16 +67,19 @@ Deno.test("code counts", async (t) => {
   });
 });
 
+/** Returns a project whose plugin waits for its turn behind a gate. @param last its last stage */
+const gated = (last: string) => ({
+  "pipeline.yaml": "plugins: [own.ts]\nstages:\n  count: { to: 4 }\n  slow: " +
+    `{ inputs: { numbers: count }, ms: 0, gate: gate }\n  own:\n  ${last}\n`,
+  "deno.json": '{"imports":{"zod":"npm:zod@4.6.7"}}',
+  "own.ts": PLUGIN,
+  "types.ts": "export interface Row { n: number }",
+  "lib.ts": "export const many = 3;",
+  gate: "",
+});
+
 Deno.test("code that changes during a run counts in the next", async () => {
-  await using project = await Project.make({
-    "pipeline.yaml": "plugins: [own.ts]\nstages:\n  count: { to: 4 }\n  slow: " +
-      "{ inputs: { numbers: count }, ms: 0, gate: gate }\n  own:\n  sum: { inputs: { numbers: own } }\n",
-    "deno.json": '{"imports":{"zod":"npm:zod@4.6.7"}}',
-    "own.ts": PLUGIN,
-    "types.ts": "export interface Row { n: number }",
-    "lib.ts": "export const many = 3;",
-    gate: "",
-  });
+  await using project = await Project.make(gated("sum: { inputs: { numbers: own } }"));
   // The edit falls between the start of the run and the stage's turn.
   const running = project.run();
   await project.atTheGate();
@@ -87,15 +90,7 @@ Deno.test("code that changes during a run counts in the next", async () => {
 });
 
 Deno.test("a stage that would load code which changed during the run is refused", async () => {
-  await using project = await Project.make({
-    "pipeline.yaml": "plugins: [own.ts]\nstages:\n  count: { to: 4 }\n  slow: " +
-      "{ inputs: { numbers: count }, ms: 0, gate: gate }\n  own:\n  more: { use: own }\n",
-    "deno.json": '{"imports":{"zod":"npm:zod@4.6.7"}}',
-    "own.ts": PLUGIN,
-    "types.ts": "export interface Row { n: number }",
-    "lib.ts": "export const many = 3;",
-    gate: "",
-  });
+  await using project = await Project.make(gated("more: { use: own }"));
   const running = project.run({ builtIn: "own" });
   await project.atTheGate();
   await project.write({ "lib.ts": "export const many = 33;" });
