@@ -1,6 +1,6 @@
 /** Decodes photos to upright RGB images. */
 import sharp, { type Metadata } from "sharp";
-import { identifyImage } from "../../packages/formats/image_format.ts";
+import { DECODED, identifyImage } from "../../packages/formats/image_format.ts";
 import { readJpegHeader } from "../../packages/formats/jpeg.ts";
 import type { Box, Image } from "./image.ts";
 
@@ -24,15 +24,14 @@ sharp.block({
   ).split(" ").map((name) => `VipsForeignLoad${name}`),
 });
 
-const FORMATS = "JPEG, PNG, WebP, GIF, TIFF and AVIF";
-const SUPPORTED = `${FORMATS} are supported`;
+const SUPPORTED = `${DECODED} are supported`;
 
 /** Reason of a file of no known format. Results have it as a value. */
 const UNKNOWN_FORMAT = "it is no picture that is known";
 
 /** Returns a reason as commands print it, with the formats where a file is of none. */
 export function printedReason({ reason }: ImageError): string {
-  return reason === UNKNOWN_FORMAT ? `it is none of ${FORMATS}` : reason;
+  return reason === UNKNOWN_FORMAT ? `it is none of ${DECODED}` : reason;
 }
 
 /** The tag PhotometricInterpretation of CIELab in a TIFF, little-endian or big-endian. */

@@ -1,6 +1,6 @@
 /** Reads the image out of a request, however it was sent, with bounded time and memory. */
 import { Buffer } from "node:buffer";
-import { identifyImage } from "../../packages/formats/image_format.ts";
+import { DECODED, identifyImage } from "../../packages/formats/image_format.ts";
 import { busy, Problem } from "./problem.ts";
 
 /** Accepted types. SVG is not among them: it can reference other files. */
@@ -84,7 +84,7 @@ export function checked(image: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer>
   if (format?.kind === "decoded") return image;
   const found = format ? `${format.name}, and ` : image.length === 0 ? "empty, and " : "";
   const way = format?.convert ? ` Convert it, such as with ${format.convert}.` : "";
-  const why = `it is ${found}none of JPEG, PNG, WebP, GIF, TIFF and AVIF.${way}`;
+  const why = `it is ${found}none of ${DECODED}.${way}`;
   throw new Problem(400, "unreadable", `Cannot decode the image: ${why}`);
 }
 

@@ -10,6 +10,9 @@ export interface ImageFormat {
   readonly convert?: string;
 }
 
+/** Formats of the kind "decoded", as messages list them. */
+export const DECODED = "JPEG, PNG, WebP, GIF, TIFF and AVIF";
+
 /** Number of bytes that `identifyImage` needs. */
 export const HEAD_BYTES = 1024;
 
