@@ -87,6 +87,10 @@ export interface UiMetric {
   readonly intervals?: readonly ({ readonly low: number; readonly high: number } | undefined)[];
 }
 
+/** How the intervals of accuracies in comparisons and reports differ. */
+export const ACCURACY_NOTE =
+  "An accuracy has a bootstrap interval here, and Wilson's in the report if no person repeats.";
+
 /** Part of the result of `deno task compare --json`, with its text. */
 export interface UiComparison {
   readonly parameters: readonly { readonly name: string; readonly values: readonly unknown[] }[];

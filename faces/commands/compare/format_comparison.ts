@@ -11,7 +11,7 @@ import {
 } from "../../../packages/pipeline/format.ts";
 import { METRICS } from "../../evaluation/metrics.ts";
 import type { Comparison, ModelTest, Pooled } from "./compare_runs.ts";
-import type { UiComparison } from "../../ui/ui_api.ts";
+import { ACCURACY_NOTE, type UiComparison } from "../../ui/ui_api.ts";
 import type { OverSeeds } from "./differences.ts";
 
 interface Style {
@@ -105,7 +105,7 @@ export function formatComparison(
     metrics.some(({ intervals }) => intervals?.some(Boolean)) &&
     "In brackets: 95 % CI, test set.",
     metrics.some(({ metric, intervals }) => metric === "accuracy" && intervals?.some(Boolean)) &&
-    "An accuracy has a bootstrap interval here, and Wilson's in the report if no person repeats.",
+    ACCURACY_NOTE,
   ].filter(Boolean).join(" ");
   const further = tests.length > 0 ? differenceRows(comparison) : [];
   const swept = seeds?.groups.every(({ length }) => length > 1);

@@ -1,7 +1,8 @@
 /** Runs side by side: differences, curves, tests, confusion, disagreements, groups. */
 import type { ModelMetrics } from "../../evaluation/score_model.ts";
 import { dom } from "../../serving/page_dom.ts";
-import type { UiComparison, UiDetails, UiFaces, UiRun } from "../ui_api.ts";
+import { ACCURACY_NOTE, type UiComparison, type UiDetails } from "../ui_api.ts";
+import type { UiFaces, UiRun } from "../ui_api.ts";
 import { faceCard } from "./inside_view.ts";
 import { color, dash, DASHES, dots, lineKey, lines, type Series } from "./ui_charts.ts";
 import { get, later, number, range, select, table, text } from "./ui_dom.ts";
@@ -70,8 +71,7 @@ async function differences(runs: readonly UiRun[]): Promise<Node> {
     ${rows.length > 0 ? table("Metrics", ["metric", ...head(runs)], rows) : dom`<p>None.</p>`}
     <p class="muted small">${
     metrics.some(({ best }) => best !== undefined) && "★ best value; "
-  }95 % intervals of the test set. An accuracy has a bootstrap
-    interval here, and Wilson's in the report if no person repeats.</p>
+  }95 % intervals of the test set. ${ACCURACY_NOTE}</p>
     ${sentences.map((sentence) => dom`<p>${sentence}.</p>`)}
     ${
     further && dom`<h2>Differences of further metrics</h2>
