@@ -74,7 +74,8 @@ const has = ({ ok, metrics }: RunRecord) => ok && Object.keys(metrics).length > 
 function noteOnSeeds(names: readonly string[], runs: readonly RunRecord[], all: typeof runs) {
   const groups = runs.map((run, i) => {
     if (run.id.startsWith(names[i]!)) return [run];
-    const key = keyOf(run), alike = all.filter((one) => has(one) && keyOf(one) === key);
+    const key = keyOf(run), own = all.filter((one) => has(one) && nameOf(one) === nameOf(run));
+    const alike = own.filter((one) => keyOf(one) === key);
     // Of equal seeds, the newest.
     return [...new Map(alike.map((one) => [keyOf(one, true), one])).values()];
   });
