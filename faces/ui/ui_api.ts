@@ -87,7 +87,7 @@ export interface UiMetric {
   readonly intervals?: readonly ({ readonly low: number; readonly high: number } | undefined)[];
 }
 
-/** How the intervals of accuracies in comparisons and reports differ. */
+/** Note on the intervals of accuracies, which comparisons and reports compute in different ways. */
 export const ACCURACY_NOTE =
   "An accuracy has a bootstrap interval here, and Wilson's in the report if no person repeats.";
 
