@@ -9,61 +9,13 @@ import { faces } from "../format_result.ts";
 import { formatMetricValue, metricLabel, type MetricName, METRICS } from "../metrics.ts";
 import type { ErrorCurves } from "../error_curves.ts";
 import type { Sensitivity } from "../sensitivity.ts";
-import type { AgeBand, Group } from "../subgroups.ts";
+import type { AgeBand } from "../subgroups.ts";
 
-/** Renders a test metric with its confidence interval and the constant baseline. */
-export function intervalChart(
-  marks: { metric: MetricName; value: number; low?: number; high?: number; baseline: number },
-): Html {
-  const { metric, value, low, high = value, baseline } = marks;
-  const label = metricLabel(metric);
-  const show = (mark: number) => formatMetricValue(mark, metric);
-  const range = low === undefined ? "" : `, 95 % CI ${show(low)} to ${show(high)}`;
-  return draw(`${label} ${show(value)}${range}; constant baseline ${show(baseline)}`, {
-    height: 84,
-    marginLeft: 14,
-    marginRight: 14,
-    marginTop: 26,
-    marginBottom: 40,
-    x: {
-      domain: METRICS[metric].domain ?? [0, Math.max(high, baseline) * 1.15 || 1],
-      label,
-      ticks: 5,
-    },
-    y: { axis: null, domain: [0, 1] },
-    marks: [
-      Plot.ruleY([0.5], { stroke: colors.soft, strokeWidth: 2 }),
-      Plot.ruleX([baseline], { stroke: colors.baseline, strokeWidth: 2.5, strokeDasharray: "3 2" }),
-      Plot.text([baseline], {
-        x: (x) => x,
-        text: () => "baseline",
-        frameAnchor: "top",
-        dy: -18,
-        fill: colors.baseline,
-      }),
-      Plot.ruleY([marks], { y: 0.5, x1: "low", x2: "high", stroke: colors.train, strokeWidth: 8 }),
-      Plot.dot([marks], {
-        x: "value",
-        y: 0.5,
-        r: 6,
-        fill: colors.card,
-        stroke: colors.train,
-        strokeWidth: 3,
-      }),
-    ],
-  });
-}
-
-/** Renders the MAE of each age band and of the constant baseline, or the bias: prediction - truth. */
-export function bandChart(bands: readonly AgeBand[], metric: "mae" | "bias"): Html {
-  const mae = metric === "mae", label = mae ? "MAE" : "bias", many = bands.length > 7;
-  const bars = bands.map((band) => ({
-    ...band,
-    name: `${band.from}–${band.to}`,
-    value: band[metric],
-    range: mae ? band.interval : band.biasInterval,
-  }));
-  return draw(`Mean ${mae ? "absolute" : "signed"} error by age band`, {
+/** Renders the MAE of each age band and of the constant baseline. */
+export function bandChart(bands: readonly AgeBand[]): Html {
+  const many = bands.length > 7;
+  const bars = bands.map((band) => ({ ...band, name: `${band.from}–${band.to}` }));
+  return draw("Mean absolute error by age band", {
     x: {
       label: "true age, years",
       domain: bars.map(({ name }) => name),
@@ -71,26 +23,23 @@ export function bandChart(bands: readonly AgeBand[], metric: "mae" | "bias"): Ht
       labelAnchor: "right",
       labelArrow: "right",
     },
-    y: { label: `${label}, years`, grid: true, nice: true },
+    y: { label: "MAE, years", grid: true, nice: true },
     marginBottom: many ? 60 : 42,
     marks: [
       Plot.barY(bars, {
         x: "name",
-        y: "value",
-        fill: ({ bias }) => !mae && bias > 0 ? colors.validation : colors.train,
-        title: ({ name, value, count }) =>
-          `${name}: ${label} ${value.toFixed(1)} years, ${faces(count)}`,
+        y: "mae",
+        fill: colors.train,
+        title: ({ name, mae, count }) => `${name}: MAE ${mae.toFixed(1)} years, ${faces(count)}`,
       }),
-      Plot.ruleX(bars.filter(({ range }) => range), {
+      Plot.ruleX(bars.filter(({ interval }) => interval), {
         x: "name",
-        y1: ({ range }) => range!.low,
-        y2: ({ range }) => range!.high,
+        y1: ({ interval }) => interval!.low,
+        y2: ({ interval }) => interval!.high,
         stroke: colors.ink,
         strokeWidth: 1.25,
       }),
-      mae
-        ? Plot.tickY(bars, { x: "name", y: "guessMae", stroke: colors.baseline, strokeWidth: 3 })
-        : null,
+      Plot.tickY(bars, { x: "name", y: "guessMae", stroke: colors.baseline, strokeWidth: 3 }),
       Plot.ruleY([0]),
     ],
   });
@@ -275,48 +224,6 @@ export function sensitivityChart({ unchanged, changes }: Sensitivity, metric: Me
         dx: 8,
       }),
       Plot.ruleX([unchanged], { stroke: colors.ink, strokeWidth: 1.5, strokeDasharray: "3 2" }),
-    ],
-  });
-}
-
-/** Renders a metric by gender and age band, with confidence intervals. */
-export function groupValues(groups: readonly Group[], metric: MetricName): Html {
-  const bands = groups.filter((group) => group.from !== undefined)
-    .map((group) => ({ ...group, band: `${group.from}–${group.to}` }));
-  const domain = [...new Set(bands.toSorted((a, b) => a.from! - b.from!).map(({ band }) => band))];
-  const label = metricLabel(metric);
-  const { domain: limits } = METRICS[metric];
-  return draw(`${label} by gender and age band`, {
-    x: { type: "point", label: "true age, years", domain, padding: 0.6, labelArrow: "right" },
-    y: { label, grid: true, ...(limits ? { domain: limits } : { nice: true, zero: true }) },
-    marks: [
-      ...[
-        { gender: 0, name: "women", dx: -6, color: colors.female, symbol: "circle" } as const,
-        { gender: 1, name: "men", dx: 6, color: colors.male, symbol: "square" } as const,
-      ].flatMap(({ gender, name, dx, color, symbol }) => {
-        const own = bands.filter((band) => band.gender === gender);
-        return [
-          Plot.ruleX(own, {
-            x: "band",
-            dx,
-            stroke: color,
-            strokeWidth: 2,
-            y1: ({ interval, value }) => interval?.low ?? value,
-            y2: ({ interval, value }) => interval?.high ?? value,
-          }),
-          Plot.dot(own, {
-            x: "band",
-            y: "value",
-            dx,
-            r: 4.5,
-            fill: color,
-            symbol,
-            title: ({ band, value, count }) =>
-              `${name}, ${band}: ${formatMetricValue(value, metric)}, ${faces(count)}`,
-          }),
-        ];
-      }),
-      Plot.ruleY([0]),
     ],
   });
 }

@@ -7,7 +7,7 @@ import { splitNames } from "../score_model.ts";
 import type { DataReport, Dropped, FaceGroup, NamedImage } from "../report_data.ts";
 import { type Framing, MIN_SERVED } from "../compare_framing.ts";
 import { figure, noteCard, settingsList, table } from "../tables.ts";
-import { count, faces, percent } from "../format_result.ts";
+import { count, faces } from "../format_result.ts";
 
 export function dataSection(data: DataReport): Html {
   const { datasets, splits, crops, noFace, preprocessing } = data;
@@ -25,7 +25,6 @@ ${
     gendered.length > 0 &&
     figure("Women and men", "by data set and by split", genderShares(gendered))
   }
-${splitsTable(data)}
 </div>
 ${ageBySplit(splits)}
 ${
@@ -66,7 +65,11 @@ ${ageHistogram(ages, `of the ${name} set`, { color: colors[name], height: 160 })
 function rowsTable({ selection }: DataReport): Html[] {
   return selection.map(({ stage, sampled = 0, datasets }) =>
     countsTable(
-      html`Rows kept and dropped <span class="id">${selection.length > 1 && stage}</span>`,
+      html`Rows kept and dropped${
+        selection.length > 1 && html`
+          <span class="id">${stage}</span>
+        `
+      }`,
       "A row is dropped for the first reason that applies." +
         (sampled > 0 ? ` ${count(sampled)} of the kept rows were sampled at random.` : ""),
       ["read", "kept"],
@@ -121,17 +124,6 @@ function effective({ detector, ...rest }: DataReport["preprocessing"]): Record<s
     ...(Array.isArray(inputSizes) && inputSizes.length > 0 ? { inputSizes } : {}),
   };
   return { detector: { name, ...own, ...others }, ...rest };
-}
-
-function splitsTable({ splits, calibration = 0 }: DataReport): Html {
-  const sizes = splitNames.map((name): [string, number] => [name, splits[name].ages.length]);
-  if (calibration > 0) sizes.push(["calibration", calibration]);
-  const all = sizes.reduce((sum, [, size]) => sum + size, 0);
-  const note =
-    html`Training set: fits the weights. Validation set: early stopping and model selection.
-Test set: final metrics.${calibration > 0 && " Calibration set: prediction intervals."}`;
-  const rows = sizes.map(([name, size]) => [name, count(size), percent(size / all)]);
-  return noteCard("Splits", note, table(["split", "faces", "share"], rows));
 }
 
 function noFaces({ shown, count: n }: DataReport["noFace"]): Html | false {

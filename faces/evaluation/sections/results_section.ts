@@ -3,7 +3,6 @@ import {
   bandChart,
   biasByYear,
   cumulativeScore,
-  groupValues,
   reliability,
   roc,
   scatter,
@@ -181,15 +180,10 @@ function ageErrors({ byAgeBand, bias }: ModelMetrics): Html {
   const keys = html`<span class="key"><i class="train"></i>network</span>
 <span class="key"><i class="baseline"></i>constant baseline</span>`;
   const range = bias?.interval && ` (95 % CI ${formatSignedInterval(bias.interval, "mae")})`;
-  const overall = bias &&
-    html`
-      Overall: <b class="inline">${formatSigned(bias.value, "mae")}</b>${range}.
-    `;
-  const mean = html`Mean of predicted minus true age, years.${overall}`;
-  const note = `MAE of the network and of the constant baseline; bias: mean of predicted minus true
-age. In years. Small print: 95 % CI.`;
-  return html`${figure("MAE by age, years", keys, bandChart(bands, "mae"))}
-${figure("Bias by age", mean, bandChart(bands, "bias"))}
+  const overall = bias && html`, overall ${formatSigned(bias.value, "mae")}${range}`;
+  const note = html`MAE of the network and of the constant baseline; bias: mean of predicted minus
+true age${overall}. In years. Small print: 95 % CI.`;
+  return html`${figure("MAE by age, years", keys, bandChart(bands))}
 ${noteCard("MAE and bias by age", note, table(["age", "faces", "MAE", "baseline", "bias"], rows))}`;
 }
 
@@ -250,13 +244,8 @@ function groups({ groups = [], metric }: ModelMetrics): Html {
     valueCell(value, metric, interval),
     ...(bias === undefined ? [] : [biasCell(bias, metric, biasInterval)]),
   ]);
-  const by = groupedBy(groups);
-  const keys = html`with 95 % CI<br>
-<span class="key"><i class="female"></i>women</span>
-<span class="key"><i class="male"></i>men</span>`;
   const values = table(["", "faces", name, ...(metric === "accuracy" ? [] : ["bias"])], rows);
-  return html`${by !== "gender" && figure(`${title} by ${by}`, keys, groupValues(groups, metric))}
-${noteCard(`${title} by ${by}`, "Test set. Small print: 95 % CI.", values)}`;
+  return noteCard(`${title} by ${groupedBy(groups)}`, "Test set. Small print: 95 % CI.", values);
 }
 
 function examples({ title, faces }: Examples): Html {

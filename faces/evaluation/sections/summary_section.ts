@@ -1,5 +1,5 @@
 /** The report's summary: a lead, the contents, and a card for each model. */
-import { intervalChart } from "../charts/result_charts.ts";
+import { counted } from "../../../packages/pipeline/causes.ts";
 import { type Html, html } from "../html.ts";
 import { published } from "../published_2021.ts";
 import type { ModelReport, Report } from "../report_data.ts";
@@ -16,26 +16,16 @@ import {
 import { formatMetric, METRICS } from "../metrics.ts";
 import type { Links } from "../report_sections.ts";
 
-/** Number words of the first sentence. */
-const NUMBERS = ["No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine"];
-
 /** Summarizes all models in two or three sentences. */
 export function opening({ models, leftOut, data: { datasets, splits } }: Report): string {
   const all = datasets.reduce((sum, { ages }) => sum + ages.length, 0);
-  const n = models.length;
   const better = models.filter(({ metrics }) => metrics.verdict === "better").length;
-  const [who, verb] = n === 1
-    ? ["It", better === 1 ? "is" : "is not"]
-    : better === n
-    ? [n === 2 ? "Both" : "All", "are"]
-    : [better === 0 ? "None" : `${NUMBERS[better] ?? better} of them`, better <= 1 ? "is" : "are"];
   const [trained, tested] = [splits.train, splits.test].map(({ ages }) => ages.length);
   const what = trained > 0
     ? `trained on ${count(trained)} of ${faces(all)} and tested on ${count(tested)} held-out faces`
     : `trained elsewhere and tested on ${count(tested)} of ${faces(all)}`;
-  return `${NUMBERS[n] ?? count(n)} ${n === 1 ? "network" : "networks"}, ${what}. ` +
-    `${who} ${verb} significantly better than the constant baseline.` +
-    leftOutModels(leftOut);
+  return `${counted(models.length, "network")}, ${what}. Significantly better than the constant ` +
+    `baseline: ${count(better)} of ${count(models.length)}.${leftOutModels(leftOut)}`;
 }
 
 export function contents(links: Links): Html {
@@ -58,13 +48,13 @@ export function cards({ models }: Report): Html {
 }
 
 function card({ id, metrics, network }: ModelReport): Html {
-  const { metric, test, interval, baseline } = metrics;
-  const value = metricOf(test, metric), gap = overfitting(metrics);
+  const { metric, test } = metrics, gap = overfitting(metrics);
   const overfits = gap && html`<p class="verdict">${gap}</p>`;
   return html`<article class="card">
 <h3><a href="#${id}">${subject(metrics)}</a> <span class="id">${id}</span></h3>
-<p class="figure">${formatMetric(value, metric)} <small>${METRICS[metric].name}</small></p>
-${intervalChart({ metric, value, ...interval, baseline: metricOf(baseline.test, metric) })}
+<p class="figure">${formatMetric(metricOf(test, metric), metric)} <small>${
+    METRICS[metric].name
+  }</small></p>
 <p class="note">${summary(metrics)}${compared(metrics)}</p>
 <p class="note"><span class="id">${network.name}</span>, ${count(network.weights)} parameters</p>
 <p class="verdict ${metrics.verdict}">${verdict(metrics)}</p>${overfits}
