@@ -4,10 +4,9 @@
  */
 import { dirname } from "node:path";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
-import { readTensor } from "../../packages/compute/read_tensor.ts";
 import { counted } from "../../packages/pipeline/causes.ts";
 import type { ImageSource } from "./image_source.ts";
-import { ageBins, ageReadings } from "./network_options.ts";
+import { ageReadings } from "./network_options.ts";
 import type { HeadTeacher } from "./objective.ts";
 import { loadModel } from "./model_files.ts";
 import { openPredictor } from "./predictor.ts";
@@ -35,7 +34,7 @@ export interface TaughtTask {
  * teachers have one.
  * @param rows images to predict; outputs of others are 0
  * @returns for each task the mean of its models' outputs, undefined if none has the task
- * @throws if no model has one of the tasks, or one has other classes, bins or another image size
+ * @throws if no model has one of the tasks, or one has other classes or another image size
  */
 export async function askTeachers(
   { teacher, folders = [] }: Pick<ModelParams, "teacher"> & { folders?: readonly string[] },
@@ -78,11 +77,9 @@ export async function askTeachers(
       const distributions = reading !== undefined && reading in ageReadings &&
         own.every(({ model }) => hasDistribution(model));
       let sum = new Float64Array(0);
-      for (const { path, model } of own) {
-        if (distributions) await checkBins(model, path);
-        await using predictor = await openPredictor(
-          distributions ? withDistribution(model) : model,
-        );
+      for (const { model } of own) {
+        const asked = distributions ? withDistribution(model) : model;
+        await using predictor = await openPredictor(asked);
         const outputs = await predictor.predict(images, rows, { mirror: true, signal });
         if (sum.length === 0) sum = new Float64Array(outputs.length);
         for (const [i, value] of outputs.entries()) sum[i] += value;
@@ -112,22 +109,6 @@ export async function askTeachers(
   } finally {
     for (const { model } of models) model.dispose();
   }
-}
-
-/** Compares the bins of a teacher's distribution with those of a head. @throws if they differ */
-async function checkBins(model: LayersModel, path: string): Promise<void> {
-  const [step, first] = await Promise.all(
-    model.getLayer("years").getWeights().map(async (weight) => [...await readTensor(weight)]),
-  );
-  const bins = [...first, ...step].map((_, i) => first[0] + i * step[0]);
-  if (step.every((one) => one === step[0]) && String(bins) === String(ageBins)) return;
-  const described = (all: readonly number[]) =>
-    `${all.length} bins from ${all[0]} to ${all.at(-1)}`;
-  throw new Error(
-    `Cannot learn the age distribution of "${path}": it has ${described(bins)} years, and this ` +
-      `training ${described(ageBins)}. Use a loss of years, such as mae, or a model of the same ` +
-      "bins.",
-  );
 }
 
 function labelsOf(classes: readonly ClassRecord[] | null): string {
