@@ -409,7 +409,10 @@ Deno.test("reportPage() shows a training of one epoch on one data set", async ()
       curves: model.curves.map((curve) => ({ ...curve, points: curve.points.slice(0, 1) })),
     }],
   });
-  assert.match(html, /1 network, trained on .*Significantly better than the constant baseline: 1 of 1\./);
+  assert.match(
+    html,
+    /1 network, trained on .*Significantly better than the constant baseline: 1 of 1\./,
+  );
   assert.doesNotMatch(html, /NaN|undefined|Infinity/);
 });
 
