@@ -2,7 +2,7 @@
 import sharp, { type Metadata } from "sharp";
 import { DECODED, identifyImage } from "../../packages/formats/image_format.ts";
 import { readJpegHeader } from "../../packages/formats/jpeg.ts";
-import type { Box, Image } from "./image.ts";
+import { type Box, type Image, UNKNOWN_FORMAT } from "./image.ts";
 
 /** Maximum number of pixels, checked before decoding: 64 megapixels take 192 MB. */
 export const MAX_PIXELS = 64e6;
@@ -25,14 +25,6 @@ sharp.block({
 });
 
 const SUPPORTED = `${DECODED} are supported`;
-
-/** Reason of a file of no known format. Results have it as a value. */
-const UNKNOWN_FORMAT = "it is no picture that is known";
-
-/** Returns a reason as commands print it, with the formats where a file is of none. */
-export function printedReason({ reason }: ImageError): string {
-  return reason === UNKNOWN_FORMAT ? `it is none of ${DECODED}` : reason;
-}
 
 /** The tag PhotometricInterpretation of CIELab in a TIFF, little-endian or big-endian. */
 // deno-lint-ignore no-control-regex -- tags have such characters

@@ -1,4 +1,13 @@
 /** Decoded images and boxes. */
+import { DECODED } from "../../packages/formats/image_format.ts";
+
+/** Reason of a file of no known format. Results have it as a value. */
+export const UNKNOWN_FORMAT = "it is no picture that is known";
+
+/** Returns the reason that a file is no image as it is shown, with the formats where it is of none. */
+export function shownReason(reason: string): string {
+  return reason === UNKNOWN_FORMAT ? `it is none of ${DECODED}` : reason;
+}
 
 /** An upright RGB image: three bytes per pixel, row-major, no padding. */
 export interface Image {

@@ -9,6 +9,7 @@ import type { ArtifactStore } from "../../packages/pipeline/artifact_store.ts";
 import type { RunRecord } from "../../packages/pipeline/history.ts";
 import { readRecord, type StageRecord } from "../../packages/pipeline/stage_record.ts";
 import { photoOf } from "../datasets/rows.ts";
+import { shownReason } from "../images/image.ts";
 import { suspectLabels } from "../evaluation/error_curves.ts";
 import { METRICS } from "../evaluation/metrics.ts";
 import { type ModelMetrics, readMetrics } from "../evaluation/score_model.ts";
@@ -231,7 +232,7 @@ export class RunFiles {
     const all = (table?.problem ?? []).map((_, i) => rowOf(table!, i));
     const found = all.filter((one) => problem === "" || one.problem === problem);
     const shown = pageOf(found, from, FACES).map(async ({ dataset, full_path: path, ...one }) => ({
-      text: [one.problem, one.detail].filter(Boolean).join(": "),
+      text: [one.problem, shownReason(String(one.detail))].filter(Boolean).join(": "),
       path: String(path),
       image: (await this.#photo({ dataset, path }))?.image,
     }));

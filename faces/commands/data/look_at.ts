@@ -25,7 +25,8 @@ import type { DataFound } from "../../evaluation/data_page.ts";
 import type { NamedImage } from "../../evaluation/report_data.ts";
 import { thumbnail } from "../../evaluation/image_data_urls.ts";
 import { MAX_CLASSES } from "../../training/targets.ts";
-import { decode, ImageError, printedReason } from "../../images/decode_image.ts";
+import { decode, ImageError } from "../../images/decode_image.ts";
+import { shownReason } from "../../images/image.ts";
 
 /** Fixed, so the same data show the same photos. */
 const SEED = 20210;
@@ -303,7 +304,7 @@ async function openPhotos(
       compared.push(path);
     } catch (error) {
       if (!(error instanceof ImageError)) throw error;
-      unreadable.push({ path, why: printedReason(error) });
+      unreadable.push({ path, why: shownReason(error.reason) });
     }
   }
   const copies = [...digests.values()].filter(({ length }) => length > 1);

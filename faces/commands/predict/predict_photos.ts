@@ -8,7 +8,8 @@ import { printable } from "../../../packages/pipeline/errors.ts";
 import { pause } from "../../../packages/pipeline/interrupt.ts";
 import { mapOrdered } from "../../../packages/workers/ordered_map.ts";
 import { PHOTO } from "../../datasets/sources.ts";
-import { ImageError, printedReason } from "../../images/decode_image.ts";
+import { ImageError } from "../../images/decode_image.ts";
+import { shownReason } from "../../images/image.ts";
 import type { InferencePool } from "../../serving/inference_pool.ts";
 import type { Result } from "../../serving/inference_session.ts";
 import type { OutputSpec } from "../../serving/prediction.ts";
@@ -105,7 +106,7 @@ export async function predictPhoto(
       return await pool.analyze(bytes, { view: "photo", crops: false }, signal);
     } catch (error) {
       if (signal.aborted) throw error;
-      if (error instanceof ImageError) return printedReason(error);
+      if (error instanceof ImageError) return shownReason(error.reason);
       // An error of the program, not of the photo.
       if (/^(Type|Range)Error$/.test((error as Error).name)) throw error;
       if (--tries === 0) return (error as Error).message;

@@ -11,10 +11,12 @@ import type {
   UiTable,
 } from "../../../faces/ui/ui_api.ts";
 import ui from "../../../faces/commands/ui.ts";
+import { RunFiles } from "../../../faces/ui/run_files.ts";
 import { readNpy } from "../../../packages/formats/npy.ts";
 import { readParquet } from "../../../packages/formats/parquet.ts";
 import { decodePng } from "../../../packages/formats/png.ts";
-import { History } from "../../../packages/pipeline/history.ts";
+import type { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts";
+import { History, type RunRecord } from "../../../packages/pipeline/history.ts";
 import { writeState } from "../../../packages/pipeline/state.ts";
 import { MODEL_JSON, workshop } from "../commands/workshop.ts";
 import { MODELS, startUi as start } from "./fixture.ts";
@@ -411,4 +413,23 @@ Deno.test("ui refuses a pipeline that is not there, artifacts that are no folder
     name: "ConfigError",
     message: /^pipelin: there is no such pipeline\. Did you mean "pipeline"\?/,
   });
+});
+
+Deno.test("photos of no known format are listed with the formats, as predict prints them", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "ui-problems-" });
+  const line = "mine,a.txt,unreadable,it is no picture that is known";
+  await Deno.writeTextFile(
+    join(folder, "problems.csv"),
+    `dataset,full_path,problem,detail\n${line}\n`,
+  );
+  const record = { outputs: { faces: { kind: "faces" } } };
+  const store = { find: () => Promise.resolve({ record }), artifact: () => ({ path: folder }) };
+  const run = { stages: [{ id: "faceCrop", use: "faceCrop", fingerprint: "0".repeat(64) }] };
+  const files = await RunFiles.open(run as unknown as RunRecord, store as unknown as ArtifactStore);
+  const { photos: [photo] } = await files.problems({});
+  assert.equal(
+    photo!.text,
+    "unreadable: it is none of JPEG, PNG, WebP, GIF, TIFF and AVIF",
+  );
+  await Deno.remove(folder, { recursive: true });
 });
