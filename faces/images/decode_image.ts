@@ -26,9 +26,25 @@ sharp.block({
 
 const SUPPORTED = `${DECODED} are supported`;
 
-/** The tag PhotometricInterpretation of CIELab in a TIFF, little-endian or big-endian. */
-// deno-lint-ignore no-control-regex -- tags have such characters
-const LAB = /\x06\x01\x03\0\x01\0\0\0\x08\0|\x01\x06\0\x03\0\0\0\x01\0\x08/;
+/** Undamaged files that libvips does not decode: their format, a mark in their header, the reason. */
+const RARE = [
+  {
+    of: "a TIFF",
+    // The tag PhotometricInterpretation of CIELab, little-endian or big-endian.
+    // deno-lint-ignore no-control-regex -- tags have such characters
+    mark: /\x06\x01\x03\0\x01\0\0\0\x08\0|\x01\x06\0\x03\0\0\0\x01\0\x08/,
+    why:
+      "it is a TIFF of CIELab colors, of which only undamaged files with 16 bits a channel are " +
+      "read; convert it, such as with magick IN -colorspace sRGB OUT.jpg",
+  },
+  {
+    of: "a JPEG",
+    // The frame's header, with the length for 1, 3 or 4 channels, and the precision.
+    // deno-lint-ignore no-control-regex -- headers have such characters
+    mark: /\xff[\xc1-\xc3]\0[\x0b\x11\x14]\x0c/,
+    why: "it is a JPEG of 12 bits a channel, which is not supported; save it with 8 bits a channel",
+  },
+];
 
 const BACKGROUND = "#ffffff";
 
@@ -94,8 +110,7 @@ export async function decode(bytes: Uint8Array): Promise<Decoded> {
     return { data, width: info.width, height: info.height, orientation };
   } catch (cause) {
     if (cause instanceof ImageError) throw cause;
-    const lab = name === "a TIFF" && isLab(bytes);
-    throw new ImageError(reason(cause as Error, lab), cause);
+    throw new ImageError(reason(cause as Error, name, bytes), cause);
   }
 }
 
@@ -146,19 +161,13 @@ async function readHeader(bytes: Uint8Array): Promise<Header> {
  * Returns a fixed description of an error: libvips has one list of messages for all threads, which
  * mixes those of concurrent decodes. The original message is in the error's cause.
  */
-function reason({ message }: Error, lab: boolean): string {
+function reason({ message }: Error, format: string, bytes: Uint8Array): string {
   if (/contains unsupported image format/.test(message)) return UNKNOWN_FORMAT;
-  return lab
-    ? "it is a TIFF of CIELab colors, of which only undamaged files with 16 bits a channel are read; " +
-      "convert it, such as with magick IN -colorspace sRGB OUT.jpg"
-    : "it is damaged or cut short";
-}
-
-/** Searches the tags of a TIFF. */
-function isLab(bytes: Uint8Array): boolean {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const tags = bytes.length < 8 ? 0 : view.getUint32(4, bytes[0] === 0x49);
-  return LAB.test(new TextDecoder("latin1").decode(bytes.subarray(tags, tags + 2 ** 16)));
+  const tags = format === "a TIFF" && bytes.length >= 8 ? view.getUint32(4, bytes[0] === 0x49) : 0;
+  const header = new TextDecoder("latin1").decode(bytes.subarray(tags, tags + 2 ** 16));
+  return RARE.find(({ of, mark }) => of === format && mark.test(header))?.why ??
+    "it is damaged or cut short";
 }
 
 /**

@@ -100,6 +100,14 @@ Deno.test("decode() has the colors of a profile also with 16 bits a channel", as
   }
 });
 
+/** A JPEG whose header has 12 bits a channel. */
+function deep(jpeg: Uint8Array): Uint8Array {
+  const bytes = Uint8Array.from(jpeg),
+    at = bytes.findIndex((byte, i) => byte === 0xff && bytes[i + 1] === 0xc0);
+  bytes.set([0xff, 0xc1, 0, 17, 12], at);
+  return bytes;
+}
+
 Deno.test("decode() refuses what is empty, no picture, damaged or cut short", async () => {
   const jpeg = await gradient(1, 200);
   const refusals: [Uint8Array, RegExp][] = [
@@ -107,6 +115,7 @@ Deno.test("decode() refuses what is empty, no picture, damaged or cut short", as
     [new TextEncoder().encode("<html>404</html>"), /it is no picture that is known/],
     [jpeg.subarray(0, jpeg.length / 2), /it is damaged or cut short\.$/],
     [jpeg.subarray(0, 20), /it is (damaged or cut short|no picture)/],
+    [deep(jpeg), /it is a JPEG of 12 bits a channel, which is not supported; save it with 8/],
   ];
   for (const [bytes, message] of refusals) {
     await assert.rejects(decode(bytes), (error) => {
