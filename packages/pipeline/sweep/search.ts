@@ -60,15 +60,18 @@ export function drawTrials(axes: readonly Axis[], trials: number, seed: number):
   return [...rows.values()];
 }
 
-/** @param share position in the range, 0 to 1 */
+/** @param share position in the range, from 0 to below 1 */
 function drawValue({ from, to, scale, step }: Range, share: number): number {
-  const value = scale === "log" ? from * (to / from) ** share : from + (to - from) * share;
+  const place = (to: number) =>
+    scale === "log" ? from * (to / from) ** share : from + (to - from) * share;
   const within = (value: number, digits: number) =>
     Math.min(Math.max(Number(value.toPrecision(digits)), from), to);
   // Four digits suffice, and are legible in names and tables.
-  if (step === undefined) return within(value, 4);
-  const steps = (to: number) => Number(((to - from) / step).toPrecision(12));
-  return within(from + Math.min(Math.round(steps(value)), Math.floor(steps(to))) * step, 12);
+  if (step === undefined) return within(place(to), 4);
+  // Each value has a step of the range, the last one too.
+  const values = Math.floor(Number(((to - from) / step).toPrecision(12))) + 1;
+  const steps = Math.floor((place(from + values * step) - from) / step);
+  return within(from + Math.min(steps, values - 1) * step, 12);
 }
 
 /**

@@ -145,6 +145,16 @@ Deno.test("steps end at the last one within the range", () => {
   assert.deepEqual(drawn(0.1, 0.5, 0.9), [0.1]);
 });
 
+Deno.test("the ends of a range of steps are drawn as often as other values", () => {
+  const range = { from: 1, to: 4, step: 1, scale: "linear" as const };
+  const counts = [0, 0, 0, 0];
+  for (let seed = 0; seed < 800; seed++) {
+    const [[one]] = drawTrials([{ key: "a.b", values: [], range, at: { text: "" } }], 1, seed);
+    counts[Number(one!.value) - 1]!++;
+  }
+  for (const count of counts) assert.ok(count > 160 && count < 240, `${counts}`);
+});
+
 Deno.test("a search draws from ranges, and a second sweep takes its best points", async (t) => {
   const axes = (max: string) =>
     `trials: 3, count.to: { from: 1, to: 900, scale: log, step: 1 }, few.max: ${max}, seed: [1, 2]`;
