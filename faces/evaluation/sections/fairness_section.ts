@@ -39,6 +39,9 @@ function labelSources(names: readonly string[], known: Readonly<Record<string, s
     .join(" ");
 }
 
+/** Pairs of attributes at most that are shown: their number is about half the square of the columns'. */
+const MAX_PAIRS = 20;
+
 function modelFairnessSection({ id, metrics, fairness }: ModelReport): Html {
   const { groupings, left_out } = fairness!;
   const shown = groupings.filter(({ metrics }) => Object.keys(metrics).length > 0);
@@ -77,9 +80,15 @@ ${wideCard(`${name}, ${id}`, groupTable(all, metrics))}`;
     return html`${heading}<p class="note">No groups to compare: all ${all} are hidden as small.</p>`;
   }
   const alone = shown.filter(({ by }) => by.length === 1);
-  const pairs = shown.filter(({ by }) => by.length > 1);
+  const crossings = shown.filter(({ by }) => by.length > 1);
+  const lost = ({ unknown, hidden }: typeof shown[number]) => unknown + hidden.faces;
+  const most = new Set(crossings.toSorted((a, b) => lost(a) - lost(b)).slice(0, MAX_PAIRS));
+  const pairs = crossings.filter((one) => most.has(one));
+  const few = pairs.length < crossings.length &&
+    html`<p class="note">Only the ${MAX_PAIRS} with most
+faces in large groups of ${count(crossings.length)}; fairness.json has all.</p>`;
   const crossed = html`<details class="screen">
-<summary>Pairs of attributes: ${counted(pairs.length, "grouping")}</summary>
+<summary>Pairs of attributes: ${counted(pairs.length, "grouping")}</summary>${few}
 ${differences("Differences by pairs", pairs)}${values(pairs)}</details>`;
   return html`${heading}
 ${alone.length > 0 && differences("Differences", alone)}

@@ -123,20 +123,32 @@ directly comparable.</p>`}
   `;
 }
 
-function confusion({ confusion, perClass = [] }: ModelMetrics): Html {
-  const { classes, counts } = confusion!;
-  const rows = perClass.map(({ count: n, intervals, ...scores }, i) => [
-    ...[className(classes[i]), count(n)],
-    // Without an interval, the share is of none.
-    ...(["precision", "recall", "f1"] as const).map((name) =>
-      intervals[name] ? valueCell(scores[name], "accuracy", intervals[name]) : "–"
-    ),
+/** Classes at most that are shown: a page of 1,000 would have 45 MB. */
+const MAX_CLASSES = 100;
+
+function confusion({ confusion, perClass }: ModelMetrics): Html {
+  const { classes, counts } = confusion!, tested = perClass!.map(({ count }) => count);
+  const shown = [...classes.keys()].sort((a, b) => tested[b] - tested[a]).slice(0, MAX_CLASSES)
+    .sort((a, b) => a - b);
+  const few = shown.length < classes.length &&
+    ` Only the ${MAX_CLASSES} with most faces of ${count(classes.length)}; metrics.json has all.`;
+  const rows = shown.map((i) => [
+    ...[className(classes[i]), count(tested[i])],
+    ...(["precision", "recall", "f1"] as const).map((name) => {
+      const { intervals, [name]: score } = perClass![i];
+      // Without an interval, the share is of none.
+      return intervals[name] ? valueCell(score, "accuracy", intervals[name]) : "–";
+    }),
   ]);
-  const note = `Precision: correct share of the predictions of a class. Recall: correctly predicted
-share of the faces of a class. F1: harmonic mean of both. –: none of the class. Small print: 95 % CI.`;
-  const color = "Test set. Rows: true class, columns: predicted class; color: share of the row.";
+  const note =
+    html`Precision: correct share of the predictions of a class. Recall: correctly predicted
+share of the faces of a class. F1: harmonic mean of both. –: none of the class. Small print: 95 % CI.${few}`;
+  const color =
+    html`Test set. Rows: true class, columns: predicted class; color: share of the row.${few}`;
+  const cells = shown.map((i) => shown.map((j) => counts[i][j]));
+  const matrix = confusionTable(shown.map((i) => classes[i]), cells);
   const scores = table(["class", "faces", "precision", "recall", "F1"], rows);
-  return html`${figure("Confusion matrix", color, confusionTable(classes, counts))}
+  return html`${figure("Confusion matrix", color, matrix)}
 ${noteCard("Precision and recall", note, scores)}`;
 }
 

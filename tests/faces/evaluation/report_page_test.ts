@@ -692,6 +692,40 @@ Deno.test("a confusion matrix of many classes is scrolled, and classes without a
   assert.doesNotMatch(await plainPage(), /class="confusion many lots"/);
 });
 
+Deno.test("reportPage() shows the classes and pairs of attributes with most faces, if there are many", async () => {
+  const report = await withGroups(await madeUpReport());
+  const [{ metrics }] = report.models, few = /Only the \d+ with most faces/;
+  assert.doesNotMatch(text(await reportPage(report)), few);
+  const classes = Array.from({ length: 300 }, (_, i) => `class ${i}`);
+  metrics.confusion = { classes, counts: classes.map(() => classes.map(() => 1234)) };
+  metrics.classes = classes;
+  metrics.perClass = classes.map((_, i) => ({
+    count: i === 7 ? 0 : i < 250 ? 300 : 200,
+    precision: 0,
+    recall: 0,
+    f1: 0,
+    intervals: {},
+  }));
+  const [pair] = report.models[1].fairness!.groupings.filter(({ by }) => by.length > 1);
+  const pairs = Array.from({ length: 30 }, (_, i) => ({
+    ...pair!,
+    by: ["a", `b${i}`],
+    unknown: i === 3 ? 99 : i,
+  }));
+  report.models[1].fairness = { groupings: pairs, left_out: {} };
+  const page = await reportPage(report), html = text(page);
+  assert.ok(page.length < 3e6, `${page.length}`);
+  assert.match(
+    html,
+    /share of the row\. Only the 100 with most faces of 300; metrics\.json has all/,
+  );
+  assert.match(html, /class 6\s*300\s*–\s*–\s*–\s*class 8/);
+  assert.doesNotMatch(page, />class (7|101|299)</);
+  assert.match(html, /20 groupings\s*Only the 20 with most\s+faces in large groups of 30/);
+  assert.match(page, />a × b20</);
+  assert.doesNotMatch(page, />a × b(3|21)</);
+});
+
 Deno.test("reportPage() gives few faces no interval of the MAE", async () => {
   const report = await madeUpReport();
   for (const { metrics, errors } of report.models) {
