@@ -2,11 +2,12 @@ import { once } from "node:events";
 import { z } from "zod";
 import { cores } from "../packages/workers/cores.ts";
 import type { Backend } from "../packages/compute/backends.ts";
-import { definedChoice } from "../packages/pipeline/define.ts";
+import { type Choice, definedChoice } from "../packages/pipeline/define.ts";
 import { problemsOf } from "../packages/pipeline/errors.ts";
 import { all, cautionsOf, defineStage, pathParam } from "../packages/pipeline/stage.ts";
 import { foreignOf } from "../faces/detection/detector.ts";
-import { networks } from "../faces/detection/detectors.ts";
+import { detectorName, detectorNames, networks, notInPage } from "../faces/detection/detectors.ts";
+import { lineageOf } from "./input_checks.ts";
 import { archives, model, report } from "./kinds.ts";
 
 const params = z.strictObject({
@@ -66,11 +67,16 @@ export default defineStage({
   outputs: {},
   params,
   ignoreInCacheKey: params.keyof().options,
-  check({ tls = {} }) {
+  async check({ tls = {}, mode, detector, liveDetector }, { inputs }) {
     const files = Object.entries(tls).map(([name, path]) =>
       [["tls", name], () => Deno.readFile(path)] as const
     );
-    return problemsOf(files, "Cannot serve over HTTPS: ");
+    const problems = await problemsOf(files, "Cannot serve over HTTPS: ");
+    const trained = lineageOf(inputs.models).find(({ use }) => use === "faceCrop")?.params.detector;
+    const plugin = [detector ?? trained as Choice | undefined, liveDetector].map(detectorName)
+      .find((name) => !detectorNames.includes(name));
+    if (mode !== "browser" || plugin === undefined) return problems;
+    return [...problems, { path: ["mode"], message: notInPage(plugin) }];
   },
   compute: true,
   service: true,

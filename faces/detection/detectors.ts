@@ -64,6 +64,13 @@ export const detectorNames = detectors.map(({ name }) => name);
 export const networks = detectors.filter((one) => !one.needsLabels);
 export const networkNames = networks.map(({ name }) => name);
 
+/** Returns the error of a page that is to compute with a detector that is not built in. */
+export function notInPage(name: string): string {
+  return `Cannot run inference in the browser: the detector "${name}" is from a plugin, which the page ` +
+    "does not have. Set webcamServe.mode: server, or a detector and liveDetector of " +
+    `${networkNames.join(", ")}.`;
+}
+
 const defaultsOf = {
   ssd: ssdMobilenetv1.params.parse({}),
   tiny: tinyFaceDetector.params.parse({}),

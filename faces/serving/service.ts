@@ -8,7 +8,7 @@ import type { ForeignDetector } from "../detection/detector.ts";
 import {
   configureDetector,
   detectorName,
-  networkNames,
+  notInPage,
   usesTensorFlow,
 } from "../detection/detectors.ts";
 import type { Choice } from "../../packages/pipeline/define.ts";
@@ -81,11 +81,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   };
   const plugin = Object.values(detectors).find(({ module }) => module !== undefined);
   if (mode === "browser" && plugin) {
-    throw new Error(
-      `Cannot run inference in the browser: the detector "${plugin.name}" is from the plugin ` +
-        `"${plugin.module}", which the page does not have. Set webcamServe.mode: server, or a ` +
-        `detector and liveDetector of ${networkNames.join(", ")}.`,
-    );
+    throw new Error(notInPage(plugin.name));
   }
   const maxBodyBytes = Math.round(options.maxBodyMegabytes * 1e6);
   const service: Service = {

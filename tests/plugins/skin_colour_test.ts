@@ -109,7 +109,7 @@ Deno.test("the service finds faces with a plugin's detector, and the page does n
   }
   await assert.rejects(
     startService({ changes, mode: "browser" }),
-    /Cannot run inference in the browser: the detector "skinColour" is from the plugin .*mode: server/,
+    /Cannot run inference in the browser: the detector "skinColour" is from a plugin, .*mode: server/,
   );
 });
 

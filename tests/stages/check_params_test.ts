@@ -131,6 +131,27 @@ Deno.test("a loss and a metric of a plugin fit a task as built-in ones do", asyn
   assert.equal(await errors(`trainGender: { loss: ${ours} }`), "");
 });
 
+Deno.test("a page that is to compute with the detector of a plugin is refused", async () => {
+  const root = new URL("../../", import.meta.url).href;
+  const plugin = `import { defineDetector } from "${root}faces/detection/detector.ts";
+    const open = () => Promise.resolve({ detect: () => Promise.resolve([]), close() {} });
+    export default defineDetector({ name: "whole", summary: "Whole", open });`;
+  const crop = "  faceCrop: { detector: whole }\n  trainGender:\n";
+  const errors = (served: string) => errorsOf(`${crop}  webcamServe: { ${served} }`, { plugin });
+  const error =
+    /^x\.yaml:6:24: webcamServe\.mode: Cannot run inference .* detector "whole" is from/;
+  assert.match(await errors("mode: browser"), error);
+  assert.match(
+    await errorsOf("  trainGender:\n  webcamServe: { mode: browser, liveDetector: whole }", {
+      plugin,
+    }),
+    /webcamServe\.mode: Cannot run inference in the browser/,
+  );
+  for (const right of ["mode: server", "mode: browser, detector: dlibCnn"]) {
+    assert.equal(await errors(right), "");
+  }
+});
+
 Deno.test("a backend that is not there is refused if a stage computes", async () => {
   const top = "compute: node\n";
   assert.match(

@@ -182,7 +182,7 @@ Deno.test("webcamServe explains what another address means, and what tls lacks",
   await run;
   assert.ok(context.warnings.some((text) => /camera on secure pages only.*tls\.cert/.test(text)));
   const tls = { cert: "/no/such.pem", key: "/no/such.pem" };
-  const [cert, key] = await webcamServe.check!({ tls }, {} as never);
+  const [cert, key] = await webcamServe.check!({ tls }, { inputs: {} } as never);
   assert.deepEqual([cert, key].map(({ path }) => path), [["tls", "cert"], ["tls", "key"]]);
   assert.match(cert.message, /Cannot serve over HTTPS: .*"?\/no\/such\.pem/);
 });
