@@ -10,7 +10,8 @@ export function glossarySection({ models }: Report): Html {
     "Constant baseline": `The score of a constant prediction, independent of the image: the majority
     class of the training set, or its median. A useful network beats it.`,
     "95 % CI": `Confidence interval: how far the metric would vary with another test set of the same
-    size. Where it contains the constant baseline, the network is not significantly better. ${
+    size. Where it contains the constant baseline, the network is not significantly better. Of an MAE
+    or bias of fewer than 20 faces, it is too narrow, as those of a bootstrap are. ${
       grouped ? "Images are resampled by person, because images of one person are correlated." : ""
     }`,
     MAE: "Mean absolute error of a predicted number; of ages, in years.",

@@ -159,6 +159,11 @@ const converters: Record<string, Converter> = {
     if (config.center !== false) value = graph.add("Add", [value, own("beta")], name);
     return value;
   },
+  ZeroPadding2D({ config, input, name, graph }) {
+    const [[top, bottom], [left, right]] = config.padding as number[][];
+    const sides = BigInt64Array.from([0, 0, top, left, 0, 0, bottom, right], BigInt);
+    return graph.add("Pad", [input.name, graph.constant(`${name}.sides`, [8], sides)], name);
+  },
   MaxPooling2D: pooling("MaxPool"),
   AveragePooling2D: pooling("AveragePool"),
   GlobalAveragePooling2D: globalPooling("GlobalAveragePool"),

@@ -627,6 +627,7 @@ Deno.test("reportPage() and modelCard() explain no gender and age where neither 
   assert.doesNotMatch(fairness, /gender|\bages?\b|years|strat/i);
   assert.match(fairness, /permutation test, adjusted .* Not compared: name \(60 values\)/);
   const [, glossary] = /Constant baseline The score(.*)$/.exec(html)!;
+  assert.match(glossary, /fewer than 20 faces, it is too narrow/);
   assert.doesNotMatch(glossary, /gender|\bage\b|face-api/i);
   assert.doesNotMatch(modelCard(report), /by gender|\| Group \|/);
   const { metrics } = report.models[0];

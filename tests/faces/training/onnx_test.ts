@@ -166,6 +166,15 @@ Deno.test("export: [onnx] gives onnxruntime the predictions that we have", async
     plain: chosen({ use: "plain", blocks: [[6]], normalization: "layer", activation: "gelu" }),
     listed: chosen({ use: "layers", layers: LISTED }),
     mixed: chosen({ use: "layers", layers: MIXED }),
+    padded: chosen({
+      use: "layers",
+      layers: [
+        { zeroPadding2d: { padding: [0, 2] } },
+        { conv2d: { filters: 3, kernelSize: 3, activation: "relu" } },
+        { zeroPadding2d: {} },
+        { flatten: {} },
+      ],
+    }),
   };
   for (let n = 0; n < 12; n++) {
     const network = drawModel(random(22, "network", n), `drawn${n}`, [SIZE, SIZE, 3]);
