@@ -120,7 +120,17 @@ export function parseOptions<const Options extends string>(
     throw new UsageError(`expected a value after ${before}, got ""`);
   }
   try {
-    const { values, positionals } = parseArgs({ args, options, allowPositionals: true });
+    const { values, positionals, tokens } = parseArgs({
+      args,
+      options,
+      allowPositionals: true,
+      tokens: true,
+    });
+    const single = tokens.flatMap((token) =>
+      token.kind === "option" && token.value && !options[token.name]!.multiple ? token.name : []
+    );
+    const twice = single.find((name, i) => single.indexOf(name) < i);
+    if (twice !== undefined) throw new UsageError(`--${twice} is there twice; keep one`);
     return { values: values as ValuesOf<Options>, positionals };
   } catch (cause) {
     const { code, message } = cause as Error & { code?: string };

@@ -17,8 +17,9 @@ import type { Override } from "./override.ts";
 import { nameOf, type Path, YamlFile } from "./yaml_file.ts";
 import { mapsAt } from "./zod_issues.ts";
 
-/** Keys of the top level that hold further ones. */
+/** Keys of the top level that hold further ones, and those that hold none. */
 const HOLDERS = ["stages", "bullmq", "remote", "sweep", "plugins"];
+const PLAIN = ["name", "seed", "compute", "executor", "artifacts"];
 
 /** Stage id → its parameters. */
 type Schemas = ReadonlyMap<string, z.ZodType>;
@@ -106,6 +107,7 @@ export class ConfigSource {
     const inStages = known.includes(top) && top !== "stages" ||
       inner.length > 0 && !HOLDERS.includes(top);
     if (inStages && !known.includes(top)) {
+      if (PLAIN.includes(top)) return refuse(`${top} has no parameters of its own`);
       const has = `It has ${joinWords(known) || "none"}.`;
       const message = `${this.file} has no stage "${top}".${didYouMean(top, known)} ${has}`;
       return refuse(message, override.keyAt);
@@ -208,6 +210,13 @@ function wholeFirst(overrides: readonly Override[]): Override[] {
     ordered.splice(within < 0 ? ordered.length : within, 0, one);
   }
   return ordered;
+}
+
+/** @throws {ConfigError} if two of some values on one command line or in one file have the same key */
+export function refuseTwice(all: readonly { readonly key: string; readonly at: Location }[]): void {
+  const names = all.map(({ key }) => shortPath(key.split(".")).join("."));
+  const twice = all.find((_, i) => names.indexOf(names[i]!) < i);
+  if (twice) throw ConfigError.at(twice.at, `${twice.key} is there twice; keep one`);
 }
 
 /** "stages.split.test" and "split.test" are the same. */

@@ -2,7 +2,7 @@
 import { z } from "zod";
 
 /** Top-level keys that are equal for all runs. */
-export const FIXED = /^(extends|sweep|stages|name|artifacts|plugins|executor|bullmq)$/;
+export const FIXED = /^(extends|sweep|stages|name|artifacts|plugins|executor|bullmq|remote)$/;
 
 export const rangeSchema = z.strictObject({
   from: z.number().describe("Lowest value"),

@@ -1,7 +1,7 @@
 /** From a command's words to a plan, and to all that running it takes. */
 import { join, resolve } from "node:path";
 import type { z } from "zod";
-import { shortPath } from "../config/config_source.ts";
+import { refuseTwice, shortPath } from "../config/config_source.ts";
 import { type ConfigOptions, projectCache, readConfig } from "../config/config.ts";
 import { ConfigError, mapAll, type Problem, problemsOf, UsageError } from "../errors.ts";
 import { findPipeline, identityNamed } from "../find_pipeline.ts";
@@ -37,6 +37,7 @@ export async function configOptions(
       const at = { text: `--seed ${values.seed}` };
       overrides.push({ ...parseOverride(`seed=${values.seed}`), at });
     }
+    refuseTwice(overrides.map(({ path, at }) => ({ key: path.join("."), at })));
   }
   const file = await findPipeline(names[0]!, { cwd, project });
   const registry = new Registry().add(stages);

@@ -8,7 +8,7 @@ import { expectation } from "../config/zod_issues.ts";
 import { type Override, parseOverride, parseValue } from "../config/override.ts";
 import type { CommandContext } from "../app.ts";
 import { Registry } from "../registry.ts";
-import { type ConfigSource, shortPath } from "../config/config_source.ts";
+import { type ConfigSource, refuseTwice, shortPath } from "../config/config_source.ts";
 import { type Best, FIXED, rangeSchema, sweepSchema } from "../config/sweep_schema.ts";
 import { type Axis, bestPoints, drawTrials, grid } from "./search.ts";
 import { isSeed } from "../sweep_summary.ts";
@@ -40,11 +40,7 @@ export function readSweep(source: ConfigSource, { values }: Pick<CommandContext,
   const { trials, best, ...varied } = (source.values.sweep ?? {}) as Record<string, unknown>;
   const parsed = mapAll(values.sweep ?? [], parseAxis), written = Object.entries(varied);
   const keys = written.map(([key]) => ({ key, at: source.at(["sweep", key], true) }));
-  for (const all of [parsed, keys]) {
-    const names = all.map(({ key }) => named(key));
-    const twice = all.find((_, i) => names.indexOf(names[i]!) < i);
-    if (twice) throw ConfigError.at(twice.at, `${twice.key} is there twice; keep one`);
-  }
+  [parsed, keys].forEach(refuseTwice);
   const typed = new Map(parsed.map((axis) => [named(axis.key), axis]));
   const single = Object.entries({ trials, best }).map(([key, written]) => {
     const axis = typed.get(key);

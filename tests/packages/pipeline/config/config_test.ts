@@ -315,6 +315,14 @@ stages:
     set: ["count.to.more=3"],
     says: ["--set count.to.more=3: count.to has no parameters of its own"],
   },
+  "parameters of a value of the top level": {
+    yaml: "compute: cpu\nstages:\n  count: { to: 1 }",
+    set: ["compute.x=1", "seed.x=1"],
+    says: [
+      "--set compute.x=1: compute has no parameters of its own",
+      "--set seed.x=1: seed has no parameters of its own",
+    ],
+  },
 };
 
 Deno.test("readConfig() tells what is wrong, where, and the way out", async (t) => {

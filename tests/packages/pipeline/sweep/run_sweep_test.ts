@@ -271,6 +271,14 @@ Deno.test("a sweep is validated like everything", async () => {
       "pipeline.yaml:1:20: sweep.count.to: expected a list or { from, to, scale, step }, got 3",
     ],
     ["sweep: { count.to: [] }", [], "sweep.count.to: expected at least 1 item, got []."],
+    ["sweep: { remote.url: [a, b] }", [], "1:10: remote.url is the same for all runs of a sweep"],
+    [
+      "",
+      ["--set", "few.max=1", "--set=stages.few.max=2"],
+      "=2: stages.few.max is there twice; keep one",
+    ],
+    ["", ["--set=seed=1", "--seed=2"], "error: --seed 2: seed is there twice; keep one"],
+    ["", ["--seed=1", "--seed=2"], "error: --seed is there twice; keep one"],
     ["sweep: { count.to: { from: 1, to: 5 } }", [], "1:10: count.to: a range needs the number of"],
     [
       "sweep: { trials: 9, count.to: { from: 1, to: 5 } }",
