@@ -1,8 +1,8 @@
 /** deno task verify: whether results are still what was made. */
 import { artifactsOf } from "../args.ts";
 import { formatError, UsageError } from "../errors.ts";
-import { identityNamed } from "../find_pipeline.ts";
-import { findByIdPrefix, History, type RecordedStage } from "../history.ts";
+import { identityNamed, isMissingPipeline } from "../find_pipeline.ts";
+import { byPipeline, findByIdPrefix, History, type RecordedStage } from "../history.ts";
 import { fileNameOf } from "../pipeline_identity.ts";
 import { abortOnSignal } from "../interrupt.ts";
 import { loadPlan } from "../run/create_context.ts";
@@ -46,9 +46,10 @@ export default async function verify(call: CommandContext): Promise<number> {
       damaged.push({ use, fingerprint, path, problems });
       const waiting = () => line(`  ${name}: another run is making this; waiting for it`);
       if (!finding.record) continue;
-      await store.markDamaged(place, finding.record, problems, waiting, signal).catch((error) =>
-        line(`  ${name} cannot be marked, so that runs take it as it is: ${formatError(error)}`)
-      );
+      await store.markDamaged(place, finding.record, problems, waiting, signal).catch((error) => {
+        signal.throwIfAborted();
+        line(`  ${name} cannot be marked, so that runs take it as it is: ${formatError(error)}`);
+      });
     }
   } finally {
     progress.end();
@@ -65,22 +66,28 @@ export default async function verify(call: CommandContext): Promise<number> {
   return ok ? EXIT.ok : EXIT.failed;
 }
 
-/** All results, those of a run, or those that a pipeline used last. */
+/** All results, those of a run, or those that a pipeline used last; without its YAML, its last run. */
 async function placesOf(
   call: CommandContext,
 ): Promise<{ store: ArtifactStore; places: StoredResult[] }> {
-  const { names, values } = call;
+  const { names, names: [name], values } = call;
   if (names.length > 1) throw new UsageError(`one pipeline at a time; got ${names.join(" and ")}`);
   let store = new ArtifactStore(artifactsOf(values, call));
-  if (names.length === 0) return { store, places: await store.storedResults() };
-  const run = await identityNamed(names[0], call) === undefined
-    ? findByIdPrefix(names[0], await new History(store.folder).list())
-    : undefined;
-  let used: readonly Pick<RecordedStage, "use" | "fingerprint">[] | undefined = run?.stages;
+  if (name === undefined) return { store, places: await store.storedResults() };
+  const runs = await identityNamed(name, call) ? [] : await new History(store.folder).list();
+  let used: readonly Pick<RecordedStage, "use" | "fingerprint">[] | undefined = findByIdPrefix(
+    name,
+    runs,
+  )?.stages;
   if (!used) {
-    const plan = await loadPlan(call);
-    if (values.artifacts === undefined) store = new ArtifactStore(plan.artifacts);
-    used = Object.values(await store.currentOf(fileNameOf(plan.identity), plan.former));
+    try {
+      const plan = await loadPlan(call);
+      if (values.artifacts === undefined) store = new ArtifactStore(plan.artifacts);
+      used = Object.values(await store.currentOf(fileNameOf(plan.identity), plan.former));
+    } catch (error) {
+      used = isMissingPipeline(error) ? byPipeline(name, runs).at(-1)?.stages : undefined;
+      if (!used) throw error;
+    }
   }
   const paths = used.map(({ use, fingerprint }) => fingerprint && store.pathOf(use, fingerprint));
   return {

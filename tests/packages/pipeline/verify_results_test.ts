@@ -78,6 +78,29 @@ Deno.test("verify leaves a result alone that a run has made again meanwhile", as
   assert.equal((await project.run()).statuses.slow, "cached");
 });
 
+Deno.test("verify that waits to mark a damaged result ends where it is interrupted", async () => {
+  await using project = await Project.make({
+    "pipeline.yaml":
+      "stages: { count: { to: 5 }, slow: { inputs: { numbers: count }, ms: 0, gate: gate } }",
+  });
+  await project.run();
+  const store = new ArtifactStore(project.path("artifacts"));
+  const { path } = (await store.storedResults()).find(({ use }) => use === "slow")!;
+  await Deno.truncate(`${path}/numbers/numbers.txt`, 3);
+  await project.write({ gate: "" });
+  const running = project.run();
+  await project.atTheGate();
+  const process = project.spawn(["verify"]);
+  const verifying = reading(process);
+  await verifying.until("another run is making this; waiting for it");
+  process.kill("SIGINT");
+  const { code, out } = await verifying.rest();
+  await Deno.remove(project.path("gate"));
+  await running;
+  assert.doesNotMatch(out, /cannot be marked/);
+  assert.equal(code, 130);
+});
+
 Deno.test("verify", async (t) => {
   await using project = await Project.make({
     "pipeline.yaml": CHAIN,
@@ -151,6 +174,11 @@ Deno.test("verify", async (t) => {
       ]);
     }
     assert.ok(!(await project.files()).includes("nowhere"));
+  });
+  await t.step("of a pipeline whose YAML is not here, reads what its newest run used", async () => {
+    await Deno.rename(project.path("other.yaml"), project.path("elsewhere"));
+    assert.match((await project.cli("verify", "other")).out, /^✓ 1 result, 15 B: all/);
+    assert.equal((await project.cli("verify", "others")).code, 2);
   });
   await t.step("takes one pipeline", async () => {
     assert.equal((await project.cli("verify", "pipeline", "other")).code, 2);
