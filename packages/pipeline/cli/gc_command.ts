@@ -59,17 +59,20 @@ export default async function gc(call: CommandContext): Promise<number> {
   const unused = ({ place }: Removable) => still.has(place.path);
   await forget(now.forgotten, store);
   const garbage = all.filter(unused), progress = reporter.startProgress("gc");
-  progress.start(garbage.length, "results");
-  for (const { place } of results.filter(unused)) {
-    await store.remove(place);
-    progress.advance(1, place.use);
+  try {
+    progress.start(garbage.length, "results");
+    for (const { place } of results.filter(unused)) {
+      await store.remove(place);
+      progress.advance(1, place.use);
+    }
+    for (const { place: { path } } of attempts.filter(unused)) {
+      await remove(path);
+      await remove(`${path}.lock`);
+      progress.advance();
+    }
+  } finally {
+    progress.end();
   }
-  for (const { place: { path } } of attempts.filter(unused)) {
-    await remove(path);
-    await remove(`${path}.lock`);
-    progress.advance();
-  }
-  progress.end();
   log(`removed ${formatBytes(total(garbage))}`);
   report(true, garbage);
   return EXIT.ok;

@@ -7,6 +7,9 @@ import {
   runsOfPipeline,
 } from "../../../packages/pipeline/history.ts";
 import { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts";
+import type { CommandContext } from "../../../packages/pipeline/app.ts";
+import gc from "../../../packages/pipeline/cli/gc_command.ts";
+import { createReporter } from "../../../packages/pipeline/reporter.ts";
 import { ended, Project } from "./toy/project.ts";
 
 const CHAIN = `stages:
@@ -256,6 +259,21 @@ Deno.test("gc removes only what the store has made, and follows no link", async 
   assert.equal((await project.files("artifacts/mine")).length, 2);
   assert.deepEqual(await project.files("artifacts/compare"), []);
   await assert.rejects(Deno.lstat(`${results}/count/${count}`), Deno.errors.NotFound);
+});
+
+Deno.test("gc ends its bar where a removal fails", async () => {
+  await using project = await Project.make({ "pipeline.yaml": CHAIN });
+  const { id } = await project.run();
+  await project.cli("runs", "--forget", id!);
+  await Deno.remove(project.path("artifacts/.work"), { recursive: true });
+  await project.write({ "artifacts/.work": "no folder" });
+  let ended = 0;
+  const output = { terminal: false, color: false, columns: () => 80, write() {} };
+  const startProgress = () => ({ start() {}, advance() {}, end: () => ended++ });
+  const reporter = { ...createReporter(output), startProgress };
+  const call = { values: { yes: true }, names: [], cwd: "", project: project.folder, reporter };
+  await assert.rejects(gc(call as unknown as CommandContext));
+  assert.equal(ended, 1);
 });
 
 Deno.test("gc keeps what a damaged record of a run mentions", async () => {
