@@ -4,10 +4,11 @@ import { AwsClient } from "aws4fetch";
 import { setTimeout as delay } from "node:timers/promises";
 import type { RemoteSettings } from "../config/config.ts";
 import { listFiles } from "../digest.ts";
-import { ensureFolder, writeFileAtomic } from "../durable.ts";
+import { entries, remove } from "../cache/attempt_files.ts";
+import { ensureFolder, moveDurably, writeFileAtomic } from "../durable.ts";
 import { formatError, UsageError } from "../errors.ts";
 import { sha256 } from "../fingerprint.ts";
-import { fromFileUrl, isUrl } from "../paths.ts";
+import { fromFileUrl, ignoreNotFound, isUrl } from "../paths.ts";
 import { hideUrl } from "../secrets.ts";
 
 /** Objects by their keys, such as `runs/a.json`. All throw {RemoteError}. */
@@ -72,7 +73,12 @@ export function openPlace(
   return new Folder(isUrl(url) ? fromFileUrl(url) : url);
 }
 
+/** Folder of files that are being written, and age in ms at which one is of a killed push. */
+const INCOMING = ".incoming", OLD = 86_400_000;
+
 class Folder implements Place {
+  #cleaned: Promise<void> | undefined;
+
   constructor(readonly url: string) {}
 
   get(key: string, most: number): Promise<Uint8Array | undefined> {
@@ -92,11 +98,12 @@ class Folder implements Place {
   }
 
   async put(key: string, bytes: Uint8Array, replace = false): Promise<boolean> {
-    const path = join(this.url, key), aside = `${path}.${crypto.randomUUID()}`;
+    const path = join(this.url, key), aside = join(this.url, INCOMING, crypto.randomUUID());
     return await this.#try(async () => {
-      await ensureFolder(dirname(path));
-      if (replace) return (await writeFileAtomic(path, bytes), true);
+      for (const file of [path, aside]) await ensureFolder(dirname(file));
+      await (this.#cleaned ??= removeOld(dirname(aside)));
       await writeFileAtomic(aside, bytes);
+      if (replace) return (await moveDurably(aside, path), true);
       try {
         await Deno.link(aside, path);
         return true;
@@ -128,6 +135,14 @@ class Folder implements Place {
       if (error instanceof RemoteError) throw error;
       throw new RemoteError(formatError(error), true, { cause: error });
     }
+  }
+}
+
+async function removeOld(folder: string): Promise<void> {
+  for (const name of await entries(folder)) {
+    const path = join(folder, name), { mtime } = await Deno.stat(path).catch(ignoreNotFound) ?? {};
+    // One of another user may have to stay.
+    if (mtime && Date.now() - Number(mtime) > OLD) await remove(path).catch(() => {});
   }
 }
 

@@ -33,6 +33,16 @@ Deno.test("a run that was pushed into a folder", async (t) => {
     assert.match(status.out, /shared: 3 results, \d+ B\nrun +ended +pipeline\n/);
     assert.match(status.out, new RegExp(`\\n${id} .* pipeline\n.*: 3 of 3 results are there\n$`));
   });
+  await t.step("and nothing that killed pushes left, once it is old", async () => {
+    const left = first.path("shared/.incoming"), old = new Date(Date.now() - 2 * 86_400_000);
+    await Deno.mkdir(left, { recursive: true });
+    for (const name of ["old", "new"]) await Deno.writeTextFile(join(left, name), "part");
+    await Deno.utime(join(left, "old"), old, old);
+    assert.equal((await first.cli("push")).code, 0);
+    assert.deepEqual(Array.from(Deno.readDirSync(left), ({ name }) => name), ["new"]);
+    const beside = (await first.files("shared")).filter((name) => !/^v1\/|^\.incoming/.test(name));
+    assert.deepEqual(beside, []);
+  });
   await t.step("is taken before a run computes", async () => {
     const dry = await second.run({ dryRun: true });
     assert.match(dry.text, /^> count {2}would pull 7 B from .*shared\n> add {4}would pull/);
