@@ -2,7 +2,7 @@
 import { basename, join, relative, resolve } from "node:path";
 import { RandomAccessFile } from "../../packages/formats/random_access_file.ts";
 import { scanTar } from "../../packages/formats/tar.ts";
-import { ZipFile } from "../../packages/formats/zip.ts";
+import { DamagedEntry, ZipFile } from "../../packages/formats/zip.ts";
 import { gunzipFile } from "./local_files.ts";
 import { ARCHIVE } from "./sources.ts";
 
@@ -10,6 +10,7 @@ import { ARCHIVE } from "./sources.ts";
 export type Lack =
   | "missing"
   | "unreadable"
+  | "damaged in the archive"
   | "of another type, such as a folder"
   | "larger than 1 GiB";
 
@@ -171,7 +172,7 @@ async function openArchive(
   signal?: AbortSignal,
 ): Promise<Map<string, Archived>> {
   const entries = new Map<string, Archived>();
-  const add = (path: string, size: number, read: () => Promise<Uint8Array>) => {
+  const add = (path: string, size: number, read: () => Promise<Uint8Array | Lack>) => {
     if (isHidden(path)) return;
     entries.set(path, {
       archive,
@@ -183,8 +184,13 @@ async function openArchive(
     const zip = stack.use(new ZipFile(archive));
     for (const entry of zip.entries) {
       add(entry.name, entry.size, async () => {
-        const parts = await Array.fromAsync(zip.read(entry));
-        return new Uint8Array(await new Blob(parts as Uint8Array<ArrayBuffer>[]).arrayBuffer());
+        try {
+          const parts = await Array.fromAsync(zip.read(entry));
+          return await new Blob(parts as Uint8Array<ArrayBuffer>[]).bytes();
+        } catch (error) {
+          if (error instanceof DamagedEntry) return "damaged in the archive";
+          throw error;
+        }
       });
     }
     return entries;

@@ -19,6 +19,9 @@ export interface ZipEntry {
   readonly offset: number;
 }
 
+/** One file of an archive is damaged; the others may be read. */
+export class DamagedEntry extends Error {}
+
 const STORED = 0, DEFLATED = 8;
 /** Signature of an entry of the directory. */
 const ENTRY = 0x02014b50;
@@ -65,7 +68,9 @@ export class ZipFile implements Disposable {
       );
     }
     const damaged = (why: string) =>
-      new Error(`Cannot unpack "${name}" of "${this.#file.path}": ${why}. The archive is damaged.`);
+      new DamagedEntry(
+        `Cannot unpack "${name}" of "${this.#file.path}": ${why}. The archive is damaged.`,
+      );
     const head = inside(this.#file, offset, 30) ? view(this.#file.read(offset, 30)) : undefined;
     if (head?.getUint32(0, true) !== 0x04034b50) {
       throw damaged("there is no header at its position");

@@ -623,6 +623,22 @@ Deno.test({
         await Deno.remove(join(folder, "mine"), { recursive: true });
         const { table } = await make({ folder: join(folder, "mine.zip"), layout: "aligned" });
         deepStrictEqual([table.age, table.path, table.dataset], [[30], ["a.jpg"], ["mine"]]);
+        // A photo that is damaged in the archive costs its row.
+        const both = {
+          "two/a.jpg": face,
+          "two/b.jpg": face,
+          "two/l.csv": "path,age\na.jpg,1\nb.jpg,2\n",
+        };
+        await withFiles(both, async (place) => {
+          const args = ["-m", "zipfile", "-c", "two.zip", "two"];
+          ok((await new Deno.Command("python3", { args, cwd: place }).output()).success);
+          await Deno.remove(join(place, "two"), { recursive: true });
+          const path = join(place, "two.zip"), bytes = await Deno.readFile(path);
+          bytes[500] ^= 0xff;
+          await Deno.writeFile(path, bytes);
+          const { table } = await make({ folder: path, layout: "aligned" });
+          deepStrictEqual([table.age, table.path], [[2], ["b.jpg"]]);
+        });
         // Photos in an archive beside their CSV.
         await Deno.writeTextFile(join(folder, "l.csv"), "path,age\nmine/a.jpg,31\n");
         const beside = await make({ folder, name: "b", layout: "aligned" });
