@@ -1,5 +1,5 @@
 /** `deno task compare`: the differences between runs, and whether they are significant. */
-import { artifactsOf, parseOptions, parseWhole } from "../../packages/pipeline/args.ts";
+import { artifactsOption, parseOptions, parseWhole } from "../../packages/pipeline/args.ts";
 import type { Command } from "../../packages/pipeline/app.ts";
 import { joinWords, UsageError } from "../../packages/pipeline/errors.ts";
 import { identityNamed } from "../../packages/pipeline/find_pipeline.ts";
@@ -43,7 +43,7 @@ Exit codes: 0 compared, 1 a result is damaged, 2 wrong command line.`,
     const formats = (["json", "markdown", "latex"] as const).filter((name) => values[name]);
     const [format = "text", another] = formats;
     if (another) throw new UsageError(`--${format} and --${another} exclude each other`);
-    const artifacts = artifactsOf(values, tools);
+    const artifacts = artifactsOption(values, tools);
     const warn = (path: string) =>
       tools.reporter.log(`${displayPath(path, tools.cwd)} cannot be read and is skipped`);
     const named = positionals.map(async (name) =>

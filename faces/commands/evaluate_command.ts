@@ -1,7 +1,7 @@
 /** `deno task evaluate`: the whole report of trained models on any data, as a run of its own. */
 import { basename, join, resolve } from "node:path";
 import { parse, stringify } from "yaml";
-import { artifactsOf, parseOptions } from "../../packages/pipeline/args.ts";
+import { artifactsOption, parseOptions } from "../../packages/pipeline/args.ts";
 import { type Command, type CommandContext } from "../../packages/pipeline/app.ts";
 import { main } from "../../packages/pipeline/cli.ts";
 import { joinWords, UsageError } from "../../packages/pipeline/errors.ts";
@@ -49,7 +49,7 @@ Exit codes: 0 evaluated, 1 a stage failed, 2 wrong command line, 130 interrupted
     if (on === undefined) {
       throw new UsageError("missing --on: a pipeline, or a folder of photos with labels");
     }
-    const artifacts = artifactsOf(values, tools, true);
+    const artifacts = artifactsOption(values, tools, true);
     const { findModels } = await import("./predict/find_models.ts");
     const models: FoundModel[] = [], origins: string[] = [];
     for (const name of positionals) {

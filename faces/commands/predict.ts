@@ -2,7 +2,7 @@
 import { resolve } from "node:path";
 import { cores } from "../../packages/workers/cores.ts";
 import type { Backend } from "../../packages/compute/backends.ts";
-import { artifactsOf, parseOptions, parseWhole } from "../../packages/pipeline/args.ts";
+import { artifactsOption, parseOptions, parseWhole } from "../../packages/pipeline/args.ts";
 import { type Command, EXIT } from "../../packages/pipeline/app.ts";
 import { didYouMean, joinWords, UsageError } from "../../packages/pipeline/errors.ts";
 import { abortOnSignal } from "../../packages/pipeline/interrupt.ts";
@@ -50,7 +50,7 @@ Exit codes: 0 all photos were read, 1 some were not, 2 wrong command line, 130 i
       );
     }
     const workers = parseWhole("workers", values, 1, 64) ?? Math.min(4, cores());
-    const artifacts = artifactsOf(values, tools);
+    const artifacts = artifactsOption(values, tools);
 
     const { findModels } = await import("./predict/find_models.ts");
     const given = values.artifacts !== undefined;

@@ -1,7 +1,7 @@
 /** `deno task ui`: a local page over the artifacts folder. */
 import { once } from "node:events";
 import { type Command, EXIT } from "../../packages/pipeline/app.ts";
-import { artifactsOf, parseOptions, parseWhole } from "../../packages/pipeline/args.ts";
+import { artifactsOption, parseOptions, parseWhole } from "../../packages/pipeline/args.ts";
 import { findPipeline } from "../../packages/pipeline/find_pipeline.ts";
 import { abortOnSignal } from "../../packages/pipeline/interrupt.ts";
 
@@ -25,7 +25,7 @@ Exit codes: 0 stopped, 1 it cannot listen, 2 wrong command line.`,
     const { values, positionals: pipelines } = parseOptions("ui", args, "port= artifacts= help");
     const port = parseWhole("port", values, 0, 65535) ?? 8100;
     for (const name of pipelines) await findPipeline(name, tools);
-    const artifacts = artifactsOf(values, tools, true);
+    const artifacts = artifactsOption(values, tools, true);
     const { createUi } = await import("../ui/ui_app.ts");
     const { listen } = await import("../serving/server.ts");
     const { log: warn } = tools.reporter;

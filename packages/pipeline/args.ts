@@ -80,7 +80,7 @@ export function parseWhole<Name extends string>(
  * Returns the artifact folder that a command is about.
  * @throws {UsageError} if `--artifacts` is none; with `mayBeMade`, it need not be there
  */
-export function artifactsOf(
+export function artifactsOption(
   { artifacts }: { readonly artifacts?: string },
   { cwd, project }: Pick<CommandContext, "cwd" | "project">,
   mayBeMade = false,

@@ -1,6 +1,6 @@
 /** `deno task worker`: does shards and runs of sweeps for other machines. */
 import { resolve } from "node:path";
-import { artifactsOf, parseOptions, parseWhole } from "./args.ts";
+import { artifactsOption, parseOptions, parseWhole } from "./args.ts";
 import { type Command, EXIT } from "./app.ts";
 import { UsageError } from "./errors.ts";
 import { abortOnSignal } from "./interrupt.ts";
@@ -39,7 +39,7 @@ Exit codes: 0 stopped, 1 failed, 2 the command line is wrong.`,
     const { DEFAULT_LOCK_MS, placeOf, workerName } = await import("./remote_workers.ts");
     const { runWorker } = await import("./remote/worker.ts");
     const seconds = parseWhole("lock-seconds", values);
-    const artifacts = artifactsOf(values, context, true);
+    const artifacts = artifactsOption(values, context, true);
     await Deno.mkdir(artifacts, { recursive: true }).catch((cause) => {
       const why = (cause as Error).message;
       throw new UsageError(`--artifacts ${artifacts}: not usable as a folder: ${why}`);

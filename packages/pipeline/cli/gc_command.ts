@@ -1,5 +1,5 @@
 /** deno task gc: removes results that no listed run needs. */
-import { artifactsOf, parseWhole } from "../args.ts";
+import { artifactsOption, parseWhole } from "../args.ts";
 import { remove } from "../cache/attempt_files.ts";
 import { counted } from "../causes.ts";
 import { UsageError } from "../errors.ts";
@@ -18,7 +18,7 @@ export default async function gc(call: CommandContext): Promise<number> {
   if (names.length > 0) {
     throw new UsageError(`gc takes no names, got "${names[0]}"; deno task runs --forget RUN`);
   }
-  const store = new ArtifactStore(artifactsOf(call.values, call));
+  const store = new ArtifactStore(artifactsOption(call.values, call));
   const found = await findGarbage(store, values, log);
   const { forgotten, results, attempts } = found;
   const all = [...results, ...attempts];

@@ -6,7 +6,7 @@ import { ArtifactStore } from "../artifact_store.ts";
 import { counted } from "../causes.ts";
 import { remoteSchema, type RemoteSettings } from "../config/config.ts";
 import { ensureFolder, writeFileAtomic } from "../durable.ts";
-import { artifactsOf } from "../args.ts";
+import { artifactsOption } from "../args.ts";
 import { formatError, UsageError } from "../errors.ts";
 import { identityNamed } from "../find_pipeline.ts";
 import { formatBytes, formatTable, formatTimestamp } from "../format.ts";
@@ -112,7 +112,7 @@ async function each(
 }
 
 export async function push(call: CommandContext): Promise<number> {
-  const { log } = call.reporter, artifacts = artifactsOf(call.values, call);
+  const { log } = call.reporter, artifacts = artifactsOption(call.values, call);
   const run = await runNamed(call, await new History(artifacts).list());
   const { names: [name = "pipeline"], values, project } = call;
   const typed = values.remote ?? await identityNamed(name, call);
@@ -160,7 +160,7 @@ export async function pull(call: CommandContext): Promise<number> {
   // The YAML of a name has its remote; an id is at that of pipeline.yaml.
   const [name = "pipeline"] = call.names;
   const pipeline = await identityNamed(name, call) ?? "pipeline";
-  const artifacts = artifactsOf(call.values, call, true);
+  const artifacts = artifactsOption(call.values, call, true);
   return await sharing(call, pipeline, artifacts, async ({ store, history, remote }) => {
     const { runs, files } = await runsAt(remote, log);
     const run = await runNamed(call, runs, `deno task remote status --remote ${remote.place.url}`);
@@ -191,7 +191,7 @@ export async function remoteStatus(call: CommandContext): Promise<number> {
   if (what !== "status" || others.length > 0) {
     throw new UsageError("expected deno task remote status [PIPELINE]");
   }
-  const artifacts = artifactsOf(call.values, call);
+  const artifacts = artifactsOption(call.values, call);
   return await sharing(call, pipeline, artifacts, async ({ history, remote }) => {
     const { runs } = await runsAt(remote, log);
     const { results, bytes } = await remote.total();

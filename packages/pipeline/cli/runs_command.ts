@@ -1,6 +1,6 @@
 /** deno task runs: what ran, when, with which metrics. */
 import { join } from "node:path";
-import { artifactsOf, parseWhole } from "../args.ts";
+import { artifactsOption, parseWhole } from "../args.ts";
 import { joinWords } from "../errors.ts";
 import { identityNamed } from "../find_pipeline.ts";
 import { canonicalJson } from "../fingerprint.ts";
@@ -27,7 +27,7 @@ import { formatDuration, formatMetrics, formatTable, formatTimestamp } from "../
 
 export default async function runs(call: CommandContext): Promise<number> {
   const { values, names, reporter } = call;
-  const artifacts = artifactsOf(values, call);
+  const artifacts = artifactsOption(values, call);
   const all = await listRuns(artifacts, reporter.log);
   if (values.forget) {
     const found = values.forget.map(async (name) => {

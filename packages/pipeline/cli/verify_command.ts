@@ -1,5 +1,5 @@
 /** deno task verify: whether results are still what was made. */
-import { artifactsOf } from "../args.ts";
+import { artifactsOption } from "../args.ts";
 import { formatError, UsageError } from "../errors.ts";
 import { identityNamed, isMissingPipeline } from "../find_pipeline.ts";
 import { byPipeline, findByIdPrefix, History, type RecordedStage } from "../history.ts";
@@ -72,7 +72,7 @@ async function placesOf(
 ): Promise<{ store: ArtifactStore; places: StoredResult[] }> {
   const { names, names: [name], values } = call;
   if (names.length > 1) throw new UsageError(`one pipeline at a time; got ${names.join(" and ")}`);
-  let store = new ArtifactStore(artifactsOf(values, call));
+  let store = new ArtifactStore(artifactsOption(values, call));
   if (name === undefined) return { store, places: await store.storedResults() };
   const runs = await identityNamed(name, call) ? [] : await new History(store.folder).list();
   let used: readonly Pick<RecordedStage, "use" | "fingerprint">[] | undefined = findByIdPrefix(

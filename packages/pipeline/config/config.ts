@@ -199,7 +199,7 @@ export async function readTopLevel(file: string | readonly YamlFile[], options: 
         return file === undefined ? right : `${kind}:${resolveFrom(file, folder)}`;
       });
       const bounds = { ...limits, allow, written: valueAt(source.values, path) };
-      const results = [join(project, "artifacts"), artifactsOf(top, source, project)];
+      const results = [join(project, "artifacts"), artifactsIn(top, source, project)];
       const { stages, extensions } = await loadWithin(specifier, bounds, results, options);
       registry.add(stages);
       const schemas = extensions.length > 0 ? await schemasOf(source, registry) : new Map();
@@ -326,7 +326,7 @@ export async function readConfig(
     throw new ConfigError([...problems, ...allKnown ? wiringProblems({ stages, source }) : []]);
   }
 
-  const artifacts = artifactsOf(top, source, project);
+  const artifacts = artifactsIn(top, source, project);
   const there = await Deno.lstat(artifacts).catch(() => undefined);
   if (there && !await Deno.stat(artifacts).then(({ isDirectory }) => isDirectory, () => false)) {
     const what = there.isSymlink ? "leads to none. Is its disk mounted?" : "is a file";
@@ -361,7 +361,7 @@ export async function readConfig(
 }
 
 /** Returns the absolute path of the artifact folder. */
-function artifactsOf(top: { artifacts?: string }, source: ConfigSource, project: string): string {
+function artifactsIn(top: { artifacts?: string }, source: ConfigSource, project: string): string {
   return top.artifacts === undefined
     ? join(project, "artifacts")
     : resolveFrom(top.artifacts, source.folderOf(["artifacts"]));
