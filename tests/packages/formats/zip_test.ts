@@ -3,7 +3,7 @@ import { Buffer } from "node:buffer";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { random } from "../../../packages/random/random.ts";
-import { ZipFile } from "../../../packages/formats/zip.ts";
+import { DamagedEntry, ZipFile } from "../../../packages/formats/zip.ts";
 import { rounds } from "../../rounds.ts";
 
 const fixtures = fileURLToPath(new URL("./fixtures/", import.meta.url));
@@ -186,7 +186,7 @@ Deno.test("ZipFile meets thousands of mutated archives with files or a clear err
     }
     Deno.writeFileSync(path, bytes);
     await contents(path).catch((error: Error) => {
-      assert.equal(error.constructor, Error, error.stack);
+      assert.ok(error.constructor === Error || error instanceof DamagedEntry, error.stack);
       assert.match(
         error.message,
         /^Cannot (read ".*" as a zip archive|unpack ".*" of ".*"): .*\.$/s,
