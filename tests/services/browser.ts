@@ -51,6 +51,7 @@ export async function openChromium({ clip, allow = true }: BrowserOptions = {}):
 /** Sizes of screens. */
 export const screens = {
   desktop: { width: 1280, height: 860 },
+  tablet: { width: 900, height: 860 },
   phone: { width: 390, height: 844, deviceScaleFactor: 2, isMobile: true, hasTouch: true },
 } as const;
 
