@@ -499,6 +499,41 @@ inChromium("many runs, long names and equal values fit their charts and a phone"
   }
 });
 
+inChromium(
+  "curves of a stage of years in one run and classes in another have a chart each",
+  async () => {
+    await using shop = await workshop([
+      { models: { trainAge: { error: 2, curve: [9, 8, 7], weights: 10 } }, validation: true },
+      {
+        models: { trainAge: { skill: 0.9, curve: [0.5, 0.7, 0.9], weights: 99 } },
+        validation: true,
+      },
+    ]);
+    await using ui = await startUi(shop.artifacts);
+    const browser = await openChromium();
+    try {
+      const ids = shop.runs.map(({ id }) => id);
+      const { page, wrong } = await open(browser, `${ui.url}/#compare?ids=${ids}`);
+      await waitText(page, /Curves that differ/);
+      const charts = await page.$$eval(
+        "figure:has(.plot)",
+        (figures) =>
+          figures.map((figure) =>
+            [figure.querySelector("figcaption"), ...figure.querySelectorAll(".legend li")]
+              .map((one) => one!.textContent).join(", ")
+          ),
+      );
+      const chart = (y: string, run: number) => `trainAge: ${y} of the validation set, ${ids[run]}`;
+      assert.deepEqual(charts, [
+        ...[chart("loss", 0), chart("mae", 0), chart("loss", 1), chart("accuracy", 1)],
+      ]);
+      assert.deepEqual(wrong, []);
+    } finally {
+      await browser.close();
+    }
+  },
+);
+
 inChromium("2,000 runs stay smooth: a frame while scrolling, a filter, a sort", async () => {
   await using shop = await workshop([{ models: MODELS(0.9, 0.1) }]);
   const [run] = shop.runs;

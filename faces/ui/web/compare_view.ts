@@ -88,11 +88,12 @@ async function curves(runs: readonly UiRun[]): Promise<Node> {
   const all = runs.flatMap(({ id }, i) =>
     details[id]!.curves.map((curve) => ({ ...curve, id, i }))
   );
-  const groups = [...Map.groupBy(all, ({ model }) => model)]
-    .filter(([, curves]) => curves.length < 2 || differ(curves.map(({ epochs }) => epochs)));
-  const charts = groups.flatMap(([model, curves]) =>
+  // The stage of a run of numbers may be one of classes in another run.
+  const groups = [...Map.groupBy(all, ({ model, metric }) => `${model} ${metric}`).values()]
+    .filter((curves) => curves.length < 2 || differ(curves.map(({ epochs }) => epochs)));
+  const charts = groups.flatMap((curves) =>
     ["loss", "metric"].map((column) => {
-      const y = column === "loss" ? "loss" : curves[0]!.metric;
+      const { model, metric } = curves[0]!, y = column === "loss" ? "loss" : metric;
       const of = (name: string, curve: (typeof curves)[number]) =>
         curve.epochs.map((epoch) => [epoch[0]!, epoch[curve.columns.indexOf(name)]!] as const);
       const series = curves.flatMap((curve): Series[] => {
@@ -106,9 +107,10 @@ async function curves(runs: readonly UiRun[]): Promise<Node> {
     })
   );
   // Multiply-adds and not seconds, which depend on the machine.
-  const sizes = groups.flatMap(([model, curves]) =>
+  const sizes = groups.flatMap((curves) =>
     (["parameters", "multiply-adds"] as const).flatMap((size) => {
-      const points = curves.flatMap(({ id, i, weights, multiplyAdds, metric }) => {
+      const { model, metric } = curves[0]!;
+      const points = curves.flatMap(({ id, i, weights, multiplyAdds }) => {
         const x = size === "parameters" ? weights : multiplyAdds;
         const y = runs[i]!.metrics[model]?.validation?.[metric];
         const interval = details[id]!.intervals[`${model} validation`];
@@ -118,14 +120,13 @@ async function curves(runs: readonly UiRun[]): Promise<Node> {
           : [{ x, y, ...interval, title, color: color(i) }];
       });
       if (new Set(points.map(({ x }) => x)).size < 2) return [];
-      const metric = curves[0]!.metric;
       return [dots(`${model}: ${metric} against ${size}`, size, `${metric} (validation)`, points)];
     })
   );
   if (charts.length === 0) return dom``;
   return dom`<h2>Curves that differ</h2><div class="grid">${charts}</div>
     <p class="muted small">${
-    groups.some(([, curves]) => curves.length <= 3) && "Dashed: the training set. "
+    groups.some((curves) => curves.length <= 3) && "Dashed: the training set. "
   }The dot is the epoch that was kept.</p>${
     sizes.length > 0 && dom`<h2>Metric against size</h2><div class="grid">${sizes}</div>
     <p class="muted small">A dot for each run, with its 95 % interval on validation.</p>`
