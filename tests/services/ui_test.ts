@@ -127,8 +127,31 @@ inChromium("the page over runs: every view, in light, dark and on a phone", asyn
         };
       });
       await page.goto(ui.url);
-      await waitText(page, /The server does not answer/);
+      const problem = (pattern: RegExp) =>
+        page.waitForFunction(
+          (source: string) => {
+            const { innerText, offsetHeight } = document.querySelector<HTMLElement>("#problem")!;
+            return new RegExp(source).test(innerText) &&
+              (innerText === "") === (offsetHeight === 0);
+          },
+          patience,
+          pattern.source,
+        );
+      await problem(/The server does not answer/);
       await waitText(page, /6 of 6 runs in 5 rows/);
+      await problem(/^$/);
+      // The server stops later, and is started again.
+      await page.evaluate(() => {
+        Object.assign(globalThis, { answering: fetch });
+        globalThis.fetch = () => Promise.reject(new TypeError("connection refused"));
+      });
+      await problem(/The server does not answer/);
+      await waitText(page, /6 of 6 runs in 5 rows/);
+      assert.deepEqual(await violations(page), []);
+      await page.evaluate(() =>
+        Object.assign(globalThis, { fetch: Reflect.get(globalThis, "answering") })
+      );
+      await problem(/^$/);
       assert.deepEqual(wrong, []);
       await page.close();
     });

@@ -37,19 +37,21 @@ function show(): void {
   });
 }
 
+/** Reads on. The page keeps what it has while the server does not answer. */
 async function poll(): Promise<void> {
-  let pause = POLL_MS;
+  let pause = POLL_MS, problem = "";
   try {
     const partial = store.left > 0;
-    if (document.visibilityState === "visible" && await store.load()) {
+    if ((!current || document.visibilityState === "visible") && await store.load()) {
       if (current?.update) current.update();
       else if (partial || !current) show();
     }
     if (store.left > 0) pause = 50;
-    document.body.classList.remove("offline");
-  } catch {
-    document.body.classList.add("offline");
+  } catch (error) {
+    problem = (error as Error).message;
   }
+  // The same text again would be read aloud again.
+  if (byId("problem").textContent !== problem) byId("problem").textContent = problem;
   setTimeout(poll, pause);
 }
 
@@ -57,7 +59,4 @@ offerThemes();
 store.about = await get<About>("/api/about");
 if (store.about.pipelines.length > 0) views.push(whyView);
 addEventListener("hashchange", show);
-await store.load().then(show, ({ message }: Error) => {
-  main.append(dom`<p class="notice">${message}</p>`);
-});
-setTimeout(poll, store.left > 0 ? 50 : POLL_MS);
+await poll();
