@@ -262,6 +262,14 @@ inChromium("the page over runs: every view, in light, dark and on a phone", asyn
     await t.step("live: epochs and progress as they come, until the run is over", async () => {
       const { page, wrong } = await open(browser, `${ui.url}/#live`);
       await waitText(page, /trainGender\s+10 %/);
+      const marks = await page.$eval(
+        ".plot",
+        (plot) =>
+          [...plot.querySelectorAll("circle")].map(({ parentElement }) =>
+            ["fill", "stroke"].map((name) => parentElement!.getAttribute(name)).join()
+          ),
+      );
+      assert.deepEqual(marks, ["var(--card),var(--c0)", "var(--c0),var(--c0)"]);
       await log(epoch(2, 0.4), {
         type: "progress",
         id: "trainGender",
@@ -526,17 +534,21 @@ inChromium(
   "curves of a stage of years in one run and classes in another have a chart each",
   async () => {
     await using shop = await workshop([
-      { models: { trainAge: { error: 2, curve: [9, 8, 7], weights: 10 } }, validation: true },
+      { models: { trainAge: { error: 4, curve: [9, 8, 7], weights: 10 } }, validation: true },
       {
         models: { trainAge: { skill: 0.9, curve: [0.5, 0.7, 0.9], weights: 99 } },
         validation: true,
       },
+      { models: { trainAge: { error: 8, curve: [9, 8, 7] } }, validation: true, seed: 7 },
     ]);
     await using ui = await startUi(shop.artifacts);
     const browser = await openChromium();
     try {
-      const ids = shop.runs.map(({ id }) => id);
-      const { page, wrong } = await open(browser, `${ui.url}/#compare?ids=${ids}`);
+      const ids = shop.runs.slice(0, 2).map(({ id }) => id);
+      const { page, wrong } = await open(browser, `${ui.url}/#runs`);
+      // A deviation has the decimals of its mean.
+      await waitText(page, /\s\d\.\d\d\s+± 1\.\d\d, 2 seeds/);
+      await page.goto(`${ui.url}/#compare?ids=${ids}`);
       await waitText(page, /Curves that differ/);
       const charts = await page.$$eval(
         "figure:has(.plot)",

@@ -206,7 +206,7 @@ interface GraphStage {
   readonly note?: string;
 }
 
-const [WIDTH, HEIGHT, GAP_X, GAP_Y] = [148, 58, 26, 14];
+const [WIDTH, HEIGHT, GAP_X, GAP_Y] = [148, 58, 24, 14];
 
 /** Draws stages in columns: each one right of all that it takes from. */
 function stageGraph(stages: readonly GraphStage[], of = ""): Node {

@@ -191,7 +191,7 @@ function metricCell(row: Row, path: readonly string[], best: number | undefined)
   if (!stats) return "–";
   const interval = detailsOf(row.first, refill)?.intervals[`${path[0]} ${path[1]}`];
   const spread = stats.deviation !== undefined
-    ? `± ${number(stats.deviation, false)}, ${stats.n} ${repeatsOf(row)}`
+    ? `± ${number(stats.deviation, false, stats.mean)}, ${stats.n} ${repeatsOf(row)}`
     : /^(accuracy|mae)$/.test(path[2]!) && range(interval);
   const value = number(stats.mean, false);
   const marked = stats.mean === best ? part`<b title="best on validation">★ ${value}</b>` : value;

@@ -81,7 +81,7 @@ export const sweepsView: View = {
     const choices = sweeps.map((one) => one.pipeline);
     const results = order.map((row) => {
       const { first, stats: { mean, deviation, n } } = row;
-      const spread = deviation === undefined ? "" : ` ± ${number(deviation, false)}`;
+      const spread = deviation === undefined ? "" : ` ± ${number(deviation, false, mean)}`;
       return [
         ...varied.map((name) => text(first.settings[name])),
         `${row === best ? "★ " : ""}${number(mean, false)}${spread}`,

@@ -66,7 +66,9 @@ export function lines(label: string, y: string, series: readonly Series[]): Node
     Plot.dot(points.filter(([x]) => x === mark || points.length === 1), {
       x: "0",
       y: "1",
-      fill: color,
+      // Of one epoch, no line distinguishes training and validation.
+      fill: dash === "none" ? color : "var(--card)",
+      stroke: color,
       r: 4,
     }),
   ]);

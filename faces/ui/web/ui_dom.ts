@@ -43,18 +43,22 @@ export function later(promise: Promise<Node>): HTMLElement {
   return place;
 }
 
-/** "0.984", "12.7", "1,234". @param whole false for a metric: "1.000" */
-export function number(value: number | null | undefined, whole = true): string {
+/**
+ * "0.984", "12.7", "1,234".
+ * @param whole false for a metric: "1.000"
+ * @param like value whose decimals are taken, as of a mean for its deviation
+ */
+export function number(value: number | null | undefined, whole = true, like = value): string {
   if (value === null || value === undefined || Number.isNaN(value)) return "–";
   if (whole && Number.isInteger(value)) return value.toLocaleString("en");
-  const size = Math.abs(value);
+  const size = Math.abs(like ?? value);
   if ((size > 0 && size < 0.001) || size >= 1e6) return value.toPrecision(3);
   return value.toFixed(size < 2 ? 3 : size < 100 ? 2 : 1);
 }
 
 /** "0.912 to 0.934", or nothing. */
 export const range = (interval?: { readonly low: number; readonly high: number }) =>
-  interval && `${number(interval.low, false)} to ${number(interval.high, false)}`;
+  interval && `${number(interval.low, false, interval.high)} to ${number(interval.high, false)}`;
 
 /** "68k", "1.2M". */
 export const short = (value: number) =>
