@@ -83,6 +83,7 @@ export function dataPage(found: DataFound): string {
       </header>
       <main>
         <section>
+        <h2 class="unseen">Findings</h2>
         <div class="columns masonry">
           <div class="card"><h3>Understood</h3>${table(["", "count"], [
             ["photos", count(photos.length)],
@@ -113,7 +114,7 @@ export function dataPage(found: DataFound): string {
             valuesCard(column, rows.map(({ attributes }) => attributes?.[column] ?? "missing"))
           )}
         </div>
-        ${sheet("Contact sheet", "drawn at random", found.shown)}
+        ${found.shown.length > 0 && sheet("Contact sheet", "drawn at random", found.shown)}
         ${list("Missing photos", missing)}
         ${list("Photos without a row", unlabelled)}
         ${list("Photos of several rows", found.repeated)}
@@ -137,7 +138,8 @@ export function dataPage(found: DataFound): string {
 function valuesCard(title: string, values: readonly (string | number)[]): Html {
   const numbers = values.filter((value) => typeof value === "number");
   if (new Set(numbers).size > MAX_VALUES) {
-    const [low, high] = [Math.min, Math.max].map((edge) => numbers.reduce((a, b) => edge(a, b)));
+    const [low, high] = [Math.min, Math.max].map((edge) => numbers.reduce((a, b) => edge(a, b)))
+      .map((number) => Number.isInteger(number) ? number : Number(number.toPrecision(4)));
     const note = `${counted(numbers.length, "row")}, from ${low} to ${high}`;
     return figure(title, note, numberHistogram(numbers, title));
   }

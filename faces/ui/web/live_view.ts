@@ -241,7 +241,7 @@ function stageGraph(stages: readonly GraphStage[], of = ""): Node {
   const [width, height] = [columns.size * (WIDTH + GAP_X) - GAP_X, rows * (HEIGHT + GAP_Y)];
   const boxes = stages.map(({ id, status, why, seconds, progress, note }) => {
     const state = progress === undefined ? status : `${Math.floor(progress * 100)} %`;
-    const box = dom`<li class="stage-box ${status}" title="${why}"><b>${id}</b>
+    const box = dom`<li class="stage-box ${status}" title="${id} ${why}"><b>${id}</b>
       <span>${state} ${seconds ? formatDuration(seconds) : ""} ${note}</span>${
       progress !== undefined && dom`<progress value="${progress}" aria-label="${id}"></progress>`
     }</li>`.firstElementChild as HTMLElement;

@@ -222,16 +222,21 @@ Deno.test("proposePipeline() keeps rows that have attributes alone, and names wh
       match(yaml, /\n {2}trainClassifier:\n {4}target: smile\n[^]*\n {2}evaluate:\n/);
     });
   }
-  const lines = Array.from({ length: 13 }, (_, i) => `${i % 2 ? "a" : "b"}.png,train,3,${i / 2}`);
+  const lines = Array.from(
+    { length: 13 },
+    (_, i) => `${i % 2 ? "a" : "b"}.png,train,3,${i < 12 ? i / 3 : 1.1}`,
+  );
   const csv = `path,part,group,score\n${lines.join("\n")}\n`;
   await withFiles({ ...photos, "l.csv": csv }, async (folder) => {
     const found = await look(folder);
     match(proposePipeline(found), /\n {2}trainRegressor:\n {4}target: score_\n/);
     match(
       dataPage(found),
-      /<b>score_<\/b>13 rows, from 0 to 6<[^]*aria-label="Histogram of score_"/,
+      /<b>score_<\/b>13 rows, from 0 to 3\.667<[^]*aria-label="Histogram of score_"/,
     );
-    doesNotMatch(dataPage(found), /0\.5<\/th>/, "no table of its values");
+    match(dataPage(found), /<h1>[^]*?<h2[^]*?<h3>Understood[^]*Contact sheet/);
+    doesNotMatch(dataPage({ ...found, shown: [] }), /Contact sheet/);
+    doesNotMatch(dataPage(found), /0\.333\d*<\/th>/, "no table of its values");
   });
 });
 
