@@ -17,7 +17,7 @@ export type Result<Answer> =
 export interface ProcessPool<Task, Answer> extends AsyncDisposable {
   /**
    * Runs a task on one of the workers; tasks start in call order.
-   * @throws the worker's error; if workers do not start; if the signal is aborted
+   * @throws the worker's error; if workers do not start, the task is no JSON or the signal is aborted
    */
   run(task: Task): Promise<Result<Answer>>;
   /** Number of crashed workers that were replaced. */
@@ -136,9 +136,8 @@ export function openPool<Task, Answer>(
     for (const { promise } of left) promise.reject(failure);
     void close();
   }
-  const watching = setInterval(() => {
-    for (const slot of slots) slot.watch();
-  }, seconds * 1000 / WATCHDOG_TICKS);
+  const watch = () => slots.forEach((slot) => slot.watch());
+  const watching = setInterval(watch, seconds * 1000 / WATCHDOG_TICKS);
   async function close(): Promise<void> {
     clearInterval(watching);
     signal?.removeEventListener("abort", abort);
@@ -154,6 +153,7 @@ export function openPool<Task, Answer>(
     async run(task) {
       signal?.throwIfAborted();
       if (failure) throw failure;
+      JSON.stringify(task); // throws before it is queued: answers are matched by order
       const job: Job = { task, promise: Promise.withResolvers(), crashes: 0 };
       pending.push(job);
       if (slots.length < kind.workers && pending.length > 0) slots.push(new Slot());

@@ -23,6 +23,17 @@ Deno.test("openPool() has tasks done by several processes, and gives each its ow
   assert.equal(pool.replaced, 0);
 });
 
+Deno.test("openPool() refuses a task that is no JSON, and keeps the answers of the others", async () => {
+  await using pool = open({ workers: 1 });
+  const asked = [1, 2n, 3, 4].map((square) => pool.run({ square } as Toy));
+  const [one, refused, ...rest] = await Promise.allSettled(asked);
+  assert.match(String(refused!.status === "rejected" && refused!.reason), /BigInt/);
+  const answers = [one!, ...rest].map((end) =>
+    end.status === "fulfilled" && "answer" in end.value && end.value.answer
+  );
+  assert.deepEqual(answers, [1, 9, 16]);
+});
+
 Deno.test("openPool() replaces a worker that dies, and only the task that it died of is lost", async () => {
   const ways = { SIGSEGV: { segfaults: true }, SIGKILL: { dies: "SIGKILL" } } as const;
   for (const [signal, way] of Object.entries(ways)) {
