@@ -92,13 +92,8 @@ export async function readStage(
     return report(path, `expected the parameters of ${id}, got ${quote(written)}`);
   }
   const { stage, module, plugin = false, rights: granted } = await registry.get(use);
-  const absolute = mapPaths(
-    raw,
-    stage.params,
-    path,
-    (text, at) => text && resolveFrom(text, source.folderOf(at)),
-  );
-  const parsed = stage.params.safeParse(absolute);
+  const absolute = (text: string, at: Path) => text && resolveFrom(text, source.folderOf(at));
+  const parsed = stage.params.safeParse(mapPaths(raw, stage.params, path, absolute));
   if (!parsed.success) {
     const issues = parsed.error.issues.filter(({ path: [key] }) => {
       const field: z.ZodType | undefined = stage.params.shape[String(key)];
@@ -110,32 +105,23 @@ export async function readStage(
   for (const [name, place] of Object.entries(stage.params.meta()?.aliases as Aliases ?? {})) {
     const other = place.split(".");
     if ([name.split("."), other].some((one) => valueAt(raw, one) === undefined)) continue;
-    const message =
-      `${id}.${name} and ${id}.${place} are two spellings of one value. Remove one of them.`;
-    report([...path, ...other], message);
+    const both = `${id}.${name} and ${id}.${place}`;
+    report([...path, ...other], `${both} are two spellings of one value. Remove one of them.`);
   }
   if (!own.success) return undefined;
-  const { inputs, replaces, seed } = own.data;
-  if (parsed.success && seed !== undefined && !stage.seeded(parsed.data)) {
+  if (parsed.success && own.data.seed !== undefined && !stage.seeded(parsed.data)) {
     report([...path, "seed"], `${id} draws nothing at random, so a seed changes nothing`);
   }
-  const params = parsed.data ?? {};
+  const params: Record<string, unknown> = parsed.data ?? {};
+  for (const name of Object.keys(params)) {
+    if (isJson(params[name]) || stage.ignoreInCacheKey.includes(name)) continue;
+    const why = "so any value would have the same cache key. Transform it within run()";
+    report([...path, name], `${id}.${name}: it becomes what JSON cannot hold, ${why}`);
+  }
   const extensions = usedExtensions(params, stage.params, registry.extensions);
   const all = [granted, ...extensions.map(({ rights }) => rights)].filter((one) => !!one);
   const rights = all.length > 0 ? [...new Set(all.flat())] : undefined;
-  const read = {
-    id,
-    use,
-    stage,
-    module,
-    plugin,
-    rights,
-    params,
-    extensions,
-    inputs,
-    replaces,
-    seed,
-  };
+  const read = { ...own.data, id, use, stage, module, plugin, rights, params, extensions };
   if (extensions.every(({ definition }) => !definition?.sandbox)) return read;
   const { callingPlugins, inProcess } = await import("../third_party.ts");
   const bounded = stage.callsPlugins ? callingPlugins : inProcess;
@@ -144,6 +130,15 @@ export async function readStage(
   } catch (error) {
     return report(path, (error as Error).message, true);
   }
+}
+
+/** Returns false for a value that the cache key has no text of: NaN, a RegExp, a Map, a Date. */
+function isJson(value: unknown): boolean {
+  if (typeof value === "number") return Number.isFinite(value);
+  if (typeof value !== "object") return !["bigint", "function", "symbol"].includes(typeof value);
+  const parts = Object.values(value ?? {});
+  if (parts.length > 0 || Array.isArray(value)) return parts.every(isJson);
+  return value === null || [null, Object.prototype].includes(Object.getPrototypeOf(value));
 }
 
 /** Returns a value with other texts where `pathParam()` declares a path. */

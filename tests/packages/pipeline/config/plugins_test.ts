@@ -50,6 +50,24 @@ Deno.test("plugins", async (t) => {
       "plugins: [./plugins/negate.ts]\nstages:\n  count:\n  negate: { time: 3 }",
       'pipeline.yaml:4:13: negate has no "time". Did you mean "times"?',
     ));
+  await t.step("may not turn parameters into what JSON cannot hold", async () => {
+    const field = (name: string, to: string) =>
+      `${name}: z.string().default("a").transform((x) => ${to}),`;
+    await project.write({
+      "plugins/turns.ts": plugin(
+        "turns",
+        field("pattern", "new RegExp(x)") + field("names", "[new Set([x])]") +
+          field("day", "new Date(0)") + field("map", "({ a: {} })") +
+          field("bytes", "new Uint8Array(2)"),
+      ),
+    });
+    await says(
+      "plugins: [./plugins/turns.ts]\nstages:\n  count:\n  turns: { pattern: a }",
+      /4:10: turns\.day: it becomes/,
+      /4:10: turns\.names: it becomes what JSON cannot hold, so any value would have the same cache/,
+      /4:21: turns\.pattern: it becomes what JSON cannot hold/,
+    );
+  });
   await t.step("are named when they take long to load", async () => {
     await project.write({ "plugins/never.ts": "await new Promise(() => {});" });
     const { setTimeout } = globalThis, { error } = console;
