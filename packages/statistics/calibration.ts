@@ -1,6 +1,6 @@
 /** Calibration of probabilities: reliability bins, Brier score, expected calibration error. */
 import { accuracyInterval, type Interval, meanInterval } from "./confidence_intervals.ts";
-import { mean } from "./prediction_metrics.ts";
+import { mean, signedErrors } from "./prediction_metrics.ts";
 
 /** One bin of a reliability diagram. */
 export interface CalibrationBin {
@@ -37,6 +37,7 @@ export interface Calibration {
  * @param truth 1 for positives, 0 for negatives
  * @param probabilities predicted probabilities of a positive
  * @param people person of each image; without it, all are distinct
+ * @throws {RangeError} if a probability is NaN, or there are more of one than of the other
  * @example
  * ```ts
  * import assert from "node:assert/strict";
@@ -49,6 +50,8 @@ export function calibration(
   probabilities: ArrayLike<number>,
   people?: readonly unknown[],
 ): Calibration {
+  const squares = signedErrors(truth, probabilities).map((gap) => gap ** 2);
+  if (squares.some(Number.isNaN)) throw new RangeError("Cannot bin probabilities that are NaN.");
   const inBins = Array.from({ length: BINS }, (): number[] => []);
   for (let i = 0; i < truth.length; i++) {
     // The first bin whose upper edge is not below the probability.
@@ -65,7 +68,6 @@ export function calibration(
       interval: accuracyInterval(labels, people && members.map((i) => people[i])),
     };
   });
-  const squares = Float64Array.from(probabilities, (p, i) => (p - truth[i]) ** 2);
   const brierInterval = meanInterval(squares, people);
   // Empty bins count nothing.
   const gaps = bins.map(({ count, said, true: observed }) => count * Math.abs(said! - observed!));

@@ -50,7 +50,7 @@ export function accuracyInterval(hits: ArrayLike<number>, people?: readonly unkn
 
 /**
  * Computes the interval of a mean, such as the MAE; undefined with fewer than `MIN_COUNT` images or
- * people.
+ * people, and for NaN.
  * @param values one value per image
  * @param people person of each image; without it, all are distinct
  * @example
@@ -65,7 +65,7 @@ export function meanInterval(
   people?: readonly unknown[],
 ): Interval | undefined {
   const groups = groupsOf(values.length, people);
-  if (groups.length < MIN_COUNT) return undefined;
+  if (groups.length < MIN_COUNT || Number.isNaN(mean(values))) return undefined;
   const ends = percentileInterval(bootstrapMeans(values, groups));
   return toInterval("bootstrap", ends, groups.length, values.length);
 }
@@ -114,11 +114,8 @@ export function bootstrapRows(
   groups: readonly (readonly number[])[],
   statistic: (rows: ArrayLike<number>) => number,
 ): Float64Array {
-  return bootstrap(
-    groups.length,
-    // Most often a group is one image.
-    (drawn) => statistic(groups.length === n ? drawn : Array.from(drawn, (g) => groups[g]).flat()),
-  );
+  if (groups.length === n) return bootstrap(n, statistic); // most often a group is one image
+  return bootstrap(groups.length, (drawn) => statistic(Array.from(drawn, (g) => groups[g]).flat()));
 }
 
 /**

@@ -10,7 +10,7 @@ import {
   MIN_COUNT,
   percentileInterval,
 } from "./confidence_intervals.ts";
-import { mean } from "./prediction_metrics.ts";
+import { mean, signedErrors } from "./prediction_metrics.ts";
 
 /** Result of a paired test of two models, a and b. */
 export interface PairedTest {
@@ -34,6 +34,7 @@ export interface PairedTest {
  * @param a 1 for each correct prediction of a, else 0
  * @param b 1 for each correct prediction of b, else 0
  * @param people person of each image; without it, all are distinct
+ * @throws {RangeError} without values, or if one is NaN, which resamples may lack
  * @example
  * ```ts
  * import assert from "node:assert/strict";
@@ -54,6 +55,7 @@ export function compareHits(
 /**
  * Compares two age models by their absolute errors in years.
  * @param people person of each image; without it, all are distinct
+ * @throws {RangeError} without values, or if one is NaN, which resamples may lack
  */
 export function compareErrors(
   a: ArrayLike<number>,
@@ -63,7 +65,7 @@ export function compareErrors(
   const test = comparePairs(a, b, people);
   if (test.unit === "person") return test;
   // Rounded to 1e-9 years, so that equal differences tie despite rounding errors.
-  const differences = Float64Array.from(a, (value, i) => Math.round((value - b[i]) * 1e9) / 1e9);
+  const differences = signedErrors(b, a).map((value) => Math.round(value * 1e9) / 1e9);
   return { ...test, wilcoxon: wilcoxon(differences) };
 }
 
@@ -102,10 +104,12 @@ function comparePairs(
   people?: readonly unknown[],
 ): PairedTest {
   if (a.length !== b.length) throw new Error(`Cannot pair ${a.length} values with ${b.length}`);
-  const differences = Float64Array.from(a, (value, i) => value - b[i]);
-  const groups = groupsOf(differences.length, people);
-  const resampled = bootstrapMeans(differences, groups);
-  return paired(mean(differences), resampled, groups.length, differences.length);
+  const differences = signedErrors(b, a), difference = mean(differences), n = a.length;
+  if (Number.isNaN(difference)) {
+    throw new RangeError(`Cannot compare ${n} values: their mean is NaN`);
+  }
+  const groups = groupsOf(n, people);
+  return paired(difference, bootstrapMeans(differences, groups), groups.length, n);
 }
 
 /** @param resampled sorted differences of resamples */
@@ -132,10 +136,11 @@ function paired(
  * McNemar's exact test on the images that exactly one of two classifiers predicts correctly.
  * Q. McNemar (1947), Note on the sampling error of the difference between correlated proportions;
  * here with the exact binomial distribution.
+ * @throws {RangeError} if there are more values of one than of the other
  * @returns the two-sided p-value
  */
 export function mcnemar(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  const signs = Array.from(a, (value, i) => Math.sign(value - b[i]));
+  const signs = signedErrors(b, a).map(Math.sign);
   const [onlyA, onlyB] = [1, -1].map((sign) => signs.filter((one) => one === sign).length);
   const n = onlyA + onlyB, fewer = Math.min(onlyA, onlyB);
   // log of C(n, k) / 2^n for k = 0, 1, ..., because the numbers themselves would underflow.
@@ -194,7 +199,7 @@ export function twoSided(z: number): number {
 
 /**
  * Adjusts p-values for multiple comparisons by Holm's method.
- * S. Holm (1979), A simple sequentially rejective multiple test procedure.
+ * S. Holm (1979), A simple sequentially rejective multiple test procedure. NaN stays, and is no test.
  * @example
  * ```ts
  * import assert from "node:assert/strict";
@@ -202,11 +207,11 @@ export function twoSided(z: number): number {
  * ```
  */
 export function holm(ps: readonly number[]): number[] {
-  const order = ps.map((_, i) => i).sort((i, j) => ps[i] - ps[j]);
-  const corrected = new Array<number>(ps.length);
+  const order = [...ps.keys()].filter((i) => !Number.isNaN(ps[i])).sort((i, j) => ps[i] - ps[j]);
+  const corrected = new Array<number>(ps.length).fill(NaN);
   let largest = 0;
   order.forEach((i, rank) => {
-    largest = Math.max(largest, Math.min(1, (ps.length - rank) * ps[i]));
+    largest = Math.max(largest, Math.min(1, (order.length - rank) * ps[i]));
     corrected[i] = largest;
   });
   return corrected;

@@ -23,8 +23,8 @@ export interface Roc {
 
 /**
  * Computes the ROC curve. T. Fawcett (2006), An introduction to ROC analysis, algorithms 1 and 2.
- * @param truth 1 for positives, 0 for negatives; without either, rates are NaN
- * @param scores higher for positives
+ * @param truth 1 for positives, 0 for negatives; without either, rates and area are NaN
+ * @param scores higher for positives; with a NaN, the area is NaN
  * @example
  * ```ts
  * import assert from "node:assert/strict";
@@ -37,7 +37,8 @@ export function rocCurve(truth: ArrayLike<number>, scores: ArrayLike<number>): R
     Float64Array.from(scores).filter((_, i) => (truth[i] === 1) === positive).sort().reverse();
   const positives = of(true), negatives = of(false);
   const points: Roc["points"] = [[0, 0]];
-  let [hits, alarms, auc] = [0, 0, 0];
+  const known = truth.length > 0 && !Array.from(scores).some(Number.isNaN);
+  let [hits, alarms, auc] = [0, 0, known ? 0 : NaN];
   while (hits < positives.length || alarms < negatives.length) {
     const score = Math.max(positives[hits] ?? -Infinity, negatives[alarms] ?? -Infinity);
     // Negated: NaN passes.
@@ -53,8 +54,9 @@ export function rocCurve(truth: ArrayLike<number>, scores: ArrayLike<number>): R
 
 /**
  * Computes the interval of the AUC, by a bootstrap over people if they repeat, else over images; of 0,
- * 1 or few pairs of a positive and a negative Wilson's. Undefined with fewer than `MIN_COUNT` units.
- * @param truth 1 for positives, 0 for negatives; both must occur
+ * 1 or few pairs of a positive and a negative Wilson's. Undefined with fewer than `MIN_COUNT` units,
+ * and where the area is NaN.
+ * @param truth 1 for positives, 0 for negatives
  * @param scores higher for positives
  * @param people person of each image; without it, all are distinct
  */
@@ -64,8 +66,8 @@ export function aucInterval(
   people?: readonly unknown[],
 ): Interval | undefined {
   const groups = groupsOf(truth.length, people);
-  if (groups.length < MIN_COUNT) return undefined;
   const { auc } = rocCurve(truth, scores), pairs = pairsOf(truth, groups);
+  if (groups.length < MIN_COUNT || Number.isNaN(auc)) return undefined;
   // A bootstrap of one positive would vary by the negatives alone.
   return auc === 0 || auc === 1 || pairs < MIN_COUNT
     ? toInterval("wilson", wilson(auc, pairs), groups.length, truth.length)
@@ -85,14 +87,11 @@ export function meanAucInterval(
   people?: readonly unknown[],
 ): Interval | undefined {
   const groups = groupsOf(truth.length, people);
+  const scores = Array.from({ length: classes }, (_, c) => probabilities.map((row) => row[c]));
   if (groups.length < MIN_COUNT || new Set(Array.from(truth)).size < 2) return undefined;
-  const labels = Array.from(
-    { length: classes },
-    (_, c) => Array.from(truth, (label) => Number(label === c)),
-  );
-  const areas = labels.map((own, c) =>
-    resampledAuc(own, probabilities.map((row) => row[c]), groups)
-  );
+  if (scores.flat().some(Number.isNaN)) return undefined;
+  const labels = scores.map((_, c) => Array.from(truth, (label) => Number(label === c)));
+  const areas = scores.map((own, c) => resampledAuc(labels[c], own, groups));
   const interval = bootstrapAuc(areas, groups.length, truth.length), { low, high } = interval;
   if (low !== high || low !== 0 && low !== 1) return interval;
   const pairs = Math.min(...labels.map((own) => pairsOf(own, groups)).filter((n) => n > 0));

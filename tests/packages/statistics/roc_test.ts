@@ -1,8 +1,13 @@
 import assert from "node:assert/strict";
 import { calibration } from "../../../packages/statistics/calibration.ts";
 import { classIntervals } from "../../../packages/statistics/class_intervals.ts";
-import { wilson } from "../../../packages/statistics/confidence_intervals.ts";
-import { wilcoxon } from "../../../packages/statistics/paired_tests.ts";
+import { meanInterval, wilson } from "../../../packages/statistics/confidence_intervals.ts";
+import {
+  compareErrors,
+  holm,
+  mcnemar,
+  wilcoxon,
+} from "../../../packages/statistics/paired_tests.ts";
 import { classScores } from "../../../packages/statistics/prediction_metrics.ts";
 import { aucInterval, meanAucInterval, rocCurve } from "../../../packages/statistics/roc.ts";
 import { close } from "./close.ts";
@@ -66,8 +71,19 @@ Deno.test("meanAucInterval() of classes that are all told apart does not claim t
 
 Deno.test("intervals and tests of values that are NaN end", () => {
   const truth = [0, 1, 0, 1, 0, 1];
-  assert.ok(aucInterval(truth, [0.1, NaN, NaN, 0.2, 0.3, 0.4]));
+  const scores = [0.1, NaN, NaN, 0.2, 0.3, 0.4], rows = scores.map((p) => [1 - p, p]);
+  assert.equal(aucInterval(truth, scores), undefined);
+  assert.equal(meanAucInterval(truth, rows, 2), undefined);
+  assert.equal(meanInterval(scores), undefined);
+  assert.ok(Number.isNaN(rocCurve(truth, scores).auc) && Number.isNaN(rocCurve([], []).auc));
   assert.ok(Number.isNaN(wilcoxon([1, NaN, 2])));
+  assert.deepEqual(holm([0.02, NaN, 0.01]), [0.02, NaN, 0.02]);
+  // Resamples that lack the NaN had a p of 0.001.
+  const errors = [5, 6, NaN, 4, 7, 8, 5, 6, 7, 9];
+  assert.throws(() => compareErrors(errors, errors.fill(1, 4)), /10 values: their mean is NaN/);
+  assert.throws(() => calibration(truth, scores), /Cannot bin probabilities that are NaN/);
+  assert.throws(() => calibration(truth, [0.5]), /Cannot compare 1 predictions with 6/);
+  assert.throws(() => mcnemar([1], [1, 0]), /Cannot compare 1 predictions with 2/);
 });
 
 Deno.test("aucInterval() of hardly anybody is none", () => {
