@@ -59,7 +59,9 @@ export class Engine {
 
   /** Plans the network and starts the threads. Weights are zero until `setWeights`. */
   static async compile(network: Network, options: EngineOptions): Promise<Engine> {
+    const given = Object.entries(options).filter(([, value]) => value !== undefined);
     const all: Required<EngineOptions> = {
+      batch: options.batch,
       threads: navigator.hardwareConcurrency,
       divisor: 255,
       optimizer: "adam",
@@ -75,7 +77,7 @@ export class Engine {
       averaging: 0,
       keepGradients: false,
       relaxed: true,
-      ...options,
+      ...Object.fromEntries(given),
     };
     all.threads = Math.min(all.threads, MAX_THREADS);
     const { batch, threads } = all;

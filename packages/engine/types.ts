@@ -41,7 +41,10 @@ export interface EngineOptions {
   relaxed?: boolean;
 }
 
-/** Class indices for `categoricalCrossentropy`; otherwise values, or heads' targets, `[rows, columns]`. */
+/**
+ * Class indices for `categoricalCrossentropy`; others, such as -1, have no loss. Otherwise values, or
+ * heads' targets, `[rows, columns]`.
+ */
 export type Labels = ArrayLike<number>;
 
 /** Sums over the rows of a batch, for means over an epoch. */

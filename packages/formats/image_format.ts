@@ -17,13 +17,10 @@ export const DECODED = "JPEG, PNG, WebP, GIF, TIFF and AVIF";
 export const HEAD_BYTES = 1024;
 
 const decoded = (name: string): ImageFormat => ({ name, kind: "decoded" });
-const photo = (name: string, convert = "magick IN OUT.jpg"): ImageFormat => ({
-  name,
-  kind: "photo",
-  convert,
-});
+const photo = (name: string, convert = MAGICK): ImageFormat => ({ name, kind: "photo", convert });
 const other = (name: string): ImageFormat => ({ name, kind: "other" });
 
+const MAGICK = "magick IN OUT.jpg";
 const HEIC = "heif-convert IN.heic OUT.jpg, or on macOS: sips -s format jpeg IN.heic --out OUT.jpg";
 
 /** Signatures, one character per byte. */

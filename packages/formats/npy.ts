@@ -37,13 +37,14 @@ const MAGIC = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59]; // "\x93NUMPY"
  */
 export function writeNpy(path: string, data: NpyArray, shape: readonly number[]): void {
   const [rows = 1, ...row] = shape;
-  if (rows * product(row) !== data.length) {
+  if (!shape.every((size) => size >= 0) || rows * product(row) !== data.length) {
     throw new Error(
       `Cannot write "${path}": shape [${shape.join(", ")}] does not fit ${data.length} elements.`,
     );
   }
   using writer = new NpyWriter(path, dtypeOf(data), row, shape.length === 0);
   writer.write(data);
+  writer.rows = rows; // also where rows are empty
   writer.close();
 }
 
@@ -62,7 +63,7 @@ export class NpyWriter implements Disposable {
     readonly rowShape: readonly number[] = [],
     readonly scalar = false,
   ) {
-    this.#rowLength = product(rowShape);
+    this.#rowLength = product(rowShape) || 1;
     this.#file = Deno.openSync(path, { write: true, create: true, truncate: true });
     this.#file.seekSync(HEADER, Deno.SeekMode.Start);
   }
@@ -195,7 +196,8 @@ function parseHeader(file: RandomAccessFile): { dtype: Dtype; shape: number[]; s
   if (descr === undefined || tuple === undefined || order === undefined) {
     throw fail(`its header is invalid: ${JSON.stringify(text.slice(0, 100))}`);
   }
-  const dtype = (Object.keys(dtypes) as Dtype[]).find((name) => dtypes[name].descr === descr);
+  const plain = descr.replace(/^[<>=](?=[ui]1$)/, "|"); // cnpy writes an order of single bytes too
+  const dtype = (Object.keys(dtypes) as Dtype[]).find((name) => dtypes[name].descr === plain);
   if (dtype === undefined) {
     const known = Object.keys(dtypes).join(", ");
     throw fail(`its element type is '${descr}', known are little-endian ${known}`);

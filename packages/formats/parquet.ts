@@ -188,10 +188,9 @@ function encode(
   start: number,
   end: number,
 ): unknown[] {
-  const made = "at" in values && !Array.isArray(values) && !ArrayBuffer.isView(values);
   const result = new Array(end - start);
   for (let row = start; row < end; row++) {
-    const value = made ? values.at(row) : (values as ArrayLike<unknown>)[row];
+    const value = "at" in values ? values.at(row) : (values as ArrayLike<unknown>)[row];
     if (value === null && nullable) result[row - start] = null;
     else if (TYPES[type][1](value)) {
       result[row - start] = type === "int64"

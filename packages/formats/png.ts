@@ -27,6 +27,7 @@ const PACKING = { level: 1, strategy: constants.Z_RLE };
 /**
  * Encodes an image as PNG. Each row is stored as its difference from the one above, which makes photos a
  * third smaller; choosing the best filter per row would save 4 % more.
+ * @throws {RangeError} if the data is not of the image's size, as RGBA is not
  *
  * @example
  * ```ts
@@ -36,6 +37,9 @@ const PACKING = { level: 1, strategy: constants.Z_RLE };
  */
 export function encodePng({ data, width, height }: Rgb): Uint8Array<ArrayBuffer> {
   const stride = width * 3;
+  if (data.length !== stride * height || data.length === 0) {
+    throw new RangeError(`Cannot encode ${data.length} bytes as a PNG of ${width}×${height} RGB.`);
+  }
   const rows = new Uint8Array((stride + 1) * height);
   rows[0] = 1; // the first row: differences from the pixel to the left
   for (let i = 0; i < stride; i++) rows[1 + i] = i < 3 ? data[i] : data[i] - data[i - 3];

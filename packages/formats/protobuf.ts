@@ -2,7 +2,7 @@
  * Writes protocol buffers: a message is the concatenation of its fields.
  * https://protobuf.dev/programming-guides/encoding/
  */
-/** Encodes a non-negative integer (int32, int64, enum, bool). */
+/** Encodes an integer (int32, int64, enum, bool). */
 export function integer(field: number, value: number): Uint8Array {
   return concat(key(field, 0), varint(value));
 }
@@ -49,13 +49,11 @@ function key(field: number, wireType: number): Uint8Array {
 }
 
 function varint(value: number): Uint8Array {
-  if (!Number.isSafeInteger(value) || value < 0) {
-    throw new RangeError(
-      `Cannot encode ${value} in a protocol buffer: it is not a non-negative integer.`,
-    );
+  if (!Number.isSafeInteger(value)) {
+    throw new RangeError(`Cannot encode ${value} in a protocol buffer: it is no safe integer.`);
   }
   const bytes: number[] = [];
-  let rest = value;
-  for (; rest >= 128; rest = Math.floor(rest / 128)) bytes.push((rest % 128) | 128);
-  return Uint8Array.of(...bytes, rest);
+  let rest = BigInt.asUintN(64, BigInt(value)); // negative ones take ten bytes
+  for (; rest >= 128n; rest >>= 7n) bytes.push(Number(rest & 127n) | 128);
+  return Uint8Array.of(...bytes, Number(rest));
 }

@@ -7,7 +7,7 @@ import { byteCount, RandomAccessFile, writeAllSync } from "./random_access_file.
 
 /** A file in an archive. */
 export interface ZipEntry {
-  /** With forward slashes. */
+  /** With forward slashes, and as it is: "../a" would lead out of a folder. */
   readonly name: string;
   /** Unpacked bytes. */
   readonly size: number;
@@ -40,7 +40,7 @@ const PIECE = 1 << 20;
  * @example
  * ```ts ignore
  * using archive = new ZipFile("package.whl");
- * for (const entry of archive.entries) await archive.extract(entry, `out/${entry.name}`);
+ * await archive.extract(archive.entries[0], "first.txt");
  * ```
  */
 export class ZipFile implements Disposable {

@@ -114,6 +114,10 @@ export class GraphBuilder {
       this.#weights.set(layer, made ?? {});
     }
     for (const allocate of later) allocate();
+    const twice = tensors.find(({ name }, i) => tensors.findLastIndex((t) => t.name === name) > i);
+    if (twice) {
+      throw new RangeError(`Cannot compile a network of two "${twice.name}": rename a layer`);
+    }
     const { moments, gradient } = end();
     this.gradientOffset = gradient;
     const widest = Math.max(...[input, ...this.shapes].map((shape) => upTo8(shape.at(-1)!)));
@@ -208,15 +212,8 @@ export class GraphBuilder {
   ): GraphTensor {
     const positions = product(shape.slice(0, -1)), own = value ?? new Buffer(positions * step);
     const gradient = trained && this.training ? new Buffer(own.image) : undefined;
-    return {
-      shape,
-      channels: shape.at(-1)!,
-      positions,
-      step,
-      trained,
-      value: own,
-      slot: { gradient, readers: 0 },
-    };
+    const channels = shape.at(-1)!, slot = { gradient, readers: 0 };
+    return { shape, channels, positions, step, trained, value: own, slot };
   }
 
   add(reads: readonly Buffer[], writes: Buffer[], kernels: () => KernelRecord[]): Operation {

@@ -1,6 +1,12 @@
 /** What holds for the engine whatever it computes: threads, going on, bad numbers, bad calls. */
 import { deepEqual, equal, ok, rejects, throws } from "node:assert/strict";
-import { Engine, type Layer, type Network, type Tensors } from "../../../packages/engine/engine.ts";
+import {
+  Engine,
+  type EngineOptions,
+  type Layer,
+  type Network,
+  type Tensors,
+} from "../../../packages/engine/engine.ts";
 import { dropoutMask } from "./dropout_mask.ts";
 import { plan } from "../../../packages/engine/engine_plan.ts";
 import { close } from "./close.ts";
@@ -208,4 +214,22 @@ Deno.test("Engine.close() ends a call of several programs with an error", async 
     await engine.close();
     await called;
   }
+});
+
+Deno.test("Engine takes defaults for options that are undefined, and refuses weights of one name", async () => {
+  const dense = { kind: "dense", name: "a", units: 2, bias: true } as const;
+  const network: Network = {
+    input: [1, 2, 1],
+    layers: [{ kind: "flatten" }, dense, { kind: "softmax" }],
+    loss: "categoricalCrossentropy",
+  };
+  const bias = async (options: Partial<EngineOptions>) => {
+    const engine = await Engine.compile(network, { batch: 1, threads: 0, ...options });
+    await engine.step(Uint8Array.of(1, 2), [1]);
+    return [...engine.weights().get("a/bias")!.data];
+  };
+  const undefinedOnes = { learningRate: undefined, beta1: undefined, divisor: undefined };
+  deepEqual(await bias(undefinedOnes as Partial<EngineOptions>), await bias({}));
+  const twice = { ...network, layers: [network.layers[0], dense, ...network.layers.slice(1)] };
+  await rejects(() => Engine.compile(twice, { batch: 1, threads: 0 }), /two "a\/kernel"/);
 });

@@ -43,6 +43,7 @@ Deno.test("readNpy() gives back every type and shape that writeNpy() takes", () 
         [BigUint64Array.of(2n ** 63n), [1]],
         [Float32Array.of(0.5, NaN), [2]],
         [Float64Array.of(), [0, 3]],
+        [Float32Array.of(), [2, 0]],
       ] as const
     ) {
       writeNpy(path, data, shape);
@@ -117,5 +118,21 @@ Deno.test("readNpy() meets thousands of mutated files with an array or a clear e
       }
     }
     ok(refused > rounds(2000), `${refused} of ${rounds(3000)} were refused`);
+  });
+});
+
+Deno.test("writeNpy() refuses negative sizes, whatever their product", () => {
+  inFolder((path) => {
+    throws(() => writeNpy(path, new Float32Array(6), [-2, -3]), /\[-2, -3\] does not fit 6/);
+  });
+});
+
+Deno.test("readNpy() reads single bytes with an order, as cnpy writes them", () => {
+  inFolder((path) => {
+    writeNpy(path, Uint8Array.of(1, 2), [2]);
+    const bytes = Deno.readFileSync(path);
+    bytes[bytes.indexOf(0x7c)] = 0x3c; // |u1 to <u1
+    Deno.writeFileSync(path, bytes);
+    deepStrictEqual(readNpy(path, "uint8").data, Uint8Array.of(1, 2));
   });
 });

@@ -91,3 +91,10 @@ Deno.test("decodePng() gives a picture or nothing of thousands of files mutated 
   }
   assert.ok(refused > 1500, `${refused} of 3000 were refused`);
 });
+
+Deno.test("encodePng() refuses data of another size, such as RGBA", () => {
+  for (const bytes of [0, 3, 16]) {
+    const image = { data: new Uint8Array(bytes), width: 2, height: 2 };
+    assert.throws(() => encodePng(image), new RegExp(`encode ${bytes} bytes as a PNG of 2×2 RGB`));
+  }
+});
