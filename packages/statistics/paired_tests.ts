@@ -1,6 +1,6 @@
 /**
- * Paired significance tests of two models on the same images. They have more power than comparing
- * two confidence intervals.
+ * Paired significance tests of two models, or of two settings with several models each, on the same
+ * images. They have more power than comparing two confidence intervals.
  */
 import {
   bootstrapMeans,
@@ -20,9 +20,9 @@ export interface PairedTest {
   readonly unit: Interval["unit"];
   /** Metric of a minus metric of b. */
   readonly difference: number;
-  /** 95 % bootstrap interval of the difference, over images, or over people if they repeat. */
+  /** 95 % interval of the difference: of settings by t, else a bootstrap over images or people. */
   readonly interval: { readonly low: number; readonly high: number };
-  readonly test: "mcnemar" | "bootstrap";
+  readonly test: "mcnemar" | "bootstrap" | "t";
   /** Two-sided p-value. */
   readonly p: number;
   /** Ages only: p-value of the Wilcoxon signed-rank test. */
@@ -95,6 +95,78 @@ export function compareStatistics(
   const difference = statistic(Int32Array.from({ length: n }, (_, i) => i));
   if (groups.length < MIN_COUNT || Number.isNaN(difference)) return undefined;
   return paired(difference, bootstrapRows(n, groups, statistic), groups.length, n);
+}
+
+/**
+ * Compares two settings, each trained with two or more seeds. Seeds and images are random samples, as
+ * readers and cases are in radiology, where this t test is usual: S. L. Hillis (2014), A marginal-mean
+ * ANOVA approach for analyzing multireader multicase radiological imaging data. Its variance is that
+ * between seeds, plus that between images beyond the noise of single predictions, which is in both;
+ * degrees of freedom are Welch's. Tests of single models omit the first: X. Bouthillier et al. (2021),
+ * Accounting for variance in machine learning benchmarks. A bootstrap of 3 seeds has 2/3 of their
+ * variance, and no t distribution: its intervals are too narrow.
+ * @param samples for each setting, for each seed, the score of each image; NaN where it is in no
+ *   test set of the seed. A single sample holds differences of pairs of models
+ * @param people person of each image; without it, all are distinct
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * const a = [[1, 1, 1, 0, 1], [1, 1, 1, 1, 0]], b = [[0, 1, 0, 0, 1], [0, 0, 1, 0, 1]];
+ * const { difference, p } = compareSettings([a, b]);
+ * assert.deepEqual([difference.toFixed(1), p.toFixed(2)], ["0.4", "0.10"]);
+ * ```
+ */
+export function compareSettings(
+  samples: readonly (readonly ArrayLike<number>[])[],
+  people?: readonly unknown[],
+): PairedTest {
+  const pictures = samples[0][0].length, groups = groupsOf(pictures, people), units = groups.length;
+  /** Variance of a mean, of what each unit adds to its deviation. */
+  const variance = (influences: readonly number[]) =>
+    influences.reduce((sum, value) => sum + value * value, 0) * units / (units - 1);
+  const parts = samples.map((seeds, i) => {
+    const known = seeds.map((scores) => Array.from(scores).filter((score) => !Number.isNaN(score)));
+    const means = known.map(mean), average = mean(means), freedom = seeds.length - 1;
+    const influences = seeds.map((scores, s) =>
+      groups.map((group) =>
+        group.reduce((sum, i) => sum + (scores[i] - means[s] || 0), 0) / known[s].length
+      )
+    );
+    const joint = groups.map((_, g) => mean(influences.map((one) => one[g])));
+    const between = means.reduce((sum, one) => sum + (one - average) ** 2, 0) / freedom;
+    const noise = (mean(influences.map(variance)) - variance(joint)) / freedom;
+    const sign = i === 0 ? 1 : -1;
+    return { sign, average, joint, freedom, noise, between: between / seeds.length };
+  });
+  const total = (of: (part: typeof parts[0]) => number) =>
+    parts.reduce((sum, part) => sum + of(part), 0);
+  const difference = total(({ sign, average }) => sign * average);
+  const images = variance(groups.map((_, g) => total(({ sign, joint }) => sign * joint[g])));
+  const seeds = total(({ between }) => between);
+  const both = seeds + Math.max(0, images - total(({ noise }) => noise));
+  // Few seeds may have equally many hits: without their variance, that of images remains.
+  const whole = both > 1e-9 * images ? both : images;
+  const freedom = whole ** 2 / total(({ between, freedom }) => between ** 2 / freedom);
+  const deviation = Math.sqrt(whole), half = deviation === 0 ? 0 : deviation * criticalT(freedom);
+  return {
+    pictures,
+    difference,
+    test: "t",
+    unit: units === pictures ? "image" : "person",
+    interval: { low: difference - half, high: difference + half },
+    p: deviation === 0 ? Number(difference === 0) : twoSided(difference / deviation, freedom),
+  };
+}
+
+/** Returns the t whose two-sided p-value is 0.05, by bisection. @param freedom 1 or more */
+function criticalT(freedom: number): number {
+  let low = 1.9, high = 13;
+  for (let i = 0; i < 40; i++) {
+    const middle = (low + high) / 2;
+    if (twoSided(middle, freedom) > 0.05) low = middle;
+    else high = middle;
+  }
+  return low;
 }
 
 /** Computes the mean difference of pairs, its bootstrap interval and its bootstrap p-value. */
@@ -179,22 +251,28 @@ export function wilcoxon(differences: ArrayLike<number>): number {
   return deviation === 0 ? 1 : twoSided((positive - expected) / deviation);
 }
 
-/** Returns the two-sided p-value of a standard normal z: erfc(|z| / √2). */
-export function twoSided(z: number): number {
-  const x = Math.abs(z) / Math.SQRT2;
-  if (x < 2) {
-    // Power series of erf. M. Abramowitz, I. Stegun (1964), 7.1.6.
-    let term = x, sum = x;
-    for (let n = 1; term > 1e-17 * sum; n++) {
-      term *= 2 * x * x / (2 * n + 1);
-      sum += term;
+/**
+ * Returns the two-sided p-value of a standard normal z, or of Student's t: by Simpson's rule, from a
+ * density of cosh(u)^-freedom with t = √freedom sinh(u).
+ */
+export function twoSided(z: number, freedom = Infinity): number {
+  const STEPS = 2000, normal = freedom > 1e6;
+  const exponent = (u: number) => normal ? u * u / 2 : freedom * Math.log(Math.cosh(u));
+  const tail = (from: number) => {
+    // What follows is below e^-25 of the first value.
+    const end = normal
+      ? Math.hypot(from, 7.1)
+      : Math.acosh(Math.cosh(from) * Math.exp(25 / freedom));
+    const step = (end - from) / STEPS;
+    let sum = 0;
+    for (let i = 0; i <= STEPS; i++) {
+      const weight = i === 0 || i === STEPS ? 1 : i % 2 === 0 ? 2 : 4;
+      sum += weight * Math.exp(-exponent(from + i * step));
     }
-    return 1 - 2 / Math.sqrt(Math.PI) * Math.exp(-x * x) * sum;
-  }
-  // Continued fraction of erfc, from its tail. Abramowitz and Stegun, 7.1.14.
-  let fraction = x;
-  for (let k = 80; k > 0; k--) fraction = x + k / 2 / fraction;
-  return Math.exp(-x * x) / Math.sqrt(Math.PI) / fraction;
+    return sum * step / 3;
+  };
+  const x = Math.abs(z);
+  return tail(normal ? x : Math.asinh(x / Math.sqrt(freedom))) / tail(0);
 }
 
 /**

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import scipy
 import statsmodels
-from scipy.stats import bootstrap, norm, wilcoxon
+import statsmodels.api as sm
+from scipy.stats import bootstrap, norm, t, ttest_ind, wilcoxon
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
@@ -52,6 +53,54 @@ def errors(n, gain, digits):
     }
 
 
+def covariances(scores, people):
+    """Covariances of the means of all models over images, or people by statsmodels' clusters."""
+    if people is None:
+        return np.cov(scores) / scores.shape[1]
+
+    def variance(values):
+        fit = sm.OLS(values, np.ones(len(values))).fit(
+            cov_type="cluster", cov_kwds={"groups": people, "use_correction": True}
+        )
+        return fit.cov_params()[0, 0]
+
+    return np.array([[(variance(x + y) - variance(x - y)) / 4 for y in scores] for x in scores])
+
+
+def settings(n, seeds, spread, own, repeat=1, digits=0):
+    """Scores of models of two settings; Obuchowski's and Rockette's covariances, Hillis' test."""
+    people = None if repeat == 1 else np.arange(n) // repeat
+    faces = rng.normal(0, 1, n) if people is None else rng.normal(0, 1, n)[people] * 0.7
+    groups = []
+    for k, shift in zip(seeds, (0, 0.2)):
+        of_setting = rng.normal(0, own, n)
+        noise = rng.normal(0, 0.5, (k, n)) + rng.normal(shift, spread, (k, 1))
+        groups.append(np.round(np.abs(faces + of_setting + noise), digits))
+    a, b = groups
+    cov = covariances(np.concatenate(groups), people)
+    i, j = np.arange(len(a)), len(a) + np.arange(len(b))
+    within = [
+        (cov[np.ix_(x, x)].sum() - np.trace(cov[np.ix_(x, x)])) / (len(x) * (len(x) - 1))
+        for x in (i, j)
+    ]
+    images = max(0, sum(within) - 2 * cov[np.ix_(i, j)].mean())
+    parts = [x.mean(axis=1).var(ddof=1) / len(x) for x in groups]
+    variance = sum(parts) + images
+    df = variance**2 / sum(part**2 / (len(x) - 1) for part, x in zip(parts, groups))
+    difference = a.mean() - b.mean()
+    half = t.ppf(0.975, df) * np.sqrt(variance)
+    return {
+        "a": a.tolist(),
+        "b": b.tolist(),
+        "people": None if people is None else people.tolist(),
+        "difference": difference,
+        "interval": [difference - half, difference + half],
+        "p": 2 * t.sf(abs(difference) / np.sqrt(variance), df),
+        # Without variance of the images, the test is Welch's of the means of the seeds.
+        "welch": ttest_ind(a.mean(axis=1), b.mean(axis=1), equal_var=False).pvalue if images == 0 else None,
+    }
+
+
 ps = [[0.01, 0.04, 0.03], [0.2], [0.5, 0.9, 0.001, 0.02], [0.03, 0.03]]
 
 Path(__file__).with_suffix(".json").write_text(
@@ -65,6 +114,16 @@ Path(__file__).with_suffix(".json").write_text(
             "hits": [hits(60, 0.7, 0.6, 0.5), hits(200, 0.9, 0.6, 0.3), hits(50, 0.8, 0.8, 1)],
             "counts": [counts(a, b) for a, b in [(5, 12), (0, 7), (40, 41), (900, 1200), (3000, 2500)]],
             "errors": [errors(80, 0, 3), errors(150, 1, 1), errors(120, 0.5, 0)],
+            "settings": [
+                settings(40, (3, 3), 0.1, 0.6, digits=1),
+                settings(60, (3, 4), 0.3, 0),
+                settings(30, (3, 3), 0.1, 0, digits=1),
+                settings(60, (4, 3), 0.1, 0.5, repeat=3, digits=1),
+            ],
+            "student": [
+                [x, df, float(2 * t.sf(x, df))]
+                for x, df in [(0.5, 2), (12.7, 1), (2.776, 4), (3, 2.5), (40, 3), (8, 1e5), (1.96, 1e6)]
+            ],
             "normal": [[z, float(2 * norm.sf(z))] for z in (0, 0.1, 1, 1.96, 2.7, 2.9, 5, 8, 20)],
             "holm": [
                 {"p": p, "corrected": multipletests(p, method="holm")[1].tolist()} for p in ps

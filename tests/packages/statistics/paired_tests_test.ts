@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import {
   compareErrors,
   compareHits,
+  compareSettings,
   compareStatistics,
   holm,
   mcnemar,
@@ -10,6 +11,8 @@ import {
   wilcoxon,
 } from "../../../packages/statistics/paired_tests.ts";
 import { furtherMetrics, selectRows } from "../../../faces/training/further_metrics.ts";
+import { random } from "../../../packages/random/random.ts";
+import { rounds } from "../../rounds.ts";
 import { close } from "./close.ts";
 import expected from "./paired.json" with { type: "json" };
 
@@ -38,6 +41,72 @@ Deno.test("twoSided() agrees with SciPy's normal distribution far into its tail"
     relatively(twoSided(z!), p!);
     assert.equal(twoSided(-z!), twoSided(z!));
   }
+});
+
+Deno.test("twoSided() agrees with SciPy's Student distribution", () => {
+  for (const [t, freedom, p] of expected.student) relatively(twoSided(t!, freedom), p!, 1e-6);
+});
+
+Deno.test("compareSettings() agrees with the covariances of Obuchowski and Rockette", () => {
+  for (const { a, b, people, difference, interval, p, welch } of expected.settings) {
+    const test = compareSettings([a, b], people ?? undefined);
+    close(test.difference, difference);
+    close(test.interval.low, interval[0]!, 1e-7);
+    close(test.interval.high, interval[1]!, 1e-7);
+    relatively(test.p, p, 1e-7);
+    if (welch !== null) relatively(test.p, welch, 1e-7);
+    const unit = people ? "person" : "image";
+    assert.deepEqual([test.test, test.unit, test.pictures], ["t", unit, a[0]!.length]);
+    // Either order of settings is one test.
+    relatively(compareSettings([b, a], people ?? undefined).p, test.p, 1e-7);
+  }
+});
+
+Deno.test("compareSettings() takes differences of seeds with test sets of their own", () => {
+  const [{ a, b }] = expected.settings as [typeof expected.settings[0]];
+  const n = a[0]!.length, gap = NaN;
+  const differences = a.map((scores, s) => scores.map((score, i) => score - b[s]![i]!));
+  // A paired t test over seeds: the means of disjoint test sets vary as their images do.
+  const disjoint = differences.map((
+    one,
+    s,
+  ) => [...Array<number>(s * n).fill(gap), ...one, ...Array<number>((2 - s) * n).fill(gap)]);
+  const apart = compareSettings([disjoint]), whole = compareSettings([differences]);
+  close(apart.difference, whole.difference);
+  assert.equal(apart.pictures, 3 * n);
+  const means = differences.map((one) => one.reduce((x, y) => x + y) / n);
+  const spread = Math.hypot(...means.map((one) => one - apart.difference)) / Math.sqrt(6);
+  relatively(apart.p, twoSided(apart.difference / spread, 2), 1e-3);
+  // The same images in all test sets vary together.
+  assert.ok(whole.p > apart.p, `${whole.p} is not above ${apart.p}`);
+});
+
+Deno.test("compareSettings() takes the variance of images where seeds have equally many hits", () => {
+  const hits = (wrong: number) => Array.from({ length: 30 }, (_, i) => i === wrong ? 0 : 1);
+  const test = compareSettings([[hits(1), hits(2), hits(3)], [hits(30), hits(30), hits(30)]]);
+  assert.ok(test.p > 0.05 && test.interval.low < 0 && test.interval.high > 0, JSON.stringify(test));
+  const same = compareSettings([[[1, 1], [1, 1]], [[1, 1], [1, 1]]]);
+  assert.deepEqual([same.difference, same.p, same.interval], [0, 1, { low: 0, high: 0 }]);
+  const apart = compareSettings([[[1, 1], [1, 1]], [[0, 0], [0, 0]]]);
+  assert.deepEqual([apart.difference, apart.p], [1, 0]);
+});
+
+Deno.test("compareSettings() rejects equal settings at its level, unlike tests of single models", () => {
+  const rng = random(7, "settings");
+  const trials = rounds(400);
+  let rejected = 0, single = 0;
+  for (let trial = 0; trial < trials; trial++) {
+    const faces = Array.from({ length: 100 }, () => 1 + rng.normal());
+    const seeds = () => {
+      const skill = rng.normal() * 0.2;
+      return faces.map((face) => Number(face + skill + 0.5 * rng.normal() > 0));
+    };
+    const [a, b] = [0, 1].map(() => Array.from({ length: 3 }, seeds)) as [number[][], number[][]];
+    if (compareSettings([a, b]).p < 0.05) rejected++;
+    if (mcnemar(a[0]!, b[0]!) < 0.05) single++;
+  }
+  const [level, alone] = [rejected / trials, single / trials];
+  assert.ok(level < 0.1 && alone > level, `${level}, single models ${alone}`);
 });
 
 Deno.test("holm() agrees with statsmodels", () => {
