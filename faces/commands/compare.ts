@@ -30,6 +30,8 @@ const command: Command = {
 
 RUN is the id of a run, the beginning of one, or a pipeline (its newest run); deno task runs lists
 them. Runs that differ in seeds alone are one group, with mean and standard deviation of metrics.
+Groups of three seeds or more are tested against each other, by a t test whose variance is that of
+seeds and that of test images; their models then are in --json alone.
 Test metrics have a 95 % interval, resampled by person where people repeat. Models of the same task
 are tested on the images in both test sets: classes with McNemar's exact test, ages with a paired
 bootstrap of absolute errors and the Wilcoxon signed-rank test; where people repeat, both with a

@@ -103,6 +103,8 @@ export interface UiComparison {
   readonly overSeeds?: readonly string[][];
   /** Metrics over the test sets of all folds, and significance tests. */
   readonly sentences: readonly string[];
+  /** Note on the scope of the significance tests. */
+  readonly scope?: string;
   /** Differences of further metrics, the head of the table first. */
   readonly further?: { readonly rows: readonly string[][]; readonly note: string };
   readonly markdown: string;

@@ -3,6 +3,7 @@ import { type Interval, meanInterval } from "../../../packages/statistics/confid
 import {
   compareErrors,
   compareHits,
+  compareSettings,
   compareStatistics,
   holm,
   type PairedTest,
@@ -22,7 +23,7 @@ import {
   parameterRows,
   statsOverSeeds,
 } from "./differences.ts";
-import { selectRows } from "../../training/further_metrics.ts";
+import { type ScoredPredictions, selectRows } from "../../training/further_metrics.ts";
 import type { Bounds } from "../../training/prediction_interval.ts";
 import { loadPredictions, type TestedModel } from "./load_predictions.ts";
 
@@ -34,6 +35,8 @@ export interface Comparison extends Pick<UiComparison, "parameters" | "cautions"
   readonly seeds?: OverSeeds;
   /** Test metrics of runs whose test sets are disjoint, such as folds, over all their images. */
   readonly pooled?: readonly Pooled[];
+  /** Tests of settings against each other, of which there are runs with several seeds each. */
+  readonly settings?: readonly SettingTest[];
   readonly tests: readonly ModelTest[];
   /** Differences of further metrics of the same models; p with Holm's correction over all of them. */
   readonly differences: readonly Difference[];
@@ -55,12 +58,18 @@ export interface ModelTest extends PairedTest {
   /** Ids of the runs. */
   readonly a: string;
   readonly b: string;
-  /** p with Holm's correction, if there are several tests. */
-  readonly corrected?: number;
+  /** p with Holm's correction. */
+  readonly corrected: number;
   /** True if the difference is significant: p < 0.05. */
   readonly real: boolean;
   /** The run with the better model, if the difference is significant. */
   readonly better?: string;
+}
+
+/** Significance test of two settings; `a` and `b` are the first run of each. */
+export interface SettingTest extends ModelTest {
+  /** Number of models of each setting. */
+  readonly models: readonly [number, number];
 }
 
 /** Difference of a further metric of two models on the same images, by a paired bootstrap. */
@@ -73,6 +82,8 @@ export interface Difference extends Pick<ModelTest, "model" | "a" | "b" | "bette
 
 /** Minimum number of images in both test sets for a test, and of people: few vary too little. */
 const MIN_IMAGES = 20, MIN_PEOPLE = 10;
+/** Minimum number of seeds of a setting: of two, up to 11 % of equal settings differ. */
+const MIN_SEEDS = 3;
 const ALPHA = 0.05;
 
 /** Compares runs by parameters, metrics and paired tests, which `progress` counts. */
@@ -107,19 +118,28 @@ export async function compareRuns(
     return intervals.some(Boolean) ? { ...row, intervals } : row;
   });
   const labels = [...new Set(named.flatMap((models) => [...models.keys()]))];
-  const pairs = labels.flatMap((label) =>
-    pairModels(label, runs, named.map((models) => models.get(label)), notes)
+  const seeds = statsOverSeeds(runs, names), groups = seeds?.groups ?? [];
+  const modelsOf = (label: string, ids: readonly string[]) =>
+    ids.flatMap((id) => named[runs.findIndex((run) => run.id === id)]!.get(label) ?? []);
+  const pooled = labels.flatMap((label) =>
+    groups.flatMap((ids) => pool(label, ids, modelsOf(label, ids)) ?? [])
   );
-  const further = pairs.map(({ models: [{ computable }] }) => computable.length);
+  const settings = labels.flatMap((label) =>
+    testSettings(label, groups.map((ids) => ({ ids, models: modelsOf(label, ids) })), notes)
+  );
+  const pairs = labels.flatMap((label) =>
+    pairUp(
+      label,
+      runs.map(({ id }) => ({ ids: [id], models: modelsOf(label, [id]) })),
+      (a, b) => commonRows([...a.models, ...b.models]),
+      // Tests of settings are shown in place of these.
+      settings.some(({ model }) => model === label) ? [] : notes,
+    )
+  );
+  const further = pairs.map(({ models: [first] }) => first!.computable.length);
   progress?.start(further.reduce((sum, n) => sum + n, pairs.length), "tests");
   const tests = [...Map.groupBy(pairs, ({ model }) => model).values()]
     .flatMap((pairs) => testModels(pairs, progress));
-  const seeds = statsOverSeeds(runs, names);
-  const pooled = labels.flatMap((label) =>
-    (seeds?.groups ?? []).flatMap((group) =>
-      pool(label, group, (id) => named[runs.findIndex((run) => run.id === id)]!.get(label)) ?? []
-    )
-  );
   return {
     runs: runs.map((run) => {
       const { id, at, seconds, ok } = run;
@@ -129,10 +149,11 @@ export async function compareRuns(
     metrics,
     ...(seeds && { seeds }),
     ...(pooled.length > 0 && { pooled }),
+    ...(settings.length > 0 && { settings }),
     tests,
     differences: differencesOf(pairs, progress),
     cautions: cautionLines(runs),
-    notes,
+    notes: [...new Set(notes)],
   };
 }
 
@@ -147,9 +168,8 @@ function intervalOf({ metric, scores, people }: TestedModel): Interval | undefin
 function pool(
   label: string,
   runs: readonly string[],
-  modelOf: (id: string) => TestedModel | undefined,
+  models: readonly TestedModel[],
 ): Pooled | undefined {
-  const models = runs.flatMap((id) => modelOf(id) ?? []);
   const images = models.flatMap((model) => model.images);
   if (models.length < Math.max(2, runs.length) || new Set(images).size < images.length) return;
   const { metric } = models[0]!, scores = models.flatMap((model) => [...model.scores]);
@@ -183,120 +203,186 @@ function nameModels(tested: readonly (readonly TestedModel[])[]): Names[] {
   );
 }
 
-/** Two models of the same task, and the rows of each on the images in both test sets. */
-interface Pair {
-  readonly model: string;
-  /** Ids of the runs. */
-  readonly a: string;
-  readonly b: string;
-  readonly models: readonly [TestedModel, TestedModel];
-  readonly rows: readonly [Int32Array, Int32Array];
+/** Models of a run, or of runs that differ in seeds alone. */
+interface Candidate {
+  readonly ids: readonly string[];
+  readonly models: readonly TestedModel[];
 }
 
-/** Pairs two models, or the best one with each other one; equal models are no pair. */
-function pairModels(
+/** Two models of the same task, and the rows of each on the images in both test sets. */
+interface Pair extends Pick<ModelTest, "model" | "metric" | "a" | "b"> {
+  readonly models: readonly TestedModel[];
+  readonly rows: readonly Int32Array[];
+}
+
+/**
+ * Pairs two candidates, or the best one with each other one.
+ * @param align returns what a test takes; the reason if there is no test; undefined for equal models
+ */
+function pairUp<T extends object>(
   model: string,
-  runs: readonly RunRecord[],
-  models: readonly (TestedModel | undefined)[],
+  candidates: readonly Candidate[],
+  align: (a: Candidate, b: Candidate) => T | string | undefined,
   notes: string[],
-): Pair[] {
-  const there = models.flatMap((model, run) => model ? [{ model, run: runs[run]!.id }] : []);
-  if (there.length < 2) return [];
-  const { metric } = there[0]!.model;
-  if (there.some(({ model }) => model.metric !== metric)) {
+): (T & Pick<ModelTest, "model" | "metric" | "a" | "b">)[] {
+  const there = candidates.filter(({ models }) => models.length > 0);
+  const metrics = new Set(there.map(({ models }) => models[0]!.metric)), [metric] = metrics;
+  if (metric === undefined) return [];
+  if (metrics.size > 1) {
     notes.push(`${model}: accuracy and years cannot be compared`);
     return [];
   }
   const sign = METRICS[metric].better === "more" ? 1 : -1;
+  const valueOf = ({ models }: Candidate) => mean(models.map(({ scores }) => mean(scores))) * sign;
   const [first, ...rest] = there.length === 2
     ? there
-    : there.toSorted((x, y) => (mean(y.model.scores) - mean(x.model.scores)) * sign);
-  return rest.flatMap((other): Pair[] => {
-    const [a, b] = [first!.run, other.run], models = [first!.model, other.model] as const;
-    const rows = commonRows(...models);
-    if (typeof rows === "object") return [{ model, a, b, models, rows }];
-    if (rows !== undefined) notes.push(`${model}, ${a} and ${b}: ${rows}`);
+    : there.toSorted((x, y) => valueOf(y) - valueOf(x));
+  return rest.flatMap((other) => {
+    const [a, b] = [first!.ids[0]!, other.ids[0]!], found = align(first!, other);
+    if (typeof found === "object") return [{ model, metric, a, b, ...found }];
+    if (found !== undefined) notes.push(`${model}, ${a} and ${b}: ${found}`);
     return [];
   });
 }
 
 /**
- * Returns the rows of two models on the images in both test sets.
+ * Returns the rows of models on the images in all their test sets.
  * @returns the reason if there are too few; undefined for equal models, as of runs that share one
  */
-function commonRows(a: TestedModel, b: TestedModel): Pair["rows"] | string | undefined {
-  const rows = new Map(b.images.map((image, row) => [image, row]));
-  const pairs = a.images.flatMap((image, i) => rows.has(image) ? [[i, rows.get(image)!]] : []);
+function commonRows(
+  models: readonly TestedModel[],
+): Pick<Pair, "models" | "rows"> | string | undefined {
+  const maps = models.map(({ images }) => new Map(images.map((image, row) => [image, row])));
+  const [first] = models, { images, people } = first!;
+  const own = images.flatMap((image, row) => maps.every((map) => map.has(image)) ? [row] : []);
+  const rows = maps.map((map) => Int32Array.from(own, (row) => map.get(images[row]!)!));
+  const equal = (of: (model: TestedModel) => ArrayLike<number>) =>
+    rows.every((rows, m) => rows.every((row, i) => of(models[m]!)[row] === of(first!)[own[i]!]));
+  if (own.length === 0) return "no image is in both test sets";
   // An unknown person is in a single image.
-  const people = new Set(pairs.map(([i]) => a.people[i!] || `image\n${a.images[i!]}`)).size;
-  if (pairs.length === 0) return "no image is in both test sets";
-  const few = pairs.length < MIN_IMAGES
-    ? counted(pairs.length, "image is", "images are")
-    : people < MIN_PEOPLE && counted(people, "person is", "people are");
+  const persons = new Set(own.map((row) => people[row] || `image\n${images[row]}`)).size;
+  const few = own.length < MIN_IMAGES
+    ? counted(own.length, "image is", "images are")
+    : persons < MIN_PEOPLE && counted(persons, "person is", "people are");
   if (few) return `only ${few} in both test sets, too few for a test`;
-  if (pairs.some(([i, j]) => a.scored.truth[i!] !== b.scored.truth[j!])) {
-    return "their labels of the same images differ";
+  if (!equal(({ scored }) => scored.truth)) return "their labels of the same images differ";
+  const whole = models.every(({ images }) => images.length === own.length);
+  return whole && equal(({ scores }) => scores) ? undefined : { models, rows };
+}
+
+/** Tests settings of several seeds, the best one against each other one. */
+function testSettings(model: string, groups: readonly Candidate[], notes: string[]): SettingTest[] {
+  const keyOf = ({ scored: { probabilities, prediction } }: TestedModel) =>
+    String(probabilities ?? Array.from(prediction));
+  // Results that several runs share count once, and settings that share them are one.
+  const results = groups.map(({ ids, models }) =>
+    [ids, new Map(models.map((one) => [keyOf(one), one]))] as const
+  );
+  const unique = new Map(results.map((one) => [[...one[1].keys()].sort().join("\n"), one]));
+  const settings = [...unique.values()].filter(([, models]) => models.size > 0)
+    .map(([ids, models]): Candidate => ({ ids, models: [...models.values()] }));
+  const several = settings.filter(({ models }) => models.length >= MIN_SEEDS);
+  if (settings.length > Math.max(1, several.length)) {
+    notes.push(`${model}: settings of fewer than ${MIN_SEEDS} seeds are not tested`);
   }
-  const same = a.images.length === pairs.length && b.images.length === pairs.length;
-  if (same && pairs.every(([i, j]) => a.scores[i!] === b.scores[j!])) return undefined;
-  return [Int32Array.from(pairs, ([i]) => i!), Int32Array.from(pairs, ([, j]) => j!)];
+  const tests = pairUp(model, several, (a, b) => {
+    const all = new Set([...a.models, ...b.models].map(keyOf));
+    if (all.size < a.models.length + b.models.length) return undefined;
+    const found = alignSeeds(a.models, b.models);
+    const models = [a.models.length, b.models.length] as const;
+    return typeof found === "string" ? found : { models, ...compareSettings(...found) };
+  }, notes);
+  return decide(tests, ({ metric }) => METRICS[metric].better);
 }
 
 /**
- * Adjusts p-values by Holm's method. The same images have chosen the best of several models, so all their
- * pairs count, untested ones with p = 1.
- * @param nameOf returns the same name for all tests of one best model
+ * Returns scores of the seeds of two settings on the images in all test sets, and their people. If
+ * seeds vary the split, returns differences of models with the same test set in place of scores.
+ * Returns the reason if there are too few images or seeds.
  */
-function holmOfBest<T extends PairedTest>(tests: readonly T[], nameOf: (test: T) => string) {
-  const others = Map.groupBy(tests, nameOf).values()
-    .flatMap(({ length }) => new Array<number>(length * (length - 1) / 2).fill(1));
-  return holm([...tests.map(({ p }) => p), ...others]);
+function alignSeeds(
+  a: readonly TestedModel[],
+  b: readonly TestedModel[],
+): Parameters<typeof compareSettings> | string {
+  const all = [...a, ...b], least = Math.min(...all.map(({ images }) => images.length));
+  const common = commonRows(all);
+  if (typeof common === "object" && common.rows[0]!.length >= least / 2) {
+    const scores = all.map(({ scores }, m) => selectValues(scores, common.rows[m]!));
+    const people = selectValues(a[0]!.people, common.rows[0]!);
+    return [[scores.slice(0, a.length), scores.slice(a.length)], people];
+  }
+  const others = new Set(b), people = new Map<string, unknown>();
+  const differences = a.flatMap((one) => {
+    const found = others.values().map((other) => commonRows([one, other])).find((found) =>
+      typeof found === "object" &&
+      found.models.every(({ images }) => images.length === found.rows[0]!.length)
+    );
+    if (typeof found !== "object") return [];
+    const other = found.models[1]!, theirs = selectValues(other.scores, found.rows[1]!);
+    others.delete(other);
+    one.images.forEach((image, row) => people.set(image, one.people[row]));
+    return [new Map(one.images.map((image, row) => [image, one.scores[row]! - theirs[row]!]))];
+  });
+  const samples = differences.map((one) => Array.from(people.keys(), (at) => one.get(at) ?? NaN));
+  return samples.length < MIN_SEEDS
+    ? `their seeds share no test set, and fewer than ${MIN_SEEDS} of each have the same one`
+    : [[samples], [...people.values()]];
 }
 
-/** Tests the pairs of a model, with Holm's correction. */
-function testModels(pairs: readonly Pair[], progress?: Progress): ModelTest[] {
-  const tests = pairs.map(({ model, models: [a, b], rows: [own, other] }) => {
-    progress?.advance(1, `${model} ${a.metric}`);
-    return (a.metric === "accuracy" ? compareHits : compareErrors)(
-      Array.from(own, (row) => a.scores[row]!),
-      Array.from(other, (row) => b.scores[row]!),
-      Array.from(own, (row) => a.people[row]),
-    );
-  });
-  const corrected = holmOfBest(tests, () => "");
-  return tests.map((test, i): ModelTest => {
-    const { model, a, b, models: [{ metric }] } = pairs[i]!, real = corrected[i]! < ALPHA;
-    const sign = METRICS[metric].better === "more" ? 1 : -1;
+const selectValues = <T>(values: ArrayLike<T>, rows: Int32Array) =>
+  Array.from(rows, (row) => values[row]!);
+
+/**
+ * Adds p-values adjusted by Holm's method, and the better run. The same images have chosen the best
+ * of several models, so all their pairs count, untested ones with p = 1.
+ * @param nameOf returns the same name for all tests of one best model
+ */
+function decide<T extends PairedTest & Pick<Pair, "a" | "b">>(
+  tests: readonly T[],
+  directionOf: (test: T) => "more" | "less" | undefined,
+  nameOf: (test: T) => string = () => "",
+): (T & Pick<ModelTest, "real" | "better"> & { corrected: number })[] {
+  const others = Map.groupBy(tests, nameOf).values()
+    .flatMap(({ length }) => new Array<number>(length * (length - 1) / 2).fill(1));
+  const corrected = holm([...tests.map(({ p }) => p), ...others]);
+  return tests.map((test, i) => {
+    const better = directionOf(test), real = better !== undefined && corrected[i]! < ALPHA;
+    const first = (better === "more") === (test.difference > 0);
     return {
-      model,
-      metric,
-      a,
-      b,
       ...test,
-      ...(tests.length > 1 && { corrected: corrected[i] }),
+      corrected: corrected[i]!,
       real,
-      ...(real && { better: test.difference * sign > 0 ? a : b }),
+      ...(real && { better: first ? test.a : test.b }),
     };
   });
 }
 
+/** Tests the pairs of a model. */
+function testModels(pairs: readonly Pair[], progress?: Progress): ModelTest[] {
+  const tests = pairs.map(({ model, metric, a, b, models, rows }) => {
+    progress?.advance(1, `${model} ${metric}`);
+    const [x, y] = models.map(({ scores }, i) => selectValues(scores, rows[i]!));
+    const people = selectValues(models[0]!.people, rows[0]!);
+    const test = (metric === "accuracy" ? compareHits : compareErrors)(x!, y!, people);
+    return { model, metric, a, b, ...test };
+  });
+  return decide(tests, ({ metric }) => METRICS[metric].better);
+}
+
 /** Compares further metrics of all pairs. */
 function differencesOf(pairs: readonly Pair[], progress?: Progress): Difference[] {
-  const found = pairs.flatMap(({ model, a, b, models: [first, second], rows: [own, other] }) => {
-    const people = Array.from(own, (row) => first.people[row]);
-    const [x, y] = [selectRows(first.scored, own), selectRows(second.scored, other)];
-    return first.computable.flatMap(({ name: metric, title, compute, better }) => {
+  const found = pairs.flatMap(({ model, a, b, models, rows }) => {
+    const people = selectValues(models[0]!.people, rows[0]!), [first, second] = models;
+    const [x, y] = models.map(({ scored }, i) => selectRows(scored, rows[i]!));
+    return first!.computable.flatMap(({ name: metric, title, compute, better }) => {
       progress?.advance(1, `${model} ${metric}`);
-      if (!second.computable.some(({ name }) => name === metric)) return [];
-      const of = (all: typeof x) => (rows: ArrayLike<number>) => compute(selectRows(all, rows));
-      const test = compareStatistics(own.length, of(x), of(y), people);
+      if (!second!.computable.some(({ name }) => name === metric)) return [];
+      const of = (all: ScoredPredictions) => (rows: ArrayLike<number>) =>
+        compute(selectRows(all, rows));
+      const test = compareStatistics(people.length, of(x!), of(y!), people);
       return test ? [{ model, metric, title, a, b, direction: better, ...test }] : [];
     });
   });
-  const corrected = holmOfBest(found, ({ model, metric }) => `${model} ${metric}`);
-  return found.map(({ direction, ...one }, i): Difference => {
-    const real = direction !== undefined && corrected[i]! < ALPHA;
-    const first = (direction === "more") === (one.difference > 0);
-    return { ...one, corrected: corrected[i]!, ...(real && { better: first ? one.a : one.b }) };
-  });
+  return decide(found, ({ direction }) => direction, ({ model, metric }) => `${model} ${metric}`)
+    .map(({ direction: _, ...one }) => one);
 }

@@ -1,8 +1,8 @@
 /** Differences between runs: parameters, metrics, and metrics over seeds. */
 import { canonicalJson } from "../../../packages/pipeline/fingerprint.ts";
 import { type RunRecord, settingsOf, shownSettingsOf } from "../../../packages/pipeline/history.ts";
-import type { Metrics } from "../../../packages/pipeline/stage.ts";
-import { type MetricStats, spreads } from "../../../packages/pipeline/sweep_summary.ts";
+import { spreadOf } from "../../../packages/pipeline/spread.ts";
+import type { MetricStats } from "../../../packages/pipeline/sweep_summary.ts";
 import type { UiComparison, UiMetric } from "../../ui/ui_api.ts";
 import { METRIC_DIRECTIONS } from "../../evaluation/metrics.ts";
 
@@ -73,37 +73,48 @@ function stageOf(name: string, rows: ReadonlyMap<string, unknown>): string {
   return name;
 }
 
+/** Collects each metric's values, with what it measures and the fingerprint of its result in each run. */
+function collectMetrics(
+  runs: readonly RunRecord[],
+  names: readonly Names[],
+  subjects: readonly ReadonlyMap<string, string>[] = [],
+) {
+  const rows = new Map<string, ReturnType<typeof emptyRow>>();
+  const emptyRow = (model: string, split: string, metric: string) => ({
+    model,
+    split,
+    metric,
+    values: runs.map((): number | undefined => undefined),
+    results: runs.map((_, i) => String(i)),
+    measures: new Set<string>(),
+  });
+  runs.forEach((run, i) => {
+    for (const [id, splits] of Object.entries(run.metrics)) {
+      const model = names[i]!.get(id) ?? id;
+      const stage = run.stages.find((stage) => stage.id === id.split(".")[0]);
+      for (const [split, metrics] of Object.entries(splits)) {
+        for (const [metric, value] of Object.entries(metrics)) {
+          const key = [model, split, metric].join("\n");
+          const row = rows.get(key) ?? emptyRow(model, split, metric);
+          row.values[i] = Number.isFinite(value) ? value : undefined;
+          row.results[i] = stage?.fingerprint ?? String(i);
+          const measured = measureOf(stage, metric, Object.keys(metrics));
+          row.measures.add(`${measured} ${subjects[i]?.get(model) ?? ""}`);
+          rows.set(key, row);
+        }
+      }
+    }
+  });
+  return [...rows.values()];
+}
+
 /**
  * Returns the metrics in which runs differ. Marks a best value only where all runs measure the same.
  * @param names of each run
  * @param subjects of each run: model → its prediction task and data sets, if known
  */
-export function metricRows(
-  runs: readonly RunRecord[],
-  names: readonly Names[],
-  subjects: readonly ReadonlyMap<string, string>[] = [],
-): MetricRow[] {
-  const rows = new Map<
-    string,
-    { key: [string, string, string]; values: (number | undefined)[]; measures: Set<string> }
-  >();
-  runs.forEach((run, i) => {
-    for (const [id, splits] of Object.entries(run.metrics)) {
-      const model = names[i]!.get(id) ?? id;
-      for (const [split, metrics] of Object.entries(splits)) {
-        for (const [metric, value] of Object.entries(metrics)) {
-          const key: [string, string, string] = [model, split, metric];
-          const empty = { key, values: runs.map(() => undefined), measures: new Set<string>() };
-          const row = rows.get(key.join("\n")) ?? empty;
-          row.values[i] = Number.isFinite(value) ? value : undefined;
-          const measured = measureOf(run, id, metric, Object.keys(metrics));
-          row.measures.add(`${measured} ${subjects[i]?.get(model) ?? ""}`);
-          rows.set(key.join("\n"), row);
-        }
-      }
-    }
-  });
-  return [...rows.values()].flatMap(({ key: [model, split, metric], values, measures }) => {
+export function metricRows(...of: Parameters<typeof collectMetrics>): MetricRow[] {
+  return collectMetrics(...of).flatMap(({ model, split, metric, values, measures }) => {
     if (values.every((value) => value === values[0])) return [];
     const better = measures.size === 1 ? METRIC_DIRECTIONS[metric] : undefined;
     const there = values.filter((value) => value !== undefined);
@@ -115,9 +126,12 @@ export function metricRows(
 }
 
 /** Identifies the measure: losses of different tasks, stages or settings are not comparable. */
-function measureOf({ stages }: RunRecord, id: string, metric: string, metrics: readonly string[]) {
+function measureOf(
+  stage: RunRecord["stages"][number] | undefined,
+  metric: string,
+  metrics: readonly string[],
+) {
   if (metric !== "loss") return metric;
-  const stage = stages.find((stage) => stage.id === id.split(".")[0]);
   const loss = stage?.dependencies?.params.loss ?? null;
   return canonicalJson([stage?.use ?? null, loss, [...metrics].sort()]);
 }
@@ -141,33 +155,24 @@ export function statsOverSeeds(
         .map(([name, { value }]) => [name, value ?? null]),
     );
   const groups = [...Map.groupBy(runs.keys(), (i) => canonicalJson(settings(i))).values()];
-  const found = groups.map((group) =>
-    spreads(group.map((i) => {
-      const { metrics, stages } = runs[i]!;
-      const idOf = new Map([...names[i]!].map(([id, name]) => [name, id.split(".")[0]!]));
-      const named = Object.entries(metrics)
-        .map(([id, splits]) => [names[i]!.get(id) ?? id, splits] as const);
-      return {
-        metrics: Object.fromEntries(named) as Metrics,
-        result: (name) => {
-          const id = idOf.get(name) ?? name;
-          return stages.find((stage) => stage.id === id)?.fingerprint;
-        },
-      };
-    }))
-  );
-  // Runs that share results are one experiment.
-  if (found.every((group) => group.every(({ runs }) => runs < 2))) return undefined;
-  const keyOf = ({ stage, split, metric }: MetricStats) => `${stage}\n${split}\n${metric}`;
-  const each = new Map(found.flat().map((spread) => [keyOf(spread), spread]));
+  const rows = collectMetrics(runs, names).map(({ model, split, metric, values, results }) => ({
+    model,
+    split,
+    metric,
+    spreads: groups.map((group): MetricStats | undefined => {
+      // Runs that share results are one experiment.
+      const known = group.filter((i) => values[i] !== undefined);
+      const unique = [
+        ...new Map(known.map((i) => [`${results[i]} ${values[i]}`, values[i]!])).values(),
+      ];
+      if (unique.length === 0) return undefined;
+      return { stage: model, split, metric, runs: unique.length, ...spreadOf(unique) };
+    }),
+  }));
+  if (!rows.some(({ spreads }) => spreads.some((one) => one && one.runs > 1))) return undefined;
   return {
     groups: groups.map((group) => group.map((i) => runs[i]!.id)),
-    rows: [...each].map(([key, { stage, split, metric }]) => ({
-      model: stage,
-      split,
-      metric,
-      spreads: found.map((group) => group.find((spread) => keyOf(spread) === key)),
-    })),
+    rows: rows.filter(({ spreads }) => spreads.some(Boolean)),
   };
 }
 

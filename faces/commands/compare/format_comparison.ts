@@ -79,7 +79,7 @@ export function formatComparison(
   format: "text" | "markdown" | "latex",
   room = 80,
 ): string {
-  const { runs, parameters, metrics, seeds, pooled = [], tests, cautions, notes } = comparison;
+  const { runs, parameters, metrics, seeds, pooled = [], cautions, notes } = comparison;
   const style = { text: textStyle(room), markdown: MARKDOWN, latex: LATEX }[format];
   const differences = (rows: readonly (readonly string[])[]) =>
     rows.length === 0
@@ -107,8 +107,7 @@ export function formatComparison(
     metrics.some(({ metric, intervals }) => metric === "accuracy" && intervals?.some(Boolean)) &&
     ACCURACY_NOTE,
   ].filter(Boolean).join(" ");
-  const further = tests.length > 0 ? differenceRows(comparison) : [];
-  const swept = seeds?.groups.every(({ length }) => length > 1);
+  const { sentences, scope, further } = shown(comparison);
   const lines = [
     ...cautions.flatMap((caution) => [style.text(caution), ""]),
     ...style.table([
@@ -119,19 +118,19 @@ export function formatComparison(
       "Parameters",
       differences(parameters.map(({ name, values }) => [name, ...values.map(formatValue)])),
     ),
-    ...section("Metrics", differences(metrics.map(metricRow))),
-    ...legend ? ["", style.item(legend)] : [],
     ...section(
       pooled.length > 0 ? "Over seeds and folds" : "Over seeds",
       seeds ? style.table(seedRows(seeds)) : [],
     ),
     ...section("Pooled over folds", pooled.map((one) => style.item(pooledSentence(one)))),
-    ...section("Significance", tests.map((test) => style.item(sentence(test)))),
+    ...section("Significance", sentences.map(style.item)),
     ...section(
       "Further metrics",
       further.length > 1 ? [...style.table(further), "", style.item(FURTHER)] : [],
     ),
-    ...(tests.length > 0 ? [style.item(swept ? SWEPT : SCOPE)] : []),
+    ...sentences.length > 0 ? [style.item(scope)] : [],
+    ...section("Metrics", differences(metrics.map(metricRow))),
+    ...legend ? ["", style.item(legend)] : [],
     ...section("Not compared", notes.map(style.item)),
   ];
   return printable(lines.join("\n").replace(/^\n/, "") + "\n");
@@ -139,17 +138,44 @@ export function formatComparison(
 
 /** Adds the text of a comparison, for `--json` and the page over runs. */
 export function withText(comparison: Comparison): Comparison & UiComparison {
-  const further = differenceRows(comparison);
-  const pooled = (comparison.pooled ?? []).map((one) =>
-    `Pooled over folds: ${pooledSentence(one)}`
-  );
+  const { sentences, scope, further } = shown(comparison), { seeds, pooled = [] } = comparison;
   return {
     ...comparison,
-    ...(comparison.seeds && { overSeeds: seedRows(comparison.seeds) }),
-    sentences: [...pooled, ...comparison.tests.map(sentence)],
+    ...(seeds && { overSeeds: seedRows(seeds) }),
+    sentences: [
+      ...pooled.map((one) => `Pooled over folds: ${pooledSentence(one)}`),
+      ...sentences,
+    ],
+    ...(sentences.length > 0 && { scope }),
     ...(further.length > 1 && { further: { rows: further, note: FURTHER } }),
     markdown: formatComparison(comparison, "markdown"),
     latex: formatComparison(comparison, "latex"),
+  };
+}
+
+/** Returns what is printed: tests of settings in place of those of their single models. */
+function shown({ settings = [], tests, differences, seeds, runs, parameters }: Comparison) {
+  const alone = ({ model }: { model: string }) => settings.every((test) => test.model !== model);
+  const swept = seeds?.groups.every(({ length }) => length > 1);
+  const valueOf = (values: readonly unknown[], id: string) =>
+    formatValue(values[runs.findIndex((run) => run.id === id)]);
+  const varied = parameters.filter(({ values }) =>
+    seeds?.groups.every((ids) => new Set(ids.map((id) => valueOf(values, id))).size === 1)
+  );
+  // A setting is named by what sets it apart, if that is short.
+  const settingOf = (id: string) =>
+    varied.length === 0 || varied.length > 2
+      ? `the setting of ${id}`
+      : varied.map(({ name, values }) => `${name} ${valueOf(values, id)}`).join(" and ");
+  return {
+    sentences: [
+      ...settings.map((test) =>
+        sentence(test, (id) => `${settingOf(id)} (${test.models[id === test.a ? 0 : 1]} runs)`)
+      ),
+      ...tests.filter(alone).map((test) => sentence(test)),
+    ],
+    scope: settings.length > 0 ? SETTINGS : swept ? SWEPT : SCOPE,
+    further: differenceRows(differences.filter(alone), runs.length > 2),
   };
 }
 
@@ -184,37 +210,46 @@ function pooledSentence({ model, metric, runs, images, value, low, high }: Poole
 }
 
 /** "gender: abcd is significantly better than 1234 by 0.020 in accuracy (95 % CI 0.010 to ...)". */
-function sentence(test: ModelTest): string {
-  const { model, metric, a, b, difference, interval, better, pictures, unit, wilcoxon } = test;
+function sentence(test: ModelTest, nameOf = (id: string) => id): string {
+  const { model, metric, difference, interval, p, corrected, pictures, unit, wilcoxon } = test;
   const [low, high] = difference < 0
     ? [-interval.high, -interval.low]
     : [interval.low, interval.high];
   const how = [
-    test.test === "mcnemar" ? "McNemar's exact test" : "paired bootstrap",
-    formatP(test.corrected ?? test.p) +
-    (test.corrected === undefined ? "" : ", Holm-corrected (the interval is not)"),
+    TESTS[test.test],
+    formatP(corrected) + (corrected === p ? "" : ", Holm-corrected (the interval is not)"),
     ...(wilcoxon === undefined ? [] : [`Wilcoxon signed-rank test ${formatP(wilcoxon)}`]),
-    `${counted(pictures, "image")}${unit === "person" ? ", resampled by person" : ""}`,
+    `${counted(pictures, "image")}${
+      unit === "person" ? `,${test.test === "t" ? "" : " resampled"} by person` : ""
+    }`,
   ].join("; ");
   const { name, unit: years } = METRICS[metric];
   const size = `${formatNumber(Math.abs(difference))}${years.replace("\u00a0", " ")} in ${name} ` +
     `(95 % CI ${signed(low)} to ${signed(high)})`;
-  return better === undefined
+  const [a, b] = [nameOf(test.a), nameOf(test.b)];
+  const [better, worse] = test.better === test.a ? [a, b] : [b, a];
+  return test.better === undefined
     ? `${model}: no significant difference between ${a} and ${b}, ${size}; ${how}`
-    : `${model}: ${better} is significantly better than ${better === a ? b : a} by ${size}; ${how}`;
+    : `${model}: ${better} is significantly better than ${worse} by ${size}; ${how}`;
 }
 
+const TESTS = {
+  mcnemar: "McNemar's exact test",
+  bootstrap: "paired bootstrap",
+  t: "t test over seeds and images",
+};
 const SCOPE = "These tests compare trained models. To compare settings, sweep over seeds.";
 const SWEPT = "These tests compare trained models, not settings: see the means over seeds.";
+const SETTINGS = "These tests compare settings: means over seeds, whose variance counts beside " +
+  "that of images. Tests of single models are in --json.";
 
 /** Note below the table of further metrics. */
 const FURTHER = "Difference: first run minus second, on the images in both test sets. " +
   "Paired bootstrap, 95 % CI without correction; " +
   "p with Holm's correction over all rows, and all pairs of runs.";
 
-/** Returns a table of the differences of further metrics, its head first. */
-function differenceRows({ differences, runs }: Comparison): string[][] {
-  const pairs = runs.length > 2;
+/** Returns a table of differences, its head first. @param pairs true to name the runs of each */
+function differenceRows(differences: Comparison["differences"], pairs: boolean): string[][] {
   return [
     ["metric", ...(pairs ? ["runs"] : []), "difference", "95 % CI", "p", "better"],
     ...differences.map(({ model, title, a, b, difference, interval, corrected, better }) => [

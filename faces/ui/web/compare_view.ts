@@ -43,7 +43,7 @@ const differ = (values: readonly unknown[]) =>
 
 async function differences(runs: readonly UiRun[]): Promise<Node> {
   const ids = runs.map(({ id }) => id).join();
-  const { parameters, metrics, cautions, notes, overSeeds, sentences, further, markdown, latex } =
+  const { parameters, metrics, cautions, notes, overSeeds, sentences, scope, further, ...copies } =
     await get<UiComparison>("/api/compare", { ids });
   const parts = parameters.map(({ name, values }) => [name, ...values.map(text)]);
   const rows = metrics.filter(({ metric }) => metric !== "loss").map((row) => [
@@ -67,19 +67,24 @@ async function differences(runs: readonly UiRun[]): Promise<Node> {
     overSeeds && dom`<h2>Over seeds</h2>
       ${table("Over seeds", overSeeds[0]!, overSeeds.slice(1))}`
   }
-    <h2>Metrics that differ</h2>
-    ${rows.length > 0 ? table("Metrics", ["metric", ...head(runs)], rows) : dom`<p>None.</p>`}
-    <p class="muted small">${
-    metrics.some(({ best }) => best !== undefined) && "★ best value; "
-  }95 % intervals of the test set. ${ACCURACY_NOTE}</p>
-    ${sentences.map((sentence) => dom`<p>${sentence}.</p>`)}
+    ${
+    sentences.length > 0 && dom`<h2>Significance</h2>
+      ${sentences.map((sentence) => dom`<p>${sentence}.</p>`)}
+      <p class="muted small">${scope}</p>`
+  }
     ${
     further && dom`<h2>Differences of further metrics</h2>
       ${table("Differences of further metrics", further.rows[0]!, further.rows.slice(1))}
       <p class="muted small">${further.note}</p>`
   }
+    <h2>Metrics that differ</h2>
+    ${rows.length > 0 ? table("Metrics", ["metric", ...head(runs)], rows) : dom`<p>None.</p>`}
+    <p class="muted small">${
+    metrics.some(({ best }) => best !== undefined) && "★ best value; "
+  }95 % intervals of the test set. ${ACCURACY_NOTE}</p>
     ${notes.map((note) => dom`<p class="muted">${note}</p>`)}
-    ${block("All as Markdown", markdown)}${block("All as LaTeX", latex)}`;
+    ${block("All as Markdown", copies.markdown)}
+    ${block("All as LaTeX", copies.latex)}`;
 }
 
 async function curves(runs: readonly UiRun[]): Promise<Node> {

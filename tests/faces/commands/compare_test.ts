@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { compareRuns, type Comparison } from "../../../faces/commands/compare/compare_runs.ts";
-import { formatComparison } from "../../../faces/commands/compare/format_comparison.ts";
+import { formatComparison, withText } from "../../../faces/commands/compare/format_comparison.ts";
 import { canonicalJson } from "../../../packages/pipeline/fingerprint.ts";
 import { findRun, type RunRecord } from "../../../packages/pipeline/history.ts";
 import { spreads } from "../../../packages/pipeline/sweep_summary.ts";
@@ -271,7 +271,7 @@ Deno.test("compare takes the mean over runs that differ in seeds alone", async (
     markdown,
     /compare trained models, not settings: see the means over seeds\./,
   );
-  const tests = markdown.match(/^- trainAge: .*$/gm)!;
+  const tests = markdown.match(/^- trainAge: .*(better than|between) .*$/gm)!;
   assert.equal(tests.length, 4);
   assert.ok(tests.every((one) => one.includes(", Holm-corrected (the interval is not); ")));
   const [first, second, , other] = shop.runs;
@@ -281,6 +281,97 @@ Deno.test("compare takes the mean over runs that differ in seeds alone", async (
   assert.doesNotMatch(formatComparison(two, "markdown"), /the interval is not/);
   const three = await compareRuns([first!, second!, other!], shop.store);
   assert.match(formatComparison(three, "markdown"), /To compare settings, sweep over seeds\./);
+});
+
+Deno.test("compare tests settings of several seeds against each other, in place of models", async (t) => {
+  const run = (
+    seed: number,
+    error: number,
+    rate: number,
+    more: Partial<FakeRun> = {},
+  ): FakeRun => ({
+    seed,
+    models: { trainAge: { error, params: { rate } } },
+    ...more,
+  });
+  const seeds = (error: number, rate: number, more?: (seed: number) => Partial<FakeRun>) =>
+    [1, 2, 3].map((seed) => run(seed, error, rate, more?.(seed)));
+  const lines = (text: string) => text.match(/^- trainAge.*$/gm) ?? [];
+  await t.step("two of them", async () => {
+    await using shop = await workshop([...seeds(20, 0.1), ...seeds(10, 0.2)]);
+    const comparison = await compareRuns(shop.runs, shop.store);
+    const [test, ...more] = comparison.settings!;
+    const [slow, , , fast] = shop.runs.map(({ id }) => id);
+    assert.deepEqual(more, []);
+    assert.deepEqual([test!.a, test!.b, test!.better, test!.models], [slow, fast, fast, [3, 3]]);
+    assert.deepEqual([test!.test, test!.pictures, test!.corrected], ["t", 200, test!.p]);
+    const means = comparison.seeds!.rows.find(({ split, metric }) =>
+      split === "test" && metric === "mae"
+    )!.spreads.map((spread) => spread!.mean);
+    assert.ok(Math.abs(test!.difference - (means[0]! - means[1]!)) < 1e-9);
+    assert.equal(comparison.tests.length, 5);
+    const markdown = formatComparison(comparison, "markdown");
+    assert.equal(lines(markdown).length, 1);
+    assert.match(
+      markdown,
+      new RegExp(
+        "^- trainAge: trainAge\\.rate 0\\.2 \\(3 runs\\) is significantly better than trainAge\\.rate " +
+          "0\\.1 \\(3 runs\\) by .* t test over seeds and images; p .*; 200 images$",
+        "m",
+      ),
+    );
+    assert.match(markdown, /\n- These tests compare settings: .*\n\n### Metrics\n/);
+    assert.doesNotMatch(markdown, /sweep over seeds|see the means|Holm|### Not compared/);
+    assert.match(formatComparison(comparison, "latex"), /trainAge\.rate 0\.2 \(3 runs\)/);
+    const { sentences, scope } = withText(comparison);
+    assert.equal(sentences.length, 1);
+    assert.match(scope!, /^These tests compare settings/);
+  });
+  await t.step("the best against each other one, and none of fewer seeds", async () => {
+    await using shop = await workshop([
+      ...[...seeds(20, 0.1), ...seeds(10, 0.2), ...seeds(10, 0.3), run(1, 12, 0.4)],
+    ]);
+    const comparison = await compareRuns(shop.runs, shop.store);
+    const tests = comparison.settings!;
+    assert.equal(tests.length, 2);
+    assert.equal(tests[0]!.a, tests[1]!.a);
+    assert.ok(tests.every(({ p, corrected }) => corrected > p || p === 1));
+    const markdown = formatComparison(comparison, "markdown");
+    assert.equal(lines(markdown).filter((one) => one.includes("(the interval is not)")).length, 2);
+    const few = "trainAge: settings of fewer than 3 seeds are not tested";
+    assert.deepEqual(comparison.notes, [few]);
+  });
+  await t.step("on test sets that vary with the seed", async () => {
+    const vary = (seed: number) => ({ testFrom: 100 * (seed - 1) });
+    await using shop = await workshop([...seeds(20, 0.1, vary), ...seeds(10, 0.2, vary)]);
+    const { settings, notes } = await compareRuns(shop.runs, shop.store);
+    assert.deepEqual([settings![0]!.pictures, settings![0]!.real], [400, true]);
+    assert.deepEqual(notes, []);
+    const other = (seed: number) => ({ testFrom: 50 + 100 * (seed - 1) });
+    await using apart = await workshop([...seeds(20, 0.1, vary), ...seeds(10, 0.2, other)]);
+    const without = await compareRuns(apart.runs, apart.store);
+    assert.equal(without.settings, undefined);
+    assert.match(without.notes.join(), /their seeds share no test set, and fewer than 3 of each/);
+  });
+  await t.step("by person where people repeat", async () => {
+    const repeat = () => ({ repeat: 4 });
+    await using shop = await workshop([...seeds(20, 0.1, repeat), ...seeds(19, 0.2, repeat)]);
+    const comparison = await compareRuns(shop.runs, shop.store);
+    assert.equal(comparison.settings![0]!.unit, "person");
+    assert.match(formatComparison(comparison, "markdown"), /; 200 images, by person\n/);
+  });
+  await t.step("not those that share their models", async () => {
+    const models = (rate: number) => ({
+      models: { trainAge: { error: 0, params: { rate } }, trainGender: { skill: 0.5 + rate } },
+    });
+    await using shop = await workshop([
+      ...seeds(0, 0.1, () => models(0.1)),
+      ...seeds(0, 0.3, () => models(0.3)),
+    ]);
+    const { settings, notes } = await compareRuns(shop.runs, shop.store);
+    assert.deepEqual(settings!.map(({ model, real }) => [model, real]), [["trainGender", true]]);
+    assert.deepEqual(notes, []);
+  });
 });
 
 Deno.test("compare pools the predictions of folds, whose test sets are disjoint", async () => {
