@@ -81,7 +81,8 @@ export const model = defineKind({
     "history.csv": "epoch, loss, metric, val_loss, val_metric, learning_rate; further columns " +
       "val_NAME for the stage's `metrics`",
     "training.json":
-      "task, classes, parameters, epochs, seed, backend, counts, interval, abstention, preprocessing",
+      "task, classes, parameters, epochs, seed, backend, counts, interval, abstention, standardized, " +
+      "preprocessing",
     "tensorboard/*/events.out.tfevents.*": "the history for TensorBoard, train and validation",
     "trained_on.parquet": "photos (digest of the archives), dataset, path, image (digest of its " +
       "pixels) of the images that an imported model was trained on",

@@ -111,7 +111,7 @@ function checkNames(body: ReturnType<Trunk>, heads: layers.Layer[]): void {
 }
 
 /** The columns of a head in the layer "heads", and their interpretation. */
-export interface HeadSlice extends Pick<Head, "columns" | "reading"> {
+export interface HeadSlice extends Pick<Head, "columns" | "reading" | "standardized"> {
   name: string;
   start: number;
 }
@@ -169,14 +169,16 @@ export function multiplyAdds(network: LayersModel): number {
 }
 
 /**
- * Extracts one head of a trained network as a separate network that outputs probabilities or years.
+ * Extracts one head of a trained network as a separate network that outputs probabilities, or numbers
+ * in the unit of the labels.
  * @param trained network built by `multiHeadModel` with the same trunk
  */
 export function extractHead(
   trained: LayersModel,
   trunk: Trunk,
-  { name: task, start, columns, reading }: HeadSlice,
+  { name: task, start, columns, reading, standardized }: HeadSlice,
 ): LayersModel {
+  const { mean, deviation } = standardized ?? { mean: 0, deviation: 1 };
   const reads = readingLayers(reading);
   // A column may have a name that another layer has, or that TensorFlow.js refuses.
   const free = ![...trained.layers, ...reads].some(({ name }) => name === task);
@@ -187,10 +189,9 @@ export function extractHead(
     for (const layer of alone.layers) {
       if (layer.name === name) {
         const [kernel, bias] = trained.getLayer("heads").getWeights();
-        const inputs = kernel.shape[0];
         layer.setWeights([
-          tf.slice(kernel, [0, start], [inputs, columns]),
-          tf.slice(bias, [start], [columns]),
+          tf.mul(tf.slice(kernel, [0, start], [-1, columns]), deviation),
+          tf.add(tf.mul(tf.slice(bias, [start], [columns]), deviation), mean),
         ]);
       } else if (layer.name === "older") {
         layer.setWeights(olderWeights(ageReadings[reading as AgeEstimator]));

@@ -52,7 +52,7 @@ export async function applyInit(
     const shape = current.shape, all = await readTensor(current);
     const columns = shape.at(-1)!;
     let same = 0;
-    for (const { task, columns: own, start } of tasks) {
+    for (const { task, columns: own, start, standardized } of tasks) {
       const from = (layer: unknown, weight: string) =>
         values.get(weight.replace(/^[^/]*/, String(layer)));
       const known = [theirs!.task, ...HEAD_LAYERS].find((layer) =>
@@ -63,8 +63,10 @@ export async function applyInit(
       const found = from(known, name);
       if (found && task.task === theirs!.task && labelsOf(task) === labelsOf(theirs!)) {
         same++;
+        const { mean, deviation } = standardized ?? { mean: 0, deviation: 1 };
+        const center = /bias$/.test(name) ? mean : 0;
         for (const [i, value] of found.data.entries()) {
-          all[Math.floor(i / own) * columns + start + i % own] = value;
+          all[Math.floor(i / own) * columns + start + i % own] = (value - center) / deviation;
         }
       }
     }

@@ -38,6 +38,7 @@ export interface LearnedTask extends LabelledTask, Pick<TrainingRecord, "loss" |
   readonly start: number;
   /** Undefined for the default head of a single task. */
   readonly reading?: Head["reading"];
+  readonly standardized?: Head["standardized"];
 }
 
 /** Everything that a network learns from a dataset. */
@@ -101,8 +102,10 @@ export async function prepareLearning(
   let end = 0;
   const learned = tasks.map((one, i): LearnedTask => {
     const { loss, metric } = (joint?.[i] ?? objective) as Pick<LearnedTask, "loss" | "metric">;
-    const { columns, reading } = made?.[i] ?? { columns: one.task.classes?.length ?? 1 };
-    return { ...one, loss, metric, columns, reading, start: (end += columns) - columns };
+    const head: Partial<Head> = made?.[i] ?? {};
+    const { columns = one.task.classes?.length ?? 1, reading, standardized } = head;
+    const start = (end += columns) - columns;
+    return { ...one, loss, metric, columns, reading, standardized, start };
   });
   return { tasks: learned, rows, objective, targets, taught };
 }

@@ -5,6 +5,7 @@
 import { z } from "zod";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { type Choice, chosen } from "../../packages/pipeline/define.ts";
+import { mean } from "../../packages/statistics/prediction_metrics.ts";
 import { ageBins, type AgeEstimator, ageReadings } from "./network_options.ts";
 import { defineLoss, type Head, type LossDefinition, type Tf } from "./training_definitions.ts";
 
@@ -234,13 +235,16 @@ export const losses = [
     summary: "Huber loss of years: squared for small errors, absolute for large ones",
     of: ["years"],
     params: z.strictObject({
-      delta: z.number().gt(0).default(5).describe("Error where it becomes linear, years"),
+      delta: z.number().gt(0).default(5).describe(
+        "Error where it becomes linear, in the unit of the labels, such as years",
+      ),
     }),
-    head: ({ weight, delta }) => ({
+    head: ({ weight, delta: inUnit, deviation = 1 }) => ({
       ...quantityHead(weight),
       loss: "huber",
       builtIn: false,
       rowLosses(tf, outputs, labels) {
+        const delta = inUnit / deviation;
         const error = tf.abs(tf.sub(outputs, labels)), small = tf.minimum(error, delta);
         // small² / 2 + delta (error - small)
         return tf.mean(
@@ -305,11 +309,27 @@ export function headOf(
         `${definition.of.join(" or ")}, and the network predicts ${wanted}. Use one of ${fitting}.`,
     );
   }
-  if (task !== "age" && ["ageDistribution", "ordinal"].includes(definition.name)) {
+  const own = definition.name === "ageDistribution" ? { ...defaults, ...options } : options;
+  const common = { ...own, weight, classes: classes?.length ?? null, targets };
+  if (!isStandardized({ task, classes })) return definition.head(common as never);
+  const center = mean(targets);
+  // Equal numbers have a deviation of 1, as in scikit-learn's StandardScaler.
+  const deviation = Math.sqrt(mean(targets.map((target) => (target - center) ** 2))) || 1;
+  const head = definition.head({ ...common, deviation } as never);
+  if (!["quantity", "classes"].includes(head.reading)) {
     throw new Error(
       `Cannot train ${task} with loss "${definition.name}": it is of ages. Use mae, mse or huber.`,
     );
   }
-  const own = definition.name === "ageDistribution" ? { ...defaults, ...options } : options;
-  return definition.head({ ...own, weight, classes: classes?.length ?? null, targets } as never);
+  return {
+    ...head,
+    standardized: { mean: center, deviation },
+    write: (target, into, at) => head.write((target - center) / deviation, into, at),
+    read: (outputs, at) => head.read(outputs, at) * deviation + center,
+  };
+}
+
+/** Returns true for numbers other than ages, of which networks learn deviations from the mean. */
+export function isStandardized({ task, classes }: { task: string; classes: unknown }): boolean {
+  return classes === null && task !== "age";
 }

@@ -15,7 +15,7 @@ import {
   type ModelTraining,
   prepareLearning,
 } from "./learning.ts";
-import { type ChosenLoss, headOf } from "./losses.ts";
+import { type ChosenLoss, headOf, isStandardized } from "./losses.ts";
 import { saveModel } from "./model_files.ts";
 import type { Initializer } from "./network_options.ts";
 import {
@@ -76,7 +76,8 @@ export async function trainSingle(
     },
 ): ReturnType<typeof trainModel> {
   const { loss, teacher } = params, folders = foldersOf(inputs);
-  const plain = loss === undefined && teacher === undefined && folders.teachers.length === 0;
+  const plain = loss === undefined && teacher === undefined && folders.teachers.length === 0 &&
+    !isStandardized(task);
   const all = [...networks, ...pluginsOf<NetworkDefinition>(context, "network")];
   const training: ModelTraining = {
     tasks: { model: task },
@@ -239,12 +240,10 @@ function buildNetworks(
   const model = reading === undefined
     ? singleHeadModel(name, trunk, classes?.length ?? null, initializer, seed)
     : multiHeadModel(name, trunk, start + columns, initializer, seed);
-  const withNetwork: WithNetwork = async (
-    { task: { task: name }, start, columns, reading },
-    use,
-  ) => {
+  const withNetwork: WithNetwork = async (one, use) => {
+    const { task: { task: name }, reading } = one;
     if (reading === undefined) return await use(model);
-    const network = extractHead(model, trunk, { name, start, columns, reading });
+    const network = extractHead(model, trunk, { ...one, name, reading });
     try {
       return await use(network);
     } finally {
@@ -289,7 +288,7 @@ async function writeModels(
   const { mirror, learningRate } = params, { seed, compute: backend } = context;
   const validation: Record<string, Compared> = {};
   for (const [i, one] of tasks.entries()) {
-    const { output, task, labels, intervals, loss, metric } = one;
+    const { output, task, labels, intervals, loss, metric, standardized } = one;
     const own = headHistory(history, i);
     const compared = compareWithConstant(
       { task: task.task, metric, learningRate },
@@ -308,6 +307,7 @@ async function writeModels(
         ...task,
         loss,
         metric,
+        ...(standardized && { standardized }),
         params,
         ...await calibrateTask(one, network, { images, rows: calibration }, params, context),
         input: { size, channels: "RGB", divisor: 255, ...(mirror !== undefined && { mirror }) },

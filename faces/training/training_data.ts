@@ -170,7 +170,7 @@ export function compareWithConstant(
   const constantBaseline = mean(scores);
   const worse = accuracy ? val_metric < constantBaseline : val_metric > constantBaseline;
   if (worse) {
-    // A network's numbers begin near 0: with few steps it does not get far from there.
+    // Ages begin near 0: with few steps a network does not get far from there.
     const zero = mean(Array.from(known(validation), (row) => Math.abs(targets[row])));
     const begun = !accuracy && zero > 2 * constantBaseline && Math.abs(val_metric / zero - 1) < 0.5;
     warn(

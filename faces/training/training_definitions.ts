@@ -194,18 +194,24 @@ export interface Head {
   };
   /** Decodes outputs (probabilities or a quantity) to a class or an age. */
   read(outputs: Float32Array, at: number): number;
+  /** Of the training set, if `write` standardizes numbers, which `read` returns in their own unit. */
+  readonly standardized?: { readonly mean: number; readonly deviation: number };
 }
 
 /** A loss of classes, of years, or of both. */
 export interface LossDefinition<P extends z.ZodObject = z.ZodObject> extends Definition {
   readonly params: P;
   readonly of: readonly ("classes" | "years")[];
-  /** @param options with the number of classes (null: years) and the targets of the training set */
+  /**
+   * @param options with the number of classes (null: years), the targets of the training set, and for
+   *   numbers other than ages the standard deviation by which outputs and labels are divided
+   */
   head(
     options: z.output<P> & {
       weight: number;
       classes: number | null;
       targets: readonly number[];
+      deviation?: number;
     },
   ): Head;
 }

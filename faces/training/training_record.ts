@@ -6,6 +6,7 @@ import type { Preprocessing } from "../images/preprocessing.ts";
 import type { AbstentionThreshold, PredictionInterval } from "./prediction_interval.ts";
 import type { ClassRecord } from "./targets.ts";
 import { writeTensorboard } from "./tensorboard.ts";
+import type { Head } from "./training_definitions.ts";
 
 /** One line of history.csv. `TrainingRecord.metric` names the metric. */
 export interface EpochRecord {
@@ -41,6 +42,8 @@ export interface TrainingRecord {
   loss: string;
   /** The metric in history.csv. */
   metric: "accuracy" | "mae";
+  /** Losses in history.csv are of labels minus `mean`, divided by `deviation`; all else is not. */
+  standardized?: Head["standardized"];
   /** Classes in the order of the outputs; null for a quantity, such as age in years. */
   classes: ClassRecord[] | null;
   /** The network's input: RGB bytes of images of this size, divided by `divisor`. */

@@ -1,11 +1,15 @@
 /** Training on any column of the labels: trainClassifier and trainRegressor. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { NpyFile, readNpy } from "../../packages/formats/npy.ts";
 import { readParquet, writeParquet } from "../../packages/formats/parquet.ts";
 import type { Stage } from "../../packages/pipeline/stage.ts";
 import { attributeColumns } from "../../faces/datasets/attributes.ts";
 import { readOutputs } from "../../faces/serving/prediction.ts";
 import { readSources } from "../../faces/serving/model_sources.ts";
+import { loadModel } from "../../faces/training/model_files.ts";
+import { predictRows } from "../../faces/training/predict_rows.ts";
+import { readHistory } from "../../faces/training/training_record.ts";
 import { classTask, labelTasks, rowsOfTasks } from "../../faces/training/tasks.ts";
 import { checkNumbers, classesOf } from "../../faces/training/targets.ts";
 import evaluate from "../../stages/evaluate.ts";
@@ -15,6 +19,8 @@ import trainGender from "../../stages/trainGender.ts";
 import trainRegressor from "../../stages/trainRegressor.ts";
 import { testContext } from "../context.ts";
 import { writeDataset, writeSplits } from "./training_data.ts";
+
+type ContextOptions = Parameters<typeof testContext>[1];
 
 const people = Array.from({ length: 80 }, (_, i) => ({ age: (i * 37) % 90, gender: i % 2 }));
 const counts = { train: 40, validation: 20, test: 20 };
@@ -34,7 +40,10 @@ const attributes = people.map(({ age }, i) => ({
   ones: 1,
 }));
 
-async function inputsIn(folder: string) {
+const alike = (shade: number) => shade;
+
+/** @param unit changes the numbers of the column shade */
+async function inputsIn(folder: string, unit = alike) {
   const dataset = await writeDataset(join(folder, "dataset"), people);
   const path = join(dataset.path, "table.parquet");
   const table = await readParquet(path, {
@@ -53,15 +62,19 @@ async function inputsIn(folder: string) {
     dataset: { type: "string", values: table.dataset },
     path: { type: "string", values: table.path },
     ...attributeColumns(
-      attributes.map(({ name, ...rest }) => ({ ...rest, label_name: name })),
+      attributes.map(({ name, ...rest }) => ({
+        ...rest,
+        shade: rest.shade === null ? null : unit(rest.shade),
+        label_name: name,
+      })),
     ),
   });
   return { dataset, splits: await writeSplits(join(folder, "splits"), counts) };
 }
 
-async function train(stage: Stage, params: object) {
-  const context = testContext(stage);
-  const inputs = await inputsIn(context.folder);
+async function train(stage: Stage, params: object, unit = alike, of: ContextOptions = {}) {
+  const context = testContext(stage, of);
+  const inputs = await inputsIn(context.folder, unit);
   await context.run(inputs, { ...quick, ...params });
   const record = JSON.parse(
     await Deno.readTextFile(join(context.outputs.model, "training.json")),
@@ -130,6 +143,85 @@ Deno.test("trainRegressor learns a column's numbers", async () => {
   const [source] = await readSources([{ stage: "a", path: trained.outputs.model }], {});
   const { error } = source;
   assert.deepEqual(readOutputs(source, [-2.5]), { model: "a", value: -2.5, error });
+});
+
+Deno.test("trainRegressor learns numbers of any unit alike, on engine and TensorFlow.js", async () => {
+  const learned = async (unit: typeof alike, params: object = {}, compute = "wasm") => {
+    const all = { target: "shade", ...params };
+    const { context, inputs, record } = await train(trainRegressor, all, unit, { compute });
+    using trained = context;
+    const [{ val_loss, val_metric }] = (await readHistory(trained.outputs.model)).slice(-1);
+    const { model } = await loadModel(trained.outputs.model);
+    using images = new NpyFile(join(inputs.dataset.path, "images.npy"), "uint8");
+    const rows = readNpy(join(inputs.splits.path, "validation.npy"), "int32").data;
+    const predicted = await predictRows(model, images, rows);
+    model.dispose();
+    const labels = Array.from(rows, (row) => attributes[row].shade).map((one, i) =>
+      one === null ? [] : [Math.abs(unit(one) - predicted[i])]
+    ).flat();
+    const mae = labels.reduce((sum, error) => sum + error, 0) / labels.length;
+    return { val_loss, val_metric, mae, predicted: [...predicted], ...record.standardized };
+  };
+  const near = (value: number, other: number, share = 1e-4) =>
+    assert.ok(Math.abs(value - other) <= share * Math.abs(other), `${value} ${other}`);
+  const one = await learned(alike);
+  const known = attributes.slice(0, counts.train).flatMap(({ shade }) => shade ?? []);
+  near(one.mean, known.reduce((sum, value) => sum + value, 0) / known.length);
+  near(one.deviation ** 2, known.reduce((sum, v) => sum + (v - one.mean) ** 2, 0) / known.length);
+  near(one.val_loss, one.val_metric / one.deviation);
+  near(one.mae, one.val_metric);
+  assert.ok(one.val_metric < 0.8, `${one.val_metric}`); // the median's: 1.1
+  for (const [factor, offset] of [[20_000, 0], [0.01, 0], [5, 170]] as const) {
+    const unit = (shade: number) => offset + factor * shade, other = await learned(unit);
+    near(other.val_loss, one.val_loss);
+    near(other.val_metric, factor * one.val_metric);
+    near(other.mae, other.val_metric);
+    for (const [i, value] of other.predicted.entries()) near(value, unit(one.predicted[i]), 1e-3);
+  }
+  const once = { epochs: 1, dropout: 0 }, income = (shade: number) => 20_000 * shade;
+  const [fast, slow] = [await learned(income, once), await learned(income, once, "cpu")];
+  near(slow.mae, slow.val_metric);
+  near(slow.val_loss, fast.val_loss, 1e-3);
+});
+
+Deno.test("trainRegressor resumes with the same bytes, and starts from and learns of models in the labels' unit", async () => {
+  const income = (shade: number) => 20_000 * shade, of = { metrics: ["rmse"], export: ["onnx"] };
+  const files = async (model: string) =>
+    Promise.all(
+      ["weights.bin", "history.csv", "training.json", "model.onnx"].map((name) =>
+        Deno.readFile(join(model, name))
+      ),
+    );
+  const params = { target: "shade", ...of };
+  using whole = (await train(trainRegressor, params, income)).context;
+  const abort = new AbortController();
+  let steps = 0;
+  const killed = testContext(trainRegressor, {
+    signal: abort.signal,
+    onAdvance: () => ++steps === 6 && abort.abort(new Error("killed")), // 4 steps an epoch
+  });
+  const inputs = await inputsIn(killed.folder, income);
+  await assert.rejects(killed.run(inputs, { ...quick, ...params }), /killed/);
+  using resumed = testContext(trainRegressor, { folder: killed.folder });
+  await resumed.run(inputs, { ...quick, ...params });
+  assert.deepEqual(await files(resumed.outputs.model), await files(whole.outputs.model));
+
+  const from = whole.outputs.model, last = (await readHistory(from)).at(-1)!;
+  const [header, line] = (await Deno.readTextFile(join(from, "history.csv"))).split("\n");
+  const rmse = Number(line.split(",")[header.split(",").indexOf("val_rmse")]);
+  assert.ok(rmse > income(1), "in the unit of the labels");
+  const epoch = async (params: object) => {
+    const few = { target: "shade", epochs: 1, ...params };
+    using context = (await train(trainRegressor, few, income)).context;
+    return { ...(await readHistory(context.outputs.model))[0], infos: context.infos };
+  };
+  const few = { learningRate: 1e-12, optimizer: "adam", batchNormMomentum: 0.9999 };
+  const still = await epoch({ init: from, ...few });
+  assert.match(still.infos.join("\n"), /initial weights: 20 of 20 from /);
+  assert.ok(Math.abs(still.val_metric / last.val_metric - 1) < 0.01, `${still.val_metric}`);
+  const taught = await epoch({ teacher: { from, weight: 1 }, epochs: 12 });
+  const { infos: _, ...first } = taught;
+  assert.ok(first.val_loss < 5, "of deviations, not of incomes");
 });
 
 Deno.test("trainGender and trainAge are trainClassifier and trainRegressor of their columns", async () => {

@@ -76,8 +76,8 @@ function comparison({ metrics, params }: ModelReport): Html {
   const names = usedSplits(metrics);
   const report = names.length > 1 ? published(metrics) : undefined;
   const constant = describeBaseline(metrics);
-  // Tables have the same loss with any other loss of the training, too.
-  const loss = params.loss === undefined
+  // Tables have the same loss with any other loss of the training, and of standardized numbers.
+  const loss = params.loss === undefined && metric !== "error"
     ? "loss"
     : `${metrics.confusion ? "cross-entropy" : "MAE"} and L2 penalty`;
   const rows: Child[][] = [

@@ -4,14 +4,14 @@ import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import { loadModel } from "../../../faces/training/model_files.ts";
 import { predictRows } from "../../../faces/training/predict_rows.ts";
-import { losses } from "../../../faces/training/losses.ts";
+import { headOf, losses } from "../../../faces/training/losses.ts";
 import { samplings } from "../../../faces/training/sampling.ts";
 import { ageBins } from "../../../faces/training/network_options.ts";
 import { jointHead } from "../../../faces/training/objective.ts";
-import type { Head } from "../../../faces/training/training_definitions.ts";
+import type { Head, LossDefinition } from "../../../faces/training/training_definitions.ts";
 import { NpyFile } from "../../../packages/formats/npy.ts";
 import { openBackend } from "../../../packages/compute/open_backend.ts";
-import { chosen } from "../../../packages/pipeline/define.ts";
+import { type Choice, chosen } from "../../../packages/pipeline/define.ts";
 import { random } from "../../../packages/random/random.ts";
 import trainAge from "../../../stages/trainAge.ts";
 import trainGender from "../../../stages/trainGender.ts";
@@ -23,6 +23,10 @@ function head(use: string, options: object = {}, targets: number[] = [], classes
   const { definition, options: own } = chosen({ use, ...options }, losses, "");
   const of = definition.of[0] === "classes" ? classes : null;
   return definition.head({ ...own, weight: 1, classes: of, targets } as never);
+}
+
+function heightHead(loss: Choice, plugins: LossDefinition[] = []): Head {
+  return headOf({ loss, weight: 1 }, { task: "height", classes: null }, [160, 180], plugins);
 }
 
 const softmax = (z: number[]) => {
@@ -67,7 +71,17 @@ const cases: [Head, number[][], number[], number][] = [
   [head("mae"), years, ages, (6.5 + 2 + 0) / 3],
   [head("mse"), years, ages, (6.5 ** 2 + 4) / 3],
   [head("huber", { delta: 5 }), years, ages, (12.5 + 5 * 1.5 + 2) / 3],
+  // Heights of 170 ± 10: outputs are 172, 185 and 160.
+  [heightHead({ use: "huber", delta: 5 }), [[0.2], [1.5], [-1]], [169, 170, 160], 0.67 / 3],
+  [heightHead("mse"), [[0.2], [1.5], [-1]], [169, 170, 160], (0.3 ** 2 + 1.5 ** 2) / 3],
 ];
+
+Deno.test("a loss of an age distribution is refused for other numbers, also a plugin's", () => {
+  assert.equal(heightHead("mae").read(Float32Array.of(1.5), 0), 185);
+  const own = losses.find(({ name }) => name === "ageDistribution")!;
+  const plugins = [{ ...own, name: "own" }];
+  assert.throws(() => heightHead("own", plugins), /train height with loss "own": it is of ages/);
+});
 
 Deno.test("losses follow their formulas, and their gradients finite differences", async () => {
   await openBackend("cpu");
