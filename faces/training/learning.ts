@@ -1,8 +1,8 @@
 /** Preparation of a training: tasks, rows, heads, their objective and all targets. */
 import { openBackend } from "../../packages/compute/open_backend.ts";
 import type { Backend } from "../../packages/compute/backends.ts";
-import { quantityHead } from "./losses.ts";
-import { classification, jointHead, type Objective, regression } from "./objective.ts";
+import { classHead, quantityHead } from "./losses.ts";
+import { jointHead, type Objective, singleHead } from "./objective.ts";
 import { type LabelledTask, labelTasks, rowsOfTasks, type Task, type ValuesTask } from "./tasks.ts";
 import type { ChosenNetwork } from "./build_network.ts";
 import type { TrainingParams } from "./training_params.ts";
@@ -14,7 +14,6 @@ import {
   type TrainingContext,
 } from "./training_data.ts";
 import type { Head } from "./training_definitions.ts";
-import type { TrainingRecord } from "./training_record.ts";
 
 /** Network, tasks and parameters of a training. */
 export interface ModelTraining {
@@ -23,8 +22,8 @@ export interface ModelTraining {
   /** The layers before the heads. */
   network: ChosenNetwork;
   /**
-   * Returns a head for each task, given the targets of its training set. Default, for one task:
-   * classification() or regression().
+   * Returns a head for each task, given the targets of its training set. Default, for one task: the
+   * cross-entropy of classes, or the MAE.
    */
   heads?(targets: readonly (readonly number[])[], tasks: readonly Task[]): Head[];
   /** `init`: default new weights; `teacher`: default none; one needs `heads`. */
@@ -32,13 +31,12 @@ export interface ModelTraining {
 }
 
 /** A task with its labels, loss, metric, and the columns of its head. */
-export interface LearnedTask extends LabelledTask, Pick<TrainingRecord, "loss" | "metric"> {
-  readonly columns: number;
+export interface LearnedTask
+  extends LabelledTask, Pick<Head, "loss" | "metric" | "columns" | "standardized"> {
   /** First column in the layer of all heads. */
   readonly start: number;
   /** Undefined for the default head of a single task. */
   readonly reading?: Head["reading"];
-  readonly standardized?: Head["standardized"];
 }
 
 /** Everything that a network learns from a dataset. */
@@ -82,16 +80,11 @@ export async function prepareLearning(
     { artifacts: artifactsOf(context), signal: context.signal, info },
   );
   const [{ task: { classes }, intervals }] = tasks;
-  const joint = made ?? (intervals && [quantityHead(1)]);
-  const objective = joint
-    ? jointHead(joint, {
-      masked,
-      teachers: lessons,
-      intervals: tasks.map(({ intervals }) => !!intervals),
-    })
-    : classes === null
-    ? regression()
-    : classification(classes.length);
+  const heads = made ?? [classes ? classHead(classes.length, 1) : quantityHead(1)];
+  const spans = tasks.map(({ intervals }) => !!intervals);
+  const objective = made || intervals
+    ? jointHead(heads, { masked, teachers: lessons, intervals: spans })
+    : singleHead(heads[0]);
   const targets = people.flatMap((_, row) => [
     ...tasks.map(({ labels }) => labels[row]),
     ...tasks.flatMap(({ intervals }) => intervals ? intervals[row] ?? [NaN, NaN] : []),
@@ -101,11 +94,8 @@ export async function prepareLearning(
   ]);
   let end = 0;
   const learned = tasks.map((one, i): LearnedTask => {
-    const { loss, metric } = (joint?.[i] ?? objective) as Pick<LearnedTask, "loss" | "metric">;
-    const head: Partial<Head> = made?.[i] ?? {};
-    const { columns = one.task.classes?.length ?? 1, reading, standardized } = head;
-    const start = (end += columns) - columns;
-    return { ...one, loss, metric, columns, reading, standardized, start };
+    const { loss, metric, columns, standardized } = heads[i], start = (end += columns) - columns;
+    return { ...one, loss, metric, columns, standardized, reading: made?.[i].reading, start };
   });
   return { tasks: learned, rows, objective, targets, taught };
 }

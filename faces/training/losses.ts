@@ -53,6 +53,16 @@ export function quantityHead(weight: number): Head {
   };
 }
 
+/** Returns a head of a number, with a loss of its errors, [rows, 1], that the engine lacks. */
+function errorHead(loss: string, weight: number, lossOf: (tf: Tf, errors: Tensor) => Tensor): Head {
+  return {
+    ...quantityHead(weight),
+    loss,
+    builtIn: false,
+    rowLosses: (tf, outputs, labels) => tf.mean(lossOf(tf, tf.sub(outputs, labels)), -1),
+  };
+}
+
 /**
  * Returns a label distribution head. Its labels are normal distributions around the true age, with a
  * standard deviation of `spread` years; the age is estimated by mean or median. The bins extend beyond
@@ -215,20 +225,13 @@ export const losses = [
     name: "mae",
     summary: "Mean absolute error of years",
     of: ["years"],
-    params: z.strictObject({}),
     head: ({ weight }) => quantityHead(weight),
   }),
   defineLoss({
     name: "mse",
     summary: "Mean squared error of years",
     of: ["years"],
-    params: z.strictObject({}),
-    head: ({ weight }) => ({
-      ...quantityHead(weight),
-      loss: "mse",
-      builtIn: false,
-      rowLosses: (tf, outputs, labels) => tf.mean(tf.square(tf.sub(outputs, labels)), -1),
-    }),
+    head: ({ weight }) => errorHead("mse", weight, (tf, errors) => tf.square(errors)),
   }),
   defineLoss({
     name: "huber",
@@ -239,20 +242,12 @@ export const losses = [
         "Error where it becomes linear, in the unit of the labels, such as years",
       ),
     }),
-    head: ({ weight, delta: inUnit, deviation = 1 }) => ({
-      ...quantityHead(weight),
-      loss: "huber",
-      builtIn: false,
-      rowLosses(tf, outputs, labels) {
-        const delta = inUnit / deviation;
-        const error = tf.abs(tf.sub(outputs, labels)), small = tf.minimum(error, delta);
-        // small² / 2 + delta (error - small)
-        return tf.mean(
-          tf.add(tf.div(tf.square(small), 2), tf.mul(delta, tf.sub(error, small))),
-          -1,
-        );
-      },
-    }),
+    head: ({ weight, delta: inUnit, deviation = 1 }) =>
+      errorHead("huber", weight, (tf, errors) => {
+        const delta = inUnit / deviation, size = tf.abs(errors), small = tf.minimum(size, delta);
+        // small² / 2 + delta (size - small)
+        return tf.add(tf.div(tf.square(small), 2), tf.mul(delta, tf.sub(size, small)));
+      }),
   }),
   defineLoss({
     name: "ageDistribution",
@@ -275,7 +270,6 @@ export const losses = [
     name: "ordinal",
     summary: "Binary cross-entropies of being older than each age (Niu et al., 2016)",
     of: ["years"],
-    params: z.strictObject({}),
     head: ({ weight }) => ordinalHead(weight),
   }),
 ];
@@ -311,7 +305,7 @@ export function headOf(
   }
   const own = definition.name === "ageDistribution" ? { ...defaults, ...options } : options;
   const common = { ...own, weight, classes: classes?.length ?? null, targets };
-  if (!isStandardized({ task, classes })) return definition.head(common as never);
+  if (classes || task === "age") return definition.head(common as never);
   const center = mean(targets);
   // Equal numbers have a deviation of 1, as in scikit-learn's StandardScaler.
   const deviation = Math.sqrt(mean(targets.map((target) => (target - center) ** 2))) || 1;
@@ -327,9 +321,4 @@ export function headOf(
     write: (target, into, at) => head.write((target - center) / deviation, into, at),
     read: (outputs, at) => head.read(outputs, at) * deviation + center,
   };
-}
-
-/** Returns true for numbers other than ages, of which networks learn deviations from the mean. */
-export function isStandardized({ task, classes }: { task: string; classes: unknown }): boolean {
-  return classes === null && task !== "age";
 }

@@ -97,7 +97,8 @@ export function regression(): SingleObjective {
   return singleHead(quantityHead(1));
 }
 
-function singleHead(head: Head): SingleObjective {
+/** Returns the objective of one head whose loss the engine computes. */
+export function singleHead(head: Head): SingleObjective {
   const { loss, metric, columns, rowLosses, write } = head;
   return markBuiltIn({
     loss,

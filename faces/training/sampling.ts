@@ -6,7 +6,6 @@ export const samplings = [
   defineSampling({
     name: "shuffle",
     summary: "Each image once per epoch, in random order",
-    params: z.strictObject({}),
     order: (rows, { random }) => random.shuffle(rows),
   }),
   defineSampling({

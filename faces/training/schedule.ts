@@ -32,7 +32,6 @@ export const schedules = [
   defineSchedule({
     name: "constant",
     summary: "The learning rate as it is",
-    params: z.strictObject({}),
     factor: () => () => 1,
   }),
   defineSchedule({

@@ -3,9 +3,7 @@ import { join } from "node:path";
 import { eventFile, events } from "../../packages/formats/tfevents.ts";
 import type { FullEpoch } from "./training_record.ts";
 
-/** Folder in a model's folder; pass it, or any parent, to `tensorboard --logdir`. */
-const tensorboardFolder = "tensorboard";
-const fileName = "events.out.tfevents.0000000000.faces.v2";
+const FILE = "events.out.tfevents.0000000000.faces.v2";
 
 /**
  * Writes `tensorboard/train` and `tensorboard/validation` into a model's folder, each with an event
@@ -46,10 +44,9 @@ export async function writeTensorboard(
         wallTime: record.epoch,
       }))
     );
-    await Deno.mkdir(join(folder, tensorboardFolder, run), { recursive: true });
-    const bytes = done === 0 ? eventFile(scalars) : events(scalars);
-    await Deno.writeFile(join(folder, tensorboardFolder, run, fileName), bytes, {
-      append: done > 0,
-    });
+    const place = join(folder, "tensorboard", run), append = done > 0;
+    await Deno.mkdir(place, { recursive: true });
+    const bytes = append ? events(scalars) : eventFile(scalars);
+    await Deno.writeFile(join(place, FILE), bytes, { append });
   }
 }

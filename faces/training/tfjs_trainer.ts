@@ -98,7 +98,7 @@ export class TfjsTrainer extends Trainer<Optimizer> {
   }
 
   async #updateAverages(decay: number): Promise<void> {
-    const share = 1 - Math.min(decay, (1 + this.steps) / (10 + this.steps));
+    const { steps } = this.stepper, share = 1 - Math.min(decay, (1 + steps) / (10 + steps));
     for (const [w, weights] of (await this.weights()).entries()) {
       const average = this.#averages[w];
       for (let i = 0; i < average.length; i++) average[i] += share * (weights[i] - average[i]);

@@ -139,7 +139,7 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
                 "learning rate.",
             );
           }
-          trainer.learningRate = learningRate * factor;
+          trainer.stepper.learningRate = learningRate * factor;
         }
         const drawn = (layer: string) => random(seed, "dropout", epoch, step, layer);
         const running = trainer.step(batch.images, batch.targets, drawn);
@@ -164,7 +164,7 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
         throw diverged(`the validation loss is ${validation.loss} in epoch ${epoch}`, options);
       }
       const scores = recordOf(mean.result, validation);
-      const last: JointEpoch = { epoch, ...scores, learning_rate: trainer.learningRate };
+      const last: JointEpoch = { epoch, ...scores, learning_rate: trainer.stepper.learningRate };
       history.push(last);
       if (options.furtherMetrics) {
         trainer.copyWeightsToModel();
@@ -177,7 +177,7 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
       if (weights) trainer.setWeights(weights);
       seconds.push(Math.round(performance.now() - began) / 1000);
       await writeCheckpoint<State>(options.checkpoint, {
-        state: { history, seconds, stopper: stopper.state, steps: trainer.steps },
+        state: { history, seconds, stopper: stopper.state, steps: trainer.stepper.steps },
         arrays: await trainer.save(best),
       });
       await options.onEpoch?.(history, better);

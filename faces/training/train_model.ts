@@ -15,7 +15,7 @@ import {
   type ModelTraining,
   prepareLearning,
 } from "./learning.ts";
-import { type ChosenLoss, headOf, isStandardized } from "./losses.ts";
+import { type ChosenLoss, headOf } from "./losses.ts";
 import { saveModel } from "./model_files.ts";
 import type { Initializer } from "./network_options.ts";
 import {
@@ -76,8 +76,9 @@ export async function trainSingle(
     },
 ): ReturnType<typeof trainModel> {
   const { loss, teacher } = params, folders = foldersOf(inputs);
+  // headOf() standardizes numbers other than ages.
   const plain = loss === undefined && teacher === undefined && folders.teachers.length === 0 &&
-    !isStandardized(task);
+    (task.classes !== null || task.task === "age");
   const all = [...networks, ...pluginsOf<NetworkDefinition>(context, "network")];
   const training: ModelTraining = {
     tasks: { model: task },

@@ -46,7 +46,7 @@ export abstract class Trainer<S extends Stepper = Stepper> {
 
   constructor(
     options: TrainerOptions,
-    protected readonly stepper: S,
+    readonly stepper: S,
     private readonly validationBatch: number,
   ) {
     ({ model: this.model, objective: this.objective, averaging: this.averaging } = options);
@@ -54,18 +54,6 @@ export abstract class Trainer<S extends Stepper = Stepper> {
 
   /** Implementation that computes the steps and the loss, such as `engine, 2 threads`. */
   abstract readonly computedBy: string;
-
-  get steps(): number {
-    return this.stepper.steps;
-  }
-
-  get learningRate(): number {
-    return this.stepper.learningRate;
-  }
-
-  set learningRate(rate: number) {
-    this.stepper.learningRate = rate;
-  }
 
   /**
    * Takes one optimizer step on a batch.

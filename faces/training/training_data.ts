@@ -157,21 +157,20 @@ export function compareWithConstant(
   { warn }: Pick<TrainingContext, "warn">,
   intervals: readonly (readonly [low: number, high: number] | undefined)[] = [],
 ): Compared {
-  const known = (rows: Int32Array) => rows.filter((row) => !Number.isNaN(targets[row]));
-  const trained = [
-    ...Array.from(known(train), (row) => targets[row]),
-    ...Array.from(train, (row) => intervals[row]).flatMap((span) => span ? [mean(span)] : []),
-  ];
+  const known = (rows: Int32Array) =>
+    Array.from(rows, (row) => targets[row]).filter((target) => !Number.isNaN(target));
+  const spans = Array.from(train, (row) => intervals[row]).filter((span) => span !== undefined);
+  const trained = [...known(train), ...spans.map(mean)], validated = known(validation);
   const accuracy = metric === "accuracy";
   const classes = 1 + trained.reduce((most, label) => Math.max(most, label), 0);
   const constant = accuracy ? majorityClass(trained, classes) : median(trained);
-  const errors = Array.from(known(validation), (row) => Math.abs(targets[row] - constant));
+  const errors = validated.map((target) => Math.abs(target - constant));
   const scores = accuracy ? errors.map((error) => Number(error === 0)) : errors;
   const constantBaseline = mean(scores);
   const worse = accuracy ? val_metric < constantBaseline : val_metric > constantBaseline;
   if (worse) {
     // Ages begin near 0: with few steps a network does not get far from there.
-    const zero = mean(Array.from(known(validation), (row) => Math.abs(targets[row])));
+    const zero = mean(validated.map(Math.abs));
     const begun = !accuracy && zero > 2 * constantBaseline && Math.abs(val_metric / zero - 1) < 0.5;
     warn(
       `${task} is worse than the constant baseline: the kept weights of epoch ${epoch} have ` +

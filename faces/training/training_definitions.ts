@@ -140,7 +140,7 @@ export type Schedule = (step: number, steps: number, stepsPerEpoch: number) => n
 
 /** A learning rate schedule. */
 export interface ScheduleDefinition<P extends z.ZodObject = z.ZodObject> extends Definition {
-  readonly params: P;
+  readonly params?: P;
   factor(options: z.output<P>): Schedule;
 }
 
@@ -200,7 +200,7 @@ export interface Head {
 
 /** A loss of classes, of years, or of both. */
 export interface LossDefinition<P extends z.ZodObject = z.ZodObject> extends Definition {
-  readonly params: P;
+  readonly params?: P;
   readonly of: readonly ("classes" | "years")[];
   /**
    * @param options with the number of classes (null: years), the targets of the training set, and for
@@ -241,7 +241,7 @@ export function defineLoss<P extends z.ZodObject>(
 
 /** An order in which an epoch takes the images of the training set. */
 export interface SamplingDefinition<P extends z.ZodObject = z.ZodObject> extends Definition {
-  readonly params: P;
+  readonly params?: P;
   /**
    * Returns the rows of an epoch; images may be absent or repeated, and their number stays. May change
    * `rows`.

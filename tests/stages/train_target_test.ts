@@ -186,7 +186,7 @@ Deno.test("trainRegressor learns numbers of any unit alike, on engine and Tensor
 
 Deno.test("trainRegressor resumes with the same bytes, and starts from and learns of models in the labels' unit", async () => {
   const income = (shade: number) => 20_000 * shade, of = { metrics: ["rmse"], export: ["onnx"] };
-  const files = async (model: string) =>
+  const files = (model: string) =>
     Promise.all(
       ["weights.bin", "history.csv", "training.json", "model.onnx"].map((name) =>
         Deno.readFile(join(model, name))

@@ -264,7 +264,7 @@ Deno.test("balanced sampling takes each group equally often, and each image as o
   const order = (options: object) => {
     const rows = Int32Array.from({ length: 40 }, (_, i) => i);
     const data = { person: (row: number) => people[row], random: random(1, "x"), tasks: [] };
-    return balanced.order(rows, data, balanced.params.parse(options));
+    return balanced.order(rows, data, balanced.params!.parse(options));
   };
   const genders = order({ by: ["gender"] });
   assert.equal(genders.length, 40);

@@ -504,7 +504,7 @@ Deno.test("Optimizer scales gradients down to clipNorm together", async () => {
 Deno.test("schedules follow their formulas", () => {
   const factor = (name: string, options: object) => {
     const definition = schedules.find((one) => one.name === name)!;
-    const schedule = definition.factor(definition.params.parse(options));
+    const schedule = definition.factor(definition.params?.parse(options) ?? {});
     return Array.from({ length: 40 }, (_, step) => schedule(step, 40, 10));
   };
   assert.ok(factor("constant", {}).every((value) => value === 1));
