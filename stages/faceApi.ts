@@ -23,9 +23,10 @@ export default defineStage({
   async run({ faces: made, dataset, splits }, { sample }, context) {
     const { openBackend } = await import("../packages/compute/open_backend.ts");
     const { random } = await import("../packages/random/random.ts");
-    const { openAgeGenderNet, SIZE, withoutMargin } = await import(
+    const { openAgeGenderNet, withoutMargin } = await import(
       "../faces/evaluation/age_gender_net.ts"
     );
+    const { FACE_SIZE } = await import("../faces/detection/tfjs_detector.ts");
     const { writeReference } = await import("../faces/evaluation/reference_predictions.ts");
     const { findSourceFaces, openFaces } = await import("../faces/detection/faces_artifact.ts");
     const { decode } = await import("../faces/images/decode_image.ts");
@@ -63,10 +64,10 @@ export default defineStage({
       for (let start = 0; start < selected.length; start += BATCH_SIZE) {
         context.signal.throwIfAborted();
         const part = selected.slice(start, start + BATCH_SIZE);
-        const pixels = new Uint8Array(part.length * SIZE * SIZE * 3);
+        const pixels = new Uint8Array(part.length * FACE_SIZE * FACE_SIZE * 3);
         await Promise.all(part.map(async ({ crop }, i) => {
           const face = await withoutMargin(await decode(crops.png(crop)), margin);
-          pixels.set(await toNetworkInput(face, SIZE), i * SIZE * SIZE * 3);
+          pixels.set(await toNetworkInput(face, FACE_SIZE), i * FACE_SIZE * FACE_SIZE * 3);
         }));
         predictions.push(...await net.predict(pixels));
         context.progress.advance(part.length);

@@ -79,14 +79,15 @@ export async function openCropper(options: CropOptions): Promise<Cropper> {
   const plain = (image: Image, box: Box, whole = false) =>
     crop(image, box, whole ? { ...options, margin: 0 } : options);
   if (align === undefined) return { crop: plain, close: () => {} };
-  const { INPUT_SIZE, openLandmarkNet } = await import("./landmarks.ts");
+  const { FACE_SIZE } = await import("./tfjs_detector.ts");
+  const { openLandmarkNet } = await import("./landmarks.ts");
   const net = await openLandmarkNet();
   return {
     async crop(image, box, whole) {
       if (whole) return await plain(image, box, whole);
       const { x, y, width: side } = cropSquare(box, 0);
       const face = await crop(image, box, { margin: 0, maxSize: 0 });
-      const pixels = await resize(face, INPUT_SIZE, INPUT_SIZE, "linear");
+      const pixels = await resize(face, FACE_SIZE, FACE_SIZE, "linear");
       const points = fivePoints(await net.predict(pixels))
         .map(([u, v]): Point => [x + u * side, y + v * side]);
       const square = alignedSquare(align, box, points);

@@ -1,4 +1,4 @@
-/** Shared parts of the TensorFlow.js detectors: weights and non-maximum suppression. */
+/** Shared parts of face-api's networks: weights, layers and non-maximum suppression. */
 import * as tf from "@tensorflow/tfjs-core";
 import type { Detection } from "./detector.ts";
 import { iou } from "../images/image.ts";
@@ -38,6 +38,37 @@ export async function readWeights(url: string): Promise<Weights> {
     return tensor as T;
   };
   return Object.assign(get, { close: () => tf.dispose(weights) });
+}
+
+/** Width and height of the input of the networks that read a face, pixels. */
+export const FACE_SIZE = 112;
+
+/** Returns the layers of the networks that read a face, by the names of their weights. */
+export function faceLayers(weights: Weights) {
+  const convolve = (x: tf.Tensor4D, name: string, filter: string, strides = 1): tf.Tensor4D =>
+    tf.fused.conv2d({
+      x,
+      filter: weights<tf.Tensor4D>(`${name}/${filter}`),
+      bias: weights<tf.Tensor1D>(`${name}/bias`),
+      strides,
+      pad: "same",
+    });
+  return {
+    /** RGB bytes of faces → [n, 112, 112, 3], less the mean of the networks' training images. */
+    input(pixels: Uint8Array): tf.Tensor4D {
+      const faces = Float32Array.from(pixels);
+      const images = tf.reshape<tf.Rank.R4>(faces, [-1, FACE_SIZE, FACE_SIZE, 3]);
+      return tf.div(tf.sub(images, [122.782, 117.001, 104.298]), 255);
+    },
+    convolve: (x: tf.Tensor4D, name: string, strides: number) =>
+      convolve(x, name, "filters", strides),
+    separable(x: tf.Tensor4D, name: string, strides = 1): tf.Tensor4D {
+      const filter = weights<tf.Tensor4D>(`${name}/depthwise_filter`);
+      return convolve(tf.depthwiseConv2d(x, filter, strides, "same"), name, "pointwise_filter");
+    },
+    dense: (x: tf.Tensor2D, name: string): tf.Tensor =>
+      tf.add(tf.matMul(x, weights<tf.Tensor2D>(`${name}/weights`)), weights(`${name}/bias`)),
+  };
 }
 
 /**

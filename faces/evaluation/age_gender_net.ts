@@ -4,14 +4,9 @@
  * a second copy of TensorFlow.js.
  */
 import * as tf from "@tensorflow/tfjs-core";
-import { readWeights } from "../detection/tfjs_detector.ts";
+import { faceLayers, readWeights } from "../detection/tfjs_detector.ts";
 import { crop } from "../images/crop.ts";
 import type { Image } from "../images/image.ts";
-
-/** Width and height of the input, pixels. */
-export const SIZE = 112;
-/** Mean red, green and blue of the network's training images. */
-const MEAN = [122.782, 117.001, 104.298];
 
 export interface AgeGender {
   /** Years. */
@@ -39,56 +34,36 @@ export async function openAgeGenderNet() {
     import.meta.resolve("@vladmandic/face-api/model/age_gender_model-weights_manifest.json"),
   );
 
-  const convolve = (x: tf.Tensor4D, filter: string, bias: string, strides = 1): tf.Tensor4D =>
-    tf.fused.conv2d({
-      x,
-      filter: weights<tf.Tensor4D>(filter),
-      bias: weights<tf.Tensor1D>(bias),
-      strides,
-      pad: "same",
-    });
-  const full = (x: tf.Tensor4D, name: string, strides: number) =>
-    convolve(x, `${name}/filters`, `${name}/bias`, strides);
-  const separable = (x: tf.Tensor4D, name: string) => {
-    const filter = weights<tf.Tensor4D>(`${name}/depthwise_filter`);
-    const y = tf.depthwiseConv2d(x, filter, 1, "same");
-    return convolve(y, `${name}/pointwise_filter`, `${name}/bias`);
-  };
+  const { input, convolve, separable, dense } = faceLayers(weights);
   /** Reduction block: halves height and width. */
   const reduce = (x: tf.Tensor4D, name: string, activate = true): tf.Tensor4D => {
     let y = separable(activate ? tf.relu(x) : x, `${name}/separable_conv0`);
     y = separable(tf.relu(y), `${name}/separable_conv1`);
     y = tf.maxPool(y, 3, 2, "same");
-    return tf.add(y, full(x, `${name}/expansion_conv`, 2));
+    return tf.add(y, convolve(x, `${name}/expansion_conv`, 2));
   };
   const middle = (x: tf.Tensor4D, name: string): tf.Tensor4D =>
     tf.add(x, [0, 1, 2].reduce((y, i) => separable(tf.relu(y), `${name}/separable_conv${i}`), x));
 
-  /** [n, 112, 112, 3], 0 to 255 → ages [n, 1] and probabilities [n, 2], male first. */
-  const forward = (pixels: tf.Tensor4D): [tf.Tensor, tf.Tensor] => {
-    let x = tf.div<tf.Tensor4D>(tf.sub(pixels, MEAN), 255);
-    x = tf.relu(full(x, "entry_flow/conv_in", 2)); // [n, 56, 56, 32]
+  /** RGB bytes → ages [n, 1] and probabilities [n, 2], male first. */
+  const forward = (pixels: Uint8Array): [tf.Tensor, tf.Tensor] => {
+    let x = tf.relu(convolve(input(pixels), "entry_flow/conv_in", 2)); // [n, 56, 56, 32]
     x = reduce(x, "entry_flow/reduction_block_0", false); // [n, 28, 28, 64]
     x = reduce(x, "entry_flow/reduction_block_1"); // [n, 14, 14, 128]
     for (const block of [0, 1]) x = middle(x, `middle_flow/main_block_${block}`);
     x = reduce(x, "exit_flow/reduction_block"); // [n, 7, 7, 256]
     x = tf.relu(separable(x, "exit_flow/separable_conv")); // [n, 7, 7, 512]
     const features = tf.mean<tf.Tensor2D>(x, [1, 2]); // [n, 512]
-    const dense = (name: string) =>
-      tf.add(tf.matMul(features, weights<tf.Tensor2D>(`${name}/weights`)), weights(`${name}/bias`));
-    return [dense("fc/age"), tf.softmax(dense("fc/gender"))];
+    return [dense(features, "fc/age"), tf.softmax(dense(features, "fc/gender"))];
   };
 
   return {
     /** @param pixels bytes of RGB images of faces, [n, 112, 112, 3] */
     async predict(pixels: Uint8Array): Promise<AgeGender[]> {
-      const n = pixels.length / (SIZE * SIZE * 3);
-      const outputs = tf.tidy(() =>
-        forward(tf.tensor4d(Float32Array.from(pixels), [n, SIZE, SIZE, 3]))
-      );
+      const outputs = tf.tidy(() => forward(pixels));
       const [ages, genders] = await Promise.all(outputs.map((output) => output.data()));
       tf.dispose(outputs);
-      return Array.from({ length: n }, (_, i) => ({ age: ages[i], male: genders[2 * i] }));
+      return Array.from(ages, (age, i) => ({ age, male: genders[2 * i] }));
     },
     close: () => weights.close(),
   };

@@ -3,7 +3,8 @@ import * as tf from "@tensorflow/tfjs-core";
 import sharp from "sharp";
 import { openBackend } from "../../../packages/compute/open_backend.ts";
 import { alignedSquare, openCropper } from "../../../faces/detection/cropper.ts";
-import { INPUT_SIZE, openLandmarkNet, type Point } from "../../../faces/detection/landmarks.ts";
+import { openLandmarkNet, type Point } from "../../../faces/detection/landmarks.ts";
+import { FACE_SIZE } from "../../../faces/detection/tfjs_detector.ts";
 import { cropTurned } from "../../../faces/images/crop.ts";
 import type { Box, Image } from "../../../faces/images/image.ts";
 import reference from "./fixtures/landmarks.json" with { type: "json" };
@@ -24,7 +25,7 @@ Deno.test("openLandmarkNet() predicts face-api's landmarks", async () => {
   for (const { photo, square, points } of reference) {
     const image = await photoOf(photo);
     const pixels = await sharp(image.data, raw(image)).extract(square)
-      .resize(INPUT_SIZE, INPUT_SIZE, { fit: "fill", kernel: "linear" }).raw().toBuffer();
+      .resize(FACE_SIZE, FACE_SIZE, { fit: "fill", kernel: "linear" }).raw().toBuffer();
     const predicted = await net.predict(pixels);
     assert.equal(predicted.length, 68);
     for (const [i, x, y] of points) {

@@ -2,13 +2,14 @@ import assert from "node:assert/strict";
 import sharp from "sharp";
 import * as tf from "@tensorflow/tfjs-core";
 import { openBackend } from "../../../packages/compute/open_backend.ts";
-import { openAgeGenderNet, SIZE, withoutMargin } from "../../../faces/evaluation/age_gender_net.ts";
+import { FACE_SIZE } from "../../../faces/detection/tfjs_detector.ts";
+import { openAgeGenderNet, withoutMargin } from "../../../faces/evaluation/age_gender_net.ts";
 import reference from "./age_gender.json" with { type: "json" };
 
 Deno.test("openAgeGenderNet() predicts what face-api predicts for the same faces", async () => {
   await openBackend("wasm");
   const before = tf.memory().numTensors;
-  const pixels = new Uint8Array(reference.length * SIZE * SIZE * 3);
+  const pixels = new Uint8Array(reference.length * FACE_SIZE * FACE_SIZE * 3);
   for (const [i, { photo, region }] of reference.entries()) {
     const url = new URL(
       `demo/${photo}`,
@@ -19,8 +20,8 @@ Deno.test("openAgeGenderNet() predicts what face-api predicts for the same faces
     const { width, height, channels } = info;
     pixels.set(
       await sharp(data, { raw: { width, height, channels } }).extract(region)
-        .resize(SIZE, SIZE, { fit: "fill", kernel: "linear" }).raw().toBuffer(),
-      i * SIZE * SIZE * 3,
+        .resize(FACE_SIZE, FACE_SIZE, { fit: "fill", kernel: "linear" }).raw().toBuffer(),
+      i * FACE_SIZE * FACE_SIZE * 3,
     );
   }
   const net = await openAgeGenderNet();
