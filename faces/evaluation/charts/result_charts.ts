@@ -71,18 +71,19 @@ export function scatter(
         fill: colors.train,
         fillOpacity: Math.max(0.25, Math.min(0.7, 120 / points.length)),
       }),
-      line && Plot.line(ends(points.map(({ age }) => age), line.slope, line.intercept), {
-        stroke: colors.ink,
-        strokeWidth: 1.5,
-      }),
+      line && trend(points.map(({ age }) => age), line.slope, line.intercept),
     ],
   });
 }
 
-/** Returns both ends of a line over some values. */
-function ends(values: readonly number[], slope: number, intercept: number): [number, number][] {
-  return [Math.min(...values), Math.max(...values)].map((x) => [x, intercept + slope * x]);
+/** Renders a line over some values. */
+function trend(values: readonly number[], slope: number, intercept: number): Plot.Markish {
+  const ends = [Math.min(...values), Math.max(...values)].map((x) => [x, intercept + slope * x]);
+  return Plot.line(ends as [number, number][], { stroke: colors.ink, strokeWidth: 1.5 });
 }
+
+/** Style of a curve of the network. */
+const CURVE = { stroke: colors.train, strokeWidth: 2.5 };
 
 function diagonal([low, high]: readonly number[]): Plot.Markish {
   return Plot.line([[low, low], [high, high]], { stroke: colors.baseline, strokeDasharray: "4 3" });
@@ -96,10 +97,7 @@ export function roc(points: Roc["points"], positive: string): Html {
     height: 320,
     x: { label: "false positive rate", domain: [0, 1] },
     y: { label: "true positive rate", domain: [0, 1], grid: true },
-    marks: [
-      diagonal([0, 1]),
-      Plot.line(shown.map(([x, y]) => [x, y]), { stroke: colors.train, strokeWidth: 2.5 }),
-    ],
+    marks: [diagonal([0, 1]), Plot.line(shown.map(([x, y]) => [x, y]), CURVE)],
   });
 }
 
@@ -152,7 +150,7 @@ export function cumulativeScore(points: ErrorCurves["cumulative"]): Html {
         strokeWidth: 2,
         strokeDasharray: "4 3",
       }),
-      Plot.line(points, { x: "error", y: "share", stroke: colors.train, strokeWidth: 2.5 }),
+      Plot.line(points, { x: "error", y: "share", ...CURVE }),
     ],
   });
 }
@@ -166,9 +164,7 @@ export function riskCurve(points: readonly RiskPoint[]): Html {
       grid: true,
       domain: [0, points.reduce((most, { risk }) => Math.max(most, risk), 0) || 1],
     },
-    marks: [
-      Plot.line(points, { x: "coverage", y: "risk", stroke: colors.train, strokeWidth: 2.5 }),
-    ],
+    marks: [Plot.line(points, { x: "coverage", y: "risk", ...CURVE })],
   });
 }
 
@@ -180,10 +176,7 @@ export function biasByYear(points: ErrorCurves["bias"], line: ErrorCurves["line"
     r: { range: [2, 8] },
     marks: [
       Plot.ruleY([0]),
-      line && Plot.line(ends(points.map(({ truth }) => truth), line.slope - 1, line.intercept), {
-        stroke: colors.ink,
-        strokeWidth: 1.5,
-      }),
+      line && trend(points.map(({ truth }) => truth), line.slope - 1, line.intercept),
       Plot.dot(points, {
         x: "truth",
         y: "bias",
