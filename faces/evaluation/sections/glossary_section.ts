@@ -18,8 +18,8 @@ export function glossarySection({ models }: Report): Html {
     Bias: "Mean signed error: predicted minus true value. Positive values overestimate.",
     Loss: `The objective of training: by default cross-entropy for classes, mean absolute error for
     numbers, plus the network's L2 penalty. Tables have these with any other loss, too; curves have
-    the loss that was trained, without the penalty where a loss, a teacher or several heads are
-    chosen.`,
+    the loss that was trained: of several heads without the penalty, of numbers other than ages in
+    standard deviations of the training set.`,
     "Learning curves": `Training values are averaged over the epoch, while the weights change, and
     with dropout. They can therefore be worse than validation values. The table evaluates the final
     weights on both.`,
