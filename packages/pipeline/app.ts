@@ -7,7 +7,12 @@ import type { Reporter } from "./reporter.ts";
 import type { RemoteRunsWork, ResolvedBackend, ShardedWork } from "./run/run_context.ts";
 import type { WorkerPool } from "./stage.ts";
 import type { ChildReport } from "./sweep/child_process.ts";
-import type { RemoteRun } from "./sweep/remote_run.ts";
+
+/** A run of a sweep as data for another machine, which validates it: see `orderSchema`. */
+export interface RemoteOrder {
+  /** Name of the pipeline. */
+  readonly name: string;
+}
 
 /** A message about a run of a sweep on another machine; `index` is that of its order. */
 export type RemoteRunEvent =
@@ -71,7 +76,7 @@ export interface App {
   runRemotely?(
     settings: BullmqSettings,
     work: RemoteRunsWork,
-    orders: readonly RemoteRun[],
+    orders: readonly RemoteOrder[],
   ): AsyncIterable<RemoteRunEvent>;
   /** Arguments of deno that start this program in the project's folder, for a run of a sweep. */
   denoArgs(): Promise<readonly string[]>;

@@ -1,9 +1,8 @@
 /** `executor: bullmq`: distributes work to workers through Redis. */
 import { hostname } from "node:os";
 import type { BullmqSettings } from "./config/config.ts";
-import type { App, RemoteRunEvent } from "./app.ts";
+import type { App, RemoteOrder, RemoteRunEvent } from "./app.ts";
 import type { FinishedUnit, WorkUnit } from "./stage.ts";
-import type { RemoteRun } from "./sweep/remote_run.ts";
 import { localCodeVersion } from "./remote/compatibility.ts";
 import type { RemoteRunsWork, ShardedWork } from "./run/run_context.ts";
 import type { DispatchOptions } from "./remote/coordinator.ts";
@@ -40,7 +39,7 @@ export async function* distributeShards(
 export async function* runSweepRemotely(
   settings: BullmqSettings,
   work: RemoteRunsWork,
-  orders: readonly RemoteRun[],
+  orders: readonly RemoteOrder[],
   app: App,
 ): AsyncGenerator<RemoteRunEvent> {
   yield* withOwnWorker(settings, work, app, (place) => (

@@ -3,7 +3,6 @@ import { isAbsolute, join, relative, sep } from "node:path";
 import { z } from "zod";
 import type { App } from "../app.ts";
 import { pipelineSchema } from "../config/config.ts";
-import type { Shape } from "../fingerprint.ts";
 
 /** Path below a folder, with forward slashes; machines may have the folder in different places. */
 export const relativePathSchema = z.string().refine(
@@ -70,21 +69,16 @@ export async function assertBackend(
 }
 
 /** Code and platform that produce a result. */
-export interface CodeVersion {
+export const codeSchema = z.strictObject({
   /** Path from the project → hash of a module's behavior. */
-  readonly modules: Readonly<Record<string, string>>;
-  /** Package → version. */
-  readonly packages: Readonly<Record<string, string>>;
-  readonly deno: string;
-  readonly platform: string;
-}
-
-export const codeSchema = z.strictObject<Shape<CodeVersion>>({
   modules: z.record(z.string(), z.string()),
+  /** Package → version. */
   packages: z.record(z.string(), z.string()),
   deno: z.string(),
   platform: z.string(),
 });
+
+export type CodeVersion = Readonly<z.output<typeof codeSchema>>;
 
 export function localCodeVersion(
   { modules, packages }: Pick<CodeVersion, "modules" | "packages">,

@@ -1,9 +1,8 @@
 /** Dispatches the runs of a sweep. */
-import type { RemoteRunEvent } from "../app.ts";
+import type { RemoteOrder, RemoteRunEvent } from "../app.ts";
 import { type ChildReport, failedReport } from "../sweep/child_process.ts";
-import type { RemoteRun } from "../sweep/remote_run.ts";
 import { dispatchJobs, type DispatchOptions, type Outcome } from "./coordinator.ts";
-import { firstProblem, JOB_FORMAT, type SweepJob, sweepResultSchema } from "./job_schemas.ts";
+import { firstProblem, JOB_FORMAT, sweepResultSchema } from "./job_schemas.ts";
 
 /** Shards precede runs of a sweep: a stage waits for them, and they are short. */
 const PRIORITY = 1;
@@ -11,11 +10,11 @@ const PRIORITY = 1;
 /** Dispatches runs. Yields their events; a failure anywhere is the report of a failed run. */
 export async function* dispatchSweepRuns(
   options: Omit<DispatchOptions, "run">,
-  orders: readonly RemoteRun[],
+  orders: readonly RemoteOrder[],
 ): AsyncGenerator<RemoteRunEvent> {
   const run = crypto.randomUUID();
   const tasks = orders.map((order, index) => {
-    const data: SweepJob = { version: JOB_FORMAT, kind: "point", run, order };
+    const data = { version: JOB_FORMAT, kind: "point", run, order };
     return { key: String(index), data, priority: PRIORITY };
   });
   const begun = new Set<number>();
@@ -45,7 +44,7 @@ export async function* dispatchSweepRuns(
   }
 }
 
-function reportOf({ name }: RemoteRun, outcome: Outcome): ChildReport {
+function reportOf({ name }: RemoteOrder, outcome: Outcome): ChildReport {
   if ("failed" in outcome) return failedReport(name, outcome.failed);
   const { success, data, error } = sweepResultSchema.safeParse(outcome.result);
   // A metric that is not a number is null, as in any JSON.

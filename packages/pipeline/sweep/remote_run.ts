@@ -5,7 +5,7 @@
  */
 import { join, resolve } from "node:path";
 import { z } from "zod";
-import { type Compute, pipelineSchema, pluginSpecifier, readConfig } from "../config/config.ts";
+import { pipelineSchema, pluginSpecifier, readConfig } from "../config/config.ts";
 import { cacheKeyInputsOf } from "../cache/cache_key.ts";
 import {
   type CacheKeyInputs,
@@ -13,7 +13,6 @@ import {
   canonicalJson,
   explainChanges,
   fingerprint,
-  type Shape,
 } from "../fingerprint.ts";
 import { ancestors, createPlan, type Plan } from "../plan.ts";
 import { displayPath, fromFileUrl, toFileUrl } from "../paths.ts";
@@ -26,7 +25,6 @@ import type { ArtifactStore, Used } from "../artifact_store.ts";
 import {
   assertSameCode,
   codeSchema,
-  type CodeVersion,
   IncompatibleWorkerError,
   localCodeVersion,
   relativePathSchema,
@@ -36,67 +34,46 @@ import type { ResolvedBackend, RunContext } from "../run/run_context.ts";
 import { parsePipeline } from "../config/parse_yaml.ts";
 import { YamlFile } from "../config/yaml_file.ts";
 
-type Values = Record<string, unknown>;
-
-export interface RemoteRun {
-  /** Path of the YAML, relative to the project if inside; for messages only. */
-  readonly file: string;
-  /** Identity and name of the pipeline. */
-  readonly identity: string;
-  readonly name: string;
-  /** Values that replace the YAML's. */
-  readonly overrides: Values;
-  readonly seed: number;
-  readonly compute: Compute;
-  /** Paths relative to the project; no packages or URLs. */
-  readonly plugins: readonly string[];
-  /** Id → configuration of the stage, with all defaults. */
-  readonly stages: Readonly<Record<string, Values>>;
-  /** Varied values: key → value. */
-  readonly point: Values;
-  readonly selection: Selection;
-  /** Id → shared result. */
-  readonly given: Used;
-  readonly code: CodeVersion;
-  /** Id → expected cache key inputs of each result that is not given. */
-  readonly needs: Record<string, Omit<CacheKeyInputs, "modules" | "packages">>;
-  /** Compute backend, if a stage uses one, with the reason for its choice. */
-  readonly backend?: ResolvedBackend;
-}
-
 const text = z.string(), values = z.record(text, z.unknown());
+const ids = z.array(text).readonly().optional();
 
 /** Cache key inputs of a result without its code; inputs are named by the stages that make them. */
 const needSchema = z.strictObject(cacheKeySchema.omit({ modules: true, packages: true }).shape);
 
 const { seed, compute } = pipelineSchema.shape;
 
-export const orderSchema: z.ZodType<RemoteRun> = z.strictObject<Shape<RemoteRun>>({
+export const orderSchema = z.strictObject({
+  /** Path of the YAML, relative to the project if inside; for messages only. */
   file: text,
+  /** Identity and name of the pipeline. */
   identity: text,
   name: text.regex(/^[^\\/]+$/), // a file of earlier versions, which is removed
+  /** Values that replace the YAML's. */
   overrides: values,
   seed,
   compute,
+  /** Paths relative to the project; no packages or URLs. */
   plugins: z.array(
     relativePathSchema.refine((path) => !path.includes(":"), "expected a file of the project"),
   ),
+  /** Id → configuration of the stage, with all defaults. */
   stages: z.record(text, values),
+  /** Varied values: key → value. */
   point: values,
-  selection: z.strictObject<Shape<Selection>>({
-    until: z.array(text).optional(),
-    from: z.array(text).optional(),
-    only: z.array(text).optional(),
-    force: z.array(text).optional(),
-  }),
+  selection: z.strictObject({ until: ids, from: ids, only: ids, force: ids }),
+  /** Id → shared result. */
   given: z.record(
     text,
     z.strictObject({ use: text.regex(/^[\w-]+$/), fingerprint: text.regex(/^[0-9a-f]{64}$/) }),
   ),
   code: codeSchema,
+  /** Id → expected cache key inputs of each result that is not given. */
   needs: z.record(text, needSchema),
+  /** Compute backend, if a stage uses one, with the reason for its choice. */
   backend: z.strictObject({ backend: text, why: text }).optional(),
 });
+
+export type RemoteRun = z.output<typeof orderSchema>;
 
 type Tools = Pick<
   RunContext,

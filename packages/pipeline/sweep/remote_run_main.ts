@@ -1,46 +1,37 @@
 /** The process of a run that another machine dispatched. */
 import { hostname } from "node:os";
 import { resolve } from "node:path";
-import { z } from "zod";
 import { createRunContext } from "../run/create_context.ts";
 import { type CommandContext, EXIT } from "../app.ts";
 import { runPlan } from "../run/run_pipeline.ts";
 import { withPaths } from "../run/run_report.ts";
 import { ArtifactStore } from "../artifact_store.ts";
-import {
-  assertBackend,
-  assertPluginsInProject,
-  IncompatibleWorkerError,
-  toRelative,
-} from "../remote/compatibility.ts";
+import { assertBackend, IncompatibleWorkerError, toRelative } from "../remote/compatibility.ts";
 import { followParent } from "./child_process.ts";
 import {
   assertSamePlugins,
   assertSameResults,
   openResults,
-  orderSchema,
   planOf,
+  type RemoteRun,
 } from "./remote_run.ts";
 
-/** First line of standard input. */
-const initSchema = z.strictObject({
-  order: orderSchema,
+/** First line of standard input; the worker has validated the order and where its plugins lie. */
+export interface RemoteRunInit {
+  readonly order: RemoteRun;
   /** The artifact folder on this machine. */
-  artifacts: z.string(),
+  readonly artifacts: string;
   /** Ms without a heartbeat after which another run's lock on a result is stale. */
-  patience: z.number().positive(),
-});
-
-export type RemoteRunInit = z.output<typeof initSchema>;
+  readonly patience: number;
+}
 
 /** Runs it, and prints its report or `{ refused }` with the reason. */
 export async function runRemoteRun(call: CommandContext): Promise<number> {
   using parent = followParent();
-  const { order, artifacts, patience } = initSchema.parse(JSON.parse(await parent.order));
+  const { order, artifacts, patience }: RemoteRunInit = JSON.parse(await parent.order);
   const { project } = call;
   try {
     const context = await createRunContext(artifacts, call, parent.signal, `modules-${hostname()}`);
-    await assertPluginsInProject(order.plugins, { project, artifacts });
     await assertSamePlugins(order, context);
     const planned = await planOf(order, call, artifacts);
     context.store = new ArtifactStore(artifacts, { patience });
