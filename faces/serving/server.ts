@@ -75,6 +75,7 @@ class Connection implements Client {
 /**
  * Listens. Deno.serve limits neither the time for a request's head nor the number of connections. It
  * listens on a local port that answers this process only; clients' bytes are forwarded to it.
+ * node:http has these limits, but counts upgraded connections for ever (Deno 2.9.6).
  * @throws if the port is in use or the host is not an address of this machine
  */
 export function listen(
