@@ -59,7 +59,7 @@ Exit codes: 0 compared, 1 a result is damaged, 2 wrong command line.`,
     const { compareRuns } = await import("./compare/compare_runs.ts");
     const progress = tools.reporter.startProgress("compare");
     const comparison = await compareRuns(runs, new ArtifactStore(artifacts), progress)
-      .finally(() => progress.end());
+      .finally(() => progress[Symbol.dispose]());
     const { formatComparison, withText } = await import("./compare/format_comparison.ts");
     const text = format === "json"
       ? JSON.stringify({ ok: true, ...withText(comparison) }) + "\n"

@@ -58,7 +58,7 @@ async function list(json: boolean, reporter: CommandContext["reporter"]): Promis
     findings.push(await measureBackend(name, gpu));
     progress.advance(1);
   }
-  progress.end();
+  progress[Symbol.dispose]();
   if (json) {
     const listed = findings.map((finding) => ({ msPerStep: null, ...finding }));
     console.log(JSON.stringify({ backends: listed }));

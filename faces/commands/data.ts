@@ -39,7 +39,7 @@ Exit codes: 0 labels were found, 1 none were, 2 wrong command line, 130 interrup
     const photos = parseWhole("photos", values) ?? 2000;
     const progress = reporter.startProgress("data");
     const found = await lookAt(folder, { preset, photos, signal, progress })
-      .finally(() => progress.end());
+      .finally(() => progress[Symbol.dispose]());
     const page = resolveFrom(values.page ?? join(project, "artifacts/data", pageOf(folder)), cwd);
     await Deno.mkdir(dirname(page), { recursive: true });
     await Deno.writeTextFile(page, await dataPage(found));

@@ -126,7 +126,7 @@ Exit codes: 0 written, 1 packages could not be fetched, 2 wrong command line, 13
           }
         };
         await pipeline(createReadStream(tar), follow, pack, createWriteStream(packed))
-          .finally(() => progress.end());
+          .finally(() => progress[Symbol.dispose]());
       }
       await Deno.rename(packed, path);
       reporter.log(`wrote ${relative(cwd, path)}: ${formatBytes((await Deno.stat(path)).size)}`);

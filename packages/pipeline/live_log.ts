@@ -114,7 +114,7 @@ export class LiveLog {
             state = { ...state, done: Math.min(state.done + items, state.total) };
             this.add({ type: "progress", id, ...state, ...(note && { note: hideSecrets(note) }) });
           },
-          end: () => progress.end(),
+          [Symbol.dispose]: () => progress[Symbol.dispose](),
         };
       },
     };

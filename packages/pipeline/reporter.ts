@@ -9,8 +9,8 @@ export interface Reporter {
   /** Columns that a line has room for. */
   columns(): number;
   log(text: string): void;
-  /** Shows the progress of a stage until `end` is called. */
-  startProgress(id: string): Progress & { end(): void };
+  /** Shows the progress of a stage until it is disposed of. */
+  startProgress(id: string): Progress & Disposable;
   readonly paint: Colors;
 }
 
@@ -100,7 +100,7 @@ export function createReporter(output: Output, now: () => number = Date.now): Re
           meter.advance(items, note);
           show();
         },
-        end: () => output.terminal && draw(""),
+        [Symbol.dispose]: () => void (output.terminal && draw("")),
       };
     },
   };

@@ -39,7 +39,7 @@ export async function predictPhotos(
   }
   const photos = Iterator.from<Listed>(list())
     .flatMap((listed) => "other" in listed ? [] : [listed]);
-  const progress = reporter.startProgress("predict");
+  using progress = reporter.startProgress("predict");
   const counts = { read: 0, faces: 0, faceless: 0, unreadable: 0 };
   try {
     progress.start(total, "photos");
@@ -69,8 +69,6 @@ export async function predictPhotos(
     const done = counts.read + counts.unreadable;
     reporter.log(`interrupted after ${done} of ${counted(total, "photo")}`);
     return EXIT.interrupted;
-  } finally {
-    progress.end();
   }
   const parts = [
     `${counted(counts.faces, "face")} in ${counted(counts.read, "photo")}`,

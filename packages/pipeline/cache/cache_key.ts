@@ -43,7 +43,7 @@ export async function cacheKeyInputsOf(
   ));
   const given = canonicalJson([stage.use, stage.params]);
   const external = async () => {
-    const progress = reporter?.startProgress(stage.id);
+    using progress = reporter?.startProgress(stage.id);
     try {
       const place = { artifacts: plan.artifacts, signal, progress };
       return withoutSecrets(await stage.stage.external(stage.params, place));
@@ -55,8 +55,6 @@ export async function cacheKeyInputsOf(
       if (!known || canonicalJson(known.params) !== canonicalJson(params)) throw error;
       reporter?.log(`  ${stage.id}: its data counts as it was pulled: ${formatError(error)}`);
       return known.external;
-    } finally {
-      progress?.end();
     }
   };
   const inputs = Object.fromEntries(

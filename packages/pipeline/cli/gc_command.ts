@@ -58,8 +58,9 @@ export default async function gc(call: CommandContext): Promise<number> {
   const still = new Set([...now.results, ...now.attempts].map(({ place }) => place.path));
   const unused = ({ place }: Removable) => still.has(place.path);
   await forget(now.forgotten, store);
-  const garbage = all.filter(unused), progress = reporter.startProgress("gc");
-  try {
+  const garbage = all.filter(unused);
+  {
+    using progress = reporter.startProgress("gc");
     progress.start(garbage.length, "results");
     for (const { place } of results.filter(unused)) {
       await store.remove(place);
@@ -70,8 +71,6 @@ export default async function gc(call: CommandContext): Promise<number> {
       await remove(`${path}.lock`);
       progress.advance();
     }
-  } finally {
-    progress.end();
   }
   log(`removed ${formatBytes(total(garbage))}`);
   report(true, garbage);

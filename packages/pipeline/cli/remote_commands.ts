@@ -95,7 +95,7 @@ async function each(
 ): Promise<boolean> {
   let ok = true;
   for (const result of resultsOf(run)) {
-    const progress = reporter.startProgress(result.id);
+    using progress = reporter.startProgress(result.id);
     try {
       const text = await copy(result, progress);
       reporter.log(`${reporter.paint.green("✓")} ${result.id}  ${text}`);
@@ -104,8 +104,6 @@ async function each(
       ok = false;
       reporter.log(`${reporter.paint.red("✗")} ${result.id}  ${formatError(error)}`);
       if ((error as { lasting?: boolean }).lasting) break;
-    } finally {
-      progress.end();
     }
   }
   return ok;

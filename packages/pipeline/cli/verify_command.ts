@@ -22,8 +22,8 @@ export default async function verify(call: CommandContext): Promise<number> {
   using _held = await store.lockShared(line, signal);
   const damaged: { use: string; fingerprint: string; path: string; problems: string[] }[] = [];
   let bytes = 0;
-  const progress = reporter.startProgress("verify");
-  try {
+  {
+    using progress = reporter.startProgress("verify");
     const records = await Promise.all(places.map(({ path }) => readRecord(path)));
     const total = records.reduce((sum, { value }) => sum + (value ? bytesOf(value) : 0), 0);
     progress.start(total, "bytes");
@@ -51,8 +51,6 @@ export default async function verify(call: CommandContext): Promise<number> {
         line(`  ${name} cannot be marked, so that runs take it as it is: ${formatError(error)}`);
       });
     }
-  } finally {
-    progress.end();
   }
   const ok = damaged.length === 0;
   const read = `${counted(places.length, "result")}, ${formatBytes(bytes)}`;

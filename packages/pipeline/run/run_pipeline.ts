@@ -237,7 +237,7 @@ class Run {
       "../remote_results/remote_results.ts"
     );
     const began = performance.now();
-    const progress = startProgress(id);
+    using progress = startProgress(id);
     try {
       this.#remote ??= new RemoteResults(remote, signal);
       if (this.#remote === "failed") return false;
@@ -269,8 +269,6 @@ class Run {
       const rest = lasting ? ". This run no longer asks it" : "";
       log(paint.yellow(`  ${id}: nothing is pulled from the remote: ${formatError(error)}${rest}`));
       return false;
-    } finally {
-      progress.end();
     }
   }
 

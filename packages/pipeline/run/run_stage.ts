@@ -66,68 +66,63 @@ export async function executeStage(
     () => reporter.log(`  ${stage.id}: another run is making this; waiting for it`),
     signal,
   );
-  const outputs = Object.keys(stage.stage.outputs);
-  const { record } = force ? {} : await store.find(stage.use, fingerprint(dependencies), outputs);
-  if (record) return { record, made: false };
+  const { outputs, bounded } = stage.stage, hash = fingerprint(dependencies);
+  const { record: there } = force ? {} : await store.find(stage.use, hash, Object.keys(outputs));
+  if (there) return { record: there, made: false };
   if (attempt.resumed) reporter.log(`  ${stage.id}: resumes an interrupted attempt`);
   const warnings: string[] = [];
-  const progress = reporter.startProgress(stage.id);
-  try {
-    const given = {
-      id: stage.id,
-      outputs: attempt.outputs,
-      scratch: attempt.scratch,
-      earlierResults: () => store.resultsOf(dependencies),
-      async checkExternal() {
-        const place = { artifacts: store.folder, signal, progress };
-        const now = await stage.stage.external(stage.params, place);
-        const external = withoutSecrets(now);
-        const changes = explainChanges(stage.id, dependencies, { ...dependencies, external });
-        if (changes.length === 0) return;
-        throw new Error(`Cannot use its data: ${joinWords(changes)} while it was read. Run again.`);
-      },
-      signal,
-      progress,
-      info: (message: string) => reporter.log(`  ${stage.id}: ${message}`),
-      warn: (message: string) => {
-        warnings.push(String(message));
-        reporter.log(`  ${paint.yellow(`${stage.id}: ${message}`)}`);
-      },
-    };
-    const work: ShardedWork = {
-      use: stage.use,
-      dependencies,
-      inputs: Object.fromEntries(
-        Object.entries(inputs).flatMap(([name, one]) => "path" in one ? [[name, one.path]] : []),
-      ),
-      artifacts: store.folder,
-      ...given,
-    };
-    const context = contextOf({ ...stage, project }, { ...dependencies, lineage }, {
-      ...given,
-      ...(remoteWorkers && connectWorkers && stage.stage.part
-        ? { remoteWorkers: connectWorkers(remoteWorkers, work) }
-        : {}),
-    });
-    const result: StageResult | void = await stage.stage.run(inputs, stage.params, context);
-    signal.throwIfAborted();
-    const { outputs, bounded } = stage.stage;
-    await checkOutputs(stage.id, outputs, attempt.outputs, checkFile, bounded);
-    const record = await attempt.commit({
-      ...withoutSecrets({ ...result, warnings }),
-      id: stage.id,
-      pipeline,
-      startedAt: startedAt.toISOString(),
-      seconds: (Date.now() - startedAt.getTime()) / 1000,
-      deno: Deno.version.deno,
-      platform: Deno.build.target,
-      machine: describeMachine(),
-      rights: stage.rights,
-    }, progress);
-    return { record, made: true };
-  } finally {
-    progress.end();
-  }
+  using progress = reporter.startProgress(stage.id);
+  const given = {
+    id: stage.id,
+    outputs: attempt.outputs,
+    scratch: attempt.scratch,
+    earlierResults: () => store.resultsOf(dependencies),
+    async checkExternal() {
+      const place = { artifacts: store.folder, signal, progress };
+      const now = await stage.stage.external(stage.params, place);
+      const external = withoutSecrets(now);
+      const changes = explainChanges(stage.id, dependencies, { ...dependencies, external });
+      if (changes.length === 0) return;
+      throw new Error(`Cannot use its data: ${joinWords(changes)} while it was read. Run again.`);
+    },
+    signal,
+    progress,
+    info: (message: string) => reporter.log(`  ${stage.id}: ${message}`),
+    warn: (message: string) => {
+      warnings.push(String(message));
+      reporter.log(`  ${paint.yellow(`${stage.id}: ${message}`)}`);
+    },
+  };
+  const work: ShardedWork = {
+    use: stage.use,
+    dependencies,
+    inputs: Object.fromEntries(
+      Object.entries(inputs).flatMap(([name, one]) => "path" in one ? [[name, one.path]] : []),
+    ),
+    artifacts: store.folder,
+    ...given,
+  };
+  const context = contextOf({ ...stage, project }, { ...dependencies, lineage }, {
+    ...given,
+    ...(remoteWorkers && connectWorkers && stage.stage.part
+      ? { remoteWorkers: connectWorkers(remoteWorkers, work) }
+      : {}),
+  });
+  const result: StageResult | void = await stage.stage.run(inputs, stage.params, context);
+  signal.throwIfAborted();
+  await checkOutputs(stage.id, outputs, attempt.outputs, checkFile, bounded);
+  const record = await attempt.commit({
+    ...withoutSecrets({ ...result, warnings }),
+    id: stage.id,
+    pipeline,
+    startedAt: startedAt.toISOString(),
+    seconds: (Date.now() - startedAt.getTime()) / 1000,
+    deno: Deno.version.deno,
+    platform: Deno.build.target,
+    machine: describeMachine(),
+    rights: stage.rights,
+  }, progress);
+  return { record, made: true };
 }
 
 /** Runs a service until it is stopped. Throws what it throws. */
@@ -138,7 +133,7 @@ export async function serve(
   const { stage, inputs, dependencies, lineage } = ready;
   const { id } = stage;
   const scratch = await Deno.makeTempDir({ prefix: `${id}-` });
-  const progress = reporter.startProgress(id);
+  using progress = reporter.startProgress(id);
   const { bold, green, yellow } = reporter.paint;
   // The address of a service is what its user looks for.
   const info = (message: string) =>
@@ -150,7 +145,6 @@ export async function serve(
   try {
     await stage.stage.run(inputs, stage.params, context);
   } finally {
-    progress.end();
     await Deno.remove(scratch, { recursive: true });
   }
 }

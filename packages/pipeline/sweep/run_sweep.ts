@@ -88,14 +88,10 @@ export async function runSweep(
   const runText = points.length === 1 ? "the run continues" : `${points.length} runs continue`;
   log(left === "" ? "all stages have run; collecting results" : `${runText} with ${left}`);
   const force = selection.force?.filter((id) => !common.includes(id));
-  const progress = new SweepProgress(points, reporter, cautions);
-  try {
-    await (first.remoteWorkers
-      ? runRemote(points, call, { ...selection, force }, same, context, progress)
-      : runLocal(points, call, force, options, context, progress));
-  } finally {
-    progress.close();
-  }
+  using progress = new SweepProgress(points, reporter, cautions);
+  await (first.remoteWorkers
+    ? runRemote(points, call, { ...selection, force }, same, context, progress)
+    : runLocal(points, call, force, options, context, progress));
   const { runs } = progress;
   const ok = runs.length === points.length && runs.every(({ ok }) => ok);
   const result = report(prepared, ok, runs);

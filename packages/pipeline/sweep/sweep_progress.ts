@@ -10,7 +10,7 @@ export interface SweepRunResult extends ChildReport {
   readonly values: Readonly<Record<string, unknown>>;
 }
 
-export class SweepProgress {
+export class SweepProgress implements Disposable {
   readonly #progress: ReturnType<Reporter["startProgress"]>;
   readonly #began = new Map<number, number>();
   readonly #runs: (SweepRunResult | undefined)[];
@@ -73,8 +73,8 @@ export class SweepProgress {
     }
   }
 
-  close(): void {
-    this.#progress.end();
+  [Symbol.dispose](): void {
+    this.#progress[Symbol.dispose]();
   }
 }
 

@@ -133,7 +133,7 @@ Deno.test("data writes the page into the project's artifacts, named after the fo
       startProgress: (id: string) => ({
         start: (total: number, unit: string) => log(`${id}: ${total} ${unit}`),
         advance: () => {},
-        end: () => log("end"),
+        [Symbol.dispose]: () => log("end"),
       }),
     };
     const context = { cwd: folder, project: folder, reporter } as unknown;

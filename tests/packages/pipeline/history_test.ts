@@ -269,7 +269,7 @@ Deno.test("gc ends its bar where a removal fails", async () => {
   await project.write({ "artifacts/.work": "no folder" });
   let ended = 0;
   const output = { terminal: false, color: false, columns: () => 80, write() {} };
-  const startProgress = () => ({ start() {}, advance() {}, end: () => ended++ });
+  const startProgress = () => ({ start() {}, advance() {}, [Symbol.dispose]: () => ended++ });
   const reporter = { ...createReporter(output), startProgress };
   const call = { values: { yes: true }, names: [], cwd: "", project: project.folder, reporter };
   await assert.rejects(gc(call as unknown as CommandContext));

@@ -42,7 +42,7 @@ Deno.test("createReporter() draws one bar below the lines on a terminal", () => 
   assert.equal(screen(seen.text).at(-1), quarter);
   reporter.log("  faceCrop: a photo is damaged");
   assert.deepEqual(screen(seen.text).slice(1), ["  faceCrop: a photo is damaged", quarter]);
-  progress.end();
+  progress[Symbol.dispose]();
   reporter.log("✓ faceCrop");
   assert.deepEqual(screen(seen.text).slice(2), ["✓ faceCrop", ""]);
 });
@@ -103,7 +103,7 @@ Deno.test("createReporter() prints plain lines now and then when it is no termin
     seen.time += 500;
     progress.advance();
   }
-  progress.end();
+  progress[Symbol.dispose]();
   reporter.log("done");
   assert.equal(
     seen.text,
