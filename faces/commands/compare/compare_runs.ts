@@ -131,7 +131,10 @@ export async function compareRuns(
     pairUp(
       label,
       runs.map(({ id }) => ({ ids: [id], models: modelsOf(label, [id]) })),
-      (a, b) => commonRows([...a.models, ...b.models]),
+      (a, b) => {
+        const found = commonRows([...a.models, ...b.models]);
+        return typeof found === "object" && found.equal ? undefined : found;
+      },
       // Tests of settings are shown in place of these.
       settings.some(({ model }) => model === label) ? [] : notes,
     )
@@ -245,13 +248,8 @@ function pairUp<T extends object>(
   });
 }
 
-/**
- * Returns the rows of models on the images in all their test sets.
- * @returns the reason if there are too few; undefined for equal models, as of runs that share one
- */
-function commonRows(
-  models: readonly TestedModel[],
-): Pick<Pair, "models" | "rows"> | string | undefined {
+/** Returns the rows of models on the images in all their test sets; the reason if there are too few. */
+function commonRows(models: readonly TestedModel[]) {
   const maps = models.map(({ images }) => new Map(images.map((image, row) => [image, row])));
   const [first] = models, { images, people } = first!;
   const own = images.flatMap((image, row) => maps.every((map) => map.has(image)) ? [row] : []);
@@ -267,7 +265,8 @@ function commonRows(
   if (few) return `only ${few} in both test sets, too few for a test`;
   if (!equal(({ scored }) => scored.truth)) return "their labels of the same images differ";
   const whole = models.every(({ images }) => images.length === own.length);
-  return whole && equal(({ scores }) => scores) ? undefined : { models, rows };
+  // Equal models, as of runs that share one.
+  return { models, rows, equal: whole && equal(({ scores }) => scores) };
 }
 
 /** Tests settings of several seeds, the best one against each other one. */
@@ -275,12 +274,10 @@ function testSettings(model: string, groups: readonly Candidate[], notes: string
   const keyOf = ({ scored: { probabilities, prediction } }: TestedModel) =>
     String(probabilities ?? Array.from(prediction));
   // Results that several runs share count once, and settings that share them are one.
-  const results = groups.map(({ ids, models }) =>
-    [ids, new Map(models.map((one) => [keyOf(one), one]))] as const
-  );
-  const unique = new Map(results.map((one) => [[...one[1].keys()].sort().join("\n"), one]));
-  const settings = [...unique.values()].filter(([, models]) => models.size > 0)
-    .map(([ids, models]): Candidate => ({ ids, models: [...models.values()] }));
+  const settings = [...new Map(groups.map(({ ids, models }) => {
+    const own = new Map(models.map((one) => [keyOf(one), one]));
+    return [[...own.keys()].sort().join("\n"), { ids, models: [...own.values()] }];
+  })).values()].filter(({ models }) => models.length > 0);
   const several = settings.filter(({ models }) => models.length >= MIN_SEEDS);
   if (settings.length > Math.max(1, several.length)) {
     notes.push(`${model}: settings of fewer than ${MIN_SEEDS} seeds are not tested`);

@@ -115,10 +115,10 @@ Path(__file__).with_suffix(".json").write_text(
             "counts": [counts(a, b) for a, b in [(5, 12), (0, 7), (40, 41), (900, 1200), (3000, 2500)]],
             "errors": [errors(80, 0, 3), errors(150, 1, 1), errors(120, 0.5, 0)],
             "settings": [
-                settings(40, (3, 3), 0.1, 0.6, digits=1),
-                settings(60, (3, 4), 0.3, 0),
-                settings(30, (3, 3), 0.1, 0, digits=1),
-                settings(60, (4, 3), 0.1, 0.5, repeat=3, digits=1),
+                settings(20, (3, 3), 0.1, 0.6),
+                settings(26, (3, 4), 0.1, 0),
+                settings(20, (3, 3), 0.1, 0),
+                settings(24, (4, 3), 0.1, 0.5, repeat=3),
             ],
             "student": [
                 [x, df, float(2 * t.sf(x, df))]
