@@ -128,6 +128,18 @@ Deno.test({
           });
         }
       }
+      await t.step("all text follows the size that the browser is set to", async () => {
+        const page = await browser.newPage();
+        await page.goto(pathToFileURL(file).href);
+        const sizes = await page.evaluate(() => {
+          document.documentElement.style.fontSize = "32px";
+          return ["body", ".note"].map((name) =>
+            parseFloat(getComputedStyle(document.querySelector(name)!).fontSize)
+          );
+        });
+        assert.ok(sizes.every((size) => size > 25), sizes.join());
+        await page.close();
+      });
       await t.step("on paper, the configuration is not folded away", async () => {
         const page = await browser.newPage();
         await page.goto(pathToFileURL(file).href);
