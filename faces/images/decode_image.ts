@@ -2,7 +2,7 @@
 import sharp, { type Metadata } from "sharp";
 import { DECODED, identifyImage } from "../../packages/formats/image_format.ts";
 import { readJpegHeader } from "../../packages/formats/jpeg.ts";
-import { type Box, type Image, UNKNOWN_FORMAT } from "./image.ts";
+import { type Box, type Image, shownReason, UNKNOWN_FORMAT } from "./image.ts";
 
 /** Maximum number of pixels, checked before decoding: 64 megapixels take 192 MB. */
 export const MAX_PIXELS = 64e6;
@@ -58,7 +58,7 @@ export class ImageError extends Error {
   override readonly name = "ImageError";
   /** @param way out, a sentence; results have the reason alone */
   constructor(readonly reason: string, cause?: unknown, readonly way?: string) {
-    super(`Cannot decode the photo: ${reason}.${way ? ` ${way}` : ""}`, { cause });
+    super(`Cannot decode the photo: ${shownReason(reason)}.${way ? ` ${way}` : ""}`, { cause });
   }
 }
 

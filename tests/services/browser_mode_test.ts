@@ -58,6 +58,8 @@ inChromium("mode browser: no photo leaves it, and it predicts as the server does
       await Deno.writeFile(cut, whole.subarray(0, 200));
       await upload(page, cut);
       await message(page, /^This browser cannot decode the photo: .* Save it as JPEG or PNG\.$/);
+      await upload(page, files.text);
+      await message(page, /^Cannot decode the photo: it is none of JPEG, .* and AVIF\.$/);
     });
 
     await t.step("agrees with the server", async () => {

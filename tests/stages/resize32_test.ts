@@ -98,7 +98,7 @@ Deno.test("resize32 scales faces that are no plain PNG, and names a face that it
     context.run({ faces: other.artifact("faces") }),
     new RegExp(
       `Cannot resize the crop at byte ${faces.rows[1].offset} of ".*faces-00000\\.tar": ` +
-        "Cannot decode the photo: it is no picture that is known\\. Repeat the stage that wrote it",
+        "Cannot decode the photo: it is none of JPEG, PNG, WebP, GIF, TIFF and AVIF\\. Repeat the stage that wrote it",
     ),
   );
 });
