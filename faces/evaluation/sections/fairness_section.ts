@@ -144,6 +144,6 @@ function metricName(name: string, { further = [] }: ModelReport["metrics"]): str
 }
 
 function show(name: string, value: number, metric: MetricName): string {
-  const decimals = METRICS[name as MetricName]?.decimals ?? (name in RATES ? 3 : 2);
-  return formatMetricValue(value, metric, decimals);
+  const own = name in METRICS || name in RATES || name === "bias";
+  return formatMetricValue(value, metric, own ? undefined : 2);
 }

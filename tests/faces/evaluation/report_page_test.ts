@@ -491,6 +491,11 @@ Deno.test("reportPage() compares groups: raw, standardized, tested, with who lab
   );
   assert.match(html, /Groups of fewer than 10 faces are hidden/);
   assert.match(html, /labelled gender ?MAE ?3\.0 ?3\.0 ?100\D+of faces ?male ?0\.0\d\d/);
+  assert.match(
+    html,
+    /labelled gender ?bias ?5\.0 ?5\.0 ?100/,
+    "a bias has the decimals of the MAE",
+  );
   assert.match(html, /labelled gender × hair<b>/);
   assert.match(html, /Not compared: name \(120 values\)/);
 
