@@ -43,11 +43,7 @@ export function later(promise: Promise<Node>): HTMLElement {
   return place;
 }
 
-/**
- * "0.984", "12.7", "1,234".
- * @param whole false for a metric: "1.000"
- * @param like value whose decimals are taken, as of a mean for its deviation
- */
+/** "0.984", "12.7", "1,234"; a metric, not `whole`, "1.000". The decimals are those of `like`. */
 export function number(value: number | null | undefined, whole = true, like = value): string {
   if (value === null || value === undefined || Number.isNaN(value)) return "–";
   if (whole && Number.isInteger(value)) return value.toLocaleString("en");
