@@ -285,7 +285,7 @@ export function chooseMetrics(
       compute: async (all) => {
         const value = definition.call
           ? await definition.call("compute", bound, all, options)
-          : definition.compute(all, options);
+          : definition.compute(structuredClone(all), options); // it may sort them
         if (value === null || typeof value === "number") {
           return Number.isFinite(value) ? value! : NaN;
         }
@@ -297,7 +297,7 @@ export function chooseMetrics(
       interval: async (all, people) => {
         const found = definition.call
           ? await definition.call("interval", intervalSchema, all, options, people)
-          : definition.interval(all, options, people);
+          : definition.interval(structuredClone(all), options, people);
         // Of resamples without a value.
         return Number.isFinite(found?.low) && Number.isFinite(found?.high)
           ? found as Interval

@@ -349,3 +349,33 @@ Deno.test("training stages compute further metrics of the validation set after e
     /Cannot train gender: metrics names "rmse", which is of years/,
   );
 });
+
+Deno.test("a metric that sorts what it gets leaves predictions as they are", async () => {
+  const sorts = defineMetric({
+    name: "sorts",
+    summary: "Largest probability of the largest prediction",
+    title: "sorts",
+    of: "classes",
+    unit: "",
+    better: "more",
+    decimals: 3,
+    params: z.strictObject({}),
+    compute: ({ prediction, probabilities }) => {
+      const [last] = (probabilities as Float32Array[]).map((row) => row.sort()).reverse();
+      return (prediction as Float32Array).sort()[0] + last[1];
+    },
+  });
+  const [metric] = chooseMetrics(["sorts"], [sorts]);
+  const given = () => ({
+    truth: Float32Array.of(1, 0, 1, 0, 1),
+    prediction: Float32Array.of(1, 0, 1, 1, 0),
+    probabilities: [0.9, 0.2, 0.8, 0.7, 0.1].map((p) => Float32Array.of(p, 1 - p)),
+    classes: 2,
+    gender: new Float32Array(5),
+    age: new Float32Array(5),
+  });
+  const all = given();
+  await metric.compute(all);
+  await metric.interval(all);
+  assert.deepEqual(all, given());
+});
