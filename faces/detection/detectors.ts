@@ -201,9 +201,8 @@ export async function openDetector(
 ): Promise<Detector> {
   const model = await open(name, options);
   const close = () => model.close();
-  if (inputSizes.length === 0) {
-    return { name, detect: (image, known) => model.detect(image, known), close };
-  }
+  const detect: Detector["detect"] = (image, known) => model.detect(image, known);
+  if (inputSizes.length === 0) return { name, detect, close };
   const { letterbox } = await import("../images/resize.ts");
   return {
     name,
@@ -263,12 +262,13 @@ export function checked(definition: DetectorDefinition, shown: string): Detector
       }
       return {
         async detect(image, known) {
-          const found: unknown = await Promise.try(() => model.detect(image, known)).catch(rethrow);
+          const copy = { ...image, data: image.data.slice() }; // the crop is of the image as it was
+          const found: unknown = await Promise.try(() => model.detect(copy, known)).catch(rethrow);
           const many = Array.isArray(found) && found.length > MAX_FACES;
-          if (Array.isArray(found) && !many && found.every(isDetection)) return found;
-          const got = many
-            ? `${found.length} faces`
-            : JSON.stringify(found)?.slice(0, 80) ?? String(found);
+          if (Array.isArray(found) && !many && found.every(isDetection)) {
+            return found.toSorted((a, b) => b.score - a.score);
+          }
+          const got = many ? `${found.length} faces` : `${JSON.stringify(found)}`.slice(0, 80);
           throw new Error(
             `Cannot use ${shown}: detect() returned ${got}. Return a list of at most ${MAX_FACES} ` +
               "{ box: { x, y, width, height }, score } with finite numbers.",

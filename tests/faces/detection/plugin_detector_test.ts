@@ -53,6 +53,26 @@ Deno.test("openModel() checks what a plugin's detector returns", async () => {
   }
 });
 
+Deno.test("openModel() keeps the image and the order of scores, whatever a plugin's detector does", async () => {
+  const folder = await Deno.makeTempDir();
+  const image = { data: Uint8Array.of(1, 2, 3), width: 1, height: 1 };
+  const body = `(image.data.fill(9), Object.freeze([0.2, 0.9].map((score) => (
+    { box: { x: 0, y: 0, width: 1, height: 1 }, score }))))`;
+  try {
+    const module = join(folder, "changes.ts");
+    await Deno.writeTextFile(
+      module,
+      plugin(`return { detect: (image) => Promise.resolve(${body}), close() {} };`),
+    );
+    const model = await openModel("bad", { module, minConfidence: 0 });
+    const found = await model.detect(image);
+    assert.deepEqual(found.map(({ score }) => score), [0.9, 0.2]);
+    assert.deepEqual(image.data, Uint8Array.of(1, 2, 3));
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
 Deno.test("openModel() opens the detector of a plugin that takes the API", async () => {
   const folder = await Deno.makeTempDir();
   const module = join(folder, "api.js");
