@@ -73,39 +73,27 @@ function stageOf(name: string, rows: ReadonlyMap<string, unknown>): string {
   return name;
 }
 
-/** Collects each metric's values, with what it measures and the fingerprint of its result in each run. */
+/** Returns the values of each metric, with their measures and the fingerprints of their results. */
 function collectMetrics(
   runs: readonly RunRecord[],
   names: readonly Names[],
   subjects: readonly ReadonlyMap<string, string>[] = [],
 ) {
-  const rows = new Map<string, ReturnType<typeof emptyRow>>();
-  const emptyRow = (model: string, split: string, metric: string) => ({
-    model,
-    split,
-    metric,
-    values: runs.map((): number | undefined => undefined),
-    results: runs.map((_, i) => String(i)),
-    measures: new Set<string>(),
-  });
-  runs.forEach((run, i) => {
-    for (const [id, splits] of Object.entries(run.metrics)) {
-      const model = names[i]!.get(id) ?? id;
+  const found = runs.flatMap((run, i) =>
+    Object.entries(run.metrics).flatMap(([id, splits]) => {
+      const model = names[i]!.get(id) ?? id, subject = subjects[i]?.get(model) ?? "";
       const stage = run.stages.find((stage) => stage.id === id.split(".")[0]);
-      for (const [split, metrics] of Object.entries(splits)) {
-        for (const [metric, value] of Object.entries(metrics)) {
-          const key = [model, split, metric].join("\n");
-          const row = rows.get(key) ?? emptyRow(model, split, metric);
-          row.values[i] = Number.isFinite(value) ? value : undefined;
-          row.results[i] = stage?.fingerprint ?? String(i);
-          const measured = measureOf(stage, metric, Object.keys(metrics));
-          row.measures.add(`${measured} ${subjects[i]?.get(model) ?? ""}`);
-          rows.set(key, row);
-        }
-      }
-    }
-  });
-  return [...rows.values()];
+      const result = stage?.fingerprint ?? String(i);
+      return Object.entries(splits).flatMap(([split, metrics]) =>
+        Object.entries(metrics).map(([metric, number]) => {
+          const value = Number.isFinite(number) ? number : undefined;
+          const measure = `${measureOf(stage, metric, Object.keys(metrics))} ${subject}`;
+          return { i, model, split, metric, value, measure, result };
+        })
+      );
+    })
+  );
+  return [...Map.groupBy(found, (one) => [one.model, one.split, one.metric].join("\n")).values()];
 }
 
 /**
@@ -114,7 +102,10 @@ function collectMetrics(
  * @param subjects of each run: model → its prediction task and data sets, if known
  */
 export function metricRows(...of: Parameters<typeof collectMetrics>): MetricRow[] {
-  return collectMetrics(...of).flatMap(({ model, split, metric, values, measures }) => {
+  return collectMetrics(...of).flatMap((all) => {
+    const { model, split, metric } = all[0]!;
+    const values = of[0].map((_, run) => all.find(({ i }) => i === run)?.value);
+    const measures = new Set(all.map(({ measure }) => measure));
     if (values.every((value) => value === values[0])) return [];
     const better = measures.size === 1 ? METRIC_DIRECTIONS[metric] : undefined;
     const there = values.filter((value) => value !== undefined);
@@ -155,20 +146,18 @@ export function statsOverSeeds(
         .map(([name, { value }]) => [name, value ?? null]),
     );
   const groups = [...Map.groupBy(runs.keys(), (i) => canonicalJson(settings(i))).values()];
-  const rows = collectMetrics(runs, names).map(({ model, split, metric, values, results }) => ({
-    model,
-    split,
-    metric,
-    spreads: groups.map((group): MetricStats | undefined => {
+  const rows = collectMetrics(runs, names).map((all) => {
+    const { model, split, metric } = all[0]!;
+    const spreads = groups.map((group): MetricStats | undefined => {
+      const known = all.filter(({ i, value }) => group.includes(i) && value !== undefined);
       // Runs that share results are one experiment.
-      const known = group.filter((i) => values[i] !== undefined);
-      const unique = [
-        ...new Map(known.map((i) => [`${results[i]} ${values[i]}`, values[i]!])).values(),
-      ];
-      if (unique.length === 0) return undefined;
-      return { stage: model, split, metric, runs: unique.length, ...spreadOf(unique) };
-    }),
-  }));
+      const unique = new Map(known.map(({ result, value }) => [`${result} ${value}`, value!]));
+      if (unique.size === 0) return undefined;
+      const spread = spreadOf([...unique.values()]);
+      return { stage: model, split, metric, runs: unique.size, ...spread };
+    });
+    return { model, split, metric, spreads };
+  });
   if (!rows.some(({ spreads }) => spreads.some((one) => one && one.runs > 1))) return undefined;
   return {
     groups: groups.map((group) => group.map((i) => runs[i]!.id)),
