@@ -279,16 +279,18 @@ inChromium("the page over runs: every view, in light, dark and on a phone", asyn
       });
       await waitText(page, /50 % .*left/);
       await waitText(page, /epoch 2 of 4/);
-      assert.equal(await page.$$eval(".plot", (all) => all.length), 2);
-      const legend = await page.$$eval(
-        ".legend li",
-        (all) =>
-          all.slice(2).map((one) => [one.textContent!, one.querySelector("line")!.outerHTML]),
+      const charts = await page.$$eval(
+        "figure:has(.plot)",
+        (figures) =>
+          figures.map((figure) =>
+            [figure.querySelector("figcaption"), ...figure.querySelectorAll(".legend li")]
+              .map((one) => one!.textContent).join(", ")
+          ),
       );
-      assert.deepEqual(legend.map(([name, line]) => `${name} ${/--c\d/.exec(line!)}`), [
-        "accuracy, training --c0",
-        "accuracy, validation --c0",
-        "f1, validation --c1",
+      assert.deepEqual(charts, [
+        "trainGender: loss, epoch 2 of 4, training, validation",
+        "trainGender: accuracy, epoch 2 of 4, training, validation",
+        "trainGender: f1, epoch 2 of 4, validation",
       ]);
       assert.deepEqual(wrong, []);
       await page.close();

@@ -67,28 +67,22 @@ class Watched {
     });
   }
 
+  /** A chart for each loss and metric: heads of one network may have an accuracy and years. */
   get charts(): Node[] {
     return [...this.epochs].flatMap(([stage, epochs]) => {
       const names = Object.keys(epochs[0]!.numbers).filter((name) => name !== "learning_rate");
-      return [true, false].map((loss) => {
-        const chosen = names.filter((name) => /(^|_)loss$/.test(name) === loss);
-        // Further metrics are those of the validation set alone.
-        const plain = [...new Set(chosen.map((name) => name.replace("val_", "")))];
-        return lines(
-          `${stage}: ${plain.join(", ")}, epoch ${epochs.at(-1)!.epoch} of ${epochs[0]!.epochs}`,
-          loss ? "loss" : plain.join(", "),
-          chosen.map((name) => {
-            const validation = name.startsWith("val_"), bare = name.replace("val_", "");
-            const set = validation ? "validation" : "training";
-            return {
-              name: plain.length > 1 ? `${bare}, ${set}` : set,
-              dash: DASHES[validation ? 0 : 1],
-              color: color(plain.indexOf(bare)),
-              points: epochs.map(({ epoch, numbers }) => [epoch, numbers[name]!] as const),
-            };
-          }),
-        );
-      });
+      return [...Map.groupBy(names, (name) => name.replace("val_", ""))].map(([metric, sets]) =>
+        lines(
+          `${stage}: ${metric}, epoch ${epochs.at(-1)!.epoch} of ${epochs[0]!.epochs}`,
+          metric,
+          sets.map((name) => ({
+            name: name === metric ? "training" : "validation",
+            dash: DASHES[name === metric ? 1 : 0],
+            color: color(0),
+            points: epochs.map(({ epoch, numbers }) => [epoch, numbers[name]!] as const),
+          })),
+        )
+      );
     });
   }
 }
