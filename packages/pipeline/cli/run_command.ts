@@ -86,7 +86,7 @@ export function selectionOf({ values }: Pick<CommandContext, "values">, planned:
   const selection = { until, from, only, force };
   if (select(planned, selection).size > 0) return selection;
   const service = planned.stages.find(({ id, stage }) =>
-    stage.service && (only ?? from)?.includes(id)
+    stage.service && (only ?? from ?? until ?? [id]).includes(id)
   );
   throw new UsageError(
     service

@@ -88,7 +88,7 @@ export async function checkParams(
           problems.push({ at: source.at(["compute"]), message: `compute: ${message}` });
         }
       }
-      for (const { path, message } of found) {
+      for (const { path = [], message } of found) {
         const [key] = path, field = stage.params.shape[String(key)] as z.ZodType | undefined;
         const hint = field?.isOptional() ? source.leavingOut(["stages", id, key!]) : "";
         const place = [id, ...path], at = source.at(["stages", ...place]);

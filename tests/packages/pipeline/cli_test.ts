@@ -88,6 +88,8 @@ Deno.test("a stage checks its parameters before anything runs, also in a dry run
         params: z.strictObject({ from: z.string() }),
         check: ({ from }, { artifacts }) => from === "fails"
           ? Promise.reject(new Error("no disk"))
+          : from === "odd"
+          ? Promise.resolve([{ message: "is odd" }])
           : Promise.resolve(
           from === "here" && artifacts ? [] : [{ path: ["from"], message: from + " is missing" }],
         ),
@@ -101,6 +103,7 @@ Deno.test("a stage checks its parameters before anything runs, also in a dry run
         run: () => Promise.reject(new Error("it started")),
       });`,
     "s.yaml": "plugins: [./served.ts]\nstages:\n  count: {}\n  served: { cert: a.pem }\n",
+    "only.yaml": "plugins: [./served.ts]\nstages:\n  served: { cert: a.pem }\n",
     "p.yaml": "plugins: [./checked.ts]\nstages:\n  count: {}\n  checked: { from: there }\n",
   });
   const at =
@@ -113,6 +116,10 @@ Deno.test("a stage checks its parameters before anything runs, also in a dry run
   const values = ["--sweep", "checked.from=here,nowhere"];
   const swept = await project.cli("run", "p", ...values);
   assert.match(swept.err, /^error: --sweep checked.from=.*: checked\.from: nowhere is missing/);
+  const odd = await project.cli("run", "p", "--set", "checked.from=odd");
+  assert.match(odd.err, /^error: p\.yaml:4:12: checked: is odd\n/);
+  const alone = await project.cli("run", "only");
+  assert.match(alone.err, /^error: served is a service, which deno task serve starts\n/);
   const failed = await project.cli("run", "p", "--set", "checked.from=fails");
   assert.deepEqual(
     [failed.code, failed.err.split("\n")[0]],
