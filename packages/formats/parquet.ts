@@ -105,7 +105,7 @@ export type Read<S extends Spec> = {
 
 /**
  * Reads a table by columns: all, those whose names are wanted, or those of `spec`, whose types it checks;
- * "?" allows null.
+ * "?" allows null. Without `spec`, integers that are not safe are rounded.
  */
 export async function readParquet(
   path: string,
@@ -208,13 +208,14 @@ function encode(
   return result;
 }
 
-/** Converts int64 to numbers in place, and checks nulls and types. */
+/** Converts int64 to numbers in place, also in lists, and checks nulls and types. */
 function check(name: string, values: unknown[], spec?: Spec[string]): void {
+  const numberOf = (one: unknown) => typeof one === "bigint" ? Number(one) : one;
   const type = spec?.replace("?", "") as ColumnType | undefined;
   const nullable = spec === undefined || spec.endsWith("?");
   for (let row = 0; row < values.length; row++) {
-    let value = values[row] ?? null;
-    if (typeof value === "bigint") value = Number(value);
+    let value = numberOf(values[row] ?? null);
+    if (Array.isArray(value)) value = value.map(numberOf);
     if (value === null ? !nullable : type !== undefined && !TYPES[type][1](value)) {
       throw new ParquetError(
         `row ${row} of column "${name}" is ${JSON.stringify(value)}, not ${type}`,

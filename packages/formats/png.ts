@@ -52,13 +52,12 @@ export function encodePng({ data, width, height }: Rgb): Uint8Array<ArrayBuffer>
   const header = Buffer.from([0, 0, 0, 0, 0, 0, 0, 0, ...KIND]);
   header.writeUInt32BE(width);
   header.writeUInt32BE(height, 4);
-  const parts = [
+  return Uint8Array.from(Buffer.concat([
     Uint8Array.from(SIGNATURE),
     ...chunk("IHDR", header),
     ...chunk("IDAT", deflateSync(rows, PACKING)),
     ...chunk("IEND", new Uint8Array()),
-  ];
-  return Uint8Array.from(Buffer.concat(parts));
+  ]));
 }
 
 /** Decodes a PNG. Returns undefined if it is damaged or of another kind, for a general decoder. */

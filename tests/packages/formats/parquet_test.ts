@@ -1,4 +1,6 @@
 import { deepStrictEqual, match, ok, rejects } from "node:assert/strict";
+import type { SchemaElement } from "hyparquet";
+import { parquetWriteBuffer } from "hyparquet-writer";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { random } from "../../../packages/random/random.ts";
@@ -166,5 +168,20 @@ Deno.test("readParquet() refuses counts on which its decoder would loop or fill 
         await readParquet(path).catch(({ message }) => match(message, /^Cannot read/));
       }
     }
+  });
+});
+
+Deno.test("readParquet() gives lists of whole numbers as numbers", async () => {
+  await inFolder(async (path) => {
+    const schema: SchemaElement[] = [
+      { name: "root", num_children: 1 },
+      { name: "box", repetition_type: "OPTIONAL", converted_type: "LIST", num_children: 1 },
+      { name: "list", repetition_type: "REPEATED", num_children: 1 },
+      { name: "element", type: "INT64", repetition_type: "OPTIONAL" },
+    ];
+    const columnData = [{ name: "box", data: [[null, 2n, 3n], [], null] }];
+    await Deno.writeFile(path, new Uint8Array(parquetWriteBuffer({ columnData, schema })));
+    deepStrictEqual(await readParquet(path), { box: [[null, 2, 3], [], null] });
+    deepStrictEqual((await readParquet(path, { box: "float64[]?" })).box[2], null);
   });
 });
