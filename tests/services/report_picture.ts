@@ -28,7 +28,7 @@ try {
   const results = await box("section.model:has(#trainGender) > .columns:nth-of-type(3)");
   const clips = [
     { y: 0, height: protocol.y + protocol.height + 24 },
-    { y: chapter.y, height: results.y + results.height - chapter.y + 24 },
+    { y: chapter.y, height: results.y + results.height - chapter.y + 12 },
   ];
   let height = 0;
   const parts = [];
