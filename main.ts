@@ -46,6 +46,8 @@ export const app: App = {
   }),
   checkFile: async (path) =>
     await (await import("./packages/formats/check_file.ts")).checkFile(path),
+  noteStep: async (...made) =>
+    await (await import("./faces/detection/faces_artifact.ts")).noteStep(...made),
   checkWorkers: async (settings) =>
     await (await import("./packages/pipeline/remote_workers.ts")).checkReachable(settings, app),
   async *runRemotely(settings, work, orders) {

@@ -8,7 +8,8 @@ import {
 } from "../../packages/formats/parquet.ts";
 import { RandomAccessFile } from "../../packages/formats/random_access_file.ts";
 import { TarWriter } from "../../packages/formats/tar.ts";
-import type { StageContext } from "../../packages/pipeline/stage.ts";
+import { digestFile, listFiles } from "../../packages/pipeline/digest.ts";
+import type { Artifact, StageContext } from "../../packages/pipeline/stage.ts";
 import {
   attributeColumns,
   type Attributes,
@@ -19,6 +20,7 @@ import {
 } from "../datasets/attributes.ts";
 import { mapOrdered } from "../../packages/workers/ordered_map.ts";
 import {
+  type CropPreprocessing,
   readCropPreprocessing,
   readPreprocessing,
   writePreprocessing,
@@ -84,12 +86,16 @@ export async function findSourceFaces<T extends { readonly path: string }>(
   all: readonly T[],
 ): Promise<T | undefined> {
   const { resize: _, ...crop } = await readPreprocessing(dataset);
+  let found = all[0], most = -1;
   for (const faces of all) {
-    if (JSON.stringify(await readCropPreprocessing(faces.path)) === JSON.stringify(crop)) {
-      return faces;
+    const made = await readCropPreprocessing(faces.path), { length } = made.steps;
+    // Stages on the dataset add further steps.
+    const part = { ...crop, steps: crop.steps.slice(0, length) };
+    if (length > most && JSON.stringify(made) === JSON.stringify(part)) {
+      [found, most] = [faces, length];
     }
   }
-  return all[0];
+  return found;
 }
 
 /**
@@ -145,6 +151,45 @@ export async function mapFaces(
   }
   const preprocessing = await readCropPreprocessing(input);
   await writePreprocessing(output, { ...preprocessing, steps: [...preprocessing.steps, step] });
+}
+
+const READERS: Readonly<Record<string, (folder: string) => Promise<CropPreprocessing>>> = {
+  faces: readCropPreprocessing,
+  dataset: readPreprocessing,
+};
+
+/**
+ * Adds the step of a plugin's stage to `preprocessing.json` of its faces and datasets, unless the stage
+ * wrote a step itself or left the images as they were.
+ */
+export async function noteStep(
+  step: string,
+  ...made: readonly (readonly Pick<Artifact, "kind" | "path">[])[]
+): Promise<void> {
+  const [inputs, outputs] = await Promise.all(
+    made.map((all) =>
+      Promise.all(
+        all.filter(({ kind }) => Object.hasOwn(READERS, kind)).map(async (one) => {
+          return { path: one.path, preprocessing: await READERS[one.kind](one.path) };
+        }),
+      )
+    ),
+  );
+  for (const { path, preprocessing } of outputs) {
+    const { steps } = preprocessing;
+    const sources = inputs.filter((input) => `${input.preprocessing.steps}` === `${steps}`);
+    if (sources.length === 0) continue;
+    const images = await Promise.all([{ path }, ...sources].map(({ path }) => imagesOf(path)));
+    if (images.indexOf(images[0], 1) > 0) continue;
+    await writePreprocessing(path, { ...preprocessing, steps: [...steps, step] });
+  }
+}
+
+/** Returns a text that is equal for folders with the same images. */
+async function imagesOf(folder: string): Promise<string> {
+  const files = (await listFiles(folder)).filter((name) => /\.(npy|tar)$/.test(name));
+  const digests = files.map(async (name) => [name, await digestFile(join(folder, name))]);
+  return JSON.stringify(await Promise.all(digests));
 }
 
 async function readRows<T>(path: string, spec: typeof tableColumns | typeof columns): Promise<T[]> {

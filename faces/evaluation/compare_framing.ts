@@ -1,6 +1,7 @@
 /** Framing of training, test and serving: mean faces, examples, and whether they differ. */
 import { random } from "../../packages/random/random.ts";
 import type { Artifact } from "../../packages/pipeline/stage.ts";
+import { joinWords, quote } from "../../packages/pipeline/errors.ts";
 import { counted } from "../../packages/pipeline/causes.ts";
 import { median } from "../../packages/statistics/prediction_metrics.ts";
 import { openArchives } from "../datasets/archives.ts";
@@ -41,7 +42,7 @@ export async function compareFraming(
     return Array.from(some, (_, i) => bytes.subarray(i * length, (i + 1) * length));
   };
   const train = draw("train"), test = draw("test");
-  const { inputs: asSeen, asked, withoutFace } = await serve(
+  const { inputs: asSeen, asked, withoutFace, steps } = await serve(
     inputs,
     labels,
     test.subarray(0, photos),
@@ -58,6 +59,9 @@ export async function compareFraming(
   const means = train.length > 0 ? correlation(faces[0], faces[1]) : undefined;
   const served = pairs.length > 0 ? median(pairs) : undefined;
   const warnings = [
+    steps.length > 0 &&
+    `Serving does not apply ${joinWords(steps.map(quote))}, which changed these images: expect ` +
+      "worse predictions for photos than these metrics.",
     served !== undefined && served < MIN_SERVED &&
     "Serving frames faces differently from the test set: the median correlation of the same " +
       `photos is ${served.toFixed(2)}, below ${MIN_SERVED}. Predictions for photos are worse ` +
@@ -97,7 +101,8 @@ async function serve(
   labels: Parameters<typeof compareFraming>[3],
   rows: Int32Array,
 ) {
-  const found = { inputs: new Map<number, Uint8Array>(), asked: 0, withoutFace: 0 };
+  const inputs = new Map<number, Uint8Array>();
+  const found = { inputs, asked: 0, withoutFace: 0, steps: [] as readonly string[] };
   if (archives.length === 0 || rows.length === 0) return found;
   const several = new Set(
     labels.path.flatMap((path, row) =>
@@ -105,6 +110,7 @@ async function serve(
     ),
   );
   const preprocessing = await readPreprocessing(dataset.path);
+  found.steps = preprocessing.steps;
   if (hasForeignModule(preprocessing)) return found;
   const own = preprocessing.detector;
   const { name, ...options } = own.name === "metadata" ? configureDetector(DEFAULT_DETECTOR) : own;
@@ -124,7 +130,7 @@ async function serve(
           if (error instanceof ImageError) return [];
           throw error;
         });
-        if (face) found.inputs.set(row, face.tensor);
+        if (face) inputs.set(row, face.tensor);
         else found.withoutFace++;
       }
     }

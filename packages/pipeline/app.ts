@@ -5,7 +5,7 @@ import type { Plan } from "./plan.ts";
 import type { LazyStage } from "./registry.ts";
 import type { Reporter } from "./reporter.ts";
 import type { RemoteRunsWork, ResolvedBackend, ShardedWork } from "./run/run_context.ts";
-import type { WorkerPool } from "./stage.ts";
+import type { Artifact, WorkerPool } from "./stage.ts";
 import type { ChildReport } from "./sweep/child_process.ts";
 
 /** A run of a sweep as data for another machine, which validates it: see `orderSchema`. */
@@ -70,6 +70,12 @@ export interface App {
   connectWorkers?(settings: BullmqSettings, work: ShardedWork): WorkerPool;
   /** @throws if a file is not of the format that its name promises */
   checkFile?(path: string): Promise<void>;
+  /** Notes the step of a plugin's stage in its outputs, where it changed their content without a word. */
+  noteStep?(
+    step: string,
+    inputs: readonly Pick<Artifact, "kind" | "path">[],
+    outputs: readonly Pick<Artifact, "kind" | "path">[],
+  ): Promise<void>;
   /** @throws if workers on other machines cannot be reached */
   checkWorkers?(settings: BullmqSettings): Promise<void>;
   /** Executes runs of a sweep on workers on other machines. */

@@ -162,7 +162,7 @@ export async function createRunContext(
   artifacts: string,
   app: Pick<
     RunContext,
-    "project" | "resolveCompute" | "connectWorkers" | "checkFile" | "reporter"
+    "project" | "resolveCompute" | "connectWorkers" | "checkFile" | "noteStep" | "reporter"
   >,
   signal: AbortSignal,
   cache = "modules",

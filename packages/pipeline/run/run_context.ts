@@ -22,7 +22,7 @@ export interface ShardedWork extends RemoteRunsWork, Pick<StageContext, "scratch
 }
 
 export interface RunContext
-  extends Pick<App, "project" | "resolveCompute" | "connectWorkers" | "checkFile"> {
+  extends Pick<App, "project" | "resolveCompute" | "connectWorkers" | "checkFile" | "noteStep"> {
   store: ArtifactStore;
   readonly moduleHasher: ModuleHasher;
   readonly denoLock: DenoLock;

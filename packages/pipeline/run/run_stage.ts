@@ -53,7 +53,7 @@ export function prepareStage(
 export async function executeStage(
   ready: StageExecution,
   { name: pipeline, remoteWorkers }: Pick<Plan, "name" | "remoteWorkers">,
-  { project, store, reporter, signal, connectWorkers, checkFile }: RunContext,
+  { project, store, reporter, signal, connectWorkers, checkFile, noteStep }: RunContext,
   force: boolean,
 ): Promise<{ record: StageRecord; made: boolean }> {
   const { stage, dependencies, inputs, lineage } = ready;
@@ -111,6 +111,15 @@ export async function executeStage(
   const result: StageResult | void = await stage.stage.run(inputs, stage.params, context);
   signal.throwIfAborted();
   await checkOutputs(stage.id, outputs, attempt.outputs, checkFile, bounded);
+  if (stage.plugin) {
+    const params = Object.entries(dependencies.params).map(([name, value]) =>
+      `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`
+    );
+    const made = Object.entries(outputs).map(([name, { kind }]) => {
+      return { kind, path: attempt.outputs[name]! };
+    });
+    await noteStep?.([stage.use, ...params].join(" "), Object.values(inputs).flat(), made);
+  }
   const record = await attempt.commit({
     ...withoutSecrets({ ...result, warnings }),
     id: stage.id,

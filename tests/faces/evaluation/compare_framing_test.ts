@@ -46,6 +46,7 @@ async function framed(
   for (const margin of margins) {
     const preprocessing = JSON.parse(await Deno.readTextFile(file));
     preprocessing.crop.margin = margin;
+    preprocessing.steps = margin === 0 ? ["contrast by=2"] : [];
     await Deno.writeTextFile(file, JSON.stringify(preprocessing));
     results.push(
       await compareFraming({ dataset, archives: [archives] }, images, splits, labels, 9),
@@ -73,6 +74,7 @@ Deno.test("compareFraming() serves test photos, and warns of another margin", as
   assert.deepEqual(same!.rows[1]!.images, same!.rows[2]!.images);
   assert.ok(other!.served! < MIN_SERVED);
   assert.match(other!.warnings.join(), /Serving frames faces differently.* is 0\.\d\d, below 0\.7/);
+  assert.match(other!.warnings[0], /^Serving does not apply "contrast by=2", which changed/);
   assert.equal(bare.served, undefined);
   assert.equal(bare.rows.length, 2);
 
