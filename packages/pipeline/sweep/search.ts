@@ -91,10 +91,8 @@ export async function bestPoints(
   const swept = listed.filter(({ ok, point }) => ok && point).sort(byTime);
   const varied = new Set(swept.flatMap(({ point }) => Object.keys(point!)));
   const settings = swept.map((run) => unvaried(run, varied));
-  const last = settings.at(-1);
-  const edits = settings.map((one) =>
-    Object.keys(one).find((name) => one[name] !== (last![name] ?? one[name]))
-  );
+  const last: Record<string, string> = Object.assign({}, ...settings);
+  const edits = settings.map((one) => Object.keys(one).find((name) => one[name] !== last[name]));
   const edited = edits.filter((edit) => edit !== undefined);
   if (edited.length > 0) {
     log(
@@ -135,17 +133,25 @@ export async function bestPoints(
 
 /**
  * Returns a run's settings that no point varies, as JSON. A choice such as an optimizer may move a
- * varied parameter, or have others of its own: then its name differs, but its stage and ending do not.
+ * varied parameter: then its name differs, but its stage and ending do not. Options of a varied choice
+ * are named with it, because another choice has its own.
  */
 function unvaried(run: RunRecord, varied: ReadonlySet<string>): Record<string, string> {
-  const keys = [...varied].map((key) => key.replace(/^stages\./, ""));
-  const of = (name: string, key: string) =>
-    name === key || name.startsWith(`${key}.`) ||
-    (name.split(".")[0] === key.split(".")[0] &&
-      name.split(".").at(-1) === key.split(".").at(-1));
+  const settings = settingsOf(run), keys = [...varied].map((key) => key.replace(/^stages\./, ""));
+  const isVaried = (name: string) =>
+    keys.some((key) => {
+      const [path, of] = [key, name].map((one) => one.split(".")), ending = path.at(-1);
+      return `${name}.`.startsWith(`${key}.`) || key === `${name}.use` ||
+        (path[0] === of[0] && ending === of.at(-1) && ending !== "use");
+    });
+  const choices = keys.filter((key) => key.endsWith(".use"));
+  const named = (name: string) => {
+    const choice = choices.find((key) => name.startsWith(key.slice(0, -3)));
+    return choice === undefined ? name : `${name} of ${settings.get(choice)?.value}`;
+  };
   return Object.fromEntries(
-    [...settingsOf(run)].filter(([name, { seed }]) =>
-      !seed && !/^compute$|: (code|packages)$/.test(name) && !keys.some((key) => of(name, key))
-    ).map(([name, { value }]) => [name, canonicalJson(value ?? null)]),
+    [...settings].filter(([name, { seed }]) =>
+      !seed && !/^compute$|: (code|packages)$/.test(name) && !isVaried(name)
+    ).map(([name, { value }]) => [named(name), canonicalJson(value ?? null)]),
   );
 }

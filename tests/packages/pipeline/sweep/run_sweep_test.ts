@@ -644,6 +644,55 @@ Deno.test("sweep.best chooses by no metric of which it does not know the better 
   }
 });
 
+Deno.test("sweep.best takes no options of a varied choice for an edit", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const history = new History(folder), log: string[] = [];
+    const add = async (
+      point: Record<string, unknown>,
+      params: Record<string, unknown>,
+      loss: number,
+    ) => {
+      const dependencies = {
+        ...{ use: "train", params, inputs: {}, external: {}, modules: {}, packages: {} },
+      };
+      const stage = {
+        id: "net",
+        use: "train",
+        status: "ran",
+        why: "",
+        seconds: 1,
+        outputs: {},
+      } as const;
+      const run = { pipeline: "search", ok: true, seconds: 1, seed: 1 };
+      const stages = [{ ...stage, dependencies }];
+      await history.add({ ...run, stages, point, metrics: { net: { validation: { loss } } } });
+    };
+    const best = () =>
+      bestPoints(
+        { of: "search", by: "net.loss", share: 0.1 },
+        folder,
+        {},
+        (line) => log.push(line),
+      );
+    const network = (use: string, blocks: unknown, loss: number) =>
+      add({ "net.network.use": use }, { network: { use, blocks } }, loss);
+    await network("mobile", 2, 0.1);
+    await network("plain", [[4]], 0.2);
+    assert.deepEqual([await best(), log], [[{ "net.network.use": "mobile" }], []]);
+    // Of the same choice, an edit counts.
+    await network("plain", [[8]], 0.05);
+    await network("mobile", 3, 0.3);
+    assert.deepEqual(await best(), [{ "net.network.use": "plain" }]);
+    assert.deepEqual(log, [
+      'sweep.best leaves out 2 runs of "search" from before net.network.blocks of mobile and ' +
+      "net.network.blocks of plain changed",
+    ]);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
 Deno.test("a dry run of a sweep that cannot run fails like that of a run", async () => {
   await using project = await Project.make({
     "pipeline.yaml": "sweep: { count.to: [2, 3] }\nstages:\n  count:\n  sum:\n",
