@@ -253,14 +253,15 @@ export function toMarkdown(title: string, blocks: readonly Block[]): string {
 }
 
 export function toHtml(blocks: readonly Block[]): Html[] {
-  return blocks.map((block) => {
+  return blocks.map((block, i) => {
     if ("heading" in block) {
       return block.level === 2 ? html`<h2>${block.heading}</h2>` : html`<h3>${block.heading}</h3>`;
     }
     if ("text" in block) return html`<p>${block.text}</p>`;
     if ("notice" in block) return html`<p class="notice">${block.notice}</p>`;
+    const label = blocks.slice(0, i).findLast((one) => "heading" in one)?.heading;
     return html`
-      <div class="wide">
+      <div class="wide" tabindex="0" role="region" aria-label="${label}">
         <table>
           <thead>
             <tr>${block.head.map((cell) => html`<th scope="col">${cell}</th>`)}</tr>
