@@ -214,7 +214,7 @@ inChromium("the page over runs: every view, in light, dark and on a phone", asyn
           browser,
           `${ui.url}/#compare?ids=${first!.id},${last!.id}`,
         );
-        await waitText(page, /is significantly better than/);
+        await waitText(page, /is significantly (better|worse) than/);
         await waitText(page, /They disagree on \d\d+ of 200 faces/);
         await waitText(page, /Confusion on the test set/);
         await page.waitForFunction(

@@ -174,7 +174,7 @@ function shown({ settings = [], tests, differences, seeds, runs, parameters }: C
       ),
       ...tests.filter(alone).map((test) => sentence(test)),
     ],
-    scope: settings.length > 0 ? SETTINGS : swept ? SWEPT : SCOPE,
+    scope: `${settings.length > 0 ? SETTINGS : swept ? SWEPT : SCOPE} ${SIGN}`,
     further: differenceRows(differences.filter(alone), runs.length > 2),
   };
 }
@@ -209,12 +209,9 @@ function pooledSentence({ model, metric, runs, images, value, low, high }: Poole
     `${images.toLocaleString("en")} test images of ${runs[0]} and ${runs.length - 1} more`;
 }
 
-/** "gender: abcd is significantly better than 1234 by 0.020 in accuracy (95 % CI 0.010 to ...)". */
+/** "gender: abcd is significantly better than 1234: 0.020 in accuracy (95 % CI 0.010 to ...)". */
 function sentence(test: ModelTest, nameOf = (id: string) => id): string {
   const { model, metric, difference, interval, p, corrected, pictures, unit, wilcoxon } = test;
-  const [low, high] = difference < 0
-    ? [-interval.high, -interval.low]
-    : [interval.low, interval.high];
   const how = [
     TESTS[test.test],
     formatP(corrected) + (corrected === p ? "" : ", Holm-corrected (the interval is not)"),
@@ -224,13 +221,13 @@ function sentence(test: ModelTest, nameOf = (id: string) => id): string {
     }`,
   ].join("; ");
   const { name, unit: years } = METRICS[metric];
-  const size = `${formatNumber(Math.abs(difference))}${years.replace("\u00a0", " ")} in ${name} ` +
-    `(95 % CI ${signed(low)} to ${signed(high)})`;
+  const size = `${signed(difference)}${years.replace("\u00a0", " ")} in ${name} ` +
+    `(95 % CI ${signed(interval.low)} to ${signed(interval.high)})`;
   const [a, b] = [nameOf(test.a), nameOf(test.b)];
-  const [better, worse] = test.better === test.a ? [a, b] : [b, a];
-  return test.better === undefined
-    ? `${model}: no significant difference between ${a} and ${b}, ${size}; ${how}`
-    : `${model}: ${better} is significantly better than ${worse} by ${size}; ${how}`;
+  const finding = test.better === undefined
+    ? `no significant difference between ${a} and ${b}`
+    : `${a} is significantly ${test.better === test.a ? "better" : "worse"} than ${b}`;
+  return `${model}: ${finding}: ${size}; ${how}`;
 }
 
 const TESTS = {
@@ -242,6 +239,8 @@ const SCOPE = "These tests compare trained models. To compare settings, sweep ov
 const SWEPT = "These tests compare trained models, not settings: see the means over seeds.";
 const SETTINGS = "These tests compare settings: means over seeds, whose variance counts beside " +
   "that of images. Tests of single models are in --json.";
+
+const SIGN = "Differences: first minus second.";
 
 /** Note below the table of further metrics. */
 const FURTHER = "Difference: first run minus second, on the images in both test sets. " +

@@ -88,7 +88,7 @@ Deno.test("compare prints the parameters and metrics that differ, and nothing el
   );
   assert.match(
     text,
-    /trainGender: [0-9a-f]{8} is significantly\s+better than [0-9a-f]{8} by 0\.\d+ in\s+accuracy/,
+    /trainGender: [0-9a-f]{8} is significantly\s+worse than [0-9a-f]{8}: −0\.\d+ in\s+accuracy/,
   );
   assert.doesNotMatch(text, /epochs|monitor|size/);
   const markdown = formatComparison(comparison, "markdown");
@@ -175,6 +175,9 @@ Deno.test("compare tests further metrics of two runs, and of several those that 
     text,
     /\n {2}trainGender AUC +−0\.\d{3} +−0\.\d{3} to −0\.\d{3} +0\.008 +[0-9a-f]{8}\n/,
   );
+  // Sentence and table have one sign: the first run minus the second.
+  const words = text.replace(/\s+/g, " "), accuracy = words.match(/: (−0\.\d+) in accuracy /)?.[1];
+  assert.ok(accuracy && words.includes(` trainGender balanced accuracy ${accuracy} `), text);
   assert.match(text, /\n {2}trainAge bias +−?\d\.\d+ +−\d\.\d+ to \d\.\d+ +\d\.\d{3} +–\n/);
 
   await using third = await workshop([
@@ -271,7 +274,7 @@ Deno.test("compare takes the mean over runs that differ in seeds alone", async (
     markdown,
     /compare trained models, not settings: see the means over seeds\./,
   );
-  const tests = markdown.match(/^- trainAge: .*(better than|between) .*$/gm)!;
+  const tests = markdown.match(/^- trainAge: .*((better|worse) than|between) .*$/gm)!;
   assert.equal(tests.length, 4);
   assert.ok(tests.every((one) => one.includes(", Holm-corrected (the interval is not); ")));
   const [first, second, , other] = shop.runs;
@@ -315,8 +318,8 @@ Deno.test("compare tests settings of several seeds against each other, in place 
     assert.match(
       markdown,
       new RegExp(
-        "^- trainAge: trainAge\\.rate 0\\.2 \\(3 runs\\) is significantly better than trainAge\\.rate " +
-          "0\\.1 \\(3 runs\\) by .* t test over seeds and images; p .*; 200 images$",
+        "^- trainAge: trainAge\\.rate 0\\.1 \\(3 runs\\) is significantly worse than trainAge\\.rate " +
+          "0\\.2 \\(3 runs\\): .* t test over seeds and images; p .*; 200 images$",
         "m",
       ),
     );
