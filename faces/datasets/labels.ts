@@ -151,7 +151,7 @@ function parseDay(text: string): number {
 const OLDEST = 100;
 
 /** Parses an interval of years: 25-32, (25, 32), 25;32, 25 to 32, 70+, more than 70. */
-function parseInterval(text: string): readonly [low: number, high: number] | undefined {
+export function parseInterval(text: string): readonly [low: number, high: number] | undefined {
   const open = /^(?:more than|over|from)\s+(\d+)$|^(\d+)\s*\+$/i.exec(text);
   if (open) {
     const low = Number(open[1] ?? open[2]);

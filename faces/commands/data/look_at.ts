@@ -16,7 +16,7 @@ import { random } from "../../../packages/random/random.ts";
 import { applyPreset, parseTable, suffixIndex } from "../../datasets/apply_preset.ts";
 import { INTERVAL } from "../../datasets/attributes.ts";
 import { findCopies, type Frequencies, frequenciesOf } from "../../datasets/copies.ts";
-import { type Label, type Labels, parseLabels } from "../../datasets/labels.ts";
+import { type Label, type Labels, parseInterval, parseLabels } from "../../datasets/labels.ts";
 import { openPhotoFiles, pathIndex, type PhotoFiles } from "../../datasets/photo_files.ts";
 import { choosePreset, OWN_PRESET, type Preset, presets } from "../../datasets/presets.ts";
 import { facePaths } from "../../datasets/rows.ts";
@@ -37,6 +37,8 @@ const MAX_PAIRED = 200;
 const MAX_PAIRS = 30;
 /** Number of different numbers up to which they are proposed as classes. */
 const MAX_LEVELS = 12;
+/** Maximum number of networks that are proposed beside those of age and gender. */
+const MAX_PROPOSED = 4;
 /** Number of photos, some 500 of them for training, below which larger batches make too few steps. */
 const FEW = 800;
 /** Side of a thumbnail, pixels: twice its size on the page. */
@@ -104,7 +106,7 @@ export async function lookAt(
         (found
           ? `${counted(present.length, "row")} of labels with a photo.`
           : `no labels found. ${why}`.trimEnd()),
-      hints: untrained(present),
+      hints: untrained(learnable(present).others),
     };
   } finally {
     await Deno.remove(scratch, { recursive: true }).catch(() => {});
@@ -242,9 +244,13 @@ async function guessTables(
       const gender = named(/^(?:gender|sex)$/i) ?? named(/gender|sex|^male$/i);
       const identity = named(/^(?:identity|person|subject|celeb)(?:_?(?:id|num))?$|^id_num$/i);
       if (photo === undefined || PHOTO.test(photo)) continue; // without a header
+      const binned = some.filter((row) => parseInterval(row[age ?? ""] ?? "")).length;
+      // Intervals are also classes.
+      const bins = 2 * binned > some.length && { [/^age$/i.test(age!) ? "age_bin" : age!]: age };
       const columns = Object.fromEntries(
         Object.entries({ path: photo, age, gender, identity })
-          .filter(([ours, theirs]) => theirs !== undefined && ours !== theirs),
+          .filter(([ours, theirs]) => theirs !== undefined && ours !== theirs)
+          .concat(Object.entries({ ...bins })),
       ) as Record<string, string>;
       const labels = path.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&");
       const coded = gender?.toLowerCase() === "male" && { values: { gender: { "-1": "female" } } };
@@ -345,7 +351,7 @@ export function proposePipeline(found: DataFound): string {
   const exact = rows.some(({ age }) => age >= 0);
   const people = new Set(rows.flatMap(({ identity }) => identity ?? [])).size;
   const trains = known.gender > 0 || exact;
-  const [learned] = known.gender + known.age > 0 ? [] : learnable(rows);
+  const { proposed } = learnable(rows);
   // Ages that are intervals, alone, train no network here.
   const required = [
     ...known.gender > 0 ? ["gender"] as const : [],
@@ -378,8 +384,11 @@ export function proposePipeline(found: DataFound): string {
       `line ${doubt.line}.`,
     !exact && known.age > 0 &&
     "Ages are intervals: docs/guide/data.md trains their classes (FairFace).",
-    learned &&
-    `No age or gender: a network learns ${learned.target} with trainClassifier or trainRegressor.`,
+    proposed.length > 0 &&
+    `Networks of ${
+        joinWords(proposed.map(({ target }) => target))
+      } are guesses: remove those that ` +
+      "are no labels.",
     partial && "Rows that lack a label of matParse.require are dropped; [] keeps all.",
     !layout && "layout: full: a detector finds the faces; aligned: the photos are faces already.",
   ];
@@ -404,8 +413,10 @@ export function proposePipeline(found: DataFound): string {
       split: people > 1 || division ? { ...division, ...people > 1 && { by: "identity" } } : null,
       ...known.gender > 0 && { trainGender: training },
       ...exact && { trainAge: { variant: "regression", ...training } },
-      ...learned && { [learned.stage]: { target: learned.target, ...training } },
-      ...(trains || learned) && { evaluate: null, webcamServe: null },
+      ...Object.fromEntries(
+        proposed.map(({ id, use, target }) => [id, { use, target, ...training }]),
+      ),
+      ...(trains || proposed.length > 0) && { evaluate: null, webcamServe: null },
     },
   };
   const yaml = stringify(pipeline, { lineWidth: 100, nullStr: "", aliasDuplicateObjects: false })
@@ -416,25 +427,41 @@ export function proposePipeline(found: DataFound): string {
   return lines.map((line) => `# ${line}\n`).join("") + yaml;
 }
 
-/** Returns the attributes that can be learned, as numbers or else as classes, and the stage for each. */
-function learnable(rows: readonly Label[]): { target: string; stage: string }[] {
+/** An attribute that a network can learn, and the stage that would. */
+interface Learnable {
+  readonly id: string;
+  readonly use: string;
+  readonly target: string;
+}
+
+/**
+ * Returns the attributes that can be learned, as numbers or else as classes: those that are proposed,
+ * with few classes and a value in most rows, and others. Identifiers are neither.
+ */
+function learnable(rows: readonly Label[]): Record<"proposed" | "others", readonly Learnable[]> {
+  const proposed: Learnable[] = [], others: Learnable[] = [];
   const names = Object.keys(rows.find(({ attributes }) => attributes)?.attributes ?? {});
-  return names.filter((name) => !["part", ...INTERVAL].includes(name)).flatMap((target) => {
-    const values = new Set(rows.map(({ attributes }) => attributes?.[target] ?? null));
-    values.delete(null);
-    const many = values.size > MAX_LEVELS;
-    if (many && [...values].every(Number.isFinite)) return [{ target, stage: "trainRegressor" }];
-    const classes = values.size >= 2 && values.size <= MAX_CLASSES;
-    return classes ? [{ target, stage: "trainClassifier" }] : [];
-  });
+  for (const target of names.filter((name) => !["part", ...INTERVAL].includes(name))) {
+    const known = rows.flatMap(({ attributes }) => attributes?.[target] ?? []);
+    const { size } = new Set(known), many = size > MAX_LEVELS;
+    const numbers = many && known.every(Number.isFinite);
+    const countable = known.every((value) => typeof value === "string" || Number.isInteger(value));
+    if (size < 2 || many && countable && size === known.length) continue;
+    if (!numbers && size > MAX_CLASSES) continue;
+    const use = numbers ? "trainRegressor" : "trainClassifier";
+    const name = target.replaceAll(/\W+/g, "_");
+    const id = `train${name[0].toUpperCase()}${name.slice(1)}`;
+    const fits = (numbers || !many) && 2 * known.length >= rows.length;
+    const same = proposed.some((one) => one.id === id);
+    (fits && !same && proposed.length < MAX_PROPOSED ? proposed : others).push({ id, use, target });
+  }
+  return { proposed, others };
 }
 
 /** Names the attributes that no network of the proposal learns, with the stages that would. */
-function untrained(rows: readonly Label[]): string[] {
-  const further = learnable(rows).slice(rows.some((row) => labelsOf(row) >= 1) ? 0 : 1);
-  const byStage = Map.groupBy(further, ({ stage }) => stage);
-  const named = Array.from(byStage, ([stage, some]) => {
-    return `${joinWords(some.map(({ target }) => target))} (${stage})`;
+function untrained(others: readonly Learnable[]): string[] {
+  const named = Array.from(Map.groupBy(others, ({ use }) => use), ([use, some]) => {
+    return `${joinWords(some.map(({ target }) => target))} (${use})`;
   });
   const wayOut = "Add the stage with a label as target";
   return named.length > 0 ? [`No network is proposed for ${joinWords(named)}. ${wayOut}.`] : [];

@@ -55,10 +55,7 @@ Deno.test("data prints a pipeline that is valid, and writes a page of what it fo
     const { code, out, errors } = await run("--page", page);
     strictEqual(code, 0, errors);
     match(errors, /8 photos in 8 files; 7 rows of labels with a photo/);
-    match(
-      errors,
-      /\nNo network is proposed for ethnicity \(trainClassifier\)\. Add/,
-    );
+    match(out, /\n {2}trainEthnicity:\n {4}use: trainClassifier\n {4}target: ethnicity\n/);
     match(errors, /\nNext: deno task run experiments\/mine, or where the YAML went\n$/);
     match(out, /^# yaml-language-server: \$schema=\.\.\/pipeline\.schema\.json\n/);
     const typo = await run("--preset", "utkfce");
@@ -217,9 +214,10 @@ Deno.test("proposePipeline() keeps rows that have attributes alone, and names wh
   for (const csv of ["path,smile\na.png,1\nb.png,0\n", "file;smile\na.png;1\nb.png;0\n"]) {
     await withFiles({ ...photos, "l.csv": csv }, async (folder) => {
       const yaml = proposePipeline(await look(folder));
-      match(yaml, /\n# No age or gender: .* smile with trainClassifier or trainRegressor\.\n/);
+      match(yaml, /\n# Networks of smile are guesses: remove those that are no labels\.\n/);
       match(yaml, /\n {2}matParse:\n {2}faceCrop/);
-      match(yaml, /\n {2}trainClassifier:\n {4}target: smile\n[^]*\n {2}evaluate:\n/);
+      match(yaml, /\n {2}trainSmile:\n {4}use: trainClassifier\n {4}target: smile\n/);
+      match(yaml, /\n {2}evaluate:\n/);
     });
   }
   const lines = Array.from(
@@ -229,7 +227,10 @@ Deno.test("proposePipeline() keeps rows that have attributes alone, and names wh
   const csv = `path,part,group,score\n${lines.join("\n")}\n`;
   await withFiles({ ...photos, "l.csv": csv }, async (folder) => {
     const found = await look(folder);
-    match(proposePipeline(found), /\n {2}trainRegressor:\n {4}target: score_\n/);
+    match(
+      proposePipeline(found),
+      /\n {2}trainScore_:\n {4}use: trainRegressor\n {4}target: score_\n/,
+    );
     match(
       dataPage(found),
       /<b>score_<\/b>13 rows, from 0 to 3\.667<[^]*aria-label="Histogram of score_"/,
@@ -309,19 +310,33 @@ Deno.test("lookAt() takes years for ages if they may be, and names labels withou
       const found = await look(folder);
       strictEqual((found.preset as { columns: Record<string, string> }).columns.age, "Years");
       deepStrictEqual(found.labels!.rows.map(({ age }) => age), [31, NaN]);
-      const named = sex === "sex" ? "mood" : "note and mood", way = "Add the stage with a label as";
-      const hint = `No network is proposed for ${named} (trainClassifier). ${way} target.`;
-      deepStrictEqual(found.hints, [hint]);
-      ok(proposePipeline(found).includes(`\n# ${found.hints[0]}\n`));
+      const named = sex === "sex" ? "mood" : "note and mood";
+      ok(proposePipeline(found).includes(`\n# Networks of ${named} are guesses: `));
     });
   }
   await withFiles(table("path,years,sex", "a.png,1999,f", "b.png,2001,m"), async (folder) => {
     const { labels } = await look(folder);
     deepStrictEqual(labels!.rows.map(({ age }) => age), [NaN, NaN]);
   });
-  const rows = Array.from({ length: 13 }, (_, i) => `${i % 2 ? "a" : "b"}.png,${i % 2},${i / 2}`);
-  await withFiles(table("path,flag,light", ...rows), async (folder) => {
-    match((await look(folder)).hints[0], /^No network is proposed for light \(trainRegressor\)\. /);
+  const rows = Array.from(
+    { length: 26 },
+    (_, i) => `${i % 2 ? "a" : "b"}.png,${i % 2},${i / 2},${i},u${i},c${i % 13},${i ? "" : 7.5}`,
+  );
+  const header = "path,flag,light,number,user,city,rare";
+  await withFiles(table(header, ...rows, "a.png,0,1,27,u27,c0,8"), async (folder) => {
+    const found = await look(folder), yaml = proposePipeline(found);
+    const way = "Add the stage with a label as target.";
+    const hint = `No network is proposed for city and rare (trainClassifier). ${way}`;
+    deepStrictEqual(found.hints, [hint]);
+    ok(yaml.includes(`\n# ${hint}\n`));
+    match(yaml, /\n {2}trainFlag:\n {4}use: trainClassifier\n/);
+    match(yaml, /\n {2}trainLight:\n {4}use: trainRegressor\n {4}target: light\n/);
+    doesNotMatch(yaml, /number|user/, "identifiers");
+  });
+  await withFiles(table("file,age_bin,sex", "a.png,20-29,f", "b.png,3-9,m"), async (folder) => {
+    const found = await look(folder), { columns } = found.preset as { columns: unknown };
+    deepStrictEqual(columns, { path: "file", age: "age_bin", gender: "sex", age_bin: "age_bin" });
+    match(proposePipeline(found), /\n {2}trainAge_bin:\n {4}use: trainClassifier\n/);
   });
 });
 
