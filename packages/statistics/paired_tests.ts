@@ -9,6 +9,7 @@ import {
   type Interval,
   MIN_COUNT,
   percentileInterval,
+  RESAMPLES,
 } from "./confidence_intervals.ts";
 import { mean, signedErrors } from "./prediction_metrics.ts";
 
@@ -34,6 +35,7 @@ export interface PairedTest {
  * @param a 1 for each correct prediction of a, else 0
  * @param b 1 for each correct prediction of b, else 0
  * @param people person of each image; without it, all are distinct
+ * @param tests number of tests that `holm` will correct
  * @throws {RangeError} without values, or if one is NaN, which resamples may lack
  * @example
  * ```ts
@@ -46,8 +48,9 @@ export function compareHits(
   a: ArrayLike<number>,
   b: ArrayLike<number>,
   people?: readonly unknown[],
+  tests?: number,
 ): PairedTest {
-  const test = comparePairs(a, b, people);
+  const test = comparePairs(a, b, people, tests);
   // McNemar's test assumes independent images, which images of one person are not.
   return test.unit === "person" ? test : { ...test, test: "mcnemar", p: mcnemar(a, b) };
 }
@@ -55,14 +58,16 @@ export function compareHits(
 /**
  * Compares two age models by their absolute errors in years.
  * @param people person of each image; without it, all are distinct
+ * @param tests number of tests that `holm` will correct
  * @throws {RangeError} without values, or if one is NaN, which resamples may lack
  */
 export function compareErrors(
   a: ArrayLike<number>,
   b: ArrayLike<number>,
   people?: readonly unknown[],
+  tests?: number,
 ): PairedTest {
-  const test = comparePairs(a, b, people);
+  const test = comparePairs(a, b, people, tests);
   if (test.unit === "person") return test;
   // Rounded to 1e-9 years, so that equal differences tie despite rounding errors.
   const differences = signedErrors(b, a).map((value) => Math.round(value * 1e9) / 1e9);
@@ -75,6 +80,7 @@ export function compareErrors(
  * @param n number of images
  * @param a computes the statistic of model a from indices of images, which may repeat; b likewise
  * @param people person of each image; without it, all are distinct
+ * @param tests number of tests that `holm` will correct
  * @example
  * ```ts
  * import assert from "node:assert/strict";
@@ -89,12 +95,14 @@ export function compareStatistics(
   a: (rows: ArrayLike<number>) => number,
   b: (rows: ArrayLike<number>) => number,
   people?: readonly unknown[],
+  tests?: number,
 ): PairedTest | undefined {
   const groups = groupsOf(n, people);
   const statistic = (rows: ArrayLike<number>) => a(rows) - b(rows);
   const difference = statistic(Int32Array.from({ length: n }, (_, i) => i));
   if (groups.length < MIN_COUNT || Number.isNaN(difference)) return undefined;
-  return paired(difference, bootstrapRows(n, groups, statistic), groups.length, n);
+  const resampled = bootstrapRows(n, groups, statistic, resamplesOf(tests));
+  return paired(difference, resampled, groups.length, n);
 }
 
 /**
@@ -174,6 +182,7 @@ function comparePairs(
   a: ArrayLike<number>,
   b: ArrayLike<number>,
   people?: readonly unknown[],
+  tests?: number,
 ): PairedTest {
   if (a.length !== b.length) throw new Error(`Cannot pair ${a.length} values with ${b.length}`);
   const differences = signedErrors(b, a), difference = mean(differences), n = a.length;
@@ -181,7 +190,16 @@ function comparePairs(
     throw new RangeError(`Cannot compare ${n} values: their mean is NaN`);
   }
   const groups = groupsOf(n, people);
-  return paired(difference, bootstrapMeans(differences, groups), groups.length, n);
+  const resampled = bootstrapMeans(differences, groups, resamplesOf(tests));
+  return paired(difference, resampled, groups.length, n);
+}
+
+/**
+ * Returns how many resamples each of several tests takes: the smallest p is 2 / resamples, and holm()
+ * multiplies it by the number of tests.
+ */
+function resamplesOf(tests = 1): number {
+  return Math.max(RESAMPLES, 50 * tests);
 }
 
 /** @param resampled sorted differences of resamples */

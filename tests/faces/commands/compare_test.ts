@@ -497,6 +497,13 @@ Deno.test("compare corrects for all pairs of the runs that the best was chosen f
   near(differences, [1, 0.15992003998000998, 0.005997001499250375]);
 });
 
+Deno.test("compare finds a plain difference among many runs, too", async () => {
+  const errors = [2, ...Array.from({ length: 11 }, (_, i) => 20 + i)];
+  await using shop = await workshop(errors.map((error) => ({ models: { trainAge: { error } } })));
+  const { tests } = await compareRuns(shop.runs, shop.store);
+  assert.ok(tests.length === 11 && tests.every(({ real, interval }) => real && interval.high < 0));
+});
+
 Deno.test("compare tests no two models on a few people", async () => {
   // Of 500 pairs of equal models, the bootstrap calls 49 % different on 2 people, 16 % on 5.
   const models = [0.7, 0.95].map((skill) => ({ trainGender: { skill } }));
