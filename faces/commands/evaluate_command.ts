@@ -10,6 +10,7 @@ import { identityNamed, isMissingPipeline } from "../../packages/pipeline/find_p
 import { displayPath, fromFileUrl, resolveFrom } from "../../packages/pipeline/paths.ts";
 import { ancestors, type Plan } from "../../packages/pipeline/plan.ts";
 import { withoutSecrets } from "../../packages/pipeline/secrets.ts";
+import type { Preset } from "../datasets/presets.ts";
 import { dropModuleBeside, type Preprocessing } from "../images/preprocessing.ts";
 import type { FoundModel } from "../training/trained_models.ts";
 import { readRecord } from "../training/training_record.ts";
@@ -25,7 +26,8 @@ const command: Command = {
                      archive of photos with labels, as deno task data reads it
   --part NAME        of a pipeline: train, validation or test, its own split; of a folder: a part
                      that its labels name. Default: all images
-  --preset NAME      preset of the folder. Default: the one that labels most photos
+  --preset NAME      preset of the folder. Default: the one that labels most photos, before others
+                     that of a model's training
   --layout NAME      full, crop or aligned: what the photos show. Default: its preset's, or full
   --json             print one JSON object to stdout
   --artifacts DIR    folder of the models' runs. Default: the project's artifacts/
@@ -72,7 +74,7 @@ Exit codes: 0 evaluated, 1 a stage failed, 2 wrong command line, 130 interrupted
       throw new UsageError(`--${option} is of a folder, and "${on}" is none`);
     }
     const data = isFolder
-      ? await folderData(folder, { preset, layout, part }, framing, tools.project)
+      ? await folderData(folder, { preset, layout, part }, models, framing, tools.project)
       : await pipelineData(on, part, tools);
     // A copied model is named by its folder, which may have any name.
     const names = models.map(({ stage }) =>
@@ -217,16 +219,28 @@ async function pipelineData(
   };
 }
 
+/** Returns the presets of the folders behind models, as far as these are stored. */
+async function presetsOf(models: readonly FoundModel[]): Promise<(string | Preset)[]> {
+  const { recordsBehind } = await import("../training/trained_on.ts");
+  const records = await Promise.all(models.map(({ path }) => recordsBehind(path)));
+  return records.flat().flatMap(({ dependencies: { use, params } }) => {
+    const datasets = use === "download" ? params.datasets as { preset?: string | Preset }[] : [];
+    return datasets.flatMap(({ preset }) => preset ?? []);
+  });
+}
+
 /** Returns stages that read a folder, as `deno task data` proposes them. */
 async function folderData(
   folder: string,
   { preset, layout, part }: { preset?: string; layout?: string; part?: string },
+  models: readonly FoundModel[],
   { detector: { name, module, ...options } }: Preprocessing,
   project: string,
 ): Promise<Data> {
   const { lookAt, proposePipeline } = await import("./data/look_at.ts");
   const signal = new AbortController().signal;
-  const found = await lookAt(folder, { preset, photos: 0, signal });
+  const preferred = await presetsOf(models);
+  const found = await lookAt(folder, { preset, preferred, photos: 0, signal });
   if (!found.labels) {
     throw new UsageError(
       `"${folder}" has no labels to evaluate with: ${found.summary} ` +

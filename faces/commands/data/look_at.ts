@@ -60,6 +60,7 @@ const NAMES: readonly Preset[] = [
 /**
  * Looks at a data set.
  * @param options.preset name of a preset, or a map as in YAML
+ * @param options.preferred presets to take before others that label as many photos
  * @param options.photos maximum number of photos to open
  * @throws {UsageError} if there is no such preset
  */
@@ -67,6 +68,7 @@ export async function lookAt(
   folder: string,
   options: {
     preset?: string | undefined;
+    preferred?: readonly (string | Preset)[];
     photos: number;
     signal: AbortSignal;
     progress?: Progress;
@@ -126,7 +128,7 @@ async function findLabels(
   files: PhotoFiles,
   photos: readonly string[],
   wanted: string | Preset | undefined,
-  { signal, progress }: Pick<Parameters<typeof lookAt>[1], "signal" | "progress">,
+  { preferred = [], signal, progress }: Omit<Parameters<typeof lookAt>[1], "preset" | "photos">,
 ): Promise<{ found?: FoundLabels | undefined; why: string }> {
   const has = pathIndex(files.paths);
   const read = async ({ table = "", preset }: Attempt): Promise<FoundLabels> => {
@@ -139,6 +141,7 @@ async function findLabels(
   const guessed = await guessTables(files, (error) => why ||= error.message.replace(/\.?$/, "."));
   const [own, ...others] = files.paths.filter((path) => /^[^/]*\.csv$/i.test(path));
   const attempts: Attempt[] = [
+    ...preferred.map((preset) => ({ preset })),
     ...own !== undefined && others.length === 0 ? [{ table: own }] : [],
     ...[...names, ...NAMES].map((preset) => ({ preset })),
     ...guessed,

@@ -196,6 +196,30 @@ Deno.test("evaluate", async (t) => {
       );
     });
 
+    await t.step("reads a folder by the preset of the training", async () => {
+      const { matParse, faceCrop, resize32 } = stages;
+      const columns = { path: "path", side: "hand" };
+      const own = { labels: "labels\\.csv", columns, values: { side: { LEFT: "left" } } };
+      const pipeline = {
+        name: "sides",
+        stages: {
+          download: { datasets: [{ folder: "hands", layout: "aligned", preset: own }] },
+          matParse,
+          faceCrop,
+          resize32,
+          split: {},
+          trainSide: { use: "trainClassifier", target: "side", ...training },
+        },
+      };
+      await Deno.writeTextFile(join(folder, "sides.yaml"), JSON.stringify(pipeline));
+      const trained = await run(artifacts, join(folder, "sides.yaml"));
+      strictEqual(trained.code, 0, trained.text);
+      const args = ["--on", "capitals", "--layout", "aligned", "--artifacts", "results"];
+      const { code, out, err } = await evaluate(folder, "sides", ...args, "--json");
+      strictEqual(code, 0, err);
+      strictEqual((await report(out)).models.trainSide.counts.test, 6);
+    });
+
     await t.step("training warns of a model that was trained on the test set", async () => {
       const others = ["--set", "split.test.part=train", "--until", "trainGender"];
       const from = ["--set", `trainGender.teacher=${id}/trainGender`];
