@@ -305,20 +305,35 @@ export function headOf(
   }
   const own = definition.name === "ageDistribution" ? { ...defaults, ...options } : options;
   const common = { ...own, weight, classes: classes?.length ?? null, targets };
-  if (classes || task === "age") return definition.head(common as never);
-  const center = mean(targets);
+  const inUnit = classes !== null || task === "age", center = mean(targets);
   // Equal numbers have a deviation of 1, as in scikit-learn's StandardScaler.
   const deviation = Math.sqrt(mean(targets.map((target) => (target - center) ** 2))) || 1;
-  const head = definition.head({ ...common, deviation } as never);
-  if (!["quantity", "classes"].includes(head.reading)) {
-    throw new Error(
-      `Cannot train ${task} with loss "${definition.name}": it is of ages. Use mae, mse or huber.`,
+  const head = definition.head((inUnit ? common : { ...common, deviation }) as never);
+  const refused = (why: string) =>
+    new Error(`Cannot train ${task} with loss "${definition.name}": ${why}`);
+  if (head.reading === "quantity" && !isOutputItself(head)) {
+    throw refused(
+      "its write() or read() changes numbers, and models predict what the network outputs. Use " +
+        "those of quantityHead(). Numbers other than ages are standardized anyway.",
     );
+  }
+  if (inUnit) return head;
+  if (!["quantity", "classes"].includes(head.reading)) {
+    throw refused("it is of ages. Use mae, mse or huber.");
   }
   return {
     ...head,
     standardized: { mean: center, deviation },
-    write: (target, into, at) => head.write((target - center) / deviation, into, at),
-    read: (outputs, at) => head.read(outputs, at) * deviation + center,
+    write: (target, into, at) => into[at] = (target - center) / deviation,
+    read: (outputs, at) => outputs[at] * deviation + center,
   };
+}
+
+/** Returns true if a head's label and its prediction are the output itself. */
+function isOutputItself({ columns, write, read }: Head): boolean {
+  return columns === 1 && [-2, 150].every((number) => {
+    const label = new Float32Array(1);
+    write(number, label, 0);
+    return label[0] === number && read(label, 0) === number;
+  });
 }

@@ -181,7 +181,10 @@ export interface Head {
   rowWeight?(target: number): number;
   /** Computes the differentiable loss of each row, [rows], from [rows, columns]; logits for classes. */
   rowLosses(tf: Tf, outputs: Tensor, labels: Tensor): Tensor;
-  /** Encodes a target (class or age) as `columns` numbers from `at` on, which are 0 before. */
+  /**
+   * Encodes a target (class or age) as `columns` numbers from `at` on, which are 0 before. A quantity
+   * stays as it is, for `read` too: models predict what the network outputs.
+   */
   write(target: number, into: Float32Array, at: number): void;
   /**
    * Encoding and loss of ages that are intervals of years, `low` to `high` inclusive. Default, of a

@@ -4,11 +4,15 @@ import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import { loadModel } from "../../../faces/training/model_files.ts";
 import { predictRows } from "../../../faces/training/predict_rows.ts";
-import { headOf, losses } from "../../../faces/training/losses.ts";
+import { headOf, losses, quantityHead } from "../../../faces/training/losses.ts";
 import { samplings } from "../../../faces/training/sampling.ts";
 import { ageBins } from "../../../faces/training/network_options.ts";
 import { jointHead } from "../../../faces/training/objective.ts";
-import type { Head, LossDefinition } from "../../../faces/training/training_definitions.ts";
+import {
+  defineLoss,
+  type Head,
+  type LossDefinition,
+} from "../../../faces/training/training_definitions.ts";
 import { NpyFile } from "../../../packages/formats/npy.ts";
 import { openBackend } from "../../../packages/compute/open_backend.ts";
 import { type Choice, chosen } from "../../../packages/pipeline/define.ts";
@@ -81,6 +85,26 @@ Deno.test("a loss of an age distribution is refused for other numbers, also a pl
   const own = losses.find(({ name }) => name === "ageDistribution")!;
   const plugins = [{ ...own, name: "own" }];
   assert.throws(() => heightHead("own", plugins), /train height with loss "own": it is of ages/);
+});
+
+Deno.test("a plugin's loss whose numbers are not the network's output is refused", () => {
+  const of = (own: Partial<Head>, task = "height") => {
+    const plugin = defineLoss({
+      name: "own",
+      summary: "A loss of numbers",
+      of: ["years"],
+      head: ({ weight }) => ({ ...quantityHead(weight), ...own }),
+    });
+    return headOf({ loss: "own", weight: 1 }, { task, classes: null }, [160, 180], [plugin]);
+  };
+  const scaled: Partial<Head> = {
+    write: (target, into, at) => void (into[at] = (target - 170) / 10),
+    read: (outputs, at) => outputs[at] * 10 + 170,
+  };
+  for (const one of [scaled, { read: scaled.read }, { columns: 2 }]) {
+    assert.throws(() => of(one), /train height with loss "own": its write\(\) or read\(\) changes/);
+    assert.throws(() => of(one, "age"), /train age with loss "own": its write/);
+  }
 });
 
 Deno.test("losses follow their formulas, and their gradients finite differences", async () => {
