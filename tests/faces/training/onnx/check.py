@@ -31,8 +31,13 @@ for stage, digest in inputs["models"].items():
     ours = [row for row in rows if row["stage"] == stage and row["split"] == "test"]
     session = onnxruntime.InferenceSession(str(path))
     output, = session.run(None, {"images": images[[row["row"] for row in ours]]})
-    if session.get_outputs()[0].name == "years":
-        difference = np.abs(np.maximum(output[:, 0], 0) - [max(row["prediction"], 0) for row in ours])
+    name = session.get_outputs()[0].name
+    if name in ("years", "value"):
+        ages = np.array([row["prediction"] for row in ours])
+        if name == "years":
+            output, ages = np.maximum(output, 0), np.maximum(ages, 0)
+        # Of numbers of any scale relative to them.
+        difference = np.abs(output[:, 0] - ages) / (np.maximum(1, np.abs(ages)) if name == "value" else 1)
     else:
         difference = np.abs(output - np.array([row["probabilities"] for row in ours])).max(1)
     worst = max(worst, difference.max())
