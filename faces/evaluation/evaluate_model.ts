@@ -196,8 +196,9 @@ async function chooseRows(
   const labels = persons.map((person) => labelOf(record, person));
   const rows = bySplit((name) => data.rows[name].filter((row) => !Number.isNaN(labels[row])));
   const unlabelled = bySplit((name) => data.rows[name].length - rows[name].length);
+  const intervals = record.task === "age" && persons.some(({ ageInterval }) => ageInterval);
   const empty = splitNames.find((name) =>
-    rows[name].length === 0 && (name === "test" || data.rows[name].length > 0)
+    rows[name].length === 0 && (name === "test" || data.rows[name].length > 0 && !intervals)
   );
   // Such as classes of other names than those of the training.
   const foreign = Array.from(data.rows[empty ?? "test"]).filter((row) => Number.isNaN(labels[row]))
@@ -205,9 +206,8 @@ async function chooseRows(
   const others = `that it predicts: ${counted(foreign.length, "image")} with another, such as ` +
     quote(foreign[0]);
   if (empty !== undefined) {
-    const bands = record.task === "age" && persons.some(({ ageInterval }) => ageInterval);
     return `no image of the ${empty} set has a label of ${record.task}` +
-      (bands ? " that is a number, only intervals" : foreign.length > 0 ? ` ${others}` : "");
+      (intervals ? " that is a number, only intervals" : foreign.length > 0 ? ` ${others}` : "");
   }
   if (foreign.length > 0) context.info(`${id} is tested on labels of ${record.task} ${others}`);
   const seen = await readTrainedOn(path, images, people, data.archives);

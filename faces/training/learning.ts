@@ -81,9 +81,22 @@ export async function prepareLearning(
   );
   const [{ task: { classes }, intervals }] = tasks;
   const heads = made ?? [classes ? classHead(classes.length, 1) : quantityHead(1)];
-  const spans = tasks.map(({ intervals }) => !!intervals);
+  const measured = tasks.map(({ intervals, labels }) =>
+    intervals !== undefined && rows.validation.every((row) => isNaN(labels[row]))
+  );
+  if (measured.includes(true)) {
+    info(
+      "ages of the validation set are intervals alone: val_mae is the mean distance to the nearer " +
+        "end of the interval, 0 within it",
+    );
+  }
   const objective = made || intervals
-    ? jointHead(heads, { masked, teachers: lessons, intervals: spans })
+    ? jointHead(heads, {
+      masked,
+      teachers: lessons,
+      intervals: tasks.map(({ intervals }) => !!intervals),
+      measured,
+    })
     : singleHead(heads[0]);
   const targets = people.flatMap((_, row) => [
     ...tasks.map(({ labels }) => labels[row]),

@@ -4,6 +4,9 @@ import { classHead, quantityHead } from "./losses.ts";
 import type { Head } from "./training_definitions.ts";
 import { readTensor } from "../../packages/compute/read_tensor.ts";
 
+/** First and last number of an interval; equal for an exact label. */
+type Span = readonly [low: number, high: number];
+
 /**
  * Mean loss over `learned` images, with a label or an interval, and mean metric over `count` images with
  * a label. Default: all. `taught` is the part of the loss that a teacher has, the mean over all images.
@@ -110,7 +113,7 @@ export function singleHead(head: Head): SingleObjective {
     async metricSum(output, targets) {
       const values = await readTensor(output);
       return targets.reduce(
-        (sum, target, i) => sum + scoreOf(head, values, i * columns, target),
+        (sum, target, i) => sum + scoreOf(head, values, i * columns, [target]),
         0,
       );
     },
@@ -130,15 +133,20 @@ function encode<T>(
   return tf.tensor2d(all, [rows.length, columns]);
 }
 
-/** Returns the metric of one image: its absolute error, or 1 for the right class. */
+/** Returns the metric of one image: its error, of an interval 0 within, or 1 for the right class. */
 function scoreOf(
   { metric, read }: Head,
   outputs: Float32Array,
   at: number,
-  target: number,
+  [low, high = low]: Span | [number],
 ): number {
   const output = read(outputs, at);
-  return metric === "mae" ? Math.abs(output - target) : Number(output === target);
+  return metric === "mae" ? distanceTo([low, high], output) : Number(output === low);
+}
+
+/** Returns the distance of a number to an interval; 0 within. */
+export function distanceTo([low, high]: Span, output: number): number {
+  return Math.max(low - output, output - high, 0);
 }
 
 /** Outputs of trained models that a head learns beside its labels. */
@@ -157,9 +165,11 @@ export interface JointOptions {
   masked?: boolean;
   /**
    * For each head, true if ages may be intervals: such a row has no label (NaN), and its first and
-   * last year follow the labels of all heads; NaN without. They count for the loss, not the metric.
+   * last year follow the labels of all heads; NaN without. They count for the loss.
    */
   intervals?: readonly boolean[];
+  /** For each head, true if intervals count for the metric as well. Default: false */
+  measured?: readonly boolean[];
   /** For each head, undefined without one. Its values follow the labels and intervals. */
   teachers?: readonly (HeadTeacher | undefined)[];
 }
@@ -170,7 +180,7 @@ export interface JointOptions {
  */
 export function jointHead(
   heads: readonly Head[],
-  { masked = false, intervals = [], teachers = [] }: JointOptions = {},
+  { masked = false, intervals = [], measured = [], teachers = [] }: JointOptions = {},
 ): JointObjective {
   let columns = 0, width = heads.length;
   const starts = heads.map((head) => (columns += head.columns) - head.columns);
@@ -200,6 +210,10 @@ export function jointHead(
   };
   const select = (targets: readonly number[], from: number, count = 1) =>
     targets.filter((_, i) => i % width >= from && i % width < from + count);
+  const spansOf = (targets: readonly number[], from: number) =>
+    select(targets, from).map((low, row): Span | undefined =>
+      Number.isNaN(low) ? undefined : [low, targets[row * width + from + 1]]
+    );
   /** Slices a head's columns of a tensor [rows, columns]. */
   const part = (x: tf.Tensor, h: number) =>
     tf.slice(x as tf.Tensor2D, [0, starts[h]], [-1, heads[h].columns]);
@@ -221,7 +235,7 @@ export function jointHead(
   /** Computes the losses of one head's rows against intervals; those of rows without one are finite. */
   const intervalLosses = (
     output: tf.Tensor,
-    known: readonly (readonly [low: number, high: number] | undefined)[],
+    known: readonly (Span | undefined)[],
     h: number,
   ): tf.Tensor => {
     const { columns, interval, rowLosses } = heads[h], own = part(output, h);
@@ -251,10 +265,7 @@ export function jointHead(
     const count = own.filter((target) => !Number.isNaN(target)).length;
     const sum = tf.sum(tf.mul(rows, tf.tensor1d(weights))), from = spans[h];
     if (from === undefined) return tf.div(sum, Math.max(1, count));
-    const known = own.map((_, row) => {
-      const [low, high] = targets.slice(row * width + from, row * width + from + 2);
-      return Number.isNaN(low) ? undefined : [low, high] as const;
-    });
+    const known = spansOf(targets, from);
     const those = tf.tensor1d(known.map((span) => span ? 1 : 0));
     const all = tf.add(sum, tf.sum(tf.mul(intervalLosses(output, known, h), those)));
     return tf.div(all, Math.max(1, count + known.filter(Boolean).length));
@@ -266,17 +277,18 @@ export function jointHead(
   };
   const scores = (outputs: Float32Array, targets: readonly number[], losses: readonly number[]) =>
     heads.map((head, h): Score => {
-      let sum = 0, count = 0;
+      let sum = 0, count = 0, learned = 0;
+      const known = spans[h] === undefined ? [] : spansOf(targets, spans[h]);
       for (const [row, target] of select(targets, h).entries()) {
-        if (Number.isNaN(target)) continue;
-        sum += scoreOf(head, outputs, row * columns + starts[h], target);
+        const span = known[row], truth = span ?? [target];
+        if (Number.isNaN(truth[0])) continue;
+        learned++;
+        if (span && !measured[h]) continue;
+        sum += scoreOf(head, outputs, row * columns + starts[h], truth);
         count++;
       }
       const score = { loss: losses[h], metric: count === 0 ? 0 : sum / count };
-      if (!masked) return score;
-      const from = spans[h];
-      const spanned = from === undefined ? [] : select(targets, from).filter((low) => !isNaN(low));
-      return { ...score, count, learned: count + spanned.length };
+      return masked ? { ...score, count, learned } : score;
     });
   const objective: JointObjective = {
     loss: "joint",

@@ -14,11 +14,12 @@ import type { TrainingRecord } from "./training_record.ts";
 import { hasDistribution, withDistribution } from "./with_distribution.ts";
 
 /**
- * Computes metrics of a task's network on the validation set.
+ * Computes metrics of a task's network on the validation set. If all its ages are intervals, the truth
+ * is the year of the interval that is nearest to the prediction.
  * @returns column of history.csv → value; null for NaN
  */
 export async function validate(
-  { task, labels }: LabelledTask,
+  { task, labels, intervals }: LabelledTask,
   metrics: readonly ChosenMetric[],
   network: LayersModel,
   { images, people, rows, signal, slow }: {
@@ -30,16 +31,21 @@ export async function validate(
     slow: boolean;
   },
 ): Promise<Record<string, number | null>> {
-  const at = rows.filter((row) => !isNaN(labels[row])), all = Array.from(at);
+  const exact = rows.filter((row) => !isNaN(labels[row]));
+  const at = exact.length > 0 ? exact : rows.filter((row) => intervals?.[row]),
+    all = Array.from(at);
   const predict = async () => {
     if (slow) return await predictRows(network, images, at, { signal });
     await using predictor = await openPredictor(network);
     return await predictor.predict(images, at, { signal });
   };
-  const classes = task.classes?.length;
+  const classes = task.classes?.length, decoded = decodeOutputs(await predict(), classes);
   const scored = {
-    truth: all.map((row) => labels[row]),
-    ...decodeOutputs(await predict(), classes),
+    truth: all.map((row, i) => {
+      const [low, high] = intervals?.[row] ?? [labels[row], labels[row]];
+      return Math.min(Math.max(decoded.prediction[i], low), high);
+    }),
+    ...decoded,
     classes,
     gender: all.map((row) => people[row].gender),
     age: all.map((row) => people[row].age),

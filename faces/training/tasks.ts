@@ -123,11 +123,9 @@ export function rowsOfTasks(
   }
   for (const { task: { task, classes }, labels, intervals, foreign } of tasks) {
     for (const set of ["train", "validation"] as const) {
-      if (all[set].length === 0 || rows[set].some((row) => !isNaN(labels[row]))) continue;
-      if (set === "train" && intervals?.some((interval) => interval)) continue;
-      const what = intervals
-        ? "an exact label of it, only intervals"
-        : classes === null
+      const known = (row: number) => !isNaN(labels[row]) || intervals?.[row];
+      if (all[set].length === 0 || rows[set].some(known)) continue;
+      const what = classes === null
         ? "a number of it"
         : foreign
         ? `one of its ${counted(classes.length, "value")} in the training set`

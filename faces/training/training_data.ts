@@ -9,6 +9,7 @@ import { ignoreNotFound } from "../../packages/pipeline/paths.ts";
 import { UnsupportedNetwork } from "../../packages/engine/engine.ts";
 import { EngineTrainer } from "./engine_trainer.ts";
 import { curvesWriter, type FullEpoch, type JointEpoch } from "./training_record.ts";
+import { distanceTo } from "./objective.ts";
 import { readPeople } from "./targets.ts";
 import { TfjsTrainer } from "./tfjs_trainer.ts";
 import { epochLine, type TrainOptions } from "./train.ts";
@@ -143,7 +144,8 @@ export interface Compared {
  * Compares the kept epoch with the constant baseline (majority class or median of the training set),
  * and warns if it is worse.
  * @param targets class or quantity of each image
- * @param intervals ages of images that have an interval, whose middle counts for the median
+ * @param intervals ages of images that have an interval, whose middle counts for the median; they are
+ *   validated if there is no other age
  */
 export function compareWithConstant(
   { task, metric, learningRate }: {
@@ -159,18 +161,22 @@ export function compareWithConstant(
 ): Compared {
   const known = (rows: Int32Array) =>
     Array.from(rows, (row) => targets[row]).filter((target) => !Number.isNaN(target));
-  const spans = Array.from(train, (row) => intervals[row]).filter((span) => span !== undefined);
-  const trained = [...known(train), ...spans.map(mean)], validated = known(validation);
+  const spansOf = (rows: Int32Array) =>
+    Array.from(rows, (row) => intervals[row]).filter((span) => span !== undefined);
+  const trained = [...known(train), ...spansOf(train).map(mean)], exact = known(validation);
+  const validated = exact.length > 0
+    ? exact.map((one) => [one, one] as const)
+    : spansOf(validation);
   const accuracy = metric === "accuracy";
   const classes = 1 + trained.reduce((most, label) => Math.max(most, label), 0);
   const constant = accuracy ? majorityClass(trained, classes) : median(trained);
-  const errors = validated.map((target) => Math.abs(target - constant));
+  const errors = validated.map((truth) => distanceTo(truth, constant));
   const scores = accuracy ? errors.map((error) => Number(error === 0)) : errors;
   const constantBaseline = mean(scores);
   const worse = accuracy ? val_metric < constantBaseline : val_metric > constantBaseline;
   if (worse) {
     // Ages begin near 0: with few steps a network does not get far from there.
-    const zero = mean(validated.map(Math.abs));
+    const zero = mean(validated.map((truth) => distanceTo(truth, 0)));
     const begun = !accuracy && zero > 2 * constantBaseline && Math.abs(val_metric / zero - 1) < 0.5;
     warn(
       `${task} is worse than the constant baseline: the kept weights of epoch ${epoch} have ` +

@@ -340,19 +340,7 @@ Deno.test("evaluate lets ages through a gate, intervals on one side of it too", 
   const data = people(), n = data.age.length;
   const inputs = await artifacts(context.folder, data);
   const { path } = inputs.dataset as Artifact;
-  // Of the test set, row 19 is known to be 12 to 17 years old and row 18 to be 15 to 20.
-  const column = (values: (number | null)[]) =>
-    ({ type: "int32", nullable: true, values }) as const;
-  const only = (row: Record<number, number>) => data.age.map((_, i) => row[i] ?? null);
-  await writeParquet(join(path, "table.parquet"), {
-    age: column(data.age.map((age, i) => i < n - 2 ? age : null)),
-    gender: column(data.gender),
-    age_low: column(only({ 18: 15, 19: 12 })),
-    age_high: column(only({ 18: 20, 19: 17 })),
-    identity: { type: "string", values: data.identity, nullable: true },
-    dataset: { type: "string", values: data.dataset },
-    path: { type: "string", values: data.age.map((_, i) => `${i}.png`) },
-  });
+  await writeIntervals(path, data, { [n - 2]: [15, 20], [n - 1]: [12, 17] });
   await context.run({ ...inputs, models: (inputs.models as Artifact[]).slice(1) }, {
     gate: { threshold: 18, limit: 18 },
   });
@@ -378,6 +366,42 @@ Deno.test("evaluate lets ages through a gate, intervals on one side of it too", 
   await context.run({ ...inputs, models: genders }, { gate: { threshold: 18, limit: 18 } });
   assert.match(context.warnings.join(), /gate has no effect: no model of ages in years/);
 });
+
+Deno.test("evaluate scores exact ages of a model that was trained on intervals alone", async () => {
+  using context = testContext(evaluate);
+  const data = people(), inputs = await artifacts(context.folder, data);
+  const models = (inputs.models as Artifact[]).filter(({ stage }) => stage === "trainAge");
+  const { path } = inputs.dataset as Artifact, training = data.age.slice(0, 12);
+  await writeIntervals(path, data, training.map((age) => [age - 4, age + 5]));
+  await context.run({ ...inputs, models });
+  const { trainAge } = (await metricsOf(context.outputs.report)).models;
+  assert.deepEqual(trainAge.counts, { train: 0, validation: 0, test: 8 });
+  assert.deepEqual(trainAge.unlabelled, { train: 8, validation: 4, test: 0 });
+  assert.equal(trainAge.baseline.of, "test");
+  close(trainAge.test.mae, 3);
+  for (const file of ["report.html", "MODEL_CARD.md"]) {
+    assert.doesNotMatch(await Deno.readTextFile(join(context.outputs.report, file)), />[^<]*NaN/);
+  }
+});
+
+/** Writes a dataset's table in which some rows have an interval in place of an age. */
+async function writeIntervals(
+  folder: string,
+  { age, gender, identity, dataset }: People,
+  intervals: Readonly<Record<number, readonly [low: number, high: number]>>,
+): Promise<void> {
+  const column = (values: (number | null)[]) =>
+    ({ type: "int32", nullable: true, values }) as const;
+  await writeParquet(join(folder, "table.parquet"), {
+    age: column(age.map((age, i) => intervals[i] ? null : age)),
+    gender: column(gender),
+    age_low: column(age.map((_, i) => intervals[i]?.[0] ?? null)),
+    age_high: column(age.map((_, i) => intervals[i]?.[1] ?? null)),
+    identity: { type: "string", values: identity, nullable: true },
+    dataset: { type: "string", values: dataset },
+    path: { type: "string", values: age.map((_, i) => `${i}.png`) },
+  });
+}
 
 /** 20 people, of whom rows 0-7 are for training, 8-11 for validation, 12-19 for the test. */
 function people(): People {
