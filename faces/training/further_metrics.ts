@@ -159,7 +159,7 @@ export const furtherMetrics: readonly MetricDefinition[] = [
     name: "oneOff",
     title: "1-off accuracy",
     summary:
-      "Share of predictions in the true class or a neighboring one, of three classes or more",
+      "Share of predictions in the true class or a neighboring one, of three ordered classes or more",
     compute: ({ truth, prediction, classes }) =>
       classes === 2
         ? NaN

@@ -119,6 +119,12 @@ export function classesOf(column: string, people: readonly Person[]): ClassRecor
   throw new Error(`Cannot train classes of "${column}": ${why}. Name another column as target.`);
 }
 
+/** Returns true if the first numbers of all classes rise, as those of ranges do. */
+export function areOrdered(labels: readonly string[]): boolean {
+  const numbers = labels.map((label) => Number(/\d+(\.\d+)?/.exec(label)?.[0] ?? NaN));
+  return numbers.every((number, i) => i === 0 ? number >= 0 : number > numbers[i - 1]);
+}
+
 /** @throws if a column, other than age, has no number */
 export function checkNumbers(column: string, people: readonly Person[]): void {
   const values = people.map(({ attributes }) => attributes?.[column] ?? null);

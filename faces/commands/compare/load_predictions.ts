@@ -9,7 +9,7 @@ import { assertIntact, damagedError } from "../../../packages/pipeline/verify_re
 import { METRICS } from "../../evaluation/metrics.ts";
 import { readMetrics } from "../../evaluation/score_model.ts";
 import { furtherMetrics, type ScoredPredictions } from "../../training/further_metrics.ts";
-import { readPeople } from "../../training/targets.ts";
+import { areOrdered, readPeople } from "../../training/targets.ts";
 
 /** A model of a run and its results, with one value per test image. */
 export type TestedModel = Awaited<ReturnType<typeof readModels>>[number];
@@ -74,9 +74,9 @@ function builtIn(written: readonly Choice[], further: "named" | "all") {
   });
   return choices.map((choice) => {
     const { definition, options } = chosen(choice, furtherMetrics, "");
-    const { of, title, better } = definition;
+    const { of, title, better } = definition, named = written.includes(choice);
     const compute = (all: ScoredPredictions) => definition.compute(all, options);
-    return { of, title, better, compute, name: nameOf(choice)! };
+    return { of, title, better, compute, name: nameOf(choice)!, named };
   });
 }
 
@@ -117,10 +117,10 @@ async function readModels(report: string, dataset: string, metrics: ReturnType<t
       classes,
       scored,
       // Metrics to compare models by, beside the primary one.
-      computable: metrics.filter(({ name, of }) =>
+      computable: metrics.filter(({ name, of, named }) =>
         of === (classes ? "classes" : "years") && (name !== "auc" || probabilities) &&
         // Of two classes all are neighbors.
-        (name !== "oneOff" || classes!.length > 2)
+        (name !== "oneOff" || classes!.length > 2 && (named || areOrdered(classes!)))
       ),
       // Metric → its 95 % interval, as evaluate computed it.
       further: new Map(further.map(({ name, intervals }) => [name, intervals.test])),

@@ -191,6 +191,20 @@ Deno.test("compare tests further metrics of two runs, and of several those that 
   );
 });
 
+Deno.test("compare has the 1-off accuracy of ordered classes, and of others if it is named", async () => {
+  const models = (skill: number) => ({
+    bins: { skill, classes: ["0-2", "3-9", "10-19", "more than 70"] },
+    colors: { skill, classes: ["black", "brown", "red"] },
+  });
+  const measured = async (metrics?: string[]) => {
+    await using shop = await workshop([0.6, 0.9].map((skill) => ({ models: models(skill), metrics })));
+    const { differences } = await compareRuns(shop.runs, shop.store);
+    return differences.flatMap(({ model, metric }) => metric === "oneOff" ? [model] : []);
+  };
+  assert.deepEqual(await measured(), ["bins"]);
+  assert.deepEqual(await measured(["oneOff"]), ["bins", "colors"]);
+});
+
 Deno.test("compare escapes what a user named, in Markdown and LaTeX", async () => {
   const run = (note: string): FakeRun => ({
     pipeline: "a|<b>_c",

@@ -42,6 +42,8 @@ interface Fake {
   readonly params?: Record<string, unknown>;
   /** Of a gender. */
   readonly skill?: number;
+  /** Names of the classes. Default: female and male */
+  readonly classes?: readonly string[];
   /** Of an age, years. */
   readonly error?: number;
   /** Task of a model of numbers. Default: age */
@@ -166,7 +168,8 @@ export async function workshop(fakes: readonly FakeRun[]) {
       }),
     ];
     const parts = { train: [0], validation: [1], test: all.slice(testFrom, testFrom + 200) };
-    const predicted = Object.entries(models).map(([stage, { skill, error, task = "age" }]) => {
+    const predicted = Object.entries(models).map(([stage, fake]) => {
+      const { skill, classes = GENDERS, error, task = "age" } = fake;
       const luck = random(number, stage);
       const said = (rows: number[]): Predictions => {
         const truth = rows.map((row) => skill === undefined ? row % 70 : row % 2);
@@ -177,7 +180,9 @@ export async function workshop(fakes: readonly FakeRun[]) {
             ? value
             : 1 - value
         );
-        const probabilities = prediction.map((value) => value === 0 ? [0.9, 0.1] : [0.1, 0.9]);
+        const probabilities = prediction.map((value) =>
+          classes.map((_, c) => c === value ? 0.9 : 0.1)
+        );
         return {
           rows,
           truth,
@@ -189,7 +194,7 @@ export async function workshop(fakes: readonly FakeRun[]) {
       return {
         stage,
         task,
-        classes: skill === undefined ? undefined : GENDERS,
+        classes: skill === undefined ? undefined : classes,
         predictions: {
           train: said(parts.train),
           validation: said(parts.validation),
