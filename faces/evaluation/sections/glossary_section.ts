@@ -27,6 +27,10 @@ export function glossarySection({ models }: Report): Html {
     names it where the error on the test set is at least ${OVERFITTING} times that on the training
     set and their 95 % intervals are disjoint.`,
     "Cumulative score": "Share of the faces whose absolute error is at most a given number.",
+    "Brier score":
+      `Mean squared difference between a probability and 1, where it holds, or 0. Top-label:
+    of more than two classes, the probability of the predicted one alone. The usual score sums the
+    differences of all classes, and is larger.`,
     "Regression to the mean": `Predictions vary less than the truth: small values are overestimated,
     large ones underestimated. A slope of 1 is none; the constant baseline has slope 0.`,
     "Suspect label":

@@ -169,7 +169,8 @@ function calibrationFigure({ calibration, classes }: ModelMetrics): Html {
   const of = two ? `“${classes![1]}”` : "the predicted class";
   const range = brierInterval && ` (95 % CI ${formatInterval(brierInterval, "accuracy")})`;
   const caption = html`Dashed line: perfect calibration. Dot size: faces in the bin; lines: 95 % CI.
-Expected calibration error (ECE) <b class="inline">${ece.toFixed(3)}</b>, Brier score
+Expected calibration error (ECE) <b class="inline">${ece.toFixed(3)}</b>,
+${!two && "top-label"} Brier score
 <b class="inline">${brier.toFixed(3)}</b>${range}${
     two && "; a constant probability of 0.5 scores 0.250"
   }.`;

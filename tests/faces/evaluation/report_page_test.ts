@@ -143,6 +143,9 @@ Deno.test("reportPage() gives every metric of classes and of ages its interval",
   );
   const { brier, brierInterval } = calibration!;
   assert.match(html, new RegExp(`Brier score\\s*${brier.toFixed(3)} ${three(brierInterval!)}`));
+  const groups = report.models.find(({ id }) => id === "ageGroups")!.metrics.calibration!;
+  assert.match(html, new RegExp(`top-label Brier score\\s*${groups.brier.toFixed(3)}`));
+  assert.match(html, /Brier score\s*Mean squared [^.]*\.\s+Top-label:\s+of more than two/);
   const { precision, intervals } = gender.perClass![1];
   const share = (value: number) => value.toFixed(3);
   assert.match(
