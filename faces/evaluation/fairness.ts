@@ -288,7 +288,10 @@ function describe(
   };
 }
 
-/** Returns the metrics of `evaluate.metrics`, which are no means: without standardization and test. */
+/**
+ * Returns the metrics of `evaluate.metrics`, which are no means: without standardization and test. Those
+ * of several classes, such as macro F1, mean nothing in a group of one.
+ */
 async function furtherByGroup(
   large: Division["groups"],
   { further = [], metrics, test, persons, people }: Tested,
@@ -300,8 +303,11 @@ async function furtherByGroup(
     age: persons.map(({ age }) => age),
   };
   const found: FairnessBy["metrics"] = {};
+  const apt = large.filter(([, rows]) =>
+    !metrics.classes || rows.some((i) => test.truth[i] !== test.truth[rows[0]])
+  );
   for (const metric of further) {
-    const all = await Promise.all(large.map(async ([name, rows]) => {
+    const all = await Promise.all(apt.map(async ([name, rows]) => {
       const own = selectRows(scored, rows);
       const value = await metric.compute(own);
       const interval = await metric.interval(own, people && rows.map((i) => people[i]));

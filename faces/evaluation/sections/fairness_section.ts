@@ -20,8 +20,8 @@ export function fairnessSection({ models, data }: Report): Html {
 strata of 10 years in which every group has at least ${LEAST} faces; “of faces” is the share in these
 strata. The test permutes groups within them; where there is none, and of groups of ages, all faces.`;
   const words = compared.length > 0 && html`Difference: largest minus smallest value of the groups.
-p: permutation test, adjusted by Holm's method for all ${tests} tests of this page. ${strata} Pairs of
-attributes are not printed; ratios and all numbers are in fairness.json.`;
+p: permutation test, adjusted by Holm's method for all ${tests} tests of this page. ${strata} Paper has
+no pairs of attributes; ratios and all numbers are in fairness.json.`;
   return html`<section>
 <h2 id="fairness">Fairness</h2>
 <p>Test set, by group. ${

@@ -204,6 +204,17 @@ Deno.test("modelFairness() reports no rates by the target itself, and a signed b
   const own =
     (await modelFairness({ metrics: { ...smiles, task: "gender" }, test, persons })).groupings[0];
   assert.deepEqual(Object.keys(own.metrics), ["accuracy"]);
+  const further = chooseMetrics(["f1"], []);
+  const one = persons.map((person, i) => {
+    return {
+      ...person,
+      attributes: { one: i % 3 === 0 ? "mixed" : "no yes".split(" ")[truth[i]] },
+    };
+  });
+  const { groupings } = await modelFairness({ metrics: smiles, test, persons: one, further });
+  const single = groupings.find(({ by }) => by.join() === "one")!.metrics;
+  assert.equal(single.f1, undefined, "groups of one class have no F1");
+  assert.ok(groupings[0].metrics.f1, "groups of several classes have it");
   const older = { ...test, truth: persons.map(({ age }) => age) };
   const errors = { ...older, prediction: persons.map(({ age, gender }) => age + 5 - 10 * gender) };
   const of = { metrics: { task: "age", metric: "mae" }, test: errors, persons } as const;
