@@ -55,7 +55,7 @@ export async function addFurther(
   { model: [, predictions, labelled], persons }: Scored,
   watch: Watch,
 ): Promise<Fairness> {
-  for (const { name, title, unit, decimals, compute, interval } of further) {
+  for (const { name, titleFor, unit, decimals, compute, interval } of further) {
     const intervals: FurtherMetric["intervals"] = {};
     for (const split of usedSplits(metrics)) {
       await pause(watch.signal);
@@ -66,7 +66,7 @@ export async function addFurther(
     }
     (metrics.further ??= []).push({
       name,
-      title,
+      title: titleFor(metrics.metric),
       unit: metrics.metric === "error" ? "" : unit,
       decimals,
       intervals,

@@ -52,6 +52,8 @@ export interface MetricDefinition<P extends z.ZodObject = z.ZodObject> extends D
   readonly of: "classes" | "years";
   /** Label of a row or column. */
   readonly title: string;
+  /** Returns a label with options. @param unit of the predicted number: " years" or "" */
+  titled?(options: z.output<P>, unit: string): string;
   /** Unit, empty for a share. */
   readonly unit: string;
   /** Undefined: neither, as for a bias. */
@@ -195,6 +197,7 @@ export const furtherMetrics: readonly MetricDefinition[] = [
     unit: "",
     better: "more",
     decimals: 3,
+    titled: ({ within }, unit) => `cumulative score within ${within}${unit}`,
     summary: "Cumulative score: share of absolute errors of at most some years",
     former: ["cs5"],
     params: z.strictObject({
@@ -221,9 +224,11 @@ export const furtherMetrics: readonly MetricDefinition[] = [
 
 /** A metric that a parameter names, with its options. */
 export interface ChosenMetric
-  extends Pick<MetricDefinition, "of" | "title" | "unit" | "better" | "decimals"> {
+  extends Pick<MetricDefinition, "of" | "unit" | "better" | "decimals"> {
   /** Name as written, which is its key in metrics.json. */
   readonly name: string;
+  /** Returns the label of a row or column. @param metric the model's primary metric */
+  titleFor(metric: string): string;
   /** The parameter of a built-in metric, by which another thread finds it. */
   readonly choice?: Choice;
   compute(predictions: ScoredPredictions): Promise<number>;
@@ -242,6 +247,15 @@ const intervalSchema = z.strictObject({
   method: z.enum(["wilson", "bootstrap"]),
   unit: z.enum(["image", "person"]),
 }).nullable();
+
+/** Returns a metric's label. @param metric the model's primary metric; `error` is not in years */
+export function titleOf(
+  { title, titled }: MetricDefinition,
+  options: Record<string, unknown>,
+  metric: string,
+): string {
+  return titled?.(options, metric === "error" ? "" : " years") ?? title;
+}
 
 /** Selects rows, which may repeat. */
 export function selectRows(all: ScoredPredictions, rows: ArrayLike<number>): ScoredPredictions {
@@ -272,16 +286,16 @@ export function chooseMetrics(
   const all = [...furtherMetrics, ...plugins as MetricDefinition[]];
   return written.map((choice): ChosenMetric => {
     const { definition, options } = chosen(choice, all, "");
-    const { of, title, unit, better, decimals } = definition;
+    const { of, unit, better, decimals } = definition;
     const name = typeof choice === "string" ? choice : choice.use!;
     return {
       name,
       ...(furtherMetrics.includes(definition) && { choice }),
       of,
-      title,
       unit,
       better,
       decimals,
+      titleFor: (metric) => titleOf(definition, options, metric),
       compute: async (all) => {
         const value = definition.call
           ? await definition.call("compute", bound, all, options)

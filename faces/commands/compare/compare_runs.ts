@@ -380,16 +380,18 @@ function testModels(pairs: readonly Pair[], progress?: Progress): ModelTest[] {
 function differencesOf(pairs: readonly Pair[], progress?: Progress): Difference[] {
   const tests = Map.groupBy(pairs, ({ model }) => model).values()
     .reduce((sum, own) => sum + own[0]!.models[0]!.computable.length * allPairs(own), 0);
-  const found = pairs.flatMap(({ model, a, b, models, rows }) => {
+  const found = pairs.flatMap(({ model, metric: primary, a, b, models, rows }) => {
     const people = selectValues(models[0]!.people, rows[0]!), [first, second] = models;
     const [x, y] = models.map(({ scored }, i) => selectRows(scored, rows[i]!));
-    return first!.computable.flatMap(({ name: metric, title, compute, better }) => {
+    return first!.computable.flatMap(({ name: metric, titleFor, compute, better }) => {
       progress?.advance(1, `${model} ${metric}`);
       if (!second!.computable.some(({ name }) => name === metric)) return [];
       const of = (all: ScoredPredictions) => (rows: ArrayLike<number>) =>
         compute(selectRows(all, rows));
       const test = compareStatistics(people.length, of(x!), of(y!), people, tests);
-      return test ? [{ model, metric, title, a, b, direction: better, ...test }] : [];
+      return test
+        ? [{ model, metric, title: titleFor(primary), a, b, direction: better, ...test }]
+        : [];
     });
   });
   return decide(found, ({ direction }) => direction, ({ model, metric }) => `${model} ${metric}`)

@@ -8,7 +8,7 @@ import { type Choice, chosen } from "../../../packages/pipeline/define.ts";
 import { assertIntact, damagedError } from "../../../packages/pipeline/verify_results.ts";
 import { METRICS } from "../../evaluation/metrics.ts";
 import { readMetrics } from "../../evaluation/score_model.ts";
-import { furtherMetrics, type ScoredPredictions } from "../../training/further_metrics.ts";
+import { furtherMetrics, type ScoredPredictions, titleOf } from "../../training/further_metrics.ts";
 import { areOrdered, readPeople } from "../../training/targets.ts";
 
 /** A model of a run and its results, with one value per test image. */
@@ -74,9 +74,10 @@ function builtIn(written: readonly Choice[], further: "named" | "all") {
   });
   return choices.map((choice) => {
     const { definition, options } = chosen(choice, furtherMetrics, "");
-    const { of, title, better } = definition, named = written.includes(choice);
+    const { of, better } = definition, named = written.includes(choice);
     const compute = (all: ScoredPredictions) => definition.compute(all, options);
-    return { of, title, better, compute, name: nameOf(choice)!, named };
+    const titleFor = (metric: string) => titleOf(definition, options, metric);
+    return { of, titleFor, better, compute, name: nameOf(choice)!, named };
   });
 }
 

@@ -189,6 +189,8 @@ Deno.test("compare tests further metrics of two runs, and of several those that 
     several.differences.map(({ model, metric, a, better }) => [model, metric, a === better]),
     [["trainAge", "cs", true], ["trainAge", "cs", true]],
   );
+  const limit = /\n {2}trainAge cumulative score within 5 years +[0-9a-f]{8}, [0-9a-f]{8} /;
+  assert.match(formatComparison(several, "text", 120), limit);
 });
 
 Deno.test("compare has the 1-off accuracy of ordered classes, and of others if it is named", async () => {

@@ -238,6 +238,15 @@ Deno.test("evaluate computes further metrics on every split, also a plugin's", a
   );
 });
 
+Deno.test("a cumulative score is named with its limit, in years for ages alone", () => {
+  const [plain, near] = [["cs"], [{ use: "cs", within: 2 }]].map((one) =>
+    chooseMetrics(one, [])[0]
+  );
+  assert.equal(plain.titleFor("mae"), "cumulative score within 5 years");
+  assert.equal(near.titleFor("error"), "cumulative score within 2");
+  assert.equal(chooseMetrics(["rmse"], [])[0].titleFor("mae"), "RMSE");
+});
+
 Deno.test("training stages compute further metrics of the validation set after each epoch", async () => {
   // Accuracy and MAE once more, so that the column has to equal val_metric.
   const again = (of: "classes" | "years") =>
