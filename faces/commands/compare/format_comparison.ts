@@ -120,7 +120,7 @@ export function formatComparison(
     ),
     ...section(
       pooled.length > 0 ? "Over seeds and folds" : "Over seeds",
-      seeds ? style.table(seedRows(seeds)) : [],
+      seeds ? style.table(seedRows(seeds, settingNames(comparison))) : [],
     ),
     ...section("Pooled over folds", pooled.map((one) => style.item(pooledSentence(one)))),
     ...section("Significance", sentences.map(style.item)),
@@ -141,7 +141,7 @@ export function withText(comparison: Comparison): Comparison & UiComparison {
   const { sentences, scope, further } = shown(comparison), { seeds, pooled = [] } = comparison;
   return {
     ...comparison,
-    ...(seeds && { overSeeds: seedRows(seeds) }),
+    ...(seeds && { overSeeds: seedRows(seeds, settingNames(comparison)) }),
     sentences: [
       ...pooled.map((one) => `Pooled over folds: ${pooledSentence(one)}`),
       ...sentences,
@@ -153,24 +153,37 @@ export function withText(comparison: Comparison): Comparison & UiComparison {
   };
 }
 
-/** Returns what is printed: tests of settings in place of those of their single models. */
-function shown({ settings = [], tests, differences, seeds, runs, parameters }: Comparison) {
-  const alone = ({ model }: { model: string }) => settings.every((test) => test.model !== model);
-  const swept = seeds?.groups.every(({ length }) => length > 1);
-  const valueOf = (values: readonly unknown[], id: string) =>
+/** Returns a function from a run to what sets its setting apart; undefined if that is not short. */
+function settingNames({ seeds, runs, parameters }: Comparison) {
+  const groups = seeds?.groups ?? [];
+  const valueOf = ({ values }: typeof parameters[number], id: string) =>
     formatValue(values[runs.findIndex((run) => run.id === id)]);
-  const varied = parameters.filter(({ values }) =>
-    seeds?.groups.every((ids) => new Set(ids.map((id) => valueOf(values, id))).size === 1)
+  const varied = parameters.filter((row) =>
+    groups.every((ids) => new Set(ids.map((id) => valueOf(row, id))).size === 1)
   );
-  // A setting is named by what sets it apart, if that is short.
-  const settingOf = (id: string) =>
-    varied.length === 0 || varied.length > 2
-      ? `the setting of ${id}`
-      : varied.map(({ name, values }) => `${name} ${valueOf(values, id)}`).join(" and ");
+  const choices = varied.filter(({ name }) => name.endsWith(".use"));
+  const free = varied.filter((row) =>
+    choices.every(({ name }) => name === row.name || !row.name.startsWith(name.slice(0, -3)))
+  );
+  const textOf = (rows: typeof parameters, id: string) =>
+    rows.map((row) => `${row.name} ${valueOf(row, id)}`).join(" and ");
+  // Another network has other options.
+  const apart = new Set(groups.map(([id]) => textOf(free, id!))).size === groups.length;
+  const rows = apart ? free : varied;
+  return (id: string) => rows.length === 0 || rows.length > 2 ? undefined : textOf(rows, id);
+}
+
+/** Returns what is printed: tests of settings in place of those of their single models. */
+function shown(comparison: Comparison) {
+  const { settings = [], tests, differences, seeds, runs } = comparison;
+  const alone = ({ model }: { model: string }) => settings.every((test) => test.model !== model);
+  const swept = seeds?.groups.every(({ length }) => length > 1),
+    settingOf = settingNames(comparison);
+  const nameOf = (id: string) => settingOf(id) ?? `the setting of ${id}`;
   return {
     sentences: [
       ...settings.map((test) =>
-        sentence(test, (id) => `${settingOf(id)} (${test.models[id === test.a ? 0 : 1]} runs)`)
+        sentence(test, (id) => `${nameOf(id)} (${test.models[id === test.a ? 0 : 1]} runs)`)
       ),
       ...tests.filter(alone).map((test) => sentence(test)),
     ],
@@ -180,14 +193,14 @@ function shown({ settings = [], tests, differences, seeds, runs, parameters }: C
 }
 
 /** Returns a column for each group of runs that differ in seeds alone: mean ± standard deviation. */
-function seedRows({ groups, rows }: OverSeeds): string[][] {
+function seedRows({ groups, rows }: OverSeeds, settingOf: ReturnType<typeof settingNames>) {
   // A result that several runs share counts once.
   const runs = groups.map((_, i) => Math.max(...rows.map((row) => row.spreads[i]?.runs ?? 0)));
   return [
     [
       "mean ± standard deviation",
       ...groups.map(([first, ...rest]) =>
-        rest.length === 0 ? first! : `${first} and ${rest.length} more`
+        settingOf(first!) ?? (rest.length === 0 ? first! : `${first} and ${rest.length} more`)
       ),
     ],
     ["runs", ...runs.map(String)],
