@@ -67,7 +67,7 @@ export async function addFurther(
     (metrics.further ??= []).push({
       name,
       title: titleFor(metrics.metric),
-      unit: metrics.metric === "error" ? "" : unit,
+      unit: metrics.metric === "error" && unit === "years" ? "" : unit,
       decimals,
       intervals,
     });

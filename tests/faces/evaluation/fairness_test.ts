@@ -170,6 +170,20 @@ Deno.test("computeInThread() makes the bytes of computeScores(), and ends when i
   }
 });
 
+Deno.test("a further metric of heights has its own unit, but is not in years", async () => {
+  const split = { rows: [0, 1], truth: [160, 180], prediction: [162, 182], loss: 2 };
+  const of = <T>(one: T) => ({ train: one, validation: one, test: one });
+  const labelled = of({ age: [30, 40], gender: [0, 1] });
+  const scored: Scored = {
+    model: [{ task: "height" }, of(split), labelled, []],
+    persons: persons.slice(0, 2),
+  };
+  const { metrics } = await computeScores(scored, { note() {} });
+  const [rmse] = chooseMetrics(["rmse"], []), watch = { note() {} };
+  await addFurther(metrics, [rmse, { ...rmse, name: "share", unit: "%" }], scored, watch);
+  assert.deepEqual(metrics.further!.map(({ unit }) => unit), ["", "%"]);
+});
+
 Deno.test("modelFairness() tests differences between faces of unknown age", async () => {
   // As of FairFace, whose ages are intervals: group a has a fifth of right predictions, others all.
   const ageless = persons.map((person) => ({ ...person, age: NaN }));
