@@ -8,7 +8,7 @@ import { readParquet } from "../../packages/formats/parquet.ts";
 import { ignoreNotFound } from "../../packages/pipeline/paths.ts";
 import { UnsupportedNetwork } from "../../packages/engine/engine.ts";
 import { EngineTrainer } from "./engine_trainer.ts";
-import { curvesWriter, type FullEpoch, type JointEpoch } from "./training_record.ts";
+import { curvesWriter, type FullEpoch, type JointEpoch, MORE_STEPS } from "./training_record.ts";
 import { distanceTo } from "./objective.ts";
 import { readPeople } from "./targets.ts";
 import { TfjsTrainer } from "./tfjs_trainer.ts";
@@ -184,8 +184,9 @@ export function compareWithConstant(
         `(${accuracy ? "majority class" : "median"} of the training set) has ` +
         constantBaseline.toPrecision(3) +
         (begun ? `, 0 for each image ${zero.toPrecision(3)}` : "") +
-        ". Take more steps (smaller batchSize, more epochs and earlyStopping.patience), " +
-        `${begun ? "raise" : "lower"} learningRate (now ${learningRate}), or check the labels.`,
+        `. ${MORE_STEPS}, ${
+          begun ? "raise" : "lower"
+        } learningRate (now ${learningRate}), or check the labels.`,
     );
   }
   return { val_metric, constantBaseline, worse };

@@ -8,6 +8,10 @@ import type { ClassRecord } from "./targets.ts";
 import { writeTensorboard } from "./tensorboard.ts";
 import type { Head } from "./training_definitions.ts";
 
+/** Advice on a network that is worse than the constant baseline. */
+export const MORE_STEPS =
+  "Take more steps (smaller batchSize, more epochs and earlyStopping.patience)";
+
 /** One line of history.csv. `TrainingRecord.metric` names the metric. */
 export interface EpochRecord {
   /** From 1. */

@@ -5,6 +5,7 @@ import type { ModelReport, Report } from "../report_data.ts";
 import { figure, settingsList } from "../tables.ts";
 import { count, duration, subject } from "../format_result.ts";
 import { METRICS } from "../metrics.ts";
+import { MORE_STEPS } from "../../training/training_record.ts";
 import { resultsSection } from "./results_section.ts";
 
 export function modelSections({ models }: Report): Html {
@@ -34,7 +35,7 @@ function worseThanConstant({ training, metrics }: ModelReport): Html | "" {
   return html`<p class="notice" role="note"><b>This network is of no use.</b>
 On validation, the weights of epoch ${weightsOfEpoch} are worse than the constant baseline:
 ${name} ${constantBaseline.toFixed(3)}${unit} by the ${of} of the training set.
-Change the learning rate, or train for more epochs.</p>`;
+${MORE_STEPS}, change learningRate, or check the labels.</p>`;
 }
 
 function unlabelled({ unlabelled }: ModelReport["metrics"]): string {

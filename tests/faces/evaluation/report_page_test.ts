@@ -46,6 +46,11 @@ Deno.test("reportPage() names the trainer, and warns of networks worse than the 
   const html = text(await reportPage(report));
   assert.match(html, /trained by engine, 4 threads\./);
   assert.match(html, /worse than the constant baseline:\s+accuracy 0\.625 by the majority class/);
+  // As the log advises.
+  assert.match(
+    html,
+    /Take more steps \(smaller batchSize, .*patience\), change learningRate, or check/,
+  );
 });
 
 Deno.test("reportPage() draws data, curves, errors and faces", async () => {
