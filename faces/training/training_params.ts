@@ -105,7 +105,9 @@ const lossParam = (predicted: readonly ("classes" | "years")[], fallback: string
 export const classLoss = lossParam(["classes"], "crossEntropy").describe(
   "Loss. Default: crossEntropy",
 );
-export const quantityLoss = lossParam(["years"], "mae").describe("Loss. Default: mae");
+export const quantityLoss = lossParam(["years"], "mae").describe(
+  "Loss. ageDistribution and ordinal are of target: age alone. Default: mae",
+);
 /** Loss of a stage that predicts classes or years. */
 export const anyLoss = lossParam(["classes", "years"], "").describe(
   "Loss. Default: mae for regression, crossEntropy for classes",
