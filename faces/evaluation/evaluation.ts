@@ -89,6 +89,17 @@ export async function evaluate(
   if (gate && !reports.some(({ metrics }) => metrics.gate)) {
     context.warn("gate has no effect: no model of ages in years is evaluated. Add one.");
   }
+  const unused = further.filter(({ name }) =>
+    !reports.some(({ metrics }) => metrics.further?.some((one) => one.name === name))
+  );
+  for (const { name, of } of unused) {
+    context.warn(
+      `metrics: ${name} has no effect: it is of ${
+        of === "years" ? "numbers" : of
+      }, and no model of ` +
+        "these is evaluated. Add one.",
+    );
+  }
 
   const byModel = <T>(of: (report: ModelReport) => T) =>
     Object.fromEntries(reports.map((report) => [report.id, of(report)]));

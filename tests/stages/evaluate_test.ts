@@ -365,6 +365,13 @@ Deno.test("evaluate lets ages through a gate, intervals on one side of it too", 
   const genders = (inputs.models as Artifact[]).filter(({ stage }) => stage === "trainGender");
   await context.run({ ...inputs, models: genders }, { gate: { threshold: 18, limit: 18 } });
   assert.match(context.warnings.join(), /gate has no effect: no model of ages in years/);
+  assert.doesNotMatch(context.warnings.join(), /metrics/);
+  await context.run({ ...inputs, models: genders }, { metrics: ["f1", "rmse"] });
+  assert.match(
+    context.warnings.join(),
+    /metrics: rmse has no effect: it is of numbers, and no model/,
+  );
+  assert.doesNotMatch(context.warnings.join(), /f1/);
 });
 
 Deno.test("evaluate scores exact ages of a model that was trained on intervals alone", async () => {
