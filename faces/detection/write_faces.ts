@@ -12,7 +12,7 @@ const PROBLEMS: Readonly<Record<Problem["problem"], string>> = {
   missing: "missing from the archives",
   unreadable: "that cannot be decoded",
   crashed: "that crashed their worker or timed out",
-  no_face: "without a face at the labelled position",
+  no_face: "without a face",
   several_faces: "with several faces, of which the best match with the label is used",
 };
 
@@ -74,11 +74,14 @@ export async function writeFaces(
   const problems = (Object.keys(PROBLEMS) as Problem["problem"][])
     .filter((problem) => total.problems[problem] > 0);
   for (const problem of problems) {
-    // Most data sets have no positions: the file has what the detector found in each photo.
-    const what = problem === "no_face"
-      ? "without a face, or with none at the labelled position"
-      : PROBLEMS[problem];
-    context.warn(`Photos ${what}: ${total.problems[problem]}, see problems.csv`);
+    const placed = problem === "no_face" &&
+      shards.some(({ problems }) =>
+        problems.some((one) => one.problem === problem && one.detail.includes("position"))
+      );
+    const where = placed ? ", or with none at the labelled position" : "";
+    context.warn(
+      `Photos ${PROBLEMS[problem]}${where}: ${total.problems[problem]}, see problems.csv`,
+    );
   }
   return problems.length;
 }

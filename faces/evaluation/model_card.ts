@@ -101,7 +101,8 @@ export function cardBlocks(facts: ModelCardData): Block[] {
         "Identifying or tracking people. Inferring gender identity, which no image shows. Anything " +
         "about children, or about people who have not consented. The models do not determine a " +
         "person's identity, age or gender; they predict which label similar images had in the " +
-        "data set. The two genders are those of the data set.",
+        "data set." +
+        (models.some(hasGenders) ? " The two genders are those of the data set." : ""),
     ),
     heading("Models"),
     {
@@ -109,8 +110,10 @@ export function cardBlocks(facts: ModelCardData): Block[] {
       rows: models.map(({ id, title, worth, origin }) => [`${title} (${id})`, worth, origin]),
     },
     text(
-      "MAE is an average: the error of a single face may be zero or several times as large. The " +
-        "probabilities of classes are the network's own; networks are often overconfident.",
+      (models.some(({ worth }) => worth.includes("MAE"))
+        ? "MAE is an average: the error of a single face may be zero or several times as large. "
+        : "") +
+        "The probabilities of classes are the network's own; networks are often overconfident.",
     ),
     ...further(models),
     ...uncertainty(models),
@@ -138,6 +141,11 @@ export function cardBlocks(facts: ModelCardData): Block[] {
     ),
     ...(facts.privacy === undefined ? [] : [heading("Privacy"), text(facts.privacy)]),
   ];
+}
+
+/** Returns true if a model predicts genders, or is scored by them. */
+function hasGenders({ task, metrics }: CardModel): boolean {
+  return task === "gender" || Boolean(metrics?.groups?.some(({ gender }) => gender !== undefined));
 }
 
 /** Returns the test values of the metrics that `evaluate.metrics` names. */

@@ -168,7 +168,7 @@ function theOne(found: readonly string[]): string {
   if (found.length === 1) return found[0];
   throw new Error(
     `it names ${found.length} models: ${joinWords(found.map(dirname))}. ` +
-      "Name one, as in RUN/STAGE.OUTPUT.",
+      "Name one, as in RUN/STAGE, or RUN/STAGE.OUTPUT of a stage that makes several.",
   );
 }
 

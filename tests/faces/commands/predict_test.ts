@@ -7,6 +7,7 @@ import {
   listPhotos,
   predictPhoto,
 } from "../../../faces/commands/predict/predict_photos.ts";
+import predictCommand from "../../../faces/commands/predict.ts";
 import { findModels } from "../../../faces/commands/predict/find_models.ts";
 import { ImageError } from "../../../faces/images/decode_image.ts";
 import type { CommandContext } from "../../../packages/pipeline/app.ts";
@@ -431,6 +432,7 @@ Deno.test("predictPhoto() retries once, except for a damaged photo", async () =>
 
 Deno.test("csvLines() has the box also where a model's task is called as one of its columns", () => {
   const model = (task: string) => ({ id: "tr", task, classes: null, error: 1 });
+  match(predictCommand.help, /with _ where a\s+column above has it, as in height_;/);
   const { head, photo } = csvLines([model("x"), model("score"), model("iq")]);
   strictEqual(head, "path,face,x,y,width,height,score,x_,score_,iq\n");
   const face = {

@@ -25,6 +25,12 @@ Deno.test("modelCard() states purpose, limits, data and its terms, and results b
   const { metrics } = report.models.find(({ id }) => id === "trainGender")!;
   const men = metrics.groups!.find(({ gender, from }) => gender === 1 && from === undefined)!;
   assert.ok(card.includes(`| men | ${men.count} | ${men.value.toFixed(3)} | `));
+  assert.match(card, /The two genders are .*MAE is an average/s);
+  const groups = report.models.filter(({ id }) => id === "ageGroups").map((one) => {
+    return { ...one, metrics: { ...one.metrics, groups: [] } };
+  });
+  const classes = modelCard({ ...report, models: groups });
+  assert.doesNotMatch(classes, /two genders|MAE is/, "of neither");
 });
 
 Deno.test("modelCard() has the further metrics of each model with their intervals", async () => {

@@ -188,7 +188,10 @@ Deno.test("init: names a run, and one of its models", async () => {
   assert.deepEqual(await found(`${run.id}/old`), [`init ${folder(0, "model")}`]);
   assert.deepEqual(await found(`${run.id}/joint.age`), [`init ${folder(1, "age")}`]);
   assert.deepEqual(await found(`${run.id.slice(0, 6)}/old.model`), await found(`${run.id}/old`));
-  await assert.rejects(found(`${run.id}/joint`), /it names 2 models: .*gender and .*age. Name one/);
+  await assert.rejects(
+    found(`${run.id}/joint`),
+    /it names 2 models: .*gender and .*age\. Name one, as in RUN\/STAGE, or RUN\/STAGE\.OUTPUT of/,
+  );
   const teacher = await modelFacts({ teacher: `/yaml/${run.id}` }, { artifacts });
   assert.equal(Object.keys(teacher).length, 3);
   const problems = async (from: string) => {
