@@ -23,7 +23,7 @@ export default defineStage({
     problemsOf([[["model"], () => importedFolder(model, artifacts)]], "Cannot import the model: "),
   async run(_inputs, { model }, context) {
     const { artifactsOf } = await import("../faces/training/training_data.ts");
-    const { recordsBehind, writeTrainedOn } = await import("../faces/training/trained_on.ts");
+    const { familyOf, writeTrainedOn } = await import("../faces/training/trained_on.ts");
     const { dropModuleBeside } = await import("../faces/images/preprocessing.ts");
     const { readRecord } = await import("../faces/training/training_record.ts");
     const { cp } = await import("node:fs/promises");
@@ -35,17 +35,21 @@ export default defineStage({
           "you trust it, move it to plugins/ and name it in training.json.",
       );
     }
-    await cp(folder, context.outputs.model, { recursive: true });
-    const records = await recordsBehind(folder);
-    const images = await writeTrainedOn(context.outputs.model, folder, records);
-    const known = await Deno.stat(`${folder}/trained_on.parquet`).then(() => true, () => false);
-    if (images === undefined && !known) {
+    // The time of the training is that of its files.
+    await cp(folder, context.outputs.model, { recursive: true, preserveTimestamps: true });
+    const family = await familyOf(folder), [{ records }] = family;
+    for (const unknown of await writeTrainedOn(context.outputs.model, family)) {
       context.warn(
-        `it is not known which images "${folder}" was trained on: its dataset and splits are not ` +
+        `it is not known which images "${unknown}" was trained on: its dataset and splits are not ` +
           "stored beside it. An evaluation cannot leave them out",
       );
     }
-    const [caution] = cautionsOf(records);
-    return caution === undefined ? {} : { caution };
+    // A training's own caution is of its test set.
+    const [caution] = cautionsOf(records.filter(({ observed }) => !observed?.validation));
+    const learnedFrom = records[0]?.observed?.learnedFrom;
+    return {
+      ...caution !== undefined && { caution },
+      ...learnedFrom !== undefined && { observed: { learnedFrom } },
+    };
   },
 });

@@ -19,19 +19,20 @@ import { withDistribution } from "../training/with_distribution.ts";
 import { openPredictor } from "../training/predictor.ts";
 import { type EpochRecord, readHistory, type TrainingRecord } from "../training/training_record.ts";
 import { labelOf, type Person } from "../training/targets.ts";
-import { readTrainedOn, stepsWarning } from "../training/trained_on.ts";
+import { findAmong, readTrainedOn, stepsWarning } from "../training/trained_on.ts";
 import type { Labels } from "./data_facts.ts";
 import type { Gate } from "./age_gate.ts";
 import { describeNetwork } from "./describe_network.ts";
 import { errorCurves, suspectLabels } from "./error_curves.ts";
 import { caption, chooseExamples, dots } from "./examples.ts";
-import { RECOGNIZED } from "./format_result.ts";
+import { RECOGNIZED, TRAINED } from "./format_result.ts";
 import { imageDataUrl } from "./image_data_urls.ts";
 import { metricLabel, METRICS, primaryMetric } from "./metrics.ts";
 import type { Reference } from "./reference_predictions.ts";
 import type { Curve, Examples, ModelReport } from "./report_data.ts";
 import {
   bySplit,
+  type ModelMetrics,
   type Predictions,
   type PredictionTask,
   type ReferencePredictions,
@@ -50,7 +51,7 @@ export interface Data {
   people: Labels & { identity: (string | null)[]; path: string[] };
   rows: Record<SplitName, Int32Array>;
   references: readonly Reference[];
-  archives: readonly string[];
+  archives: readonly Artifact[];
   /** Stages between crop and dataset that changed its faces. */
   steps: readonly string[];
   /** Metrics beside the primary one, of classes and of years. */
@@ -80,11 +81,10 @@ interface ModelRows {
   labels: readonly number[];
   /** Number of images without a label. */
   unlabelled: Record<SplitName, number>;
-  /** Returns whether an imported model was trained on an image; undefined if that is not known. */
-  seen?: (row: number) => boolean;
-  /** Number of images of the test set that are left out because it was trained on them. */
-  trainedOn: number;
-  imported: boolean;
+  /** Images of the test set that an imported model was trained on; undefined if that is not known. */
+  seen?: ReadonlySet<number> | undefined;
+  /** As in metrics.json. */
+  trainedOn: ModelMetrics["trainedOn"];
 }
 
 /**
@@ -118,7 +118,7 @@ export async function evaluateModel(
   }
   const chosen = await chooseRows({ id, path, record }, data, context);
   if (typeof chosen === "string") return chosen;
-  const { rows, unlabelled, seen, trainedOn, imported } = chosen;
+  const { rows, unlabelled, trainedOn } = chosen;
   const own = { id, model, record, subject };
   const { predictions, sensitivity, gated } = await predictAll(own, chosen, data, params, context);
   const { test } = predictions, { classes } = subject;
@@ -136,7 +136,7 @@ export async function evaluateModel(
     choices: choices.length === further.length ? choices : undefined,
     facts: {
       unlabelled: splitNames.some((name) => unlabelled[name] > 0) ? unlabelled : undefined,
-      trainedOn: imported ? seen ? trainedOn : null : undefined,
+      trainedOn,
     },
   };
   const note = (text: string) => context.progress.advance(0, `${id}: ${text}`);
@@ -192,7 +192,7 @@ async function chooseRows(
   data: Data,
   context: Pick<StageContext, "lineage" | "info">,
 ): Promise<ModelRows | string> {
-  const { images, persons, people } = data;
+  const { persons } = data;
   const labels = persons.map((person) => labelOf(record, person));
   const rows = bySplit((name) => data.rows[name].filter((row) => !Number.isNaN(labels[row])));
   const unlabelled = bySplit((name) => data.rows[name].length - rows[name].length);
@@ -210,19 +210,24 @@ async function chooseRows(
       (intervals ? " that is a number, only intervals" : foreign.length > 0 ? ` ${others}` : "");
   }
   if (foreign.length > 0) context.info(`${id} is tested on labels of ${record.task} ${others}`);
-  const seen = await readTrainedOn(path, images, people, data.archives);
-  const unseen = seen ? rows.test.filter((row) => !seen(row)) : rows.test;
-  const trainedOn = rows.test.length - unseen.length;
+  const images = await readTrainedOn(path);
+  const known = images && await findAmong(images, data.rows.test, data), seen = known?.found;
+  const unseen = rows.test.filter((row) => !seen?.has(row));
+  const leftOut = rows.test.length - unseen.length;
   if (unseen.length === 0) {
-    return `it was trained on all ${counted(trainedOn, "image")} of the test set`;
+    return `it was ${TRAINED} on all ${counted(leftOut, "image")} of the test set`;
   }
   if (seen) {
-    const others = trainedOn > 0 ? `the other ${trainedOn}` : `none ${RECOGNIZED}`;
+    const others = leftOut > 0 ? `the other ${leftOut}` : `none ${RECOGNIZED}`;
     const tested = `${unseen.length} of ${counted(rows.test.length, "image")}`;
-    context.info(`${id} is tested on ${tested}. It was trained on ${others}`);
+    context.info(
+      `${id} is tested on ${tested}. It was ${TRAINED} on ${others}` +
+        (known.complete ? "" : ". Not all such images are known"),
+    );
   }
   const imported = context.lineage.stages.some((one) => one.id === id && one.use === "importModel");
-  return { rows: { ...rows, test: unseen }, labels, unlabelled, seen, trainedOn, imported };
+  const trainedOn = !imported ? undefined : known?.complete ? leftOut : null;
+  return { rows: { ...rows, test: unseen }, labels, unlabelled, seen, trainedOn };
 }
 
 /** Predicts the images of a model, changed images for its sensitivity, and those of the age gate. */
@@ -283,7 +288,7 @@ async function predictAll(
   }
   if (!gate || subject.task !== "age" || classes) return { predictions, sensitivity };
   // Faces whose age is an interval have no error, but most are on one side of the threshold.
-  const others = all.test.filter((row) => persons[row].ageInterval && !seen?.(row));
+  const others = all.test.filter((row) => persons[row].ageInterval && !seen?.has(row));
   const outputs = await predictor.predict(images, others, { mirror, signal });
   const ages = first(outputs, others.length), tested = [...rows.test, ...others];
   const estimates = [...Array.from(predictions.test.prediction), ...ages];

@@ -57,7 +57,7 @@ export async function evaluate(
   const further = chooseMetrics(metrics, metrics.length > 0 ? context.definitions("metric") : []);
   const chosenSections = chooseSections(sections, context.definitions("reportSection"));
   const references = await Promise.all(inputs.references.map(({ path }) => readReference(path)));
-  const archives = inputs.archives.map(({ digest }) => digest);
+  const { archives } = inputs;
   const { steps } = await readPreprocessing(inputs.dataset.path);
   const data: Data = { images, persons, people, rows, references, archives, steps, further };
   if (gate && gate.limit < gate.threshold) {

@@ -96,10 +96,12 @@ export function describeBaseline({ metric, classes, baseline }: ModelMetrics): s
 /** In place of a confidence interval. */
 const TOO_FEW = "too few for a confidence interval";
 
-/** By what training images are recognized; names what is not. */
+/** All uses of images that flatter a test on them. */
+export const TRAINED = "trained, validated or calibrated";
+
+/** By what such images are recognized; names what is not. */
 export const RECOGNIZED =
-  "with the same pixels, or of the same photo in the same archives. Another " +
-  "crop of a copied photo is not recognized";
+  "with the same pixels, or of the same file of a photo. A photo that was saved anew is not recognized";
 
 /** Summarizes test metric, interval and constant baseline in two sentences. */
 export function summary(metrics: ModelMetrics): string {
@@ -109,8 +111,10 @@ export function summary(metrics: ModelMetrics): string {
     : trainedOn === undefined
     ? ""
     : trainedOn === 0
-    ? ` It was trained on none ${RECOGNIZED}.`
-    : ` ${faces(trainedOn)} that it was trained on ${trainedOn === 1 ? "is" : "are"} left out: ` +
+    ? ` It was ${TRAINED} on none ${RECOGNIZED}.`
+    : ` ${faces(trainedOn)} that it was ${TRAINED} on ${
+      trainedOn === 1 ? "is" : "are"
+    } left out: ` +
       `those ${RECOGNIZED}.`;
   const show = (scores: Scores) => formatMetric(metricOf(scores, metric), metric);
   const { title, unit } = METRICS[metric];

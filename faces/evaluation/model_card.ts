@@ -30,6 +30,7 @@ import {
 } from "./metrics.ts";
 import type { Report } from "./report_data.ts";
 import type { ModelMetrics } from "./score_model.ts";
+import { pretraining } from "./sections/protocol_section.ts";
 import { thresholdText } from "./sections/uncertainty_cards.ts";
 
 export interface ModelCardData {
@@ -47,6 +48,8 @@ export interface ModelCardData {
   }[];
   /** Training data sets. */
   readonly datasets: readonly string[];
+  /** Data sets of other trainings: of imported models, and of those that models learned from. */
+  readonly earlier?: readonly string[];
   /** Data set → its license or terms. Default: none. */
   readonly terms?: Readonly<Record<string, string>> | undefined;
   /** Data set → its part of a photo that is the face, where no detector runs. */
@@ -119,7 +122,7 @@ export function cardBlocks(facts: ModelCardData): Block[] {
     ...uncertainty(models),
     ...models.flatMap(groups),
     heading("Data and licenses"),
-    ...terms(datasets, facts.terms).map(text),
+    ...terms([...new Set([...datasets, ...facts.earlier ?? []])], facts.terms).map(text),
     ...(mirror === undefined ? [] : [
       text(`The files were downloaded from ${mirror}. Its own terms apply.`),
     ]),
@@ -298,7 +301,9 @@ export function modelCard({ pipeline, models, leftOut, data, made: { lineage } }
         `Details: report.html.${leftOutModels(leftOut)}`,
     ),
     ...cardBlocks({
-      models: models.map(({ id, metrics, training: { datasets, epochs, seed }, network }) => {
+      models: models.map((model) => {
+        const { id, metrics, training: { datasets, epochs, seed }, network } = model;
+        const before = pretraining(model, lineage);
         const trained = Object.values(datasets).reduce((sum, n) => sum + n, 0);
         return {
           id,
@@ -307,12 +312,22 @@ export function modelCard({ pipeline, models, leftOut, data, made: { lineage } }
           title: subject(metrics),
           worth: summary(metrics),
           origin: `${faces(metrics.counts.train || trained)} of ` +
-            `${Object.keys(datasets).join(" and ")}; ${counted(epochs, "epoch")}, seed ${seed}, ` +
+            `${Object.keys(datasets).join(" and ")}; ` +
+            (before === "none" ? "" : `pretraining: ${before}; `) +
+            `${counted(epochs, "epoch")}, seed ${seed}, ` +
             `${count(network.weights)} parameters`,
         };
       }),
       datasets: data.datasets.map(({ name }) => name),
-      terms: data.terms,
+      earlier: models.flatMap(({ training: { datasets, learnedFrom = [] } }) => [
+        ...Object.keys(datasets),
+        ...learnedFrom.flatMap(({ datasets }) => datasets),
+      ]),
+      terms: Object.assign(
+        {},
+        ...models.flatMap(({ training }) => training.learnedFrom?.map(({ terms }) => terms) ?? []),
+        data.terms,
+      ),
       framedBy: data.framedBy,
       ...(typeof mirror === "string" ? { mirror } : {}),
       preprocessing: data.preprocessing as Preprocessing,

@@ -6,6 +6,7 @@ import type { Framing } from "./compare_framing.ts";
 import type { Network } from "./describe_network.ts";
 import type { ErrorCurves } from "./error_curves.ts";
 import type { Sensitivity } from "./sensitivity.ts";
+import type { LearnedFrom } from "../training/trained_on.ts";
 import type { TrainingRecord } from "../training/training_record.ts";
 import type { Roc } from "../../packages/statistics/roc.ts";
 
@@ -107,6 +108,8 @@ export interface ModelReport {
       computedBy?: string;
       /** Duration of each epoch, if known. */
       secondsPerEpoch?: readonly number[];
+      /** Models that it learned from. Default: none, or of a run of an earlier version. */
+      learnedFrom?: readonly LearnedFrom[];
     };
   params: Readonly<Record<string, unknown>>;
   /** Binary classifiers only. */

@@ -24,7 +24,7 @@ export async function applyInit(
   tasks: readonly LearnedTask[],
   artifacts: string,
 ): Promise<{ frozen: string[]; summary: string }> {
-  const [model] = await modelsNamed("init", { init }, artifacts);
+  const [{ path: model }] = await modelsNamed({ init }, artifacts);
   const { file, weights } = await readManifest(model);
   const bytes = await Deno.readFile(file);
   const values = new Map<string, { shape: number[]; data: Float32Array; whole: boolean }>();

@@ -50,8 +50,8 @@ export async function askTeachers(
   const { weight = 0.5, temperature = 2 } = typeof teacher === "object" ? teacher : {};
   const models: { path: string; model: LayersModel; record: TrainingRecord }[] = [];
   try {
-    const named = await modelsNamed("teacher", { teacher }, artifacts);
-    for (const path of [...named.map(dirname), ...folders]) {
+    const named = await modelsNamed({ teacher }, artifacts);
+    for (const path of [...named.map(({ path }) => dirname(path)), ...folders]) {
       models.push({ path, ...await loadModel(path) });
     }
     if (models.length === 0) {

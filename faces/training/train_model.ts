@@ -52,7 +52,7 @@ import {
   type StageInputs,
   type TrainingContext,
 } from "./training_data.ts";
-import { warnOfTestImages } from "./trained_on.ts";
+import { learnedFrom } from "./trained_on.ts";
 import type { jointParams, TrainingParams } from "./training_params.ts";
 import { type TrainingRecord, writeRecord } from "./training_record.ts";
 
@@ -142,10 +142,15 @@ export async function trainModel(
   const { metrics, earlyStopping } = chooseMonitoring(params, tasks, context);
   warnOfSingleClasses(learning, context);
   const artifacts = artifactsOf(context);
-  await warnOfTestImages(params, { images, test: data.test, people: data.table }, {
-    artifacts,
-    warn: (message) => context.warn(message),
-  });
+  const place = { ...data, dataset: folders.dataset };
+  const sources = await learnedFrom(params, teachers, place, artifacts);
+  const leaks = sources.filter(({ testImages }) => testImages).map(({ by, model, testImages }) =>
+    `Scores are too good: ${by} ${quote(model)} was trained, validated or calibrated on ` +
+    `${testImages} of ${counted(data.test.length, "image")} of the test set.`
+  );
+  for (const leak of leaks) {
+    context.warn(`${leak} Take a model of the same split, such as a stage of this pipeline.`);
+  }
 
   const { model, withNetwork } = buildNetworks(network, learning, size, seed);
   try {
@@ -218,7 +223,15 @@ export async function trainModel(
         `${weightsOfEpoch}: val_loss ${history[weightsOfEpoch - 1].val_loss.toPrecision(3)}, ` +
         `${scores.join(", ")}; ${model.countParams().toLocaleString("en")} parameters`,
     );
-    return { observed: { secondsPerEpoch, computedBy, validation } };
+    return {
+      observed: {
+        secondsPerEpoch,
+        computedBy,
+        validation,
+        ...sources.length > 0 && { learnedFrom: sources },
+      },
+      ...leaks.length > 0 && { caution: leaks.join(" ") },
+    };
   } finally {
     model.dispose();
   }

@@ -20,6 +20,9 @@ import { type ParamProblem, pathParam } from "../../packages/pipeline/stage.ts";
 const MODEL =
   "Folder of a model, its model.json, or an earlier run: RUN, RUN/STAGE, RUN/STAGE.OUTPUT";
 
+/** A run at the end of a path, and what it names of it. */
+const NAMED_RUN = /[\\/]([0-9a-f]{4,8})(?:[\\/]([\w.-]+))?$/;
+
 /** Parameter of training stages: where training starts. */
 export const initParam = z.union([
   pathParam({ byContent: true }),
@@ -116,7 +119,7 @@ export async function findTrained(from: string, artifacts: string): Promise<stri
   const file = from.endsWith(".json") ? from : join(from, "model.json");
   if (await Deno.stat(file).then(() => true, () => false)) return [file];
   const runs = await new History(artifacts).list();
-  const [, id = "", wanted] = from.match(/[\\/]([0-9a-f]{4,8})(?:[\\/]([\w.-]+))?$/) ?? [];
+  const [, id = "", wanted] = from.match(NAMED_RUN) ?? [];
   const run = id === "" ? undefined : findByIdPrefix(id, runs);
   if (!run) {
     const known = runs.map(({ id }) => id), named = basename(wanted ? dirname(from) : from);
@@ -140,15 +143,25 @@ export async function findTrained(from: string, artifacts: string): Promise<stri
   );
 }
 
-/** Returns the paths of the model.json that `init` or `teacher` names; `init` names one. */
+/**
+ * Returns the models that `init` and `teacher` name, with the path of each model.json.
+ * @throws if `init` names several
+ */
 export async function modelsNamed(
-  name: "init" | "teacher",
   params: ModelParams,
   artifacts: string,
-): Promise<string[]> {
-  const own = sourcesOf(params).filter((source) => source.name === name);
-  const found = (await Array.fromAsync(own, ({ from }) => findTrained(from, artifacts))).flat();
-  return name === "teacher" ? found : [theOne(found)];
+): Promise<{ by: "init" | "teacher"; from: string; path: string }[]> {
+  const found = await Array.fromAsync(sourcesOf(params), async ({ name: by, from }) => {
+    const models = await findTrained(from, artifacts);
+    if (by === "init") theOne(models);
+    return models.map((path) => ({ by, from, path }));
+  });
+  return found.flat();
+}
+
+/** Returns RUN or RUN/STAGE in place of the path that it is stored as; other paths as they are. */
+export function asWritten(from: string): string {
+  return from.match(NAMED_RUN)?.[0].slice(1) ?? from;
 }
 
 /**
@@ -196,19 +209,16 @@ export async function modelFacts(
   { artifacts }: { artifacts: string },
 ): Promise<Record<string, string>> {
   const facts: Record<string, string> = {};
-  for (const name of ["init", "teacher"] as const) {
-    if (params[name] === undefined) continue;
-    for (const model of await modelsNamed(name, params, artifacts)) {
-      const folder = dirname(model), hash = createHash("sha256");
-      const others = name === "teacher" ? [join(folder, "training.json")] : [];
-      for (const path of [model, (await readManifest(model)).file, ...others]) {
-        const bytes = await Deno.readFile(path).catch(ignoreNotFound);
-        if (!bytes) throw new Error(`"${path}" is missing. ${WAY_OUT}.`);
-        hash.update(bytes);
-      }
-      const inside = artifacts === "" ? ".." : relative(artifacts, folder).replaceAll("\\", "/");
-      facts[`${name} ${inside.startsWith("..") ? folder : inside}`] = hash.digest("hex");
+  for (const { by, path: model } of await modelsNamed(params, artifacts)) {
+    const folder = dirname(model), hash = createHash("sha256");
+    const others = by === "teacher" ? [join(folder, "training.json")] : [];
+    for (const path of [model, (await readManifest(model)).file, ...others]) {
+      const bytes = await Deno.readFile(path).catch(ignoreNotFound);
+      if (!bytes) throw new Error(`"${path}" is missing. ${WAY_OUT}.`);
+      hash.update(bytes);
     }
+    const inside = artifacts === "" ? ".." : relative(artifacts, folder).replaceAll("\\", "/");
+    facts[`${by} ${inside.startsWith("..") ? folder : inside}`] = hash.digest("hex");
   }
   return facts;
 }

@@ -1,16 +1,17 @@
 /** Images (in `trained_on.parquet` of imported models) and steps of trainings. */
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { NpyFile, readNpy } from "../../packages/formats/npy.ts";
 import { readParquet, writeParquet } from "../../packages/formats/parquet.ts";
 import { ArtifactStore } from "../../packages/pipeline/artifact_store.ts";
 import { joinWords, quote } from "../../packages/pipeline/errors.ts";
 import { sha256 } from "../../packages/pipeline/fingerprint.ts";
-import { counted } from "../../packages/pipeline/causes.ts";
-import { ignoreNotFound } from "../../packages/pipeline/paths.ts";
+import { ignoreNotFound, readTextIfExists } from "../../packages/pipeline/paths.ts";
+import type { Artifact } from "../../packages/pipeline/stage.ts";
 import { readRecord, type StageRecord } from "../../packages/pipeline/stage_record.ts";
+import { openArchives } from "../datasets/archives.ts";
 import { photoOf } from "../datasets/rows.ts";
 import type { ImageSource } from "./image_source.ts";
-import { type ModelParams, modelsNamed } from "./trained_models.ts";
+import { asWritten, type ModelParams, modelsNamed } from "./trained_models.ts";
 
 const FILE = "trained_on.parquet";
 
@@ -34,37 +35,79 @@ export async function recordsBehind(folder: string): Promise<StageRecord[]> {
   return [...behind];
 }
 
-/** Images that a model was trained on, chosen by or calibrated with, one entry each. */
-interface TrainedOn {
-  /** Digests of the archives; null if unknown. */
-  readonly photos: readonly (string | null)[];
+/** Returns the artifacts that records describe. @param folder of one of them */
+function artifactsOf(folder: string, records: readonly StageRecord[]): Artifact[] {
+  const store = new ArtifactStore(join(folder, "../../.."));
+  return records.flatMap((record) =>
+    Object.keys(record.outputs).map((name) => store.artifact(record, name, record.id))
+  );
+}
+
+function archivesOf(folder: string, records: readonly StageRecord[]): Artifact[] {
+  return artifactsOf(folder, records).filter(({ kind }) => kind === "archives");
+}
+
+/** A model with its own record and those behind it, as far as they are stored. */
+interface StoredModel {
+  readonly folder: string;
+  readonly records: readonly StageRecord[];
+}
+
+/** Returns a model and all those that it learned from (init, teacher, teachers), theirs included. */
+export async function familyOf(folder: string): Promise<StoredModel[]> {
+  const family: StoredModel[] = [], folders = new Set([folder]);
+  for (const folder of folders) { // grows on the way
+    const records = await recordsBehind(folder);
+    family.push({ folder, records });
+    const { external = {}, inputs: { teachers = [] } = {} } = records[0]?.dependencies ?? {};
+    for (const fact of Object.keys(external)) {
+      const [, path] = fact.match(/^(?:init|teacher) (.+)$/s) ?? [];
+      if (path !== undefined) folders.add(resolve(folder, "../../..", path));
+    }
+    for (const { digest, path } of artifactsOf(folder, records)) {
+      if (Object.values(teachers).includes(digest)) folders.add(path);
+    }
+  }
+  return family;
+}
+
+/** An image that a model was trained, validated or calibrated on. */
+interface TrainedImage {
+  /** Digest of the archives; null if unknown. */
+  readonly photos: string | null;
+  readonly dataset: string;
+  readonly path: string;
+  /** Digest of the pixels; "" in place of the images of a model, if they are not known. */
+  readonly image: string;
+  /** Digest of the photo's file; null if unknown. */
+  readonly photo: string | null;
+}
+
+const UNKNOWN: TrainedImage = { photos: null, dataset: "", path: "", image: "", photo: null };
+
+/** Where images are from: columns of their table. */
+interface Origins {
   readonly dataset: readonly string[];
   readonly path: readonly string[];
-  /** Digests of the pixels. */
-  readonly image: readonly string[];
 }
 
 /**
- * Reads which images a model was trained on from the results behind it.
- * @param records its own record and those behind it
+ * Reads which images a model was trained on: from its file, or from the results behind it.
+ * @param own archives that are compared by paths, without reading photos
  * @returns undefined if dataset or splits are not stored
  */
 async function imagesBehind(
-  folder: string,
-  records: readonly StageRecord[],
-): Promise<TrainedOn | undefined> {
-  const store = new ArtifactStore(join(folder, "../../.."));
-  const placeOf = (digest: unknown) =>
-    records.flatMap((record) =>
-      Object.entries(record.outputs).filter(([, made]) => made.digest === digest)
-        .map(([name]) => store.artifact(record, name, record.id).path)
-    )[0];
+  { folder, records }: StoredModel,
+  own: readonly Artifact[],
+): Promise<readonly TrainedImage[] | undefined> {
+  const file = await readTrainedOn(folder);
+  if (file) return file;
+  const artifacts = artifactsOf(folder, records);
   const [dataset, splits] = ["dataset", "splits"].map((name) =>
-    placeOf(records[0]?.dependencies.inputs[name])
+    artifacts.find(({ digest }) => digest === records[0]?.dependencies.inputs[name])?.path
   );
   if (!dataset || !splits) return undefined;
-  const [photos] = records.flatMap(({ outputs }) => Object.values(outputs))
-    .filter(({ kind }) => kind === "archives").map(({ digest }) => digest);
+  const archives = archivesOf(folder, records), [first] = archives;
   const rows: number[] = [];
   for (const name of ["train", "validation", "calibration"]) {
     const path = join(splits, `${name}.npy`);
@@ -76,112 +119,177 @@ async function imagesBehind(
     path: "string",
   });
   using images = new NpyFile(join(dataset, "images.npy"), "uint8");
-  return {
-    photos: rows.map(() => photos ?? null),
-    dataset: rows.map((row) => table.dataset[row]),
-    path: rows.map((row) => table.path[row]),
-    image: rows.map((row) => digestOf(images, row)),
-  };
+  const photos = own.some(({ digest }) => digest === first?.digest)
+    ? []
+    : await photoDigests(archives, table, rows);
+  return rows.map((row, i) => ({
+    photos: first?.digest ?? null,
+    dataset: table.dataset[row],
+    path: table.path[row],
+    image: digestOf(images.read(row, 1)),
+    photo: photos[i] ?? null,
+  }));
+}
+
+/** Returns the digest of the photo's file of each row; null if the archives do not have it. */
+async function photoDigests(
+  archives: readonly Artifact[],
+  { dataset, path }: Origins,
+  rows: ArrayLike<number>,
+): Promise<(string | null)[]> {
+  const digests = Array.from(rows, (): string | null => null);
+  for (const artifact of archives) {
+    using photos = await openArchives(artifact);
+    for (const i of digests.keys()) {
+      const name = dataset[rows[i]];
+      const bytes = photos.places.has(name) && photos.read(name, path[rows[i]]);
+      if (bytes) digests[i] = digestOf(bytes);
+    }
+  }
+  return digests;
+}
+
+/** Returns the images of all models, and the folders of those whose images are not known. */
+async function imagesOf(family: readonly StoredModel[], own: readonly Artifact[] = []) {
+  const images: TrainedImage[] = [], unknown: string[] = [];
+  for (const model of family) {
+    const found = await imagesBehind(model, own);
+    if (!found) unknown.push(model.folder);
+    for (const image of found ?? [UNKNOWN]) images.push(image);
+  }
+  return { images, unknown };
 }
 
 /**
- * Writes which images a model was trained on, chosen by or calibrated with.
- * @param records its own record and those behind it
- * @returns their number; undefined if dataset or splits are not stored
+ * Writes which images a model, and those that it learned from, were trained, validated or calibrated on.
+ * @param family the model and those that it learned from
+ * @returns the folders of models whose dataset and splits are not stored
  */
 export async function writeTrainedOn(
   output: string,
-  folder: string,
-  records: readonly StageRecord[],
-): Promise<number | undefined> {
-  const found = await imagesBehind(folder, records);
-  if (!found) return undefined;
+  family: readonly StoredModel[],
+): Promise<string[]> {
+  const { images, unknown } = await imagesOf(family);
+  if (unknown.length === family.length) return unknown;
   await writeParquet(join(output, FILE), {
-    photos: { type: "string", values: [...found.photos], nullable: true },
-    dataset: { type: "string", values: [...found.dataset] },
-    path: { type: "string", values: [...found.path] },
-    image: { type: "string", values: [...found.image] },
+    photos: { type: "string", values: images.map(({ photos }) => photos), nullable: true },
+    dataset: { type: "string", values: images.map(({ dataset }) => dataset) },
+    path: { type: "string", values: images.map(({ path }) => path) },
+    image: { type: "string", values: images.map(({ image }) => image) },
+    photo: { type: "string", values: images.map(({ photo }) => photo), nullable: true },
   });
-  return found.image.length;
+  return unknown;
+}
+
+/** A model that a training learned from, as its record observes it. */
+export interface LearnedFrom {
+  readonly by: "init" | "teacher" | "teachers";
+  /** As written, or the folder of a model of the same pipeline. */
+  readonly model: string;
+  /** Data sets that it, and the models that it learned from, were trained on. */
+  readonly datasets: readonly string[];
+  /** Data set → its license or terms, if known. */
+  readonly terms: Readonly<Record<string, string>>;
+  /** Images of the test set that these were trained, validated or calibrated on; null if unknown. */
+  readonly testImages: number | null;
 }
 
 /**
- * Warns of models that `init` and `teacher` name if they were trained on images of the test set, as far
- * as that is recorded: scores on these images are then too good.
- * @param test rows of the test set
- * @param people where the images are from
+ * Describes the models that `init`, `teacher` and `inputs.teachers` name.
+ * @param teachers folders of models of the same pipeline
+ * @param data its dataset's folder, and the rows of its test set
  */
-export async function warnOfTestImages(
+export async function learnedFrom(
   params: ModelParams,
-  { images, test, people }: {
+  teachers: readonly string[],
+  { dataset, images, table: people, test }: {
+    dataset: string;
     images: ImageSource;
+    table: Origins;
     test: Int32Array;
-    people: { dataset: readonly string[]; path: readonly string[] };
   },
-  { artifacts, warn }: { artifacts: string; warn(message: string): void },
-): Promise<void> {
-  for (const name of ["init", "teacher"] as const) {
-    if (params[name] === undefined) continue;
-    for (const folder of (await modelsNamed(name, params, artifacts)).map(dirname)) {
-      const found = await readFile(folder) ??
-        await imagesBehind(folder, await recordsBehind(folder));
-      const count = found ? test.filter(isAmong(found, images, people, [])).length : 0;
-      if (count === 0) continue;
-      const all = counted(test.length, "image");
-      warn(
-        `${name} "${folder}" was trained on ${count} of ${all} of the test set: scores on it will be ` +
-          "too good. Take a model of the same split, such as a stage of this pipeline.",
-      );
+  artifacts: string,
+): Promise<LearnedFrom[]> {
+  const named = await modelsNamed(params, artifacts);
+  const models = [
+    ...named.map(({ by, from, path }) => ({ by, model: asWritten(from), folder: dirname(path) })),
+    ...teachers.map((folder) => ({ by: "teachers" as const, model: folder, folder })),
+  ];
+  if (models.length === 0) return [];
+  const archives = archivesOf(dataset, await recordsBehind(dataset));
+  return await Array.fromAsync(models, async ({ by, model, folder }): Promise<LearnedFrom> => {
+    const family = await familyOf(folder), seen = (await imagesOf(family, archives)).images;
+    const { found, complete } = await findAmong(seen, test, { images, people, archives });
+    const datasets = new Set<string>(), terms: Record<string, string> = {};
+    for (const { folder, records } of family) {
+      const text = await readTextIfExists(join(folder, "training.json"));
+      for (const name of Object.keys(text ? JSON.parse(text).datasets ?? {} : {})) {
+        datasets.add(name);
+      }
+      for (const artifact of archivesOf(folder, records)) {
+        using opened = await openArchives(artifact, { photos: false });
+        for (const { name, terms: known } of opened.datasets) if (known) terms[name] = known;
+      }
     }
-  }
+    const testImages = found.size > 0 || complete ? found.size : null;
+    return { by, model, datasets: [...datasets].sort(), terms, testImages };
+  });
 }
 
-function digestOf(images: ImageSource, row: number): string {
-  return sha256(images.read(row, 1)).slice(0, 32);
+function digestOf(bytes: Uint8Array): string {
+  return sha256(bytes).slice(0, 32);
 }
 
-/**
- * Returns a test of a dataset's rows: true if an imported model was trained on the same image, or on the
- * same photo of the same archives. Undefined if that is not recorded.
- * @param archives digests of the dataset's archives
- */
-export async function readTrainedOn(
-  folder: string,
-  images: ImageSource,
-  people: { dataset: readonly string[]; path: readonly string[] },
-  archives: readonly string[],
-): Promise<((row: number) => boolean) | undefined> {
-  const found = await readFile(folder);
-  return found && isAmong(found, images, people, archives);
-}
-
-/** Reads `trained_on.parquet` of a model's folder; undefined without it. */
-async function readFile(folder: string): Promise<TrainedOn | undefined> {
+/** Reads `trained_on.parquet` of an imported model's folder; undefined without it. */
+export async function readTrainedOn(folder: string): Promise<TrainedImage[] | undefined> {
   const file = join(folder, FILE);
   if (!await Deno.stat(file).catch(ignoreNotFound)) return undefined;
-  return await readParquet(file, {
+  const { photos, dataset, path, image } = await readParquet(file, {
     photos: "string?",
     dataset: "string",
     path: "string",
     image: "string",
   });
+  // Files of earlier versions lack it.
+  const { photo = [] } = await readParquet(file, (name) => name === "photo");
+  return image.map((image, i) => ({
+    photos: photos[i],
+    dataset: dataset[i],
+    path: path[i],
+    image,
+    photo: photo[i] as string | undefined ?? null,
+  }));
 }
 
-/** Returns a test of a dataset's rows, as `readTrainedOn` does. */
-function isAmong(
-  seen: TrainedOn,
-  images: ImageSource,
-  { dataset, path }: { dataset: readonly string[]; path: readonly string[] },
-  archives: readonly string[],
-): (row: number) => boolean {
-  const digests = new Set(seen.image);
-  const photos = new Set(
-    seen.path.flatMap((path, i) =>
-      archives.includes(seen.photos[i] ?? "") ? `${seen.dataset[i]}\n${photoOf(path)}` : []
-    ),
+/**
+ * Finds the rows of a dataset that are among images: the same pixels, or the same photo.
+ * @returns `complete` if all images could be compared
+ */
+export async function findAmong(
+  seen: readonly TrainedImage[],
+  rows: Int32Array,
+  { images, people: { dataset, path }, archives }: {
+    readonly images: ImageSource;
+    readonly people: Origins;
+    readonly archives: readonly Artifact[];
+  },
+): Promise<{ found: ReadonlySet<number>; complete: boolean }> {
+  const [own = [], others = []] = [true, false].map((wanted) =>
+    seen.filter(({ photos }) => archives.some(({ digest }) => digest === photos) === wanted)
   );
-  return (row) =>
-    photos.has(`${dataset[row]}\n${photoOf(path[row])}`) || digests.has(digestOf(images, row));
+  const placeOf = (dataset: string, path: string) => `${dataset}\n${photoOf(path)}`;
+  const places = new Set(own.map(({ dataset, path }) => placeOf(dataset, path)));
+  const pixels = new Set(seen.map(({ image }) => image));
+  const photos = new Set(others.flatMap(({ photo }) => photo ?? []));
+  const digests = photos.size > 0 ? await photoDigests(archives, { dataset, path }, rows) : [];
+  const found = rows.filter((row, i) =>
+    places.has(placeOf(dataset[row], path[row])) || photos.has(digests[i] ?? "") ||
+    pixels.has(digestOf(images.read(row, 1)))
+  );
+  const complete = others.every(({ image, photo }) =>
+    image !== "" && (photo !== null || archives.length === 0)
+  );
+  return { found: new Set(found), complete };
 }
 
 /** Returns a warning if other stages changed the faces of a training than those of a use of its model. */

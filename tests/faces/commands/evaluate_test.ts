@@ -10,6 +10,7 @@ import type { CommandContext } from "../../../packages/pipeline/app.ts";
 import { UsageError } from "../../../packages/pipeline/errors.ts";
 import { History } from "../../../packages/pipeline/history.ts";
 import { random } from "../../../packages/random/random.ts";
+import { readSources } from "../../../faces/serving/model_sources.ts";
 import { project, run } from "../../project_run.ts";
 
 /** A folder of aligned photos with a CSV, brighter for men and the older the person. */
@@ -87,7 +88,18 @@ Deno.test("evaluate", async (t) => {
       strictEqual(models.trainAge.trainedOn, 1);
       strictEqual(models.trainAge.baseline.of, "test");
       match(html, /trained elsewhere and tested on 12 of 12 faces/);
-      match(html, /1 face that it was trained on is left out/);
+      const [made, imported] = await Promise.all([trained.stages, JSON.parse(out).stages].map(
+        (stages) =>
+          readSources([{
+            stage: "trainAge",
+            path: resolve(
+              project,
+              stages.find(({ id }: { id: string }) => id === "trainAge").outputs.model,
+            ),
+          }], {}),
+      ));
+      strictEqual(imported[0].description.trained.at, made[0].description.trained.at);
+      match(html, /1 face that it was trained, validated or calibrated on is left out/);
       match(html, /<dd>face in theirs: the whole photo<\/dd>/);
       const said = await readParquet(join(place, "predictions.parquet"), {
         stage: "string",
@@ -151,6 +163,12 @@ Deno.test("evaluate", async (t) => {
         strictEqual(code, 0, err);
         const { trainAge } = (await report(out)).models;
         deepStrictEqual([trainAge.counts.test, trainAge.trainedOn], [11, 1]);
+        // Of another layout, neither archives nor pixels are the same.
+        const again = ["--on", "mine", "--layout", "aligned", ...args.slice(4)];
+        const whole = await evaluate(folder, "boxes", ...again);
+        strictEqual(whole.code, 0, whole.err);
+        const { models } = await report(whole.out);
+        deepStrictEqual([models.trainAge.counts.test, models.trainAge.trainedOn], [6, 24]);
       },
     );
 
@@ -227,12 +245,58 @@ Deno.test("evaluate", async (t) => {
       strictEqual(code, 0, text);
       match(
         text,
-        /teacher ".*" was trained on 24 of 24 images of the test set: scores .* too good/,
+        /Scores are too good: teacher ".*\/trainGender" was trained, .* on 24 of 24 images of the test set\. Take/,
       );
       const init = ["--set", `trainGender.init=${id}/trainGender`, "--until", "trainGender"];
       const same = await run(artifacts, join(folder, "p.yaml"), ...init);
       strictEqual(same.code, 0, same.text);
       ok(!/too good/.test(same.text), same.text);
+    });
+
+    await t.step("counts images of models that a model learned from, at any distance", async () => {
+      const { matParse, faceCrop, resize32, trainGender } = stages;
+      const tune = async (name: string, init: string) => {
+        await photos(join(folder, name), 24, 7);
+        const pipeline = {
+          name,
+          stages: {
+            download: { datasets: [{ folder: name, layout: "aligned" }] },
+            ...{ matParse, faceCrop, resize32, split: { test: { part: "test" } } },
+            trainGender: { ...trainGender, init },
+            evaluate: stages.evaluate,
+          },
+        };
+        await Deno.writeTextFile(join(folder, `${name}.yaml`), JSON.stringify(pipeline));
+        const result = await run(artifacts, join(folder, `${name}.yaml`));
+        strictEqual(result.code, 0, result.text);
+        return (await new History(artifacts).list()).at(-1)!.id;
+      };
+      const first = await tune("tuned", `${id}/trainGender`);
+      const second = await tune("twice", `${first}/trainGender`);
+      const on = ["--on", "p", "--artifacts", "results", "--json"];
+      const { code, out, err } = await evaluate(folder, second, ...on);
+      strictEqual(code, 0, err);
+      const { models, html, place } = await report(out);
+      deepStrictEqual([models.trainGender.counts.test, models.trainGender.trainedOn], [6, 24]);
+      const pretrained = new RegExp(`init ${first}/trainGender, trained on mine and tuned`);
+      match(html, pretrained);
+      const card = await Deno.readTextFile(join(place, "MODEL_CARD.md"));
+      match(card, pretrained);
+      match(card, /mine, twice, tuned: images provided by the user/);
+      // Its own test set, at two generations.
+      const leak = [
+        "--set",
+        `trainGender.init=${second}/trainGender`,
+        "--set",
+        "split.test.part=train",
+      ];
+      const flattered = await run(artifacts, join(folder, "p.yaml"), ...leak);
+      strictEqual(flattered.code, 0, flattered.text);
+      const own = await report(JSON.stringify({ ...flattered, metrics: {} }));
+      const caution =
+        /Scores are too good: init .*\/trainGender.* was trained, .* on 24 of 24 images of the test set/;
+      match(own.html, caution);
+      match(await Deno.readTextFile(join(own.place, "MODEL_CARD.md")), caution);
     });
 
     await t.step("leaves out a model of whose task there is no label", async () => {
@@ -257,7 +321,10 @@ Deno.test("evaluate", async (t) => {
       const args = [`${id}/trainAge`, "--on", "p", "--artifacts", "results", "--json"];
       const all = await evaluate(folder, ...args);
       strictEqual(all.code, 0, all.err);
-      match(all.err, /trainAge is tested on 6 of 30 images\. It was trained on the other 24\n/);
+      match(
+        all.err,
+        /trainAge is tested on 6 of 30 images\. It was trained, validated or calibrated on the other 24\n/,
+      );
       match(all.err, new RegExp(`trainAge of run ${id}\\n`));
       const { models } = await report(all.out);
       deepStrictEqual(models.trainAge.counts, { train: 0, validation: 0, test: 6 });
@@ -269,11 +336,11 @@ Deno.test("evaluate", async (t) => {
       strictEqual(held.trainAge.trainedOn, 0);
       match(
         part.err,
-        /6 of 6 images\. It was trained on none with the same pixels.*Another crop of/,
+        /6 of 6 images\. It was trained, .* on none with the same pixels.*saved anew is not/,
       );
       match(
         html,
-        /It was trained on none with the same pixels.*Another crop of a copied photo is not/,
+        /It was trained, .* on none with the same pixels.*saved anew is not/,
       );
       const named = await evaluate(folder, "p", ...args.slice(1), "--part", "test");
       match(
@@ -295,6 +362,7 @@ Deno.test("evaluate", async (t) => {
           await Deno.copyFile(join(from, name), join(copy, "model", name));
         }
         const models = [`${id}/trainAge`, `${id}/trainAge`, join(copy, "model")];
+        const on = ["--layout", "aligned", "--artifacts", "results", "--json"];
         const { code, out, err } = await evaluate(
           folder,
           ...models,
@@ -308,6 +376,19 @@ Deno.test("evaluate", async (t) => {
         );
         strictEqual(code, 0, err);
         deepStrictEqual(Object.keys((await report(out)).models), ["copied-model", "trainAge"]);
+        // Nothing is known of its images.
+        const init = ["--set", `trainAge.init=${join(copy, "model")}`];
+        const tuned = await run(artifacts, join(folder, "p.yaml"), ...init);
+        strictEqual(tuned.code, 0, tuned.text);
+        const { html } = await report(JSON.stringify({ ...tuned, metrics: {} }));
+        match(html, /trained on mine, whether on images of the test set is not known/);
+        const last = (await new History(artifacts).list()).at(-1)!;
+        const unknown = await evaluate(folder, `${last.id}/trainAge`, "--on", "theirs", ...on);
+        strictEqual(unknown.code, 0, unknown.err);
+        match(unknown.err, /not known which images ".*1 copied model.*" was trained on/);
+        const { models: { trainAge }, html: page } = await report(unknown.out);
+        deepStrictEqual([trainAge.counts.test, trainAge.trainedOn], [11, null]);
+        match(page, /Images that it was trained on may be among them: they are not known/);
       },
     );
 
