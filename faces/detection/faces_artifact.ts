@@ -20,7 +20,6 @@ import {
 } from "../datasets/attributes.ts";
 import { mapOrdered } from "../../packages/workers/ordered_map.ts";
 import {
-  type CropPreprocessing,
   readCropPreprocessing,
   readPreprocessing,
   writePreprocessing,
@@ -86,16 +85,13 @@ export async function findSourceFaces<T extends { readonly path: string }>(
   all: readonly T[],
 ): Promise<T | undefined> {
   const { resize: _, ...crop } = await readPreprocessing(dataset);
-  let found = all[0], most = -1;
-  for (const faces of all) {
-    const made = await readCropPreprocessing(faces.path), { length } = made.steps;
+  const shared = await Promise.all(all.map(async ({ path }) => {
+    const made = await readCropPreprocessing(path), { length } = made.steps;
     // Stages on the dataset add further steps.
     const part = { ...crop, steps: crop.steps.slice(0, length) };
-    if (length > most && JSON.stringify(made) === JSON.stringify(part)) {
-      [found, most] = [faces, length];
-    }
-  }
-  return found;
+    return JSON.stringify(made) === JSON.stringify(part) ? length : -1;
+  }));
+  return all[shared.indexOf(Math.max(...shared))];
 }
 
 /**
@@ -153,11 +149,6 @@ export async function mapFaces(
   await writePreprocessing(output, { ...preprocessing, steps: [...preprocessing.steps, step] });
 }
 
-const READERS: Readonly<Record<string, (folder: string) => Promise<CropPreprocessing>>> = {
-  faces: readCropPreprocessing,
-  dataset: readPreprocessing,
-};
-
 /**
  * Adds the step of a plugin's stage to `preprocessing.json` of its faces and datasets, unless the stage
  * wrote a step itself or left the images as they were.
@@ -168,11 +159,10 @@ export async function noteStep(
 ): Promise<void> {
   const [inputs, outputs] = await Promise.all(
     made.map((all) =>
-      Promise.all(
-        all.filter(({ kind }) => Object.hasOwn(READERS, kind)).map(async (one) => {
-          return { path: one.path, preprocessing: await READERS[one.kind](one.path) };
-        }),
-      )
+      Array.fromAsync(all.filter(({ kind }) => /^(faces|dataset)$/.test(kind)), async (one) => {
+        const read = one.kind === "faces" ? readCropPreprocessing : readPreprocessing;
+        return { path: one.path, preprocessing: await read(one.path) };
+      })
     ),
   );
   for (const { path, preprocessing } of outputs) {

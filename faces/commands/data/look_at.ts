@@ -388,10 +388,8 @@ export function proposePipeline(found: DataFound): string {
     !exact && known.age > 0 &&
     "Ages are intervals: docs/guide/data.md trains their classes (FairFace).",
     proposed.length > 0 &&
-    `Networks of ${
-        joinWords(proposed.map(({ target }) => target))
-      } are guesses: remove those that ` +
-      "are no labels.",
+    `Networks of ${joinWords(proposed.map(({ target }) => target))} are guesses: remove those ` +
+      "that are no labels.",
     partial && "Rows that lack a label of matParse.require are dropped; [] keeps all.",
     !layout && "layout: full: a detector finds the faces; aligned: the photos are faces already.",
   ];
@@ -431,11 +429,7 @@ export function proposePipeline(found: DataFound): string {
 }
 
 /** An attribute that a network can learn, and the stage that would. */
-interface Learnable {
-  readonly id: string;
-  readonly use: string;
-  readonly target: string;
-}
+type Learnable = Readonly<Record<"id" | "use" | "target", string>>;
 
 /**
  * Returns the attributes that can be learned, as numbers or else as classes: those that are proposed,
