@@ -72,6 +72,9 @@ export const METRIC_DIRECTIONS: Readonly<Record<string, "more" | "less">> = {
   ),
 };
 
+/** Metric → the name that it is printed by, where it is not its key: both are an MAE. */
+export const METRIC_NAMES: Readonly<Record<string, string>> = { error: "mae" };
+
 /** Labels an axis or column: "accuracy", "MAE, years". */
 export function metricLabel(metric: MetricName, name: "name" | "title" = "name"): string {
   const { unit, [name]: label } = METRICS[metric];

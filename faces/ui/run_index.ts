@@ -9,6 +9,8 @@ import {
   settingsOf,
   shownSettingsOf,
 } from "../../packages/pipeline/history.ts";
+import type { Metrics } from "../../packages/pipeline/stage.ts";
+import { METRIC_NAMES } from "../evaluation/metrics.ts";
 import type { UiRun, UiRuns } from "./ui_api.ts";
 
 /** Time of reading in ms after which an answer leaves further records to the next one. */
@@ -114,7 +116,7 @@ function shorten(run: RunRecord): UiRun {
     group: run.ok ? keyOf(run).slice(0, 12) : run.id,
     settings: pick(settings, false),
     seeds: pick(settings, true),
-    metrics: run.metrics,
+    metrics: printed(run.metrics),
     stages: run.stages.map(({ id, use, status, why, seconds, after, fingerprint }) => ({
       id,
       use,
@@ -126,6 +128,18 @@ function shorten(run: RunRecord): UiRun {
     })),
     cautions: run.cautions ?? [],
   };
+}
+
+/** Returns metrics by the names that they are printed by. */
+function printed(metrics: Metrics): Metrics {
+  const entries = Object.entries(metrics).map(([model, splits]) => {
+    const renamed = Object.entries(splits).map(([split, named]) => {
+      const values = Object.entries(named).map(([key, value]) => [METRIC_NAMES[key] ?? key, value]);
+      return [split, Object.fromEntries(values)];
+    });
+    return [model, Object.fromEntries(renamed)];
+  });
+  return Object.fromEntries(entries);
 }
 
 function damaged(name: string, problem: string, date: Date): UiRun {

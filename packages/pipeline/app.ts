@@ -27,6 +27,9 @@ export type RemoteRunEvent =
 /** Metric → whether higher or lower values are better. */
 export type Directions = Readonly<Record<string, "more" | "less">>;
 
+/** Metric → the name that it is printed by. */
+export type MetricNames = Readonly<Record<string, string>>;
+
 /**
  * An app: its stages and commands, and the services that the runner takes from it.
  *
@@ -64,6 +67,8 @@ export interface App {
   readonly pluginApi?: string;
   /** Returns which values of a metric are better. Summaries mark the best of these. */
   better?(): Promise<Directions>;
+  /** Returns metrics that are printed by another name, which `sweep.best.by` takes as well. */
+  metricNames?(): Promise<MetricNames>;
   /** Resolves the configured compute backend to an available one. */
   resolveCompute(wanted: Compute): Promise<ResolvedBackend>;
   /** Connects to workers on other machines. */

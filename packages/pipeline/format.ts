@@ -1,4 +1,5 @@
 /** Tables and numbers as text. */
+import type { MetricNames } from "./app.ts";
 import type { Metrics } from "./stage.ts";
 
 /**
@@ -119,13 +120,13 @@ export function formatValue(value: unknown): string {
 }
 
 /** "train accuracy 0.681, again loss 11.4": metrics of the test set, or of the last one. */
-export function formatMetrics(metrics: Metrics): string {
+export function formatMetrics(metrics: Metrics, names: MetricNames = {}): string {
   return Object.entries(metrics).map(([stage, splits]) => {
     const split = Object.entries(splits.test ?? Object.values(splits).at(-1) ?? {});
     const known = split.filter(([, value]) => Number.isFinite(value)); // null: it has no value
     const scores = known.filter(([name]) => name !== "loss");
     const shown = scores.length > 0 ? scores : known;
-    const words = shown.map(([name, value]) => `${name} ${formatNumber(value)}`);
+    const words = shown.map(([name, value]) => `${names[name] ?? name} ${formatNumber(value)}`);
     return `${stage} ${words.join(" ") || "–"}`;
   }).join(", ");
 }

@@ -1,5 +1,5 @@
 /** Summary of a sweep: a row per combination of values, with mean and spread over seeds. */
-import type { Directions } from "./app.ts";
+import type { Directions, MetricNames } from "./app.ts";
 import type { RunReport, StageReport } from "./run/run_report.ts";
 import type { Metrics } from "./stage.ts";
 import { broken, formatNumber, formatTable, formatValue } from "./format.ts";
@@ -89,13 +89,17 @@ export function summaryLines(
   rows: readonly SummaryRow[],
   better: Directions = {},
   room = Infinity,
+  names: MetricNames = {},
 ): string[] {
   const all = rows.flatMap(({ metrics }) => metrics);
   const columns = new Map(
     all.filter(({ stage, split, metric }) =>
       split !== "train" &&
       !(metric === "loss" && all.some((one) => one.stage === stage && one.metric !== "loss"))
-    ).map((spread) => [`${spread.stage} ${spread.split} ${spread.metric}`, spread]),
+    ).map((spread) => {
+      const { stage, split, metric } = spread;
+      return [`${stage} ${split} ${names[metric] ?? metric}`, spread];
+    }),
   );
   const keys = Object.keys(rows[0]?.values ?? {});
   const seeds = rows.some(({ runs }) => runs > 1);

@@ -9,7 +9,7 @@ import {
   formatTimestamp,
   formatValue,
 } from "../../../packages/pipeline/format.ts";
-import { METRICS } from "../../evaluation/metrics.ts";
+import { METRIC_NAMES, METRICS } from "../../evaluation/metrics.ts";
 import type { Comparison, ModelTest, Pooled } from "./compare_runs.ts";
 import { ACCURACY_NOTE, type UiComparison } from "../../ui/ui_api.ts";
 import type { OverSeeds } from "./differences.ts";
@@ -88,7 +88,7 @@ export function formatComparison(
   const metricRow = (
     { model, split, metric, values, best, intervals }: (typeof metrics)[number],
   ) => [
-    `${model} ${split} ${metric}`,
+    `${model} ${split} ${METRIC_NAMES[metric] ?? metric}`,
     ...values.map((value, i) => {
       if (value === undefined) return "–";
       const interval = intervals?.[i];
@@ -205,7 +205,7 @@ function seedRows({ groups, rows }: OverSeeds, settingOf: ReturnType<typeof sett
     ],
     ["runs", ...runs.map(String)],
     ...rows.map(({ model, split, metric, spreads }) => [
-      `${model} ${split} ${metric}`,
+      `${model} ${split} ${METRIC_NAMES[metric] ?? metric}`,
       ...spreads.map((spread) => {
         if (!spread) return "–";
         const { mean, deviation } = spread;

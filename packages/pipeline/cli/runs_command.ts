@@ -17,7 +17,7 @@ import {
   settingsOf,
 } from "../history.ts";
 import { displayPath, invocationDir } from "../paths.ts";
-import { type CommandContext, EXIT } from "../app.ts";
+import { type CommandContext, EXIT, type MetricNames } from "../app.ts";
 import { withoutSecrets } from "../secrets.ts";
 import { INTERRUPTED } from "../run/run_report.ts";
 import { ArtifactStore } from "../artifact_store.ts";
@@ -57,7 +57,8 @@ export default async function runs(call: CommandContext): Promise<number> {
       before.set(run, latest.get(pipelineOf(run)));
       if (run.stages.length > 0) latest.set(pipelineOf(run), run);
     }
-    const rows = listed.map((run) => rowOf(run, valuesOf(run, before.get(run))));
+    const metricNames = await call.metricNames?.();
+    const rows = listed.map((run) => rowOf(run, valuesOf(run, before.get(run)), metricNames));
     formatTable([head, ...rows], [3], reporter.columns()).forEach(reporter.log);
   }
   return EXIT.ok;
@@ -123,10 +124,11 @@ function valuesOf(run: RunRecord, before: RunRecord | undefined): string {
   return shown.slice(0, most).join(" ") + (more > 0 ? ` and ${more} more` : "");
 }
 
-function rowOf(run: RunRecord, values: string): string[] {
+function rowOf(run: RunRecord, values: string, metricNames?: MetricNames): string[] {
   const failed = run.stages.filter(({ status }) => status === "failed");
   const ends = failed.map(({ id, why }) => `${id} ${why === INTERRUPTED ? why : "failed"}`);
-  const result = run.state ?? (joinWords(ends) || formatMetrics(run.metrics) || "no metrics");
+  const result = run.state ??
+    (joinWords(ends) || formatMetrics(run.metrics, metricNames) || "no metrics");
   const seconds = run.state === undefined
     ? run.seconds
     : (Date.now() - Date.parse(run.startedAt ?? run.at)) / 1000;

@@ -165,12 +165,13 @@ export async function pointsOf(
 async function combine(
   { axes, trials, best, given }: Sweep,
   { seed, artifacts, stages, source }: Plan,
-  { better, reporter: { log } }: CommandContext,
+  { better, metricNames, reporter: { log } }: CommandContext,
 ): Promise<ReturnType<typeof grid>> {
   if (best) {
     const at = { text: `sweep.best of ${best.of}` };
     const directions = { ...await better?.(), ...directionsOf(stages) };
-    const found = await bestPoints(best, artifacts, directions, log).catch((error) => {
+    const names = await metricNames?.();
+    const found = await bestPoints(best, artifacts, directions, log, names).catch((error) => {
       if (!(error instanceof UsageError)) throw error;
       throw ConfigError.at(source.at(["sweep", "best"]), error.message);
     });

@@ -88,7 +88,8 @@ export async function runSweep(
   const runText = points.length === 1 ? "the run continues" : `${points.length} runs continue`;
   log(left === "" ? "all stages have run; collecting results" : `${runText} with ${left}`);
   const force = selection.force?.filter((id) => !common.includes(id));
-  using progress = new SweepProgress(points, reporter, cautions);
+  const names = await call.metricNames?.();
+  using progress = new SweepProgress(points, reporter, cautions, names);
   await (first.remoteWorkers
     ? runRemote(points, call, { ...selection, force }, same, context, progress)
     : runLocal(points, call, force, options, context, progress));
@@ -96,8 +97,9 @@ export async function runSweep(
   const ok = runs.length === points.length && runs.every(({ ok }) => ok);
   const result = report(prepared, ok, runs);
   if (result.summary.length > 0) {
-    const better = await call.better?.();
-    ["", ...summaryLines(result.summary, better, reporter.columns()), ""].forEach(log);
+    const better = await call.better?.(), columns = reporter.columns();
+    const lines = summaryLines(result.summary, better, columns, names);
+    ["", ...lines, ""].forEach(log);
   }
   return result;
 }

@@ -3,7 +3,7 @@
  * points like a grid's, so they run, resume and are summarised like it.
  */
 import { random } from "@reproducible/random/random";
-import type { Directions } from "../app.ts";
+import type { Directions, MetricNames } from "../app.ts";
 import type { Override } from "../config/override.ts";
 import type { Best, Range } from "../config/sweep_schema.ts";
 import { ConfigError, joinWords, type Location, UsageError } from "../errors.ts";
@@ -86,7 +86,9 @@ export async function bestPoints(
   artifacts: string,
   better: Directions = {},
   log: (line: string) => void = () => {},
+  names: MetricNames = {},
 ): Promise<Record<string, unknown>[]> {
+  const nameOf = (stage: string, metric: string) => `${stage}.${names[metric] ?? metric}`;
   const listed = runsOfPipeline(of, await new History(artifacts).list());
   const swept = listed.filter(({ ok, point }) => ok && point).sort(byTime);
   const varied = new Set(swept.flatMap(({ point }) => Object.keys(point!)));
@@ -104,9 +106,10 @@ export async function bestPoints(
     .map(({ point, metrics, stages }) => ({ values: point!, metrics, stages }));
   const measured = summarise(finished).flatMap(({ values, metrics }) =>
     metrics.filter(({ split }) => split === "validation")
-      .map(({ stage, metric, mean }) => ({ values, mean, name: `${stage}.${metric}` }))
+      .map(({ stage, metric, mean }) => ({ values, mean, metric, name: nameOf(stage, metric) }))
   );
-  const rows = measured.filter(({ name }) => name === by);
+  const dot = by.lastIndexOf("."), wanted = nameOf(by.slice(0, dot), by.slice(dot + 1));
+  const rows = measured.filter(({ name }) => name === wanted);
   if (rows.length === 0) {
     const known = new Set(measured.map(({ name }) => name));
     throw new UsageError(
@@ -116,14 +119,13 @@ export async function bestPoints(
           (known.size > 0 ? `They have ${joinWords([...known])}.` : "They have no such metric."),
     );
   }
-  const metric = by.slice(by.lastIndexOf(".") + 1);
+  const [{ metric }] = rows;
   const direction = better[metric] ?? (metric === "loss" ? "less" : undefined);
   if (!direction) {
-    const others = measured.map(({ name }) => name)
-      .filter((name) => better[name.slice(name.lastIndexOf(".") + 1)]);
+    const other = measured.find(({ metric }) => better[metric]);
     throw new UsageError(
       `sweep.best: cannot choose by ${by}: whether more or less of it is better is not known. ` +
-        `Name another metric${others.length > 0 ? `, such as ${others[0]}` : ""}.`,
+        `Name another metric${other ? `, such as ${other.name}` : ""}.`,
     );
   }
   const sign = direction === "less" ? 1 : -1;

@@ -1,5 +1,6 @@
 /** Progress of a sweep: one bar over its runs, and a line for each finished run. */
 import { INTERRUPTED } from "../run/run_report.ts";
+import type { MetricNames } from "../app.ts";
 import type { Reporter } from "../reporter.ts";
 import { formatDuration, formatMetrics } from "../format.ts";
 import type { ChildReport } from "./child_process.ts";
@@ -21,6 +22,7 @@ export class SweepProgress implements Disposable {
     readonly points: readonly SweepPoint[],
     readonly reporter: Reporter,
     cautions: readonly string[],
+    readonly metricNames?: MetricNames,
   ) {
     this.#cautions = new Set(cautions);
     this.#runs = points.map(() => undefined);
@@ -65,7 +67,8 @@ export class SweepProgress implements Disposable {
         this.#cautions.add(caution);
       }
       const time = formatDuration((performance.now() - this.#began.get(index)!) / 1000);
-      log(`${paint.green("✓")} ${head}  ${time}  ${formatMetrics(report.metrics)}${id}`);
+      const metrics = formatMetrics(report.metrics, this.metricNames);
+      log(`${paint.green("✓")} ${head}  ${time}  ${metrics}${id}`);
     } else if (interrupted) {
       log(`${paint.yellow("!")} ${head}  interrupted; the next sweep resumes here`);
     } else {

@@ -132,6 +132,19 @@ Deno.test("compare leaves out a metric that a run has no value of", async () => 
   assert.ok(spread === undefined || spread.mean === 5 && spread.runs === 1);
 });
 
+Deno.test("compare prints the MAE of a number by the name of that of ages", async () => {
+  const models = { trainAge: { error: 5 } };
+  await using shop = await workshop([{ models }, { seed: 2, models }]);
+  const runs = shop.runs.map((run, i): RunRecord => ({
+    ...run,
+    metrics: { trainAge: { validation: { error: i + 1 } } },
+  }));
+  const comparison = await compareRuns(runs, shop.store);
+  assert.equal(comparison.metrics[0]!.metric, "error");
+  const lines = formatComparison(comparison, "text").match(/^ *trainAge validation .*$/gm);
+  assert.deepEqual(lines?.map((line) => line.trim().split(/ +/)[2]), ["mae", "mae"]);
+});
+
 Deno.test("compare prints the intervals of further metrics", async () => {
   await using shop = await workshop([
     { models: { trainGender: { skill: 0.6, f1: 0.5 } } },

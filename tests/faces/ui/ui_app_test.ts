@@ -84,6 +84,15 @@ Deno.test("a map is one setting where another run has a plain value in its place
   assert.deepEqual(shown, [narrow, "plain"]);
 });
 
+Deno.test("the MAE of a number is named as that of ages", async () => {
+  await using shop = await workshop([]);
+  const metrics = { net: { test: { loss: 1, error: 2 } } };
+  const run = { pipeline: "faces", ok: true, seconds: 1, seed: 1, stages: [], metrics };
+  await new History(shop.artifacts).add(run);
+  await using ui = await start(shop.artifacts);
+  assert.deepEqual((await ui.runs())[0]!.metrics, { net: { test: { loss: 1, mae: 2 } } });
+});
+
 Deno.test("a running run, its log by offset, and a killed one", async () => {
   await using shop = await workshop([]);
   const history = new History(shop.artifacts);

@@ -644,6 +644,28 @@ Deno.test("sweep.best chooses by no metric of which it does not know the better 
   }
 });
 
+Deno.test("a metric is printed by one name, and sweep.best takes its key too", async () => {
+  const names = { error: "mae" }, folder = await Deno.makeTempDir();
+  const metrics = (error: number): Metrics => ({ net: { validation: { loss: 1, error } } });
+  assert.equal(formatMetrics(metrics(2), names), "net mae 2.00");
+  const rows = summarise([{ values: { rate: 1 }, metrics: metrics(2) }]);
+  assert.match(summaryLines(rows, {}, Infinity, names)[0]!, /net validation mae/);
+  try {
+    for (const rate of [1, 2, 3]) {
+      const run = { pipeline: "search", ok: true, seconds: 1, seed: 1, stages: [] };
+      await new History(folder).add({ ...run, point: { rate }, metrics: metrics(rate) });
+    }
+    const best = (by: string) =>
+      bestPoints({ of: "search", by, share: 0.3 }, folder, { error: "less" }, () => {}, names);
+    assert.deepEqual([await best("net.mae"), await best("net.error")], [[{ rate: 1 }], [{
+      rate: 1,
+    }]]);
+    await assert.rejects(best("net.rmse"), /They have net\.loss and net\.mae\./);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
 Deno.test("sweep.best takes no options of a varied choice for an edit", async () => {
   const folder = await Deno.makeTempDir();
   try {
