@@ -9,7 +9,7 @@ import { auditedTask } from "../faces/training/tasks.ts";
 import { all, defineStage } from "../packages/pipeline/stage.ts";
 import { networks } from "../models/mod.ts";
 import { archives, audit, dataset, faces } from "./kinds.ts";
-import { networkParam, trainingCheck, trainingStageParams } from "./training_stage.ts";
+import { labelsAhead, networkParam, trainingCheck, trainingStageParams } from "./training_stage.ts";
 
 const { export: _, ...training } = trainingParams;
 // A trained model may have seen the labels.
@@ -39,6 +39,7 @@ export default defineStage({
     loss: anyLoss,
   })),
   check: trainingCheck(({ target, loss }) => [{ task: auditedTask(target), loss, path: ["loss"] }]),
+  checkAhead: labelsAhead(({ target }) => auditedTask(target)),
   seeded: true,
   compute: true,
   async run(inputs, params, context) {

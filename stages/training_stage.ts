@@ -1,4 +1,5 @@
 /** Declaration of training stages: all that they share. */
+import { join } from "node:path";
 import { z } from "zod";
 import {
   anyInitializer,
@@ -20,6 +21,7 @@ import {
 } from "../packages/pipeline/define.ts";
 import {
   all,
+  type Artifact,
   type CheckContext,
   defineStage,
   type ParamProblem,
@@ -27,7 +29,7 @@ import {
   type Stage,
 } from "../packages/pipeline/stage.ts";
 import { checkInputs } from "./input_checks.ts";
-import { dataset, model, splits } from "./kinds.ts";
+import { dataset, model, splits, table } from "./kinds.ts";
 
 /** Properties of every training stage. */
 export const trainingStage = {
@@ -54,6 +56,19 @@ export function trainingCheck<P extends object>(
         ? [{ path: ["abstain"], message: noCalibration(abstain) }]
         : [],
     ];
+  };
+}
+
+/** Returns the check of a table's labels. @param learned returns what is learned of them */
+export function labelsAhead<P extends object>(
+  learned: (params: P) => Task | ValuesTask,
+): (params: P, artifact: Artifact) => Promise<void> {
+  return async (params, { kind, path }) => {
+    const task = learned(params);
+    if (kind !== table.kind || ["age", "gender"].includes(task.task)) return;
+    const { checkLabels } = await import("../faces/training/tasks.ts");
+    const { readPeople } = await import("../faces/training/targets.ts");
+    checkLabels(task, await readPeople(join(path, "table.parquet")));
   };
 }
 
@@ -129,6 +144,7 @@ export function defineTraining<F extends z.ZodRawShape>(
     check: trainingCheck((params: { loss?: Choice }) => [
       { ...learn(params as never), loss: params.loss, path: ["loss"] },
     ]) as never,
+    checkAhead: labelsAhead((params) => learn(params as never).task) as never,
     async run(inputs, params, context) {
       const { trainSingle } = await import("../faces/training/train_model.ts");
       const chosen = learn(params as never);

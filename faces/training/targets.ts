@@ -95,13 +95,17 @@ export const MAX_CLASSES = 100;
 
 /**
  * Returns the classes of a column: its values in the training set, sorted.
- * @throws if there are fewer than 2 or more than 100
+ * @throws if there are fewer than 2 or more than `most`
  */
-export function classesOf(column: string, people: readonly Person[]): ClassRecord[] {
+export function classesOf(
+  column: string,
+  people: readonly Person[],
+  most = MAX_CLASSES,
+): ClassRecord[] {
   const values = new Set(people.map(({ attributes }) => attributes?.[column] ?? null));
   values.delete(null);
   const { size } = values;
-  if (size >= 2 && size <= MAX_CLASSES) {
+  if (size >= 2 && size <= most) {
     // Numbers in texts by size: 3-9 is before 10-19, so that neighbors of a class are its neighbors.
     const key = (value: string | number | null) =>
       typeof value === "string"

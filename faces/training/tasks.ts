@@ -44,6 +44,12 @@ export function ageTask(variant: "regression" | keyof typeof ageClasses): Task {
   return { task: "age", variant, classes: [...ageClasses[variant]] };
 }
 
+/** @throws if no training set of these people could have the classes or numbers of a task */
+export function checkLabels({ task, classes }: Task | ValuesTask, people: readonly Person[]): void {
+  if (classes === "values") classesOf(task, people, Infinity);
+  if (classes === null && task !== "age") checkNumbers(task, people);
+}
+
 /** A task with the label of each image. */
 export interface LabelledTask {
   /** Output of the stage. */

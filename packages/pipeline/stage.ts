@@ -374,6 +374,12 @@ export interface Stage {
    * @param context a stage of a third-party plugin gets no inputs and definitions
    */
   check?(params: unknown, context: CheckContext): Promise<readonly ParamProblem[]>;
+  /**
+   * Checks a result that one of its inputs will come from, before the next stage runs. It is not called
+   * if a plugin's stage is in between, which may change what it finds.
+   * @throws the error that the stage would end with
+   */
+  checkAhead?(params: unknown, artifact: Artifact): Promise<void>;
   /** For work that can be distributed to other machines. */
   readonly part?: UnitRunner;
   /**
@@ -402,6 +408,7 @@ export interface StageDefinition<I extends Inputs, O extends Outputs, P extends 
   compute?: boolean | ((params: z.output<P>) => boolean);
   external?: (params: z.output<P>, place: ExternalPlace) => Promise<Record<string, string>>;
   check?: (params: z.output<P>, context: CheckContext) => Promise<readonly ParamProblem[]>;
+  checkAhead?: (params: z.output<P>, artifact: Artifact) => Promise<void>;
   run(
     inputs: InputArtifacts<I>,
     params: z.output<P>,
@@ -449,6 +456,7 @@ export function defineStage<I extends Inputs, O extends Outputs, P extends z.Zod
     external: (params: unknown, place = { artifacts: "" }) =>
       definition.external?.(params as z.output<P>, place) ?? Promise.resolve({}),
     check: definition.check as Stage["check"],
+    checkAhead: definition.checkAhead as Stage["checkAhead"],
     // The runner wires inputs by kind and validates parameters before it calls.
     run: definition.run as Stage["run"],
   });

@@ -12,12 +12,14 @@ import { predictRows } from "../../faces/training/predict_rows.ts";
 import { readHistory } from "../../faces/training/training_record.ts";
 import { classTask, labelTasks, rowsOfTasks } from "../../faces/training/tasks.ts";
 import { checkNumbers, classesOf } from "../../faces/training/targets.ts";
+import auditLabels from "../../stages/auditLabels.ts";
 import evaluate from "../../stages/evaluate.ts";
 import trainAge from "../../stages/trainAge.ts";
 import trainClassifier from "../../stages/trainClassifier.ts";
 import trainGender from "../../stages/trainGender.ts";
 import trainRegressor from "../../stages/trainRegressor.ts";
 import { testContext } from "../context.ts";
+import { temporaryFolder } from "../temporary_folder.ts";
 import { writeDataset, writeSplits } from "./training_data.ts";
 
 type ContextOptions = Parameters<typeof testContext>[1];
@@ -304,6 +306,23 @@ Deno.test("trainClassifier and trainRegressor name what is wrong with a column",
     { target: "tone", sampling: { use: "balanced", by: ["ton"] } },
     /Cannot balance by "ton": the labels have tone, shade, ones, label_name, gender, age/,
   );
+});
+
+Deno.test("stages check the column of a table before its faces are detected", async () => {
+  const folder = temporaryFolder("ahead-");
+  const { path } = (await inputsIn(folder)).dataset;
+  const found = async (stage: Stage, target: string, kind = "table") =>
+    await stage.checkAhead!({ target }, { kind, path, stage: "matParse", digest: "" });
+  const missing = /: the labels have no such column; they have/;
+  for (const stage of [trainClassifier, trainRegressor, auditLabels]) {
+    await assert.rejects(found(stage, "shades"), missing);
+    await found(stage, "shades", "archives");
+    await found(stage, stage === trainRegressor ? "age" : "gender");
+  }
+  await assert.rejects(found(trainRegressor, "tone"), /it has texts, such as "/);
+  await assert.rejects(found(trainClassifier, "ones"), /it has a single value/);
+  await found(trainRegressor, "shade");
+  await found(trainClassifier, "tone");
 });
 
 Deno.test("a value that the training set lacks is no missing label, and is named", () => {

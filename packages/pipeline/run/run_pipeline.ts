@@ -116,6 +116,10 @@ class Run {
   readonly #pending = new Set<string>();
   /** Modules of the stages that were made: an edit of these counts in the next run. */
   readonly #loaded = new Set<string>();
+  /** Stages whose results others have checked. */
+  readonly #checked = new Set<string>();
+  /** Id → why it would fail. */
+  readonly #doomed = new Map<string, string>();
   readonly #reports: StageReport[] = [];
   readonly #show: string[] = [];
   #compute: ResolvedBackend | undefined;
@@ -158,7 +162,8 @@ class Run {
 
   async #stage(stage: PlannedStage): Promise<void> {
     const { paint } = this.context.reporter;
-    const { id } = stage;
+    const { id } = stage, why = this.#doomed.get(id);
+    if (why !== undefined) return this.#finish(stage, "failed", why);
     const left = this.#skipReason(stage);
     if (left !== undefined) {
       const wanted = !stage.stage.service && this.#isNeeded(id);
@@ -186,6 +191,8 @@ class Run {
             `Run it with --until ${id}.`,
         );
       }
+      // Now it is skipped, or it is the one that fails.
+      if (!this.options.dryRun && await this.#failsAhead()) return this.#stage(stage);
       const { rights } = stage;
       const granted = rights ? `; third-party code, allow: [${rights.join(", ")}]` : "";
       this.#log(paint.bold(">"), id, `runs: ${decision.why}${granted}`);
@@ -207,6 +214,33 @@ class Run {
         this.#finish(stage, "failed", formatError(error) + place, seconds());
       }
     }
+  }
+
+  /** Lets stages check the results so far that theirs will come from; returns true if one would fail. */
+  async #failsAhead(): Promise<boolean> {
+    const { store, reporter: { paint } } = this.context, { stages } = this.plan;
+    for (const { id, stage: { outputs } } of stages) {
+      const record = this.#records.get(id);
+      if (!record || this.#checked.has(id)) continue;
+      this.#checked.add(id);
+      const after = stages.filter((one) => one.id !== id && ancestors(this.plan, one.id).has(id));
+      for (const { id: later, stage, params } of after) {
+        const behind = ancestors(this.plan, later);
+        const changed = after.some((one) => one.plugin && one.id !== later && behind.has(one.id));
+        if (!stage.checkAhead || changed || !this.#isNeeded(later)) continue;
+        try {
+          for (const output of Object.keys(outputs)) {
+            await stage.checkAhead(params, store.artifact(record, output, id));
+          }
+        } catch (error) {
+          this.ok = false;
+          this.#did = true;
+          this.#doomed.set(later, formatError(error));
+          this.#log(paint.red("✗"), later, `failed: ${formatError(error)}`);
+        }
+      }
+    }
+    return this.#doomed.size > 0;
   }
 
   /** Returns the place of an error in a plugin, on a line of its own. */

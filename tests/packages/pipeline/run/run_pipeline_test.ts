@@ -223,6 +223,60 @@ Deno.test("a stage that fails", async (t) => {
   });
 });
 
+Deno.test("a stage that will fail ends the run before slow stages in between", async (t) => {
+  const picky = (name: string) =>
+    `import { z } from "npm:zod@4.6.7";
+import { defineStage } from "${stageUrl}";
+import { numbers } from "${new URL("../toy/stages.ts", import.meta.url).href}";
+const read = ({ path }) => Deno.readTextFile(path + "/numbers.txt");
+export default defineStage({
+  name: "${name}", summary: "Take a number", inputs: { numbers }, outputs: { numbers },
+  params: z.strictObject({ number: z.number().default(3) }),
+  async checkAhead({ number }, artifact) {
+    const text = await read(artifact);
+    if (!text.includes(String(number))) throw new Error(\`there is no \${number} in \${artifact.stage}\`);
+  },
+  async run({ numbers }, _, { outputs }) {
+    await Deno.writeTextFile(outputs.numbers + "/numbers.txt", await read(numbers));
+  },
+});
+`;
+  const chain = "plugins: [picky.ts]\nstages: { count: , clamp: { inputs: { numbers: count } }, " +
+    "picky: { inputs: { numbers: clamp } }, draw: }\n";
+  const files = { "pipeline.yaml": chain, "picky.ts": picky("picky"), "other.ts": picky("other") };
+  await using project = await Project.make(files);
+  const set = ["picky.number=7"];
+  await t.step("with the error of the stage", async () => {
+    const { text, statuses, why } = await project.run({ set });
+    const expected = { count: "ran", clamp: "skipped", picky: "failed", draw: "skipped" };
+    assert.deepEqual(statuses, expected);
+    assert.equal(why.picky, "there is no 7 in count");
+    assert.match(
+      text,
+      /✓ count .*\n✗ picky {2}failed: there is no 7 in count\n- clamp {2}skipped: an e/,
+    );
+  });
+  await t.step("also if the result is cached, and not if the stage is not selected", async () => {
+    const { statuses } = await project.run({ set });
+    assert.deepEqual([statuses.count, statuses.picky], ["cached", "failed"]);
+    const { report } = await project.run({ set, until: ["clamp"] });
+    assert.equal(report.ok, true);
+    const mended = await project.run();
+    assert.deepEqual([mended.report.ok, mended.statuses.picky], [true, "ran"]);
+  });
+  await t.step(
+    "unless a plugin's stage is in between, which may change what it finds",
+    async () => {
+      const between = chain.replace("[picky.ts]", "[picky.ts, other.ts]")
+        .replace("clamp: {", "other: {").replace("numbers: clamp", "numbers: other");
+      await project.write({ "pipeline.yaml": between });
+      const { statuses, why } = await project.run({ set });
+      assert.deepEqual([statuses.other, statuses.picky], ["ran", "failed"]);
+      assert.equal(why.picky, "there is no 7 in other");
+    },
+  );
+});
+
 Deno.test("a stage that is interrupted goes on where it was", async () => {
   await using project = await Project.make({
     "pipeline.yaml":
