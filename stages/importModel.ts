@@ -37,7 +37,7 @@ export default defineStage({
     }
     // The time of the training is that of its files.
     await cp(folder, context.outputs.model, { recursive: true, preserveTimestamps: true });
-    const family = await familyOf(folder), [{ records }] = family;
+    const family = await familyOf(folder), records = family.get(folder)!;
     for (const unknown of await writeTrainedOn(context.outputs.model, family)) {
       context.warn(
         `it is not known which images "${unknown}" was trained on: its dataset and splits are not ` +

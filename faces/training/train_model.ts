@@ -142,8 +142,7 @@ export async function trainModel(
   const { metrics, earlyStopping } = chooseMonitoring(params, tasks, context);
   warnOfSingleClasses(learning, context);
   const artifacts = artifactsOf(context);
-  const place = { ...data, dataset: folders.dataset };
-  const sources = await learnedFrom(params, teachers, place, artifacts);
+  const sources = await learnedFrom(params, teachers, folders.dataset, data, artifacts);
   const leaks = sources.filter(({ testImages }) => testImages).map(({ by, model, testImages }) =>
     `Scores are too good: ${by} ${quote(model)} was trained, validated or calibrated on ` +
     `${testImages} of ${counted(data.test.length, "image")} of the test set.`
@@ -225,10 +224,10 @@ export async function trainModel(
     );
     return {
       observed: {
+        ...sources.length > 0 && { learnedFrom: sources },
         secondsPerEpoch,
         computedBy,
         validation,
-        ...sources.length > 0 && { learnedFrom: sources },
       },
       ...leaks.length > 0 && { caution: leaks.join(" ") },
     };

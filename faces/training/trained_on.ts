@@ -12,6 +12,7 @@ import { openArchives } from "../datasets/archives.ts";
 import { photoOf } from "../datasets/rows.ts";
 import type { ImageSource } from "./image_source.ts";
 import { asWritten, type ModelParams, modelsNamed } from "./trained_models.ts";
+import type { openTrainingData } from "./training_data.ts";
 
 const FILE = "trained_on.parquet";
 
@@ -36,36 +37,29 @@ export async function recordsBehind(folder: string): Promise<StageRecord[]> {
 }
 
 /** Returns the artifacts that records describe. @param folder of one of them */
-function artifactsOf(folder: string, records: readonly StageRecord[]): Artifact[] {
+function artifactsOf(folder: string, records: readonly StageRecord[], only?: string): Artifact[] {
   const store = new ArtifactStore(join(folder, "../../.."));
   return records.flatMap((record) =>
     Object.keys(record.outputs).map((name) => store.artifact(record, name, record.id))
-  );
+  ).filter(({ kind }) => only === undefined || kind === only);
 }
 
-function archivesOf(folder: string, records: readonly StageRecord[]): Artifact[] {
-  return artifactsOf(folder, records).filter(({ kind }) => kind === "archives");
-}
-
-/** A model with its own record and those behind it, as far as they are stored. */
-interface StoredModel {
-  readonly folder: string;
-  readonly records: readonly StageRecord[];
-}
+/** Folder of a model → its own record and those behind it, as far as they are stored. */
+type Family = ReadonlyMap<string, readonly StageRecord[]>;
 
 /** Returns a model and all those that it learned from (init, teacher, teachers), theirs included. */
-export async function familyOf(folder: string): Promise<StoredModel[]> {
-  const family: StoredModel[] = [], folders = new Set([folder]);
-  for (const folder of folders) { // grows on the way
+export async function familyOf(folder: string): Promise<Family> {
+  const family = new Map<string, readonly StageRecord[]>([[folder, []]]);
+  for (const folder of family.keys()) { // grows on the way
     const records = await recordsBehind(folder);
-    family.push({ folder, records });
+    family.set(folder, records);
     const { external = {}, inputs: { teachers = [] } = {} } = records[0]?.dependencies ?? {};
     for (const fact of Object.keys(external)) {
       const [, path] = fact.match(/^(?:init|teacher) (.+)$/s) ?? [];
-      if (path !== undefined) folders.add(resolve(folder, "../../..", path));
+      if (path !== undefined) family.getOrInsert(resolve(folder, "../../..", path), []);
     }
-    for (const { digest, path } of artifactsOf(folder, records)) {
-      if (Object.values(teachers).includes(digest)) folders.add(path);
+    for (const { digest, path } of artifactsOf(folder, records, "model")) {
+      if (Object.values(teachers).includes(digest)) family.getOrInsert(path, []);
     }
   }
   return family;
@@ -97,7 +91,8 @@ interface Origins {
  * @returns undefined if dataset or splits are not stored
  */
 async function imagesBehind(
-  { folder, records }: StoredModel,
+  folder: string,
+  records: readonly StageRecord[],
   own: readonly Artifact[],
 ): Promise<readonly TrainedImage[] | undefined> {
   const file = await readTrainedOn(folder);
@@ -107,7 +102,7 @@ async function imagesBehind(
     artifacts.find(({ digest }) => digest === records[0]?.dependencies.inputs[name])?.path
   );
   if (!dataset || !splits) return undefined;
-  const archives = archivesOf(folder, records), [first] = archives;
+  const archives = artifactsOf(folder, records, "archives"), [first] = archives;
   const rows: number[] = [];
   for (const name of ["train", "validation", "calibration"]) {
     const path = join(splits, `${name}.npy`);
@@ -150,11 +145,11 @@ async function photoDigests(
 }
 
 /** Returns the images of all models, and the folders of those whose images are not known. */
-async function imagesOf(family: readonly StoredModel[], own: readonly Artifact[] = []) {
+async function imagesOf(family: Family, own: readonly Artifact[] = []) {
   const images: TrainedImage[] = [], unknown: string[] = [];
-  for (const model of family) {
-    const found = await imagesBehind(model, own);
-    if (!found) unknown.push(model.folder);
+  for (const [folder, records] of family) {
+    const found = await imagesBehind(folder, records, own);
+    if (!found) unknown.push(folder);
     for (const image of found ?? [UNKNOWN]) images.push(image);
   }
   return { images, unknown };
@@ -165,12 +160,9 @@ async function imagesOf(family: readonly StoredModel[], own: readonly Artifact[]
  * @param family the model and those that it learned from
  * @returns the folders of models whose dataset and splits are not stored
  */
-export async function writeTrainedOn(
-  output: string,
-  family: readonly StoredModel[],
-): Promise<string[]> {
+export async function writeTrainedOn(output: string, family: Family): Promise<string[]> {
   const { images, unknown } = await imagesOf(family);
-  if (unknown.length === family.length) return unknown;
+  if (unknown.length === family.size) return unknown;
   await writeParquet(join(output, FILE), {
     photos: { type: "string", values: images.map(({ photos }) => photos), nullable: true },
     dataset: { type: "string", values: images.map(({ dataset }) => dataset) },
@@ -197,17 +189,12 @@ export interface LearnedFrom {
 /**
  * Describes the models that `init`, `teacher` and `inputs.teachers` name.
  * @param teachers folders of models of the same pipeline
- * @param data its dataset's folder, and the rows of its test set
  */
 export async function learnedFrom(
   params: ModelParams,
   teachers: readonly string[],
-  { dataset, images, table: people, test }: {
-    dataset: string;
-    images: ImageSource;
-    table: Origins;
-    test: Int32Array;
-  },
+  dataset: string,
+  { images, table: people, test }: Awaited<ReturnType<typeof openTrainingData>>,
   artifacts: string,
 ): Promise<LearnedFrom[]> {
   const named = await modelsNamed(params, artifacts);
@@ -216,17 +203,17 @@ export async function learnedFrom(
     ...teachers.map((folder) => ({ by: "teachers" as const, model: folder, folder })),
   ];
   if (models.length === 0) return [];
-  const archives = archivesOf(dataset, await recordsBehind(dataset));
+  const archives = artifactsOf(dataset, await recordsBehind(dataset), "archives");
   return await Array.fromAsync(models, async ({ by, model, folder }): Promise<LearnedFrom> => {
     const family = await familyOf(folder), seen = (await imagesOf(family, archives)).images;
     const { found, complete } = await findAmong(seen, test, { images, people, archives });
     const datasets = new Set<string>(), terms: Record<string, string> = {};
-    for (const { folder, records } of family) {
+    for (const [folder, records] of family) {
       const text = await readTextIfExists(join(folder, "training.json"));
       for (const name of Object.keys(text ? JSON.parse(text).datasets ?? {} : {})) {
         datasets.add(name);
       }
-      for (const artifact of archivesOf(folder, records)) {
+      for (const artifact of artifactsOf(folder, records, "archives")) {
         using opened = await openArchives(artifact, { photos: false });
         for (const { name, terms: known } of opened.datasets) if (known) terms[name] = known;
       }
