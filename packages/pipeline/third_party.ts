@@ -127,8 +127,9 @@ export async function loadThirdParty(given: Omit<Sandbox, "modules">): Promise<P
     if (state === "granted") throw cause;
     const message =
       `plugin "${nameOf(given.specifier)}" is read by a process, which this command ` +
-      "may not start. Run the pipeline with --dry-run once";
-    throw new Error(message, { cause });
+      "may not start. Run the pipeline once with --dry-run, which reads it for all commands";
+    // Of a process that esbuild may not start, Deno throws one that explains nothing.
+    throw new Error(message, cause instanceof TypeError ? {} : { cause });
   }
 }
 

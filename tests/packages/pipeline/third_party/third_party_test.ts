@@ -232,6 +232,25 @@ if (import.meta.main) await servePlugin(api);`,
   assert.equal(await summary(), "after");
 });
 
+Deno.test({
+  name: "a command that may start no process names the one that reads a plugin",
+  permissions: { read: true, write: true, env: true, sys: true, run: false },
+  async fn() {
+    await using place = await beside({ "plugin/hostile.js": "" });
+    await assert.rejects(
+      loadThirdParty({
+        specifier: pathToFileURL(place.plugin).href,
+        project: place.project.folder,
+        api: import.meta.resolve("../../../../packages/pipeline/serve_plugin.ts"),
+        ...{ allow: [], memory: 1, disk: 1, minutes: 1 },
+      }),
+      ({ message, cause }: Error) =>
+        /^plugin ".*hostile\.js" is read by a process, .* once with --dry-run/.test(message) &&
+        cause === undefined,
+    );
+  },
+});
+
 Deno.test("a definition that passes for data is called by no module of its own", async () => {
   const klass = (name: string, more: string) =>
     `new class { extends = "number"; name = "${name}"; summary = "s"; of() { return 1; } ${more} }`;
