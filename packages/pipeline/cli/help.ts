@@ -87,6 +87,7 @@ project's own pipeline.yaml docs/reference.md is written too, if it exists.
 A run that made nothing new is listed only if it used other results than the last of its pipeline.
 
   deno task runs [PIPELINE ...] [OPTIONS]   (default: all pipelines)
+  deno task runs ID                         (one run, and the folders of its results)
 
   --last N                 only the last N
   --forget RUN             take a run off the list; gc removes what only it used (may be repeated)

@@ -60,6 +60,11 @@ export default async function runs(call: CommandContext): Promise<number> {
     const metricNames = await call.metricNames?.();
     const rows = listed.map((run) => rowOf(run, valuesOf(run, before.get(run)), metricNames));
     formatTable([head, ...rows], [3], reporter.columns()).forEach(reporter.log);
+    const [run] = listed;
+    if (names.length === 1 && names[0] === run!.id) {
+      const results = await resultRows(run!, new ArtifactStore(artifacts), call.cwd);
+      ["", ...formatTable([["stage", "result"], ...results])].forEach(reporter.log);
+    }
   }
   return EXIT.ok;
 }
@@ -122,6 +127,17 @@ function valuesOf(run: RunRecord, before: RunRecord | undefined): string {
   const shown = [...given].map(([name, value]) => formatValues({ [name]: value }));
   const more = shown.length - most;
   return shown.slice(0, most).join(" ") + (more > 0 ? ` and ${more} more` : "");
+}
+
+/** Returns the stages of a run and the folders of their results. */
+async function resultRows({ stages }: RunRecord, store: ArtifactStore, cwd: string) {
+  const rows = stages.map(async ({ id, use, fingerprint, outputs }) => {
+    if (fingerprint === undefined) return [];
+    const { record, damage = "was removed" } = await store.find(use, fingerprint);
+    const folder = displayPath(store.pathOf(use, fingerprint), cwd);
+    return Object.keys(outputs).map((name) => [id, record ? `${folder}/${name}` : damage]);
+  });
+  return (await Promise.all(rows)).flat();
 }
 
 function rowOf(run: RunRecord, values: string, metricNames?: MetricNames): string[] {

@@ -97,6 +97,9 @@ Deno.test("a sweep runs every combination, and each result once", async (t) => {
       runs.map(({ id }: { id: string }) => id).sort(),
       JSON.parse(again.out).runs.map(({ run }: { run: string }) => run).sort(),
     );
+    // Stages that share their code have their results in a folder of its name.
+    const { out } = await project.cli("runs", runs[0].id);
+    assert.match(out, /\n\nstage +result\n.*\nluck +\S*artifacts\/sum\/[0-9a-f]{16}\/\w+\n/s);
     assert.match((await project.cli("runs")).out, / few\.max=4 seed=2 {2}luck loss 4\.00,\n/);
   });
   await t.step("can be taken in parts", async () => {
