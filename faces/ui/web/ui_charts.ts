@@ -89,6 +89,13 @@ export interface Dot {
   readonly color: string;
 }
 
+/** Shortens a value to some characters: of paths, the ends differ; a choice keeps its name. */
+export function shortName(value: string, room: number): string {
+  if (value.length <= room) return value;
+  const [, use = ""] = value.match(/^use: ([^,]+)/) ?? [];
+  return `${use}…${value.slice(value.length - Math.max(0, room - use.length - 1))}`;
+}
+
 /** Points with intervals over a parameter, numeric or not. */
 export function dots(label: string, x: string, y: string, points: readonly Dot[]): Node {
   const numeric = points.every((point) => typeof point.x === "number");
@@ -106,12 +113,10 @@ export function dots(label: string, x: string, y: string, points: readonly Dot[]
   const scale = numeric
     ? { inset: 16, type: log ? "log" : "linear", ticks: apart ? values : 4 }
     : { type: "point" };
-  // Of paths, the ends differ.
   const room = Math.max(8, Math.floor(58 / new Set(data.map(({ x }) => x)).size));
   const tickFormat = (value: unknown) => {
     if (Number(value) >= 10000) return short(Number(value));
-    const name = String(value);
-    return name.length > room ? `…${name.slice(1 - room)}` : name;
+    return shortName(String(value), room);
   };
   const dot = { x: "x", y: "y", fill: "color", title: "title" };
   const spread = data.filter(({ low }) => low !== undefined);

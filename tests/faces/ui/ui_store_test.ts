@@ -1,6 +1,8 @@
 /** Requests of the page's store. */
 import assert from "node:assert/strict";
 import { detailsOf, rowsOf, statsOf, variedOf } from "../../../faces/ui/web/ui_store.ts";
+import { shortName } from "../../../faces/ui/web/ui_charts.ts";
+import { text } from "../../../faces/ui/web/ui_dom.ts";
 import type { UiRun } from "../../../faces/ui/ui_api.ts";
 
 Deno.test("files of a run are requested again after the server was away", async () => {
@@ -21,6 +23,14 @@ Deno.test("files of a run are requested again after the server was away", async 
   } finally {
     globalThis.fetch = fetch;
   }
+});
+
+Deno.test("a short name of a path has its end, and one of a choice its name", () => {
+  assert.equal(shortName("plain", 8), "plain");
+  assert.equal(shortName("/data/faces/b.csv", 8), "…s/b.csv");
+  const network = text({ use: "mobile", blocks: 2, squeezeExcitation: false });
+  assert.equal(shortName(network, 14), "mobile…: false");
+  assert.equal(shortName(text({ use: "residual", blocks: 2 }), 8), "residual…");
 });
 
 Deno.test("variedOf() lists options that some runs lack, but not those of stages that did not run", () => {
