@@ -67,8 +67,7 @@ export function labelsAhead<P extends object>(
     const task = learned(params);
     if (kind !== table.kind || ["age", "gender"].includes(task.task)) return;
     const { checkLabels } = await import("../faces/training/tasks.ts");
-    const { readPeople } = await import("../faces/training/targets.ts");
-    checkLabels(task, await readPeople(join(path, "table.parquet")));
+    await checkLabels(task, join(path, "table.parquet"));
   };
 }
 

@@ -296,11 +296,13 @@ export function headOf(
   const all = [...losses, ...plugins];
   const { definition, options } = chosen(loss, all, classes ? "crossEntropy" : "mae");
   const wanted = classes ? "classes" : "years";
+  const refused = (why: string) =>
+    new Error(`Cannot train ${task} with loss "${definition.name}": ${why}`);
   if (!definition.of.includes(wanted)) {
     const fitting = all.filter(({ of }) => of.includes(wanted)).map(({ name }) => name).join(", ");
-    throw new Error(
-      `Cannot train ${task} with loss "${definition.name}": it is a loss of ` +
-        `${definition.of.join(" or ")}, and the network predicts ${wanted}. Use one of ${fitting}.`,
+    const of = definition.of.join(" or ");
+    throw refused(
+      `it is a loss of ${of}, and the network predicts ${wanted}. Use one of ${fitting}.`,
     );
   }
   const own = definition.name === "ageDistribution" ? { ...defaults, ...options } : options;
@@ -309,8 +311,6 @@ export function headOf(
   // Equal numbers have a deviation of 1, as in scikit-learn's StandardScaler.
   const deviation = Math.sqrt(mean(targets.map((target) => (target - center) ** 2))) || 1;
   const head = definition.head((inUnit ? common : { ...common, deviation }) as never);
-  const refused = (why: string) =>
-    new Error(`Cannot train ${task} with loss "${definition.name}": ${why}`);
   if (head.reading === "quantity" && !isOutputItself(head)) {
     throw refused(
       "its write() or read() changes numbers, and models predict what the network outputs. Use " +

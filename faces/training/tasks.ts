@@ -10,6 +10,7 @@ import {
   genderClasses,
   labelOf,
   type Person,
+  readPeople,
 } from "./targets.ts";
 
 /** A task that a network learns; `classes` is null for a quantity, such as age in years. */
@@ -44,8 +45,12 @@ export function ageTask(variant: "regression" | keyof typeof ageClasses): Task {
   return { task: "age", variant, classes: [...ageClasses[variant]] };
 }
 
-/** @throws if no training set of these people could have the classes or numbers of a task */
-export function checkLabels({ task, classes }: Task | ValuesTask, people: readonly Person[]): void {
+/** @throws if no training set out of a table could have the classes or numbers of a task */
+export async function checkLabels(
+  { task, classes }: Task | ValuesTask,
+  path: string,
+): Promise<void> {
+  const people = await readPeople(path);
   if (classes === "values") classesOf(task, people, Infinity);
   if (classes === null && task !== "age") checkNumbers(task, people);
 }

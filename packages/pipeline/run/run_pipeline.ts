@@ -116,8 +116,8 @@ class Run {
   readonly #pending = new Set<string>();
   /** Modules of the stages that were made: an edit of these counts in the next run. */
   readonly #loaded = new Set<string>();
-  /** Stages whose results others have checked. */
-  readonly #checked = new Set<string>();
+  /** Id → number of results that it has checked, in the order of the stages. */
+  readonly #checked = new Map<string, number>();
   /** Id → why it would fail. */
   readonly #doomed = new Map<string, string>();
   readonly #reports: StageReport[] = [];
@@ -219,26 +219,26 @@ class Run {
   /** Lets stages check the results so far that theirs will come from; returns true if one would fail. */
   async #failsAhead(): Promise<boolean> {
     const { store, reporter: { paint } } = this.context, { stages } = this.plan;
-    for (const { id, stage: { outputs } } of stages) {
-      const record = this.#records.get(id);
-      if (!record || this.#checked.has(id)) continue;
-      this.#checked.add(id);
-      const after = stages.filter((one) => one.id !== id && ancestors(this.plan, one.id).has(id));
-      for (const { id: later, stage, params } of after) {
-        const behind = ancestors(this.plan, later);
-        const changed = after.some((one) => one.plugin && one.id !== later && behind.has(one.id));
-        if (!stage.checkAhead || changed || !this.#isNeeded(later)) continue;
-        try {
+    for (const { id, stage, params } of stages) {
+      if (!stage.checkAhead || !this.#isNeeded(id)) continue;
+      const behind = stages.filter((one) => one.id !== id && ancestors(this.plan, id).has(one.id));
+      // A plugin's stage may change what was found before it.
+      const from = Math.max(0, behind.findLastIndex(({ plugin }) => plugin));
+      const found = behind.slice(from).filter((one) => this.#records.has(one.id));
+      try {
+        for (const { id: maker, stage: { outputs } } of found.slice(this.#checked.get(id) ?? 0)) {
           for (const output of Object.keys(outputs)) {
-            await stage.checkAhead(params, store.artifact(record, output, id));
+            const artifact = store.artifact(this.#records.get(maker)!, output, maker);
+            await stage.checkAhead(params, artifact);
           }
-        } catch (error) {
-          this.ok = false;
-          this.#did = true;
-          this.#doomed.set(later, formatError(error));
-          this.#log(paint.red("✗"), later, `failed: ${formatError(error)}`);
         }
+      } catch (error) {
+        this.ok = false;
+        this.#did = true;
+        this.#doomed.set(id, formatError(error));
+        this.#log(paint.red("✗"), id, `failed: ${formatError(error)}`);
       }
+      this.#checked.set(id, found.length);
     }
     return this.#doomed.size > 0;
   }
