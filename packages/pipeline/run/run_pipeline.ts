@@ -45,6 +45,8 @@ export interface RunOptions {
   readonly services?: boolean;
   /** Run the shared stages of a sweep: not listed, and without lines for unselected stages. */
   readonly part?: boolean;
+  /** Ids of the sweep's stages that come later, which may check the shared results. */
+  readonly ahead?: readonly string[];
   /** The varied values of a run of a sweep, key → value. */
   readonly point?: Readonly<Record<string, unknown>>;
   /** Id → a result to use without a check of its cache key. */
@@ -220,7 +222,8 @@ class Run {
   async #failsAhead(): Promise<boolean> {
     const { store, reporter: { paint } } = this.context, { stages } = this.plan;
     for (const { id, stage, params } of stages) {
-      if (!stage.checkAhead || !this.#isNeeded(id)) continue;
+      const comes = this.#isNeeded(id) || this.options.ahead?.includes(id);
+      if (!stage.checkAhead || !comes) continue;
       const behind = stages.filter((one) => one.id !== id && ancestors(this.plan, id).has(one.id));
       // A plugin's stage may change what was found before it.
       const from = Math.max(0, behind.findLastIndex(({ plugin }) => plugin));

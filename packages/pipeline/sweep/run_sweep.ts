@@ -79,8 +79,8 @@ export async function runSweep(
   let cautions: readonly string[] = [];
   if (common.length > 0) {
     const once = { ...selection, until: common };
-    const { report: made } = await runPlan(first, once, context, { part: true });
-    prepared = made.stages.filter(({ id }) => common.includes(id));
+    const { report: made } = await runPlan(first, once, context, { part: true, ahead: selected });
+    prepared = made.stages.filter(({ id, status }) => common.includes(id) || status === "failed");
     cautions = made.cautions ?? [];
     if (!made.ok) return report(prepared, false, []);
   }

@@ -264,6 +264,14 @@ export default defineStage({
     const mended = await project.run();
     assert.deepEqual([mended.report.ok, mended.statuses.picky], [true, "ran"]);
   });
+  await t.step("also before the shared stages of a sweep", async () => {
+    const sweep = ["--sweep", "picky.number=7,8", "--set", "clamp.max=2"];
+    const { code, out } = await project.cli("run", "pipeline", ...sweep);
+    assert.equal(code, 1);
+    assert.match(out, /✗ picky {2}failed: there is no 7 in count\n- clamp {2}skipped: an earlier/);
+    const other = await project.cli("run", "pipeline", ...sweep, "--until", "clamp");
+    assert.equal(other.code, 0, other.out + other.err);
+  });
   await t.step(
     "unless a plugin's stage is in between, which may change what it finds",
     async () => {
