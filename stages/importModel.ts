@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { importedFolder } from "../faces/training/trained_models.ts";
+import type { LearnedFrom } from "../faces/training/trained_on.ts";
 import { problemsOf } from "../packages/pipeline/errors.ts";
 import { cautionsOf, defineStage, pathParam } from "../packages/pipeline/stage.ts";
 import { model } from "./kinds.ts";
@@ -44,12 +45,13 @@ export default defineStage({
           "stored beside it. An evaluation cannot leave them out",
       );
     }
-    // A training's own caution is of its test set.
-    const [caution] = cautionsOf(records.filter(({ observed }) => !observed?.validation));
-    const learnedFrom = records[0]?.observed?.learnedFrom;
+    // Those of a training are of its test set, and of the data of models that it learned from.
+    const [caution = []] = cautionsOf(records.filter(({ observed }) => !observed?.validation));
+    const learnedFrom = records[0]?.observed?.learnedFrom as LearnedFrom[] | undefined;
+    const cautions = new Set([caution, learnedFrom?.map(({ cautions }) => cautions) ?? []].flat(2));
     return {
-      ...caution !== undefined && { caution },
-      ...learnedFrom !== undefined && { observed: { learnedFrom } },
+      ...cautions.size > 0 && { caution: [...cautions].join(" ") },
+      ...learnedFrom && { observed: { learnedFrom } },
     };
   },
 });

@@ -43,6 +43,20 @@ export interface ArchivedDataset {
     & ({ readonly variable: string } | { readonly csv: true });
 }
 
+/** Returns the cautions of data sets whose terms exclude commercial use. */
+export function licenseCautions(datasets: readonly ArchivedDataset[]): string[] {
+  // By name, from any mirror: what a mirror has under IMDB-WIKI's names is taken for it.
+  const imdbWiki = datasets.flatMap(({ name, metadata }) =>
+    "variable" in metadata && name !== "sample" ? name : []
+  ).join(", ");
+  return [
+    imdbWiki && `No commercial use: data of ${imdbWiki} (IMDB-WIKI, for academic research only).`,
+    ...datasets.map(({ name, terms, nonCommercial }) =>
+      nonCommercial && `No commercial use: data of ${name} (${terms ?? "see its terms"}).`
+    ),
+  ].filter((caution): caution is string => Boolean(caution));
+}
+
 /** A byte range of one of the artifact's archives. */
 export interface FilePlace {
   readonly tar: string;

@@ -9,7 +9,7 @@ import { formatBytes } from "../../packages/pipeline/format.ts";
 import { writeParquet } from "../../packages/formats/parquet.ts";
 import { RandomAccessFile } from "../../packages/formats/random_access_file.ts";
 import { scanTar } from "../../packages/formats/tar.ts";
-import type { ArchivedDataset, FilePlace } from "./archives.ts";
+import { type ArchivedDataset, type FilePlace, licenseCautions } from "./archives.ts";
 import { describeMirror, gunzipOnce, type Mirror, openMirror } from "./mirror.ts";
 import { describeFolder, packFolder } from "./pack_folder.ts";
 import { type DatasetName, type FolderDataset, nameOf, sources } from "./sources.ts";
@@ -75,17 +75,11 @@ export async function downloadDatasets(
     // A link keeps the file for the next attempt if this one crashes; not all file systems have them.
     await Deno.link(from, to).catch(() => Deno.rename(from, to));
   }
-  // By name, from any mirror: what a mirror has under IMDB-WIKI's names is taken for it.
-  const imdbWiki = params.datasets.filter((name) => typeof name === "string" && name !== "sample")
-    .join(", ");
   const faces = params.datasets.length === 1 ? "The faces" : "Some of the faces";
   const cautions = [
     params.datasets.includes("sample") &&
     `${faces} are synthetic: scores and predictions do not carry over to real people.`,
-    imdbWiki && `No commercial use: data of ${imdbWiki} (IMDB-WIKI, for academic research only).`,
-    ...datasets.map(({ name, terms, nonCommercial }) =>
-      nonCommercial && `No commercial use: data of ${name} (${terms ?? "see its terms"}).`
-    ),
+    ...licenseCautions(datasets),
   ].filter(Boolean);
   const downloads = mirror?.origins ?? {};
   return {

@@ -147,6 +147,7 @@ export async function trainModel(
     `Scores are too good: ${by} ${quote(model)} was trained, validated or calibrated on ` +
     `${testImages} of ${counted(data.test.length, "image")} of the test set.`
   );
+  const cautions = new Set([...leaks, ...sources.flatMap(({ cautions }) => cautions)]);
   for (const leak of leaks) {
     context.warn(`${leak} Take a model of the same split, such as a stage of this pipeline.`);
   }
@@ -229,7 +230,7 @@ export async function trainModel(
         computedBy,
         validation,
       },
-      ...leaks.length > 0 && { caution: leaks.join(" ") },
+      ...cautions.size > 0 && { caution: [...cautions].join(" ") },
     };
   } finally {
     model.dispose();

@@ -8,7 +8,7 @@ import { sha256 } from "../../packages/pipeline/fingerprint.ts";
 import { ignoreNotFound, readTextIfExists } from "../../packages/pipeline/paths.ts";
 import type { Artifact } from "../../packages/pipeline/stage.ts";
 import { readRecord, type StageRecord } from "../../packages/pipeline/stage_record.ts";
-import { openArchives } from "../datasets/archives.ts";
+import { type ArchivedDataset, licenseCautions, openArchives } from "../datasets/archives.ts";
 import { photoOf } from "../datasets/rows.ts";
 import type { ImageSource } from "./image_source.ts";
 import { asWritten, type ModelParams, modelsNamed } from "./trained_models.ts";
@@ -182,6 +182,8 @@ export interface LearnedFrom {
   readonly datasets: readonly string[];
   /** Data set → its license or terms, if known. */
   readonly terms: Readonly<Record<string, string>>;
+  /** Cautions of data sets whose terms exclude commercial use, without the training's own. */
+  readonly cautions: readonly string[];
   /** Images of the test set that these were trained, validated or calibrated on; null if unknown. */
   readonly testImages: number | null;
 }
@@ -204,23 +206,35 @@ export async function learnedFrom(
   ];
   if (models.length === 0) return [];
   const archives = artifactsOf(dataset, await recordsBehind(dataset), "archives");
+  const known = licenseCautions(await datasetsIn(archives));
   return await Array.fromAsync(models, async ({ by, model, folder }): Promise<LearnedFrom> => {
     const family = await familyOf(folder), seen = (await imagesOf(family, archives)).images;
     const { found, complete } = await findAmong(seen, test, { images, people, archives });
-    const datasets = new Set<string>(), terms: Record<string, string> = {};
+    const datasets = new Set<string>(), stored = new Set<ArchivedDataset>();
     for (const [folder, records] of family) {
       const text = await readTextIfExists(join(folder, "training.json"));
       for (const name of Object.keys(text ? JSON.parse(text).datasets ?? {} : {})) {
         datasets.add(name);
       }
-      for (const artifact of artifactsOf(folder, records, "archives")) {
-        using opened = await openArchives(artifact, { photos: false });
-        for (const { name, terms: known } of opened.datasets) if (known) terms[name] = known;
-      }
+      const archives = artifactsOf(folder, records, "archives");
+      for (const one of await datasetsIn(archives)) stored.add(one);
     }
-    const testImages = found.size > 0 || complete ? found.size : null;
-    return { by, model, datasets: [...datasets].sort(), terms, testImages };
+    return {
+      by,
+      model,
+      datasets: [...datasets].sort(),
+      terms: Object.fromEntries(
+        [...stored].flatMap(({ name, terms }) => terms ? [[name, terms]] : []),
+      ),
+      cautions: licenseCautions([...stored]).filter((one) => !known.includes(one)),
+      testImages: found.size > 0 || complete ? found.size : null,
+    };
   });
+}
+
+async function datasetsIn(archives: readonly Artifact[]): Promise<ArchivedDataset[]> {
+  const opened = await Array.fromAsync(archives, (one) => openArchives(one, { photos: false }));
+  return opened.flatMap(({ datasets }) => datasets);
 }
 
 function digestOf(bytes: Uint8Array): string {

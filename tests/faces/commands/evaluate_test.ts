@@ -255,12 +255,12 @@ Deno.test("evaluate", async (t) => {
 
     await t.step("counts images of models that a model learned from, at any distance", async () => {
       const { matParse, faceCrop, resize32, trainGender } = stages;
-      const tune = async (name: string, init: string) => {
+      const tune = async (name: string, init: string, of = {}) => {
         await photos(join(folder, name), 24, 7);
         const pipeline = {
           name,
           stages: {
-            download: { datasets: [{ folder: name, layout: "aligned" }] },
+            download: { datasets: [{ folder: name, layout: "aligned", ...of }] },
             ...{ matParse, faceCrop, resize32, split: { test: { part: "test" } } },
             trainGender: { ...trainGender, init },
             evaluate: stages.evaluate,
@@ -271,7 +271,14 @@ Deno.test("evaluate", async (t) => {
         strictEqual(result.code, 0, result.text);
         return (await new History(artifacts).list()).at(-1)!.id;
       };
-      const first = await tune("tuned", `${id}/trainGender`);
+      const columns = { path: "path", age: "age", gender: "gender", part: "part" };
+      const preset = {
+        labels: "labels\\.csv",
+        columns,
+        terms: "CC BY-NC 4.0",
+        nonCommercial: true,
+      };
+      const first = await tune("tuned", `${id}/trainGender`, { preset });
       const second = await tune("twice", `${first}/trainGender`);
       const on = ["--on", "p", "--artifacts", "results", "--json"];
       const { code, out, err } = await evaluate(folder, second, ...on);
@@ -282,7 +289,8 @@ Deno.test("evaluate", async (t) => {
       match(html, pretrained);
       const card = await Deno.readTextFile(join(place, "MODEL_CARD.md"));
       match(card, pretrained);
-      match(card, /mine, twice, tuned: images provided by the user/);
+      match(card, /\ntuned: CC BY-NC 4\.0\.\n\nmine, twice: images provided by the user/);
+      match(card, /^\*\*No commercial use: data of tuned \(CC BY-NC 4\.0\)\.\*\*$/m);
       // Its own test set, at two generations.
       const leak = [
         "--set",
