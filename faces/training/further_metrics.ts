@@ -227,7 +227,7 @@ export interface ChosenMetric
   extends Pick<MetricDefinition, "of" | "unit" | "better" | "decimals"> {
   /** Name as written, which is its key in metrics.json. */
   readonly name: string;
-  /** Returns the label of a row or column. @param metric the model's primary metric */
+  /** Returns the label of a row or column. @param metric the model's; `error` is not in years */
   titleFor(metric: string): string;
   /** The parameter of a built-in metric, by which another thread finds it. */
   readonly choice?: Choice;
@@ -247,15 +247,6 @@ const intervalSchema = z.strictObject({
   method: z.enum(["wilson", "bootstrap"]),
   unit: z.enum(["image", "person"]),
 }).nullable();
-
-/** Returns a metric's label. @param metric the model's primary metric; `error` is not in years */
-export function titleOf(
-  { title, titled }: MetricDefinition,
-  options: Record<string, unknown>,
-  metric: string,
-): string {
-  return titled?.(options, metric === "error" ? "" : " years") ?? title;
-}
 
 /** Selects rows, which may repeat. */
 export function selectRows(all: ScoredPredictions, rows: ArrayLike<number>): ScoredPredictions {
@@ -286,7 +277,7 @@ export function chooseMetrics(
   const all = [...furtherMetrics, ...plugins as MetricDefinition[]];
   return written.map((choice): ChosenMetric => {
     const { definition, options } = chosen(choice, all, "");
-    const { of, unit, better, decimals } = definition;
+    const { of, title, unit, better, decimals } = definition;
     const name = typeof choice === "string" ? choice : choice.use!;
     return {
       name,
@@ -295,7 +286,8 @@ export function chooseMetrics(
       unit,
       better,
       decimals,
-      titleFor: (metric) => titleOf(definition, options, metric),
+      titleFor: (metric) =>
+        definition.titled?.(options, metric === "error" ? "" : " years") ?? title,
       compute: async (all) => {
         const value = definition.call
           ? await definition.call("compute", bound, all, options)

@@ -1,4 +1,14 @@
 /** Mean and spread of a metric over runs that differ only in seeds or folds. */
+import type { Metrics } from "./stage.ts";
+
+/** Lists the metrics of a run. */
+export function listMetrics(metrics: Metrics) {
+  return Object.entries(metrics).flatMap(([stage, splits]) =>
+    Object.entries(splits).flatMap(([split, named]) =>
+      Object.entries(named).map(([metric, value]) => ({ stage, split, metric, value }))
+    )
+  );
+}
 
 export interface Spread {
   readonly mean: number;

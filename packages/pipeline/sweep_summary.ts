@@ -4,7 +4,7 @@ import type { RunReport, StageReport } from "./run/run_report.ts";
 import type { Metrics } from "./stage.ts";
 import { broken, formatNumber, formatTable, formatValue } from "./format.ts";
 import { canonicalJson } from "./fingerprint.ts";
-import { type Spread, spreadOf } from "./spread.ts";
+import { listMetrics, type Spread, spreadOf } from "./spread.ts";
 
 export interface Finished extends Pick<RunReport, "metrics"> {
   readonly values: Readonly<Record<string, unknown>>;
@@ -59,19 +59,15 @@ export function summarise(finished: readonly Finished[]): SummaryRow[] {
 export function spreads(runs: readonly Measured[]): MetricStats[] {
   const counted = new Set<string>();
   const found = runs.flatMap(({ metrics, result }) =>
-    Object.entries(metrics).flatMap(([stage, splits]) =>
-      Object.entries(splits).flatMap(([split, named]) =>
-        Object.entries(named).flatMap(([metric, value]) => {
-          // A metric without a value, such as the AUC of one class, is null in a record.
-          if (!Number.isFinite(value)) return [];
-          const made = result?.(stage.split(".")[0]);
-          const once = [stage, split, metric, made, value].join("\n");
-          if (made !== undefined && counted.has(once)) return [];
-          counted.add(once);
-          return { stage, split, metric, value };
-        })
-      )
-    )
+    listMetrics(metrics).filter(({ stage, split, metric, value }) => {
+      // A metric without a value, such as the AUC of one class, is null in a record.
+      if (!Number.isFinite(value)) return false;
+      const made = result?.(stage.split(".")[0]);
+      const once = [stage, split, metric, made, value].join("\n");
+      if (made !== undefined && counted.has(once)) return false;
+      counted.add(once);
+      return true;
+    })
   );
   const groups = Map.groupBy(found, (one) => [one.stage, one.split, one.metric].join("\n"));
   return [...groups.values()].map((group) => {

@@ -1,7 +1,7 @@
 /** Differences between runs: parameters, metrics, and metrics over seeds. */
 import { canonicalJson } from "../../../packages/pipeline/fingerprint.ts";
 import { type RunRecord, settingsOf, shownSettingsOf } from "../../../packages/pipeline/history.ts";
-import { spreadOf } from "../../../packages/pipeline/spread.ts";
+import { listMetrics, spreadOf } from "../../../packages/pipeline/spread.ts";
 import type { MetricStats } from "../../../packages/pipeline/sweep_summary.ts";
 import type { UiComparison, UiMetric } from "../../ui/ui_api.ts";
 import { METRIC_DIRECTIONS } from "../../evaluation/metrics.ts";
@@ -80,17 +80,14 @@ function collectMetrics(
   subjects: readonly ReadonlyMap<string, string>[] = [],
 ) {
   const found = runs.flatMap((run, i) =>
-    Object.entries(run.metrics).flatMap(([id, splits]) => {
+    listMetrics(run.metrics).map(({ stage: id, split, metric, value: number }) => {
       const model = names[i]!.get(id) ?? id, subject = subjects[i]?.get(model) ?? "";
       const stage = run.stages.find((stage) => stage.id === id.split(".")[0]);
       const result = stage?.fingerprint ?? String(i);
-      return Object.entries(splits).flatMap(([split, metrics]) =>
-        Object.entries(metrics).map(([metric, number]) => {
-          const value = Number.isFinite(number) ? number : undefined;
-          const measure = `${measureOf(stage, metric, Object.keys(metrics))} ${subject}`;
-          return { i, model, split, metric, value, measure, result };
-        })
-      );
+      const value = Number.isFinite(number) ? number : undefined;
+      const own = Object.keys(run.metrics[id]![split]!);
+      const measure = `${measureOf(stage, metric, own)} ${subject}`;
+      return { i, model, split, metric, value, measure, result };
     })
   );
   return [...Map.groupBy(found, (one) => [one.model, one.split, one.metric].join("\n")).values()];

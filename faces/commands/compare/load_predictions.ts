@@ -8,7 +8,11 @@ import { type Choice, chosen } from "../../../packages/pipeline/define.ts";
 import { assertIntact, damagedError } from "../../../packages/pipeline/verify_results.ts";
 import { METRICS } from "../../evaluation/metrics.ts";
 import { readMetrics } from "../../evaluation/score_model.ts";
-import { furtherMetrics, type ScoredPredictions, titleOf } from "../../training/further_metrics.ts";
+import {
+  chooseMetrics,
+  furtherMetrics,
+  type ScoredPredictions,
+} from "../../training/further_metrics.ts";
 import { areOrdered, readPeople } from "../../training/targets.ts";
 
 /** A model of a run and its results, with one value per test image. */
@@ -72,12 +76,10 @@ function builtIn(written: readonly Choice[], further: "named" | "all") {
     const named = written.filter((choice) => isOf(metric, choice));
     return named.length > 0 || further === "named" ? named : [metric.name];
   });
-  return choices.map((choice) => {
-    const { definition, options } = chosen(choice, furtherMetrics, "");
-    const { of, better } = definition, named = written.includes(choice);
+  return chooseMetrics(choices, []).map((metric, i) => {
+    const { definition, options } = chosen(choices[i], furtherMetrics, "");
     const compute = (all: ScoredPredictions) => definition.compute(all, options);
-    const titleFor = (metric: string) => titleOf(definition, options, metric);
-    return { of, titleFor, better, compute, name: nameOf(choice)!, named };
+    return { ...metric, compute, named: written.includes(choices[i]!) };
   });
 }
 

@@ -1,6 +1,7 @@
 /** A table of runs: what varies, metrics with spread or interval, curves, state. */
 import { counted } from "../../../packages/pipeline/causes.ts";
 import { formatDuration } from "../../../packages/pipeline/format.ts";
+import { listMetrics } from "../../../packages/pipeline/spread.ts";
 import { byId, dom, part, stored } from "../../serving/page_dom.ts";
 import type { UiRun } from "../ui_api.ts";
 import { sparkline } from "./ui_charts.ts";
@@ -8,7 +9,6 @@ import { date, number, range, redraw, table, text, withValue } from "./ui_dom.ts
 import {
   bestOf,
   detailsOf,
-  measured,
   metricsOf,
   repeatsOf,
   type Row,
@@ -169,7 +169,10 @@ function pairsOf(run: UiRun): [string, unknown][] {
   const { settings, seeds, state, name, id } = run;
   return [
     ...Object.entries({ ...settings, ...seeds, state, pipeline: name, id }),
-    ...measured(run),
+    ...listMetrics(run.metrics).map(({ stage, split, metric, value }): [string, number] => [
+      `${stage} ${split} ${metric}`,
+      value,
+    ]),
   ];
 }
 

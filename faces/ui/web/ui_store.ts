@@ -1,5 +1,5 @@
 /** The runs that the page knows, and their files, loaded when they are shown. */
-import { spreadOf } from "../../../packages/pipeline/spread.ts";
+import { listMetrics, spreadOf } from "../../../packages/pipeline/spread.ts";
 import type { UiDetails, UiRun, UiRuns } from "../ui_api.ts";
 import { get } from "./ui_dom.ts";
 
@@ -152,21 +152,8 @@ export function variedOf(rows: readonly Row[], code = false): string[] {
 
 /** Metrics of runs as [model, split, metric]; test, training and losses only if asked for. */
 export function metricsOf(runs: readonly UiRun[], show: ReadonlySet<string>): string[][] {
-  const all = runs.flatMap((run) => measured(run).map(([path]) => path)).filter((path) => {
-    const [, split, metric] = path.split(" ");
-    return (split === "validation" || show.has(split!)) && (metric !== "loss" || show.has("loss"));
-  });
+  const all = runs.flatMap(({ metrics }) => listMetrics(metrics)).filter(({ split, metric }) =>
+    (split === "validation" || show.has(split)) && (metric !== "loss" || show.has("loss"))
+  ).map(({ stage, split, metric }) => [stage, split, metric].join(" "));
   return [...new Set(all)].sort().map((path) => path.split(" "));
-}
-
-/** Returns the metrics of a run by "MODEL SPLIT METRIC". */
-export function measured({ metrics }: UiRun): [string, number][] {
-  return Object.entries(metrics).flatMap(([model, splits]) =>
-    Object.entries(splits).flatMap(([split, named]) =>
-      Object.entries(named).map(([metric, value]): [string, number] => [
-        `${model} ${split} ${metric}`,
-        value,
-      ])
-    )
-  );
 }
