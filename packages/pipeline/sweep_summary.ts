@@ -1,7 +1,6 @@
 /** Summary of a sweep: a row per combination of values, with mean and spread over seeds. */
 import type { Directions, MetricNames } from "./app.ts";
 import type { RunReport, StageReport } from "./run/run_report.ts";
-import type { Metrics } from "./stage.ts";
 import { broken, formatNumber, formatTable, formatValue } from "./format.ts";
 import { canonicalJson } from "./fingerprint.ts";
 import { listMetrics, type Spread, spreadOf } from "./spread.ts";
@@ -9,12 +8,6 @@ import { listMetrics, type Spread, spreadOf } from "./spread.ts";
 export interface Finished extends Pick<RunReport, "metrics"> {
   readonly values: Readonly<Record<string, unknown>>;
   readonly stages?: readonly Pick<StageReport, "id" | "outputs">[];
-}
-
-/** Metrics of a run, with a function that identifies the result behind a stage's metrics. */
-export interface Measured {
-  readonly metrics: Metrics;
-  result?(stage: string): string | undefined;
 }
 
 /** A metric over the runs that differ only in seeds or folds. */
@@ -48,21 +41,19 @@ export function summarise(finished: readonly Finished[]): SummaryRow[] {
   return [...groups.values()].map((runs) => ({
     values: withoutSeeds(runs[0]!.values),
     runs: runs.length,
-    metrics: spreads(runs.map(({ metrics, stages }) => ({
-      metrics,
-      // Its folder identifies it.
-      result: (id) => Object.values(stages?.find((stage) => stage.id === id)?.outputs ?? {})[0],
-    }))),
+    metrics: spreads(runs),
   }));
 }
 
-export function spreads(runs: readonly Measured[]): MetricStats[] {
+export function spreads(runs: readonly Pick<Finished, "metrics" | "stages">[]): MetricStats[] {
   const counted = new Set<string>();
-  const found = runs.flatMap(({ metrics, result }) =>
+  const found = runs.flatMap(({ metrics, stages = [] }) =>
     listMetrics(metrics).filter(({ stage, split, metric, value }) => {
       // A metric without a value, such as the AUC of one class, is null in a record.
       if (!Number.isFinite(value)) return false;
-      const made = result?.(stage.split(".")[0]);
+      // Its folder identifies a result.
+      const { outputs = {} } = stages.find(({ id }) => id === stage.split(".")[0]) ?? {};
+      const [made] = Object.values(outputs);
       const once = [stage, split, metric, made, value].join("\n");
       if (made !== undefined && counted.has(once)) return false;
       counted.add(once);
