@@ -39,7 +39,7 @@ export default defineStage({
     // The time of the training is that of its files.
     await cp(folder, context.outputs.model, { recursive: true, preserveTimestamps: true });
     const family = await familyOf(folder), records = family.get(folder)!;
-    for (const unknown of await writeTrainedOn(context.outputs.model, family)) {
+    for (const unknown of await writeTrainedOn(context.outputs.model, family, context)) {
       context.warn(
         `it is not known which images "${unknown}" was trained on: its dataset and splits are not ` +
           "stored beside it. An evaluation cannot leave them out",

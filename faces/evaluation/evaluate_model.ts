@@ -190,7 +190,7 @@ export async function evaluateModel(
 async function chooseRows(
   { id, path, record }: { id: string; path: string; record: TrainingRecord },
   data: Data,
-  context: Pick<StageContext, "lineage" | "info">,
+  context: Pick<StageContext, "lineage" | "info" | "signal">,
 ): Promise<ModelRows | string> {
   const { persons } = data;
   const labels = persons.map((person) => labelOf(record, person));
@@ -211,7 +211,8 @@ async function chooseRows(
   }
   if (foreign.length > 0) context.info(`${id} is tested on labels of ${record.task} ${others}`);
   const images = await readTrainedOn(path);
-  const known = images && await findAmong(images, data.rows.test, data), seen = known?.found;
+  const known = images && await findAmong(images, data.rows.test, data, { signal: context.signal }),
+    seen = known?.found;
   const unseen = rows.test.filter((row) => !seen?.has(row));
   const leftOut = rows.test.length - unseen.length;
   if (unseen.length === 0) {

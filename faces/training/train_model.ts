@@ -142,7 +142,7 @@ export async function trainModel(
   const { metrics, earlyStopping } = chooseMonitoring(params, tasks, context);
   warnOfSingleClasses(learning, context);
   const artifacts = artifactsOf(context);
-  const sources = await learnedFrom(params, teachers, folders.dataset, data, artifacts);
+  const sources = await learnedFrom(params, teachers, folders.dataset, data, context);
   const leaks = sources.filter(({ testImages }) => testImages).map(({ by, model, testImages }) =>
     `Scores are too good: ${by} ${quote(model)} was trained, validated or calibrated on ` +
     `${testImages} of ${counted(data.test.length, "image")} of the test set.`

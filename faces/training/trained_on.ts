@@ -1,18 +1,19 @@
 /** Images (in `trained_on.parquet` of imported models) and steps of trainings. */
 import { dirname, join, resolve } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { NpyFile, readNpy } from "../../packages/formats/npy.ts";
 import { readParquet, writeParquet } from "../../packages/formats/parquet.ts";
 import { ArtifactStore } from "../../packages/pipeline/artifact_store.ts";
 import { joinWords, quote } from "../../packages/pipeline/errors.ts";
 import { sha256 } from "../../packages/pipeline/fingerprint.ts";
 import { ignoreNotFound, readTextIfExists } from "../../packages/pipeline/paths.ts";
-import type { Artifact } from "../../packages/pipeline/stage.ts";
+import type { Artifact, StageContext } from "../../packages/pipeline/stage.ts";
 import { readRecord, type StageRecord } from "../../packages/pipeline/stage_record.ts";
 import { type ArchivedDataset, licenseCautions, openArchives } from "../datasets/archives.ts";
 import { photoOf } from "../datasets/rows.ts";
 import type { ImageSource } from "./image_source.ts";
 import { asWritten, type ModelParams, modelsNamed } from "./trained_models.ts";
-import type { openTrainingData } from "./training_data.ts";
+import { artifactsOf, type openTrainingData, type TrainingContext } from "./training_data.ts";
 
 const FILE = "trained_on.parquet";
 
@@ -37,7 +38,11 @@ export async function recordsBehind(folder: string): Promise<StageRecord[]> {
 }
 
 /** Returns the artifacts that records describe. @param folder of one of them */
-function artifactsOf(folder: string, records: readonly StageRecord[], only?: string): Artifact[] {
+function storedArtifacts(
+  folder: string,
+  records: readonly StageRecord[],
+  only?: string,
+): Artifact[] {
   const store = new ArtifactStore(join(folder, "../../.."));
   return records.flatMap((record) =>
     Object.keys(record.outputs).map((name) => store.artifact(record, name, record.id))
@@ -58,7 +63,7 @@ export async function familyOf(folder: string): Promise<Family> {
       const [, path] = fact.match(/^(?:init|teacher) (.+)$/s) ?? [];
       if (path !== undefined) family.getOrInsert(resolve(folder, "../../..", path), []);
     }
-    for (const { digest, path } of artifactsOf(folder, records, "model")) {
+    for (const { digest, path } of storedArtifacts(folder, records, "model")) {
       if (Object.values(teachers).includes(digest)) family.getOrInsert(path, []);
     }
   }
@@ -79,6 +84,12 @@ interface TrainedImage {
 
 const UNKNOWN: TrainedImage = { photos: null, dataset: "", path: "", image: "", photo: null };
 
+/** Number of photos between two looks at the signal. */
+const PIECE = 500;
+
+/** Signal, and progress if it shows nothing else. */
+type Watch = Pick<StageContext, "signal"> & Partial<Pick<StageContext, "progress">>;
+
 /** Where images are from: columns of their table. */
 interface Origins {
   readonly dataset: readonly string[];
@@ -94,15 +105,16 @@ async function imagesBehind(
   folder: string,
   records: readonly StageRecord[],
   own: readonly Artifact[],
+  watch: Watch,
 ): Promise<readonly TrainedImage[] | undefined> {
   const file = await readTrainedOn(folder);
   if (file) return file;
-  const artifacts = artifactsOf(folder, records);
+  const artifacts = storedArtifacts(folder, records);
   const [dataset, splits] = ["dataset", "splits"].map((name) =>
     artifacts.find(({ digest }) => digest === records[0]?.dependencies.inputs[name])?.path
   );
   if (!dataset || !splits) return undefined;
-  const archives = artifactsOf(folder, records, "archives"), [first] = archives;
+  const archives = storedArtifacts(folder, records, "archives"), [first] = archives;
   const rows: number[] = [];
   for (const name of ["train", "validation", "calibration"]) {
     const path = join(splits, `${name}.npy`);
@@ -116,7 +128,7 @@ async function imagesBehind(
   using images = new NpyFile(join(dataset, "images.npy"), "uint8");
   const photos = own.some(({ digest }) => digest === first?.digest)
     ? []
-    : await photoDigests(archives, table, rows);
+    : await photoDigests(archives, table, rows, watch);
   return rows.map((row, i) => ({
     photos: first?.digest ?? null,
     dataset: table.dataset[row],
@@ -131,11 +143,18 @@ async function photoDigests(
   archives: readonly Artifact[],
   { dataset, path }: Origins,
   rows: ArrayLike<number>,
+  { signal, progress }: Watch,
 ): Promise<(string | null)[]> {
   const digests = Array.from(rows, (): string | null => null);
+  progress?.start(archives.length * rows.length, "photos");
   for (const artifact of archives) {
     using photos = await openArchives(artifact);
     for (const i of digests.keys()) {
+      if (i % PIECE === 0) {
+        await delay(); // for Ctrl-C
+        signal.throwIfAborted();
+        progress?.advance(Math.min(PIECE, rows.length - i), "those that models learned from");
+      }
       const name = dataset[rows[i]];
       const bytes = photos.places.has(name) && photos.read(name, path[rows[i]]);
       if (bytes) digests[i] = digestOf(bytes);
@@ -145,10 +164,10 @@ async function photoDigests(
 }
 
 /** Returns the images of all models, and the folders of those whose images are not known. */
-async function imagesOf(family: Family, own: readonly Artifact[] = []) {
+async function imagesOf(family: Family, own: readonly Artifact[], watch: Watch) {
   const images: TrainedImage[] = [], unknown: string[] = [];
   for (const [folder, records] of family) {
-    const found = await imagesBehind(folder, records, own);
+    const found = await imagesBehind(folder, records, own, watch);
     if (!found) unknown.push(folder);
     for (const image of found ?? [UNKNOWN]) images.push(image);
   }
@@ -160,8 +179,12 @@ async function imagesOf(family: Family, own: readonly Artifact[] = []) {
  * @param family the model and those that it learned from
  * @returns the folders of models whose dataset and splits are not stored
  */
-export async function writeTrainedOn(output: string, family: Family): Promise<string[]> {
-  const { images, unknown } = await imagesOf(family);
+export async function writeTrainedOn(
+  output: string,
+  family: Family,
+  watch: Watch,
+): Promise<string[]> {
+  const { images, unknown } = await imagesOf(family, [], watch);
   if (unknown.length === family.size) return unknown;
   await writeParquet(join(output, FILE), {
     photos: { type: "string", values: images.map(({ photos }) => photos), nullable: true },
@@ -197,26 +220,27 @@ export async function learnedFrom(
   teachers: readonly string[],
   dataset: string,
   { images, table: people, test }: Awaited<ReturnType<typeof openTrainingData>>,
-  artifacts: string,
+  watch: TrainingContext,
 ): Promise<LearnedFrom[]> {
+  const artifacts = artifactsOf(watch);
   const named = await modelsNamed(params, artifacts);
   const models = [
     ...named.map(({ by, from, path }) => ({ by, model: asWritten(from), folder: dirname(path) })),
     ...teachers.map((folder) => ({ by: "teachers" as const, model: folder, folder })),
   ];
   if (models.length === 0) return [];
-  const archives = artifactsOf(dataset, await recordsBehind(dataset), "archives");
+  const archives = storedArtifacts(dataset, await recordsBehind(dataset), "archives");
   const known = licenseCautions(await datasetsIn(archives));
   return await Array.fromAsync(models, async ({ by, model, folder }): Promise<LearnedFrom> => {
-    const family = await familyOf(folder), seen = (await imagesOf(family, archives)).images;
-    const { found, complete } = await findAmong(seen, test, { images, people, archives });
+    const family = await familyOf(folder), seen = (await imagesOf(family, archives, watch)).images;
+    const { found, complete } = await findAmong(seen, test, { images, people, archives }, watch);
     const datasets = new Set<string>(), stored = new Set<ArchivedDataset>();
     for (const [folder, records] of family) {
       const text = await readTextIfExists(join(folder, "training.json"));
       for (const name of Object.keys(text ? JSON.parse(text).datasets ?? {} : {})) {
         datasets.add(name);
       }
-      const archives = artifactsOf(folder, records, "archives");
+      const archives = storedArtifacts(folder, records, "archives");
       for (const one of await datasetsIn(archives)) stored.add(one);
     }
     return {
@@ -274,6 +298,7 @@ export async function findAmong(
     readonly people: Origins;
     readonly archives: readonly Artifact[];
   },
+  watch: Watch,
 ): Promise<{ found: ReadonlySet<number>; complete: boolean }> {
   const [own = [], others = []] = [true, false].map((wanted) =>
     seen.filter(({ photos }) => archives.some(({ digest }) => digest === photos) === wanted)
@@ -282,7 +307,9 @@ export async function findAmong(
   const places = new Set(own.map(({ dataset, path }) => placeOf(dataset, path)));
   const pixels = new Set(seen.map(({ image }) => image));
   const photos = new Set(others.flatMap(({ photo }) => photo ?? []));
-  const digests = photos.size > 0 ? await photoDigests(archives, { dataset, path }, rows) : [];
+  const digests = photos.size === 0
+    ? []
+    : await photoDigests(archives, { dataset, path }, rows, watch);
   const found = rows.filter((row, i) =>
     places.has(placeOf(dataset[row], path[row])) || photos.has(digests[i] ?? "") ||
     pixels.has(digestOf(images.read(row, 1)))
