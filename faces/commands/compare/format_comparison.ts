@@ -167,9 +167,11 @@ function settingNames({ seeds, runs, parameters }: Comparison) {
   );
   const textOf = (rows: typeof parameters, id: string) =>
     rows.map((row) => `${row.name} ${valueOf(row, id)}`).join(" and ");
-  // Another network has other options.
-  const apart = new Set(groups.map(([id]) => textOf(free, id!))).size === groups.length;
-  const rows = apart ? free : varied;
+  // Another network has other options. Long values are cut, and may then be alike.
+  const rows =
+    [free, varied].find((rows) =>
+      new Set(groups.map(([id]) => textOf(rows, id!))).size === groups.length
+    ) ?? [];
   return (id: string) => rows.length === 0 || rows.length > 2 ? undefined : textOf(rows, id);
 }
 
@@ -177,13 +179,15 @@ function settingNames({ seeds, runs, parameters }: Comparison) {
 function shown(comparison: Comparison) {
   const { settings = [], tests, differences, seeds, runs } = comparison;
   const alone = ({ model }: { model: string }) => settings.every((test) => test.model !== model);
-  const swept = seeds?.groups.every(({ length }) => length > 1),
-    settingOf = settingNames(comparison);
-  const nameOf = (id: string) => settingOf(id) ?? `the setting of ${id}`;
+  const swept = seeds?.groups.every(({ length }) => length > 1);
+  const settingOf = settingNames(comparison);
   return {
     sentences: [
       ...settings.map((test) =>
-        sentence(test, (id) => `${nameOf(id)} (${test.models[id === test.a ? 0 : 1]} runs)`)
+        sentence(test, (id) => {
+          const models = test.models[id === test.a ? 0 : 1];
+          return `${settingOf(id) ?? `the setting of ${id}`} (${models} runs)`;
+        })
       ),
       ...tests.filter(alone).map((test) => sentence(test)),
     ],

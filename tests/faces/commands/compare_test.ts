@@ -326,6 +326,8 @@ Deno.test("compare names groups of runs by a choice that they vary, without its 
   };
   const name = "trainAge.network.use";
   assert.equal(await head(plain, mobile), `| ${name} plain | ${name} mobile |`);
+  const [a, b] = [0, 1].map((last) => ({ use: "plain", blocks: [...Array(40).fill(8), last] }));
+  assert.match((await head(a!, b!))!, /and 1 more \| .* and 1 more \|$/);
   // Options count where the choice is not all that differs.
   assert.match((await head(plain, mobile, { ...mobile, blocks: 3 }))!, /and 1 more \|$/);
 });
