@@ -180,16 +180,16 @@ export function bootstrapMeans(
 export function bootstrap(
   n: number,
   statistic: (drawn: Int32Array) => number,
-  resamples = RESAMPLES,
+  resamples?: number,
 ): Float64Array {
   const rng = random(SEED, "bootstrap");
-  const found = new Float64Array(resamples);
+  const found = new Float64Array(resamples ?? RESAMPLES);
   const drawn = new Int32Array(n);
-  for (let resample = 0, failed = 0; resample < resamples;) {
+  for (let resample = 0, failed = 0; resample < found.length;) {
     for (let i = 0; i < n; i++) drawn[i] = Math.floor(rng.next() * n);
     const value = statistic(drawn);
     if (!Number.isNaN(value)) found[resample++] = value;
-    else if (++failed > 100 * resamples) {
+    else if (++failed > 100 * found.length) {
       const tried = failed.toLocaleString("en");
       throw new RangeError(
         `Cannot compute an interval: the statistic of ${tried} resamples is NaN.`,

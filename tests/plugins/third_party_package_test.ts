@@ -94,7 +94,7 @@ Deno.test(needsRegistry("a plugin of npm runs with the rights of a third party")
     await Deno.remove(join(project, "artifacts", ".cache", "plugins"), { recursive: true });
     assert.match(
       await deno(graph, project),
-      /may not start\. Run the pipeline with --dry-run once/,
+      /may not start\. Run the pipeline once with --dry-run/,
     );
     assert.match(text, /fromPackage +runs: it has not run yet; third-party code, allow: \[\]\n/);
     assert.match(text, /1 ran/);
