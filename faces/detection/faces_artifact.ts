@@ -1,5 +1,7 @@
 /** Reads and writes the artifacts `table` and `faces`, described in `stages/kinds.ts`. */
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { NpyFile } from "../../packages/formats/npy.ts";
 import {
   type Column,
   type Read,
@@ -8,7 +10,7 @@ import {
 } from "../../packages/formats/parquet.ts";
 import { RandomAccessFile } from "../../packages/formats/random_access_file.ts";
 import { TarWriter } from "../../packages/formats/tar.ts";
-import { digestFile, listFiles } from "../../packages/pipeline/digest.ts";
+import { sha256 } from "../../packages/pipeline/fingerprint.ts";
 import type { Artifact, StageContext } from "../../packages/pipeline/stage.ts";
 import {
   attributeColumns,
@@ -151,35 +153,46 @@ export async function mapFaces(
 
 /**
  * Adds the step of a plugin's stage to `preprocessing.json` of its faces and datasets, unless the stage
- * wrote a step itself or left the images as they were.
+ * wrote a step itself or left the images as they were; it may leave out or repeat some.
  */
 export async function noteStep(
   step: string,
+  signal: AbortSignal,
   ...made: readonly (readonly Pick<Artifact, "kind" | "path">[])[]
 ): Promise<void> {
   const [inputs, outputs] = await Promise.all(
     made.map((all) =>
       Array.fromAsync(all.filter(({ kind }) => /^(faces|dataset)$/.test(kind)), async (one) => {
         const read = one.kind === "faces" ? readCropPreprocessing : readPreprocessing;
-        return { path: one.path, preprocessing: await read(one.path) };
+        return { ...one, preprocessing: await read(one.path) };
       })
     ),
   );
-  for (const { path, preprocessing } of outputs) {
-    const { steps } = preprocessing;
+  for (const output of outputs) {
+    const { path, preprocessing } = output, { steps } = preprocessing;
     const sources = inputs.filter((input) => `${input.preprocessing.steps}` === `${steps}`);
     if (sources.length === 0) continue;
-    const images = await Promise.all([{ path }, ...sources].map(({ path }) => imagesOf(path)));
-    if (images.indexOf(images[0], 1) > 0) continue;
-    await writePreprocessing(path, { ...preprocessing, steps: [...steps, step] });
+    const known = new Set<string>();
+    for (const one of sources) for await (const image of digests(one, signal)) known.add(image);
+    for await (const image of digests(output, signal)) {
+      if (known.has(image)) continue;
+      await writePreprocessing(path, { ...preprocessing, steps: [...steps, step] });
+      break;
+    }
   }
 }
 
-/** Returns a text that is equal for folders with the same images. */
-async function imagesOf(folder: string): Promise<string> {
-  const files = (await listFiles(folder)).filter((name) => /\.(npy|tar)$/.test(name));
-  const digests = files.map(async (name) => [name, await digestFile(join(folder, name))]);
-  return JSON.stringify(await Promise.all(digests));
+/** Yields the digest of each image. */
+async function* digests({ kind, path }: Pick<Artifact, "kind" | "path">, signal: AbortSignal) {
+  using images = kind === "faces"
+    ? await openFaces(path)
+    : new NpyFile(join(path, "images.npy"), "uint8");
+  const { rows } = images, count = typeof rows === "number" ? rows : rows.length;
+  for (let i = 0; i < count; i++) {
+    if (i % 500 === 0) await delay(); // for Ctrl-C
+    signal.throwIfAborted();
+    yield sha256("png" in images ? images.png(images.rows[i]) : images.read(i, 1));
+  }
 }
 
 async function readRows<T>(path: string, spec: typeof tableColumns | typeof columns): Promise<T[]> {

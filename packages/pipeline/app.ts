@@ -78,6 +78,7 @@ export interface App {
   /** Notes the step of a plugin's stage in its outputs, where it changed their content without a word. */
   noteStep?(
     step: string,
+    signal: AbortSignal,
     inputs: readonly Pick<Artifact, "kind" | "path">[],
     outputs: readonly Pick<Artifact, "kind" | "path">[],
   ): Promise<void>;

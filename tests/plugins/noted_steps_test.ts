@@ -40,6 +40,12 @@ export default ({ z, kinds, defineStage }) => {
     }),
     stage("brighter", brighter),
     stage("relabel", (_, bytes) => bytes),
+    // The second row twice.
+    stage("select", (file, bytes) => {
+      if (file !== "images.npy") return bytes;
+      const half = (bytes.length - 128) / 2, second = bytes.subarray(128 + half);
+      return Uint8Array.of(...bytes.subarray(0, 128), ...second, ...second);
+    }),
     stage("honest", (file, bytes, by) => {
       if (file !== "preprocessing.json") return brighter(file, bytes, by);
       const { steps, ...rest } = JSON.parse(new TextDecoder().decode(bytes));
@@ -64,7 +70,8 @@ plugins: [{ use: ./plugin/plugin.js, allow: ["read:${source}"] }]
 stages:
   source: { from: "${source}" }
   relabel: { replaces: source }
-  brighter: { replaces: relabel }
+  select: { replaces: relabel }
+  brighter: { replaces: select }
   honest: { replaces: brighter }
 `,
     );
@@ -87,6 +94,7 @@ stages:
     assert.deepEqual(Object.fromEntries(steps), {
       source: [],
       relabel: [],
+      select: [],
       brighter: ["brighter by=9"],
       honest: ["brighter by=9", "my step"],
     });

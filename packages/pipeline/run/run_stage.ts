@@ -118,7 +118,7 @@ export async function executeStage(
     const made = Object.entries(outputs).map(([name, { kind }]) => {
       return { kind, path: attempt.outputs[name]! };
     });
-    await noteStep?.([stage.use, ...params].join(" "), Object.values(inputs).flat(), made);
+    await noteStep?.([stage.use, ...params].join(" "), signal, Object.values(inputs).flat(), made);
   }
   const record = await attempt.commit({
     ...withoutSecrets({ ...result, warnings }),
