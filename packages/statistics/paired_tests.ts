@@ -50,9 +50,10 @@ export function compareHits(
   people?: readonly unknown[],
   tests?: number,
 ): PairedTest {
-  const test = comparePairs(a, b, people, tests);
   // McNemar's test assumes independent images, which images of one person are not.
-  return test.unit === "person" ? test : { ...test, test: "mcnemar", p: mcnemar(a, b) };
+  const exact = groupsOf(a.length, people).length === a.length;
+  const test = comparePairs(a, b, people, exact ? 1 : tests);
+  return exact ? { ...test, test: "mcnemar", p: mcnemar(a, b) } : test;
 }
 
 /**

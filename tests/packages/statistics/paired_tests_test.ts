@@ -131,6 +131,10 @@ Deno.test("compareErrors() finds the difference and SciPy's bootstrap interval o
 Deno.test("compareHits() takes McNemar's test, but resamples people where they repeat", () => {
   const [{ a, b, mcnemar: p }] = expected.hits as [typeof expected.hits[0]];
   const alone = compareHits(a, b);
+  // Its p is exact: further resamples would take time alone.
+  const hits = [2, 3].map((n) => Array.from({ length: 999 }, (_, i) => Number(i % n > 0)));
+  const test = (tests: number) => compareHits(hits[0]!, hits[1]!, undefined, tests).interval;
+  assert.deepEqual(test(99), test(1));
   assert.deepEqual([alone.test, alone.unit], ["mcnemar", "image"]);
   relatively(alone.p, p);
   // Ten copies of each picture say no more than one of each does.
