@@ -262,7 +262,7 @@ export function checked(definition: DetectorDefinition, shown: string): Detector
       }
       return {
         async detect(image, known) {
-          const copy = { ...image, data: image.data.slice() }; // the crop is of the image as it was
+          const copy = { ...image, data: new Uint8Array(image.data) }; // crops need the original
           const found: unknown = await Promise.try(() => model.detect(copy, known)).catch(rethrow);
           const many = Array.isArray(found) && found.length > MAX_FACES;
           if (Array.isArray(found) && !many && found.every(isDetection)) {
