@@ -175,9 +175,10 @@ export function compareWithConstant(
   const constantBaseline = mean(scores);
   const worse = accuracy ? val_metric < constantBaseline : val_metric > constantBaseline;
   if (worse) {
-    // Ages begin near 0: with few steps a network does not get far from there.
+    // Ages begin near 0, other numbers near their mean: a network of few steps is not far from there.
     const zero = mean(validated.map((truth) => distanceTo(truth, 0)));
-    const begun = !accuracy && zero > 2 * constantBaseline && Math.abs(val_metric / zero - 1) < 0.5;
+    const begun = !accuracy && task === "age" && zero > 2 * constantBaseline &&
+      Math.abs(val_metric / zero - 1) < 0.5;
     warn(
       `${task} is worse than the constant baseline: the kept weights of epoch ${epoch} have ` +
         `val_${metric} ${val_metric.toPrecision(3)}, and the constant baseline ` +

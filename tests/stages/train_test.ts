@@ -244,11 +244,11 @@ Deno.test("compareWithConstant() warns of the worse only, whichever direction th
   assert.deepEqual(compare("mae", 0.3), [0.25, true, 1]);
 });
 
-Deno.test("compareWithConstant() raises the learning rate of numbers that are still near 0", () => {
+Deno.test("compareWithConstant() raises the learning rate of ages that are still near 0", () => {
   const rows = { train: Int32Array.of(0, 1, 2), validation: Int32Array.of(3, 4) };
-  const adviceOf = (targets: number[], val_metric: number) => {
+  const adviceOf = (targets: number[], val_metric: number, task = "age") => {
     const warnings: string[] = [];
-    const about = { task: "score", metric: "mae", learningRate: 0.1 } as const;
+    const about = { task, metric: "mae", learningRate: 0.1 } as const;
     const warn = (message: string) => void warnings.push(message);
     compareWithConstant(about, { epoch: 2, val_metric }, targets, rows, { warn });
     return /has (.*), or check/.exec(warnings[0])![1];
@@ -258,6 +258,8 @@ Deno.test("compareWithConstant() raises the learning rate of numbers that are st
   assert.match(adviceOf([40, 50, 60, 50, 58], 150), /^4\.00\. Take .*, lower learningRate/);
   assert.match(adviceOf([-40, -50, -60, -50, -58], 53), /raise/);
   assert.match(adviceOf([-1, 0, 1, 1, -1], 1.2), /^1\.00\. Take .*, lower/);
+  // They are standardized, so that 0 is their mean.
+  assert.match(adviceOf([40, 50, 60, 50, 58], 53, "score"), /^4\.00\. Take .*, lower/);
 });
 
 Deno.test("what the engine lacks trains on TensorFlow.js, and the record names it", async () => {
