@@ -1,6 +1,5 @@
 /** Reads and writes the artifacts `table` and `faces`, described in `stages/kinds.ts`. */
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { NpyFile } from "../../packages/formats/npy.ts";
 import {
   type Column,
@@ -11,6 +10,7 @@ import {
 import { RandomAccessFile } from "../../packages/formats/random_access_file.ts";
 import { TarWriter } from "../../packages/formats/tar.ts";
 import { sha256 } from "../../packages/pipeline/fingerprint.ts";
+import { paced } from "../../packages/pipeline/interrupt.ts";
 import type { Artifact, StageContext } from "../../packages/pipeline/stage.ts";
 import {
   attributeColumns,
@@ -188,9 +188,7 @@ async function* digests({ kind, path }: Pick<Artifact, "kind" | "path">, signal:
     ? await openFaces(path)
     : new NpyFile(join(path, "images.npy"), "uint8");
   const { rows } = images, count = typeof rows === "number" ? rows : rows.length;
-  for (let i = 0; i < count; i++) {
-    if (i % 500 === 0) await delay(); // for Ctrl-C
-    signal.throwIfAborted();
+  for await (const i of paced(count, signal)) {
     yield sha256("png" in images ? images.png(images.rows[i]) : images.read(i, 1));
   }
 }

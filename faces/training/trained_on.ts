@@ -1,11 +1,11 @@
 /** Images (in `trained_on.parquet` of imported models) and steps of trainings. */
 import { dirname, join, resolve } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { NpyFile, readNpy } from "../../packages/formats/npy.ts";
 import { readParquet, writeParquet } from "../../packages/formats/parquet.ts";
 import { ArtifactStore } from "../../packages/pipeline/artifact_store.ts";
 import { joinWords, quote } from "../../packages/pipeline/errors.ts";
 import { sha256 } from "../../packages/pipeline/fingerprint.ts";
+import { paced } from "../../packages/pipeline/interrupt.ts";
 import { ignoreNotFound, readTextIfExists } from "../../packages/pipeline/paths.ts";
 import type { Artifact, StageContext } from "../../packages/pipeline/stage.ts";
 import { readRecord, type StageRecord } from "../../packages/pipeline/stage_record.ts";
@@ -84,9 +84,6 @@ interface TrainedImage {
 
 const UNKNOWN: TrainedImage = { photos: null, dataset: "", path: "", image: "", photo: null };
 
-/** Number of photos between two looks at the signal. */
-const PIECE = 500;
-
 /** Signal, and progress if it shows nothing else. */
 type Watch = Pick<StageContext, "signal"> & Partial<Pick<StageContext, "progress">>;
 
@@ -129,11 +126,11 @@ async function imagesBehind(
   const photos = own.some(({ digest }) => digest === first?.digest)
     ? []
     : await photoDigests(archives, table, rows, watch);
-  return rows.map((row, i) => ({
+  return await Array.fromAsync(paced(rows.length, watch.signal), (i): TrainedImage => ({
     photos: first?.digest ?? null,
-    dataset: table.dataset[row],
-    path: table.path[row],
-    image: digestOf(images.read(row, 1)),
+    dataset: table.dataset[rows[i]],
+    path: table.path[rows[i]],
+    image: digestOf(images.read(rows[i], 1)),
     photo: photos[i] ?? null,
   }));
 }
@@ -149,12 +146,8 @@ async function photoDigests(
   progress?.start(archives.length * rows.length, "photos");
   for (const artifact of archives) {
     using photos = await openArchives(artifact);
-    for (const i of digests.keys()) {
-      if (i % PIECE === 0) {
-        await delay(); // for Ctrl-C
-        signal.throwIfAborted();
-        progress?.advance(Math.min(PIECE, rows.length - i), "those that models learned from");
-      }
+    for await (const i of paced(rows.length, signal)) {
+      progress?.advance(1, "those that models learned from");
       const name = dataset[rows[i]];
       const bytes = photos.places.has(name) && photos.read(name, path[rows[i]]);
       if (bytes) digests[i] = digestOf(bytes);
@@ -310,14 +303,17 @@ export async function findAmong(
   const digests = photos.size === 0
     ? []
     : await photoDigests(archives, { dataset, path }, rows, watch);
-  const found = rows.filter((row, i) =>
-    places.has(placeOf(dataset[row], path[row])) || photos.has(digests[i] ?? "") ||
-    pixels.has(digestOf(images.read(row, 1)))
-  );
+  const found = new Set<number>();
+  for await (const i of paced(rows.length, watch.signal)) {
+    const row = rows[i];
+    const same = places.has(placeOf(dataset[row], path[row])) || photos.has(digests[i] ?? "") ||
+      pixels.has(digestOf(images.read(row, 1)));
+    if (same) found.add(row);
+  }
   const complete = others.every(({ image, photo }) =>
     image !== "" && (photo !== null || archives.length === 0)
   );
-  return { found: new Set(found), complete };
+  return { found, complete };
 }
 
 /** Returns a warning if other stages changed the faces of a training than those of a use of its model. */

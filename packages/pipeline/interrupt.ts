@@ -40,3 +40,11 @@ export async function pause(signal?: AbortSignal): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, 0));
   signal?.throwIfAborted();
 }
+
+/** Yields 0 to `count` - 1, with a pause before each piece of them. */
+export async function* paced(count: number, signal: AbortSignal): AsyncGenerator<number> {
+  for (let i = 0; i < count; i++) {
+    if (i % 500 === 0) await pause(signal);
+    yield i;
+  }
+}
