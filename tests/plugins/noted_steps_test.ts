@@ -16,11 +16,14 @@ export const apiVersion = 1;
 
 const FILES = ["images.npy", "table.parquet", "preprocessing.json"];
 
-export default ({ z, kinds, defineStage }) => {
+export default ({ z, kinds, defineStage, pathParam }) => {
   const { dataset } = kinds;
   const stage = (name, change) => defineStage({
     name, summary: "Change a dataset", inputs: { dataset }, outputs: { dataset },
-    params: z.strictObject({ by: z.number().default(9).describe("Added to all bytes") }),
+    params: z.strictObject({
+      by: z.number().default(9).describe("Added to all bytes"),
+      mask: pathParam().optional().describe("A file"),
+    }),
     async run({ dataset }, { by }, { outputs }) {
       for (const file of FILES) {
         const bytes = await Deno.readFile(dataset.path + "/" + file);
@@ -71,7 +74,7 @@ stages:
   source: { from: "${source}" }
   relabel: { replaces: source }
   select: { replaces: relabel }
-  brighter: { replaces: select }
+  brighter: { replaces: select, mask: ./plugin/mask.png }
   honest: { replaces: brighter }
 `,
     );
@@ -95,8 +98,8 @@ stages:
       source: [],
       relabel: [],
       select: [],
-      brighter: ["brighter by=9"],
-      honest: ["brighter by=9", "my step"],
+      brighter: ["brighter by=9 mask=mask.png"],
+      honest: ["brighter by=9 mask=mask.png", "my step"],
     });
   } finally {
     await Deno.remove(folder, { recursive: true });

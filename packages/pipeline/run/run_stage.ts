@@ -1,6 +1,8 @@
 /** Runs one stage: makes a result, or serves until it is stopped. */
+import { basename } from "node:path";
 import { openAttempt } from "../cache/attempt.ts";
 import { type CacheKeyInputs, explainChanges, fingerprint } from "../fingerprint.ts";
+import { mapPaths } from "../config/stage_config.ts";
 import { joinWords } from "../errors.ts";
 import type { Begun } from "../history.ts";
 import { type Edge, edgeName, type Plan, type PlannedStage } from "../plan.ts";
@@ -79,8 +81,7 @@ export async function executeStage(
     earlierResults: () => store.resultsOf(dependencies),
     async checkExternal() {
       const place = { artifacts: store.folder, signal, progress };
-      const now = await stage.stage.external(stage.params, place);
-      const external = withoutSecrets(now);
+      const external = withoutSecrets(await stage.stage.external(stage.params, place));
       const changes = explainChanges(stage.id, dependencies, { ...dependencies, external });
       if (changes.length === 0) return;
       throw new Error(`Cannot use its data: ${joinWords(changes)} while it was read. Run again.`);
@@ -112,12 +113,12 @@ export async function executeStage(
   signal.throwIfAborted();
   await checkOutputs(stage.id, outputs, attempt.outputs, checkFile, bounded);
   if (stage.plugin) {
-    const params = Object.entries(dependencies.params).map(([name, value]) =>
+    // The folders of this machine are nothing for a model card.
+    const named = mapPaths(dependencies.params, stage.stage.params, [], (path) => basename(path));
+    const params = Object.entries(named as CacheKeyInputs["params"]).map(([name, value]) =>
       `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`
     );
-    const made = Object.entries(outputs).map(([name, { kind }]) => {
-      return { kind, path: attempt.outputs[name]! };
-    });
+    const made = Object.entries(attempt.outputs).map(([key, path]) => ({ ...outputs[key]!, path }));
     await noteStep?.([stage.use, ...params].join(" "), signal, Object.values(inputs).flat(), made);
   }
   const record = await attempt.commit({
@@ -139,8 +140,7 @@ export async function serve(
   ready: StageExecution,
   { project, reporter, signal, store }: RunContext,
 ): Promise<void> {
-  const { stage, inputs, dependencies, lineage } = ready;
-  const { id } = stage;
+  const { stage, inputs, dependencies, lineage } = ready, { id } = stage;
   const scratch = await Deno.makeTempDir({ prefix: `${id}-` });
   using progress = reporter.startProgress(id);
   const { bold, green, yellow } = reporter.paint;
