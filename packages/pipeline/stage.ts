@@ -376,7 +376,7 @@ export interface Stage {
   check?(params: unknown, context: CheckContext): Promise<readonly ParamProblem[]>;
   /**
    * Checks a result that one of its inputs will come from, before the next stage runs. It is not called
-   * if a plugin's stage is in between, which may change what it finds.
+   * for a stage of a third-party plugin, or if a plugin's stage is between, which may change the result.
    * @throws the error that the stage would end with
    */
   checkAhead?(params: unknown, artifact: Artifact): Promise<void>;
