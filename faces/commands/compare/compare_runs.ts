@@ -38,7 +38,7 @@ export interface Comparison extends Pick<UiComparison, "parameters" | "cautions"
   /** Tests of settings against each other, of which there are runs with several seeds each. */
   readonly settings?: readonly SettingTest[];
   readonly tests: readonly ModelTest[];
-  /** Differences of further metrics of the same models; p with Holm's correction over all of them. */
+  /** Differences of further metrics where no settings are tested; p with Holm's correction over all. */
   readonly differences: readonly Difference[];
 }
 
@@ -127,6 +127,7 @@ export async function compareRuns(
   const settings = labels.flatMap((label) =>
     testSettings(label, groups.map((ids) => ({ ids, models: modelsOf(label, ids) })), notes)
   );
+  const alone = (label: string) => settings.every(({ model }) => model !== label);
   const pairs = labels.flatMap((label) =>
     pairUp(
       label,
@@ -136,11 +137,13 @@ export async function compareRuns(
         return typeof found === "object" && found.equal ? undefined : found;
       },
       // Tests of settings are shown in place of these.
-      settings.some(({ model }) => model === label) ? [] : notes,
+      alone(label) ? notes : [],
     )
   );
-  const further = pairs.map(({ models: [first] }) => first!.computable.length);
-  progress?.start(further.reduce((sum, n) => sum + n, pairs.length), "tests");
+  // Each takes up to minutes.
+  const further = pairs.filter(({ model }) => alone(model));
+  const count = further.flatMap(({ models: [one] }) => one!.computable).length;
+  progress?.start(pairs.length + count, "tests");
   const tests = [...Map.groupBy(pairs, ({ model }) => model).values()]
     .flatMap((pairs) => testModels(pairs, progress));
   return {
@@ -154,7 +157,7 @@ export async function compareRuns(
     ...(pooled.length > 0 && { pooled }),
     ...(settings.length > 0 && { settings }),
     tests,
-    differences: differencesOf(pairs, progress),
+    differences: differencesOf(further, progress),
     cautions: cautionLines(runs),
     notes: [...new Set(notes)],
   };

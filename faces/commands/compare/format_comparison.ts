@@ -192,7 +192,7 @@ function shown(comparison: Comparison) {
       ...tests.filter(alone).map((test) => sentence(test)),
     ],
     scope: `${settings.length > 0 ? SETTINGS : swept ? SWEPT : SCOPE} ${SIGN}`,
-    further: differenceRows(differences.filter(alone), runs.length > 2),
+    further: differenceRows(differences, runs.length > 2),
   };
 }
 

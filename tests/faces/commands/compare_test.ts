@@ -376,6 +376,12 @@ Deno.test("compare tests settings of several seeds against each other, in place 
     assert.equal(sentences.length, 1);
     assert.match(scope!, /^These tests compare settings/);
   });
+  await t.step("in place of further metrics of their single models", async () => {
+    const metrics = () => ({ metrics: ["rmse"] });
+    await using shop = await workshop([...seeds(20, 0.1, metrics), ...seeds(10, 0.2, metrics)]);
+    const { settings, differences } = await compareRuns(shop.runs, shop.store);
+    assert.deepEqual([settings!.length, differences], [1, []]);
+  });
   await t.step("the best against each other one, and none of fewer seeds", async () => {
     await using shop = await workshop([
       ...[...seeds(20, 0.1), ...seeds(10, 0.2), ...seeds(10, 0.3), run(1, 12, 0.4)],
