@@ -172,25 +172,22 @@ export async function noteStep(
     const { path, preprocessing } = output, { steps } = preprocessing;
     const sources = inputs.filter((input) => `${input.preprocessing.steps}` === `${steps}`);
     if (sources.length === 0) continue;
-    const known = new Set<string>();
-    for (const one of sources) for await (const image of digests(one, signal)) known.add(image);
-    for await (const image of digests(output, signal)) {
-      if (known.has(image)) continue;
-      await writePreprocessing(path, { ...preprocessing, steps: [...steps, step] });
-      break;
-    }
+    const known = new Set((await Array.fromAsync(sources, (one) => digests(one, signal))).flat());
+    if ((await digests(output, signal)).every((image) => known.has(image))) continue;
+    await writePreprocessing(path, { ...preprocessing, steps: [...steps, step] });
   }
 }
 
-/** Yields the digest of each image. */
-async function* digests({ kind, path }: Pick<Artifact, "kind" | "path">, signal: AbortSignal) {
+/** Returns the digest of each image. */
+async function digests({ kind, path }: Pick<Artifact, "kind" | "path">, signal: AbortSignal) {
   using images = kind === "faces"
     ? await openFaces(path)
     : new NpyFile(join(path, "images.npy"), "uint8");
   const { rows } = images, count = typeof rows === "number" ? rows : rows.length;
-  for await (const i of paced(count, signal)) {
-    yield sha256("png" in images ? images.png(images.rows[i]) : images.read(i, 1));
-  }
+  return await Array.fromAsync(
+    paced(count, signal),
+    (i) => sha256("png" in images ? images.png(images.rows[i]) : images.read(i, 1)),
+  );
 }
 
 async function readRows<T>(path: string, spec: typeof tableColumns | typeof columns): Promise<T[]> {
