@@ -23,7 +23,7 @@ export interface Interval {
 const LEVEL = 0.95;
 /** The 0.975 quantile of the normal distribution. */
 const Z = 1.959963984540054;
-export const RESAMPLES = 2000;
+const RESAMPLES = 2000;
 /** Minimum number of sampling units for a bootstrap. */
 export const MIN_COUNT = 5;
 /** Fixed, so equal predictions have equal intervals with any seed of the pipeline. */
@@ -113,12 +113,9 @@ export function bootstrapRows(
   n: number,
   groups: readonly (readonly number[])[],
   statistic: (rows: ArrayLike<number>) => number,
-  resamples?: number,
 ): Float64Array {
-  const units = groups.length;
-  if (units === n) return bootstrap(n, statistic, resamples); // most often a group is one image
-  const rowsOf = (drawn: Int32Array) => Array.from(drawn, (g) => groups[g]).flat();
-  return bootstrap(units, (drawn) => statistic(rowsOf(drawn)), resamples);
+  if (groups.length === n) return bootstrap(n, statistic); // most often a group is one image
+  return bootstrap(groups.length, (drawn) => statistic(Array.from(drawn, (g) => groups[g]).flat()));
 }
 
 /**
@@ -155,7 +152,6 @@ export function percentileInterval(sorted: Float64Array): { low: number; high: n
 export function bootstrapMeans(
   values: ArrayLike<number>,
   groups: readonly (readonly number[])[],
-  resamples?: number,
 ): Float64Array {
   const sums = Float64Array.from(groups, (group) => group.reduce((sum, i) => sum + values[i], 0));
   const counts = Int32Array.from(groups, (group) => group.length);
@@ -166,7 +162,7 @@ export function bootstrapMeans(
       count += counts[drawn[i]];
     }
     return sum / count;
-  }, resamples);
+  });
 }
 
 /**
@@ -177,19 +173,15 @@ export function bootstrapMeans(
  *   resample
  * @throws {RangeError} if nearly all resamples give NaN
  */
-export function bootstrap(
-  n: number,
-  statistic: (drawn: Int32Array) => number,
-  resamples?: number,
-): Float64Array {
+export function bootstrap(n: number, statistic: (drawn: Int32Array) => number): Float64Array {
   const rng = random(SEED, "bootstrap");
-  const found = new Float64Array(resamples ?? RESAMPLES);
+  const found = new Float64Array(RESAMPLES);
   const drawn = new Int32Array(n);
-  for (let resample = 0, failed = 0; resample < found.length;) {
+  for (let resample = 0, failed = 0; resample < RESAMPLES;) {
     for (let i = 0; i < n; i++) drawn[i] = Math.floor(rng.next() * n);
     const value = statistic(drawn);
     if (!Number.isNaN(value)) found[resample++] = value;
-    else if (++failed > 100 * found.length) {
+    else if (++failed > 100 * RESAMPLES) {
       const tried = failed.toLocaleString("en");
       throw new RangeError(
         `Cannot compute an interval: the statistic of ${tried} resamples is NaN.`,

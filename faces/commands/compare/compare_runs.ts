@@ -343,7 +343,7 @@ function decide<T extends PairedTest & Pick<Pair, "a" | "b">>(
   nameOf: (test: T) => string = () => "",
 ): (T & Pick<ModelTest, "real" | "better"> & { corrected: number })[] {
   const others = Map.groupBy(tests, nameOf).values()
-    .flatMap((own) => new Array<number>(allPairs(own) - own.length).fill(1));
+    .flatMap(({ length }) => new Array<number>(length * (length - 1) / 2).fill(1));
   const corrected = holm([...tests.map(({ p }) => p), ...others]);
   return tests.map((test, i) => {
     const better = directionOf(test), real = better !== undefined && corrected[i]! < ALPHA;
@@ -357,23 +357,13 @@ function decide<T extends PairedTest & Pick<Pair, "a" | "b">>(
   });
 }
 
-/** Counts the pairs of all models, of which the best one is in some. */
-function allPairs({ length }: readonly unknown[]): number {
-  return length * (length + 1) / 2;
-}
-
 /** Tests the pairs of a model. */
 function testModels(pairs: readonly Pair[], progress?: Progress): ModelTest[] {
   const tests = pairs.map(({ model, metric, a, b, models, rows }) => {
     progress?.advance(1, `${model} ${metric}`);
     const [x, y] = models.map(({ scores }, i) => selectValues(scores, rows[i]!));
     const people = selectValues(models[0]!.people, rows[0]!);
-    const test = (metric === "accuracy" ? compareHits : compareErrors)(
-      x!,
-      y!,
-      people,
-      allPairs(pairs),
-    );
+    const test = (metric === "accuracy" ? compareHits : compareErrors)(x!, y!, people);
     return { model, metric, a, b, ...test };
   });
   return decide(tests, ({ metric }) => METRICS[metric].better);
@@ -381,8 +371,6 @@ function testModels(pairs: readonly Pair[], progress?: Progress): ModelTest[] {
 
 /** Compares further metrics of all pairs. */
 function differencesOf(pairs: readonly Pair[], progress?: Progress): Difference[] {
-  const tests = Map.groupBy(pairs, ({ model }) => model).values()
-    .reduce((sum, own) => sum + own[0]!.models[0]!.computable.length * allPairs(own), 0);
   const found = pairs.flatMap(({ model, metric: primary, a, b, models, rows }) => {
     const people = selectValues(models[0]!.people, rows[0]!), [first, second] = models;
     const [x, y] = models.map(({ scored }, i) => selectRows(scored, rows[i]!));
@@ -391,7 +379,7 @@ function differencesOf(pairs: readonly Pair[], progress?: Progress): Difference[
       if (!second!.computable.some(({ name }) => name === metric)) return [];
       const of = (all: ScoredPredictions) => (rows: ArrayLike<number>) =>
         compute(selectRows(all, rows));
-      const test = compareStatistics(people.length, of(x!), of(y!), people, tests);
+      const test = compareStatistics(people.length, of(x!), of(y!), people);
       return test
         ? [{ model, metric, title: titleFor(primary), a, b, direction: better, ...test }]
         : [];
