@@ -1,7 +1,7 @@
 /** Copies, hashes and decompresses local files, in one pass each. */
 import { createHash } from "node:crypto";
 import { createGunzip } from "node:zlib";
-import { createReadStream, createWriteStream } from "node:fs";
+import { createReadStream } from "node:fs";
 import { pipeline } from "node:stream/promises";
 import { counted } from "../../packages/pipeline/causes.ts";
 import { RandomAccessFile, writeAllSync } from "../../packages/formats/random_access_file.ts";
@@ -75,6 +75,8 @@ export async function gunzipFile(from: string, to: string, options: Omit<CopyOpt
   options.onStart?.(size);
   const part = `${to}.part`;
   try {
+    // A write stream would open the file later, and may leave it behind where unpacking fails at once.
+    using target = await Deno.open(part, { write: true, create: true, truncate: true });
     await pipeline(
       createReadStream(from, { highWaterMark: CHUNK }),
       async function* (chunks: AsyncIterable<Uint8Array>) {
@@ -84,7 +86,7 @@ export async function gunzipFile(from: string, to: string, options: Omit<CopyOpt
         }
       },
       createGunzip({ chunkSize: CHUNK }),
-      async function* (chunks: AsyncIterable<Uint8Array>) {
+      async (chunks: AsyncIterable<Uint8Array>) => {
         let total = 0;
         for await (const chunk of chunks) {
           total += chunk.length;
@@ -94,10 +96,9 @@ export async function gunzipFile(from: string, to: string, options: Omit<CopyOpt
                 "limit for archives of photos",
             );
           }
-          yield chunk;
+          writeAllSync(target, chunk);
         }
       },
-      createWriteStream(part),
       { signal: options.signal },
     );
   } catch (cause) {
