@@ -1,8 +1,16 @@
 /** Mean and spread of a metric over runs that differ only in seeds or folds. */
 import type { Metrics } from "./stage.ts";
 
+/** One metric of a run. */
+export interface RunMetric {
+  readonly stage: string;
+  readonly split: string;
+  readonly metric: string;
+  readonly value: number;
+}
+
 /** Lists the metrics of a run. */
-export function listMetrics(metrics: Metrics) {
+export function listMetrics(metrics: Metrics): RunMetric[] {
   return Object.entries(metrics).flatMap(([stage, splits]) =>
     Object.entries(splits).flatMap(([split, named]) =>
       Object.entries(named).map(([metric, value]) => ({ stage, split, metric, value }))
