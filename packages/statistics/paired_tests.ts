@@ -145,7 +145,7 @@ export function compareSettings(
   const seeds = total(({ between }) => between);
   const both = seeds + Math.max(0, images - total(({ noise }) => noise));
   // Few seeds may have equally many hits: without their variance, that of images remains.
-  const whole = both > 1e-9 * images ? both : images;
+  const whole = seeds > 1e-9 * images ? both : images;
   const freedom = whole ** 2 / total(({ between, freedom }) => between ** 2 / freedom);
   const deviation = Math.sqrt(whole), half = deviation === 0 ? 0 : deviation * criticalT(freedom);
   return {
