@@ -87,7 +87,7 @@ const UNKNOWN: TrainedImage = { photos: null, dataset: "", path: "", image: "", 
 /** Signal, and progress if it shows nothing else. */
 type Watch = Pick<StageContext, "signal"> & Partial<Pick<StageContext, "progress">>;
 
-/** Where images are from: columns of their table. */
+/** Columns of a table that name the origin of each image. */
 interface Origins {
   readonly dataset: readonly string[];
   readonly path: readonly string[];

@@ -197,7 +197,7 @@ export interface Head {
   };
   /** Decodes outputs (probabilities or a quantity) to a class or an age. */
   read(outputs: Float32Array, at: number): number;
-  /** Of the training set, if `write` standardizes numbers, which `read` returns in their own unit. */
+  /** Mean and deviation of the training set: `write` standardizes numbers, and `read` undoes it. */
   readonly standardized?: { readonly mean: number; readonly deviation: number };
 }
 
