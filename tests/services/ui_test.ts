@@ -23,6 +23,17 @@ const waitText = (page: Page, pattern: RegExp) =>
     pattern.source,
   );
 
+/** Returns the caption and legend of each chart. */
+const chartsOf = (page: Page) =>
+  page.$$eval(
+    "figure:has(.plot)",
+    (figures) =>
+      figures.map((figure) =>
+        [figure.querySelector("figcaption"), ...figure.querySelectorAll(".legend li")]
+          .map((one) => one!.textContent).join(", ")
+      ),
+  );
+
 /** Runs of three settings, one of them with two seeds, a damaged record, and a run at work. */
 async function folder() {
   const shop = await workshop([
@@ -279,14 +290,7 @@ inChromium("the page over runs: every view, in light, dark and on a phone", asyn
       });
       await waitText(page, /50 % .*left/);
       await waitText(page, /epoch 2 of 4/);
-      const charts = await page.$$eval(
-        "figure:has(.plot)",
-        (figures) =>
-          figures.map((figure) =>
-            [figure.querySelector("figcaption"), ...figure.querySelectorAll(".legend li")]
-              .map((one) => one!.textContent).join(", ")
-          ),
-      );
+      const charts = await chartsOf(page);
       assert.deepEqual(charts, [
         "trainGender: loss, epoch 2 of 4, training, validation",
         "trainGender: accuracy, epoch 2 of 4, training, validation",
@@ -553,14 +557,7 @@ inChromium(
       await waitText(page, /\s\d\.\d\d\s+± 1\.\d\d, 2 seeds/);
       await page.goto(`${ui.url}/#compare?ids=${ids}`);
       await waitText(page, /Curves that differ/);
-      const charts = await page.$$eval(
-        "figure:has(.plot)",
-        (figures) =>
-          figures.map((figure) =>
-            [figure.querySelector("figcaption"), ...figure.querySelectorAll(".legend li")]
-              .map((one) => one!.textContent).join(", ")
-          ),
-      );
+      const charts = await chartsOf(page);
       const chart = (y: string, run: number) => `trainAge: ${y} of the validation set, ${ids[run]}`;
       assert.deepEqual(charts, [
         ...[chart("loss", 0), chart("mae", 0), chart("loss", 1), chart("accuracy", 1)],

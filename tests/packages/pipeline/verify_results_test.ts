@@ -58,11 +58,13 @@ Deno.test("verifyResult() ends where it is interrupted, and finds no damage", as
   await assert.rejects(verifyResult(place!, interrupted), Interrupted);
 });
 
-Deno.test("verify leaves a result alone that a run has made again meanwhile", async () => {
-  await using project = await Project.make({
-    "pipeline.yaml":
-      "stages: { count: { to: 5 }, slow: { inputs: { numbers: count }, ms: 0, gate: gate } }",
-  });
+const GATED = {
+  "pipeline.yaml":
+    "stages: { count: { to: 5 }, slow: { inputs: { numbers: count }, ms: 0, gate: gate } }",
+};
+
+/** Damages the result of `slow`, and waits until a run that makes it again is at the gate. */
+async function remake(project: Project) {
   await project.run();
   const store = new ArtifactStore(project.path("artifacts"));
   const { path } = (await store.storedResults()).find(({ use }) => use === "slow")!;
@@ -70,6 +72,12 @@ Deno.test("verify leaves a result alone that a run has made again meanwhile", as
   await project.write({ gate: "" });
   const running = project.run();
   await project.atTheGate();
+  return { running };
+}
+
+Deno.test("verify leaves a result alone that a run has made again meanwhile", async () => {
+  await using project = await Project.make(GATED);
+  const { running } = await remake(project);
   const verifying = reading(project.spawn(["verify"]));
   await verifying.until("another run is making this; waiting for it");
   await Deno.remove(project.path("gate"));
@@ -79,17 +87,8 @@ Deno.test("verify leaves a result alone that a run has made again meanwhile", as
 });
 
 Deno.test("verify that waits to mark a damaged result ends where it is interrupted", async () => {
-  await using project = await Project.make({
-    "pipeline.yaml":
-      "stages: { count: { to: 5 }, slow: { inputs: { numbers: count }, ms: 0, gate: gate } }",
-  });
-  await project.run();
-  const store = new ArtifactStore(project.path("artifacts"));
-  const { path } = (await store.storedResults()).find(({ use }) => use === "slow")!;
-  await Deno.truncate(`${path}/numbers/numbers.txt`, 3);
-  await project.write({ gate: "" });
-  const running = project.run();
-  await project.atTheGate();
+  await using project = await Project.make(GATED);
+  const { running } = await remake(project);
   const process = project.spawn(["verify"]);
   const verifying = reading(process);
   await verifying.until("another run is making this; waiting for it");
