@@ -24,7 +24,31 @@ interface Fused {
 
 /** @throws {UnsupportedNetwork} if the loss does not fit a final softmax */
 export function fuse(network: Network): Fused {
+  checkNumbers(network);
   return fuseBlocks(network) ?? fuseActivations(withJoinedOutputs(network));
+}
+
+const SIZES = ["units", "filters", "depthMultiplier", "kernelSize", "strides", "poolSize", "shape"];
+
+/** @throws {RangeError} if a size is no integer of at least 1, or a rate or function is none */
+function checkNumbers({ input, layers }: Network): void {
+  const counts = (sizes: unknown) =>
+    [sizes].flat().every((n) => Number.isInteger(n) && Number(n) > 0);
+  const refuse = (name: string, what: string) => {
+    throw new RangeError(`Cannot compile "${name}": ${what}`);
+  };
+  if (!counts(input)) refuse("input", `its shape is ${input.join(" x ")}: integers of at least 1`);
+  for (const layer of layers) {
+    const name = "name" in layer ? layer.name : layer.kind, all = Object.entries(layer);
+    const wrong = all.find(([key, value]) => SIZES.includes(key) && !counts(value));
+    if (wrong) refuse(name, `its ${wrong[0]} is ${wrong[1]}, and sizes are integers of at least 1`);
+    if (layer.kind === "dropout" && !(layer.rate >= 0 && layer.rate < 1)) {
+      refuse(name, `its rate is ${layer.rate}, and rates are from 0 to below 1`);
+    }
+    if (layer.kind === "activation" && !(layer.function in Activation)) {
+      refuse(name, `the engine has no function "${layer.function}"`);
+    }
+  }
 }
 
 /** Groups the layers of a sequence into blocks. Returns undefined if the network is none. */

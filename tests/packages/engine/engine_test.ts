@@ -185,6 +185,26 @@ Deno.test("plan() refuses what the kernels lack, and says what", () => {
     () => plan(network([{ kind: "reshape", shape: [7, 7] }, { kind: "flatten" }, dense]), options),
     /layer reshape: it makes 7 x 7 of 8 x 8 x 3/,
   );
+  const flat = { kind: "flatten" } as const;
+  const impossible: [Layer, RegExp][] = [
+    [
+      { ...dense, units: 0 },
+      /Cannot compile "d": its units is 0, and sizes are integers of at least/,
+    ],
+    [{ ...dense, units: 1.5 }, /Cannot compile "d": its units is 1\.5/],
+    [{ kind: "dropout", rate: 1 }, /Cannot compile "dropout": its rate is 1, and rates are from 0/],
+    [{ kind: "activation", function: "swash" as never }, /the engine has no function "swash"/],
+  ];
+  for (const [layer, message] of impossible) {
+    throws(() => plan(network([flat, layer, dense]), options), message);
+    throws(() => plan(network([flat, { ...layer, inputs: [0] }, dense]), options), message);
+  }
+  const strides = { ...conv(2), strides: [1, 0] } as Layer;
+  throws(() => plan(network([strides, flat, dense]), options), /"c": its strides is 1,0/);
+  throws(
+    () => plan({ ...network([flat, dense]), input: [8, 0, 3] }, options),
+    /its shape is 8 x 0/,
+  );
   const add = { kind: "add", inputs: [-1, 0] } as const;
   throws(
     () => plan(network([conv(2), add, { kind: "flatten" }, dense]), options),
