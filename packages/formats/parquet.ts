@@ -50,7 +50,7 @@ type Listed<T> = ArrayLike<T> | { readonly length: number; at(row: number): T };
 const GROUP = 10_000;
 
 /**
- * Writes a table. All columns have the same length.
+ * Writes a table. All columns have the same length. There is no file after an error.
  *
  * @example
  * ```ts
@@ -81,18 +81,23 @@ export async function writeParquet(
     ...names.flatMap((name) => elements(name, columns[name])),
   ];
   const writer = new ParquetWriter({ writer: fileWriter(path), schema });
-  for (let start = 0; start < rows; start += GROUP) {
-    const end = Math.min(start + GROUP, rows);
-    await writer.write({
-      columnData: names.map((name) => ({
-        name,
-        data: encode(path, name, columns[name], start, end),
-      })),
-      rowGroupSize: GROUP,
-    });
-    await new Promise((resolve) => setTimeout(resolve, 0));
+  try {
+    for (let start = 0; start < rows; start += GROUP) {
+      const end = Math.min(start + GROUP, rows);
+      await writer.write({
+        columnData: names.map((name) => ({
+          name,
+          data: encode(path, name, columns[name], start, end),
+        })),
+        rowGroupSize: GROUP,
+      });
+      await new Promise((resolve) => setTimeout(resolve, 0));
+    }
+    await writer.finish();
+  } catch (error) {
+    await Deno.remove(path);
+    throw error;
   }
-  await writer.finish();
 }
 
 type Spec = Readonly<Record<string, ColumnType | `${ColumnType}?`>>;

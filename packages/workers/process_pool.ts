@@ -56,6 +56,7 @@ export function openPool<Task, Answer>(
   signal?: AbortSignal,
 ): ProcessPool<Task, Answer> {
   const { seconds = TIMEOUT_SECONDS } = kind;
+  if (!(kind.workers >= 1)) throw new RangeError(`Cannot open a pool of ${kind.workers} workers.`);
   const pending: Job[] = [];
   const slots: Slot[] = [];
   let failure: Error | undefined;

@@ -47,6 +47,14 @@ Deno.test("readParquet() says which column is not as expected", async () => {
   await rejects(readParquet(`${fixture}.no`), /Cannot open ".*\.no"/);
 });
 
+Deno.test("writeParquet() leaves no file after an error", async () => {
+  await inFolder(async (path) => {
+    const values = Array.from({ length: 12_000 }, (_, i) => i < 11_000 ? i : 0.5);
+    await rejects(writeParquet(path, { i: { type: "int32", values } }), /row 11000 .* is 0\.5/);
+    await rejects(Deno.stat(path), Deno.errors.NotFound);
+  });
+});
+
 Deno.test("writeParquet() writes what readParquet() reads, over several row groups", async () => {
   await inFolder(async (path) => {
     const rows = 120_000;

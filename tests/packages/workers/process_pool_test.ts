@@ -23,6 +23,10 @@ Deno.test("openPool() has tasks done by several processes, and gives each its ow
   assert.equal(pool.replaced, 0);
 });
 
+Deno.test("openPool() refuses a pool without workers, whose tasks would wait for ever", () => {
+  for (const workers of [0, NaN]) assert.throws(() => open({ workers }), /pool of (0|NaN) workers/);
+});
+
 Deno.test("openPool() refuses a task that is no JSON, and keeps the answers of the others", async () => {
   await using pool = open({ workers: 1 });
   const asked = [1, 2n, 3, 4].map((square) => pool.run({ square } as Toy));
