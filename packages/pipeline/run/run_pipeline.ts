@@ -45,8 +45,8 @@ export interface RunOptions {
   readonly services?: boolean;
   /** Run the shared stages of a sweep: not listed, and without lines for unselected stages. */
   readonly part?: boolean;
-  /** Ids of the sweep's stages that come later, which may check the shared results. */
-  readonly ahead?: readonly string[];
+  /** Parameters of the sweep's stages that come later, by id, which may check the shared results. */
+  readonly ahead?: ReadonlyMap<string, readonly unknown[]>;
   /** The varied values of a run of a sweep, key → value. */
   readonly point?: Readonly<Record<string, unknown>>;
   /** Id → a result to use without a check of its cache key. */
@@ -222,8 +222,8 @@ class Run {
   async #failsAhead(): Promise<boolean> {
     const { store, reporter: { paint } } = this.context, { stages } = this.plan;
     for (const { id, stage, params } of stages) {
-      const comes = this.#isNeeded(id) || this.options.ahead?.includes(id);
-      if (!stage.checkAhead || !comes) continue;
+      const ahead = this.options.ahead?.get(id) ?? (this.#isNeeded(id) ? [params] : []);
+      if (!stage.checkAhead || ahead.length === 0) continue;
       const behind = stages.filter((one) => one.id !== id && ancestors(this.plan, id).has(one.id));
       // A plugin's stage may change what was found before it.
       const from = Math.max(0, behind.findLastIndex(({ plugin }) => plugin));
@@ -232,7 +232,7 @@ class Run {
         for (const { id: maker, stage: { outputs } } of found.slice(this.#checked.get(id) ?? 0)) {
           for (const output of Object.keys(outputs)) {
             const artifact = store.artifact(this.#records.get(maker)!, output, maker);
-            await stage.checkAhead(params, artifact);
+            for (const params of ahead) await stage.checkAhead(params, artifact);
           }
         }
       } catch (error) {

@@ -79,7 +79,10 @@ export async function runSweep(
   let cautions: readonly string[] = [];
   if (common.length > 0) {
     const once = { ...selection, until: common };
-    const { report: made } = await runPlan(first, once, context, { part: true, ahead: selected });
+    const { report: made } = await runPlan(first, once, context, {
+      part: true,
+      ahead: new Map(selected.map((id) => [id, paramsOf(id, points)])),
+    });
     prepared = made.stages.filter(({ id, status }) => common.includes(id) || status === "failed");
     cautions = made.cautions ?? [];
     if (!made.ok) return report(prepared, false, []);
@@ -102,6 +105,12 @@ export async function runSweep(
     ["", ...lines, ""].forEach(log);
   }
   return result;
+}
+
+/** Returns the different parameters of a stage in the runs of a sweep. */
+function paramsOf(id: string, points: readonly SweepPoint[]): unknown[] {
+  const all = points.map(({ plan }) => plan.stages.find((stage) => stage.id === id)!.params);
+  return [...new Map(all.map((params) => [JSON.stringify(params), params])).values()];
 }
 
 /**

@@ -269,6 +269,12 @@ export default defineStage({
     const { code, out } = await project.cli("run", "pipeline", ...sweep);
     assert.equal(code, 1);
     assert.match(out, /✗ picky {2}failed: there is no 7 in count\n- clamp {2}skipped: an earlier/);
+    const second = ["--sweep", "picky.number=3,8", "--set", "clamp.max=3"];
+    const { out: later } = await project.cli("run", "pipeline", ...second);
+    assert.match(
+      later,
+      /✗ picky {2}failed: there is no 8 in count\n- clamp {2}skipped: an earlier/,
+    );
     const other = await project.cli("run", "pipeline", ...sweep, "--until", "clamp");
     assert.equal(other.code, 0, other.out + other.err);
   });
