@@ -177,6 +177,11 @@ export interface Lines {
   unreadable(path: string, reason: string): string;
 }
 
+/** Returns a number with 4 decimals, or with 4 digits if it is that small. */
+function numberText(value: number): string {
+  return Math.abs(value) < 0.1 ? `${Number(value.toPrecision(4))}` : value.toFixed(4);
+}
+
 /**
  * Returns CSV with a row for each face: path, number in the photo (from 1, highest score first), box,
  * score, and each model's prediction. A column is named after the model's task or, if several models
@@ -196,14 +201,14 @@ export function csvLines(models: readonly OutputSpec[]): Lines {
     while (["path", "face", ...Object.keys(columns)].includes(name)) name += "_";
     if (classes === null) {
       const number = (face: Face) => face.predictions[i] as Years | Value;
-      const decimals = task === "age" ? 1 : 4;
+      const text = (value: number) => task === "age" ? value.toFixed(1) : numberText(value);
       columns[name] = (face) => {
         const one = number(face);
-        return ("years" in one ? one.years : one.value).toFixed(decimals);
+        return text("years" in one ? one.years : one.value);
       };
       if (interval) {
-        columns[`${name}_low`] = (face) => number(face).interval!.low.toFixed(decimals);
-        columns[`${name}_high`] = (face) => number(face).interval!.high.toFixed(decimals);
+        columns[`${name}_low`] = (face) => text(number(face).interval!.low);
+        columns[`${name}_high`] = (face) => text(number(face).interval!.high);
       }
       continue;
     }

@@ -442,4 +442,8 @@ Deno.test("csvLines() has the box also where a model's task is called as one of 
   };
   const result = { width: 9, height: 9, faces: [face] } as unknown as Parameters<typeof photo>[1];
   strictEqual(photo("a.jpg", result), "a.jpg,1,1.0,2.0,3.0,4.0,0.5000,7.0000,8.0000,9.0000\n");
+  // As many digits for numbers of any unit.
+  for (const [i, value] of [0.00012345, -0.1, 2.5e-8].entries()) face.predictions[i].value = value;
+  const small = photo("a.jpg", result).split(",").slice(-3).join();
+  strictEqual(small, "0.0001234,-0.1000,2.5e-8\n");
 });
