@@ -197,7 +197,8 @@ export const furtherMetrics: readonly MetricDefinition[] = [
     unit: "",
     better: "more",
     decimals: 3,
-    titled: ({ within }, unit) => `cumulative score within ${within}${unit}`,
+    titled: ({ within }, unit) =>
+      `cumulative score within ${within}${within === 1 && unit ? " year" : unit}`,
     summary: "Cumulative score: share of absolute errors of at most some years",
     former: ["cs5"],
     params: z.strictObject({

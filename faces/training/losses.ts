@@ -238,13 +238,16 @@ export const losses = [
     summary: "Huber loss of years: squared for small errors, absolute for large ones",
     of: ["years"],
     params: z.strictObject({
-      delta: z.number().gt(0).default(5).describe(
-        "Error where it becomes linear, in the unit of the labels, such as years",
+      delta: z.number().gt(0).optional().describe(
+        "Error where it becomes linear, in the unit of the labels, such as years. Default: 5 years; " +
+          "of other numbers, their standard deviation in the training set",
       ),
     }),
-    head: ({ weight, delta: inUnit, deviation = 1 }) =>
+    head: ({ weight, deviation, delta: inUnit = deviation ?? 5 }) =>
       errorHead("huber", weight, (tf, errors) => {
-        const delta = inUnit / deviation, size = tf.abs(errors), small = tf.minimum(size, delta);
+        const delta = inUnit / (deviation ?? 1),
+          size = tf.abs(errors),
+          small = tf.minimum(size, delta);
         // small² / 2 + delta (size - small)
         return tf.add(tf.div(tf.square(small), 2), tf.mul(delta, tf.sub(size, small)));
       }),
@@ -311,11 +314,10 @@ export function headOf(
   // Equal numbers have a deviation of 1, as in scikit-learn's StandardScaler.
   const deviation = Math.sqrt(mean(targets.map((target) => (target - center) ** 2))) || 1;
   const head = definition.head((inUnit ? common : { ...common, deviation }) as never);
-  if (head.reading === "quantity" && !isOutputItself(head)) {
-    throw refused(
-      "its write() or read() changes numbers, and models predict what the network outputs. Use " +
-        "those of quantityHead(). Numbers other than ages are standardized anyway.",
-    );
+  // The check before a run has heads without columns.
+  if (plugins.includes(definition) && head.columns > 0) {
+    const why = unlikeModels(head, classes && classes.length);
+    if (why) throw refused(why);
   }
   if (inUnit) return head;
   if (!["quantity", "classes"].includes(head.reading)) {
@@ -329,11 +331,36 @@ export function headOf(
   };
 }
 
-/** Returns true if a head's label and its prediction are the output itself. */
-function isOutputItself({ columns, write, read }: Head): boolean {
-  return columns === 1 && [-2, 150].every((number) => {
-    const label = new Float32Array(1);
-    write(number, label, 0);
-    return label[0] === number && read(label, 0) === number;
+/** Returns why stored models would not predict what a head's `read` returns; undefined if they would. */
+function unlikeModels(
+  { columns, reading, write, read }: Head,
+  classes: number | null,
+): string | undefined {
+  if (reading === "quantity" && classes === null) {
+    const same = columns === 1 && [-2, 150].every((number) => {
+      const label = new Float32Array(1);
+      write(number, label, 0);
+      return label[0] === number && read(label, 0) === number;
+    });
+    if (same) return undefined;
+    return "its write() or read() changes numbers, and models predict what the network outputs. Use " +
+      "those of quantityHead(). Numbers other than ages are standardized anyway.";
+  }
+  const usual = classes !== null
+    ? classHead(classes, 1)
+    : reading === "ordinal"
+    ? ordinalHead(1)
+    : distributionHead(4, 1, reading as AgeEstimator);
+  // Distributions of several peaks, and of shares of the older, which fall.
+  const agrees = [1, 2, 3, 4, 5, 6, 7, 8].every((k) => {
+    const outputs = Float32Array.from({ length: columns }, (_, i) => 1.1 + Math.sin(k * (i + 0.3)));
+    const sum = reading === "ordinal" ? 2.2 : outputs.reduce((sum, one) => sum + one);
+    const shares = outputs.map((one) => one / sum);
+    return Math.abs(read(shares, 0) - usual.read(shares, 0)) < 1e-3;
   });
+  const fits = columns === usual.columns && (reading === "classes") === (classes !== null);
+  if (agrees && fits) return undefined;
+  return `its head of ${columns} columns, reading "${reading}", has a read() of its own, and models ` +
+    `predict the ${classes ? "class of the largest output" : "median, mean or ordinal age"}. Use ` +
+    "columns, reading and read() of a built-in head.";
 }

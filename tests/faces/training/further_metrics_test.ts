@@ -244,6 +244,8 @@ Deno.test("a cumulative score is named with its limit, in years for ages alone",
   );
   assert.equal(plain.titleFor("mae"), "cumulative score within 5 years");
   assert.equal(near.titleFor("error"), "cumulative score within 2");
+  const [one] = chooseMetrics([{ use: "cs", within: 1 }], []);
+  assert.equal(one.titleFor("mae"), "cumulative score within 1 year");
   assert.equal(chooseMetrics(["rmse"], [])[0].titleFor("mae"), "RMSE");
 });
 

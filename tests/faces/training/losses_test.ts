@@ -77,6 +77,7 @@ const cases: [Head, number[][], number[], number][] = [
   [head("huber", { delta: 5 }), years, ages, (12.5 + 5 * 1.5 + 2) / 3],
   // Heights of 170 ± 10: outputs are 172, 185 and 160.
   [heightHead({ use: "huber", delta: 5 }), [[0.2], [1.5], [-1]], [169, 170, 160], 0.67 / 3],
+  [heightHead("huber"), [[0.2], [1.5], [-1]], [169, 170, 160], (0.3 ** 2 / 2 + 1) / 3],
   [heightHead("mse"), [[0.2], [1.5], [-1]], [169, 170, 160], (0.3 ** 2 + 1.5 ** 2) / 3],
 ];
 
@@ -104,6 +105,44 @@ Deno.test("a plugin's loss whose numbers are not the network's output is refused
   for (const one of [scaled, { read: scaled.read }, { columns: 2 }]) {
     assert.throws(() => of(one), /train height with loss "own": its write\(\) or read\(\) changes/);
     assert.throws(() => of(one, "age"), /train age with loss "own": its write/);
+  }
+});
+
+Deno.test("a plugin's loss whose read() is not that of models is refused", () => {
+  const of = (own: (head: Head) => Partial<Head>, from = "ageDistribution", years = true) => {
+    const built = losses.find(({ name }) => name === from)!;
+    const plugin = {
+      ...built,
+      name: "own",
+      head: (options: never) => ({ ...built.head(options), ...own(built.head(options)) }),
+    };
+    const classes = years ? null : [{ label: "a" }, { label: "b" }, { label: "c" }];
+    const task = years ? "age" : "tone";
+    return headOf({ loss: "own", weight: 1 }, { task, classes }, [0, 1, 2], [plugin]);
+  };
+  const mode: Head["read"] = (outputs, at) => {
+    const own = outputs.subarray(at, at + ageBins.length);
+    return ageBins[own.indexOf(Math.max(...own))];
+  };
+  assert.throws(
+    () => of(() => ({ read: mode })),
+    /train age with loss "own": its head of \d+ columns/,
+  );
+  assert.throws(() => of(({ columns }) => ({ columns: columns - 1 })), /models predict the median/);
+  assert.throws(() => of(() => ({ reading: "classes" })), /reading "classes", has a read\(\)/);
+  for (const from of ["crossEntropy", "focal"]) {
+    const careful = () => ({
+      read: (outputs: Float32Array, at: number) => Number(outputs[at] < 0.9),
+    });
+    assert.throws(() => of(careful, from, false), /train tone .*predict the class of the largest/);
+    assert.equal(of(() => ({}), from, false).columns, 3);
+  }
+  assert.equal(of(() => ({}), "ordinal").reading, "ordinal");
+  for (const reading of ["mean", "median"] as const) {
+    const options = { loss: { use: "own", reading }, weight: 1 };
+    const [own] = losses.filter(({ name }) => name === "ageDistribution");
+    const plugins = [{ ...own, name: "own" }];
+    assert.equal(headOf(options, { task: "age", classes: null }, [], plugins).reading, reading);
   }
 });
 
