@@ -14,7 +14,7 @@ import { z } from "zod";
 import { type Attempt, openAttempt } from "./cache/attempt.ts";
 import { entries, hasScratch, remove, removeLeftovers } from "./cache/attempt_files.ts";
 import { ensureFolder } from "./durable.ts";
-import { type CacheKeyInputs, canonicalJson, differences } from "./fingerprint.ts";
+import { type CacheKey, canonicalJson, differences } from "./fingerprint.ts";
 import { isHeld, takeLock, withFreeLocks } from "./cache/file_lock.ts";
 import { ignoreNotFound } from "./paths.ts";
 import { type OutputRecord, readRecord, type StageRecord } from "./stage_record.ts";
@@ -279,7 +279,7 @@ export class ArtifactStore {
   }
 
   /** Returns the results of a stage whose records can be read, beside its present cache key. */
-  async resultsOf(now: CacheKeyInputs): Promise<EarlierResult[]> {
+  async resultsOf(now: CacheKey): Promise<EarlierResult[]> {
     const results: EarlierResult[] = [];
     for (const { path } of (await this.storedResults()).filter(({ use }) => use === now.use)) {
       const { value } = await readRecord(path);

@@ -8,8 +8,11 @@ export type Shape<T> = { readonly [Key in keyof T]-?: z.ZodType<T[Key]> };
 
 type Texts = Readonly<Record<string, string>>;
 
-/** Everything that a result depends on. Two stages with equal inputs make equal results. */
-export interface CacheKeyInputs {
+/**
+ * Everything that a result depends on: stages with equal cache keys make equal results. Records have
+ * it as `dependencies`.
+ */
+export interface CacheKey {
   readonly use: string;
   /** Without those that cannot affect the result. */
   readonly params: Readonly<Record<string, unknown>>;
@@ -33,7 +36,7 @@ export interface CacheKeyInputs {
 
 const text = z.string(), texts = z.record(text, text);
 
-export const cacheKeySchema: z.ZodObject<Shape<CacheKeyInputs>> = z.object<Shape<CacheKeyInputs>>({
+export const cacheKeySchema: z.ZodObject<Shape<CacheKey>> = z.object<Shape<CacheKey>>({
   use: text,
   params: z.record(text, z.unknown()),
   inputs: z.record(text, z.union([text, texts])),
@@ -51,13 +54,13 @@ export const cacheKeySchema: z.ZodObject<Shape<CacheKeyInputs>> = z.object<Shape
 export const PENDING = "not made yet";
 
 /** Returns the SHA-256 of a cache key, in hex. */
-export function fingerprint(dependencies: CacheKeyInputs): string {
-  return sha256(canonicalJson(dependencies));
+export function fingerprint(cacheKey: CacheKey): string {
+  return sha256(canonicalJson(cacheKey));
 }
 
 /** Returns the names of what differs between two cache keys, such as `seed` and `params.test`. */
-export function differences(before: CacheKeyInputs, now: CacheKeyInputs): string[] {
-  const flat = ({ params, ...rest }: CacheKeyInputs): Record<string, unknown> => ({
+export function differences(before: CacheKey, now: CacheKey): string[] {
+  const flat = ({ params, ...rest }: CacheKey): Record<string, unknown> => ({
     ...rest,
     ...Object.fromEntries(Object.entries(params).map(([name, value]) => [`params.${name}`, value])),
   });
@@ -89,8 +92,8 @@ export function canonicalJson(value: unknown): string {
  */
 export function explainChanges(
   id: string,
-  before: CacheKeyInputs,
-  now: CacheKeyInputs,
+  before: CacheKey,
+  now: CacheKey,
 ): string[] {
   if (before.use !== now.use) return [`${id} uses ${now.use} instead of ${before.use}`];
   const found = paramDifferences(id, before.params, now.params);

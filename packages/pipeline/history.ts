@@ -6,7 +6,7 @@ import { entries } from "./cache/attempt_files.ts";
 import { ensureFolder } from "./durable.ts";
 import { didYouMean, joinWords, UsageError } from "./errors.ts";
 import {
-  type CacheKeyInputs,
+  type CacheKey,
   cacheKeySchema,
   canonicalJson,
   isRecord,
@@ -28,7 +28,7 @@ import { parseState, readState, type State, writeState } from "./state.ts";
 export interface RecordedStage extends Readonly<StageReport> {
   /** Set for a stage that has a result, like the next three. */
   readonly fingerprint?: string;
-  readonly dependencies?: CacheKeyInputs;
+  readonly dependencies?: CacheKey;
   readonly warnings?: readonly string[];
   /** Ids of the stages that its inputs come from; records of earlier versions have none. */
   readonly after?: readonly string[];

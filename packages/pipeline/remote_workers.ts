@@ -28,7 +28,7 @@ export async function* distributeShards(
   parts: readonly WorkUnit[],
   app: App,
 ): AsyncGenerator<FinishedUnit> {
-  const { modules, packages, compute } = work.dependencies;
+  const { modules, packages, compute } = work.cacheKey;
   const code = localCodeVersion({ modules, packages });
   yield* withOwnWorker(settings, work, app, (place) => (
     dispatchShards({ ...work, ...place, compute, code }, parts)

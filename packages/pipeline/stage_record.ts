@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { z } from "zod";
 import {
-  type CacheKeyInputs,
+  type CacheKey,
   cacheKeySchema,
   canonicalJson,
   fingerprint,
@@ -18,10 +18,9 @@ export interface OutputRecord {
 }
 
 export interface StageRecord
-  extends
-    Omit<StageProvenance, keyof CacheKeyInputs | "module" | "replaces" | "after" | "observed"> {
+  extends Omit<StageProvenance, keyof CacheKey | "module" | "replaces" | "after" | "observed"> {
   readonly version: 1;
-  readonly dependencies: CacheKeyInputs;
+  readonly dependencies: CacheKey;
   readonly outputs: Readonly<Record<string, OutputRecord>>;
   readonly metrics?: Metrics;
   readonly show?: readonly string[];

@@ -5,7 +5,7 @@ import { expectation } from "../config/zod_issues.ts";
 import { digestFolder } from "../digest.ts";
 import { disk, ensureFolder, moveDurably } from "../durable.ts";
 import type { ArtifactStore } from "../artifact_store.ts";
-import { type CacheKeyInputs, fingerprint } from "../fingerprint.ts";
+import { type CacheKey, fingerprint } from "../fingerprint.ts";
 import { type Lock, takeLock } from "./file_lock.ts";
 import { ignoreNotFound } from "../paths.ts";
 import {
@@ -40,11 +40,11 @@ export interface Attempt {
 export async function openAttempt(
   store: ArtifactStore,
   stage: Pick<Stage, "name" | "outputs">,
-  dependencies: CacheKeyInputs,
+  cacheKey: CacheKey,
   waiting: () => void,
   signal: AbortSignal,
 ): Promise<Attempt> {
-  const hash = fingerprint(dependencies);
+  const hash = fingerprint(cacheKey);
   const { patience } = store.options;
   const wanted = store.workOf(stage.name, hash);
   await ensureFolder(dirname(wanted));
@@ -75,7 +75,7 @@ export async function openAttempt(
     for (const [name, { kind, volatile }] of Object.entries(stage.outputs)) {
       recorded[name] = { kind, ...await digestFolder(outputs[name]!, volatile, progress) };
     }
-    const made = { fingerprint: hash, dependencies, outputs: recorded };
+    const made = { fingerprint: hash, dependencies: cacheKey, outputs: recorded };
     const record = { version: 1 as const, ...outcome, ...made };
     // A plugin without TypeScript may return anything, which no later run could read.
     const issue = recordSchema.safeParse(JSON.parse(JSON.stringify(record))).error?.issues[0];

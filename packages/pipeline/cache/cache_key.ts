@@ -3,7 +3,7 @@ import { basename } from "node:path";
 import { mapPaths } from "../config/stage_config.ts";
 import { formatError, joinWords } from "../errors.ts";
 import type { ArtifactStore } from "../artifact_store.ts";
-import { type CacheKeyInputs, canonicalJson, explainChanges, fingerprint } from "../fingerprint.ts";
+import { type CacheKey, canonicalJson, explainChanges, fingerprint } from "../fingerprint.ts";
 import { History } from "../history.ts";
 import { fileNameOf } from "../pipeline_identity.ts";
 import { ancestors, type Edge, outputName, type Plan, type PlannedStage } from "../plan.ts";
@@ -18,7 +18,7 @@ export function modulesOf({ module, extensions }: PlannedStage): string[] {
 }
 
 /** @param facts known only while stages run; `backend()` is called only for a stage that computes */
-export async function cacheKeyInputsOf(
+export async function cacheKeyOf(
   stage: PlannedStage,
   plan: Plan,
   { moduleHasher, denoLock, excludedFolders, store, reporter, signal, externals = new Map() }:
@@ -29,7 +29,7 @@ export async function cacheKeyInputsOf(
     fingerprintOf(id: string): string;
     backend(): Promise<ResolvedBackend>;
   },
-): Promise<CacheKeyInputs> {
+): Promise<CacheKey> {
   const located = mapPaths(
     stage.params,
     stage.stage.params,
@@ -99,11 +99,11 @@ interface Circumstances {
 /** Decides whether a stage must run. @returns a hit's record, or a miss's human-readable reason */
 export async function checkCache(
   { id, use, after, stage }: PlannedStage,
-  dependencies: CacheKeyInputs,
+  cacheKey: CacheKey,
   store: ArtifactStore,
   { plan, force, pending }: Circumstances,
 ): Promise<{ record: StageRecord } | { why: string }> {
-  const hash = fingerprint(dependencies);
+  const hash = fingerprint(cacheKey);
   if (force) return { why: "forced by --force" };
   const waitsFor = after.filter((other) => pending.has(other));
   const { record, damage } = waitsFor.length > 0
@@ -113,7 +113,7 @@ export async function checkCache(
   if (damage) return { why: damage };
   const last = await store.latest(fileNameOf(plan.identity), id, plan.former);
   const before = last?.record;
-  const reasons = before ? explainChanges(id, before.dependencies, dependencies) : [];
+  const reasons = before ? explainChanges(id, before.dependencies, cacheKey) : [];
   if (reasons.length > 0) {
     const more = reasons.length > 4 ? ` and ${reasons.length - 4} more` : "";
     return { why: reasons.slice(0, 4).join(", ") + more };

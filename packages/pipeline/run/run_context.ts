@@ -1,6 +1,6 @@
 /** Everything a run needs; independent of the application's domain. */
 import type { App } from "../app.ts";
-import type { CacheKeyInputs } from "../fingerprint.ts";
+import type { CacheKey } from "../fingerprint.ts";
 import type { DenoLock } from "../cache/deno_lock.ts";
 import type { ModuleHasher } from "../cache/module_graph.ts";
 import type { Reporter } from "../reporter.ts";
@@ -16,7 +16,7 @@ export interface RemoteRunsWork extends Pick<StageContext, "signal" | "info" | "
 /** Facts that workers on other machines need about a stage's work. */
 export interface ShardedWork extends RemoteRunsWork, Pick<StageContext, "scratch" | "progress"> {
   readonly use: string;
-  readonly dependencies: CacheKeyInputs;
+  readonly cacheKey: CacheKey;
   /** Input → its folder. */
   readonly inputs: Readonly<Record<string, string>>;
 }
@@ -31,7 +31,7 @@ export interface RunContext
   readonly reporter: Reporter;
   readonly signal: AbortSignal;
   /** Facts of `external` by stage and parameters, for plans that are described at once. */
-  readonly externals?: Map<string, Promise<CacheKeyInputs["external"]>>;
+  readonly externals?: Map<string, Promise<CacheKey["external"]>>;
 }
 
 export interface ResolvedBackend {

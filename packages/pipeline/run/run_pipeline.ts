@@ -1,6 +1,6 @@
 /** Runs the stages of a plan that lack a result, and records the run. */
 import { basename, join } from "node:path";
-import { cacheKeyInputsOf, checkCache, modulesOf } from "../cache/cache_key.ts";
+import { cacheKeyOf, checkCache, modulesOf } from "../cache/cache_key.ts";
 import { assertIntact } from "../verify_results.ts";
 import {
   formatError,
@@ -10,8 +10,8 @@ import {
   placeIn,
   RunError,
 } from "../errors.ts";
-import type { StageExecution } from "./run_stage.ts";
-import { type CacheKeyInputs, fingerprint, PENDING } from "../fingerprint.ts";
+import type { ReadyStage } from "./run_stage.ts";
+import { type CacheKey, fingerprint, PENDING } from "../fingerprint.ts";
 import { formatBytes, formatDuration } from "../format.ts";
 import { ancestors, type Plan, type PlannedStage } from "../plan.ts";
 import { type Beginning, type Begun, History } from "../history.ts";
@@ -179,14 +179,14 @@ class Run {
     const started = performance.now();
     const seconds = () => (performance.now() - started) / 1000;
     try {
-      const dependencies = await this.#dependencies(stage);
-      const decision = await checkCache(stage, dependencies, this.context.store, {
+      const cacheKey = await this.#cacheKey(stage);
+      const decision = await checkCache(stage, cacheKey, this.context.store, {
         plan: this.plan,
         force: this.#isForced(id),
         pending: this.#pending,
       });
       if ("record" in decision) return this.#takeCached(stage, decision.record);
-      if (await this.#pull(stage, dependencies)) return;
+      if (await this.#pull(stage, cacheKey)) return;
       if (!this.#selected.has(id)) {
         throw new RunError(
           `${id} has to run first (${decision.why}), and the command line leaves it out. ` +
@@ -203,7 +203,7 @@ class Run {
         return this.#finish(stage, "skipped", WOULD_RUN + decision.why + granted);
       }
       this.live?.add({ type: "stage", id, status: "running", why: decision.why });
-      await this.#make(await this.#ready(stage, dependencies), decision.why, seconds);
+      await this.#make(await this.#ready(stage, cacheKey), decision.why, seconds);
     } catch (error) {
       this.ok = false;
       this.#did = true;
@@ -263,7 +263,7 @@ class Run {
   }
 
   /** Takes a missing result from the remote, if it has it. Its failures are logged. */
-  async #pull(stage: PlannedStage, dependencies: CacheKeyInputs): Promise<boolean> {
+  async #pull(stage: PlannedStage, cacheKey: CacheKey): Promise<boolean> {
     const { id, use, after } = stage;
     const { store, signal, reporter: { log, paint, startProgress } } = this.context;
     const { remote } = this.plan;
@@ -279,7 +279,7 @@ class Run {
       this.#remote ??= new RemoteResults(remote, signal);
       if (this.#remote === "failed") return false;
       const { place } = this.#remote;
-      const found = await this.#remote.find(use, fingerprint(dependencies));
+      const found = await this.#remote.find(use, fingerprint(cacheKey));
       if (!found) return false;
       const size = formatBytes(bytesOf(found));
       const origin = [`${size} from ${place.url}`, madeElsewhere(found)].filter(Boolean).join("; ");
@@ -309,9 +309,9 @@ class Run {
     }
   }
 
-  async #make(ready: StageExecution, why: string, seconds: () => number): Promise<void> {
+  async #make(ready: ReadyStage, why: string, seconds: () => number): Promise<void> {
     const { paint } = this.context.reporter;
-    const { stage, dependencies: { modules } } = ready;
+    const { stage, cacheKey: { modules } } = ready;
     const late = (path: string) => Object.hasOwn(modules, path) && !this.#loaded.has(path);
     const edited = stage.plugin ? undefined : await this.context.moduleHasher.edited(late);
     if (edited) throw new RunError(`${edited} changed after the run began. Run again.`);
@@ -399,18 +399,18 @@ class Run {
     return [...this.#selected].some((last) => ancestors(this.plan, last).has(id));
   }
 
-  #dependencies(stage: PlannedStage): Promise<CacheKeyInputs> {
-    return cacheKeyInputsOf(stage, this.plan, this.context, {
+  #cacheKey(stage: PlannedStage): Promise<CacheKey> {
+    return cacheKeyOf(stage, this.plan, this.context, {
       digest: ({ stage: id, output }) => this.#records.get(id)?.outputs[output]?.digest ?? PENDING,
       fingerprintOf: (id) => this.#records.get(id)?.fingerprint ?? PENDING,
       backend: async () => this.#compute ??= await this.context.resolveCompute(this.plan.compute),
     });
   }
 
-  async #ready(stage: PlannedStage, dependencies: CacheKeyInputs): Promise<StageExecution> {
+  async #ready(stage: PlannedStage, cacheKey: CacheKey): Promise<ReadyStage> {
     const begun = await this.begin?.();
     const { prepareStage } = await loadRunStage();
-    return prepareStage(stage, dependencies, this.plan, this.#records, this.context, begun);
+    return prepareStage(stage, cacheKey, this.plan, this.#records, this.context, begun);
   }
 
   /** Starts the pipeline's services and waits until they are stopped. */
@@ -419,7 +419,7 @@ class Run {
     const services = this.plan.stages.filter((stage) => stage.stage.service);
     await Promise.all(services.map(async (stage) => {
       try {
-        const dependencies = await this.#dependencies(stage);
+        const cacheKey = await this.#cacheKey(stage);
         for (const { stage: id, output } of Object.values(stage.wires).flat()) {
           const record = this.#records.get(id)!;
           const { path } = this.context.store.artifact(record, output, id);
@@ -428,7 +428,7 @@ class Run {
           await assertIntact(path, { files }, names);
         }
         const { serve } = await loadRunStage();
-        await serve(await this.#ready(stage, dependencies), this.context);
+        await serve(await this.#ready(stage, cacheKey), this.context);
       } catch (error) {
         if (signal.aborted) return;
         this.ok = false;

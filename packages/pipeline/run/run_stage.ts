@@ -1,7 +1,7 @@
 /** Runs one stage: makes a result, or serves until it is stopped. */
 import { basename } from "node:path";
 import { openAttempt } from "../cache/attempt.ts";
-import { type CacheKeyInputs, explainChanges, fingerprint } from "../fingerprint.ts";
+import { type CacheKey, explainChanges, fingerprint } from "../fingerprint.ts";
 import { mapPaths } from "../config/stage_config.ts";
 import { joinWords } from "../errors.ts";
 import type { Begun } from "../history.ts";
@@ -15,9 +15,9 @@ import type { Artifact, Lineage, StageResult } from "../stage.ts";
 import type { RunContext, ShardedWork } from "./run_context.ts";
 
 /** A stage that is about to run, with its inputs. */
-export interface StageExecution {
+export interface ReadyStage {
   readonly stage: PlannedStage;
-  readonly dependencies: CacheKeyInputs;
+  readonly cacheKey: CacheKey;
   readonly inputs: Record<string, Artifact | readonly Artifact[]>;
   /** Set for a stage that declares it. */
   readonly lineage?: Lineage;
@@ -26,12 +26,12 @@ export interface StageExecution {
 /** Collects the inputs of a stage from the results of earlier stages. */
 export function prepareStage(
   stage: PlannedStage,
-  dependencies: CacheKeyInputs,
+  cacheKey: CacheKey,
   plan: Plan,
   records: ReadonlyMap<string, StageRecord>,
   { store, project }: Pick<RunContext, "store" | "project">,
   begun?: Begun,
-): StageExecution {
+): ReadyStage {
   const open = (edge: Edge) => {
     const { stage } = plan.stages.find(({ id }) => id === edge.stage)!;
     return store.artifact(records.get(edge.stage)!, edge.output, edgeName(edge, stage));
@@ -45,7 +45,7 @@ export function prepareStage(
   const lineage = stage.stage.lineage
     ? lineageOf(plan, stage.id, records, project, begun)
     : undefined;
-  return { stage, dependencies, inputs, lineage };
+  return { stage, cacheKey, inputs, lineage };
 }
 
 /**
@@ -53,22 +53,22 @@ export function prepareStage(
  * @param force make it even if it exists
  */
 export async function executeStage(
-  ready: StageExecution,
+  ready: ReadyStage,
   { name: pipeline, remoteWorkers }: Pick<Plan, "name" | "remoteWorkers">,
   { project, store, reporter, signal, connectWorkers, checkFile, noteStep }: RunContext,
   force: boolean,
 ): Promise<{ record: StageRecord; made: boolean }> {
-  const { stage, dependencies, inputs, lineage } = ready;
+  const { stage, cacheKey, inputs, lineage } = ready;
   const { paint } = reporter;
   const startedAt = new Date();
   await using attempt = await openAttempt(
     store,
     stage.stage,
-    dependencies,
+    cacheKey,
     () => reporter.log(`  ${stage.id}: another run is making this; waiting for it`),
     signal,
   );
-  const { outputs, bounded } = stage.stage, hash = fingerprint(dependencies);
+  const { outputs, bounded } = stage.stage, hash = fingerprint(cacheKey);
   const { record: there } = force ? {} : await store.find(stage.use, hash, Object.keys(outputs));
   if (there) return { record: there, made: false };
   if (attempt.resumed) reporter.log(`  ${stage.id}: resumes an interrupted attempt`);
@@ -78,11 +78,11 @@ export async function executeStage(
     id: stage.id,
     outputs: attempt.outputs,
     scratch: attempt.scratch,
-    earlierResults: () => store.resultsOf(dependencies),
+    earlierResults: () => store.resultsOf(cacheKey),
     async checkExternal() {
       const place = { artifacts: store.folder, signal, progress };
       const external = withoutSecrets(await stage.stage.external(stage.params, place));
-      const changes = explainChanges(stage.id, dependencies, { ...dependencies, external });
+      const changes = explainChanges(stage.id, cacheKey, { ...cacheKey, external });
       if (changes.length === 0) return;
       throw new Error(`Cannot use its data: ${joinWords(changes)} while it was read. Run again.`);
     },
@@ -96,14 +96,14 @@ export async function executeStage(
   };
   const work: ShardedWork = {
     use: stage.use,
-    dependencies,
+    cacheKey,
     inputs: Object.fromEntries(
       Object.entries(inputs).flatMap(([name, one]) => "path" in one ? [[name, one.path]] : []),
     ),
     artifacts: store.folder,
     ...given,
   };
-  const context = contextOf({ ...stage, project }, { ...dependencies, lineage }, {
+  const context = contextOf({ ...stage, project }, { ...cacheKey, lineage }, {
     ...given,
     ...(remoteWorkers && connectWorkers && stage.stage.part
       ? { remoteWorkers: connectWorkers(remoteWorkers, work) }
@@ -114,8 +114,8 @@ export async function executeStage(
   await checkOutputs(stage.id, outputs, attempt.outputs, checkFile, bounded);
   if (stage.plugin) {
     // The folders of this machine are nothing for a model card.
-    const named = mapPaths(dependencies.params, stage.stage.params, [], (path) => basename(path));
-    const params = Object.entries(named as CacheKeyInputs["params"]).map(([name, value]) =>
+    const named = mapPaths(cacheKey.params, stage.stage.params, [], (path) => basename(path));
+    const params = Object.entries(named as CacheKey["params"]).map(([name, value]) =>
       `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`
     );
     const made = Object.entries(attempt.outputs).map(([key, path]) => ({ ...outputs[key]!, path }));
@@ -137,10 +137,10 @@ export async function executeStage(
 
 /** Runs a service until it is stopped. Throws what it throws. */
 export async function serve(
-  ready: StageExecution,
+  ready: ReadyStage,
   { project, reporter, signal, store }: RunContext,
 ): Promise<void> {
-  const { stage, inputs, dependencies, lineage } = ready, { id } = stage;
+  const { stage, inputs, cacheKey, lineage } = ready, { id } = stage;
   const scratch = await Deno.makeTempDir({ prefix: `${id}-` });
   using progress = reporter.startProgress(id);
   const { bold, green, yellow } = reporter.paint;
@@ -148,9 +148,9 @@ export async function serve(
   const info = (message: string) =>
     reporter.log(`  ${id}: ${message.replace(/https?:\/\/\S+/g, (url) => bold(green(url)))}`);
   const warn = (message: string) => reporter.log(`  ${id}: ${yellow(message)}`);
-  const earlierResults = () => store.resultsOf(dependencies);
+  const earlierResults = () => store.resultsOf(cacheKey);
   const rest = { id, outputs: {}, scratch, earlierResults, signal, progress, info, warn };
-  const context = contextOf({ ...stage, project }, { ...dependencies, lineage }, rest);
+  const context = contextOf({ ...stage, project }, { ...cacheKey, lineage }, rest);
   try {
     await stage.stage.run(inputs, stage.params, context);
   } finally {

@@ -1,14 +1,14 @@
 /**
  * A run of a sweep as data for another machine, which validates it like a YAML. Shared results are
- * computed before and referenced by fingerprint. The cache key inputs of all other results travel along,
+ * computed before and referenced by fingerprint. The cache keys of all other results travel along,
  * so a machine on which results would differ refuses the run.
  */
 import { join, resolve } from "node:path";
 import { z } from "zod";
 import { pipelineSchema, pluginSpecifier, readConfig } from "../config/config.ts";
-import { cacheKeyInputsOf } from "../cache/cache_key.ts";
+import { cacheKeyOf } from "../cache/cache_key.ts";
 import {
-  type CacheKeyInputs,
+  type CacheKey,
   cacheKeySchema,
   canonicalJson,
   explainChanges,
@@ -37,7 +37,7 @@ import { YamlFile } from "../config/yaml_file.ts";
 const text = z.string(), values = z.record(text, z.unknown());
 const ids = z.array(text).readonly().optional();
 
-/** Cache key inputs of a result without its code; inputs are named by the stages that make them. */
+/** Cache key of a result without its code; inputs are named by the stages that make them. */
 const needSchema = z.strictObject(cacheKeySchema.omit({ modules: true, packages: true }).shape);
 
 const { seed, compute } = pipelineSchema.shape;
@@ -67,7 +67,7 @@ export const orderSchema = z.strictObject({
     z.strictObject({ use: text.regex(/^[\w-]+$/), fingerprint: text.regex(/^[0-9a-f]{64}$/) }),
   ),
   code: codeSchema,
-  /** Id → expected cache key inputs of each result that is not given. */
+  /** Id → expected cache key of each result that is not given. */
   needs: z.record(text, needSchema),
   /** Compute backend, if a stage uses one, with the reason for its choice. */
   backend: z.strictObject({ backend: text, why: text }).optional(),
@@ -142,12 +142,12 @@ export async function finishedResults(
   const found = new Map<string, StageRecord>();
   for (const stage of planned.stages.filter(({ id }) => ids.includes(id))) {
     if (!stage.after.every((id) => found.has(id))) continue;
-    const dependencies = await cacheKeyInputsOf(stage, planned, tools, {
+    const cacheKey = await cacheKeyOf(stage, planned, tools, {
       digest: ({ stage, output }) => found.get(stage)!.outputs[output]!.digest,
       fingerprintOf: (id) => found.get(id)!.fingerprint,
       backend: () => tools.resolveCompute(planned.compute),
     });
-    const { record } = await tools.store.find(stage.use, fingerprint(dependencies));
+    const { record } = await tools.store.find(stage.use, fingerprint(cacheKey));
     if (record) found.set(stage.id, record);
   }
   return Object.fromEntries(
@@ -170,7 +170,7 @@ export async function assertSamePlugins(order: RemoteRun, tools: Tools): Promise
 async function modulesOfPlugins(
   plugins: readonly string[],
   { project, moduleHasher, excludedFolders }: Tools,
-): Promise<CacheKeyInputs["modules"]> {
+): Promise<CacheKey["modules"]> {
   const graphs = await Promise.all(
     plugins.map((path) => moduleHasher.graph(toFileUrl(join(project, path)), excludedFolders)),
   );
@@ -244,7 +244,7 @@ export async function openResults(
   return records;
 }
 
-/** Collects the cache key inputs and the code of all results that are not given. */
+/** Collects the cache keys and the code of all results that are not given. */
 async function needsOf(
   planned: Plan,
   selection: Selection,
@@ -253,12 +253,12 @@ async function needsOf(
 ): Promise<Pick<RemoteRun, "needs" | "code">> {
   const needs: RemoteRun["needs"] = {};
   const modules = await modulesOfPlugins(pluginsOf(planned, tools.project), tools);
-  const packages: CacheKeyInputs["packages"] = {};
+  const packages: CacheKey["packages"] = {};
   const selected = select(planned, selection);
   const needed = new Set([...selected].flatMap((id) => [...ancestors(planned, id)]));
   for (const stage of planned.stages) {
     if (!needed.has(stage.id) || stage.id in given) continue;
-    const { modules: own, packages: ownPackages, ...rest } = await cacheKeyInputsOf(
+    const { modules: own, packages: ownPackages, ...rest } = await cacheKeyOf(
       stage,
       planned,
       tools,

@@ -1,5 +1,5 @@
 /** Runs a sweep: shared stages once, then each run, here or on workers of other machines. */
-import { cacheKeyInputsOf } from "../cache/cache_key.ts";
+import { cacheKeyOf } from "../cache/cache_key.ts";
 import { joinWords } from "../errors.ts";
 import { fingerprint } from "../fingerprint.ts";
 import type { Plan } from "../plan.ts";
@@ -122,12 +122,12 @@ async function predictFingerprints(plan: Plan, context: RunContext): Promise<Map
   const names = new Map<string, string>();
   let backend: Promise<ResolvedBackend> | undefined;
   for (const stage of plan.stages) {
-    const dependencies = await cacheKeyInputsOf(stage, plan, context, {
+    const cacheKey = await cacheKeyOf(stage, plan, context, {
       digest: ({ stage, output }) => `${output} of ${names.get(stage)}`,
       fingerprintOf: (id) => names.get(id)!,
       backend: () => backend ??= context.resolveCompute(plan.compute),
     });
-    names.set(stage.id, fingerprint(dependencies));
+    names.set(stage.id, fingerprint(cacheKey));
   }
   return names;
 }

@@ -1,7 +1,7 @@
 /** Artifacts on disk: there whole or not at all, whoever else is at work. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { type CacheKeyInputs, fingerprint } from "../../../packages/pipeline/fingerprint.ts";
+import { type CacheKey, fingerprint } from "../../../packages/pipeline/fingerprint.ts";
 import { digestFolder } from "../../../packages/pipeline/digest.ts";
 import type { StageOutcome } from "../../../packages/pipeline/stage_record.ts";
 import { openAttempt } from "../../../packages/pipeline/cache/attempt.ts";
@@ -12,7 +12,7 @@ import { stageList } from "./toy/stages.ts";
 
 const stage = stageList.find(({ name }) => name === "count")!;
 const never = new AbortController().signal;
-const dependencies = (to: number): CacheKeyInputs => ({
+const dependencies = (to: number): CacheKey => ({
   use: "count",
   params: { to },
   inputs: {},

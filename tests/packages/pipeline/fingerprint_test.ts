@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import {
-  type CacheKeyInputs,
+  type CacheKey,
   canonicalJson,
   differences,
   explainChanges,
   fingerprint,
 } from "../../../packages/pipeline/fingerprint.ts";
 
-const BASE: CacheKeyInputs = {
+const BASE: CacheKey = {
   use: "split",
   params: { test: 0.2, by: "image", stop: { patience: 3, monitor: "val_loss" }, names: ["a"] },
   inputs: { dataset: "d1", models: { age: "m1", gender: "m2" } },
@@ -27,7 +27,7 @@ Deno.test("fingerprint() is that of equal values, in whatever order", () => {
 });
 
 /** A change of BASE → what a person is told. */
-const CHANGES: [Partial<CacheKeyInputs>, string[]][] = [
+const CHANGES: [Partial<CacheKey>, string[]][] = [
   [{}, []],
   [{ use: "mySplit" }, ["data uses mySplit instead of split"]],
   [{ params: { ...BASE.params, test: 0.1 } }, ["data.test changed from 0.2 to 0.1"]],
@@ -90,7 +90,7 @@ Deno.test("explainChanges() names the part of a long value that differs", () => 
     ...BASE,
     params: { datasets: [{ folder, preset: { columns: { photo: "path", light } } }, ...more] },
   });
-  const explain = (now: CacheKeyInputs) => explainChanges("data", sets("a", `${photos}1`), now);
+  const explain = (now: CacheKey) => explainChanges("data", sets("a", `${photos}1`), now);
   assert.deepEqual(explain(sets("b", `${photos}1`, { folder: "d" })), [
     'data.datasets.0.preset.columns.light changed from "a" to "b"',
     'data.datasets.1 is now set ({"folder":"d"})',

@@ -60,7 +60,7 @@ export class Job implements Disposable {
     const context = testContext(faceCrop, { folder, signal: this.#abort.signal });
     const settings = bullmqSchema.parse(workers ?? {});
     const tell = (message: string) => void this.told.push(message);
-    const dependencies = {
+    const cacheKey = {
       use: "faceCrop",
       params: {},
       external: {},
@@ -72,7 +72,7 @@ export class Job implements Disposable {
     const inputs = { archives: this.input.archives.path, table: this.input.table.path };
     const work = {
       use: "faceCrop",
-      dependencies,
+      cacheKey,
       inputs,
       artifacts: this.artifacts,
       scratch: context.scratch,

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { openAttempt } from "../../../../packages/pipeline/cache/attempt.ts";
 import type { ArtifactStore } from "../../../../packages/pipeline/artifact_store.ts";
-import type { CacheKeyInputs } from "../../../../packages/pipeline/fingerprint.ts";
+import type { CacheKey } from "../../../../packages/pipeline/fingerprint.ts";
 import type { StageRecord } from "../../../../packages/pipeline/stage_record.ts";
 import { OUTCOME } from "../../../outcome.ts";
 import type { Project } from "../toy/project.ts";
@@ -22,7 +22,7 @@ export async function storeLarge(
   files: Readonly<Record<string, Uint8Array>>,
   { signal, deno = "1.0.0" }: { signal: AbortSignal; deno?: string },
 ): Promise<StageRecord> {
-  const dependencies: CacheKeyInputs = {
+  const dependencies: CacheKey = {
     use: "large",
     params: {},
     inputs: {},
