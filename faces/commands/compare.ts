@@ -3,14 +3,8 @@ import { artifactsOption, parseOptions, parseWhole } from "../../packages/pipeli
 import type { Command } from "../../packages/pipeline/app.ts";
 import { joinWords, UsageError } from "../../packages/pipeline/errors.ts";
 import { identityNamed } from "../../packages/pipeline/find_pipeline.ts";
-import {
-  byTime,
-  findRun,
-  History,
-  nameOf,
-  type RunRecord,
-  runsOfPipeline,
-} from "../../packages/pipeline/history.ts";
+import { byTime, History, type RunRecord } from "../../packages/pipeline/history.ts";
+import { findRun, nameOf, runsOfPipeline } from "../../packages/pipeline/find_runs.ts";
 import { displayPath } from "../../packages/pipeline/paths.ts";
 import { ArtifactStore } from "../../packages/pipeline/artifact_store.ts";
 import { keyOf } from "../ui/run_index.ts";

@@ -6,12 +6,8 @@ import { checkFile } from "../../packages/formats/check_file.ts";
 import { readJson } from "../../packages/formats/read_json.ts";
 import { ArtifactStore } from "../../packages/pipeline/artifact_store.ts";
 import { didYouMean, joinWords, problemsOf } from "../../packages/pipeline/errors.ts";
-import {
-  findByIdPrefix,
-  History,
-  resultsOf,
-  type UsedResult,
-} from "../../packages/pipeline/history.ts";
+import { findByIdPrefix } from "../../packages/pipeline/find_runs.ts";
+import { History, resultsOf, type UsedResult } from "../../packages/pipeline/history.ts";
 import { ignoreNotFound } from "../../packages/pipeline/paths.ts";
 import { outputName } from "../../packages/pipeline/plan.ts";
 import { assertIntact, damagedError } from "../../packages/pipeline/verify_results.ts";

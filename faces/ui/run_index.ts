@@ -1,14 +1,9 @@
 /** The runs of an artifact folder in the short form of the page, read once per change. */
 import { join } from "node:path";
 import { canonicalJson, sha256 } from "../../packages/pipeline/fingerprint.ts";
-import {
-  History,
-  nameOf,
-  type RunRecord,
-  type Setting,
-  settingsOf,
-  shownSettingsOf,
-} from "../../packages/pipeline/history.ts";
+import { History, type RunRecord } from "../../packages/pipeline/history.ts";
+import { nameOf } from "../../packages/pipeline/find_runs.ts";
+import { type Setting, settingsOf, shownSettingsOf } from "../../packages/pipeline/run_settings.ts";
 import type { Metrics } from "../../packages/pipeline/stage.ts";
 import { METRIC_NAMES } from "../evaluation/metrics.ts";
 import type { UiRun, UiRuns } from "./ui_api.ts";

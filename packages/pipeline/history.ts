@@ -1,19 +1,12 @@
-/** `artifacts/runs/`: a record of each run, from which runs are listed and compared. */
+/** `artifacts/runs/`: a record of each run, alive or ended. */
 import { join } from "node:path";
 import { mapOrdered } from "@reproducible/workers/ordered_map";
 import { z } from "zod";
 import { entries } from "./cache/attempt_files.ts";
 import { ensureFolder } from "./durable.ts";
-import { didYouMean, joinWords, UsageError } from "./errors.ts";
-import {
-  type CacheKey,
-  cacheKeySchema,
-  canonicalJson,
-  isRecord,
-  sha256,
-  type Shape,
-} from "./fingerprint.ts";
-import { fileNameOf, formerName, typed } from "./pipeline_identity.ts";
+import { joinWords } from "./errors.ts";
+import { type CacheKey, cacheKeySchema, canonicalJson, sha256, type Shape } from "./fingerprint.ts";
+import { fileNameOf, formerName } from "./pipeline_identity.ts";
 import { isHeld, type Lock, takeLock, withFreeLocks } from "./cache/file_lock.ts";
 import { ignoreNotFound } from "./paths.ts";
 import {
@@ -245,147 +238,9 @@ function hash(text: string): string {
   return sha256(text).slice(0, 8);
 }
 
-/**
- * Returns a function from a run to its pipeline: the file; for a run of an earlier version the file
- * of the only pipeline with its name, else the name.
- */
-export function pipelinesOf(runs: readonly RunRecord[]): (run: RunRecord) => string {
-  const files = new Map<string, Set<string>>();
-  for (const { file, pipeline } of runs) {
-    if (file === undefined) continue;
-    for (const name of [pipeline, formerName(file)]) {
-      files.set(name, (files.get(name) ?? new Set()).add(file));
-    }
-  }
-  return ({ file, pipeline }) => {
-    const [only, ...others] = files.get(pipeline) ?? [];
-    return file ?? (only !== undefined && others.length === 0 ? only : pipeline);
-  };
-}
-
 /** Returns the name of the file in which the store has the last results of a run's pipeline. */
 export function noteOf({ file, pipeline }: Pick<RunRecord, "file" | "pipeline">): string {
   return file === undefined ? pipeline : fileNameOf(file);
-}
-
-/** A setting of a run; runs of one experiment may differ in seeds. */
-export interface Setting {
-  readonly value: unknown;
-  readonly seed?: boolean;
-  /** Name of its stage, if it is one of a stage. */
-  readonly stage?: string;
-}
-
-/**
- * Returns everything that a run's results depend on but the content of its data, by name: "seed",
- * "split" (its stage), "split.test", "split: code".
- * @param nameOf names a stage. Default: its id
- */
-export function settingsOf(
-  { seed, compute, stages }: RunRecord,
-  nameOf: (id: string) => string = (id) => id,
-): Map<string, Setting> {
-  const settings = new Map<string, Setting>([["seed", { value: seed, seed: true }]]);
-  if (compute) settings.set("compute", { value: compute.backend });
-  for (const { id, use, dependencies, after } of stages) {
-    if (!dependencies) continue;
-    const stage = nameOf(id);
-    const put = (name: string, value: unknown) => settings.set(name, { value, stage });
-    put(stage, use);
-    if (dependencies.seed !== undefined && dependencies.seed !== seed) {
-      settings.set(`${stage}.seed`, { value: dependencies.seed, seed: true, stage });
-    }
-    for (const [path, value] of leaves(dependencies.params)) {
-      // A fold repeats an experiment as a seed does.
-      const name = `${stage}.${path}`;
-      settings.set(name, { value, stage, ...(path.endsWith(".fold") && { seed: true }) });
-    }
-    put(`${stage}: inputs`, after?.map(nameOf));
-    put(`${stage}: data`, digits(dependencies.external));
-    put(`${stage}: code`, digits(dependencies.modules));
-    put(`${stage}: packages`, digits(dependencies.packages));
-  }
-  return settings;
-}
-
-/**
- * Returns the settings of a run for display: `settingsOf`, and values that it was given but no stage
- * records, such as paths, of which stages record the content.
- */
-export function shownSettingsOf(
-  run: RunRecord,
-  nameOf: (id: string) => string = (id) => id,
-): Map<string, Setting> {
-  const settings = settingsOf(run, nameOf);
-  for (const [given, value] of Object.entries(run.overrides ?? {})) {
-    const name = given.replace(/^[^.]+/, nameOf);
-    if (settings.keys().some((one) => one === name || one.startsWith(`${name}.`))) continue;
-    settings.set(name, { value, seed: /(^|\.)(seed|fold)$/.test(name) });
-  }
-  return settings;
-}
-
-function* leaves(
-  value: Readonly<Record<string, unknown>>,
-  path = "",
-): Generator<[string, unknown]> {
-  for (const [key, inner] of Object.entries(value)) {
-    if (isRecord(inner)) yield* leaves(inner, `${path}${key}.`);
-    else yield [path + key, inner];
-  }
-}
-
-/** Returns a short hash of code, packages or data. */
-function digits(parts: Readonly<Record<string, string>>): string {
-  return sha256(canonicalJson(parts)).slice(0, 7);
-}
-
-/** Returns a run's pipeline as commands take it. */
-export function nameOf({ file, pipeline }: Pick<RunRecord, "file" | "pipeline">): string {
-  return file === undefined ? pipeline : typed(file);
-}
-
-/** Requirements of a run that a pipeline's name means. */
-interface Wanted {
-  /** Identity of the pipeline, if the name is its file. */
-  readonly identity?: string;
-  /** Required property of a run, and its words: "has evaluated a model". */
-  readonly has?: (run: RunRecord) => boolean;
-  readonly what?: string;
-  /** Command that lists the runs. Default: deno task runs. */
-  readonly listedBy?: string;
-}
-
-/**
- * Returns the run of a name: its id, a unique prefix of it, or a pipeline's name (its newest run that
- * meets the requirements).
- * @param runs the oldest first
- * @throws {UsageError} if there is none
- */
-export function findRun(
-  name: string,
-  runs: readonly RunRecord[],
-  { identity, has = () => true, what = "is listed", listedBy = "deno task runs" }: Wanted = {},
-): RunRecord {
-  const found = runs.find(({ id }) => id === name);
-  if (found) return found;
-  const own = byPipeline(name, runs, identity);
-  const newest = own.findLast(has);
-  if (newest) return newest;
-  const last = own.at(-1);
-  if (last) {
-    const state = last.state === undefined ? last.ok ? "has not" : "failed" : `is ${last.state}`;
-    throw new UsageError(
-      `no run of the pipeline "${name}" ${what}; the last, ${last.id}, ${state}. ` +
-        `Run it: deno task run ${nameOf(last)}.`,
-    );
-  }
-  const begun = findByIdPrefix(name, runs);
-  if (begun) return begun;
-  throw new UsageError(
-    `there is no run "${name}".${didYouMean(name, namesOf(runs.filter(has)))} A run is named by ` +
-      `its id, the beginning of it, or its pipeline's name; ${listedBy} lists them.`,
-  );
 }
 
 export type UsedResult = Required<Pick<RecordedStage, "id" | "use" | "fingerprint">>;
@@ -394,65 +249,6 @@ export function resultsOf({ stages }: Pick<RunRecord, "stages">): UsedResult[] {
   return stages.flatMap(({ id, use, fingerprint }) =>
     fingerprint === undefined ? [] : [{ id, use, fingerprint }]
   );
-}
-
-function namesOf(runs: readonly RunRecord[]): string[] {
-  return [...new Set(runs.map(nameOf))];
-}
-
-/**
- * Returns the run of an id or a prefix of one; undefined if there is none.
- * @throws {UsageError} if several have the prefix
- */
-export function findByIdPrefix(name: string, runs: readonly RunRecord[]): RunRecord | undefined {
-  const exact = runs.find(({ id }) => id === name);
-  const begun = runs.filter(({ id }) => id.startsWith(name));
-  if (exact || begun.length < 2) return exact ?? begun[0];
-  const ok = begun.filter(({ ok }) => ok);
-  const some = (ok.length > 0 ? ok : begun).slice(-5).map((run) => `${run.id} (${nameOf(run)})`);
-  throw new UsageError(
-    `"${name}" begins the ids of ${begun.length} runs; write more of it: ${joinWords(some, "or")}` +
-      `${begun.length > some.length ? " (the latest)" : ""}.`,
-  );
-}
-
-/** Returns the runs of a pipeline, by its name or its YAML. @throws {UsageError} if there are none */
-export function runsOfPipeline(
-  name: string,
-  runs: readonly RunRecord[],
-  identity?: string,
-): RunRecord[] {
-  const found = byPipeline(name, runs, identity);
-  if (found.length > 0) return found;
-  const known = namesOf(runs);
-  throw new UsageError(
-    `no run of a pipeline "${name}" is listed.${didYouMean(name, known)} ` +
-      `Run it first${known.length > 0 ? `, or take ${joinWords(known, "or")}` : ""}.`,
-  );
-}
-
-/** Returns the runs of a pipeline. @throws {UsageError} if several pipelines bear a label */
-export function byPipeline(
-  name: string,
-  runs: readonly RunRecord[],
-  identity?: string,
-): RunRecord[] {
-  const path = name.replace(/\.ya?ml$/, "");
-  const pipelineOf = pipelinesOf(runs);
-  const files = (some: typeof runs) => [...new Set(some.flatMap(({ file }) => file ?? []))];
-  const known = files(runs);
-  const labelled = files(runs.filter(({ pipeline }) => pipeline === name));
-  const is = (file: string) => file === identity || file === name || typed(file) === path;
-  const [file, ...others] = known.some(is) ? known.filter(is) : labelled;
-  if (others.length > 0) {
-    const all = [file!, ...others].map((one) => `"${typed(one)}"`);
-    throw new UsageError(`${joinWords(all)} are both called "${name}"; write which is meant.`);
-  }
-  if (file !== undefined) return runs.filter((run) => pipelineOf(run) === file);
-  // Earlier versions called experiments/a.yaml by its own name, or else experiments-a.
-  const names = [name, path, path.replace(/^.*[\\/]/, ""), formerName(path)];
-  return names.map((name) => runs.filter((run) => !run.file && run.pipeline === name))
-    .find(({ length }) => length > 0) ?? [];
 }
 
 /** Returns a line for each caution about runs' scores, with the runs that it is about. */

@@ -11,7 +11,8 @@ import {
 import { mean } from "../../../packages/statistics/prediction_metrics.ts";
 import { counted } from "../../../packages/pipeline/causes.ts";
 import type { Progress } from "../../../packages/pipeline/stage.ts";
-import { cautionLines, nameOf, type RunRecord } from "../../../packages/pipeline/history.ts";
+import { nameOf } from "../../../packages/pipeline/find_runs.ts";
+import { cautionLines, type RunRecord } from "../../../packages/pipeline/history.ts";
 import type { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts";
 import type { UiComparison } from "../../ui/ui_api.ts";
 import { type MetricName, METRICS } from "../../evaluation/metrics.ts";

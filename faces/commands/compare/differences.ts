@@ -1,6 +1,7 @@
 /** Differences between runs: parameters, metrics, and metrics over seeds. */
 import { canonicalJson } from "../../../packages/pipeline/fingerprint.ts";
-import { type RunRecord, settingsOf, shownSettingsOf } from "../../../packages/pipeline/history.ts";
+import type { RunRecord } from "../../../packages/pipeline/history.ts";
+import { settingsOf, shownSettingsOf } from "../../../packages/pipeline/run_settings.ts";
 import { listMetrics, spreadOf } from "../../../packages/pipeline/spread.ts";
 import type { MetricStats } from "../../../packages/pipeline/sweep_summary.ts";
 import type { UiComparison, UiMetric } from "../../ui/ui_api.ts";

@@ -2,7 +2,8 @@
 import { join } from "node:path";
 import { readParquet } from "../../../packages/formats/parquet.ts";
 import type { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts";
-import { nameOf, type RunRecord } from "../../../packages/pipeline/history.ts";
+import { nameOf } from "../../../packages/pipeline/find_runs.ts";
+import type { RunRecord } from "../../../packages/pipeline/history.ts";
 import type { StageRecord } from "../../../packages/pipeline/stage_record.ts";
 import { type Choice, chosen } from "../../../packages/pipeline/define.ts";
 import { assertIntact, damagedError } from "../../../packages/pipeline/verify_results.ts";

@@ -10,12 +10,10 @@ import {
 import {
   byPipeline,
   findByIdPrefix,
-  History,
   nameOf,
   pipelinesOf,
-  resultsOf,
-  type RunRecord,
-} from "../../../packages/pipeline/history.ts";
+} from "../../../packages/pipeline/find_runs.ts";
+import { History, resultsOf, type RunRecord } from "../../../packages/pipeline/history.ts";
 import { commandOf, fileNameOf, typed } from "../../../packages/pipeline/pipeline_identity.ts";
 import { readTextIfExists } from "../../../packages/pipeline/paths.ts";
 import { cautionsOf } from "../../../packages/pipeline/stage.ts";

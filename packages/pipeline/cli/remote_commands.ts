@@ -12,15 +12,14 @@ import { identityNamed } from "../find_pipeline.ts";
 import { formatBytes, formatTable, formatTimestamp } from "../format.ts";
 import {
   byTime,
-  findRun,
   History,
-  nameOf,
   noteOf,
   parseRun,
   resultsOf,
   type RunRecord,
   type UsedResult,
 } from "../history.ts";
+import { findRun, nameOf } from "../find_runs.ts";
 import { abortOnSignal } from "../interrupt.ts";
 import { resolveFrom } from "../paths.ts";
 import {

@@ -4,18 +4,9 @@ import { artifactsOption, parseWhole } from "../args.ts";
 import { joinWords } from "../errors.ts";
 import { identityNamed } from "../find_pipeline.ts";
 import { canonicalJson } from "../fingerprint.ts";
-import {
-  byTime,
-  cautionLines,
-  findRun,
-  History,
-  nameOf,
-  noteOf,
-  pipelinesOf,
-  type RunRecord,
-  runsOfPipeline,
-  settingsOf,
-} from "../history.ts";
+import { byTime, cautionLines, History, noteOf, type RunRecord } from "../history.ts";
+import { findRun, nameOf, pipelinesOf, runsOfPipeline } from "../find_runs.ts";
+import { settingsOf } from "../run_settings.ts";
 import { displayPath, invocationDir } from "../paths.ts";
 import { type CommandContext, EXIT, type MetricNames } from "../app.ts";
 import { withoutSecrets } from "../secrets.ts";

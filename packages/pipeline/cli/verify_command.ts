@@ -2,7 +2,8 @@
 import { artifactsOption } from "../args.ts";
 import { formatError, UsageError } from "../errors.ts";
 import { identityNamed, isMissingPipeline } from "../find_pipeline.ts";
-import { byPipeline, findByIdPrefix, History, type RecordedStage } from "../history.ts";
+import { byPipeline, findByIdPrefix } from "../find_runs.ts";
+import { History, type RecordedStage } from "../history.ts";
 import { fileNameOf } from "../pipeline_identity.ts";
 import { abortOnSignal } from "../interrupt.ts";
 import { loadPlan } from "../run/create_context.ts";

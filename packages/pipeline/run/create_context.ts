@@ -7,7 +7,8 @@ import { ConfigError, mapAll, type Problem, problemsOf, UsageError } from "../er
 import { findPipeline, identityNamed } from "../find_pipeline.ts";
 import { createPlan, type Plan } from "../plan.ts";
 import type { InputStage, ParamProblem } from "../stage.ts";
-import { findByIdPrefix, History, nameOf, type RunRecord } from "../history.ts";
+import { findByIdPrefix, nameOf } from "../find_runs.ts";
+import { History, type RunRecord } from "../history.ts";
 import { argument, shellQuote } from "../pipeline_identity.ts";
 import { DenoLock } from "../cache/deno_lock.ts";
 import { ImportMap } from "../cache/import_map.ts";

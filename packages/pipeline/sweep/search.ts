@@ -8,7 +8,9 @@ import type { Override } from "../config/override.ts";
 import type { Best, Range } from "../config/sweep_schema.ts";
 import { ConfigError, joinWords, type Location, UsageError } from "../errors.ts";
 import { canonicalJson } from "../fingerprint.ts";
-import { byTime, History, type RunRecord, runsOfPipeline, settingsOf } from "../history.ts";
+import { byTime, History, type RunRecord } from "../history.ts";
+import { runsOfPipeline } from "../find_runs.ts";
+import { settingsOf } from "../run_settings.ts";
 import { counted } from "../causes.ts";
 import { summarise } from "../sweep_summary.ts";
 

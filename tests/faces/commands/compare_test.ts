@@ -5,7 +5,8 @@ import { fileURLToPath } from "node:url";
 import { compareRuns, type Comparison } from "../../../faces/commands/compare/compare_runs.ts";
 import { formatComparison, withText } from "../../../faces/commands/compare/format_comparison.ts";
 import { canonicalJson } from "../../../packages/pipeline/fingerprint.ts";
-import { findRun, type RunRecord } from "../../../packages/pipeline/history.ts";
+import { findRun } from "../../../packages/pipeline/find_runs.ts";
+import type { RunRecord } from "../../../packages/pipeline/history.ts";
 import { spreads } from "../../../packages/pipeline/sweep_summary.ts";
 import { type FakeRun, workshop } from "./workshop.ts";
 

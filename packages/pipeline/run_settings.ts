@@ -1,0 +1,75 @@
+/** Settings of recorded runs, by name, in which runs are compared. */
+import { canonicalJson, isRecord, sha256 } from "./fingerprint.ts";
+import type { RunRecord } from "./history.ts";
+
+/** A setting of a run; runs of one experiment may differ in seeds. */
+export interface Setting {
+  readonly value: unknown;
+  readonly seed?: boolean;
+  /** Name of its stage, if it is one of a stage. */
+  readonly stage?: string;
+}
+
+/**
+ * Returns everything that a run's results depend on but the content of its data, by name: "seed",
+ * "split" (its stage), "split.test", "split: code".
+ * @param nameOf names a stage. Default: its id
+ */
+export function settingsOf(
+  { seed, compute, stages }: RunRecord,
+  nameOf: (id: string) => string = (id) => id,
+): Map<string, Setting> {
+  const settings = new Map<string, Setting>([["seed", { value: seed, seed: true }]]);
+  if (compute) settings.set("compute", { value: compute.backend });
+  for (const { id, use, dependencies, after } of stages) {
+    if (!dependencies) continue;
+    const stage = nameOf(id);
+    const put = (name: string, value: unknown) => settings.set(name, { value, stage });
+    put(stage, use);
+    if (dependencies.seed !== undefined && dependencies.seed !== seed) {
+      settings.set(`${stage}.seed`, { value: dependencies.seed, seed: true, stage });
+    }
+    for (const [path, value] of leaves(dependencies.params)) {
+      // A fold repeats an experiment as a seed does.
+      const name = `${stage}.${path}`;
+      settings.set(name, { value, stage, ...(path.endsWith(".fold") && { seed: true }) });
+    }
+    put(`${stage}: inputs`, after?.map(nameOf));
+    put(`${stage}: data`, digits(dependencies.external));
+    put(`${stage}: code`, digits(dependencies.modules));
+    put(`${stage}: packages`, digits(dependencies.packages));
+  }
+  return settings;
+}
+
+/**
+ * Returns the settings of a run for display: `settingsOf`, and values that it was given but no stage
+ * records, such as paths, of which stages record the content.
+ */
+export function shownSettingsOf(
+  run: RunRecord,
+  nameOf: (id: string) => string = (id) => id,
+): Map<string, Setting> {
+  const settings = settingsOf(run, nameOf);
+  for (const [given, value] of Object.entries(run.overrides ?? {})) {
+    const name = given.replace(/^[^.]+/, nameOf);
+    if (settings.keys().some((one) => one === name || one.startsWith(`${name}.`))) continue;
+    settings.set(name, { value, seed: /(^|\.)(seed|fold)$/.test(name) });
+  }
+  return settings;
+}
+
+function* leaves(
+  value: Readonly<Record<string, unknown>>,
+  path = "",
+): Generator<[string, unknown]> {
+  for (const [key, inner] of Object.entries(value)) {
+    if (isRecord(inner)) yield* leaves(inner, `${path}${key}.`);
+    else yield [path + key, inner];
+  }
+}
+
+/** Returns a short hash of code, packages or data. */
+function digits(parts: Readonly<Record<string, string>>): string {
+  return sha256(canonicalJson(parts)).slice(0, 7);
+}
