@@ -11,7 +11,7 @@ import {
   UsageError,
 } from "./errors.ts";
 import { HELP, mainHelp } from "./cli/help.ts";
-import { loadPlan, ofRun } from "./run/create_context.ts";
+import { loadPlan, resolveRunId } from "./load_plan.ts";
 import { invocationDir } from "./paths.ts";
 import { type App, type CommandContext, type CommandHandler, EXIT } from "./app.ts";
 import { mermaid } from "./plan.ts";
@@ -74,7 +74,9 @@ export async function main(args: readonly string[], app: App): Promise<number> {
     }
     const run = await MAIN[command]();
     const context = contextOf(app, reporter, values, names);
-    return await run(["run", "serve", "graph"].includes(command) ? await ofRun(context) : context);
+    return await run(
+      ["run", "serve", "graph"].includes(command) ? await resolveRunId(context) : context,
+    );
   } catch (error) {
     // As in "deno task graph | head".
     if (error instanceof Deno.errors.BrokenPipe) return EXIT.brokenPipe;

@@ -7,7 +7,7 @@ import { readConfig } from "../../packages/pipeline/config/config.ts";
 import { createPlan } from "../../packages/pipeline/plan.ts";
 import { Registry } from "../../packages/pipeline/registry.ts";
 import { createReporter } from "../../packages/pipeline/reporter.ts";
-import { createRunContext } from "../../packages/pipeline/run/create_context.ts";
+import { createRunContext } from "../../packages/pipeline/run/run_context.ts";
 import { runPlan } from "../../packages/pipeline/run/run_pipeline.ts";
 import { writeDataset } from "../stages/training_data.ts";
 

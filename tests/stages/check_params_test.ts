@@ -5,7 +5,7 @@ import { app } from "../../main.ts";
 import { readConfig } from "../../packages/pipeline/config/config.ts";
 import { createPlan } from "../../packages/pipeline/plan.ts";
 import { Registry } from "../../packages/pipeline/registry.ts";
-import { checkParams } from "../../packages/pipeline/run/create_context.ts";
+import { checkParams } from "../../packages/pipeline/run/check_params.ts";
 
 const BASE = `stages:
   download: { datasets: [sample] }

@@ -28,7 +28,7 @@ import {
   RemoteResults,
   RUNS,
 } from "../remote_results/remote_results.ts";
-import { assertOwnPipeline, loadPlan } from "../run/create_context.ts";
+import { assertOwnPipeline, loadPlan } from "../load_plan.ts";
 import type { Progress } from "../stage.ts";
 import { bytesOf, type StageRecord } from "../stage_record.ts";
 

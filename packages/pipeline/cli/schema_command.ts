@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { readTopLevel } from "../config/config.ts";
 import { ConfigError } from "../errors.ts";
-import { configOptions } from "../run/create_context.ts";
+import { configOptions } from "../load_plan.ts";
 import { writeFileAtomic } from "../durable.ts";
 import { displayPath, readTextIfExists } from "../paths.ts";
 import { type CommandContext, EXIT } from "../app.ts";

@@ -6,7 +6,7 @@ import { byPipeline, findByIdPrefix } from "../find_runs.ts";
 import { History, type RecordedStage } from "../history.ts";
 import { fileNameOf } from "../pipeline_identity.ts";
 import { abortOnSignal } from "../interrupt.ts";
-import { loadPlan } from "../run/create_context.ts";
+import { loadPlan } from "../load_plan.ts";
 import { type CommandContext, EXIT } from "../app.ts";
 import { ArtifactStore, type StoredResult } from "../artifact_store.ts";
 import { formatBytes, formatInteger } from "../format.ts";

@@ -1,11 +1,14 @@
 /** Everything a run needs; independent of the application's domain. */
-import type { App } from "../app.ts";
+import { join } from "node:path";
+import type { CommandContext } from "../app.ts";
+import { ArtifactStore } from "../artifact_store.ts";
+import { DenoLock } from "../cache/deno_lock.ts";
+import { ImportMap } from "../cache/import_map.ts";
+import { ModuleHasher } from "../cache/module_graph.ts";
+import { projectCache } from "../config/config.ts";
 import type { CacheKey } from "../fingerprint.ts";
-import type { DenoLock } from "../cache/deno_lock.ts";
-import type { ModuleHasher } from "../cache/module_graph.ts";
-import type { Reporter } from "../reporter.ts";
+import { readTextIfExists } from "../paths.ts";
 import type { StageContext } from "../stage.ts";
-import type { ArtifactStore } from "../artifact_store.ts";
 
 /** Facts that workers on other machines need about a sweep's runs. */
 export interface RemoteRunsWork extends Pick<StageContext, "signal" | "info" | "warn"> {
@@ -21,14 +24,18 @@ export interface ShardedWork extends RemoteRunsWork, Pick<StageContext, "scratch
   readonly inputs: Readonly<Record<string, string>>;
 }
 
-export interface RunContext
-  extends Pick<App, "project" | "resolveCompute" | "connectWorkers" | "checkFile" | "noteStep"> {
-  store: ArtifactStore;
+/** The parts of a command's context that running takes. */
+type RunnerTools = Pick<
+  CommandContext,
+  "project" | "resolveCompute" | "connectWorkers" | "checkFile" | "noteStep" | "reporter"
+>;
+
+export interface RunContext extends RunnerTools {
+  readonly store: ArtifactStore;
   readonly moduleHasher: ModuleHasher;
   readonly denoLock: DenoLock;
   /** Folders whose modules do not count, such as the runner's own. */
   readonly excludedFolders: readonly string[];
-  readonly reporter: Reporter;
   readonly signal: AbortSignal;
   /** Facts of `external` by stage and parameters, for plans that are described at once. */
   readonly externals?: Map<string, Promise<CacheKey["external"]>>;
@@ -37,4 +44,27 @@ export interface RunContext
 export interface ResolvedBackend {
   readonly backend: string;
   readonly why: string;
+}
+
+/**
+ * Opens the store and the hashes of code for a run.
+ * @param cache name of what is kept of the modules; machines that share results have one each
+ */
+export async function createRunContext(
+  artifacts: string,
+  tools: RunnerTools,
+  signal: AbortSignal,
+  cache = "modules",
+): Promise<RunContext> {
+  const { project } = tools;
+  const imports = await ImportMap.read(project);
+  return {
+    ...tools,
+    store: new ArtifactStore(artifacts),
+    moduleHasher: new ModuleHasher(project, join(projectCache(project), `${cache}.json`), imports),
+    denoLock: new DenoLock(await readTextIfExists(join(project, "deno.lock"))),
+    // Loaded from a registry, the runner is a package with a version like others.
+    excludedFolders: import.meta.dirname ? [join(import.meta.dirname, "../")] : [],
+    signal,
+  };
 }

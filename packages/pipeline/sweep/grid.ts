@@ -3,7 +3,7 @@ import { readConfig } from "../config/config.ts";
 import { ConfigError, type Location, mapAll, type Problem, quote, UsageError } from "../errors.ts";
 import { canonicalJson, isRecord } from "../fingerprint.ts";
 import { createPlan, type Plan } from "../plan.ts";
-import { configOptions } from "../run/create_context.ts";
+import { configOptions } from "../load_plan.ts";
 import { expectation } from "../config/zod_issues.ts";
 import { type Override, parseOverride, parseValue } from "../config/override.ts";
 import type { CommandContext } from "../app.ts";

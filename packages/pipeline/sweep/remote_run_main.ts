@@ -1,7 +1,7 @@
 /** The process of a run that another machine dispatched. */
 import { hostname } from "node:os";
 import { resolve } from "node:path";
-import { createRunContext } from "../run/create_context.ts";
+import { createRunContext } from "../run/run_context.ts";
 import { type CommandContext, EXIT } from "../app.ts";
 import { runPlan } from "../run/run_pipeline.ts";
 import { withPaths } from "../run/run_report.ts";
@@ -34,13 +34,13 @@ export async function runRemoteRun(call: CommandContext): Promise<number> {
     const context = await createRunContext(artifacts, call, parent.signal, `modules-${hostname()}`);
     await assertSamePlugins(order, context);
     const planned = await planOf(order, call, artifacts);
-    context.store = new ArtifactStore(artifacts, { patience });
     await assertSameResults(order, planned, context);
     if (order.backend) await assertBackend(order.backend.backend, call);
-    context.resolveCompute = () => Promise.resolve(order.backend ?? { backend: "", why: "" });
-    const given = await openResults(order.given, context.store);
-    const { selection, point } = order;
-    const { report, id } = await runPlan(planned, selection, context, { point, given });
+    const { selection, point, backend = { backend: "", why: "" } } = order;
+    const store = new ArtifactStore(artifacts, { patience });
+    const own = { ...context, store, resolveCompute: () => Promise.resolve(backend) };
+    const given = await openResults(order.given, store);
+    const { report, id } = await runPlan(planned, selection, own, { point, given });
     // Relative to the artifact folder, which other machines have elsewhere.
     const shared = (path: string) => toRelative(resolve(project, path), artifacts) ?? path;
     console.log(JSON.stringify({ ...withPaths(report, shared), run: id }));

@@ -8,7 +8,7 @@ import { abortOnSignal } from "../interrupt.ts";
 import { type CommandContext, EXIT } from "../app.ts";
 import type { Child } from "./child_process.ts";
 import { pointsOf, readSweep } from "./grid.ts";
-import { checkParams } from "../run/create_context.ts";
+import { checkParams } from "../run/check_params.ts";
 import { select } from "../run/selection.ts";
 import { runSweep } from "./run_sweep.ts";
 import { withoutSeeds } from "../sweep_summary.ts";
