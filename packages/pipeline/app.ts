@@ -1,6 +1,6 @@
 /** The interface of the app, which the runner is handed, and of its commands. */
 import type { Values } from "./args.ts";
-import type { BullmqSettings, Compute } from "./config/config.ts";
+import type { BullmqSettings, Compute } from "./config/pipeline_schema.ts";
 import type { Plan } from "./plan.ts";
 import type { LazyStage } from "./registry.ts";
 import type { Reporter } from "./reporter.ts";

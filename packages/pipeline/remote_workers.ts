@@ -1,6 +1,6 @@
 /** `executor: bullmq`: distributes work to workers through Redis. */
 import { hostname } from "node:os";
-import type { BullmqSettings } from "./config/config.ts";
+import type { BullmqSettings } from "./config/pipeline_schema.ts";
 import type { App, RemoteOrder, RemoteRunEvent } from "./app.ts";
 import type { FinishedUnit, WorkUnit } from "./stage.ts";
 import { localCodeVersion } from "./remote/compatibility.ts";

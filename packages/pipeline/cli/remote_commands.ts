@@ -4,7 +4,7 @@ import { mapOrdered } from "@reproducible/workers/ordered_map";
 import { type CommandContext, EXIT } from "../app.ts";
 import { ArtifactStore } from "../artifact_store.ts";
 import { counted } from "../causes.ts";
-import { remoteSchema, type RemoteSettings } from "../config/config.ts";
+import { remoteSchema, type RemoteSettings } from "../config/pipeline_schema.ts";
 import { ensureFolder, writeFileAtomic } from "../durable.ts";
 import { artifactsOption } from "../args.ts";
 import { formatError, UsageError } from "../errors.ts";

@@ -1,12 +1,11 @@
 /** JSON Schema of a pipeline, for completion in editors, and docs/reference.md. */
 import { z } from "zod";
 import { choosesOf, type Definition, partsOf, schemasWithin } from "../define.ts";
-import { pipelineSchema } from "./config.ts";
+import { FIXED, pipelineSchema, rangeSchema, seedSchema } from "./pipeline_schema.ts";
 import { turnedBy } from "../plan.ts";
 import type { Kind, Stage } from "../stage.ts";
-import { seedSchema, STAGE_ID } from "./stage_config.ts";
+import { STAGE_ID } from "./stage_config.ts";
 import { isSeed } from "../sweep_summary.ts";
-import { FIXED, rangeSchema } from "./sweep_schema.ts";
 
 type Json = Record<string, unknown>;
 

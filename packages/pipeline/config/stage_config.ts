@@ -3,6 +3,7 @@ import { z } from "zod";
 import { type Problem, quote } from "../errors.ts";
 import { type Extension, hasChoice, usedExtensions } from "./extension.ts";
 import { toProblems, valueAt } from "./zod_issues.ts";
+import { seedSchema } from "./pipeline_schema.ts";
 import { type Aliases, choosesOf, fieldOf, partsOf } from "../define.ts";
 import { isRecord } from "../fingerprint.ts";
 import { resolveFrom } from "../paths.ts";
@@ -10,9 +11,6 @@ import type { Registry } from "../registry.ts";
 import type { ConfigSource } from "./config_source.ts";
 import type { Stage } from "../stage.ts";
 import type { Path } from "./yaml_file.ts";
-
-/** Seed of all randomness. */
-export const seedSchema = z.int().min(0).max(2 ** 32 - 1);
 
 /** Keys of a stage in the YAML that the runner reads. */
 const reservedSchema = z.object({
@@ -130,6 +128,16 @@ export async function readStage(
   } catch (error) {
     return report(path, (error as Error).message, true);
   }
+}
+
+/** Returns the parameters of each stage that is known. */
+export async function schemasOf({ values: { stages } }: ConfigSource, registry: Registry) {
+  const schemas = new Map<string, z.ZodObject>();
+  for (const [id, written] of Object.entries(stages ?? {})) {
+    const { use = id } = (written ?? {}) as { use?: string };
+    if (registry.has(use)) schemas.set(id, (await registry.get(use)).stage.params);
+  }
+  return schemas;
 }
 
 /** Returns false for a value that the cache key has no text of: NaN, a RegExp, a Map, a Date. */

@@ -2,7 +2,7 @@
 import { isAbsolute, join, relative, sep } from "node:path";
 import { z } from "zod";
 import type { App } from "../app.ts";
-import { pipelineSchema } from "../config/config.ts";
+import { pipelineSchema } from "../config/pipeline_schema.ts";
 
 /** Path below a folder, with forward slashes; machines may have the folder in different places. */
 export const relativePathSchema = z.string().refine(

@@ -2,7 +2,7 @@
 import { dirname, join } from "node:path";
 import { AwsClient } from "aws4fetch";
 import { setTimeout as delay } from "node:timers/promises";
-import type { RemoteSettings } from "../config/config.ts";
+import type { RemoteSettings } from "../config/pipeline_schema.ts";
 import { listFiles } from "../digest.ts";
 import { entries, remove } from "../cache/attempt_files.ts";
 import { ensureFolder, moveDurably, writeFileAtomic } from "../durable.ts";

@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { mapOrdered } from "@reproducible/workers/ordered_map";
 import type { ArtifactStore } from "../artifact_store.ts";
 import { remove } from "../cache/attempt_files.ts";
-import type { RemoteSettings } from "../config/config.ts";
+import type { RemoteSettings } from "../config/pipeline_schema.ts";
 import { digestFile } from "../digest.ts";
 import { ensureFolder } from "../durable.ts";
 import { canonicalJson, fingerprint } from "../fingerprint.ts";

@@ -9,7 +9,7 @@ import { type Override, parseOverride, parseValue } from "../config/override.ts"
 import type { CommandContext } from "../app.ts";
 import { Registry } from "../registry.ts";
 import { type ConfigSource, refuseTwice, shortPath } from "../config/config_source.ts";
-import { type Best, FIXED, rangeSchema, sweepSchema } from "../config/sweep_schema.ts";
+import { type Best, FIXED, rangeSchema, sweepSchema } from "../config/pipeline_schema.ts";
 import { type Axis, bestPoints, drawTrials, grid } from "./search.ts";
 import { isSeed } from "../sweep_summary.ts";
 

@@ -5,7 +5,9 @@
  */
 import { join, resolve } from "node:path";
 import { z } from "zod";
-import { pipelineSchema, pluginSpecifier, readConfig } from "../config/config.ts";
+import { readConfig } from "../config/config.ts";
+import { pipelineSchema } from "../config/pipeline_schema.ts";
+import { pluginSpecifier } from "../config/plugin_entries.ts";
 import { cacheKeyOf } from "../cache/cache_key.ts";
 import {
   type CacheKey,

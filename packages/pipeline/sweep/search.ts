@@ -5,7 +5,7 @@
 import { random } from "@reproducible/random/random";
 import type { Directions, MetricNames } from "../app.ts";
 import type { Override } from "../config/override.ts";
-import type { Best, Range } from "../config/sweep_schema.ts";
+import type { Best, Range } from "../config/pipeline_schema.ts";
 import { ConfigError, joinWords, type Location, UsageError } from "../errors.ts";
 import { canonicalJson } from "../fingerprint.ts";
 import { byTime, History, type RunRecord } from "../history.ts";

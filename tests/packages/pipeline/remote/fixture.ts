@@ -9,7 +9,10 @@ import type {
 } from "../../../../packages/pipeline/remote/protocol.ts";
 import type { CodeVersion } from "../../../../packages/pipeline/remote/compatibility.ts";
 import { app } from "../../../../main.ts";
-import { bullmqSchema, type BullmqSettings } from "../../../../packages/pipeline/config/config.ts";
+import {
+  bullmqSchema,
+  type BullmqSettings,
+} from "../../../../packages/pipeline/config/pipeline_schema.ts";
 import faceCrop from "../../../../stages/faceCrop.ts";
 import { testContext } from "../../../context.ts";
 import { gradient, type Photo, photoArtifacts } from "../../../faces/detection/fixture.ts";
