@@ -14,7 +14,6 @@ import type { ReadyStage } from "./run_stage.ts";
 import { type CacheKey, fingerprint, PENDING } from "../fingerprint.ts";
 import { formatBytes, formatDuration } from "../format.ts";
 import { ancestors, type Plan, type PlannedStage } from "../plan.ts";
-import { type Beginning, type Begun, History } from "../history.ts";
 import { fileNameOf } from "../pipeline_identity.ts";
 import { displayPath } from "../paths.ts";
 import type { RemoteResults } from "../remote_results/remote_results.ts";
@@ -26,7 +25,7 @@ import {
   type Status,
   WOULD_RUN,
 } from "./run_report.ts";
-import { LiveLog } from "../live_log.ts";
+import { RunEntry } from "./run_entry.ts";
 import { select, type Selection } from "./selection.ts";
 import { cautionsOf, type Metrics } from "../stage.ts";
 import type { ResolvedBackend, RunContext } from "./run_context.ts";
@@ -44,7 +43,7 @@ export interface RunOptions {
   readonly dryRun?: boolean;
   readonly services?: boolean;
   /** Run the shared stages of a sweep: not listed, and without lines for unselected stages. */
-  readonly part?: boolean;
+  readonly shared?: boolean;
   /** Parameters of the sweep's stages that come later, by id, which may check the shared results. */
   readonly ahead?: ReadonlyMap<string, readonly unknown[]>;
   /** The varied values of a run of a sweep, key → value. */
@@ -57,51 +56,35 @@ export interface RunOptions {
 export async function runPlan(
   plan: Plan,
   selection: Selection,
-  given: RunContext,
+  tools: RunContext,
   options: RunOptions = {},
 ): Promise<RunResult> {
-  const { dryRun = false, services = false, part, point } = options;
+  const { dryRun = false, services = false, shared, point } = options;
   const began = performance.now();
-  const live = part || dryRun ? undefined : new LiveLog(given.store.folder);
-  const context = live ? { ...given, reporter: live.reporter(given.reporter) } : given;
-  const { store, signal, reporter: { log } } = context;
-  using _held = dryRun ? undefined : await store.lockShared(log, signal);
-  const history = new History(context.store.folder);
   const { name: pipeline, identity: file, overrides, seed } = plan;
-  const beginning = { pipeline, file, overrides, seed, point };
-  const startedAt = new Date().toISOString();
-  let begun: Begun | undefined;
-  // Listed from its first work on: a run with nothing to do writes nothing.
-  const begin = async () => {
-    if (!begun) live?.open((begun = await history.begin(beginning, startedAt)).id);
-    return begun!;
-  };
-  const run = new Run(plan, selection, context, options, live && begin, live);
-  const stages = plan.stages.map(({ id, use, after }) => ({ id, use, after }));
-  live?.add({ type: "run", pipeline, startedAt, stages });
+  const entry = shared || dryRun
+    ? undefined
+    : new RunEntry(tools.store.folder, { pipeline, file, overrides, seed, point });
+  const context = entry ? { ...tools, reporter: entry.live.reporter(tools.reporter) } : tools;
+  const { store, signal, moduleHasher, reporter: { log } } = context;
+  using _held = dryRun ? undefined : await store.lockShared(log, signal);
+  const run = new Run(plan, selection, context, options, entry);
   const reportNow = () => run.report((performance.now() - began) / 1000);
-  let id: string | undefined, settled = false;
-  const settle = async () => {
-    if (begun && id !== begun.id && !settled) await history.drop(begun);
-    settled = true;
-    await live?.close();
-  };
+  let id: string | undefined;
   try {
-    if (services && !dryRun) await begin();
+    if (services) await entry?.begin();
     await run.stages();
     // A service may run for days: the hashes are stored before.
-    await context.moduleHasher.close();
+    await moduleHasher.close();
     // A run of a sweep is listed even if all its results are cached.
-    if (!part && !dryRun && (run.worthRecording || point)) {
-      id = await run.record({ ...reportNow(), ...beginning }, history);
-    }
+    if (entry && (run.worthRecording || point)) id = await run.record(reportNow(), entry);
     if (services && run.ok && !dryRun) {
-      await settle();
+      await entry?.close();
       await run.services();
     }
   } finally {
-    await settle();
-    await context.moduleHasher.close();
+    await entry?.close();
+    await moduleHasher.close();
   }
   return { report: reportNow(), id };
 }
@@ -111,6 +94,13 @@ const UNSELECTED = "not selected";
 /** Size in bytes up to which a service's input files are compared with their digests. */
 const MAX_CHECKED = 1e9;
 
+/**
+ * One execution of a plan, a stage after the other. Each is, whatever applies first: failed by a check
+ * ahead, skipped, given, cached, pulled, refused as it is needed but not selected, or made.
+ *
+ * `#records` has a stage once its result is complete in the store, or, in a dry run, would be pulled.
+ * A stage is made when `#records` has all stages that it takes from.
+ */
 class Run {
   readonly #selected: ReadonlySet<string>;
   readonly #records = new Map<string, StageRecord>();
@@ -128,24 +118,25 @@ class Run {
   #remote: RemoteResults | "failed" | undefined;
   ok = true;
   /** True if a result was made or pulled, or a stage failed. */
-  #did = false;
+  #worked = false;
   /** True if other results are used than last time. */
   #usesOthers = false;
 
-  /** @param begin lists the run in the history, if it is to be listed */
+  /** @param entry where the run is listed, if it is to be */
   constructor(
     readonly plan: Plan,
     readonly selection: Selection,
     readonly context: RunContext,
     readonly options: RunOptions,
-    readonly begin?: () => Promise<Begun>,
-    readonly live?: LiveLog,
+    readonly entry?: RunEntry,
   ) {
     this.#selected = select(plan, selection);
+    const stages = plan.stages.map(({ id, use, after }) => ({ id, use, after }));
+    entry?.live.add({ type: "run", pipeline: plan.name, startedAt: entry.startedAt, stages });
   }
 
   get worthRecording(): boolean {
-    return this.#did || this.#usesOthers;
+    return this.#worked || this.#usesOthers;
   }
 
   async stages(): Promise<void> {
@@ -163,64 +154,77 @@ class Run {
   }
 
   async #stage(stage: PlannedStage): Promise<void> {
-    const { paint } = this.context.reporter;
-    const { id } = stage, why = this.#doomed.get(id);
-    if (why !== undefined) return this.#finish(stage, "failed", why);
-    const left = this.#skipReason(stage);
-    if (left !== undefined) {
-      const wanted = !stage.stage.service && this.#isNeeded(id);
-      if (this.context.signal.aborted && wanted) this.ok = false;
-      const told = !stage.stage.service && !(this.options.part && left === UNSELECTED);
-      if (told) this.#log(paint.dim("-"), id, paint.dim(`skipped: ${left}`));
-      return this.#finish(stage, "skipped", left);
-    }
-    const given = this.options.given?.get(id);
-    if (given) return this.#takeCached(stage, given);
+    const { id } = stage, { paint } = this.context.reporter;
+    const doomed = this.#doomed.get(id), left = this.#skipReason(stage);
+    if (doomed !== undefined) return this.#finish(stage, "failed", doomed);
+    if (left !== undefined) return this.#skip(stage, left);
     const started = performance.now();
     const seconds = () => (performance.now() - started) / 1000;
     try {
-      const cacheKey = await this.#cacheKey(stage);
-      const decision = await checkCache(stage, cacheKey, this.context.store, {
-        plan: this.plan,
-        force: this.#isForced(id),
-        pending: this.#pending,
-      });
-      if ("record" in decision) return this.#takeCached(stage, decision.record);
-      if (await this.#pull(stage, cacheKey)) return;
-      if (!this.#selected.has(id)) {
-        throw new RunError(
-          `${id} has to run first (${decision.why}), and the command line leaves it out. ` +
-            `Run it with --until ${id}.`,
-        );
-      }
-      // Now it is skipped, or it is the one that fails.
-      if (!this.options.dryRun && await this.#failsAhead()) return this.#stage(stage);
-      const { rights } = stage;
-      const granted = rights ? `; third-party code, allow: [${rights.join(", ")}]` : "";
-      this.#log(paint.bold(">"), id, `runs: ${decision.why}${granted}`);
-      if (this.options.dryRun) {
-        this.#pending.add(id);
-        return this.#finish(stage, "skipped", WOULD_RUN + decision.why + granted);
-      }
-      this.live?.add({ type: "stage", id, status: "running", why: decision.why });
-      await this.#make(await this.#ready(stage, cacheKey), decision.why, seconds);
+      await this.#obtain(stage, seconds);
     } catch (error) {
-      this.ok = false;
-      this.#did = true;
       if (this.context.signal.aborted) {
+        this.ok = false;
+        this.#worked = true;
         this.#log(paint.yellow("!"), id, "interrupted; the next run resumes here");
         this.#finish(stage, "failed", INTERRUPTED, seconds());
       } else {
         const place = this.#placeOf(error, stage) + wayOutOf(error);
-        this.#log(paint.red("✗"), id, `failed: ${formatErrorWithStack(error, place)}`);
+        this.#fail(id, formatErrorWithStack(error, place));
         this.#finish(stage, "failed", formatError(error) + place, seconds());
       }
     }
   }
 
+  /** Takes the result of a stage, or makes it. */
+  async #obtain(stage: PlannedStage, seconds: () => number): Promise<void> {
+    const { id, rights } = stage, { dryRun, given } = this.options;
+    const known = given?.get(id);
+    if (known) return this.#takeCached(stage, known);
+    const cacheKey = await this.#cacheKey(stage);
+    const decision = await checkCache(stage, cacheKey, this.context.store, {
+      plan: this.plan,
+      force: this.#isForced(id),
+      pending: this.#pending,
+    });
+    if ("record" in decision) return this.#takeCached(stage, decision.record);
+    if (await this.#pull(stage, cacheKey)) return;
+    const { why } = decision;
+    if (!this.#selected.has(id)) {
+      throw new RunError(
+        `${id} has to run first (${why}), and the command line leaves it out. ` +
+          `Run it with --until ${id}.`,
+      );
+    }
+    // Now it is skipped, or it is the one that fails.
+    if (!dryRun && await this.#failsAhead()) return this.#stage(stage);
+    const granted = rights ? `; third-party code, allow: [${rights.join(", ")}]` : "";
+    this.#log(this.context.reporter.paint.bold(">"), id, `runs: ${why}${granted}`);
+    if (dryRun) {
+      this.#pending.add(id);
+      return this.#finish(stage, "skipped", WOULD_RUN + why + granted);
+    }
+    this.entry?.live.add({ type: "stage", id, status: "running", why });
+    await this.#make(await this.#ready(stage, cacheKey), why, seconds);
+  }
+
+  #skip(stage: PlannedStage, why: string): void {
+    const { id, stage: { service } } = stage, { paint } = this.context.reporter;
+    if (this.context.signal.aborted && !service && this.#isNeeded(id)) this.ok = false;
+    const shown = !service && !(this.options.shared && why === UNSELECTED);
+    if (shown) this.#log(paint.dim("-"), id, paint.dim(`skipped: ${why}`));
+    this.#finish(stage, "skipped", why);
+  }
+
+  #fail(id: string, why: string): void {
+    this.ok = false;
+    this.#worked = true;
+    this.#log(this.context.reporter.paint.red("✗"), id, `failed: ${why}`);
+  }
+
   /** Lets stages check the results so far that theirs will come from; returns true if one would fail. */
   async #failsAhead(): Promise<boolean> {
-    const { store, reporter: { paint } } = this.context, { stages } = this.plan;
+    const { store } = this.context, { stages } = this.plan;
     for (const { id, stage, params } of stages) {
       const ahead = this.options.ahead?.get(id) ?? (this.#isNeeded(id) ? [params] : []);
       if (!stage.checkAhead || ahead.length === 0) continue;
@@ -236,10 +240,8 @@ class Run {
           }
         }
       } catch (error) {
-        this.ok = false;
-        this.#did = true;
         this.#doomed.set(id, formatError(error));
-        this.#log(paint.red("✗"), id, `failed: ${formatError(error)}`);
+        this.#fail(id, formatError(error));
       }
       this.#checked.set(id, found.length);
     }
@@ -290,12 +292,12 @@ class Run {
         this.#records.set(id, found);
         return true;
       }
-      this.live?.add({ type: "stage", id, status: "running", why: "it is pulled" });
+      this.entry?.live.add({ type: "stage", id, status: "running", why: "it is pulled" });
       const waiting = () => log(`  ${id}: another run is making this; waiting for it`);
       const record = await this.#remote.pull(found, store, waiting, progress);
       this.#useResult(stage, record);
       await this.#setCurrent();
-      this.#did = true;
+      this.#worked = true;
       this.#log(paint.dim("·"), id, `pulled ${origin}`);
       this.#finish(stage, "cached", `pulled from ${place.url}`, (performance.now() - began) / 1000);
       return true;
@@ -321,7 +323,7 @@ class Run {
     const { record, made } = await executeStage(ready, this.plan, this.context, force);
     this.#useResult(stage, record);
     await this.#setCurrent();
-    this.#did = true;
+    this.#worked = true;
     if (made) {
       this.#log(paint.green("✓"), stage.id, `done in ${formatDuration(seconds())}`);
       this.#finish(stage, "ran", why, seconds());
@@ -350,7 +352,7 @@ class Run {
 
   #finish(stage: PlannedStage, status: Status, why: string, seconds = 0): void {
     const { id, use } = stage;
-    this.live?.add({ type: "stage", id, status, why, seconds });
+    this.entry?.live.add({ type: "stage", id, status, why, seconds });
     const record = this.#records.get(id);
     const outputs = Object.fromEntries(
       Object.keys(record ? stage.stage.outputs : {}).map((name) => {
@@ -408,7 +410,7 @@ class Run {
   }
 
   async #ready(stage: PlannedStage, cacheKey: CacheKey): Promise<ReadyStage> {
-    const begun = await this.begin?.();
+    const begun = await this.entry?.begin();
     const { prepareStage } = await loadRunStage();
     return prepareStage(stage, cacheKey, this.plan, this.#records, this.context, begun);
   }
@@ -455,18 +457,18 @@ class Run {
   }
 
   /** Keeps what ran, from what, with what result; returns the run's id, if it could be kept. */
-  async record(run: RunReport & Beginning, history: History): Promise<string | undefined> {
-    const stages = run.stages.map((stage) => {
+  async record(report: RunReport, entry: RunEntry): Promise<string | undefined> {
+    const stages = report.stages.map((stage) => {
       const { fingerprint, dependencies, warnings } = this.#records.get(stage.id) ?? {};
       const { after } = this.plan.stages.find(({ id }) => id === stage.id)!;
       return { ...stage, after, fingerprint, dependencies, warnings };
     });
+    const run = { ...report, ...entry.beginning, compute: this.#compute, stages };
     // The runs of a sweep take turns with what they use: one that did nothing was there before.
-    const record = { ...run, compute: this.#compute, stages };
-    const same = run.point && !this.#did ? await history.find(record) : undefined;
+    const same = run.point && !this.#worked ? await entry.history.find(run) : undefined;
     if (same) return same.id;
     try {
-      return (await history.add(record, await this.begin!())).id;
+      return await entry.record(run);
     } catch (error) {
       this.context.reporter.log(`this run could not be recorded: ${formatError(error)}`);
       return undefined;

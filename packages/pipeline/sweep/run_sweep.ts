@@ -79,7 +79,7 @@ export async function runSweep(
   if (common.length > 0) {
     const once = { ...selection, until: common };
     const { report: made } = await runPlan(first, once, context, {
-      part: true,
+      shared: true,
       ahead: new Map(selected.map((id) => [id, paramsOf(id, points)])),
     });
     prepared = made.stages.filter(({ id, status }) => common.includes(id) || status === "failed");
