@@ -135,3 +135,10 @@ export function formatMetrics(metrics: Metrics, names: MetricNames = {}): string
 export function escapeMarkdown(text: string): string {
   return text.replace(/[\r\n]+/g, " ").replace(/[\\`*_[\]<>|#]/g, "\\$&");
 }
+
+/** Returns "train.learningRate=0.001 seed=2". */
+export function formatValues(values: Readonly<Record<string, unknown>>): string {
+  return Object.entries(values).map(([key, value]) =>
+    `${key}=${typeof value === "string" ? value : JSON.stringify(value)}`
+  ).join(" ");
+}

@@ -27,7 +27,10 @@ export async function run(call: CommandContext): Promise<number> {
   const planned = await loadPlan(call).catch(async (error) => {
     if (!values.sweep) throw error;
     // It may need what is varied, such as the fold beside a number of folds.
-    return await loadPlan(call, (await import("../sweep/grid.ts")).firstValues(values.sweep));
+    return await loadPlan(
+      call,
+      (await import("../sweep/sweep_points.ts")).firstValues(values.sweep),
+    );
   });
   if (planned.source.values.sweep === undefined && values.sweep === undefined) {
     for (const option of ["jobs", "point"] as const) {

@@ -13,8 +13,13 @@ import { withoutSecrets } from "../secrets.ts";
 import { INTERRUPTED } from "../run/run_report.ts";
 import { ArtifactStore } from "../artifact_store.ts";
 import type { State } from "../state.ts";
-import { formatValues } from "../sweep/grid.ts";
-import { formatDuration, formatMetrics, formatTable, formatTimestamp } from "../format.ts";
+import {
+  formatDuration,
+  formatMetrics,
+  formatTable,
+  formatTimestamp,
+  formatValues,
+} from "../format.ts";
 
 export default async function runs(call: CommandContext): Promise<number> {
   const { values, names, reporter } = call;

@@ -11,6 +11,7 @@ import { YamlFile } from "../config/yaml_file.ts";
 import { createPlan } from "../plan.ts";
 import { Registry } from "../registry.ts";
 import type { RunContext } from "../run/run_context.ts";
+import type { Selection } from "../run/selection.ts";
 import type { SweepProgress } from "./sweep_progress.ts";
 import {
   type ChildReport,
@@ -19,7 +20,7 @@ import {
   followParent,
   startChild,
 } from "./child_process.ts";
-import type { SweepPoint } from "./grid.ts";
+import type { SweepPoint } from "./sweep_points.ts";
 import type { SweepOptions } from "./run_sweep.ts";
 
 /** A run of a sweep, for its process. */
@@ -28,22 +29,18 @@ interface LocalRun extends Omit<SweepPoint, "plan"> {
   readonly files: readonly Pick<YamlFile, "path" | "shown" | "text">[];
 }
 
-/**
- * Runs the runs concurrently. A failed run does not end the others.
- * @param force ids of the stages that each run makes again
- */
+/** Runs the runs concurrently. A failed run does not end the others. */
 export async function runLocal(
   points: readonly SweepPoint[],
   call: CommandContext,
-  force: readonly string[] | undefined,
+  selection: Selection,
   { jobs, signal, running }: SweepOptions,
   { moduleHasher }: RunContext,
   progress: SweepProgress,
 ): Promise<void> {
-  const { names: [name], values, cwd, project, denoArgs } = call;
-  const options = (["force", "until", "from", "only"] as const).flatMap((option) =>
-    ((option === "force" ? force : values[option]) ?? []).map((id) => `--${option}=${id}`)
-  );
+  const { names: [name], cwd, project, denoArgs } = call;
+  const options = Object.entries<readonly string[] | undefined>({ ...selection })
+    .flatMap(([option, ids = []]) => ids.map((id) => `--${option}=${id}`));
   using _stop = addAbortListener(signal, () => running.forEach((child) => child.stop()));
   let next = 0;
   const one = async () => {

@@ -9,7 +9,7 @@ import type { Selection } from "../run/selection.ts";
 import type { RunContext } from "../run/run_context.ts";
 import type { SweepProgress } from "./sweep_progress.ts";
 import { failedReport } from "./child_process.ts";
-import type { SweepPoint } from "./grid.ts";
+import type { SweepPoint } from "./sweep_points.ts";
 import { describeRemoteRun, finishedResults, pluginsOf, type RemoteRun } from "./remote_run.ts";
 
 /** @throws if runs remain for workers and plugins or Redis prevent it */

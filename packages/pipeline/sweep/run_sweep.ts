@@ -10,7 +10,8 @@ import { select, type Selection } from "../run/selection.ts";
 import { createRunContext, type ResolvedBackend, type RunContext } from "../run/run_context.ts";
 import { SweepProgress, type SweepRunResult } from "./sweep_progress.ts";
 import { checkWorkersReachable, rehearse, runRemote } from "./remote_sweep.ts";
-import { formatValues, type SweepPoint } from "./grid.ts";
+import { formatValues } from "../format.ts";
+import type { SweepPoint } from "./sweep_points.ts";
 import type { Child } from "./child_process.ts";
 import { runLocal } from "./local_sweep.ts";
 import { summarise, summaryLines, type SummaryRow } from "../sweep_summary.ts";
@@ -42,14 +43,15 @@ export async function runSweep(
   const { selection, signal } = options;
   const [{ plan: first }] = points;
   const context = await createRunContext(first.artifacts, call, signal);
+  // The plans share stages, whose data is read once.
   const described: RunContext = { ...context, externals: new Map() };
-  const identities: ReadonlyMap<string, string>[] = [];
-  for (const { plan } of points) identities.push(await predictFingerprints(plan, described));
+  const predicted: ReadonlyMap<string, string>[] = [];
+  for (const { plan } of points) predicted.push(await predictFingerprints(plan, described));
   const same = first.stages.map(({ id }) => id).filter((id) =>
-    identities.every((names) => names.get(id) === identities[0].get(id))
+    predicted.every((prints) => prints.get(id) === predicted[0].get(id))
   );
   const selected = [...select(first, selection)];
-  const common = selected.filter((id) => same.includes(id));
+  const shared = selected.filter((id) => same.includes(id));
   const report = (
     stages: StageReport[],
     ok: boolean,
@@ -66,7 +68,7 @@ export async function runSweep(
   });
   log(`${counted(points.length, "run")}: ${axesText(points)}`);
   if (options.dryRun) {
-    const runs = await dryRun(points, identities, common, described, selection);
+    const runs = await dryRun(points, predicted, shared, described, selection);
     return report([], runs.every(({ ok }) => ok), runs);
   }
   // Fails before the shared stages run, which may take hours.
@@ -76,25 +78,25 @@ export async function runSweep(
   using _held = await context.store.lockShared(log, signal);
   let prepared: StageReport[] = [];
   let cautions: readonly string[] = [];
-  if (common.length > 0) {
-    const once = { ...selection, until: common };
+  if (shared.length > 0) {
+    const once = { ...selection, until: shared };
     const { report: made } = await runPlan(first, once, context, {
       shared: true,
       ahead: new Map(selected.map((id) => [id, paramsOf(id, points)])),
     });
-    prepared = made.stages.filter(({ id, status }) => common.includes(id) || status === "failed");
+    prepared = made.stages.filter(({ id, status }) => shared.includes(id) || status === "failed");
     cautions = made.cautions ?? [];
     if (!made.ok) return report(prepared, false, []);
   }
-  const left = joinWords(selected.filter((id) => !common.includes(id)));
+  const left = joinWords(selected.filter((id) => !shared.includes(id)));
   const runText = points.length === 1 ? "the run continues" : `${points.length} runs continue`;
   log(left === "" ? "all stages have run; collecting results" : `${runText} with ${left}`);
-  const force = selection.force?.filter((id) => !common.includes(id));
+  const each = { ...selection, force: selection.force?.filter((id) => !shared.includes(id)) };
   const names = await call.metricNames?.();
   using progress = new SweepProgress(points, reporter, cautions, names);
   await (first.remoteWorkers
-    ? runRemote(points, call, { ...selection, force }, same, context, progress)
-    : runLocal(points, call, force, options, context, progress));
+    ? runRemote(points, call, each, same, context, progress)
+    : runLocal(points, call, each, options, context, progress));
   const { runs } = progress;
   const ok = runs.length === points.length && runs.every(({ ok }) => ok);
   const result = report(prepared, ok, runs);
@@ -118,17 +120,17 @@ function paramsOf(id: string, points: readonly SweepPoint[]): unknown[] {
  *   their content is unknown
  */
 async function predictFingerprints(plan: Plan, context: RunContext): Promise<Map<string, string>> {
-  const names = new Map<string, string>();
+  const prints = new Map<string, string>();
   let backend: Promise<ResolvedBackend> | undefined;
   for (const stage of plan.stages) {
     const cacheKey = await cacheKeyOf(stage, plan, context, {
-      digest: ({ stage, output }) => `${output} of ${names.get(stage)}`,
-      fingerprintOf: (id) => names.get(id)!,
+      digest: ({ stage, output }) => `${output} of ${prints.get(stage)}`,
+      fingerprintOf: (id) => prints.get(id)!,
       backend: () => backend ??= context.resolveCompute(plan.compute),
     });
-    names.set(stage.id, fingerprint(cacheKey));
+    prints.set(stage.id, fingerprint(cacheKey));
   }
-  return names;
+  return prints;
 }
 
 /** Returns "train.learningRate 0.001, 0.0003 × seed 1, 2, 3"; with ";" where not all are combined. */
@@ -145,8 +147,8 @@ function axesText(points: readonly SweepPoint[]): string {
 /** Logs what would run: the shared stages once, then the others of each run. */
 async function dryRun(
   points: readonly SweepPoint[],
-  identities: readonly ReadonlyMap<string, string>[],
-  common: readonly string[],
+  predicted: readonly ReadonlyMap<string, string>[],
+  shared: readonly string[],
   context: RunContext,
   selection: Selection,
 ): Promise<SweepRunResult[]> {
@@ -157,15 +159,15 @@ async function dryRun(
     const report = await rehearse(plan, selection, context);
     runs.push({ values, ...report });
     if (i === 0) {
-      for (const { id, why, status } of report.stages.filter(({ id }) => common.includes(id))) {
+      for (const { id, why, status } of report.stages.filter(({ id }) => shared.includes(id))) {
         log(`  once: ${id} ${status === "cached" ? "is cached" : why}`);
-        seen.add(identities[i]!.get(id)!);
+        seen.add(predicted[i]!.get(id)!);
       }
     }
     const own: string[] = [], after: string[] = [], earlier: string[] = [], cached: string[] = [];
     for (const { id, status, why } of report.stages) {
-      const name = identities[i]!.get(id)!;
-      if (common.includes(id) || (status === "skipped" && !why.startsWith(WOULD_RUN))) continue;
+      const name = predicted[i]!.get(id)!;
+      if (shared.includes(id) || (status === "skipped" && !why.startsWith(WOULD_RUN))) continue;
       if (status === "failed") own.push(why);
       else if (status === "cached") cached.push(id);
       else if (seen.has(name)) earlier.push(id);

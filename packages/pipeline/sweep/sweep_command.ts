@@ -7,7 +7,7 @@ import type { Plan } from "../plan.ts";
 import { abortOnSignal } from "../interrupt.ts";
 import { type CommandContext, EXIT } from "../app.ts";
 import type { Child } from "./child_process.ts";
-import { pointsOf, readSweep } from "./grid.ts";
+import { pointsOf, readSweep } from "./sweep_points.ts";
 import { checkParams } from "../run/check_params.ts";
 import { select } from "../run/selection.ts";
 import { runSweep } from "./run_sweep.ts";

@@ -2,9 +2,9 @@
 import { INTERRUPTED } from "../run/run_report.ts";
 import type { MetricNames } from "../app.ts";
 import type { Reporter } from "../reporter.ts";
-import { formatDuration, formatMetrics } from "../format.ts";
+import { formatDuration, formatMetrics, formatValues } from "../format.ts";
 import type { ChildReport } from "./child_process.ts";
-import { formatValues, type SweepPoint } from "./grid.ts";
+import type { SweepPoint } from "./sweep_points.ts";
 
 export interface SweepRunResult extends ChildReport {
   /** Key → value. */

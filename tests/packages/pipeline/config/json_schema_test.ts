@@ -10,7 +10,7 @@ import {
 import { ConfigError } from "../../../../packages/pipeline/errors.ts";
 import { defineStage } from "../../../../packages/pipeline/stage.ts";
 import { Project } from "../toy/project.ts";
-import { pointsOf, readSweep } from "../../../../packages/pipeline/sweep/grid.ts";
+import { pointsOf, readSweep } from "../../../../packages/pipeline/sweep/sweep_points.ts";
 import { stageList, stages } from "../toy/stages.ts";
 import { stages as builtIn } from "../../../../stages/mod.ts";
 

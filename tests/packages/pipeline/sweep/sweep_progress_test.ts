@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createReporter } from "../../../../packages/pipeline/reporter.ts";
 import type { StageReport } from "../../../../packages/pipeline/run/run_report.ts";
-import type { SweepPoint } from "../../../../packages/pipeline/sweep/grid.ts";
+import type { SweepPoint } from "../../../../packages/pipeline/sweep/sweep_points.ts";
 import { SweepProgress } from "../../../../packages/pipeline/sweep/sweep_progress.ts";
 
 Deno.test("the time left of a sweep does not count cached runs before those that compute", () => {

@@ -200,10 +200,3 @@ function directionsOf(stages: Plan["stages"]): Record<string, "more" | "less"> {
     }),
   );
 }
-
-/** Returns "train.learningRate=0.001 seed=2". */
-export function formatValues(values: Readonly<Record<string, unknown>>): string {
-  return Object.entries(values).map(([key, value]) =>
-    `${key}=${typeof value === "string" ? value : JSON.stringify(value)}`
-  ).join(" ");
-}
