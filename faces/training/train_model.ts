@@ -29,6 +29,8 @@ import {
 import { checkExports, writeExports } from "./onnx/convert.ts";
 import type { NetworkDefinition } from "./training_definitions.ts";
 import { calibrateTask, validate } from "./score_task.ts";
+import { type Compared, compareWithConstant } from "./constant_baseline.ts";
+import { follow, headHistory, openTrainer } from "./open_trainer.ts";
 import { classTask, quantityTask, type Task, type ValuesTask } from "./tasks.ts";
 import { train, type TrainingResult } from "./train.ts";
 import {
@@ -41,13 +43,8 @@ import {
 } from "./training_choices.ts";
 import {
   artifactsOf,
-  type Compared,
-  compareWithConstant,
   foldersOf,
-  follow,
-  headHistory,
   type InputFolders,
-  openTrainer,
   openTrainingData,
   type StageInputs,
   type TrainingContext,
@@ -143,14 +140,7 @@ export async function trainModel(
   warnOfSingleClasses(learning, context);
   const artifacts = artifactsOf(context);
   const sources = await learnedFrom(params, teachers, folders.dataset, data, context);
-  const leaks = sources.filter(({ testImages }) => testImages).map(({ by, model, testImages }) =>
-    `Scores are too good: ${by} ${quote(model)} was trained, validated or calibrated on ` +
-    `${testImages} of ${counted(data.test.length, "image")} of the test set.`
-  );
-  const cautions = new Set([...leaks, ...sources.flatMap(({ cautions }) => cautions)]);
-  for (const leak of leaks) {
-    context.warn(`${leak} Take a model of the same split, such as a stage of this pipeline.`);
-  }
+  const caution = warnOfLeaks(sources, data.test.length, context);
 
   const { model, withNetwork } = buildNetworks(network, learning, size, seed);
   try {
@@ -230,7 +220,7 @@ export async function trainModel(
         computedBy,
         validation,
       },
-      ...cautions.size > 0 && { caution: [...cautions].join(" ") },
+      ...caution !== "" && { caution },
     };
   } finally {
     model.dispose();
@@ -265,6 +255,22 @@ function buildNetworks(
     }
   };
   return { model, withNetwork };
+}
+
+/** Warns of scores on images that models were trained on; returns the caution of the result. */
+function warnOfLeaks(
+  sources: Awaited<ReturnType<typeof learnedFrom>>,
+  tested: number,
+  { warn }: Pick<TrainingContext, "warn">,
+): string {
+  const leaks = sources.filter(({ testImages }) => testImages).map(({ by, model, testImages }) =>
+    `Scores are too good: ${by} ${quote(model)} was trained, validated or calibrated on ` +
+    `${testImages} of ${counted(tested, "image")} of the test set.`
+  );
+  for (const leak of leaks) {
+    warn(`${leak} Take a model of the same split, such as a stage of this pipeline.`);
+  }
+  return [...new Set([...leaks, ...sources.flatMap(({ cautions }) => cautions)])].join(" ");
 }
 
 function warnOfSingleClasses(
