@@ -17,12 +17,12 @@ const sums = z.record(z.string(), md5).superRefine((sums, context) => {
 
 const folder = z.strictObject({
   folder: pathParam({ byContent: true }).describe(
-    "Folder of photos, or a .zip, .tar or .tar.gz of one, with a CSV of labels. Columns: path (relative to the folder), age " +
+    "Folder of photos, a .zip, .tar or .tar.gz of one, or a .parquet that holds them, with a CSV or Parquet of labels. Columns: path (relative to the folder), age " +
       "(years) or born and taken (1980-03-01 or 1980), gender (1, m, male or 0, f, female)," +
       " and optionally identity, name and attributes",
   ),
   labels: z.string().min(1).optional().describe(
-    "Path of the CSV, relative to the folder. Default: the only CSV in it",
+    "Path of the CSV or Parquet, relative to the folder. Default: the only CSV in it, or all Parquet",
   ),
   name: z.string().regex(/^[\w.-]+$/, "expected letters, digits, '-', '_' and '.'").optional()
     .describe("Name of the data set in reports. Default: the folder's name"),

@@ -7,7 +7,7 @@ import { valueAt } from "./attributes.ts";
 import { BOX } from "./labels.ts";
 import { pathIndex, type PhotoFiles } from "./photo_files.ts";
 import type { Preset } from "./presets.ts";
-import { PHOTO } from "./sources.ts";
+import { PARQUET, PHOTO } from "./sources.ts";
 
 type Row = Readonly<Record<string, string>>;
 
@@ -30,15 +30,17 @@ export async function applyPreset(
   only?: string,
 ): Promise<PresetLabels> {
   const unmatched: string[] = [];
+  /** The folder of each row's table. */
+  const folders = new WeakMap<Row, string>();
   const rows = preset.photos === undefined || only !== undefined
-    ? await readTables(preset, files, only)
+    ? await readTables(preset, files, folders, only)
     : matchPhotos(preset.photos, files.paths, unmatched);
   const there = new Set(rows.values().flatMap((row) => Object.keys(row)));
   const find = suffixIndex(files.paths);
   const several: string[] = [];
   const mapped = rows.map((row) => {
     const { path = "", ...rest } = mapRow(row, preset);
-    const [file, other] = find(path);
+    const [file, other] = find(path, folders.get(row));
     if (other !== undefined) several.push(`${JSON.stringify(path)}: ${file} and ${other}`);
     return { path: other === undefined && file !== undefined ? file : path, ...rest };
   });
@@ -120,7 +122,12 @@ function nothingFits(what: string, pattern: string, paths: readonly string[]): E
   );
 }
 
-async function readTables(preset: Preset, files: PhotoFiles, only?: string): Promise<Row[]> {
+async function readTables(
+  preset: Preset,
+  files: PhotoFiles,
+  folders: WeakMap<Row, string>,
+  only?: string,
+): Promise<Row[]> {
   const { labels = String.raw`[^\/]+\.csv` } = preset;
   const tables: { files: string; header?: string[] | undefined; skip: number }[] =
     typeof labels === "string" ? [{ files: labels, skip: 0 }] : labels;
@@ -136,7 +143,10 @@ async function readTables(preset: Preset, files: PhotoFiles, only?: string): Pro
       const bytes = await files.read(path);
       if (!(bytes instanceof Uint8Array)) throw new Error(`${path}: it is ${bytes}`);
       const groups = defined(fits.exec(path)?.groups);
-      for (const row of parseTable(bytes, path, header, skip)) rows.push({ ...row, ...groups });
+      for (const row of parseTable(bytes, path, header, skip)) {
+        rows.push({ ...row, ...groups });
+        folders.set(rows.at(-1)!, path.replace(/[^/]*$/, ""));
+      }
     }
   }
   return rows;
@@ -152,8 +162,11 @@ export function parseTable(
   header?: readonly string[],
   skip = 0,
 ): Row[] {
-  if (/\.jsonl?$/i.test(path)) {
-    const written = decodeText(bytes, path), lines = /l$/i.test(path);
+  if (/\.(?:jsonl?|parquet)$/i.test(path)) {
+    if (bytes[0] === 0x50 && PARQUET.test(path)) { // P: one in a folder is lines of JSON here
+      throw new Error(`"${path}" is in an archive. Unpack the archive`);
+    }
+    const written = decodeText(bytes, path), lines = !/n$/i.test(path);
     const text = lines ? `[${written.trim().replaceAll(/\s*[\r\n]\s*/g, ",")}]` : written;
     let value: unknown;
     try {
@@ -161,10 +174,13 @@ export function parseTable(
     } catch (cause) {
       throw new Error(`"${path}" is not valid JSON (${(cause as Error).message})`, { cause });
     }
-    return Object.entries(value ?? {}).flatMap(([key, one]) => {
-      if (typeof one !== "object" || one === null) return [];
+    // Beside each photo of a WebDataset there is an object with its labels.
+    const single = isMap(value) &&
+      Object.entries(value).every(([key, one]) => !isMap(one) && !PHOTO.test(key));
+    return Object.entries(single ? [value] : value ?? {}).flatMap(([key, one]) => {
+      if (!isMap(one) && !Array.isArray(one)) return [];
       const own = Object.entries(one).map(([name, value]) => [name, textOf(value)] as const);
-      return [Object.fromEntries(Array.isArray(value) ? own : [["path", key], ...own])];
+      return [Object.fromEntries(single || Array.isArray(value) ? own : [["path", key], ...own])];
     });
   }
   const lines = decodeText(bytes, path).split(/\r\n|\r|\n/).slice(skip);
@@ -182,6 +198,10 @@ export function parseTable(
   const source = whole ? bytes : new TextEncoder().encode(lines.join("\n"));
   const { header: columns, rows } = readCsv(source, path);
   return rows.map(({ values }) => Object.fromEntries(columns.map((name, i) => [name, values[i]])));
+}
+
+function isMap(value: unknown): value is object {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** Formats a value of JSON; numbers of a list as those of a box. */
@@ -238,14 +258,16 @@ function uprightBox(quad: string): Row {
 
 /**
  * Returns a function that finds files by the end of their path, in any Unicode normalization form: only
- * the one whose path is complete, if there is one.
+ * the one whose path is complete or below `folder`, which ends in a slash, if there is one.
  */
-export function suffixIndex(paths: readonly string[]): (path: string) => readonly string[] {
+export function suffixIndex(
+  paths: readonly string[],
+): (path: string, folder?: string) => readonly string[] {
   const same = pathIndex(paths);
   const nameOf = (path: string) => path.slice(path.lastIndexOf("/") + 1);
   const byName = Map.groupBy(paths, (path) => nameOf(path).normalize());
-  return (path) => {
-    const exact = same(path);
+  return (path, folder = "") => {
+    const exact = same(path) ?? same(folder + path);
     if (exact !== undefined) return [exact];
     const clean = path.normalize().replaceAll("\\", "/").replace(/^(?:\.?\/+)+/, "");
     return byName.get(nameOf(clean))?.filter((written) => {

@@ -19,11 +19,12 @@ import {
   locate,
   namesIn,
   openPhotoFiles,
+  parquetsIn,
   type PhotoFiles,
   walk,
 } from "./photo_files.ts";
-import { choosePreset, type Preset } from "./presets.ts";
-import { type FolderDataset, nameOf } from "./sources.ts";
+import { choosePreset, PART, type Preset } from "./presets.ts";
+import { type FolderDataset, nameOf, PARQUET } from "./sources.ts";
 
 function cannotUse(folder: string, why: string, cause?: unknown): Error {
   // Errors of files are sentences.
@@ -56,6 +57,15 @@ async function openLabels({ folder, labels }: Pick<FolderDataset, "folder" | "la
     throw cannotUse(folder, why, cause);
   }
   return { name: basename(given), bytes, labels: parseLabels(bytes, path) };
+}
+
+/** Labels of Parquet tables: of any name, whose beginning or folder may be a part. */
+const PARQUET_LABELS: Preset = { labels: `(?:${PART}(?:[-_./].*)?|[^/]+)\\.parquet` };
+
+/** Returns true where the labels are in Parquet, which is read as by a preset: by name, or without a CSV. */
+function isParquet({ folder, labels }: FolderDataset): boolean {
+  if (labels !== undefined || isArchive(folder)) return PARQUET.test(labels ?? folder);
+  return !namesOf(folder).some(isTable) && parquetsIn(folder).length > 0;
 }
 
 function isTable(name: string): boolean {
@@ -107,7 +117,7 @@ export async function describeFolder(
   const { folder } = dataset, id = nameOf(dataset);
   const content = (paths: readonly string[]) => contentDigest(paths, artifacts, watch);
   if (isArchive(folder)) return { [`the archive ${id}`]: await content([folder]) };
-  if (dataset.preset !== undefined && isFolder(folder)) {
+  if ((dataset.preset !== undefined || isParquet(dataset)) && isFolder(folder)) {
     const paths = walk(folder);
     const seen = await content(paths.map((path) => join(folder, path)).filter(isFile));
     return { [`a file of ${id}`]: sha256(paths.join("\0") + seen) };
@@ -146,7 +156,7 @@ export async function packFolder(
 ): Promise<{ file: string; preset?: Preset | undefined }> {
   const { folder } = dataset, { signal, progress } = context;
   const preset = dataset.preset === undefined
-    ? undefined
+    ? isParquet(dataset) ? PARQUET_LABELS : undefined
     : choosePreset(dataset.preset, context.definitions("preset"));
   const note = (message: string) => context.warn(`${nameOf(dataset)}: ${message}`);
   // Before the folder is walked, as it may hold other things.

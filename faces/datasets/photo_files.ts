@@ -1,10 +1,12 @@
 /** Reads the files of a data set: a folder, and the zip and tar archives that it is or holds. */
 import { basename, join, relative, resolve } from "node:path";
+import { ParquetError } from "../../packages/formats/parquet.ts";
 import { RandomAccessFile } from "../../packages/formats/random_access_file.ts";
 import { scanTar } from "../../packages/formats/tar.ts";
 import { DamagedEntry, ZipFile } from "../../packages/formats/zip.ts";
 import { gunzipFile } from "./local_files.ts";
-import { ARCHIVE } from "./sources.ts";
+import { ARCHIVE, PARQUET } from "./sources.ts";
+import { unpackParquet } from "./unpack_parquet.ts";
 
 /** Reason why a file cannot be used, after "is" or "are". */
 export type Lack =
@@ -14,7 +16,10 @@ export type Lack =
   | "of another type, such as a folder"
   | "larger than 1 GiB";
 
-/** Files by their path, with forward slashes. Archives in the folder count as unpacked there. */
+/**
+ * Files by their path, with forward slashes. Archives in the folder count as unpacked there. A Parquet
+ * table, at any depth, counts as lines of JSON, and its photos as in a folder of its name.
+ */
 export interface PhotoFiles extends AsyncDisposable {
   /** All files, sorted; hidden ones are left out. */
   readonly paths: readonly string[];
@@ -55,7 +60,7 @@ export function namesIn(folder: string): string[] {
     const why = cause instanceof Deno.errors.NotFound
       ? "there is no such folder"
       : cause instanceof Deno.errors.NotADirectory
-      ? "it is neither a folder nor a .zip, .tar, .tar.gz or .tgz. Unpack it into a folder"
+      ? "it is neither a folder nor a .zip, .tar, .tar.gz, .tgz or .parquet. Unpack it into a folder"
       : (cause as Error).message;
     throw new Error(why, { cause });
   }
@@ -63,7 +68,12 @@ export function namesIn(folder: string): string[] {
 
 export function archivesIn(folder: string): string[] {
   return namesIn(folder).map((name) => join(folder, name))
-    .filter((path) => !basename(path).startsWith(".") && isArchive(path)).sort();
+    .filter((path) => !/^\.|\.parquet$/i.test(basename(path)) && isArchive(path)).sort();
+}
+
+/** Lists the Parquet tables of a folder and of those below. */
+export function parquetsIn(folder: string): string[] {
+  return walk(folder).filter((path) => PARQUET.test(path)).map((path) => join(folder, path));
 }
 
 /**
@@ -104,8 +114,8 @@ function isHidden(path: string): boolean {
 
 /**
  * Opens a folder or an archive.
- * @param scratch folder for unpacked .tar.gz files, which are removed at the end
- * @param wanted paths to read: archives in a folder that has all of them are not opened
+ * @param scratch folder for unpacked files, which are removed at the end
+ * @param wanted paths to read: archives in a folder that has all of them are not opened, nor tables
  */
 export async function openPhotoFiles(
   place: string,
@@ -117,8 +127,13 @@ export async function openPhotoFiles(
   const archived = new Map<string, Archived>();
   const find = locate(place), archives = isArchive(place) ? [place] : archivesIn(place);
   const complete = archives.length > 0 && wanted?.every((path) => isFile(find(path)));
-  for (const archive of complete ? [] : archives) {
-    const entries = await openArchive(archive, scratch, stack, signal);
+  const tables = wanted || archives[0] === place ? [] : parquetsIn(place);
+  for (const [i, archive] of [...complete ? [] : archives, ...tables].entries()) {
+    const unpacked = join(scratch, `unpacked_${i}.tar`);
+    const name = archive === place
+      ? basename(place)
+      : relative(place, archive).replaceAll("\\", "/");
+    const entries = await openArchive(archive, name, unpacked, stack, signal);
     // A single folder around all files is left out of an archive that is opened by itself.
     const [first = ""] = entries.keys();
     const around = archive === place ? first.slice(0, first.indexOf("/") + 1) : "";
@@ -138,7 +153,9 @@ export async function openPhotoFiles(
       return paths ??= [...new Set([...folder ? walk(folder) : [], ...archived.keys()])].sort();
     },
     async read(path) {
-      const photo = folder === undefined ? "missing" : await readPhoto(find(path));
+      const photo = folder === undefined || PARQUET.test(path)
+        ? "missing"
+        : await readPhoto(find(path));
       if (photo !== "missing") return photo;
       return await archived.get(written(path) ?? "")?.read() ?? photo;
     },
@@ -164,10 +181,11 @@ function ambiguous(path: string, one: Archived, other: Archived): Archived {
   return { ...other, read: () => Promise.reject(new Error(error)) };
 }
 
-/** Opens an archive. Returns its files by path. */
+/** Opens an archive. Returns its files by path. @param unpacked the tar to unpack it to, if necessary */
 async function openArchive(
   archive: string,
-  scratch: string,
+  name: string,
+  unpacked: string,
   stack: AsyncDisposableStack,
   signal?: AbortSignal,
 ): Promise<Map<string, Archived>> {
@@ -195,13 +213,19 @@ async function openArchive(
     }
     return entries;
   }
-  let tar = archive;
-  if (/gz$/i.test(archive)) {
-    tar = join(scratch, `${basename(archive)}.unpacked.tar`);
-    stack.defer(() => Deno.remove(tar).catch(() => {}));
-    await gunzipFile(archive, tar, signal ? { signal } : {});
+  const table = PARQUET.test(archive), packed = /gz$/i.test(archive);
+  if (table || packed) stack.defer(() => Deno.remove(unpacked).catch(() => {}));
+  if (packed) await gunzipFile(archive, unpacked, signal ? { signal } : {});
+  if (table) {
+    try {
+      await unpackParquet(archive, unpacked, name, signal);
+    } catch (error) {
+      if (!(error instanceof ParquetError)) throw error;
+      add(name, 0, () => Promise.reject(error)); // an error where it is read: others may be of use
+      return entries;
+    }
   }
-  const file = stack.use(new RandomAccessFile(tar));
+  const file = stack.use(new RandomAccessFile(table || packed ? unpacked : archive));
   for (const { path, offset, size } of scanTar(file)) {
     add(path, size, () => Promise.resolve(file.read(offset, size)));
   }

@@ -25,7 +25,7 @@ const presetFields = z.strictObject({
       "whose labels are in the paths",
   ),
   labels: z.union([expression, z.array(table).min(1)]).optional().describe(
-    "Regular expression of the ends of the tables' paths (CSV, tabs, blanks, JSON, JSON lines), whose named " +
+    "Regular expression of the ends of the tables' paths (CSV, tabs, blanks, JSON, JSON lines, Parquet), whose named " +
       "groups are columns; or a list of { files, header, skip }. Default: every CSV",
   ),
   join: z.boolean().optional().describe("Join rows of the same path, such as of several tables"),
@@ -93,6 +93,9 @@ export function choosePreset(value: Choice, plugins: readonly Definition[] = [])
     values: { ...preset.values, ...values },
   };
 }
+
+/** Group of an expression: a part of a data set, as files and folders are called. */
+export const PART = "(?<part>train|test|val|valid|validation|dev)";
 
 const ETHNICITY = { "0": "White", "1": "Black", "2": "Asian", "3": "Indian", "4": "Other" };
 

@@ -25,7 +25,10 @@ export type Layout = "full" | "crop" | "aligned";
 export const PHOTO = /\.(jpe?g|jpe|jfif|png|webp|gif|tiff?|avif|hei[cf])$/i;
 
 /** Names of archives of photos. */
-export const ARCHIVE = /\.(zip|tar|tar\.gz|tgz)$/i;
+export const ARCHIVE = /\.(zip|tar|tar\.gz|tgz|parquet)$/i;
+
+/** Names of tables with types, which may hold photos. */
+export const PARQUET = /\.parquet$/i;
 
 /** Returns the name of a data set, as used in the table and in all later stages. */
 export function nameOf(dataset: DatasetName | Pick<FolderDataset, "folder" | "name">): string {

@@ -2,8 +2,16 @@
 import { parquetRead } from "hyparquet";
 import type { SchemaElement } from "hyparquet";
 import { fileWriter, ParquetWriter } from "hyparquet-writer";
-import { checkPages, ParquetError, readFooter } from "./parquet/check_parquet.ts";
-import { byteCount, RandomAccessFile } from "./random_access_file.ts";
+import {
+  compressors,
+  ParquetError,
+  rangeOf,
+  readChunk,
+  readFooter,
+} from "./parquet/check_parquet.ts";
+import { RandomAccessFile } from "./random_access_file.ts";
+
+export { ParquetError };
 
 interface Values {
   int32: number;
@@ -121,56 +129,131 @@ export async function readParquet(
   path: string,
   wanted: Spec | ((name: string) => boolean) = () => true,
 ): Promise<Record<string, unknown[]>> {
-  const bytes = readWhole(path);
+  using file = new ParquetFile(path);
+  const spec = typeof wanted === "object" ? wanted : undefined;
+  const columns = typeof wanted === "object"
+    ? Object.keys(wanted)
+    : [...file.columns.keys()].filter(wanted);
+  const result: Record<string, unknown[]> = {};
+  for (const name of columns) result[name] = new Array(file.rows).fill(null);
+  let start = 0;
+  for await (const { rows, values } of file.groups(columns)) {
+    for (const name of columns) values[name].forEach((value, i) => result[name][start + i] = value);
+    start += rows;
+  }
   try {
-    const { metadata, leaves } = readFooter(bytes);
-    const present = [...leaves.keys()];
-    const rows = Number(metadata.num_rows);
-    const spec = typeof wanted === "object" ? wanted : undefined;
-    const columns = typeof wanted === "object" ? Object.keys(wanted) : present.filter(wanted);
-    const missing = columns.find((name) => !leaves.has(name));
-    if (missing !== undefined) {
-      throw new ParquetError(`it has no column "${missing}", only ${present.join(", ")}`);
-    }
-    const result: Record<string, unknown[]> = {};
-    for (const name of columns) result[name] = new Array(rows).fill(null);
-    const file = {
-      byteLength: bytes.length,
-      slice: (start: number, end?: number) => bytes.buffer.slice(start, end),
-    };
-    let start = 0;
-    for (const group of metadata.row_groups) {
-      const parts = Map.groupBy(group.columns, ({ meta_data }) => meta_data!.path_in_schema[0]);
-      for (const name of columns) {
-        const [part, ...more] = parts.get(name) ?? [];
-        if (!part || more.length > 0) {
-          throw new ParquetError(`it is damaged: column "${name}" is not in every row group`);
-        }
-        const leaf = leaves.get(name)!;
-        checkPages(bytes, part.meta_data!, leaf, Number(group.num_rows));
-        // One column at a time: hyparquet catches only the first error of several.
-        await parquetRead({
-          file,
-          metadata: {
-            ...metadata,
-            schema: [{ ...metadata.schema[0], num_children: 1 }, ...leaf.path],
-            row_groups: [{ ...group, columns: [part] }],
-          },
-          onChunk({ columnData, rowStart }) {
-            for (let i = 0; i < columnData.length; i++) {
-              result[name][start + rowStart + i] = columnData[i];
-            }
-          },
-        });
-      }
-      start += Number(group.num_rows);
-    }
     for (const name of columns) check(name, result[name], spec?.[name]);
-    return result;
   } catch (cause) {
-    const { message } = cause as Error;
-    const why = cause instanceof ParquetError ? message : `it is damaged (${message})`;
-    throw new Error(`Cannot read "${path}": ${why}.`, { cause });
+    throw unreadable(path, cause as Error);
+  }
+  return result;
+}
+
+function unreadable(path: string, cause: Error): ParquetError {
+  const { message } = cause;
+  const why = cause instanceof ParquetError ? message : `it is damaged (${message})`;
+  return new ParquetError(`Cannot read "${path}": ${why}.`, { cause });
+}
+
+/**
+ * A table of any size: its row groups are read one by one.
+ *
+ * @example
+ * ```ts
+ * const path = await Deno.makeTempFile();
+ * await writeParquet(path, { age: { type: "int32", values: [31, 58] } });
+ * using file = new ParquetFile(path);
+ * for await (const { rows, values } of file.groups(["age"])) console.log(rows, values.age); // 2, [31, 58]
+ * ```
+ */
+export class ParquetFile implements Disposable {
+  /** Types of the columns by name; `struct.field` is a field's. */
+  readonly columns: ReadonlyMap<string, SchemaElement>;
+  readonly rows: number;
+  /** Texts that the writing program added, by key. */
+  readonly notes: ReadonlyMap<string, string>;
+  #file: RandomAccessFile;
+  #footer: ReturnType<typeof readFooter>;
+
+  /** @throws if the file is no Parquet file, or damaged */
+  constructor(readonly path: string) {
+    this.#file = new RandomAccessFile(path);
+    try {
+      const { metadata, leaves } = this.#footer = readFooter(this.#file);
+      this.rows = Number(metadata.num_rows);
+      this.columns = new Map(Array.from(leaves, ([name, { path }]) => [name, path.at(-1)!]));
+      const notes = metadata.key_value_metadata ?? [];
+      this.notes = new Map(notes.map(({ key, value = "" }) => [key, value]));
+    } catch (cause) {
+      this.#file.close();
+      throw unreadable(path, cause as Error);
+    }
+  }
+
+  /**
+   * Reads columns by row group: integers of 64 bits are bigint, dates are `Date`.
+   * @param binary name of a column whose values are bytes, also where they could be text
+   */
+  async *groups(
+    names: readonly string[],
+    binary?: string,
+  ): AsyncGenerator<{ rows: number; values: Record<string, unknown[]> }, void, undefined> {
+    const { metadata, leaves } = this.#footer;
+    try {
+      const missing = names.find((name) => !leaves.has(name));
+      if (missing !== undefined) {
+        const present = [...leaves.keys()].join(", ");
+        throw new ParquetError(`it has no column "${missing}", only ${present}`);
+      }
+      for (const group of metadata.row_groups) {
+        const rows = Number(group.num_rows), values: Record<string, unknown[]> = {};
+        const parts = Map.groupBy(
+          group.columns,
+          ({ meta_data }) => meta_data!.path_in_schema.join("."),
+        );
+        for (const name of names) {
+          const leaf = leaves.get(name)!;
+          const [part, ...more] = parts.get(leaf.path.map(({ name }) => name).join(".")) ?? [];
+          if (!part || more.length > 0) {
+            throw new ParquetError(`it is damaged: column "${name}" is not in every row group`);
+          }
+          const chunk = readChunk(this.#file, part.meta_data!, leaf, rows);
+          const { start } = rangeOf(part.meta_data!);
+          const column = values[name] = new Array<unknown>(rows).fill(null);
+          // One column at a time: hyparquet catches only the first error of several.
+          await parquetRead({
+            file: {
+              byteLength: this.#file.size,
+              slice: (from, to = start + chunk.length) =>
+                chunk.buffer.slice(from - start, to - start),
+            },
+            metadata: {
+              ...metadata,
+              schema: [{ ...metadata.schema[0], num_children: 1 }, ...leaf.path],
+              row_groups: [{ ...group, columns: [part] }],
+            },
+            compressors,
+            utf8: name !== binary,
+            onChunk({ columnData, rowStart }) {
+              for (let i = 0; i < columnData.length; i++) {
+                let value: unknown = columnData[i];
+                for (const field of leaf.fields) {
+                  if (!Array.isArray(value)) value = (value as Record<string, unknown>)?.[field];
+                }
+                column[rowStart + i] = value ?? null;
+              }
+            },
+          });
+        }
+        yield { rows, values };
+      }
+    } catch (cause) {
+      throw unreadable(this.path, cause as Error);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#file.close();
   }
 }
 
@@ -228,15 +311,4 @@ function check(name: string, values: unknown[], spec?: Spec[string]): void {
     }
     values[row] = value;
   }
-}
-
-/** Maximum size of a file: bounds the memory. */
-const MAX_BYTES = 2 ** 30;
-
-function readWhole(path: string): Uint8Array<ArrayBuffer> {
-  using file = new RandomAccessFile(path);
-  if (file.size > MAX_BYTES) {
-    throw new Error(`Cannot read "${path}": it has more than ${byteCount(MAX_BYTES)}.`);
-  }
-  return file.read(0, file.size);
 }

@@ -18,9 +18,9 @@ import { INTERVAL } from "../../datasets/attributes.ts";
 import { findCopies, type Frequencies, frequenciesOf } from "../../datasets/copies.ts";
 import { type Label, type Labels, parseInterval, parseLabels } from "../../datasets/labels.ts";
 import { openPhotoFiles, pathIndex, type PhotoFiles } from "../../datasets/photo_files.ts";
-import { choosePreset, OWN_PRESET, type Preset, presets } from "../../datasets/presets.ts";
+import { choosePreset, OWN_PRESET, PART, type Preset, presets } from "../../datasets/presets.ts";
 import { facePaths } from "../../datasets/rows.ts";
-import { PHOTO } from "../../datasets/sources.ts";
+import { PARQUET, PHOTO } from "../../datasets/sources.ts";
 import type { DataFound } from "../../evaluation/data_page.ts";
 import type { NamedImage } from "../../evaluation/report_data.ts";
 import { thumbnail } from "../../evaluation/image_data_urls.ts";
@@ -37,6 +37,10 @@ const MAX_PAIRED = 200;
 const MAX_PAIRS = 30;
 /** Number of different numbers up to which they are proposed as classes. */
 const MAX_LEVELS = 12;
+/** Number of different whole numbers up to which they may be a scale. */
+const MAX_SCALE = 101;
+/** Columns that a network does not learn. */
+const NO_LABEL = new RegExp(`^(?:${INTERVAL.join("|")}|part|split|fold|subset|partition)$`, "i");
 /** Maximum number of networks that are proposed beside those of age and gender. */
 const MAX_PROPOSED = 4;
 /** Number of photos, some 500 of them for training, below which larger batches make too few steps. */
@@ -54,6 +58,7 @@ const NAMES: readonly Preset[] = [
   { photos: String.raw`(?<identity>\d+)_\d+(?<gender>[MF])(?<age>\d{1,3})\.jpe?g` },
   { photos: String.raw`(?<identity>\d{3})A(?<age>\d{2})[a-z]?\.jpe?g` },
   { photos: String.raw`(?<age>\d{1,3})_(?<gender>[01mfMF])_[^\/]*\.(?:jpe?g|png|webp)` },
+  { photos: String.raw`${PART}\/(?<gender>(?:fe)?male|(?:wo)?man)\/[^\/]*\.(?:jpe?g|png|webp)` },
   { photos: String.raw`(?<gender>(?:fe)?male|(?:wo)?man)\/[^\/]*\.(?:jpe?g|png|webp)` },
 ];
 
@@ -154,6 +159,7 @@ async function findLabels(
     // An attempt fails where its files are not there, or are of another form.
     const found = await read(attempt).catch((error: Error) => {
       if (attempt.preset === undefined) why = error.message;
+      else if (attempt.table !== undefined) why ||= error.message.replace(/\.?$/, ".");
     });
     const rows = found?.labels.rows ?? [], labelled = rows.filter(({ path }) => has(path));
     if (found && attempt.table !== undefined && labelled.length === 0) {
@@ -193,10 +199,14 @@ function parsePreset(wanted: string): string | Preset {
   }
 }
 
-/** Returns the number of a row's labels; all of its attributes count as half of one without others. */
+/**
+ * Returns the number of a row's labels; all of its attributes count as half of one without others, and a
+ * part of the data set as a quarter.
+ */
 function labelsOf({ age, gender, attributes }: Label): number {
   const aged = age >= 0 || attributes?.age_low != null;
-  return Number(aged) + Number(gender >= 0) || Number(attributes !== undefined) / 2;
+  const labels = Number(aged) + Number(gender >= 0) || Number(attributes !== undefined) / 2;
+  return labels + Number(attributes?.part != null) / 4;
 }
 
 /** Describes photos, or faces of a photo, that several rows name; the first of them counts. */
@@ -220,6 +230,8 @@ async function bytesOf(files: PhotoFiles, path: string): Promise<Uint8Array> {
 /** Maximum number of tables to read, and of rows to guess from. */
 const MAX_TABLES = 20, MAX_ROWS = 200;
 
+const IS_PART = new RegExp(`^${PART}$`, "i");
+
 /** An age in years, or none. */
 const AGE = /^(?:(?:\d\d?|1[01]\d)(?:[.,]\d+)?)?$/;
 
@@ -230,8 +242,14 @@ async function guessTables(
 ): Promise<Attempt[]> {
   const find = suffixIndex(files.paths);
   const guesses: Attempt[] = [];
-  const tables = files.paths.filter((path) => /\.(csv|tsv|jsonl?)$/i.test(path));
-  for (const path of tables.slice(0, MAX_TABLES)) {
+  const tables = new Map<string, string>(), parts = new RegExp(`(^|/)${PART}(?=[-_./])`, "i");
+  for (const path of files.paths.filter((path) => /\.(csv|tsv|jsonl?|parquet)$/i.test(path))) {
+    const escaped = path.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&");
+    // One preset reads all pieces of a data set, which are numbered, and all of its parts.
+    const pieces = PARQUET.test(path) ? escaped.replaceAll(/\d+/g, "\\d+") : escaped;
+    tables.getOrInsert(pieces.replace(parts, `$1${PART}`), path);
+  }
+  for (const [labels, path] of [...tables].slice(0, MAX_TABLES)) {
     try {
       const some = parseTable(await bytesOf(files, path), path).slice(0, MAX_ROWS);
       const header = Object.keys(some[0] ?? {});
@@ -244,18 +262,19 @@ async function guessTables(
         header.find((name) =>
           /^years?(?:_old)?$/i.test(name) && some.every((row) => AGE.test(row[name] ?? ""))
         );
-      const gender = named(/^(?:gender|sex)$/i) ?? named(/gender|sex|^male$/i);
+      const gender = named(/^(?:gender|sex)$/i) ?? named(/gender|sex|^male$/i) ??
+        mostly((value) => /^(?:(?:fe)?male|(?:wo)?man)$/i.test(value));
+      const part = mostly((value) => IS_PART.test(value));
       const identity = named(/^(?:identity|person|subject|celeb)(?:_?(?:id|num))?$|^id_num$/i);
       if (photo === undefined || PHOTO.test(photo)) continue; // without a header
       const binned = some.filter((row) => parseInterval(row[age ?? ""] ?? "")).length;
       // Intervals are also classes.
       const bins = 2 * binned > some.length && { [/^age$/i.test(age!) ? "age_bin" : age!]: age };
       const columns = Object.fromEntries(
-        Object.entries({ path: photo, age, gender, identity })
+        Object.entries({ path: photo, age, gender, identity, part })
           .filter(([ours, theirs]) => theirs !== undefined && ours !== theirs)
           .concat(Object.entries({ ...bins })),
       ) as Record<string, string>;
-      const labels = path.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&");
       const coded = gender?.toLowerCase() === "male" && { values: { gender: { "-1": "female" } } };
       guesses.push({ table: path, preset: { labels, columns, ...coded } });
     } catch (error) {
@@ -438,12 +457,17 @@ type Learnable = Readonly<Record<"id" | "use" | "target", string>>;
 function learnable(rows: readonly Label[]): Record<"proposed" | "others", readonly Learnable[]> {
   const proposed: Learnable[] = [], others: Learnable[] = [];
   const names = Object.keys(rows.find(({ attributes }) => attributes)?.attributes ?? {});
-  for (const target of names.filter((name) => !["part", ...INTERVAL].includes(name))) {
+  for (const target of names.filter((name) => !NO_LABEL.test(name))) {
     const known = rows.flatMap(({ attributes }) => attributes?.[target] ?? []);
     const { size } = new Set(known), many = size > MAX_LEVELS;
     const numbers = many && known.every(Number.isFinite);
-    const countable = known.every((value) => typeof value === "string" || Number.isInteger(value));
-    if (size < 2 || many && countable && size === known.length) continue;
+    const unique = many && size === known.length;
+    // Whole numbers that ascend, or are more than most scales have, are numbers of rows or people.
+    const ascending = known.every((value, i) => i === 0 || value > known[i - 1]);
+    const counts = known.every(Number.isInteger) && (ascending || size > MAX_SCALE);
+    if (size < 2 || unique && (counts || known.some((value) => typeof value === "string"))) {
+      continue;
+    }
     if (!numbers && size > MAX_CLASSES) continue;
     const use = numbers ? "trainRegressor" : "trainClassifier";
     const name = target.replaceAll(/\W+/g, "_");
@@ -466,7 +490,9 @@ function untrained(others: readonly Learnable[]): string[] {
 
 /** Returns the sets of a data set's own parts; results of FairFace are published on val. */
 function publishedDivision(parts: ReadonlySet<unknown>) {
-  const sets = ["test", "val", "fold_0"].filter((name) => parts.has(name));
-  const [test, validation] = sets.map((part) => ({ part }));
-  return test && { test, ...test.part === "test" && validation?.part === "val" && { validation } };
+  const has = (...names: string[]) => names.find((name) => parts.has(name));
+  const validation = has("val", "validation", "valid", "dev"), tested = has("test");
+  const part = tested ?? validation ?? has("fold_0");
+  if (part === undefined) return undefined;
+  return { test: { part }, ...tested && validation && { validation: { part: validation } } };
 }

@@ -12,58 +12,63 @@ import {
   snappyUncompress,
 } from "hyparquet";
 import { parquetHeader } from "hyparquet/src/column.js";
+import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from "node:zlib";
+import type { RandomAccessFile } from "../random_access_file.ts";
 
-/** The reason why a table cannot be read; it follows the file's name in messages. */
+/** A table that cannot be read; within these modules, the reason alone. */
 export class ParquetError extends Error {}
 
-/** A column: flat, or a list of plain values. */
-interface Leaf {
-  /** The column itself or, of a list, three elements from the top. */
+/** A column: flat, a field of a struct, or lists of these. */
+export interface Leaf {
+  /** Its elements from the top, without the root; each has one child. */
   readonly path: readonly SchemaElement[];
+  /** Names of the fields of structs that it is in, and its own in them. */
+  readonly fields: readonly string[];
   readonly maxDefinition: number;
   readonly maxRepetition: number;
 }
 
 /** Maximum size of a footer: some damages take time quadratic in its size. */
-const MAX_FOOTER = 1 << 19;
+const MAX_FOOTER = 1 << 22;
 const MAX_ROWS = 2 ** 24;
 /** Maximum values of a column in a row group, numbers of lists included. */
 const MAX_VALUES = 2 ** 26;
+/** Maximum size of a column in a row group, and of an unpacked page: bounds the memory. */
+const MAX_BYTES = 2 ** 30;
 /** Maximum compression ratio of Snappy: 64 bytes in 3. */
 const MAX_RATIO = 22;
+const MAX_DEPTH = 16;
+
+const inflate = (codec: typeof gunzipSync) => (bytes: Uint8Array, size: number): Uint8Array =>
+  new Uint8Array(codec(bytes, { maxOutputLength: Math.max(size, 1) }));
+
+/** Decompressors that hyparquet lacks. */
+export const compressors = {
+  GZIP: inflate(gunzipSync),
+  ZSTD: inflate(zstdDecompressSync),
+  BROTLI: inflate(brotliDecompressSync),
+};
 
 /**
  * Reads the footer of a file and checks it against the file.
- * @returns the metadata and the columns by name
- * @throws if it is not a Parquet file, is damaged, or has nested columns other than lists
+ * @returns the metadata and the columns by name; `struct.field` is a field's
+ * @throws if it is not a Parquet file, is damaged, or has maps
  */
 export function readFooter(
-  bytes: Uint8Array<ArrayBuffer>,
+  file: RandomAccessFile,
 ): { metadata: FileMetaData; leaves: Map<string, Leaf> } {
-  const { length } = bytes;
-  const view = new DataView(bytes.buffer, bytes.byteOffset, length);
-  if (length < 12 || view.getUint32(length - 4, true) !== 0x31524150) {
+  const length = file.size;
+  const end = new DataView(file.read(Math.max(0, length - 8), Math.min(8, length)).buffer);
+  if (length < 12 || end.getUint32(4, true) !== 0x31524150) {
     throw new ParquetError("it is not a Parquet file, or is truncated");
   }
-  const size = view.getUint32(length - 8, true);
+  const size = end.getUint32(0, true);
   if (size > Math.min(MAX_FOOTER, length - 12)) throw claims("a footer", size);
-  const metadata = parquetMetadata(bytes.subarray(length - 8 - size), { geoparquet: false });
+  const footer = file.read(length - 8 - size, size + 8);
+  const metadata = parquetMetadata(footer.buffer, { geoparquet: false });
   const leaves = new Map<string, Leaf>();
-  for (let i = 1; i < metadata.schema.length; i++) {
-    const path = [metadata.schema[i]];
-    const nested = `its column "${path[0].name}" is neither flat nor a list of plain values`;
-    while (path.at(-1)!.num_children) {
-      const last = path.at(-1)!, list = path.length < 3 && last.num_children === 1;
-      if (!list || ++i === metadata.schema.length) throw new ParquetError(nested);
-      path.push(metadata.schema[i]);
-    }
-    const levels = (wanted: (element: SchemaElement) => boolean) => path.filter(wanted).length;
-    const maxRepetition = levels(({ repetition_type }) => repetition_type === "REPEATED");
-    if (path.length === 2 || maxRepetition !== (path.length === 3 ? 1 : 0)) {
-      throw new ParquetError(nested);
-    }
-    const maxDefinition = levels(({ repetition_type }) => repetition_type !== "REQUIRED");
-    leaves.set(path[0].name, { path, maxDefinition, maxRepetition });
+  for (let next = 1; next < metadata.schema.length;) {
+    next = addLeaves(metadata.schema, next, leaves);
   }
   const rows = Number(metadata.num_rows);
   if (!(rows >= 0 && rows <= MAX_ROWS)) throw claims("a table", rows, "rows");
@@ -82,38 +87,86 @@ export function readFooter(
   return { metadata, leaves };
 }
 
+/** Adds the leaves below an element of the schema. Returns the index of the element after them. */
+function addLeaves(
+  schema: readonly SchemaElement[],
+  at: number,
+  leaves: Map<string, Leaf>,
+  above: readonly SchemaElement[] = [],
+): number {
+  const element = schema[at];
+  if (element === undefined || above.length > MAX_DEPTH) {
+    throw new ParquetError("it is damaged: its schema is not complete");
+  }
+  if (element.num_children) {
+    // hyparquet reads each leaf as the only one.
+    const branch = [...above, { ...element, num_children: 1 }];
+    let next = at + 1;
+    for (let i = 0; i < element.num_children; i++) next = addLeaves(schema, next, leaves, branch);
+    return next;
+  }
+  const path = [...above, element];
+  const lists = path.map(({ repetition_type }) => repetition_type === "REPEATED");
+  // The two elements between a list and its values have no meaning.
+  const fields = path.map(({ name }) => name).filter((_, i) =>
+    i === 0 || !lists[i] && !lists[i - 1]
+  );
+  const name = fields.join(".");
+  if (leaves.has(name)) {
+    throw new ParquetError(`its column "${name}" is a map, or occurs twice. Leave it out`);
+  }
+  leaves.set(name, {
+    path,
+    fields: fields.slice(1),
+    maxDefinition: path.filter(({ repetition_type }) => repetition_type !== "REQUIRED").length,
+    maxRepetition: lists.filter(Boolean).length,
+  });
+  return at + 1;
+}
+
 /** Returns the byte range of a column in a row group. */
-function rangeOf(meta: ColumnMetaData): { start: number; end: number } {
+export function rangeOf(meta: ColumnMetaData): { start: number; end: number } {
   const start = Number(meta.dictionary_page_offset || meta.data_page_offset);
   return { start, end: start + Number(meta.total_compressed_size) };
 }
 
-export function checkPages(
-  file: Uint8Array<ArrayBuffer>,
+/**
+ * Reads the bytes of a column in a row group and checks all of their pages.
+ * @param rows those of the row group
+ */
+export function readChunk(
+  file: RandomAccessFile,
   meta: ColumnMetaData,
   { path, maxDefinition, maxRepetition }: Leaf,
   rows: number,
-): void {
-  const { start, end } = rangeOf(meta);
+): Uint8Array<ArrayBuffer> {
+  const { start, end } = rangeOf(meta), length = end - start;
   const { codec } = meta, total = Number(meta.num_values);
-  if (codec !== "UNCOMPRESSED" && codec !== "SNAPPY") {
-    throw new ParquetError(`its column "${path[0].name}" is packed by ${codec}, not by SNAPPY`);
+  const name = path.map(({ name }) => name).join(".");
+  if (codec !== "UNCOMPRESSED" && codec !== "SNAPPY" && !Object.hasOwn(compressors, codec)) {
+    throw new ParquetError(
+      `its column "${name}" is packed by ${codec}, which is not read. Write it with ZSTD or SNAPPY`,
+    );
+  }
+  if (length > MAX_BYTES) {
+    const size = `${length.toLocaleString("en")} bytes in a row group`;
+    throw new ParquetError(`its column "${name}" has ${size}. Write fewer rows per row group`);
   }
   const fits = maxRepetition > 0 ? total >= rows && total <= MAX_VALUES : total === rows;
   if (!fits || meta.type !== path.at(-1)!.type) throw claims("a column", total, "values");
-  const reader = {
-    view: new DataView(file.buffer, file.byteOffset + start, end - start),
-    offset: 0,
-  };
+  const chunk = file.read(start, length);
+  const reader = { view: new DataView(chunk.buffer), offset: 0 };
   let values = 0, dictionary: number | undefined;
-  while (reader.offset < end - start) {
+  while (reader.offset < length) {
     const header = parquetHeader(reader);
     const { compressed_page_size: packed, uncompressed_page_size: size } = header;
-    const at = start + reader.offset;
-    if (!(packed >= 0 && at + packed <= end)) throw claims("a page", packed);
+    const at = reader.offset;
+    if (!(packed >= 0 && at + packed <= length)) throw claims("a page", packed);
     const most = codec === "SNAPPY" ? packed * MAX_RATIO + 64 : packed;
-    if (!(size >= 0 && size <= most)) throw claims("an unpacked page", size);
-    const bytes = file.subarray(at, at + packed);
+    if (!(size >= 0 && size <= (codec in compressors ? MAX_BYTES : most))) {
+      throw claims("an unpacked page", size);
+    }
+    const bytes = chunk.subarray(at, at + packed);
     reader.offset += packed;
     const { data_page_header: v1, data_page_header_v2: v2, dictionary_page_header } = header;
     if (header.type === "DICTIONARY_PAGE") {
@@ -156,6 +209,7 @@ export function checkPages(
     checkEncoding(data.encoding, plain, from, known, meta.type === "BOOLEAN", dictionary);
   }
   if (values !== total) throw claims("a column", total, "values");
+  return chunk;
 }
 
 function checkEncoding(
@@ -228,9 +282,11 @@ function lengthAt(bytes: Uint8Array, at: number): number {
 }
 
 function unpack(bytes: Uint8Array, size: number, codec: string): Uint8Array {
-  if (codec === "UNCOMPRESSED") {
-    if (bytes.length !== size) throw claims("a page", size);
-    return bytes;
+  const own = Object.hasOwn(compressors, codec) && compressors[codec as keyof typeof compressors];
+  if (own || codec === "UNCOMPRESSED") {
+    const plain = own ? own(bytes, size) : bytes;
+    if (plain.length !== size) throw claims("a page", size);
+    return plain;
   }
   // hyparquet's decompressor loops endlessly at a literal of 2 GB or more.
   let at = 0;

@@ -353,6 +353,75 @@ Deno.test("lookAt() reads metadata.jsonl of Hugging Face's folders of images", a
   });
 });
 
+Deno.test("lookAt() reads all pieces and parts of Hugging Face's data sets, and divides by them", async () => {
+  const photos = await Deno.readFile(
+    new URL("../../packages/formats/fixtures/photos.parquet", import.meta.url),
+  );
+  const hub = {
+    "data/train-00000-of-00002.parquet": photos,
+    "data/train-00001-of-00002.parquet": photos,
+    "data/validation-00000-of-00001.parquet": photos,
+    "data/test-00000-of-00001.parquet": photos,
+  };
+  const parts = "(?<part>train|test|val|valid|validation|dev)";
+  const divided =
+    /split:\n +test:\n +part: test\n +validation:\n +part: validation\n {2}trainGender:/;
+  await withFiles(hub, async (folder) => {
+    const found = await look(folder), { preset, present, labels } = found;
+    deepStrictEqual(preset, {
+      labels: `data/${parts}-\\d+-of-\\d+\\.parquet`,
+      columns: { gender: "label" },
+    });
+    deepStrictEqual([found.photos.length, present, labels!.rows.length], [20, 20, 28]);
+    match(proposePipeline(found), divided);
+  });
+  await withFiles({ "a-1.parquet": photos, "a-2.parquet": photos.slice(9) }, async (folder) => {
+    match(
+      (await look(folder)).summary,
+      /labels found\. Cannot read ".*a-2\.parquet": it is damaged/,
+    );
+  });
+  const face = await drawFace(30, true);
+  const csv = "file_name,age,gender\n0.png,31,f\n1.png,32,m\n";
+  const folders = ["train", "validation", "test"];
+  const images = folders.flatMap((part) => [
+    ...["0", "1"].map((name) => [`${part}/${name}.png`, face] as const),
+    [`${part}/metadata.csv`, csv] as const,
+  ]);
+  await withFiles(Object.fromEntries(images), async (folder) => {
+    const found = await look(folder);
+    deepStrictEqual(found.preset, {
+      labels: `${parts}/metadata\\.csv`,
+      columns: { path: "file_name" },
+    });
+    strictEqual(found.present, 6);
+    match(proposePipeline(found), divided);
+  });
+  const classes = folders.flatMap((part) =>
+    ["male", "female"].map((name) => [`${part}/${name}/0.png`, face] as const)
+  );
+  await withFiles(Object.fromEntries(classes), async (folder) => {
+    match(proposePipeline(await look(folder)), divided);
+  });
+});
+
+Deno.test("proposePipeline() takes a column of parts for the division, and scores of few rows for numbers", async () => {
+  const face = await drawFace(30, true);
+  const names = Array.from({ length: 14 }, (_, i) => `${i}.png`);
+  const photos = Object.fromEntries(names.map((name) => [name, face]));
+  const rows = names.map((name, i) =>
+    `${name},${20 + i},m,${i < 9 ? "train" : "test"},${(i * 37) % 101},${i + 5},${i % 5}`
+  );
+  const csv = ["path,age,gender,split,score,row,fold", ...rows].join("\n");
+  await withFiles({ ...photos, "l.csv": csv }, async (folder) => {
+    const found = await look(folder), yaml = proposePipeline(found);
+    deepStrictEqual(found.preset, { labels: "l\\.csv", columns: { part: "split" } });
+    match(yaml, /split:\n +test:\n +part: test\n/);
+    match(yaml, /\n {2}trainScore_:\n {4}use: trainRegressor\n/);
+    doesNotMatch(yaml, /trainSplit|trainFold|trainRow/);
+  });
+});
+
 Deno.test("lookAt() takes -1 in a column of CelebA's kind for women", async () => {
   const face = await drawFace(30, true);
   const table = "image_id,Smiling,Male\na.jpg,1,1\nb.jpg,-1,-1\n";

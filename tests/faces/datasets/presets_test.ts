@@ -549,6 +549,8 @@ Deno.test("the guide's other recipes read drawn folders of these layouts", async
   deepStrictEqual([morph.age, morph.gender, morph.identity], [[54], [1], ["morph2:009055"]]);
   const agedb = await read("agedb", { "0_MariaCallas_35_f.jpg": face });
   deepStrictEqual([agedb.age, agedb.gender, agedb.identity], [[35], [0], ["agedb:MariaCallas"]]);
+  const shards = await read("shards", { "000123.jpg": face, "000123.json": '{"age": 31}' });
+  deepStrictEqual([shards.full_path, shards.age], [["000123.jpg"], [31]]);
 });
 
 Deno.test("every pipeline of the guide is valid", async () => {

@@ -4,10 +4,12 @@ import { parquetWriteBuffer } from "hyparquet-writer";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { random } from "../../../packages/random/random.ts";
-import { readParquet, writeParquet } from "../../../packages/formats/parquet.ts";
+import { ParquetFile, readParquet, writeParquet } from "../../../packages/formats/parquet.ts";
 import { rounds } from "../../rounds.ts";
 
-const fixture = fileURLToPath(new URL("./fixtures/pyarrow.parquet", import.meta.url));
+const fixtureOf = (name: string) =>
+  fileURLToPath(new URL(`./fixtures/${name}.parquet`, import.meta.url));
+const fixture = fixtureOf("pyarrow");
 
 async function inFolder(test: (path: string) => Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir();
@@ -26,6 +28,44 @@ Deno.test("readParquet() reads what PyArrow wrote", async () => {
     score: [0.5, NaN, -Infinity],
     box: [[1, 2.5], null, []],
   });
+});
+
+Deno.test("readParquet() reads fields, nested lists and dates of PyArrow, packed by each codec", async () => {
+  deepStrictEqual(await readParquet(fixtureOf("codecs")), {
+    zstd: [1, 2, null],
+    gzip: ["a", "b", "c"],
+    brotli: [new Date("1980-03-01"), null, new Date("2000-01-31")],
+    none: ["\ufffd\0", "text", null],
+    "objects.box": [[[1, 2], [3]], null, null],
+    "objects.n": [3, null, null],
+    "faces.x": [[{ x: 1n }, { x: 2n }], [], null],
+  });
+});
+
+Deno.test("readParquet() names codecs and columns that it does not read, and the way out", async () => {
+  await rejects(
+    readParquet(fixtureOf("lz4")),
+    /column "age" is packed by LZ4_RAW, which is not read\. Write it with ZSTD or SNAPPY\.$/,
+  );
+  await rejects(
+    readParquet(fixtureOf("map")),
+    /"labels" is a map, or occurs twice\. Leave it out\.$/,
+  );
+});
+
+Deno.test("ParquetFile reads row group by row group, bytes as they are, and texts of the writer", async () => {
+  using file = new ParquetFile(fixtureOf("photos"));
+  deepStrictEqual([...file.columns.keys()], ["image.bytes", "image.path", "label", "age", "id"]);
+  match(file.notes.get("huggingface")!, /"names": \["female", "male"\]/);
+  const groups = await Array.fromAsync(file.groups(["image.bytes", "id"], "image.bytes"));
+  deepStrictEqual(groups.map(({ rows }) => rows), [3, 3, 1]);
+  const [{ values }] = groups;
+  deepStrictEqual(
+    (values["image.bytes"][0] as Uint8Array).subarray(0, 2),
+    new Uint8Array([255, 216]),
+  );
+  deepStrictEqual(values.id, [2n ** 60n, 2n ** 60n + 1n, 2n ** 60n + 2n]);
+  deepStrictEqual(groups[2].values["image.bytes"], [null]);
 });
 
 Deno.test("readParquet() gives the columns asked for, in their types", async () => {
@@ -130,11 +170,12 @@ Deno.test("readParquet() meets thousands of mutated files with a table or a clea
       dataset: { type: "string", values: rows.map(() => "imdb") },
       box: { type: "float64[]", values: rows.map((i) => i % 4 ? [i, 2.5] : null), nullable: true },
     });
-    const wholes = [Deno.readFileSync(path), Deno.readFileSync(fixture)];
+    const wholes = [path, fixture, fixtureOf("codecs"), fixtureOf("photos")]
+      .map((one) => Deno.readFileSync(one));
     const rng = random(33, "mutated tables");
     let refused = 0;
     for (let round = 0; round < rounds(4000); round++) {
-      const whole = wholes[round % 2];
+      const whole = wholes[round % wholes.length];
       const bytes = whole.slice(0, rng.int(10) === 0 ? rng.int(whole.length) : undefined);
       for (let i = rng.int(8); i >= 0 && bytes.length > 0; i--) {
         // Half of it in the footer.

@@ -1,0 +1,185 @@
+/** Labels, and photos, in Parquet tables of other programs. */
+import { deepStrictEqual, match, rejects, strictEqual } from "node:assert/strict";
+import { dirname, join } from "node:path";
+import { z } from "zod";
+import { openArchives } from "../../../faces/datasets/archives.ts";
+import { readParquet, writeParquet } from "../../../packages/formats/parquet.ts";
+import { TarWriter } from "../../../packages/formats/tar.ts";
+import download from "../../../stages/download.ts";
+import matParse from "../../../stages/matParse.ts";
+import { testContext } from "../../context.ts";
+
+const fixture = (name: string) =>
+  Deno.readFileSync(
+    new URL(`../../packages/formats/fixtures/${name}.parquet`, import.meta.url),
+  );
+
+async function withFiles(
+  files: Readonly<Record<string, string | Uint8Array>>,
+  test: (folder: string) => Promise<void>,
+): Promise<void> {
+  const parent = await Deno.makeTempDir(), folder = join(parent, "mine");
+  try {
+    for (const [path, data] of Object.entries(files)) {
+      await Deno.mkdir(dirname(join(folder, path)), { recursive: true });
+      const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data;
+      await Deno.writeFile(join(folder, path), bytes);
+    }
+    await test(folder);
+  } finally {
+    await Deno.remove(parent, { recursive: true });
+  }
+}
+
+/** Runs download and matParse. Returns the table, warnings, and sizes of the photos. */
+async function parse(folder: string, more: Record<string, unknown> = {}) {
+  using loaded = testContext(download);
+  await loaded.run({}, { datasets: [{ folder, ...more }] });
+  const archives = loaded.artifact("archives");
+  using parsed = testContext(matParse);
+  await parsed.run({ archives }, { require: [] });
+  const table = await readParquet(join(parsed.outputs.table, "table.parquet"));
+  using opened = await openArchives(archives);
+  const sizes = (table.full_path as string[]).map((path) => opened.read("mine", path)?.length);
+  deepStrictEqual(Deno.readDirSync(loaded.scratch).map(({ name }) => name).toArray(), [
+    "folder_mine.tar",
+  ], "nothing is left of the unpacked table");
+  return { table, sizes, warnings: [...loaded.warnings, ...parsed.warnings] };
+}
+
+Deno.test("photos in the rows of Parquet become a data set, with the words of its classes", async () => {
+  const photos = fixture("photos");
+  const files = {
+    "data/train-00000-of-00002.parquet": photos,
+    "data/train-00001-of-00002.parquet": photos,
+    "data/test-00000-of-00001.parquet": photos,
+    "README.md": "---\nlicense: cc-by-4.0\n---\n",
+  };
+  await withFiles(files, async (folder) => {
+    const preset = {
+      labels: "data/(?<part>train|test)-.*\\.parquet",
+      columns: { gender: "label" },
+    };
+    const { table, sizes, warnings } = await parse(folder, { preset });
+    const shard = "data/test-00000-of-00001";
+    deepStrictEqual(table.full_path.slice(0, 6), [
+      ...[`${shard}/a.jpg`, `${shard}/2-a.jpg`, `${shard}/3.webp`, `${shard}/cut.jpg`],
+      ...[`${shard}/5.jpeg`, "gone.jpg"],
+    ]);
+    strictEqual(table.full_path.length, 16, "the photo without bytes is named once");
+    deepStrictEqual(table.gender.slice(0, 6), [0, 1, null, 1, 0, 1]);
+    deepStrictEqual(table.age.slice(0, 6), [31, null, 20, 4, 5, 6]);
+    deepStrictEqual(table.part.slice(4, 7), ["test", "test", "train"]);
+    strictEqual(table.id[0], String(2n ** 60n), "exact");
+    deepStrictEqual(sizes.slice(0, 6), [631, 631, 44, 200, 631, undefined]);
+    match(warnings.join("\n"), /1 of 16 photos are missing: gone\.jpg/);
+
+    const plain = await parse(folder);
+    deepStrictEqual(plain.table.full_path, table.full_path, "without a preset: all tables");
+    deepStrictEqual(plain.table.part, table.part);
+    deepStrictEqual(plain.table.label.slice(0, 3), ["female", "male", null]);
+    const one = await parse(folder, { labels: "data/train-00001-of-00002.parquet" });
+    strictEqual(one.table.full_path.length, 6);
+
+    const external = () => download.external(z.parse(download.params, { datasets: [{ folder }] }));
+    const before = await external();
+    await Deno.writeFile(join(folder, `${shard}.parquet`), fixture("codecs"));
+    deepStrictEqual(Object.keys(before), ["a file of mine"]);
+    strictEqual((await external())["a file of mine"] === before["a file of mine"], false);
+  });
+  await withFiles({ "mine.parquet": photos }, async (folder) => {
+    const { table } = await parse(join(folder, "mine.parquet"));
+    deepStrictEqual(table.full_path.slice(0, 2), ["mine/a.jpg", "mine/2-a.jpg"]);
+  });
+});
+
+Deno.test("labels may be Parquet beside photos", async () => {
+  const photos = { "p/a.jpg": "A", "p/b.jpg": "BB" };
+  await withFiles(photos, async (folder) => {
+    await writeParquet(join(folder, "labels.parquet"), {
+      path: { type: "string", values: ["p/a.jpg", "p/b.jpg"] },
+      age: { type: "float64", values: [31.5, NaN] },
+      gender: { type: "int32", values: [1, null], nullable: true },
+      scores: { type: "float64[]", values: [[1, 2], []] },
+      'a ";" name': { type: "string", values: ["x, y", 'a "z"'] },
+    });
+    for (const labels of [undefined, "labels.parquet"]) {
+      const { table, sizes } = await parse(folder, { labels });
+      deepStrictEqual([table.age, table.gender, sizes], [[31, null], [1, null], [1, 2]]);
+      deepStrictEqual(table.scores, ["1 2", null]);
+      deepStrictEqual(table['a ";" name'], ["x, y", 'a "z"']);
+    }
+    await Deno.writeTextFile(join(folder, "own.csv"), "path,age\np/a.jpg,7\n");
+    deepStrictEqual((await parse(folder)).table.age, [7], "a CSV counts where there is one");
+    deepStrictEqual((await parse(folder, { labels: "labels.parquet" })).table.age, [31, null]);
+  });
+});
+
+Deno.test("a Parquet table that cannot be read is an error where it is read", async () => {
+  const whole = fixture("photos");
+  await withFiles({ "a.parquet": whole, "b.parquet": whole.slice(0, 4000) }, async (folder) => {
+    const truncated =
+      /Cannot use the folder ".*": Cannot read ".*b\.parquet": it is not a Parquet file, or is truncated\.$/;
+    await rejects(parse(folder), truncated);
+    strictEqual((await parse(folder, { labels: "a.parquet" })).table.age.length, 6);
+    await Deno.writeFile(join(folder, "b.parquet"), fixture("lz4"));
+    await rejects(
+      parse(folder),
+      /packed by LZ4_RAW, which is not read\. Write it with ZSTD or SNAPPY/,
+    );
+  });
+  await withFiles({ "a.parquet": fixture("codecs") }, async (folder) => {
+    await rejects(
+      parse(folder),
+      /no row has a path; there are zstd, gzip, .* Name theirs in columns/,
+    );
+    {
+      using tar = new TarWriter(join(folder, "mine.tar"));
+      tar.add("a.parquet", whole);
+      tar.close();
+    }
+    await rejects(
+      parse(join(folder, "mine.tar"), { labels: "a.parquet" }),
+      /"a\.parquet" is in an archive\. Unpack the archive\.$/,
+    );
+  });
+});
+
+Deno.test("objects of JSON beside the photos of a WebDataset are their labels", async () => {
+  await withFiles({}, async (folder) => {
+    await Deno.mkdir(folder);
+    {
+      using tar = new TarWriter(join(folder, "mine.tar"));
+      for (const [key, age] of [["000000", 31], ["000001", 32]]) {
+        tar.add(`${key}.jpg`, new TextEncoder().encode(`${key}`));
+        tar.add(`${key}.json`, new TextEncoder().encode(`{"age": ${age}, "box": [1, 2]}`));
+      }
+      tar.close();
+    }
+    const preset = { labels: "(?<key>\\d+)\\.json", columns: { path: "{key}.jpg" }, omit: ["key"] };
+    const { table } = await parse(join(folder, "mine.tar"), { preset });
+    deepStrictEqual(table.full_path, ["000000.jpg", "000001.jpg"]);
+    deepStrictEqual(table.age, [31, 32]);
+  });
+});
+
+Deno.test("paths of tables of one name are those of their own folders", async () => {
+  const table = (age: number) => `{"file_name": "0.jpg", "age": ${age}}\n`;
+  const files = { "train/0.jpg": "a", "test/0.jpg": "bb" };
+  await withFiles(
+    { ...files, "train/metadata.jsonl": table(31), "test/metadata.jsonl": table(32) },
+    async (folder) => {
+      const preset = {
+        labels: "(?<part>train|test)/metadata\\.jsonl",
+        columns: { path: "file_name" },
+      };
+      const { table, sizes, warnings } = await parse(folder, { preset });
+      deepStrictEqual([table.full_path, table.age, sizes], [
+        ["test/0.jpg", "train/0.jpg"],
+        [32, 31],
+        [2, 1],
+      ]);
+      deepStrictEqual(warnings, []);
+    },
+  );
+});
