@@ -103,16 +103,17 @@ class Folder implements Place {
       for (const file of [path, aside]) await ensureFolder(dirname(file));
       await (this.#cleaned ??= removeOld(dirname(aside)));
       await writeFileAtomic(aside, bytes);
-      if (replace) return (await moveDurably(aside, path), true);
-      try {
-        await Deno.link(aside, path);
-        return true;
-      } catch (error) {
-        if (error instanceof Deno.errors.AlreadyExists) return false;
-        throw error;
-      } finally {
-        await Deno.remove(aside);
+      if (!replace) {
+        try {
+          await Deno.link(aside, path);
+          return (await Deno.remove(aside), true);
+        } catch {
+          // exFAT has no links: there, the later of two simultaneous pushes wins.
+          if (await this.sizeOf(key) !== undefined) return (await Deno.remove(aside), false);
+        }
       }
+      await moveDurably(aside, path);
+      return true;
     }, true) as boolean;
   }
 

@@ -216,6 +216,30 @@ Deno.test("the first of two results of the same inputs stays; who comes later le
   assert.ok(Object.values(await texts(one)).includes(number), "the first one's");
 });
 
+Deno.test("a folder without hard links, as on a memory stick, takes results as well", async () => {
+  await using project = await Project.make({ "pipeline.yaml": `remote: ./stick\n${CHAIN}` });
+  const { id } = await project.run();
+  const { link } = Deno;
+  Deno.link = () => Promise.reject(new Deno.errors.PermissionDenied("Operation not permitted"));
+  try {
+    assert.match((await project.cli("push")).out, /✓ count {2}7 B\n.*\n.*\npushed run /);
+    assert.match((await project.cli("push")).out, /✓ count {2}was there\n/);
+    const { place } = new RemoteResults(
+      { url: project.path("stick") },
+      new AbortController().signal,
+    );
+    const [{ key }] = await place.list("v1/results/count/");
+    const before = await place.get(key, 9999);
+    assert.equal(await place.put(key, new Uint8Array([1])), false);
+    assert.deepEqual(await place.get(key, 9999), before);
+  } finally {
+    Deno.link = link;
+  }
+  assert.deepEqual(await Array.fromAsync(Deno.readDir(project.path("stick/.incoming"))), []);
+  await using other = await Project.make({ "pipeline.yaml": CHAIN });
+  assert.equal((await other.cli("pull", id!, "--remote", project.path("stick"))).code, 0);
+});
+
 Deno.test("a faulty bucket costs a line, and the run computes", async (t) => {
   await using server = new FakeS3();
   const { url, endpoint } = server.settings;
