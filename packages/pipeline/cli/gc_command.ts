@@ -58,7 +58,6 @@ export default async function gc(call: CommandContext): Promise<number> {
   const now = await findGarbage(store, values);
   const still = new Set([...now.results, ...now.attempts].map(({ place }) => place.path));
   const unused = ({ place }: Removable) => still.has(place.path);
-  await forget(now.forgotten, store);
   const garbage = all.filter(unused);
   {
     using progress = reporter.startProgress("gc");
@@ -73,6 +72,7 @@ export default async function gc(call: CommandContext): Promise<number> {
       progress.advance();
     }
   }
+  await forget(now.forgotten, store); // writes, for which a full disk has room only now
   log(`removed ${formatBytes(total(garbage))}`);
   report(true, garbage);
   return EXIT.ok;

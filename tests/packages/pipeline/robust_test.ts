@@ -244,6 +244,23 @@ Deno.test({
 });
 
 Deno.test({
+  name: `gc makes room on a disk that has none${needsMount}`,
+  ignore: !canMount,
+  async fn() {
+    const yaml = "stages: { count: { to: 4 }, add: {}, sum: { inputs: { numbers: add } } }";
+    await using project = await Project.make({ "pipeline.yaml": yaml });
+    await using _mount = await mounted("size=1m", project.path("artifacts"));
+    for (const by of [1, 2]) await project.run({ set: [`add.by=${by}`] });
+    const rest = Deno.writeFile(project.path("artifacts/rest"), new Uint8Array(2 ** 20));
+    await assert.rejects(rest, /No space left/);
+    const { code, out, err } = await project.cli("gc", "--keep", "1", "--yes");
+    assert.equal(code, 0, err);
+    assert.match(out, /^1 run will be listed no longer\n[^]*\nremoved /);
+    assert.match((await project.cli("gc")).out, /^nothing to remove: 1 run is listed/);
+  },
+});
+
+Deno.test({
   name: `a folder for results that cannot be written to is told plainly${needsMount}`,
   ignore: !canMount,
   async fn() {
