@@ -86,15 +86,16 @@ export default defineStage({
     const { serve } = await import("../faces/serving/service.ts");
     const { readReports, readSources } = await import("../faces/serving/model_sources.ts");
     const { describeDatasets } = await import("../faces/evaluation/data_facts.ts");
+    const { earlierData } = await import("../faces/evaluation/model_card.ts");
     const reported = {
       ...await readReports(reports.map(({ path }) => path)),
       ...await describeDatasets(archives),
     };
-    const sources = await readSources(models, reported.models);
+    const sources = await readSources(models, reported.models, context.lineage);
     const { urls, stop } = await serve({
       ...params,
       sources,
-      reported,
+      reported: { ...reported, ...earlierData(sources, reported.terms) },
       cautions: cautionsOf(context.lineage.stages),
       backend: context.compute as Backend,
       workers: params.workers || Math.min(4, cores()),

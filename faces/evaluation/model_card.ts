@@ -6,8 +6,9 @@ import { counted } from "../../packages/pipeline/causes.ts";
 import type { Interval } from "../../packages/statistics/confidence_intervals.ts";
 import { escapeMarkdown } from "../../packages/pipeline/format.ts";
 import { joinWords } from "../../packages/pipeline/errors.ts";
-import { cautionsOf } from "../../packages/pipeline/stage.ts";
+import { cautionsOf, type Lineage } from "../../packages/pipeline/stage.ts";
 import type { Preprocessing } from "../images/preprocessing.ts";
+import { asWritten } from "../training/trained_models.ts";
 import {
   count,
   faces,
@@ -28,9 +29,8 @@ import {
   formatSignedInterval,
   metricLabel,
 } from "./metrics.ts";
-import type { Report } from "./report_data.ts";
+import type { ModelReport, Report } from "./report_data.ts";
 import type { ModelMetrics } from "./score_model.ts";
-import { pretraining } from "./sections/protocol_section.ts";
 import { thresholdText } from "./sections/uncertainty_cards.ts";
 
 export interface ModelCardData {
@@ -319,18 +319,58 @@ export function modelCard({ pipeline, models, leftOut, data, made: { lineage } }
         };
       }),
       datasets: data.datasets.map(({ name }) => name),
-      earlier: models.flatMap(({ training: { datasets, learnedFrom = [] } }) => [
-        ...Object.keys(datasets),
-        ...learnedFrom.flatMap(({ datasets }) => datasets),
-      ]),
-      terms: Object.assign(
-        {},
-        ...models.flatMap(({ training }) => training.learnedFrom?.map(({ terms }) => terms) ?? []),
-        data.terms,
-      ),
+      ...earlierData(models, data.terms),
       framedBy: data.framedBy,
       ...(typeof mirror === "string" ? { mirror } : {}),
       preprocessing: data.preprocessing as Preprocessing,
     }),
   ]);
+}
+
+/** The part of a model that names its pretraining. */
+export interface Pretrained extends Pick<ModelReport, "id" | "params"> {
+  readonly training: Pick<ModelReport["training"], "datasets" | "learnedFrom">;
+}
+
+/** Returns the data sets of all trainings of models, and of those that they learned from. */
+export function earlierData(
+  models: readonly Pick<Pretrained, "training">[],
+  terms: ModelCardData["terms"],
+): Required<Pick<ModelCardData, "earlier" | "terms">> {
+  const sources = models.flatMap(({ training: { learnedFrom = [] } }) => learnedFrom);
+  return {
+    earlier: [
+      ...models.flatMap(({ training }) => Object.keys(training.datasets)),
+      ...sources.flatMap(({ datasets }) => datasets),
+    ],
+    terms: Object.assign({}, ...sources.map(({ terms }) => terms), terms),
+  };
+}
+
+/**
+ * Lists the models that a network was made from, stages of the same pipeline too, and the data sets that
+ * these were trained on.
+ */
+export function pretraining(
+  { id, params: { init, teacher }, training: { learnedFrom = [] } }: Pretrained,
+  { stages }: Pick<Lineage, "stages">,
+): string {
+  // With several outputs, the id includes the output: trainJoint.age.
+  const { teachers } = stages.find((stage) => stage.id === id.split(".")[0])?.inputs ?? {};
+  const stageNames = teachers && [teachers].flat().join(", ");
+  // Folders above are of this machine alone.
+  const short = (path: string) => asWritten(path).replace(/^.*[\\/](?=[^\\/]+[\\/])/, "");
+  const written = (value: unknown) =>
+    JSON.stringify(value, (_, one) => typeof one === "string" ? short(one) : one)
+      .replace(/^"(.*)"$/, "$1");
+  const named = Object.entries({ init, teacher, teachers: stageNames })
+    .filter(([, value]) => value != null).map(([name, value]) => `${name} ${written(value)}`);
+  const datasets = new Set(learnedFrom.flatMap(({ datasets }) => datasets));
+  return [
+    ...named,
+    ...datasets.size > 0 ? [`trained on ${joinWords([...datasets])}`] : [],
+    ...learnedFrom.some(({ testImages }) => testImages === null)
+      ? ["whether on images of the test set is not known"]
+      : [],
+  ].join(", ") || "none";
 }

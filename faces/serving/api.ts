@@ -99,6 +99,9 @@ export const servedModel = z.object({
     seed: z.int(),
     backend: z.string(),
     weights: z.int().describe("Number of parameters"),
+    pretraining: z.string().optional().describe(
+      "Models that it learned from, and the data sets of these; absent: none",
+    ),
   }),
   metric: z.enum(["accuracy", "mae"]).describe("mae: mean absolute error, of ages in years"),
   validation: z.object({ images: z.int(), value: z.number() }),

@@ -1,8 +1,9 @@
 /** Reads the models to serve, and their reported metrics, from artifacts. */
 import type { Interval } from "../../packages/statistics/confidence_intervals.ts";
 import { join } from "node:path";
-import type { ModelCardData } from "../evaluation/model_card.ts";
+import { type ModelCardData, type Pretrained, pretraining } from "../evaluation/model_card.ts";
 import { type MetricsFile, type ModelMetrics, readMetrics } from "../evaluation/score_model.ts";
+import type { Lineage } from "../../packages/pipeline/stage.ts";
 import {
   dropModuleBeside,
   parsePreprocessing,
@@ -13,7 +14,7 @@ import type { ServedModel } from "./api.ts";
 import type { OutputSpec } from "./prediction.ts";
 
 /** A model artifact, with everything that serving needs. */
-export interface Source extends OutputSpec {
+export interface Source extends OutputSpec, Pick<Pretrained, "training"> {
   readonly path: string;
   readonly preprocessing: Preprocessing;
   readonly constantBaseline?: number;
@@ -21,7 +22,7 @@ export interface Source extends OutputSpec {
 }
 
 /** Metrics of `report` artifacts. */
-export interface ReportedMetrics extends Pick<ModelCardData, "terms" | "framedBy"> {
+export interface ReportedMetrics extends Pick<ModelCardData, "earlier" | "terms" | "framedBy"> {
   /** By id of the training stage. */
   readonly models: MetricsFile["models"];
   /** HTML of the first report. */
@@ -36,10 +37,14 @@ export async function readReports(folders: readonly string[]): Promise<ReportedM
   return { models, page: await Deno.readTextFile(join(folders[0], "report.html")) };
 }
 
-/** Reads `model` artifacts and adds their reported metrics. */
+/**
+ * Reads `model` artifacts and adds their reported metrics.
+ * @param lineage of the models. Default: none, which names no pretraining
+ */
 export async function readSources(
   models: readonly { readonly stage: string; readonly path: string }[],
   reported: MetricsFile["models"],
+  lineage: Pick<Lineage, "stages"> = { stages: [] },
 ): Promise<Source[]> {
   return await Promise.all(models.map(async ({ stage: id, path }) => {
     const record = await readRecord(path);
@@ -48,6 +53,9 @@ export async function readSources(
     dropModuleBeside(path, preprocessing);
     const { task, variant, metric, classes } = record;
     const { counts, datasets, epochs, seed, backend, weights } = record;
+    const stage = lineage.stages.find((stage) => stage.id === id.split(".")[0]);
+    const training: Pretrained["training"] = { ...stage?.observed, datasets };
+    const before = stage && pretraining({ id, params: record.params, training }, lineage);
     const validation = history[record.weightsOfEpoch - 1]?.val_metric;
     if (validation === undefined) {
       throw new Error(
@@ -64,13 +72,22 @@ export async function readSources(
       variant,
       metric,
       classes: classes?.map(({ label }) => label) ?? null,
-      trained: { at, images: counts.train, datasets, epochs, seed, backend, weights },
+      trained: {
+        at,
+        images: counts.train,
+        datasets,
+        epochs,
+        seed,
+        backend,
+        weights,
+        pretraining: before === "none" ? undefined : before,
+      },
       validation: { images: counts.validation, value: validation },
       test: testOf(Object.hasOwn(reported, id) ? reported[id] : undefined),
       input: record.input.size,
       steps: preprocessing.steps,
     };
-    return { ...record, id, error: validation, path, preprocessing, description };
+    return { ...record, id, error: validation, path, preprocessing, training, description };
   }));
 }
 

@@ -52,7 +52,7 @@ export function renderPage(
 export function renderCard(
   { models, cautions, detectors, mode }: Service,
   preprocessing: Preprocessing,
-  { models: metrics, terms, framedBy }: ReportedMetrics,
+  { models: metrics, earlier, terms, framedBy }: ReportedMetrics,
 ): string {
   const blocks = cardBlocks({
     models: models.map((model) => {
@@ -68,6 +68,7 @@ export function renderCard(
       };
     }),
     datasets: [...new Set(models.flatMap(({ trained }) => Object.keys(trained.datasets)))],
+    earlier,
     terms,
     framedBy,
     preprocessing,
@@ -104,11 +105,15 @@ export function formatScore(
   return `${METRICS[primary].title} ${value} on ${faces}; no test result.`;
 }
 
-/** Describes the training: "256 faces of wiki_crop and imdb_crop, on 24 November 2026". */
+/**
+ * Describes the training: "256 faces of wiki_crop and imdb_crop, on 24 November 2026; pretraining: init
+ * 3f2a/trainAge, trained on sample".
+ */
 export function origin({ trained }: ServedModel): string {
   const sets = Object.keys(trained.datasets).map((name) =>
     name === "sample" ? "the synthetic data set" : name
   );
   const date = new Date(trained.at).toLocaleDateString("en-GB", { dateStyle: "long" });
-  return `${counted(trained.images, "face")} of ${joinWords(sets)}, on ${date}`;
+  const before = trained.pretraining === undefined ? "" : `; pretraining: ${trained.pretraining}`;
+  return `${counted(trained.images, "face")} of ${joinWords(sets)}, on ${date}${before}`;
 }

@@ -63,6 +63,7 @@ async function until(done: () => boolean): Promise<void> {
 
 Deno.test("webcamServe serves until it is stopped", async (t) => {
   await using made = await artifacts();
+  const learnedFrom = [{ datasets: ["theirs"], terms: { theirs: "no sale" }, testImages: 0 }];
   const stop = new AbortController();
   const lineage = {
     pipeline: "p",
@@ -70,7 +71,10 @@ Deno.test("webcamServe serves until it is stopped", async (t) => {
     seed: 1,
     compute: "auto",
     command: "",
-    stages: [{ caution: "The faces are <drawn>." } as StageProvenance],
+    stages: [
+      { id: "download", caution: "The faces are <drawn>." },
+      { id: "gender", inputs: {}, observed: { learnedFrom } },
+    ] as unknown as StageProvenance[],
   };
   using context = testContext(webcamServe, { signal: stop.signal, lineage });
   const run = context.run(made.inputs, { port: 0, workers: 1 });
@@ -124,6 +128,18 @@ Deno.test("webcamServe serves until it is stopped", async (t) => {
     );
     assert.match(card, /blur sigma=1\.5/);
     assert.match(card, /<p>sample: for &lt;friends&gt; only\.<\/p>/);
+  });
+
+  await t.step("names the data of the model that one learned from", async () => {
+    for (const path of ["", "/card"]) {
+      const text = await (await fetch(url + path)).text();
+      assert.equal(text.split("; pretraining: trained on theirs").length, 2, path);
+    }
+    const { models } = await (await fetch(`${url}/model`)).json();
+    const trained = models.map((model: { trained: object }) => model.trained);
+    assert.ok(!("pretraining" in trained[0]));
+    assert.equal(trained[1].pretraining, "trained on theirs");
+    assert.match(await (await fetch(`${url}/card`)).text(), /<p>theirs: no sale\.<\/p>/);
   });
 
   await t.step("answers a photo", async () => {

@@ -1,9 +1,8 @@
 /** The report's head: which run it is of, and the protocol that comparable results share. */
 import { cautionsOf, type Lineage } from "../../../packages/pipeline/stage.ts";
-import { joinWords } from "../../../packages/pipeline/errors.ts";
-import { asWritten } from "../../training/trained_models.ts";
 import { count, faces } from "../format_result.ts";
 import { type Child, type Html, html } from "../html.ts";
+import { pretraining } from "../model_card.ts";
 import type { ModelReport, Report } from "../report_data.ts";
 import { splitNames } from "../score_model.ts";
 import { listEntries } from "../tables.ts";
@@ -113,30 +112,4 @@ function perModel(models: readonly ModelReport[], of: (model: ModelReport) => st
   return new Set(values).size === 1
     ? values[0]
     : models.map(({ id }, i) => `${id}: ${values[i]}`).join("; ");
-}
-
-/**
- * Lists the models that a network was made from, stages of the same pipeline too, and the data sets that
- * these were trained on.
- */
-export function pretraining(
-  { id, params: { init, teacher }, training: { learnedFrom = [] } }: ModelReport,
-  { stages }: Lineage,
-): string {
-  // With several outputs, the id includes the output: trainJoint.age.
-  const { teachers } = stages.find((stage) => stage.id === id.split(".")[0])?.inputs ?? {};
-  const stageNames = teachers && [teachers].flat().join(", ");
-  const written = (value: unknown) =>
-    JSON.stringify(value, (_, one) => typeof one === "string" ? asWritten(one) : one)
-      .replace(/^"(.*)"$/, "$1");
-  const named = Object.entries({ init, teacher, teachers: stageNames })
-    .filter(([, value]) => value != null).map(([name, value]) => `${name} ${written(value)}`);
-  const datasets = new Set(learnedFrom.flatMap(({ datasets }) => datasets));
-  return [
-    ...named,
-    ...datasets.size > 0 ? [`trained on ${joinWords([...datasets])}`] : [],
-    ...learnedFrom.some(({ testImages }) => testImages === null)
-      ? ["whether on images of the test set is not known"]
-      : [],
-  ].join(", ") || "none";
 }

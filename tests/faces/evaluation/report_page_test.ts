@@ -211,7 +211,7 @@ Deno.test("reportPage() marks the epoch whose weights were kept, and that of the
 Deno.test("reportPage() opens with run, overrides and protocol, and tells equal tasks apart", async () => {
   const report = await madeUpReport();
   const [groups, age, gender] = report.models;
-  const params = { ...gender!.params, init: { from: "shared/model" } };
+  const params = { ...gender!.params, init: { from: "/home/me/shared/model" } };
   const seed = { ...gender!.training, seed: 7 };
   const twin = { ...gender!, id: "genderTwin", params, training: seed };
   const html = text(await reportPage({ ...report, models: [groups!, age!, gender!, twin] }));
