@@ -4,6 +4,7 @@ import { isAbsolute } from "node:path";
 import { ancestors, type Plan, type PlannedStage } from "../plan.ts";
 import type { Begun } from "../history.ts";
 import { commandOf } from "../pipeline_identity.ts";
+import { mapPaths } from "../config/stage_config.ts";
 import { displayPath, fromFileUrl } from "../paths.ts";
 import type { StageRecord } from "../stage_record.ts";
 import { hiddenIn, withoutSecrets } from "../secrets.ts";
@@ -42,7 +43,13 @@ export function lineageOf(
       return {
         id,
         use,
-        params: withoutSecrets(params),
+        // Folders of this machine are of no use on another.
+        params: withoutSecrets(mapPaths(
+          params,
+          stage.stage.params,
+          [],
+          (path) => isAbsolute(path) ? displayPath(path, project) : path,
+        )) as StageProvenance["params"],
         inputs,
         after,
         fingerprint,

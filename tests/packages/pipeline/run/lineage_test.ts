@@ -1,5 +1,6 @@
 /** What a stage is told of how its inputs came to be, and when that makes it run again. */
 import assert from "node:assert/strict";
+import { basename } from "node:path";
 import type { Lineage } from "../../../../packages/pipeline/stage.ts";
 import { Project } from "../toy/project.ts";
 
@@ -39,6 +40,21 @@ Deno.test("a stage with lineage learns how its inputs came to be", async () => {
   assert.match(count.fingerprint, /^[0-9a-f]{64}$/);
   assert.ok(count.machine!.cores >= 1 && count.machine!.memory > 2 ** 20);
   assert.ok(Date.parse(count.startedAt) > 0 && count.seconds >= 0);
+});
+
+Deno.test("paths in a lineage are those from the project", async () => {
+  await using other = await Project.make({ "2.txt": "2" });
+  const beside = `../${basename(other.folder)}/2.txt`;
+  await using project = await Project.make({
+    "1.txt": "1",
+    "pipeline.yaml": `stages:
+  readFile: { file: 1.txt, more: [${other.path("2.txt")}] }
+  sum: { inputs: { numbers: readFile } }
+  tell: { inputs: { totals: sum } }
+`,
+  });
+  const { stages } = await told(project, await project.run());
+  assert.deepEqual(stages[0].params, { file: "1.txt", more: [beside] });
 });
 
 Deno.test("a stage with lineage runs again when its inputs are made in another way", async (t) => {
