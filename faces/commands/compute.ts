@@ -47,9 +47,9 @@ compute: auto in a pipeline is wasm. Where another backend is faster, set it, as
 };
 export default command;
 
-async function list(json: boolean, reporter: CommandContext["reporter"]): Promise<number> {
+async function measureAll(reporter: CommandContext["reporter"]): Promise<BackendStatus[]> {
   const names = Object.keys(backends) as Backend[];
-  const progress = reporter.startProgress("measuring");
+  using progress = reporter.startProgress("measuring");
   progress.start(names.length, "backends");
   const gpu = await lookForGpu();
   const findings: BackendStatus[] = [];
@@ -58,7 +58,11 @@ async function list(json: boolean, reporter: CommandContext["reporter"]): Promis
     findings.push(await measureBackend(name, gpu));
     progress.advance(1);
   }
-  progress[Symbol.dispose]();
+  return findings;
+}
+
+async function list(json: boolean, reporter: CommandContext["reporter"]): Promise<number> {
+  const findings = await measureAll(reporter);
   if (json) {
     const listed = findings.map((finding) => ({ msPerStep: null, ...finding }));
     console.log(JSON.stringify({ backends: listed }));

@@ -116,7 +116,7 @@ Exit codes: 0 written, 1 packages could not be fetched, 2 wrong command line, 13
       const pack = out.endsWith(".gz") ? createGzip({ level: 9 }) : out.endsWith(".zst") && zstd();
       const packed = pack ? `${tar}.packed` : tar;
       if (pack) {
-        const progress = reporter.startProgress("kit");
+        using progress = reporter.startProgress("kit");
         progress.start((await Deno.stat(tar)).size, "bytes");
         const follow = async function* (chunks: AsyncIterable<Uint8Array>) {
           for await (const chunk of chunks) {
@@ -125,8 +125,7 @@ Exit codes: 0 written, 1 packages could not be fetched, 2 wrong command line, 13
             yield chunk;
           }
         };
-        await pipeline(createReadStream(tar), follow, pack, createWriteStream(packed))
-          .finally(() => progress[Symbol.dispose]());
+        await pipeline(createReadStream(tar), follow, pack, createWriteStream(packed));
       }
       await Deno.rename(packed, path);
       reporter.log(`wrote ${relative(cwd, path)}: ${formatBytes((await Deno.stat(path)).size)}`);

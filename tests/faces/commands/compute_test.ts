@@ -75,3 +75,17 @@ Deno.test("deno task compute refuses wrong arguments", async () => {
     });
   }
 });
+
+Deno.test("deno task compute ends its progress bar where it cannot measure", async () => {
+  let ended = 0;
+  const bar = { start() {}, advance() {}, [Symbol.dispose]: () => ended++ };
+  const { execPath } = Deno;
+  Deno.execPath = () => "/no/deno";
+  try {
+    const call = { reporter: { startProgress: () => bar } } as unknown as CommandContext;
+    await assert.rejects(command.run([], call), Deno.errors.NotFound);
+  } finally {
+    Deno.execPath = execPath;
+  }
+  assert.equal(ended, 1);
+});
