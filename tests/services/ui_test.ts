@@ -531,7 +531,48 @@ inChromium("many runs, long names and equal values fit their charts and a phone"
     await page.waitForSelector('tr[data-row="0"]', patience);
     await page.waitForFunction(() => !document.querySelector('tr[data-row="50"]'), patience);
     assert.equal(await top(), 0);
+    // In a browser that is set to text of twice the size, lines stay in their rows.
+    await (await page.createCDPSession()).send("Page.setFontSizes", {
+      fontSizes: { standard: 32 },
+    });
+    await page.reload();
+    await page.waitForSelector('tr[data-row="0"] .number small', patience);
+    await page.focus('tr[data-row="0"]');
+    await page.keyboard.press("End");
+    await page.waitForSelector('tr[data-row="59"]:focus', patience);
+    const low = await page.$$eval(
+      ".runs tbody tr:not(.space)",
+      (rows) =>
+        rows.filter((row) => {
+          const [outer, ...inner] = [row, ...row.querySelectorAll(".number, small")]
+            .map((one) => one.getBoundingClientRect());
+          return outer!.height !== 92 || inner.some(({ bottom }) => bottom > outer!.bottom);
+        }).length,
+    );
+    assert.equal(low, 0);
     assert.deepEqual(wrong, []);
+  } finally {
+    await browser.close();
+  }
+});
+
+inChromium("a server that is away for the first request is asked again", async () => {
+  await using shop = await workshop([{ models: MODELS(0.9, 0.1), validation: true }]);
+  await using ui = await startUi(shop.artifacts);
+  const browser = await openChromium();
+  try {
+    const page = await browser.newPage();
+    await page.setRequestInterception(true);
+    let asked = 0;
+    page.on("request", (request) => {
+      const away = request.url().endsWith("/api/about") && ++asked === 1;
+      void (away ? request.abort("connectionrefused") : request.continue());
+    });
+    await page.goto(ui.url);
+    await waitText(page, /1 of 1 run in 1 row/);
+    assert.equal(asked, 2);
+    assert.equal(await page.$eval("#problem", (problem) => problem.textContent), "");
+    assert.match((await visibleText(page, "#nav")).join(), /Why/);
   } finally {
     await browser.close();
   }

@@ -21,7 +21,7 @@ import {
 } from "./ui_store.ts";
 
 /** Height of a row, fixed in ui_style.css: only rows in view are drawn. */
-const ROW = 46;
+const ROW = 2.875 * parseFloat(getComputedStyle(document.documentElement).fontSize);
 const SHOWN = { test: "test results", train: "training set", loss: "loss", code: "code and data" };
 const MARKS = { ok: "✓", failed: "✗", running: "▶", interrupted: "!", damaged: "✗" };
 

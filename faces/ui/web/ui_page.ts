@@ -41,6 +41,10 @@ function show(): void {
 async function poll(): Promise<void> {
   let pause = POLL_MS, problem = "";
   try {
+    if (store.about.artifacts === "") {
+      store.about = await get<About>("/api/about");
+      if (store.about.pipelines.length > 0) views.push(whyView);
+    }
     const partial = store.left > 0;
     if ((!current || document.visibilityState === "visible") && await store.load()) {
       if (current?.update) current.update();
@@ -56,7 +60,5 @@ async function poll(): Promise<void> {
 }
 
 offerThemes();
-store.about = await get<About>("/api/about");
-if (store.about.pipelines.length > 0) views.push(whyView);
 addEventListener("hashchange", show);
 await poll();
