@@ -95,7 +95,7 @@ const UNSELECTED = "not selected";
 const MAX_CHECKED = 1e9;
 
 /**
- * One execution of a plan, a stage after the other. Each is, whatever applies first: failed by a check
+ * One execution of a plan, a stage after the other. Each is the first of these: failed by a check
  * ahead, skipped, given, cached, pulled, refused as it is needed but not selected, or made.
  *
  * `#records` has a stage once its result is complete in the store, or, in a dry run, would be pulled.
