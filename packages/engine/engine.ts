@@ -29,7 +29,7 @@ const MAX_THREADS = 16;
 export class Engine {
   #plan: Plan;
   #options: Required<EngineOptions>;
-  #threads: Runner;
+  #runner: Runner;
   #buffer: ArrayBufferLike;
   #ints: Int32Array;
   #floats: Float32Array;
@@ -44,11 +44,11 @@ export class Engine {
     plan: Plan,
     options: Required<EngineOptions>,
     memory: WebAssembly.Memory,
-    threads: Runner,
+    runner: Runner,
   ) {
     this.#plan = plan;
     this.#options = options;
-    this.#threads = threads;
+    this.#runner = runner;
     this.#buffer = memory.buffer;
     this.#ints = new Int32Array(memory.buffer);
     this.#floats = new Float32Array(memory.buffer);
@@ -115,10 +115,10 @@ export class Engine {
     ints[Control.nesterov / 4] = Number(all.nesterov && all.optimizer === "sgd");
     floats[Control.clipNorm / 4] = all.clipNorm;
     floats[Control.epsilon / 4] = all.epsilon;
-    const started = threads === 0
+    const runner = threads === 0
       ? new InlineRunner(module, memory, compiled.counters)
       : await Threads.start(threads, module, memory, compiled.counters);
-    return new Engine(compiled, all, memory, started);
+    return new Engine(compiled, all, memory, runner);
   }
 
   /** Size of the engine's memory, bytes. */
@@ -154,7 +154,7 @@ export class Engine {
     this.#ints[Control.key / 4] = key[0];
     this.#ints[Control.key / 4 + 1] = key[1];
     const { programs: { train, back }, outputs: { columns, row, gradient: at } } = this.#plan;
-    await this.#threads.run(train, rows);
+    await this.#runner.run(train, rows);
     let custom: number | undefined;
     if (back !== undefined) {
       const gradient = new Float32Array(rows * columns);
@@ -162,7 +162,7 @@ export class Engine {
       for (let r = 0; r < rows; r++) {
         this.#floats.set(gradient.subarray(r * columns, (r + 1) * columns), (at + r * row) / 4);
       }
-      await this.#threads.run(back, rows);
+      await this.#runner.run(back, rows);
     }
     this.#step = t;
     this.#penalty = undefined;
@@ -173,10 +173,10 @@ export class Engine {
   async evaluate(images: ArrayLike<number>, labels: Labels): Promise<Sums> {
     const rows = this.#load(images, labels);
     if (this.#penalty === undefined) {
-      await this.#threads.run(this.#plan.programs.penalty, rows);
+      await this.#runner.run(this.#plan.programs.penalty, rows);
       this.#penalty = this.#penalties();
     }
-    await this.#threads.run(this.#plan.programs.infer, rows);
+    await this.#runner.run(this.#plan.programs.infer, rows);
     return this.#sums(rows, this.#penalty, await this.#custom(labels));
   }
 
@@ -210,7 +210,7 @@ export class Engine {
     const all = new Float32Array(rows * outputs.columns);
     for (let from = 0; from < rows; from += batch) {
       const part = images.subarray(from * size, Math.min(from + batch, rows) * size);
-      await this.#threads.run(this.#plan.programs.infer, this.#load(part));
+      await this.#runner.run(this.#plan.programs.infer, this.#load(part));
       all.set(this.outputs(), from * outputs.columns);
     }
     return all;
@@ -233,7 +233,7 @@ export class Engine {
   }
 
   setAverages(values: Tensors): void {
-    this.#threads.assertIdle();
+    this.#runner.assertIdle();
     writeTensors(values, this.#plan.averages, this.#floats, 0);
   }
 
@@ -258,12 +258,12 @@ export class Engine {
 
   /** Stops the threads after the running step. */
   close(): Promise<void> {
-    return this.#threads.close();
+    return this.#runner.close();
   }
 
   /** Writes a batch into memory and returns its rows. */
   #load(images: ArrayLike<number>, labels?: Labels): number {
-    this.#threads.assertIdle();
+    this.#runner.assertIdle();
     const { network, batch, input, outputs, labels: at } = this.#plan;
     const size = network.input.reduce((a, b) => a * b);
     const rows = images.length / size;
@@ -287,7 +287,7 @@ export class Engine {
   }
 
   #write(values: Tensors, byteOffset: number): void {
-    this.#threads.assertIdle();
+    this.#runner.assertIdle();
     writeTensors(values, this.#plan.tensors, this.#floats, byteOffset);
   }
 

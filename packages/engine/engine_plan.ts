@@ -57,6 +57,7 @@ export function plan(network: Network, options: PlanOptions): Plan {
   const builder = new GraphBuilder(memory, sizes);
   const { tensors, parameters, moments, gradient } = builder.declare(network.input, layers);
 
+  // The loss reads and writes memory that the caller reads as well.
   const columns = columnsOf(network, builder.shapes[output], logits);
   const width = Math.ceil(columns / 8) * 32;
   const fixed = (address: number) => Object.assign(new Buffer(width, "fixed"), { address });
@@ -65,7 +66,7 @@ export function plan(network: Network, options: PlanOptions): Plan {
   const outputs = memory.allocate(batch * columns * 4);
   const heads = typeof network.loss === "object" ? network.loss.length : 0;
   const headLosses = memory.allocate(heads * 8);
-  const outside = typeof network.loss === "function";
+  const custom = typeof network.loss === "function";
 
   const build = (training: boolean) => {
     const schedule = new Schedule();
@@ -78,7 +79,7 @@ export function plan(network: Network, options: PlanOptions): Plan {
       const value = n === output ? end : undefined;
       values.set(n, builder.forward(layer, layer.inputs.map((i) => values.get(i)!), value));
     }
-    if (!outside) {
+    if (!custom) {
       const places = { activated, gradient: training ? outGradient : 0, row: width / 4 };
       schedule.add({
         reads: [end],
@@ -87,6 +88,7 @@ export function plan(network: Network, options: PlanOptions): Plan {
           lossRecords(network.loss, columns, { ...places, labels, outputs, headLosses }, first),
       });
     }
+    // A custom loss is computed by the caller between these levels and those of the backward pass.
     const ahead = schedule.depth;
     if (training) {
       schedule.base = ahead;
@@ -97,7 +99,8 @@ export function plan(network: Network, options: PlanOptions): Plan {
     return { schedule, prepared, ahead };
   };
   const train = build(true), infer = build(false);
-  builder.shared; // is allocated before the arena
+  builder.allocateShared();
+  // Values share memory where their lives do not overlap; training and inference share all of it.
   const arena = {
     train: train.schedule.place(memory, sizes),
     infer: infer.schedule.place(memory, sizes),
@@ -121,15 +124,15 @@ export function plan(network: Network, options: PlanOptions): Plan {
   const clip = { ...others, endings: [record("clip", 0, 1, [norms, penalties.count])] };
   const updates = norms === 0 ? [others] : [clip, update(penalties.count, Update.apply)];
   const { averages, stages: averaging } = layOutAverages(memory, keeps ? tensors : []);
-  const whole = (stages: Stage[]) => stages.filter(({ count }) => count > 0);
+  const nonEmpty = (stages: Stage[]) => stages.filter(({ count }) => count > 0);
   const stages = arena.train.stages(start);
-  const ahead = whole([...train.prepared.stages(), ...stages.slice(0, train.ahead).flat()]);
-  const behind = whole([...stages.slice(train.ahead).flat(), ...updates, ...averaging]);
+  const ahead = nonEmpty([...train.prepared.stages(), ...stages.slice(0, train.ahead).flat()]);
+  const behind = nonEmpty([...stages.slice(train.ahead).flat(), ...updates, ...averaging]);
   const { addresses: [trainAt, inferAt, penalty, back], counters } = writePrograms(memory, [
-    outside ? ahead : [...ahead, ...behind],
-    whole([...infer.prepared.stages(), ...arena.infer.stages(start).flat()]),
+    custom ? ahead : [...ahead, ...behind],
+    nonEmpty([...infer.prepared.stages(), ...arena.infer.stages(start).flat()]),
     [update(penalties.count, Update.penaltyOnly)],
-    ...(outside ? [behind] : []),
+    ...(custom ? [behind] : []),
   ]);
   return {
     network,
@@ -149,7 +152,7 @@ export function plan(network: Network, options: PlanOptions): Plan {
     outputs: {
       columns,
       gradient: outGradient,
-      ...(outside ? { address: activated, row: width } : { address: outputs, row: columns * 4 }),
+      ...(custom ? { address: activated, row: width } : { address: outputs, row: columns * 4 }),
     },
     heads: { address: headLosses, count: heads },
   };

@@ -41,6 +41,11 @@ interface SharedMemory {
 /** Returns what the engine needs of a layer's kind. */
 const declarationOf = ({ kind }: GraphLayer) => layerDeclarations[kind] as LayerDeclaration;
 
+/**
+ * In this order: `declare` the layers; for training and for inference `start`, `readInput`, `forward`
+ * each layer, and for training `backward`; `allocateShared`, and set `optimizer`. Until then an
+ * operation is a function that returns its records, since addresses are not known.
+ */
 export class GraphBuilder {
   /** Shape of each layer's output, without the batch. */
   readonly shapes: Shape[] = [];
@@ -51,8 +56,9 @@ export class GraphBuilder {
   /** As many as the widest layer has channels. */
   zeros = 0;
   ones = 0;
-  /** Set before the records are written. */
+  /** Known when records are written, as is `shared`. */
   optimizer!: ReturnType<typeof optimizerTable> & { readonly moments: readonly [number, number] };
+  shared!: SharedMemory;
   schedule!: Schedule;
   training = false;
   readonly #memory: Allocator;
@@ -67,7 +73,6 @@ export class GraphBuilder {
   readonly #sums: number[] = [];
   /** Gradient sums of Winograd's algorithm in use, by level. */
   readonly #sumsOfLevel = new Map<number, number>();
-  #shared: SharedMemory | undefined;
 
   constructor(
     memory: Allocator,
@@ -357,25 +362,22 @@ export class GraphBuilder {
     return n;
   }
 
-  /** Memory that all layers share, allocated when their needs are known. */
-  get shared(): SharedMemory {
-    const allocate = () => {
-      const { pack, plane, planes } = this.scratch, { threads } = this.sizes;
-      const apart = (bytes: number) => {
-        const step = Math.ceil((bytes + 64) / 64) * 64;
-        return { address: this.#memory.allocate(threads * step), step };
-      };
-      const packed = apart(pack), tiles = apart(2 * planes * plane);
-      return {
-        packs: packed.address,
-        packStep: packed.step,
-        tiles: tiles.address,
-        tileStep: tiles.step,
-        plane,
-        sums: this.#sums.map(apart),
-      };
+  /** Allocates the memory that all layers share, now that their needs are known. */
+  allocateShared(): void {
+    const { pack, plane, planes } = this.scratch, { threads } = this.sizes;
+    const apart = (bytes: number) => {
+      const step = Math.ceil((bytes + 64) / 64) * 64;
+      return { address: this.#memory.allocate(threads * step), step };
     };
-    return this.#shared ??= allocate();
+    const packed = apart(pack), tiles = apart(2 * planes * plane);
+    this.shared = {
+      packs: packed.address,
+      packStep: packed.step,
+      tiles: tiles.address,
+      tileStep: tiles.step,
+      plane,
+      sums: this.#sums.map(apart),
+    };
   }
 
   scratchWords(side: number): number[] {
