@@ -19,12 +19,12 @@ import type { Analysis } from "./api.ts";
 import { type OutputSpec, readOutputs, summarize } from "./prediction.ts";
 
 /** Use of an analysis: accurate for photos, fast for frames of the live view. */
-export type AnalysisMode = "photo" | "live";
+export type View = "photo" | "live";
 
 /** Everything that a session opens, as JSON. */
 export interface Setup {
   readonly backend: Backend;
-  readonly detectors: Readonly<Record<AnalysisMode, DetectorConfig>>;
+  readonly detectors: Readonly<Record<View, DetectorConfig>>;
   readonly models: readonly (Pick<OutputSpec, "id" | "error"> & {
     readonly path: string;
     readonly preprocessing: Preprocessing;
@@ -32,7 +32,7 @@ export interface Setup {
 }
 
 export interface AnalyzeOptions {
-  readonly view: AnalysisMode;
+  readonly view: View;
   /** Returns the crops as the networks receive them. */
   readonly crops: boolean;
 }

@@ -1,8 +1,5 @@
-/** Starts the service and stops it; its routes, validation and headers. */
-import { type Context, type Handler, Hono } from "hono";
-import { etag } from "hono/etag";
-import { routePath } from "hono/route";
-import { z } from "zod";
+/** Starts the service and stops it: detectors, cautions, inference processes, HTTP server. */
+import type { z } from "zod";
 import type { Backend } from "../../packages/compute/backends.ts";
 import type { ForeignDetector } from "../detection/detector.ts";
 import {
@@ -16,17 +13,15 @@ import { joinWords } from "../../packages/pipeline/errors.ts";
 import type { DetectorConfig, Preprocessing } from "../images/preprocessing.ts";
 import { stepsWarning } from "../training/trained_on.ts";
 import type { Service } from "./api.ts";
-import { type Assets, buildAssets } from "./assets.ts";
+import { buildAssets } from "./assets.ts";
 import { InferencePool } from "./inference_pool.ts";
 import type { Setup } from "./inference_session.ts";
-import { createLiveViews, type LiveViews } from "./live.ts";
+import { createLiveViews } from "./live.ts";
 import type { ReportedMetrics, Source } from "./model_sources.ts";
-import { openapi } from "./openapi.ts";
-import { notReady, Problem, toProblem } from "./problem.ts";
-import { type BodyLimits, MemoryBudget, readImage } from "./read_image.ts";
-import { checkHostAndOrigin, isLocal, securityHeaders } from "./security.ts";
-import { type Client, listen, type ListenOptions, type Server } from "./server.ts";
-import { createServiceMetrics, type ServiceMetrics } from "./service_metrics.ts";
+import { createApp } from "./routes.ts";
+import { isLocal } from "./security.ts";
+import { listen, type ListenOptions, type Server } from "./server.ts";
+import { createServiceMetrics } from "./service_metrics.ts";
 
 export interface ServeOptions extends Omit<ListenOptions, "tls" | "connections"> {
   readonly sources: readonly Source[];
@@ -60,8 +55,6 @@ export interface Serving extends Server {
   readonly service: Service;
 }
 
-/** Number of images of the maximum size that fit into memory. */
-const MAX_IMAGES = 8;
 /** Connections beside those of live views and waiting requests. */
 const SPARE_CONNECTIONS = 256;
 /**
@@ -90,7 +83,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     mode,
     cautions: [
       ...options.cautions ?? [],
-      ...useless(sources, reported),
+      ...baselineCautions(sources, reported),
       ...sources.flatMap(({ id, description: { steps } }) =>
         stepsWarning(id, steps, "the service").map((warning) => `${warning}.`)
       ),
@@ -158,7 +151,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
 }
 
 /** Returns cautions on the models that are no better than the constant baseline. */
-function useless(sources: readonly Source[], { models }: ReportedMetrics): string[] {
+function baselineCautions(sources: readonly Source[], { models }: ReportedMetrics): string[] {
   const bad = sources.filter(({ id, constantBaseline }) =>
     models[id] ? models[id].verdict !== "better" : constantBaseline !== undefined
   );
@@ -195,90 +188,4 @@ function detectorConfig(
   const comparable = usesTensorFlow(name) && usesTensorFlow(detector.name);
   const minConfidence = comparable ? detector.minConfidence : undefined;
   return configureDetector(name, { minConfidence, ...options }, module, params);
-}
-
-interface AppOptions {
-  readonly pool: InferencePool;
-  readonly service: Service;
-  readonly assets: Assets;
-  readonly live: LiveViews;
-  readonly metrics: ServiceMetrics;
-  readonly limits: BodyLimits;
-  /** Accepted host names. Default: local requests only. */
-  readonly names?: readonly string[];
-  warn(message: string): void;
-}
-
-const predictQuery = z.strictObject({ crops: z.enum(["true", "false"]).default("false") });
-/** Names of methods in metrics; clients' are unbounded. */
-const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
-
-function createApp(options: AppOptions) {
-  const { pool, service, assets, live, metrics, limits, names, warn } = options;
-  const memory = new MemoryBudget(MAX_IMAGES * limits.bytes);
-  const app = new Hono<{ Bindings: Client }>();
-  app.use(async (c, next) => {
-    const began = performance.now();
-    await next();
-    const method = METHODS.find((one) => one === c.req.method) ?? "other";
-    metrics.request(routeOf(c), method, c.res.status, (performance.now() - began) / 1000);
-    c.res.headers.set("cache-control", assets.has(c.req.path) ? "no-cache" : "no-store");
-  });
-  app.use(securityHeaders, checkHostAndOrigin(names));
-
-  const route = (
-    method: "GET" | "POST",
-    path: string,
-    ...handlers: Handler<{ Bindings: Client }>[]
-  ) => {
-    app.on(method, [path], ...handlers);
-    app.all(path, (c) => {
-      const message = `${path} accepts ${method}, not ${c.req.method.slice(0, 20)}.`;
-      throw new Problem(405, "wrong_method", message, { allow: method });
-    });
-  };
-
-  route("POST", "/predict", async (c) => {
-    const query = predictQuery.safeParse(c.req.query());
-    if (!query.success) {
-      const asked = JSON.stringify(c.req.query()).slice(0, 120);
-      const message = `Cannot use the query ${asked}: /predict takes crops alone. ` +
-        "Use ?crops=true or ?crops=false.";
-      throw new Problem(400, "query", message);
-    }
-    if (pool.status !== "ready") throw notReady();
-    using held = memory.hold();
-    const photo = await readImage(c.req.raw, limits, held);
-    const wanted = { view: "photo", crops: query.data.crops === "true" } as const;
-    const analysis = await pool.analyze(photo, wanted, c.env.left);
-    metrics.analysis("photo", analysis);
-    return c.json(analysis);
-  });
-  route("GET", "/live", (c) => live.upgrade(c.req.raw));
-  route("GET", "/model", (c) => c.json(service));
-  const description = openapi(service);
-  route("GET", "/openapi.json", (c) => c.json(description));
-  const exposition = { "content-type": "text/plain; version=0.0.4" };
-  route("GET", "/metrics", (c) => c.text(metrics.text(), 200, exposition));
-  route("GET", "/health", (c) => {
-    const { status } = pool;
-    return c.json({ status }, status === "ready" ? 200 : 503);
-  });
-  for (const [path, { body, headers }] of assets) {
-    route("GET", path, etag(), (c) => c.body(body, 200, headers));
-  }
-  const send = (c: Context, problem: Problem) =>
-    c.json(problem.toJSON(), problem.status, problem.headers);
-  app.notFound((c) => {
-    const path = JSON.stringify(c.req.path.slice(0, 80));
-    return send(c, new Problem(404, "not_found", `Nothing is at ${path}.`));
-  });
-  app.onError((error, c) => send(c, toProblem(error, warn)));
-  return app;
-}
-
-/** Returns the path of the route, not of the request: clients' paths are unbounded. */
-function routeOf(c: Context): string {
-  const path = routePath(c, -1);
-  return path.includes("*") ? "other" : path;
 }

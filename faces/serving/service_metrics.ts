@@ -1,6 +1,6 @@
 /** Metrics of the service in Prometheus's text exposition format 0.0.4. */
 import type { Analysis } from "./api.ts";
-import type { AnalysisMode } from "./inference_session.ts";
+import type { View } from "./inference_session.ts";
 import type { InferencePool } from "./inference_pool.ts";
 
 type Labels = Readonly<Record<string, string>>;
@@ -69,7 +69,7 @@ export function createServiceMetrics(pool: InferencePool) {
       requests({ route, method, status: String(status) });
       durations({ route }, seconds);
     },
-    analysis(view: AnalysisMode, { faces, timings }: Analysis): void {
+    analysis(view: View, { faces, timings }: Analysis): void {
       images({ view });
       found({ view }, faces.length);
       for (const step of STEPS) spent({ view, step }, timings[step] / 1000);
