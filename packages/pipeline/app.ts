@@ -14,12 +14,13 @@ export interface RemoteOrder {
   readonly name: string;
 }
 
-/** A message about a run of a sweep on another machine; `index` is that of its order. */
+/** An event of a run of a sweep on another machine; `index` is that of its order. */
 export type RemoteRunEvent =
   & { readonly index: number }
   & (
     | { readonly begins: true }
-    | { readonly says: string }
+    /** Its current step, as it logs it. */
+    | { readonly line: string }
     /** Its paths count from the folder that the machines share. */
     | { readonly ended: ChildReport }
   );
@@ -75,7 +76,7 @@ export interface App {
   connectWorkers?(settings: BullmqSettings, work: ShardedWork): WorkerPool;
   /** @throws if a file is not of the format that its name promises */
   checkFile?(path: string): Promise<void>;
-  /** Notes the step of a plugin's stage in its outputs, where it changed their content without a word. */
+  /** Adds a plugin's stage to the steps that its outputs list, if it changed them and lists none. */
   noteStep?(
     step: string,
     signal: AbortSignal,

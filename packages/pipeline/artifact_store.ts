@@ -237,9 +237,9 @@ export class ArtifactStore {
       return undefined;
     }
     try {
-      for (let told = false; !await file.tryLock(false); told = true) {
+      for (let logged = false; !await file.tryLock(false); logged = true) {
         signal.throwIfAborted();
-        if (!told) log("results are being removed; waiting for the end of it");
+        if (!logged) log("results are being removed; waiting for the end of it");
         await new Promise((resolve) => setTimeout(resolve, 200));
       }
       return file;

@@ -46,7 +46,7 @@ export async function main(args: readonly string[], app: App): Promise<number> {
   const [command = "", ...rest] = args[0] === "help" && args[1] ? [args[1], "--help"] : args;
   const json = rest.includes("--json");
   const reporter = createReporter(standardOutput(json ? "stderr" : "stdout"));
-  const complain = (text: string) =>
+  const logError = (text: string) =>
     createReporter(standardOutput("stderr")).log(`${reporter.paint.red("error")}: ${text}`);
   let pipeline = "";
   try {
@@ -84,11 +84,11 @@ export async function main(args: readonly string[], app: App): Promise<number> {
     const problems = error instanceof ConfigError && error.problems.length > 1
       ? `${error.problems.length} errors:\n`
       : "";
-    complain(problems + formatErrorWithStack(error));
+    logError(problems + formatErrorWithStack(error));
     if (json) {
       const report: RunReport = { pipeline, ok: false, seconds: 0, stages: [], metrics: {} };
-      const told = command === "run" ? report : { ok: false };
-      console.log(JSON.stringify({ ...told, error: formatError(error) }));
+      const failed = command === "run" ? report : { ok: false };
+      console.log(JSON.stringify({ ...failed, error: formatError(error) }));
     }
     return error instanceof ConfigError || error instanceof UsageError ? EXIT.config : EXIT.failed;
   }

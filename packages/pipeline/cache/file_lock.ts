@@ -36,11 +36,11 @@ export async function takeLock(
   patience = Infinity,
 ): Promise<Lock | undefined> {
   let last = "", since = performance.now();
-  for (let told = false;; told = true) {
+  for (let waits = false;; waits = true) {
     signal.throwIfAborted();
     const lock = await tryLock(path, true);
     if (lock) return new Lock(lock);
-    if (!told) waiting();
+    if (!waits) waiting();
     if (Number.isFinite(patience)) {
       const sign = await heartbeat(path);
       if (sign !== last) [last, since] = [sign, performance.now()];

@@ -68,7 +68,7 @@ export async function runOne(planned: Plan, call: CommandContext, swept?: Swept)
   const interrupted = interrupt.signal.aborted;
   if (!dryRun) {
     logSummary(ended, interrupted, reporter);
-    if (ended.report.ok && !swept) next(planned, ended, call);
+    if (ended.report.ok && !swept) logNext(planned, ended, call);
   }
   if (interrupted) return EXIT.interrupted;
   return ended.report.ok ? EXIT.ok : EXIT.failed;
@@ -126,7 +126,8 @@ export function outcomeLine(
   return `${head} ${formatDuration(seconds)}${parts.length > 0 ? `: ${joinWords(parts)}` : ""}`;
 }
 
-function next(
+/** Logs the commands that can follow. */
+function logNext(
   { stages, identity, overrides, artifacts }: Plan,
   { report, id }: RunResult,
   { project, commands, reporter }: CommandContext,

@@ -111,7 +111,7 @@ class BrokerConnection implements AsyncDisposable {
 
   async request<Answer>(request: CoordinatorRequest): Promise<Answer> {
     const { redis, prefix, run, signal, info, warn } = this.options;
-    for (let opened = this.#client !== undefined, told = "";;) {
+    for (let opened = this.#client !== undefined, warned = "";;) {
       let client: BrokerClient<CoordinatorRequest> | undefined;
       signal.throwIfAborted();
       const notice = setTimeout(
@@ -130,8 +130,8 @@ class BrokerConnection implements AsyncDisposable {
         const { message } = error as Error;
         if (!client || error instanceof BrokerDisconnectedError) this.#client = undefined;
         // Such as "OOM command not allowed when used memory > 'maxmemory'".
-        else if (message !== told) warn(`${redactUrl(redis)} refuses: ${message}; trying again`);
-        told = message;
+        else if (message !== warned) warn(`${redactUrl(redis)} refuses: ${message}; trying again`);
+        warned = message;
         await delay(1000, signal);
       } finally {
         clearTimeout(notice);

@@ -37,9 +37,9 @@ export async function* dispatchSweepRuns(
       if (!begun.has(index)) yield { index, begins: true };
       begun.add(index);
       const { note = "", worker = "" } = state.standing ?? {};
-      const says = `${note} (on ${worker})`;
-      if (note !== "" && reported.get(index) !== says) yield { index, says };
-      reported.set(index, says);
+      const line = `${note} (on ${worker})`;
+      if (note !== "" && reported.get(index) !== line) yield { index, line };
+      reported.set(index, line);
     }
   }
 }

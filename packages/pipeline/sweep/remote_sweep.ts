@@ -65,7 +65,7 @@ export async function runRemote(
     for await (const event of runRemotely(first.remoteWorkers!, work, orders)) {
       const index = indices[event.index];
       if ("begins" in event) progress.started(index);
-      else if ("says" in event) progress.updated(index, event.says);
+      else if ("line" in event) progress.updated(index, event.line);
       else progress.finished(index, withPaths(event.ended, local), false);
     }
   } catch (error) {
