@@ -40,9 +40,9 @@ export const app: App = {
     return tasks.run.command.split(" ").slice(1, -1);
   },
   connectWorkers: (settings, work) => ({
-    async *distribute(parts) {
+    async *distribute(shards) {
       const { distributeShards } = await import("./packages/pipeline/remote_workers.ts");
-      yield* distributeShards(settings, work, parts, app);
+      yield* distributeShards(settings, work, shards, app);
     },
   }),
   checkFile: async (path) =>

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { Backend } from "../packages/compute/backends.ts";
-import { cropUnit } from "../faces/detection/crop_unit.ts";
+import { cropRunner } from "../faces/detection/crop_runner.ts";
 import {
   configureDetector,
   DEFAULT_DETECTOR,
@@ -89,7 +89,7 @@ export default defineStage({
     const read = () => weights && Deno.readFile(weights);
     return problemsOf([[["weights"], read]], "Cannot read the detector's weights: ");
   },
-  part: cropUnit,
+  part: cropRunner,
   callsPlugins: true,
   async run({ archives, table }, params, context) {
     const { readTable } = await import("../faces/detection/faces_artifact.ts");

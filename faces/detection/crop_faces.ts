@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { onGpu } from "../../packages/compute/backends.ts";
 import type {
   Progress,
+  ShardContext,
   StageContext,
-  UnitContext,
   WorkerPool,
 } from "../../packages/pipeline/stage.ts";
 import { mapOrdered } from "../../packages/workers/ordered_map.ts";
@@ -14,7 +14,7 @@ import {
   type ProcessPool,
 } from "../../packages/workers/process_pool.ts";
 import { type ArchivedDataset, openArchives } from "../datasets/archives.ts";
-import type { CropUnit } from "./crop_unit.ts";
+import type { CropData } from "./crop_runner.ts";
 import type { CropAnswer, CropInit, CropTask } from "./crop_worker.ts";
 import type { TableRow } from "./faces_artifact.ts";
 import type { ExpectedFace } from "./find_faces.ts";
@@ -73,7 +73,7 @@ export async function* cropLocally(
   indices: readonly number[],
   workers: number,
   { scratch: folder, signal, progress }: Pick<StageContext, "scratch" | "signal" | "progress">,
-  getOrOpen?: UnitContext["getOrOpen"],
+  getOrOpen?: ShardContext["getOrOpen"],
 ): AsyncGenerator<FinishedShard> {
   if (indices.length === 0) return;
   const { archives: path, rows, opening, shardSize } = job;
@@ -113,11 +113,11 @@ async function* cropRemotely(
         `: the file is on this machine only. Set executor: local.`,
     );
   }
-  const units = indices.map((index) => {
-    const data: CropUnit = { index, shardSize, opening: opening as CropUnit["opening"] };
+  const shards = indices.map((index) => {
+    const data: CropData = { index, shardSize, opening: opening as CropData["opening"] };
     return { key: String(index), items: photosIn(job, [index]), data };
   });
-  for await (const { key, folder } of pool.distribute(units)) {
+  for await (const { key, folder } of pool.distribute(shards)) {
     const index = Number(key);
     yield { index, shard: await importShard(folder, scratch, index) };
   }

@@ -2,7 +2,7 @@
 import { hostname } from "node:os";
 import type { BullmqSettings } from "./config/pipeline_schema.ts";
 import type { App, RemoteOrder, RemoteRunEvent } from "./app.ts";
-import type { FinishedUnit, WorkUnit } from "./stage.ts";
+import type { FinishedShard, Shard } from "./stage.ts";
 import { localCodeVersion } from "./remote/compatibility.ts";
 import type { RemoteRunsWork, ShardedWork } from "./run/run_context.ts";
 import type { DispatchOptions } from "./remote/coordinator.ts";
@@ -21,17 +21,17 @@ export function workerName(): string {
   return `${hostname()}:${Deno.pid}`;
 }
 
-/** Distributes units of a stage's work to the connected workers. */
+/** Distributes shards of a stage's work to the connected workers. */
 export async function* distributeShards(
   settings: BullmqSettings,
   work: ShardedWork,
-  parts: readonly WorkUnit[],
+  shards: readonly Shard[],
   app: App,
-): AsyncGenerator<FinishedUnit> {
+): AsyncGenerator<FinishedShard> {
   const { modules, packages, compute } = work.cacheKey;
   const code = localCodeVersion({ modules, packages });
   yield* withOwnWorker(settings, work, app, (place) => (
-    dispatchShards({ ...work, ...place, compute, code }, parts)
+    dispatchShards({ ...work, ...place, compute, code }, shards)
   ));
 }
 

@@ -166,20 +166,20 @@ export interface Progress {
   advance(items?: number, note?: string): void;
 }
 
-/** A part of a stage's work that a worker on another machine can execute. */
-export interface WorkUnit {
-  /** Unique among the units. */
+/** A piece of a stage's work that a worker on another machine can execute. */
+export interface Shard {
+  /** Unique among the shards. */
   readonly key: string;
-  /** Number of progress items in this unit. */
+  /** Number of progress items in this shard. */
   readonly items: number;
   /** JSON for the stage's `part.run`. */
   readonly data: unknown;
 }
 
-/** A finished part. */
-export interface FinishedUnit {
+/** A finished shard. */
+export interface FinishedShard {
   readonly key: string;
-  /** Its files, until the next unit is requested. */
+  /** Its files, until the next shard is requested. */
   readonly folder: string;
   /** Return value of `part.run`, as JSON; the stage validates it. */
   readonly result: unknown;
@@ -187,12 +187,12 @@ export interface FinishedUnit {
 
 /** Workers on other machines. */
 export interface WorkerPool {
-  /** Executes units and yields each when it is finished, in any order. Advances the progress. */
-  distribute(parts: readonly WorkUnit[]): AsyncIterable<FinishedUnit>;
+  /** Executes shards and yields each when it is finished, in any order. Advances the progress. */
+  distribute(shards: readonly Shard[]): AsyncIterable<FinishedShard>;
 }
 
-/** Everything a unit works with. */
-export interface UnitContext {
+/** Everything a shard works with. */
+export interface ShardContext {
   /** An empty folder for its files. */
   readonly folder: string;
   /** The compute backend, if the stage declares one. */
@@ -203,22 +203,22 @@ export interface UnitContext {
   /** Reports further finished items. */
   advance(items: number): void;
   /**
-   * Returns a resource that the next units need as well, such as processes with a loaded model. It
+   * Returns a resource that the next shards need as well, such as processes with a loaded model. It
    * is opened once per key. The worker closes it when another key is requested, when no work is
-   * left, and after a failed or stopped unit.
+   * left, and after a failed or stopped shard.
    */
   getOrOpen<T extends AsyncDisposable>(key: string, open: () => Promise<T>): Promise<T>;
 }
 
-/** The implementation of a stage's units. */
-export interface UnitRunner {
-  /** Schema of a unit's data, which workers validate. */
+/** The implementation of a stage's shards. */
+export interface ShardRunner {
+  /** Schema of a shard's data, which workers validate. */
   readonly data: z.ZodType;
   /** @param inputs input → its folder */
   run(
     inputs: Readonly<Record<string, string>>,
     data: unknown,
-    context: UnitContext,
+    context: ShardContext,
   ): Promise<unknown>;
 }
 
@@ -381,7 +381,7 @@ export interface Stage {
    */
   checkAhead?(params: unknown, artifact: Artifact): Promise<void>;
   /** For work that can be distributed to other machines. */
-  readonly part?: UnitRunner;
+  readonly part?: ShardRunner;
   /**
    * True if it calls third-party definitions by their `call` or `sandbox` only. Any other stage that
    * names one runs as a whole in that plugin's process.

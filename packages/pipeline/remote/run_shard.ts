@@ -9,7 +9,7 @@ import { ModuleHasher } from "../cache/module_graph.ts";
 import { projectCache } from "../config/config.ts";
 import { canonicalJson } from "../fingerprint.ts";
 import { fromFileUrl, readTextIfExists } from "../paths.ts";
-import type { UnitRunner } from "../stage.ts";
+import type { ShardRunner } from "../stage.ts";
 import {
   assertBackend,
   assertSameCode,
@@ -22,7 +22,7 @@ import { firstProblem, type ShardJob, type ShardResult } from "./job_schemas.ts"
 import type { JobLease, RunningWorker } from "./worker.ts";
 
 export interface ShardStage {
-  readonly part: UnitRunner;
+  readonly part: ShardRunner;
   readonly code: CodeVersion;
   /** The code changed after the worker started. */
   readonly changed: boolean;
@@ -110,7 +110,7 @@ export async function runShard(
 async function checkCompatible(
   { use, code, compute, folder, inputs, data }: ShardJob,
   { stage, app, artifacts }: RunningWorker,
-): Promise<{ part: UnitRunner; data: unknown }> {
+): Promise<{ part: ShardRunner; data: unknown }> {
   const found = await stage(use);
   if (!found) {
     throw new IncompatibleWorkerError(`it has no stage ${JSON.stringify(use)} with shards`);

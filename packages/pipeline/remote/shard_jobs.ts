@@ -1,7 +1,7 @@
 /** Dispatches the shards of a stage's work. */
 import { join, sep } from "node:path";
 import { counted } from "../causes.ts";
-import type { FinishedUnit, Progress, WorkUnit } from "../stage.ts";
+import type { FinishedShard, Progress, Shard } from "../stage.ts";
 import { type CodeVersion, toRelative } from "./compatibility.ts";
 import { dispatchJobs, type DispatchOptions } from "./coordinator.ts";
 import { firstProblem, JOB_FORMAT, type ShardJob, shardResultSchema } from "./job_schemas.ts";
@@ -20,8 +20,8 @@ export interface ShardDispatch extends Omit<DispatchOptions, "run"> {
 /** Dispatches shards. Yields each exactly once, in any order; its files are removed afterwards. */
 export async function* dispatchShards(
   work: ShardDispatch,
-  shards: readonly WorkUnit[],
-): AsyncGenerator<FinishedUnit> {
+  shards: readonly Shard[],
+): AsyncGenerator<FinishedShard> {
   const { artifacts, use, code, compute } = work;
   const run = crypto.randomUUID();
   // Each attempt at a shard writes to a folder of its own below this one.

@@ -1,10 +1,10 @@
 /** Crops one shard on a worker of another machine. */
 import { z } from "zod";
 import { cropConfig, detectorConfig } from "../images/preprocessing.ts";
-import type { UnitRunner } from "../../packages/pipeline/stage.ts";
+import type { ShardRunner } from "../../packages/pipeline/stage.ts";
 
 /** Job data of a shard. */
-const unitData = z.strictObject({
+const cropData = z.strictObject({
   index: z.int().min(0),
   shardSize: z.int().min(1),
   opening: z.strictObject({
@@ -19,14 +19,14 @@ const unitData = z.strictObject({
   }),
 });
 
-export type CropUnit = z.output<typeof unitData>;
+export type CropData = z.output<typeof cropData>;
 
-export const cropUnit: UnitRunner = {
-  data: unitData,
+export const cropRunner: ShardRunner = {
+  data: cropData,
   async run({ archives, table }, data, { folder, signal, advance, workers, getOrOpen }) {
     const { readTable } = await import("./faces_artifact.ts");
     const { cropLocally } = await import("./crop_faces.ts");
-    const { index, ...params } = data as CropUnit;
+    const { index, ...params } = data as CropData;
     const job = { archives, rows: await readTable(table), ...params };
     const progress = { start: () => {}, advance: (items = 1) => advance(items) };
     const context = { scratch: folder, signal, progress };
