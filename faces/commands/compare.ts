@@ -6,8 +6,8 @@ import { identityNamed } from "../../packages/pipeline/find_pipeline.ts";
 import { byTime, History, type RunRecord } from "../../packages/pipeline/history.ts";
 import { findRun, nameOf, runsOfPipeline } from "../../packages/pipeline/find_runs.ts";
 import { displayPath } from "../../packages/pipeline/paths.ts";
+import { settingKey } from "../../packages/pipeline/run_settings.ts";
 import { ArtifactStore } from "../../packages/pipeline/artifact_store.ts";
-import { keyOf } from "../ui/run_index.ts";
 
 const command: Command = {
   help: `Print the differences between runs, and whether they are significant.
@@ -70,10 +70,10 @@ const has = ({ ok, metrics }: RunRecord) => ok && Object.keys(metrics).length > 
 function noteOnSeeds(names: readonly string[], runs: readonly RunRecord[], all: typeof runs) {
   const groups = runs.map((run, i) => {
     if (run.id.startsWith(names[i]!)) return [run];
-    const key = keyOf(run), own = all.filter((one) => has(one) && nameOf(one) === nameOf(run));
-    const alike = own.filter((one) => keyOf(one) === key);
+    const key = settingKey(run), own = all.filter((one) => has(one) && nameOf(one) === nameOf(run));
+    const alike = own.filter((one) => settingKey(one) === key);
     // Of equal seeds, the newest.
-    return [...new Map(alike.map((one) => [keyOf(one, true), one])).values()];
+    return [...new Map(alike.map((one) => [settingKey(one, true), one])).values()];
   });
   const several = groups.filter(({ length }) => length > 1);
   const counts = several.map((group) => `${group.length} of ${nameOf(group[0]!)}`);

@@ -1,9 +1,8 @@
 /** The runs of an artifact folder in the short form of the page, read once per change. */
 import { join } from "node:path";
-import { canonicalJson, sha256 } from "../../packages/pipeline/fingerprint.ts";
 import { History, type RunRecord } from "../../packages/pipeline/history.ts";
 import { nameOf } from "../../packages/pipeline/find_runs.ts";
-import { type Setting, settingsOf, shownSettingsOf } from "../../packages/pipeline/run_settings.ts";
+import { settingKey, shownSettingsOf, valuesOf } from "../../packages/pipeline/run_settings.ts";
 import type { Metrics } from "../../packages/pipeline/stage.ts";
 import { METRIC_NAMES } from "../evaluation/metrics.ts";
 import type { UiRun, UiRuns } from "./ui_api.ts";
@@ -85,17 +84,6 @@ export class RunIndex {
   }
 }
 
-/** Returns the values of settings by name: of seeds and folds, or of all others. */
-const pick = (from: ReadonlyMap<string, Setting>, ofSeed: boolean) =>
-  Object.fromEntries(
-    [...from].filter(([, { seed = false }]) => seed === ofSeed)
-      .map(([name, { value }]) => [name, value]),
-  );
-
-/** Identifies what a run has in common with those that differ in seeds or folds alone, or its seeds. */
-export const keyOf = (run: RunRecord, ofSeed = false): string =>
-  sha256(canonicalJson([nameOf(run), pick(settingsOf(run), ofSeed)]));
-
 function shorten(run: RunRecord): UiRun {
   const settings = shownSettingsOf(run);
   const failed = run.stages.filter(({ status }) => status === "failed");
@@ -108,9 +96,9 @@ function shorten(run: RunRecord): UiRun {
     state: run.state ?? (run.ok ? "ok" : interrupted ? "interrupted" : "failed"),
     seconds: run.seconds,
     // A run without results has settings of its own.
-    group: run.ok ? keyOf(run).slice(0, 12) : run.id,
-    settings: pick(settings, false),
-    seeds: pick(settings, true),
+    group: run.ok ? settingKey(run).slice(0, 12) : run.id,
+    settings: valuesOf(settings, false),
+    seeds: valuesOf(settings, true),
     metrics: printed(run.metrics),
     stages: run.stages.map(({ id, use, status, why, seconds, after, fingerprint }) => ({
       id,

@@ -1,5 +1,6 @@
 /** Settings of recorded runs, by name, in which runs are compared. */
 import { canonicalJson, isRecord, sha256 } from "./fingerprint.ts";
+import { nameOf } from "./find_runs.ts";
 import type { RunRecord } from "./history.ts";
 
 /** A setting of a run; runs of one experiment may differ in seeds. */
@@ -13,17 +14,17 @@ export interface Setting {
 /**
  * Returns everything that a run's results depend on but the content of its data, by name: "seed",
  * "split" (its stage), "split.test", "split: code".
- * @param nameOf names a stage. Default: its id
+ * @param stageName names a stage. Default: its id
  */
 export function settingsOf(
   { seed, compute, stages }: RunRecord,
-  nameOf: (id: string) => string = (id) => id,
+  stageName: (id: string) => string = (id) => id,
 ): Map<string, Setting> {
   const settings = new Map<string, Setting>([["seed", { value: seed, seed: true }]]);
   if (compute) settings.set("compute", { value: compute.backend });
   for (const { id, use, dependencies, after } of stages) {
     if (!dependencies) continue;
-    const stage = nameOf(id);
+    const stage = stageName(id);
     const put = (name: string, value: unknown) => settings.set(name, { value, stage });
     put(stage, use);
     if (dependencies.seed !== undefined && dependencies.seed !== seed) {
@@ -34,7 +35,7 @@ export function settingsOf(
       const name = `${stage}.${path}`;
       settings.set(name, { value, stage, ...(path.endsWith(".fold") && { seed: true }) });
     }
-    put(`${stage}: inputs`, after?.map(nameOf));
+    put(`${stage}: inputs`, after?.map(stageName));
     put(`${stage}: data`, digits(dependencies.external));
     put(`${stage}: code`, digits(dependencies.modules));
     put(`${stage}: packages`, digits(dependencies.packages));
@@ -48,15 +49,29 @@ export function settingsOf(
  */
 export function shownSettingsOf(
   run: RunRecord,
-  nameOf: (id: string) => string = (id) => id,
+  stageName: (id: string) => string = (id) => id,
 ): Map<string, Setting> {
-  const settings = settingsOf(run, nameOf);
+  const settings = settingsOf(run, stageName);
   for (const [given, value] of Object.entries(run.overrides ?? {})) {
-    const name = given.replace(/^[^.]+/, nameOf);
+    const name = given.replace(/^[^.]+/, stageName);
     if (settings.keys().some((one) => one === name || one.startsWith(`${name}.`))) continue;
     settings.set(name, { value, seed: /(^|\.)(seed|fold)$/.test(name) });
   }
   return settings;
+}
+
+/** Returns the values of settings by name: of seeds and folds, or of all others. */
+export function valuesOf(
+  settings: ReadonlyMap<string, Setting>,
+  ofSeeds: boolean,
+): Record<string, unknown> {
+  const chosen = [...settings].filter(([, { seed = false }]) => seed === ofSeeds);
+  return Object.fromEntries(chosen.map(([name, { value }]) => [name, value]));
+}
+
+/** Returns a hash that is equal for runs that differ in seeds or folds alone, or that of its seeds. */
+export function settingKey(run: RunRecord, ofSeeds = false): string {
+  return sha256(canonicalJson([nameOf(run), valuesOf(settingsOf(run), ofSeeds)]));
 }
 
 function* leaves(
