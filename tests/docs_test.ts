@@ -89,6 +89,28 @@ Deno.test("every name that documents place in a module is there", async () => {
   assert.deepEqual(missing, []);
 });
 
+Deno.test("the traces of docs/architecture.md name what the code declares", async () => {
+  const code: string[] = [];
+  const read = async (folder: string): Promise<void> => {
+    for await (const { name, isDirectory } of Deno.readDir(join(root, folder))) {
+      if (isDirectory) await read(join(folder, name));
+      else if (/\.ts$/.test(name)) code.push(await Deno.readTextFile(join(root, folder, name)));
+    }
+  };
+  for (const folder of ["packages", "faces", "stages"]) await read(folder);
+  const all = code.join("\n"), { text } = byPath.get("docs/architecture.md")!;
+  const traces = text.slice(text.indexOf("## Four traces"), text.indexOf("## Questions"));
+  const names = [...traces.matchAll(/`(\w+)(?:\.(\w+))?`/g)].flatMap(([, ...both]) => both);
+  const declared = (name: string) =>
+    RegExp(
+      `\\b(function\\*?|class|interface|const|name:) "?${name}\\b|^ +(static )?(async )?${name}\\(`,
+      "m",
+    )
+      .test(all) || Object.hasOwn(app.commands ?? {}, name);
+  assert.ok(names.length > 40);
+  assert.deepEqual(names.filter((name) => name !== undefined && !declared(name)), []);
+});
+
 /** Returns the help of each task that has one, by the task's name. */
 async function helpTexts(): Promise<Map<string, string>> {
   const texts = new Map<string, string>(Object.entries(HELP));
