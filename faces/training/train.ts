@@ -62,6 +62,8 @@ export interface TrainingResult {
   history: JointEpoch[];
   bestEpoch: number;
   stoppedEarly: boolean;
+  /** False if the monitored value is defined in no epoch. */
+  monitored: boolean;
   /** The epoch whose weights were kept. */
   weightsOfEpoch: number;
   /** Duration of each epoch, validation included. Not reproducible. */
@@ -193,6 +195,7 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
       history,
       bestEpoch: stopper.state.bestEpoch,
       stoppedEarly: stopper.state.stopped,
+      monitored: stopper.state.best !== UNDEFINED,
       weightsOfEpoch: restoreBest ? stopper.state.bestEpoch : history.length,
       seconds,
       computedBy: trainer.computedBy,
@@ -233,6 +236,9 @@ export interface EarlyStoppingState {
   stopped: boolean;
 }
 
+/** Monitored in place of a metric that is not defined: JSON has no infinity. */
+const UNDEFINED = Number.MAX_VALUE;
+
 /** Monitors a value and stops training when it no longer improves. */
 export class EarlyStopping {
   state: EarlyStoppingState = { best: null, bestEpoch: 0, wait: 0, stopped: false };
@@ -251,8 +257,7 @@ export class EarlyStopping {
       further && monitor in further
     )?.further;
     const column = further ? further[monitor] : epoch[monitor as keyof EpochRecord];
-    // JSON has no infinity for a metric that is not defined.
-    const value = Number.isFinite(column) ? this.#sign * column! : Number.MAX_VALUE;
+    const value = Number.isFinite(column) ? this.#sign * column! : UNDEFINED;
     const { best, wait } = this.state;
     const better = best === null || value < best;
     // Keras checks patience from the second epoch on; the first one is always an improvement.

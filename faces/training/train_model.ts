@@ -196,6 +196,13 @@ export async function trainModel(
       info,
       progress: context.progress,
     });
+    if (!result.monitored && (result.stoppedEarly || earlyStopping.restoreBest)) {
+      context.warn(
+        `${earlyStopping.monitor} of earlyStopping has a value in no epoch, such as an AUC of one ` +
+          `class: the weights of epoch ${result.weightsOfEpoch} were not chosen by it. Monitor ` +
+          "val_loss, or change the validation set.",
+      );
+    }
     for (const name of init?.frozen ?? []) model.getLayer(name).trainable = true;
     const recorded = params.weightDecay === undefined
       ? params

@@ -361,6 +361,28 @@ Deno.test("training stages compute further metrics of the validation set after e
   );
 });
 
+Deno.test("a monitored metric that no epoch has is a warning where it chose the weights", async () => {
+  const warned = async (patience: number, restoreBest: boolean) => {
+    using context = testContext(trainGender);
+    const people = Array.from({ length: 30 }, (_, i) => ({ age: i, gender: i < 20 ? i % 2 : 1 }));
+    const dataset = await writeDataset(join(context.folder, "dataset"), people);
+    const counts = { train: 20, validation: 10, test: 0 };
+    const splits = await writeSplits(join(context.folder, "splits"), counts);
+    await context.run({ dataset, splits }, {
+      network: { use: "layers", layers: [{ flatten: {} }] },
+      epochs: 3,
+      metrics: ["auc"],
+      earlyStopping: { monitor: "val_auc", patience, restoreBest },
+    });
+    return context.warnings.filter((line) => line.startsWith("val_auc of earlyStopping")).join();
+  };
+  const chance =
+    /has a value in no epoch.*: the weights of epoch 3 were not chosen by it\. Monitor/;
+  assert.match(await warned(2, false), chance);
+  assert.match(await warned(3, true), /weights of epoch 1 were not/);
+  assert.equal(await warned(3, false), "");
+});
+
 Deno.test("a metric that sorts what it gets leaves predictions as they are", async () => {
   const sorts = defineMetric({
     name: "sorts",
