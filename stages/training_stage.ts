@@ -63,11 +63,14 @@ export function trainingCheck<P extends object>(
 export function labelsAhead<P extends object>(
   learned: (params: P) => Task | ValuesTask,
 ): (params: P, artifact: Artifact) => Promise<void> {
-  return async (params, { kind, path }) => {
-    const task = learned(params);
-    if (kind !== table.kind || ["age", "gender"].includes(task.task)) return;
+  // A sweep asks for each of its parameters, most of which learn the same column.
+  let checked = "";
+  return async (params, { kind, path, digest }) => {
+    const task = learned(params), key = JSON.stringify([task, path, digest]);
+    if (kind !== table.kind || ["age", "gender"].includes(task.task) || key === checked) return;
     const { checkLabels } = await import("../faces/training/tasks.ts");
     await checkLabels(task, join(path, "table.parquet"));
+    checked = key;
   };
 }
 

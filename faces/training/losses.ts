@@ -163,7 +163,8 @@ const weightList = z.array(z.number().min(0)).min(2).refine((weights) => weights
 const classWeights = z.union([z.literal("balanced"), weightList]).optional()
   .describe(
     "Weight of each class's loss, in the order of the classes. balanced: inverse to their numbers " +
-      "in the training set, on average 1, as in scikit-learn. Default: equal",
+      "in the training set, on average 1, as in scikit-learn; 0 for classes that it lacks, also in " +
+      "val_loss. Default: equal",
   );
 
 /** Weighs the loss of each class. */

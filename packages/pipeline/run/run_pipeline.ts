@@ -44,8 +44,8 @@ export interface RunOptions {
   readonly services?: boolean;
   /** Run the shared stages of a sweep: not listed, and without lines for unselected stages. */
   readonly shared?: boolean;
-  /** Parameters of the sweep's stages that come later, by id, which may check the shared results. */
-  readonly ahead?: ReadonlyMap<string, readonly unknown[]>;
+  /** The sweep's stages that come later, by id, with all parameters: they may check shared results. */
+  readonly ahead?: ReadonlyMap<string, readonly PlannedStage[]>;
   /** The varied values of a run of a sweep, key → value. */
   readonly point?: Readonly<Record<string, unknown>>;
   /** Id → a result to use without a check of its cache key. */
@@ -225,9 +225,10 @@ class Run {
   /** Lets stages check the results so far that theirs will come from; returns true if one would fail. */
   async #failsAhead(): Promise<boolean> {
     const { store } = this.context, { stages } = this.plan;
-    for (const { id, stage, params } of stages) {
-      const ahead = this.options.ahead?.get(id) ?? (this.#isNeeded(id) ? [params] : []);
-      if (!stage.checkAhead || ahead.length === 0) continue;
+    for (const one of stages) {
+      const { id } = one;
+      const ahead = this.options.ahead?.get(id) ?? (this.#isNeeded(id) ? [one] : []);
+      if (!ahead.some(({ stage }) => stage.checkAhead)) continue;
       const behind = stages.filter((one) => one.id !== id && ancestors(this.plan, id).has(one.id));
       // A plugin's stage may change what was found before it.
       const from = Math.max(0, behind.findLastIndex(({ plugin }) => plugin));
@@ -236,7 +237,7 @@ class Run {
         for (const { id: maker, stage: { outputs } } of found.slice(this.#checked.get(id) ?? 0)) {
           for (const output of Object.keys(outputs)) {
             const artifact = store.artifact(this.#records.get(maker)!, output, maker);
-            for (const params of ahead) await stage.checkAhead(params, artifact);
+            for (const { stage, params } of ahead) await stage.checkAhead?.(params, artifact);
           }
         }
       } catch (error) {

@@ -2,7 +2,7 @@
 import { cacheKeyOf } from "../cache/cache_key.ts";
 import { joinWords } from "../errors.ts";
 import { fingerprint } from "../fingerprint.ts";
-import type { Plan } from "../plan.ts";
+import type { Plan, PlannedStage } from "../plan.ts";
 import type { CommandContext } from "../app.ts";
 import { type RunReport, type StageReport, WAITS, WOULD_RUN } from "../run/run_report.ts";
 import { runPlan } from "../run/run_pipeline.ts";
@@ -82,7 +82,7 @@ export async function runSweep(
     const once = { ...selection, until: shared };
     const { report: made } = await runPlan(first, once, context, {
       shared: true,
-      ahead: new Map(selected.map((id) => [id, paramsOf(id, points)])),
+      ahead: new Map(selected.map((id) => [id, variantsOf(id, points)])),
     });
     prepared = made.stages.filter(({ id, status }) => shared.includes(id) || status === "failed");
     cautions = made.cautions ?? [];
@@ -108,10 +108,10 @@ export async function runSweep(
   return result;
 }
 
-/** Returns the different parameters of a stage in the runs of a sweep. */
-function paramsOf(id: string, points: readonly SweepPoint[]): unknown[] {
-  const all = points.map(({ plan }) => plan.stages.find((stage) => stage.id === id)!.params);
-  return [...new Map(all.map((params) => [JSON.stringify(params), params])).values()];
+/** Returns a stage as it is in the runs of a sweep, once for each of its parameters. */
+function variantsOf(id: string, points: readonly SweepPoint[]): PlannedStage[] {
+  const all = points.map(({ plan }) => plan.stages.find((stage) => stage.id === id)!);
+  return [...new Map(all.map((one) => [JSON.stringify([one.use, one.params]), one])).values()];
 }
 
 /**
