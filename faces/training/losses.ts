@@ -316,9 +316,11 @@ export function headOf(
   const deviation = Math.sqrt(mean(targets.map((target) => (target - center) ** 2))) || 1;
   const head = definition.head((inUnit ? common : { ...common, deviation }) as never);
   // The check before a run has heads without columns.
-  if (plugins.includes(definition) && head.columns > 0) {
-    const why = unlikeModels(head, classes && classes.length);
-    if (why) throw refused(why);
+  if (plugins.includes(definition) && head.columns > 0 && !predictsAsModels(head, classes)) {
+    throw refused(
+      "models predict as the built-in head of its reading does, and its columns, write() or read() " +
+        "changes numbers. Use those of that head. Numbers other than ages are standardized anyway.",
+    );
   }
   if (inUnit) return head;
   if (!["quantity", "classes"].includes(head.reading)) {
@@ -332,36 +334,28 @@ export function headOf(
   };
 }
 
-/** Returns why stored models would not predict what a head's `read` returns; undefined if they would. */
-function unlikeModels(
-  { columns, reading, write, read }: Head,
-  classes: number | null,
-): string | undefined {
-  if (reading === "quantity" && classes === null) {
-    const same = columns === 1 && [-2, 150].every((number) => {
-      const label = new Float32Array(1);
-      write(number, label, 0);
-      return label[0] === number && read(label, 0) === number;
-    });
-    if (same) return undefined;
-    return "its write() or read() changes numbers, and models predict what the network outputs. Use " +
-      "those of quantityHead(). Numbers other than ages are standardized anyway.";
-  }
-  const usual = classes !== null
-    ? classHead(classes, 1)
+/** Returns true if a head has the predictions of stored models, and the labels of numbers. */
+function predictsAsModels(head: Head, classes: readonly unknown[] | null): boolean {
+  const { columns, reading } = head, quantity = reading === "quantity";
+  const usual = classes
+    ? classHead(classes.length, 1)
+    : quantity
+    ? quantityHead(1)
     : reading === "ordinal"
     ? ordinalHead(1)
     : distributionHead(4, 1, reading as AgeEstimator);
-  // Distributions of several peaks, and of shares of the older, which fall.
-  const agrees = [1, 2, 3, 4, 5, 6, 7, 8].every((k) => {
-    const outputs = Float32Array.from({ length: columns }, (_, i) => 1.1 + Math.sin(k * (i + 0.3)));
-    const sum = reading === "ordinal" ? 2.2 : outputs.reduce((sum, one) => sum + one);
-    const shares = outputs.map((one) => one / sum);
-    return Math.abs(read(shares, 0) - usual.read(shares, 0)) < 1e-3;
+  if (columns !== usual.columns || reading !== usual.reading) return false;
+  return [1, 2, 3, 4, 5, 6, 7, 8].every((k) => {
+    // Several peaks; of a quantity, numbers of either sign.
+    const drawn = Float32Array.from({ length: columns }, (_, i) => 1.1 + Math.sin(k * (i + 0.3)));
+    const sum = quantity ? 0.01 * (-1) ** k : drawn.reduce((sum, one) => sum + one);
+    const outputs = drawn.map((one) => one / sum),
+      labels = [head, usual].map(({ write }) => {
+        const label = new Float32Array(columns);
+        write(outputs[0], label, 0);
+        return label[0];
+      });
+    return Math.abs(head.read(outputs, 0) - usual.read(outputs, 0)) < 1e-3 &&
+      (!quantity || labels[0] === labels[1]);
   });
-  const fits = columns === usual.columns && (reading === "classes") === (classes !== null);
-  if (agrees && fits) return undefined;
-  return `its head of ${columns} columns, reading "${reading}", has a read() of its own, and models ` +
-    `predict the ${classes ? "class of the largest output" : "median, mean or ordinal age"}. Use ` +
-    "columns, reading and read() of a built-in head.";
 }

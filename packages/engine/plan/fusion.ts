@@ -30,23 +30,21 @@ export function fuse(network: Network): Fused {
 
 const SIZES = ["units", "filters", "depthMultiplier", "kernelSize", "strides", "poolSize", "shape"];
 
-/** @throws {RangeError} if a size is no integer of at least 1, or a rate or function is none */
+/** @throws {RangeError} if a size, a rate or the name of a function is impossible */
 function checkNumbers({ input, layers }: Network): void {
-  const counts = (sizes: unknown) =>
-    [sizes].flat().every((n) => Number.isInteger(n) && Number(n) > 0);
-  const refuse = (name: string, what: string) => {
-    throw new RangeError(`Cannot compile "${name}": ${what}`);
-  };
-  if (!counts(input)) refuse("input", `its shape is ${input.join(" x ")}: integers of at least 1`);
-  for (const layer of layers) {
-    const name = "name" in layer ? layer.name : layer.kind, all = Object.entries(layer);
-    const wrong = all.find(([key, value]) => SIZES.includes(key) && !counts(value));
-    if (wrong) refuse(name, `its ${wrong[0]} is ${wrong[1]}, and sizes are integers of at least 1`);
-    if (layer.kind === "dropout" && !(layer.rate >= 0 && layer.rate < 1)) {
-      refuse(name, `its rate is ${layer.rate}, and rates are from 0 to below 1`);
-    }
-    if (layer.kind === "activation" && !(layer.function in Activation)) {
-      refuse(name, `the engine has no function "${layer.function}"`);
+  for (const layer of [{ kind: "input", shape: input }, ...layers]) {
+    for (const [key, value] of Object.entries(layer)) {
+      const fits = SIZES.includes(key)
+        ? [value].flat().every((n) => Number.isInteger(n) && n > 0)
+        : key === "rate"
+        ? value >= 0 && value < 1
+        : key !== "function" || value in Activation;
+      if (fits) continue;
+      const name = "name" in layer ? layer.name : layer.kind;
+      throw new RangeError(
+        `Cannot compile "${name}": its ${key} is ${value}. Sizes are integers of at least 1, rates ` +
+          "below 1, functions those of Activation.",
+      );
     }
   }
 }

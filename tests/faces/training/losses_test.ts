@@ -103,8 +103,8 @@ Deno.test("a plugin's loss whose numbers are not the network's output is refused
     read: (outputs, at) => outputs[at] * 10 + 170,
   };
   for (const one of [scaled, { read: scaled.read }, { columns: 2 }]) {
-    assert.throws(() => of(one), /train height with loss "own": its write\(\) or read\(\) changes/);
-    assert.throws(() => of(one, "age"), /train age with loss "own": its write/);
+    assert.throws(() => of(one), /train height with loss "own": models .* or read\(\) changes/);
+    assert.throws(() => of(one, "age"), /train age with loss "own": models predict/);
   }
 });
 
@@ -126,15 +126,15 @@ Deno.test("a plugin's loss whose read() is not that of models is refused", () =>
   };
   assert.throws(
     () => of(() => ({ read: mode })),
-    /train age with loss "own": its head of \d+ columns/,
+    /train age with loss "own": models predict/,
   );
-  assert.throws(() => of(({ columns }) => ({ columns: columns - 1 })), /models predict the median/);
-  assert.throws(() => of(() => ({ reading: "classes" })), /reading "classes", has a read\(\)/);
+  assert.throws(() => of(({ columns }) => ({ columns: columns - 1 })), /train age with/);
+  assert.throws(() => of(() => ({ reading: "classes" })), /train age with/);
   for (const from of ["crossEntropy", "focal"]) {
     const careful = () => ({
       read: (outputs: Float32Array, at: number) => Number(outputs[at] < 0.9),
     });
-    assert.throws(() => of(careful, from, false), /train tone .*predict the class of the largest/);
+    assert.throws(() => of(careful, from, false), /train tone with loss "own": models/);
     assert.equal(of(() => ({}), from, false).columns, 3);
   }
   assert.equal(of(() => ({}), "ordinal").reading, "ordinal");

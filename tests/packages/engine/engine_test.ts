@@ -189,11 +189,14 @@ Deno.test("plan() refuses what the kernels lack, and says what", () => {
   const impossible: [Layer, RegExp][] = [
     [
       { ...dense, units: 0 },
-      /Cannot compile "d": its units is 0, and sizes are integers of at least/,
+      /Cannot compile "d": its units is 0\. Sizes are integers of at least/,
     ],
     [{ ...dense, units: 1.5 }, /Cannot compile "d": its units is 1\.5/],
-    [{ kind: "dropout", rate: 1 }, /Cannot compile "dropout": its rate is 1, and rates are from 0/],
-    [{ kind: "activation", function: "swash" as never }, /the engine has no function "swash"/],
+    [{ kind: "dropout", rate: 1 }, /Cannot compile "dropout": its rate is 1\. /],
+    [
+      { kind: "activation", function: "swash" as never },
+      /Cannot compile "activation": its function is swash\. /,
+    ],
   ];
   for (const [layer, message] of impossible) {
     throws(() => plan(network([flat, layer, dense]), options), message);
@@ -203,7 +206,7 @@ Deno.test("plan() refuses what the kernels lack, and says what", () => {
   throws(() => plan(network([strides, flat, dense]), options), /"c": its strides is 1,0/);
   throws(
     () => plan({ ...network([flat, dense]), input: [8, 0, 3] }, options),
-    /its shape is 8 x 0/,
+    /"input": its shape is 8,0,3\. /,
   );
   const add = { kind: "add", inputs: [-1, 0] } as const;
   throws(
