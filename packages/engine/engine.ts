@@ -281,6 +281,15 @@ export class Engine {
       if (labels.length !== wanted) {
         throw new RangeError(`Cannot read ${labels.length} labels: expected ${wanted}`);
       }
+      const { columns } = outputs, own = classes ? Array.from(labels) : [];
+      const wrong = own.find((label) =>
+        !(Number.isInteger(label) && label >= 0 && label < columns)
+      );
+      if (wrong !== undefined) {
+        throw new RangeError(
+          `Cannot read the label ${wrong}: expected a class, 0 to ${columns - 1}`,
+        );
+      }
       (classes ? this.#ints : this.#floats).set(labels, at / 4);
     }
     return rows;

@@ -248,6 +248,12 @@ Deno.test("Engine takes defaults for options that are undefined, and refuses wei
   };
   const bias = async (options: Partial<EngineOptions>) => {
     const engine = await Engine.compile(network, { batch: 1, threads: 0, ...options });
+    for (const label of [2, -1, 0.5, NaN]) {
+      await rejects(
+        engine.step(Uint8Array.of(1, 2), [label]),
+        /read the label .*: expected a class, 0 to 1/,
+      );
+    }
     await engine.step(Uint8Array.of(1, 2), [1]);
     return [...engine.weights().get("a/bias")!.data];
   };
