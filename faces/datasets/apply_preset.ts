@@ -267,9 +267,9 @@ export function suffixIndex(
   const nameOf = (path: string) => path.slice(path.lastIndexOf("/") + 1);
   const byName = Map.groupBy(paths, (path) => nameOf(path).normalize());
   return (path, folder = "") => {
-    const exact = same(path) ?? same(folder + path);
-    if (exact !== undefined) return [exact];
     const clean = path.normalize().replaceAll("\\", "/").replace(/^(?:\.?\/+)+/, "");
+    const exact = same(path) ?? same(folder + clean);
+    if (exact !== undefined) return [exact];
     return byName.get(nameOf(clean))?.filter((written) => {
       const one = written.normalize();
       return one === clean || one.endsWith(`/${clean}`);

@@ -98,7 +98,8 @@ export function parseLabels(bytes: Uint8Array, source: string): Labels {
     };
   });
   if (outside.length > 0) {
-    outside[0] += ". Paths are relative to the folder; put the photo, or a link to it, there";
+    outside[0] += ". Paths are relative to the folder; put the photo, or a link to it, there, or " +
+      "take the preset that deno task data proposes";
   }
   const problems = [...found, ...outside];
   if (problems.length > 0) throw new Error(`Cannot use "${source}": ${listProblems(problems)}.`);

@@ -21,6 +21,7 @@ import {
   openPhotoFiles,
   parquetsIn,
   type PhotoFiles,
+  unreadArchives,
   walk,
 } from "./photo_files.ts";
 import { choosePreset, PART, type Preset } from "./presets.ts";
@@ -139,8 +140,6 @@ export async function describeFolder(
   };
 }
 
-/** Names of archives that are not read. */
-const UNREAD = /\.(rar|7z|t?xz|t?bz2|t?zst)$/i;
 /** Number of examples in a message. */
 const MAX_EXAMPLES = 3;
 
@@ -161,7 +160,7 @@ export async function packFolder(
   const note = (message: string) => context.warn(`${nameOf(dataset)}: ${message}`);
   // Before the folder is walked, as it may hold other things.
   const own = preset || isArchive(folder) ? undefined : await openLabels(dataset);
-  const packed = isArchive(folder) ? [] : namesOf(folder).filter((name) => UNREAD.test(name));
+  const names = isArchive(folder) ? [] : namesOf(folder);
   const wanted = own?.labels.rows.flatMap(({ path }) => path || []);
   await using files = await openPhotoFiles(folder, context.scratch, signal, wanted);
   const { name, bytes, labels } = own ?? await readLabels({ ...dataset, preset }, files, note);
@@ -190,9 +189,11 @@ export async function packFolder(
       (paths.length > MAX_EXAMPLES ? ", ..." : "");
     note(`${paths.length} of ${counted(lines.size, "photo")} are ${how}: ${some}`);
   }
-  if (lacking.has("missing") && packed.length > 0) {
+  const unread = lacking.has("missing") ? unreadArchives(own ? names : files.paths, folder) : [];
+  if (unread.length > 0) {
+    const some = joinWords(unread.slice(0, MAX_EXAMPLES));
     note(
-      `photos in ${joinWords(packed)} are not read: unpack them, or pack them as .zip or .tar.gz`,
+      `photos in ${some} are not read: unpack them, or pack them as .zip or .tar.gz beside the CSV`,
     );
   }
   const all = [...lacking.values()].flat();
@@ -201,7 +202,10 @@ export async function packFolder(
     const why = `none of ${counted(lines.size, "photo")} in "${name}" can be read, such as ${
       all[0]
     }`;
-    throw cannotUse(folder, `${why}. Paths are relative to the folder`);
+    throw cannotUse(
+      folder,
+      `${why}. Paths are relative to the folder; look at it with deno task data`,
+    );
   }
   await moveDurably(part, to);
   return { file: name, preset };

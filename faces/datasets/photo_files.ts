@@ -71,6 +71,16 @@ export function archivesIn(folder: string): string[] {
     .filter((path) => !/^\.|\.parquet$/i.test(basename(path)) && isArchive(path)).sort();
 }
 
+/** Returns archives that are not opened: of other formats, below the folder, or in another archive. */
+export function unreadArchives(paths: readonly string[], folder: string): string[] {
+  const opened = (path: string) =>
+    PARQUET.test(path) || !path.includes("/") && isFile(join(folder, path));
+  return paths.filter((path) => UNREAD.test(path) || ARCHIVE.test(path) && !opened(path));
+}
+
+/** Names of archives of other formats. */
+const UNREAD = /\.(rar|7z|t?xz|t?bz2|t?zst)$/i;
+
 /** Lists the Parquet tables of a folder and of those below. */
 export function parquetsIn(folder: string): string[] {
   return walk(folder).filter((path) => PARQUET.test(path)).map((path) => join(folder, path));
@@ -165,13 +175,19 @@ export async function openPhotoFiles(
 
 /**
  * Returns a function that finds a path in any Unicode normalization form: macOS packs é as two code
- * points, most CSVs have one.
+ * points, most CSVs have one. A path in another case is found if it is the only one.
  */
 export function pathIndex(paths: Iterable<string>): (path: string) => string | undefined {
-  const all = [...paths];
+  const all = [...paths], fold = (path: string) => path.normalize().toLowerCase();
   const known = new Map(all.map((path) => [path.normalize(), path]));
   for (const path of all) known.set(path, path);
-  return (path) => known.get(path) ?? known.get(path.normalize());
+  let folded: Map<string, string[]> | undefined; // made where a path is not found
+  return (path) => {
+    const same = known.get(path) ?? known.get(path.normalize());
+    if (same !== undefined) return same;
+    const [one, other] = (folded ??= Map.groupBy(all, fold)).get(fold(path)) ?? [];
+    return other === undefined ? one : undefined;
+  };
 }
 
 /** Returns a file whose path two archives have, such as one of photos with another margin. */
@@ -233,24 +249,23 @@ async function openArchive(
 }
 
 /**
- * Returns a function that finds a file in a folder in any Unicode normalization form: file systems
- * store é as one code point or as two.
+ * Returns a function that finds a file in a folder as `pathIndex` does: file systems store é as one code
+ * point or as two, and some ignore the case.
  */
 export function locate(folder: string): (path: string) => string {
-  const listings = new Map<string, Map<string, string>>();
+  const listings = new Map<string, ReturnType<typeof pathIndex>>();
   const list = (place: string) => {
     try {
-      return new Map(Array.from(Deno.readDirSync(place), ({ name }) => [name.normalize(), name]));
+      return pathIndex(namesIn(place));
     } catch {
-      return new Map<string, string>(); // reading the file reports the cause
+      return () => undefined; // reading the file reports the cause
     }
   };
   return (path) => {
     const plain = resolve(folder, path);
-    if (/^[\0-\x7f]*$/.test(path) || isFile(plain)) return plain;
+    if (isFile(plain)) return plain;
     return path.split("/").reduce((place, name) => {
-      const names = listings.getOrInsertComputed(place, list);
-      return join(place, names.get(name.normalize()) ?? name);
+      return join(place, listings.getOrInsertComputed(place, list)(name) ?? name);
     }, folder);
   };
 }

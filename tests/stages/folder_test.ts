@@ -129,6 +129,24 @@ Deno.test("names are found in whichever form of Unicode the CSV and the disk hav
   });
 });
 
+Deno.test("photos are found in another case if there is one", async () => {
+  const csv = "path,age,gender\nA/b.jpg,1,m\nc.jpg,2,f\nd.jpg,3,f\n";
+  const files = {
+    "a/B.JPG": "x",
+    "c.jpg": "y",
+    "C.JPG": "z",
+    "D.jpg": "",
+    "d.JPG": "",
+    "l.csv": csv,
+  };
+  await withFolder(files, async (folder) => {
+    deepStrictEqual(await parse(folder), {
+      rows: { "A/b.jpg": 1, "c.jpg": 2, "d.jpg": 3 },
+      found: [true, true, false],
+    });
+  });
+});
+
 Deno.test("a pipe in place of a picture or a CSV is told, and not waited for", async () => {
   const files = { "0.jpg": "0", "l.csv": "path,age,gender\n0.jpg,34,m\nx.jpg,35,f\ny.jpg,36,f\n" };
   await withFolder(files, async (folder) => {

@@ -17,7 +17,12 @@ import { applyPreset, parseTable, suffixIndex } from "../../datasets/apply_prese
 import { INTERVAL } from "../../datasets/attributes.ts";
 import { findCopies, type Frequencies, frequenciesOf } from "../../datasets/copies.ts";
 import { type Label, type Labels, parseInterval, parseLabels } from "../../datasets/labels.ts";
-import { openPhotoFiles, pathIndex, type PhotoFiles } from "../../datasets/photo_files.ts";
+import {
+  openPhotoFiles,
+  pathIndex,
+  type PhotoFiles,
+  unreadArchives,
+} from "../../datasets/photo_files.ts";
 import { choosePreset, OWN_PRESET, PART, type Preset, presets } from "../../datasets/presets.ts";
 import { facePaths } from "../../datasets/rows.ts";
 import { PARQUET, PHOTO } from "../../datasets/sources.ts";
@@ -113,7 +118,7 @@ export async function lookAt(
         (found
           ? `${counted(present.length, "row")} of labels with a photo.`
           : `no labels found. ${why}`.trimEnd()),
-      hints: untrained(learnable(present).others),
+      hints: [...unread(files.paths, folder, found === undefined), ...untrained(present)],
     };
   } finally {
     await Deno.remove(scratch, { recursive: true }).catch(() => {});
@@ -235,6 +240,54 @@ const IS_PART = new RegExp(`^${PART}$`, "i");
 /** An age in years, or none. */
 const AGE = /^(?:(?:\d\d?|1[01]\d)(?:[.,]\d+)?)?$/;
 
+const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/** Returns a date that a spreadsheet has made of an interval, such as 03-Sep and Oct-19, and the interval. */
+function bandOf(date: string): [[date: string, band: string]] | undefined {
+  const [, first, last] = /^(\w{1,3})-(\w{1,3})$/.exec(date) ?? [];
+  const numbers = [first, last].map((one) => MONTHS.indexOf(one) + 1 || Number(one));
+  const band = numbers.join("-");
+  return band !== date && /[a-z]/.test(date) && parseInterval(band) ? [[date, band]] : undefined;
+}
+
+/** Maximum number of folders of another machine before a path. */
+const MAX_FOLDERS = 12;
+
+/**
+ * Returns the column or template of paths of photos: values as they are, without the first folders, which
+ * are those of another machine, or with an ending.
+ */
+function pathOf(
+  rows: readonly Readonly<Record<string, string>>[],
+  isPhoto: (path: string) => boolean,
+): Pick<Preset, "match" | "omit"> & { path: string } | undefined {
+  const header = Object.keys(rows[0] ?? {});
+  const mostly = (read: (value: string) => string, names = header) =>
+    names.find((name) =>
+      2 * rows.filter((row) => isPhoto(read(row[name] ?? ""))).length > rows.length
+    );
+  for (let folders = 0; folders <= MAX_FOLDERS; folders++) {
+    const match = String.raw`(?:[^\/\\]*[\/\\]){${folders}}(?<below>.+)`, fits = new RegExp(match);
+    const column = mostly((value) => fits.exec(value)?.groups?.below ?? "");
+    if (column === undefined) continue;
+    if (folders === 0) return { path: column };
+    return {
+      path: "{below}",
+      match: { [column]: match },
+      ...column !== "path" && { omit: [column] },
+    };
+  }
+  // Ages may be numbers of photos, too.
+  const differing = header.filter((one) =>
+    new Set(rows.map((row) => row[one])).size === rows.length
+  );
+  for (const ending of ["jpg", "jpeg", "png", "webp"]) {
+    const column = mostly((value) => `${value}.${ending}`, differing);
+    if (column !== undefined) return { path: `{${column}}.${ending}` };
+  }
+  return undefined;
+}
+
 /** Guesses which columns of tables are path, age, gender and identity. */
 async function guessTables(
   files: PhotoFiles,
@@ -251,13 +304,15 @@ async function guessTables(
   }
   for (const [labels, path] of [...tables].slice(0, MAX_TABLES)) {
     try {
-      const some = parseTable(await bytesOf(files, path), path).slice(0, MAX_ROWS);
+      const all = parseTable(await bytesOf(files, path), path), some = all.slice(0, MAX_ROWS);
       const header = Object.keys(some[0] ?? {});
       const named = (pattern: RegExp) => header.find((name) => pattern.test(name));
       const mostly = (fits: (value: string) => boolean) =>
         header.find((name) => 2 * some.filter((row) => fits(row[name] ?? "")).length > some.length);
-      const photo = mostly((value) => find(value).length === 1) ??
-        mostly((value) => PHOTO.test(value)); // of photos that are not there
+      const folder = path.replace(/[^/]*$/, "");
+      const { path: photo, ...stripped } = pathOf(some, (value) =>
+        find(value, folder).length === 1) ??
+        { path: mostly((value) => PHOTO.test(value)) }; // of photos that are not there
       const age = named(/^(?:real_?)?age$/i) ?? named(/(?:^|_)age(?:_|$)|^age/i) ??
         header.find((name) =>
           /^years?(?:_old)?$/i.test(name) && some.every((row) => AGE.test(row[name] ?? ""))
@@ -266,17 +321,27 @@ async function guessTables(
         mostly((value) => /^(?:(?:fe)?male|(?:wo)?man)$/i.test(value));
       const part = mostly((value) => IS_PART.test(value));
       const identity = named(/^(?:identity|person|subject|celeb)(?:_?(?:id|num))?$|^id_num$/i);
-      if (photo === undefined || PHOTO.test(photo)) continue; // without a header
-      const binned = some.filter((row) => parseInterval(row[age ?? ""] ?? "")).length;
+      if (photo === undefined || some[0][photo] !== undefined && PHOTO.test(photo)) continue; // without a header
+      const ages = some.map((row) => row[age ?? ""] ?? "");
+      const dates = Object.fromEntries(
+        all.flatMap((row) => bandOf(row[age ?? ""] ?? "") ?? []),
+      );
+      const binned = ages.filter((value) => parseInterval(dates[value] ?? value)).length;
       // Intervals are also classes.
-      const bins = 2 * binned > some.length && { [/^age$/i.test(age!) ? "age_bin" : age!]: age };
+      const bin = /^age$/i.test(age ?? "") ? "age_bin" : age;
+      const bins = 2 * binned > some.length && { [bin!]: age };
       const columns = Object.fromEntries(
         Object.entries({ path: photo, age, gender, identity, part })
-          .filter(([ours, theirs]) => theirs !== undefined && ours !== theirs)
+          // A column that becomes another one as well has to be named.
+          .filter(([ours, theirs]) => theirs && (ours !== theirs || bins && ours === "age"))
           .concat(Object.entries({ ...bins })),
       ) as Record<string, string>;
-      const coded = gender?.toLowerCase() === "male" && { values: { gender: { "-1": "female" } } };
-      guesses.push({ table: path, preset: { labels, columns, ...coded } });
+      const values = {
+        ...gender?.toLowerCase() === "male" && { gender: { "-1": "female" } },
+        ...Object.keys(dates).length > 0 && { age: dates, ...bins && { [bin!]: dates } },
+      };
+      const coded = Object.keys(values).length > 0 && { values };
+      guesses.push({ table: path, preset: { labels, ...stripped, columns, ...coded } });
     } catch (error) {
       failed(error as Error); // another kind of table, or a damaged one
     }
@@ -397,7 +462,7 @@ export function proposePipeline(found: DataFound): string {
       `${counted(found.copies.length, "group")} of exact copies.`,
     repeated.length > 0 &&
     `${counted(repeated.length, "photo")} of several rows, the first of which counts, such as ` +
-      `${repeated[0]}.`,
+      `${repeated[0]}. Faces of a photo need boxes: left, top, right and bottom.`,
     damaged &&
     `${unreadable.length} of ${counted(found.opened, "opened photo")} cannot be read, such as ` +
       `${damaged.path}: ${damaged.why}.`,
@@ -479,13 +544,41 @@ function learnable(rows: readonly Label[]): Record<"proposed" | "others", readon
   return { proposed, others };
 }
 
-/** Names the attributes that no network of the proposal learns, with the stages that would. */
-function untrained(others: readonly Learnable[]): string[] {
+/** Names archives that are not read, and spreadsheets where nothing else has labels. */
+function unread(paths: readonly string[], folder: string, labels: boolean): string[] {
+  const sheets = labels ? paths.filter((path) => /\.(?:xlsx?|ods|numbers)$/i.test(path)) : [];
+  const archives = unreadArchives(paths, folder);
+  return [
+    archives.length > 0 &&
+    `Not read: ${
+        joinWords(archives.slice(0, 3))
+      }. Unpack archives, or pack them as .zip or .tar.gz ` +
+      "directly in the folder.",
+    sheets.length > 0 && `Not read: ${joinWords(sheets.slice(0, 3))}. Save the table as CSV UTF-8.`,
+  ].filter((hint) => hint !== false);
+}
+
+/**
+ * Names the attributes that no network of the proposal learns, with the stages that would, and those
+ * whose numbers count as text.
+ */
+function untrained(rows: readonly Label[]): string[] {
+  const { others } = learnable(rows);
+  const attributes = Object.keys(rows[0]?.attributes ?? {});
+  const commas = attributes.filter((name) => {
+    const known = rows.flatMap(({ attributes }) => attributes?.[name] ?? []);
+    return known.length > 0 && known.every((value) => /^[+-]?\d+(?:,\d+)?$/.test(String(value))) &&
+      known.some((value) => String(value).includes(","));
+  });
+  const decimals = `Numbers with a decimal comma are text in ${joinWords(commas)}. Write points.`;
   const named = Array.from(Map.groupBy(others, ({ use }) => use), ([use, some]) => {
     return `${joinWords(some.map(({ target }) => target))} (${use})`;
   });
   const wayOut = "Add the stage with a label as target";
-  return named.length > 0 ? [`No network is proposed for ${joinWords(named)}. ${wayOut}.`] : [];
+  return [
+    named.length > 0 && `No network is proposed for ${joinWords(named)}. ${wayOut}.`,
+    commas.length > 0 && decimals,
+  ].filter((hint) => hint !== false);
 }
 
 /** Returns the sets of a data set's own parts; results of FairFace are published on val. */

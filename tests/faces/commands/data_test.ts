@@ -422,6 +422,76 @@ Deno.test("proposePipeline() takes a column of parts for the division, and score
   });
 });
 
+Deno.test("lookAt() finds photos by paths of another machine, in another case, and without ending", async () => {
+  const face = await drawFace(30, true);
+  const photos = { "train/0.JPG": face, "val/0.JPG": face, "val/1.JPG": face };
+  const paths = ["train/0.jpg", "val/0.jpg", "val/1.jpg"];
+  const below = (folders: number) => String.raw`(?:[^\/\\]*[\/\\]){${folders}}(?<below>.+)`;
+  for (
+    const [header, prefix, preset] of [
+      ["path,age", "", undefined],
+      ["path,age", "/home/bob/faces/", {
+        labels: "l\\.csv",
+        match: { path: below(4) },
+        columns: { path: "{below}" },
+      }],
+      ["img,age", "C:\\faces\\", {
+        labels: "l\\.csv",
+        match: { img: below(2) },
+        omit: ["img"],
+        columns: { path: "{below}" },
+      }],
+    ] as const
+  ) {
+    const rows = paths.map((path, i) => {
+      const written = prefix.includes("\\") ? path.replaceAll("/", "\\") : path;
+      return `${prefix}${written},${30 + i}\n`;
+    });
+    await withFiles({ ...photos, "l.csv": `${header}\n${rows.join("")}` }, async (folder) => {
+      const found = await look(folder);
+      deepStrictEqual(found.preset, preset, prefix);
+      deepStrictEqual([found.present, found.unlabelled, found.missing], [3, [], []]);
+    });
+  }
+  const numbered = Object.fromEntries(Array.from({ length: 40 }, (_, i) => [`${i}.png`, face]));
+  const csv = "age,id,sex\n30,1,f\n30,2,m\n31,3,f\n";
+  await withFiles({ ...numbered, "l.csv": csv }, async (folder) => {
+    const { preset, labels } = await look(folder);
+    deepStrictEqual((preset as { columns: unknown }).columns, { path: "{id}.png", gender: "sex" });
+    deepStrictEqual(labels!.rows.map(({ path }) => path), ["1.png", "2.png", "3.png"]);
+  });
+});
+
+Deno.test("lookAt() restores intervals that a spreadsheet took for dates, and names decimal commas", async () => {
+  const face = await drawFace(30, true);
+  const names = ["a.png", "b.png", "c.png"],
+    photos = Object.fromEntries(names.map((n) => [n, face]));
+  const csv = "path;age;score\na.png;03-Sep;3,25\nb.png;Oct-19;3,5\nc.png;20-29;4\n";
+  await withFiles({ ...photos, "l.csv": csv }, async (folder) => {
+    const found = await look(folder), dates = { "03-Sep": "3-9", "Oct-19": "10-19" };
+    deepStrictEqual(found.preset, {
+      labels: "l\\.csv",
+      columns: { age: "age", age_bin: "age" },
+      values: { age: dates, age_bin: dates },
+    });
+    deepStrictEqual(found.labels!.rows.map(({ attributes }) => attributes!.age_high), [9, 19, 29]);
+    deepStrictEqual(found.hints, [
+      "Numbers with a decimal comma are text in score_. Write points.",
+    ]);
+  });
+});
+
+Deno.test("lookAt() names archives and spreadsheets that are not read", async () => {
+  const csv = "path,age\na.png,30\n";
+  await withFiles({ "in/a.zip": "", "b.rar": "", "l.csv": csv, "l.xlsx": "" }, async (folder) => {
+    deepStrictEqual((await look(folder)).hints, [
+      "Not read: b.rar and in/a.zip. Unpack archives, or pack them as .zip or .tar.gz directly in " +
+      "the folder.",
+      "Not read: l.xlsx. Save the table as CSV UTF-8.",
+    ]);
+  });
+});
+
 Deno.test("lookAt() takes -1 in a column of CelebA's kind for women", async () => {
   const face = await drawFace(30, true);
   const table = "image_id,Smiling,Male\na.jpg,1,1\nb.jpg,-1,-1\n";

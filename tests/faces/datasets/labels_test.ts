@@ -132,7 +132,7 @@ Deno.test("parseLabels() tells all structural mistakes at once", async () => {
         'it has no labels: no column "age", nor "born" and "taken", nor "gender"; its first line has ' +
         '"path", "name"',
         'on line 2 the path "../x.jpg" leads outside of the folder. Paths are relative to the folder; ' +
-        "put the photo, or a link to it, there",
+        "put the photo, or a link to it, there, or take the preset that deno task data proposes",
         'on line 4 the path "/y.jpg" leads outside of the folder.',
       ]);
       return true;
