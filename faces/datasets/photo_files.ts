@@ -208,7 +208,7 @@ async function openArchive(
   const entries = new Map<string, Archived>();
   const add = (path: string, size: number, read: () => Promise<Uint8Array | Lack>) => {
     if (isHidden(path)) return;
-    entries.set(path, {
+    entries.set(path.replaceAll("\\", "/"), { // as some programs of Windows pack
       archive,
       size,
       read: () => size > MAX_PHOTO_BYTES ? Promise.resolve("larger than 1 GiB") : read(),

@@ -2,13 +2,7 @@
 import { parquetRead } from "hyparquet";
 import type { SchemaElement } from "hyparquet";
 import { fileWriter, ParquetWriter } from "hyparquet-writer";
-import {
-  compressors,
-  ParquetError,
-  rangeOf,
-  readChunk,
-  readFooter,
-} from "./parquet/check_parquet.ts";
+import { CODECS, ParquetError, rangeOf, readChunk, readFooter } from "./parquet/check_parquet.ts";
 import { RandomAccessFile } from "./random_access_file.ts";
 
 export { ParquetError };
@@ -232,7 +226,7 @@ export class ParquetFile implements Disposable {
               schema: [{ ...metadata.schema[0], num_children: 1 }, ...leaf.path],
               row_groups: [{ ...group, columns: [part] }],
             },
-            compressors,
+            compressors: CODECS,
             utf8: name !== binary,
             onChunk({ columnData, rowStart }) {
               for (let i = 0; i < columnData.length; i++) {

@@ -243,7 +243,8 @@ function safePath(path: string, fail: Fail): string {
     throw fail(`the path ${JSON.stringify(path)} has a control character; ${way}`);
   }
   if (/^[/\\]|^[A-Za-z]:/.test(clean) || parts.includes("..")) {
-    throw fail(`the path ${JSON.stringify(path)} leads outside the archive`);
+    const why = "leads outside the archive; pack it again with relative paths";
+    throw fail(`the path ${JSON.stringify(path)} ${why}`);
   }
   if (clean === "" && path === "") throw fail("an entry has no name");
   return clean;

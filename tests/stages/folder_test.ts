@@ -1,5 +1,6 @@
 /** A folder of pictures with a CSV, as a data set like the others. */
 import { deepStrictEqual, match, ok, rejects, strictEqual } from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import { dirname, join } from "node:path";
 import { Ajv } from "ajv";
 import { parse as parseYaml } from "yaml";
@@ -126,6 +127,19 @@ Deno.test("names are found in whichever form of Unicode the CSV and the disk hav
   const both = { [one]: "x", "l.csv": `path,age,gender\n${one},34,m\n${two},35,m\n` };
   await withFolder(both, async (folder) => {
     deepStrictEqual((await parse(folder)).rows, { [one]: 34 }, "one picture");
+  });
+});
+
+Deno.test("paths in a zip may have backslashes, as some programs of Windows pack", async () => {
+  const fixture = new URL("../packages/formats/fixtures/archive.zip", import.meta.url);
+  const zip = Buffer.from(await Deno.readFile(fixture)).toString("latin1");
+  const packed = zip.replaceAll("folder/packed.txt", "folder\\packed.txt");
+  const files = {
+    "mine.zip": Buffer.from(packed, "latin1"),
+    "l.csv": "path,age,gender\nfolder/packed.txt,1,m\n",
+  };
+  await withFolder(files, async (folder) => {
+    deepStrictEqual(await parse(folder), { rows: { "folder/packed.txt": 1 }, found: [true] });
   });
 });
 

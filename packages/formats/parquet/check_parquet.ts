@@ -42,8 +42,10 @@ const MAX_DEPTH = 16;
 const inflate = (codec: typeof gunzipSync) => (bytes: Uint8Array, size: number): Uint8Array =>
   new Uint8Array(codec(bytes, { maxOutputLength: Math.max(size, 1) }));
 
-/** Decompressors that hyparquet lacks. */
-export const compressors = {
+/** Decompressors of a page by codec. */
+export const CODECS: Readonly<Record<string, ReturnType<typeof inflate>>> = {
+  UNCOMPRESSED: (bytes) => bytes,
+  SNAPPY: unpackSnappy,
   GZIP: inflate(gunzipSync),
   ZSTD: inflate(zstdDecompressSync),
   BROTLI: inflate(brotliDecompressSync),
@@ -143,7 +145,7 @@ export function readChunk(
   const { start, end } = rangeOf(meta), length = end - start;
   const { codec } = meta, total = Number(meta.num_values);
   const name = path.map(({ name }) => name).join(".");
-  if (codec !== "UNCOMPRESSED" && codec !== "SNAPPY" && !Object.hasOwn(compressors, codec)) {
+  if (!Object.hasOwn(CODECS, codec)) {
     throw new ParquetError(
       `its column "${name}" is packed by ${codec}, which is not read. Write it with ZSTD or SNAPPY`,
     );
@@ -162,10 +164,7 @@ export function readChunk(
     const { compressed_page_size: packed, uncompressed_page_size: size } = header;
     const at = reader.offset;
     if (!(packed >= 0 && at + packed <= length)) throw claims("a page", packed);
-    const most = codec === "SNAPPY" ? packed * MAX_RATIO + 64 : packed;
-    if (!(size >= 0 && size <= (codec in compressors ? MAX_BYTES : most))) {
-      throw claims("an unpacked page", size);
-    }
+    if (!(size >= 0 && size <= MAX_BYTES)) throw claims("an unpacked page", size);
     const bytes = chunk.subarray(at, at + packed);
     reader.offset += packed;
     const { data_page_header: v1, data_page_header_v2: v2, dictionary_page_header } = header;
@@ -282,12 +281,13 @@ function lengthAt(bytes: Uint8Array, at: number): number {
 }
 
 function unpack(bytes: Uint8Array, size: number, codec: string): Uint8Array {
-  const own = Object.hasOwn(compressors, codec) && compressors[codec as keyof typeof compressors];
-  if (own || codec === "UNCOMPRESSED") {
-    const plain = own ? own(bytes, size) : bytes;
-    if (plain.length !== size) throw claims("a page", size);
-    return plain;
-  }
+  const plain = CODECS[codec](bytes, size);
+  if (plain.length !== size) throw claims("a page", size);
+  return plain;
+}
+
+function unpackSnappy(bytes: Uint8Array, size: number): Uint8Array {
+  if (size > bytes.length * MAX_RATIO + 64) throw claims("an unpacked page", size);
   // hyparquet's decompressor loops endlessly at a literal of 2 GB or more.
   let at = 0;
   while (bytes[at++] > 127);
