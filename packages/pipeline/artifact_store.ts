@@ -11,12 +11,11 @@
  */
 import { dirname, join } from "node:path";
 import { z } from "zod";
-import { type Attempt, openAttempt } from "./cache/attempt.ts";
-import { entries, hasScratch, remove, removeLeftovers } from "./cache/attempt_files.ts";
+import { type Attempt, hasScratch, openAttempt, removeLeftovers } from "./cache/attempt.ts";
 import { ensureFolder } from "./durable.ts";
 import { type CacheKey, canonicalJson, differences } from "./fingerprint.ts";
 import { isHeld, takeLock, withFreeLocks } from "./cache/file_lock.ts";
-import { ignoreNotFound } from "./paths.ts";
+import { entries, ignoreNotFound, remove } from "./paths.ts";
 import { type OutputRecord, readRecord, type StageRecord } from "./stage_record.ts";
 import type { Artifact, EarlierResult } from "./stage.ts";
 import { readState, type State, writeState } from "./state.ts";

@@ -1,10 +1,9 @@
 /** Name of a pipeline on the command line → its YAML. */
 import { join, resolve } from "node:path";
 import type { CommandContext } from "./app.ts";
-import { entries } from "./cache/attempt_files.ts";
 import { ConfigError, didYouMean, joinWords } from "./errors.ts";
 import { formerName, identityOf, typed } from "./pipeline_identity.ts";
-import { displayPath, readTextIfExists } from "./paths.ts";
+import { displayPath, entries, readTextIfExists } from "./paths.ts";
 
 /** The user's folder and the project's, where names of pipelines count from. */
 type Where = Pick<CommandContext, "cwd" | "project">;

@@ -2,13 +2,12 @@
 import { join } from "node:path";
 import { mapOrdered } from "@reproducible/workers/ordered_map";
 import { z } from "zod";
-import { entries } from "./cache/attempt_files.ts";
 import { ensureFolder } from "./durable.ts";
 import { joinWords } from "./errors.ts";
 import { type CacheKey, cacheKeySchema, canonicalJson, sha256, type Shape } from "./fingerprint.ts";
 import { fileNameOf, formerName } from "./pipeline_identity.ts";
 import { isHeld, type Lock, takeLock, withFreeLocks } from "./cache/file_lock.ts";
-import { ignoreNotFound } from "./paths.ts";
+import { entries, ignoreNotFound } from "./paths.ts";
 import {
   type RunReport,
   runReportShape,

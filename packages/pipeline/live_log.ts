@@ -6,8 +6,7 @@
  */
 import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
-import { entries } from "./cache/attempt_files.ts";
-import { ignoreNotFound } from "./paths.ts";
+import { entries, ignoreNotFound } from "./paths.ts";
 import type { Reporter } from "./reporter.ts";
 import { hideSecrets } from "./secrets.ts";
 import type { Status } from "./run/run_report.ts";

@@ -1,4 +1,4 @@
-/** Paths and file URLs. */
+/** Paths, file URLs, and files that may be missing. */
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { isAbsolute, relative, resolve } from "node:path";
 
@@ -37,4 +37,15 @@ export async function readTextIfExists(path: string): Promise<string | undefined
 export function ignoreNotFound(error: unknown): undefined {
   const { NotFound, NotADirectory } = Deno.errors;
   if (!(error instanceof NotFound || error instanceof NotADirectory)) throw error;
+}
+
+/** Lists the names in a folder; none if it is missing. */
+export async function entries(path: string): Promise<string[]> {
+  const names = Array.fromAsync(Deno.readDir(path), ({ name }) => name);
+  return await names.catch(ignoreNotFound) ?? [];
+}
+
+/** Removes a file or a folder; there may be none. */
+export async function remove(path: string): Promise<void> {
+  await Deno.remove(path, { recursive: true }).catch(ignoreNotFound);
 }

@@ -1,13 +1,12 @@
 /** Attempts at results: made aside, and published when complete. */
 import { dirname, join } from "node:path";
-import { copy, hasScratch, remove, removeLeftovers } from "./attempt_files.ts";
 import { expectation } from "../config/zod_issues.ts";
 import { digestFolder } from "../digest.ts";
 import { disk, ensureFolder, moveDurably } from "../durable.ts";
 import type { ArtifactStore } from "../artifact_store.ts";
 import { type CacheKey, fingerprint } from "../fingerprint.ts";
 import { type Lock, takeLock } from "./file_lock.ts";
-import { ignoreNotFound } from "../paths.ts";
+import { entries, ignoreNotFound, remove } from "../paths.ts";
 import {
   digestsOf,
   type OutputRecord,
@@ -134,4 +133,29 @@ async function publish(
   await moveDurably(result, place);
   await remove(old);
   return record;
+}
+
+/** Removes everything of an attempt but its scratch. Its lock has to be held. */
+export async function removeLeftovers(work: string): Promise<void> {
+  await remove(`${work}.old`);
+  await remove(join(work, "result"));
+  if (await hasScratch(work)) return;
+  await remove(work);
+  await Deno.remove(`${work}.lock`).catch(ignoreNotFound);
+}
+
+/** True if an interrupted attempt left files to resume from. */
+export async function hasScratch(work: string): Promise<boolean> {
+  return (await entries(join(work, "scratch"))).length > 0;
+}
+
+/** Copies a folder recursively; files that vanish meanwhile are left out. */
+async function copy(from: string, to: string): Promise<void> {
+  await Deno.mkdir(to, { recursive: true });
+  for (const name of await entries(from)) {
+    const [source, target] = [join(from, name), join(to, name)];
+    const info = await Deno.stat(source).catch(ignoreNotFound);
+    if (info?.isDirectory) await copy(source, target);
+    else if (info) await Deno.copyFile(source, target).catch(ignoreNotFound);
+  }
 }

@@ -1,7 +1,6 @@
 /** Locks between processes, as files. */
 import { join } from "node:path";
-import { ignoreNotFound } from "../paths.ts";
-import { entries } from "./attempt_files.ts";
+import { entries, ignoreNotFound } from "../paths.ts";
 
 /** Heartbeat interval of a lock's holder, in ms. */
 const HEARTBEAT_MS = 1000;

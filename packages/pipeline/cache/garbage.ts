@@ -1,10 +1,9 @@
 /** Results that no listed run needs. */
 import { join } from "node:path";
-import { entries } from "./attempt_files.ts";
 import { listFiles } from "../digest.ts";
 import { noteOf, type RunRecord } from "../history.ts";
 import { tryLock } from "./file_lock.ts";
-import { ignoreNotFound } from "../paths.ts";
+import { entries, ignoreNotFound } from "../paths.ts";
 import { RunError } from "../errors.ts";
 import { readRecord } from "../stage_record.ts";
 import type { State } from "../state.ts";

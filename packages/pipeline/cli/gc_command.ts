@@ -1,13 +1,12 @@
 /** deno task gc: removes results that no listed run needs. */
 import { artifactsOption, parseWhole } from "../args.ts";
-import { remove } from "../cache/attempt_files.ts";
 import { counted } from "../causes.ts";
 import { UsageError } from "../errors.ts";
 import { findUnreferenced, interrupted, type Removable } from "../cache/garbage.ts";
 import { pipelinesOf } from "../find_runs.ts";
 import type { RunRecord } from "../history.ts";
 import { removeStaleLogs } from "../live_log.ts";
-import { displayPath, invocationDir } from "../paths.ts";
+import { displayPath, invocationDir, remove } from "../paths.ts";
 import { type CommandContext, EXIT } from "../app.ts";
 import { ArtifactStore } from "../artifact_store.ts";
 import { formatBytes, formatInteger, formatTable } from "../format.ts";

@@ -4,11 +4,10 @@ import { AwsClient } from "aws4fetch";
 import { setTimeout as delay } from "node:timers/promises";
 import type { RemoteSettings } from "../config/pipeline_schema.ts";
 import { listFiles } from "../digest.ts";
-import { entries, remove } from "../cache/attempt_files.ts";
 import { ensureFolder, moveDurably, writeFileAtomic } from "../durable.ts";
 import { formatError, UsageError } from "../errors.ts";
 import { sha256 } from "../fingerprint.ts";
-import { fromFileUrl, ignoreNotFound, isUrl } from "../paths.ts";
+import { entries, fromFileUrl, ignoreNotFound, isUrl, remove } from "../paths.ts";
 import { hideUrl } from "../secrets.ts";
 
 /** Objects by their keys, such as `runs/a.json`. All throw {RemoteError}. */

@@ -6,10 +6,10 @@
  *     v1/objects/<sha256>.<n>                 part n of a file
  *     v1/runs/<name>.json                     a run's record
  */
+import { remove } from "../paths.ts";
 import { join } from "node:path";
 import { mapOrdered } from "@reproducible/workers/ordered_map";
 import type { ArtifactStore } from "../artifact_store.ts";
-import { remove } from "../cache/attempt_files.ts";
 import type { RemoteSettings } from "../config/pipeline_schema.ts";
 import { digestFile } from "../digest.ts";
 import { ensureFolder } from "../durable.ts";
