@@ -34,7 +34,7 @@ Exit codes: 0 labels were found, 1 none were, 2 wrong command line, 130 interrup
     if (!await Deno.stat(folder).catch(() => undefined)) {
       throw new UsageError(`there is no such folder or archive: "${place}". Looked for ${folder}`);
     }
-    using interrupt = abortOnSignal(reporter, EXIT.interrupted);
+    using interrupt = abortOnSignal(reporter);
     const { preset } = values, { signal } = interrupt;
     const photos = parseWhole("photos", values) ?? 2000;
     const progress = reporter.startProgress("data");

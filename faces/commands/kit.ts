@@ -70,7 +70,7 @@ Exit codes: 0 written, 1 packages could not be fetched, 2 wrong command line, 13
     }
     const omit = (name: string) => LEFT_OUT.includes(name) || resolve(project, name) === path;
     const own = await filesIn(project, omit);
-    using interrupt = abortOnSignal(reporter, EXIT.interrupted);
+    using interrupt = abortOnSignal(reporter);
     const temporary = await Deno.makeTempDir({ dir: dirname(path), prefix: ".kit-" });
     try {
       const deno = async (args: readonly string[], DENO_DIR?: string) => {

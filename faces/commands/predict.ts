@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { cores } from "../../packages/workers/cores.ts";
 import type { Backend } from "../../packages/compute/backends.ts";
 import { artifactsOption, parseOptions, parseWhole } from "../../packages/pipeline/args.ts";
-import { type Command, EXIT } from "../../packages/pipeline/app.ts";
+import type { Command } from "../../packages/pipeline/app.ts";
 import { didYouMean, joinWords, UsageError } from "../../packages/pipeline/errors.ts";
 import { abortOnSignal } from "../../packages/pipeline/interrupt.ts";
 
@@ -71,7 +71,7 @@ Exit codes: 0 all photos were read, 1 some were not, 2 wrong command line, 130 i
     }
     const photo = photoDetector(sources[0].preprocessing, values.detector);
     reporter.log(`${joinWords(sources.map(({ id }) => id))} of ${origin}; faces by ${photo.name}`);
-    using interrupt = abortOnSignal(reporter, EXIT.interrupted);
+    using interrupt = abortOnSignal(reporter);
     const open = (backend: Backend) =>
       new InferencePool(
         { backend, detectors: { photo, live: photo }, models: sources },

@@ -46,7 +46,7 @@ Exit codes: 0 stopped, 1 it cannot listen, 2 wrong command line.`,
         run("faces/ui/occlusion_process.ts", model, images, String(row)),
     });
     const { urls: [url], stop } = listen(app, { host: "127.0.0.1", port, connections: 64, warn });
-    using interrupt = abortOnSignal({ log: () => {} }, EXIT.ok);
+    using interrupt = abortOnSignal({ log: () => {} }, { code: EXIT.ok });
     warn(`${tools.reporter.paint.bold(url)} shows ${artifacts} (Ctrl-C stops)`);
     if (!interrupt.signal.aborted) await once(interrupt.signal, "abort");
     await stop();

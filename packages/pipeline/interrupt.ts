@@ -1,5 +1,6 @@
 /** Ctrl-C as an AbortSignal. */
 import { onStopSignal } from "@reproducible/workers/stop_signals";
+import { EXIT } from "./app.ts";
 import { Interrupted } from "./errors.ts";
 import type { Reporter } from "./reporter.ts";
 
@@ -12,13 +13,16 @@ const ECHO_MS = 300;
 
 /**
  * Listens until disposed: the first Ctrl-C aborts the signal, a second one calls `atOnce` and exits.
- * @param stopping logged at the first one
+ * @param options.code exit code. Default: 130
+ * @param options.stopping logged at the first one
  */
 export function abortOnSignal(
   reporter: Pick<Reporter, "log">,
-  code: number,
-  atOnce: () => void = () => {},
-  stopping = "stopping after the step at hand",
+  { code = EXIT.interrupted, atOnce = () => {}, stopping = "stopping after the step at hand" }: {
+    code?: number;
+    atOnce?: () => void;
+    stopping?: string;
+  } = {},
 ): Interrupt {
   const interrupt = new AbortController();
   let first = 0;

@@ -44,7 +44,7 @@ Exit codes: 0 stopped, 1 failed, 2 the command line is wrong.`,
       const why = (cause as Error).message;
       throw new UsageError(`--artifacts ${artifacts}: not usable as a folder: ${why}`);
     });
-    using interrupt = abortOnSignal(reporter, EXIT.interrupted);
+    using interrupt = abortOnSignal(reporter);
     await runWorker({
       ...await placeOf({ ...values, ca: values.ca && resolve(cwd, values.ca) }, context),
       name: workerName(),

@@ -45,7 +45,7 @@ async function sharing(
   artifacts: string,
   command: (sharing: Sharing) => Promise<boolean>,
 ): Promise<number> {
-  using interrupt = abortOnSignal(call.reporter, EXIT.interrupted);
+  using interrupt = abortOnSignal(call.reporter);
   const { signal } = interrupt;
   const settings = await settingsOf(call, pipeline);
   const store = new ArtifactStore(artifacts);

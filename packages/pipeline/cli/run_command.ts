@@ -54,7 +54,7 @@ export async function runOne(planned: Plan, call: CommandContext, swept?: Swept)
   const { values, reporter } = call;
   const selection = selectionOf(call, planned);
   await checkParams([planned], select(planned, selection), call);
-  using interrupt = swept?.parent ?? abortOnSignal(reporter, EXIT.interrupted);
+  using interrupt = swept?.parent ?? abortOnSignal(reporter);
   const context = await createRunContext(planned.artifacts, call, interrupt.signal);
   const dryRun = values["dry-run"] ?? false;
   const ended = await runPlan(planned, selection, context, { dryRun, point: swept?.point });
@@ -173,7 +173,7 @@ export async function serve(call: CommandContext): Promise<number> {
   const until = services.flatMap((stage) => stage.after);
   const needed = [...select(planned, { until }), ...services.map(({ id }) => id)];
   await checkParams([planned], new Set(needed), call);
-  using interrupt = abortOnSignal(call.reporter, EXIT.interrupted, undefined, "stopping");
+  using interrupt = abortOnSignal(call.reporter, { stopping: "stopping" });
   const context = await createRunContext(planned.artifacts, call, interrupt.signal);
   const { report: { ok } } = await runPlan(planned, { until }, context, { services: true });
   // A service is meant to be stopped by Ctrl-C; what has to run before it is not.

@@ -18,7 +18,7 @@ export default async function verify(call: CommandContext): Promise<number> {
   const { values, reporter } = call;
   const { log: line, paint } = reporter;
   const { store, places } = await placesOf(call);
-  using interrupt = abortOnSignal(reporter, EXIT.interrupted);
+  using interrupt = abortOnSignal(reporter);
   const { signal } = interrupt;
   using _held = await store.lockShared(line, signal);
   const damaged: { use: string; fingerprint: string; path: string; problems: string[] }[] = [];

@@ -52,7 +52,7 @@ export async function sweep(base: Plan, call: CommandContext): Promise<number> {
   await checkParams(points.map(({ plan }) => plan), select(points[0]!.plan, selection), call);
   const running = new Set<Child>();
   const kill = () => running.forEach((child) => child.kill());
-  using interrupt = abortOnSignal(reporter, EXIT.interrupted, kill);
+  using interrupt = abortOnSignal(reporter, { atOnce: kill });
   const { signal } = interrupt;
   const report = await runSweep(points, call, { selection, dryRun, jobs, signal, running });
   if (values.json) console.log(JSON.stringify(report));

@@ -8,7 +8,7 @@ const SCRIPT = `
   import { abortOnSignal } from ${JSON.stringify(module)};
   let now = 0;
   performance.now = () => now;
-  const { signal } = abortOnSignal({ log: () => {} }, 130, () => console.log("at once"));
+  const { signal } = abortOnSignal({ log: () => {} }, { atOnce: () => console.log("at once") });
   for (now of [1000, 1299, 1300]) {
     const arrived = new Promise((resolve) => Deno.addSignalListener("SIGINT", resolve));
     Deno.kill(Deno.pid, "SIGINT");
