@@ -5,6 +5,7 @@
 import { z } from "zod";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { type Choice, chosen } from "../../packages/pipeline/define.ts";
+import { quote } from "../../packages/pipeline/errors.ts";
 import { mean } from "../../packages/statistics/prediction_metrics.ts";
 import { ageBins, type AgeEstimator, ageReadings } from "./network_options.ts";
 import { defineLoss, type Head, type LossDefinition, type Tf } from "./training_definitions.ts";
@@ -16,6 +17,9 @@ function crossEntropies(tf: Tf, logits: Tensor, labels: Tensor): Tensor {
 function absoluteErrors(tf: Tf, outputs: Tensor, labels: Tensor): Tensor {
   return tf.mean(tf.abs(tf.sub(outputs, labels)), -1);
 }
+
+/** Row losses that the engine computes: a head with another one has no `builtIn` loss. */
+const ENGINE_LOSSES = [crossEntropies, absoluteErrors];
 
 /** Returns a classification head, with classes 0 to `columns` - 1. */
 export function classHead(columns: number, weight: number, labelSmoothing = 0): Head {
@@ -314,7 +318,17 @@ export function headOf(
   const inUnit = classes !== null || task === "age", center = mean(targets);
   // Equal numbers have a deviation of 1, as in scikit-learn's StandardScaler.
   const deviation = Math.sqrt(mean(targets.map((target) => (target - center) ** 2))) || 1;
-  const head = definition.head((inUnit ? common : { ...common, deviation }) as never);
+  const given = definition.head((inUnit ? common : { ...common, deviation }) as never);
+  // A plugin without TypeScript may return anything.
+  if (!isHead(given)) {
+    const { metric, columns, reading } = given ?? {} as Partial<Head>;
+    const shown = quote(given && { metric, columns, reading });
+    throw refused(
+      `its head() returned ${shown}. Return a head with metric, "accuracy" or "mae", columns, ` +
+        "weight, reading, rowLosses(), write() and read().",
+    );
+  }
+  const head = { ...given, builtIn: given.builtIn && ENGINE_LOSSES.includes(given.rowLosses) };
   // The check before a run has heads without columns.
   if (plugins.includes(definition) && head.columns > 0 && !predictsAsModels(head, classes)) {
     throw refused(
@@ -332,6 +346,12 @@ export function headOf(
     write: (target, into, at) => into[at] = (target - center) / deviation,
     read: (outputs, at) => outputs[at] * deviation + center,
   };
+}
+
+function isHead(head: Partial<Head> | undefined): head is Head {
+  return ["accuracy", "mae"].includes(head?.metric!) && Number.isInteger(head?.columns) &&
+    ["classes", "quantity", "ordinal", ...Object.keys(ageReadings)].includes(head?.reading!) &&
+    [head?.rowLosses, head?.write, head?.read].every((part) => typeof part === "function");
 }
 
 /** Returns true if a head has the predictions of stored models, and the labels of numbers. */

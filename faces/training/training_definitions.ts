@@ -175,7 +175,10 @@ export interface Head {
    * ages (softmax), or probabilities of being older than each age (sigmoid).
    */
   readonly reading: "classes" | "quantity" | "ordinal" | AgeEstimator;
-  /** True if the engine computes the loss: a cross-entropy, or an absolute error, of the labels. */
+  /**
+   * True if the engine computes the loss: a cross-entropy, or an absolute error, of the labels. It
+   * counts for nothing beside other `rowLosses` than those of a built-in head.
+   */
   readonly builtIn?: boolean;
   /** Weight of an image's loss by its target. Default: 1. */
   rowWeight?(target: number): number;

@@ -108,6 +108,30 @@ Deno.test("a plugin's loss whose numbers are not the network's output is refused
   }
 });
 
+Deno.test("a plugin's own row losses count, and a head of another form is refused", () => {
+  const of = (own: (weight: number) => unknown) => {
+    const head = ({ weight }: { weight: number }) => own(weight) as Head;
+    const plugin = defineLoss({ name: "own", summary: "A loss of numbers", of: ["years"], head });
+    return headOf({ loss: "own", weight: 1 }, { task: "age", classes: null }, [], [plugin]);
+  };
+  assert.equal(of(quantityHead).builtIn, true);
+  const squares: Head["rowLosses"] = (tf, years, labels) =>
+    tf.mean(tf.square(tf.sub(years, labels)), -1);
+  assert.equal(of((weight) => ({ ...quantityHead(weight), rowLosses: squares })).builtIn, false);
+  for (
+    const [own, shown] of [
+      [undefined, "undefined"],
+      [Promise.resolve(quantityHead(1)), "{}"],
+      [{ ...quantityHead(1), metric: "rmse" }, '{"metric":"rmse","columns":1'],
+      [{ ...quantityHead(1), reading: "years" }, '.*"reading":"years"}'],
+      [{ ...quantityHead(1), rowLosses: undefined }, '.*"quantity"}'],
+    ] as const
+  ) {
+    const message = RegExp(`train age with loss "own": its head\\(\\) returned ${shown}`);
+    assert.throws(() => of(() => own), message);
+  }
+});
+
 Deno.test("a plugin's loss whose read() is not that of models is refused", () => {
   const of = (own: (head: Head) => Partial<Head>, from = "ageDistribution", years = true) => {
     const built = losses.find(({ name }) => name === from)!;
