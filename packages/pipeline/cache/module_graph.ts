@@ -23,12 +23,15 @@ interface ModuleFacts {
   readonly imports: readonly string[];
   /** Files named by `new URL("...", import.meta.url)`: workers, WebAssembly, tables. */
   readonly assets: readonly string[];
+  /** True if it may read or import files whose names are not written in it. */
+  readonly computed: boolean;
 }
 
 interface ModuleNode {
   /** Path from the project. */
   readonly shown: string;
   readonly hash: string;
+  readonly computed: boolean;
   /** Absolute paths of the modules and assets that it names. */
   readonly paths: readonly string[];
   readonly packages: readonly string[];
@@ -39,10 +42,12 @@ export interface ModuleGraph {
   readonly modules: Record<string, string>;
   /** Package specifiers as imported: "sharp", "npm:foo@1.0.0". */
   readonly packages: readonly string[];
+  /** Modules in the folder of the first one that may read or import files that are not listed here. */
+  readonly computed: readonly string[];
 }
 
 /** Bumped when `analyze` changes what it finds. */
-const CACHE_VERSION = 5;
+const CACHE_VERSION = 6;
 
 /**
  * The facts are one text, which the checksum covers: a run with nothing to do checks it within a
@@ -74,9 +79,12 @@ export class ModuleHasher {
   async graph(entry: string, without: readonly string[]): Promise<ModuleGraph> {
     const modules: Record<string, string> = {};
     const packages = new Set<string>();
-    if (!entry.startsWith("file:")) return { modules, packages: [this.imports.mapped(entry)] };
+    const computed: string[] = [];
+    if (!entry.startsWith("file:")) {
+      return { modules, packages: [this.imports.mapped(entry)], computed };
+    }
     await (this.#loading ??= this.#load());
-    const queue = [fromFileUrl(entry)];
+    const queue = [fromFileUrl(entry)], own = join(fromFileUrl(entry), "../");
     // deno.json counts by the packages that it maps to, not by its tasks.
     const seen = new Set([...queue, join(this.project, "deno.json")]);
     while (queue.length > 0) {
@@ -85,6 +93,7 @@ export class ModuleHasher {
       // The import itself reports a missing file; a folder is only a place.
       if (!node) continue;
       modules[node.shown] = node.hash;
+      if (node.computed && path.startsWith(own)) computed.push(node.shown);
       node.packages.forEach((name) => packages.add(name));
       for (const next of node.paths) {
         if (seen.has(next) || without.some((folder) => next.startsWith(folder))) continue;
@@ -93,7 +102,7 @@ export class ModuleHasher {
       }
     }
     const sorted = Object.entries(modules).sort(([a], [b]) => a < b ? -1 : 1);
-    return { modules: Object.fromEntries(sorted), packages: [...packages].sort() };
+    return { modules: Object.fromEntries(sorted), packages: [...packages].sort(), computed };
   }
 
   /** Returns the path of a module that was edited since it was hashed. @param counts selects paths */
@@ -143,11 +152,12 @@ export class ModuleHasher {
     // Hundreds of files take a few ms this way, and some 100 ms asynchronously.
     const info = fileInfo(path);
     if (!info) return undefined;
-    const { hash, imports, assets } = await this.#factsOf(path, info);
+    const { hash, imports, assets, computed } = await this.#factsOf(path, info);
     const targets = imports.flatMap((specifier) => this.imports.resolve(specifier, path) ?? []);
     return {
       shown: displayPath(path, this.project),
       hash,
+      computed,
       packages: targets.flatMap((target) => "package" in target ? [target.package] : []),
       paths: [
         ...targets.flatMap((target) => "path" in target ? [target.path] : []),
@@ -184,7 +194,7 @@ async function readFile(path: string): Promise<Omit<ModuleFacts, "stamp">> {
   const bytes = await Deno.readFile(path);
   return CODE.has(extname(path))
     ? await analyze(path)
-    : { hash: sha256(bytes), imports: [], assets: [] };
+    : { hash: sha256(bytes), imports: [], assets: [], computed: false };
 }
 
 /** Number of files that are being analyzed. */
@@ -213,10 +223,24 @@ async function analyze(path: string): Promise<Omit<ModuleFacts, "stamp">> {
   // Type-only imports are gone by now.
   const imports = new Set(found.map((record) => record.path));
   const code = result.outputFiles[0]!.text;
-  const named = (pattern: RegExp) => [...code.matchAll(pattern)].map(([, name]) => name!);
-  for (const name of named(/import\.meta\.resolve\("([^"]*)"\)/g)) imports.add(name);
+  const named = (pattern: RegExp) =>
+    [...code.matchAll(pattern)].map(([, ...names]) => names.find((name) => name !== undefined)!);
+  for (const name of named(RESOLVED)) imports.add(name);
   // A folder ("../") is a place, not something that is read; nor is an address ours.
-  const assets = named(/new URL\("([^"]*[^"/])",import\.meta\.url\)/g)
-    .filter((name) => !/^([a-z][a-z0-9+.-]*:|\/\/)/i.test(name));
-  return { hash: sha256(code), imports: [...imports].sort(), assets: assets.sort() };
+  const assets = [
+    ...named(ASSET).filter((name) => !/^([a-z][a-z0-9+.-]*:|\/\/)/i.test(name)),
+    ...named(BESIDE).map((parts) => join(".", ...parts.split('","'))),
+  ];
+  // A name without an extension may be that of a folder.
+  const rest = code.replace(ASSET, (text, name) => extname(name) === "" ? text : "")
+    .replace(BESIDE, "").replace(RESOLVED, "");
+  const computed = /\bimport\((?!")|\bimport\.meta\.(dir|file|url|resolve)/.test(rest);
+  return { hash: sha256(code), imports: [...imports].sort(), assets: assets.sort(), computed };
 }
+
+/** Forms of names of files in code without whitespace. */
+const RESOLVED = /import\.meta\.resolve\("([^"]*)"\)/g;
+const ASSET = /new URL\("([^"]*[^"/])",import\.meta\.url\)/g;
+/** `join(import.meta.dirname, "a", "b.txt")`, and the same as a template and as a sum. */
+const BESIDE =
+  /import\.meta\.dirname(?:,"((?:[^"]+",")*[^"]+\.\w+)"\)|\}\/([^`$]+\.\w+)`|\+"\/([^"]+\.\w+)"(?!\+))/g;

@@ -55,9 +55,10 @@ export function prepareStage(
 export async function executeStage(
   ready: ReadyStage,
   { name: pipeline, remoteWorkers }: Pick<Plan, "name" | "remoteWorkers">,
-  { project, store, reporter, signal, connectWorkers, checkFile, noteStep }: RunContext,
+  run: RunContext,
   force: boolean,
 ): Promise<{ record: StageRecord; made: boolean }> {
+  const { project, store, reporter, signal, connectWorkers, checkFile, noteStep } = run;
   const { stage, cacheKey, inputs, lineage } = ready;
   const { paint } = reporter;
   const startedAt = new Date();
@@ -94,6 +95,13 @@ export async function executeStage(
       reporter.log(`  ${paint.yellow(`${stage.id}: ${message}`)}`);
     },
   };
+  for (const path of await withUnknownFiles(stage, run)) {
+    given.warn(
+      `${path} may read or import files whose names are not written in it. Their changes do not run ` +
+        'the stage again. Write new URL("file.txt", import.meta.url) or import("./file.ts"), or ' +
+        "return their digests as external.",
+    );
+  }
   const work: ShardedWork = {
     use: stage.use,
     cacheKey,
@@ -133,6 +141,17 @@ export async function executeStage(
     rights: stage.rights,
   }, progress);
   return { record, made: true };
+}
+
+/** Returns modules of plugins that take part in a stage whose files the cache key may lack. */
+async function withUnknownFiles(
+  { plugin, module, stage, extensions }: PlannedStage,
+  { moduleHasher, excludedFolders }: RunContext,
+): Promise<Set<string>> {
+  const modules = extensions.filter(({ isData }) => !isData).map(({ module }) => module);
+  if (plugin && !stage.hasExternal) modules.push(module);
+  const graphs = modules.map((one) => moduleHasher.graph(one, excludedFolders));
+  return new Set((await Promise.all(graphs)).flatMap(({ computed }) => computed));
 }
 
 /** Runs a service until it is stopped. Throws what it throws. */

@@ -147,6 +147,40 @@ export async function run(name: string) {
   assert.deepEqual(changed, ["inWorker.ts", "table.bin"]);
 });
 
+Deno.test("graph() finds files beside a module, and modules that may read others", async () => {
+  const reads = (code: string) => `import { join } from "node:path";\n${code}`;
+  const forms = {
+    'join(import.meta.dirname!, "lib", "a.txt")': ["lib/a.txt"],
+    "`${import.meta.dirname}/lib/a.txt`": ["lib/a.txt"],
+    'import.meta.dirname + "/lib/a.txt"': ["lib/a.txt"],
+    'new URL("lib/a.txt", import.meta.url)': ["lib/a.txt"],
+    'join(import.meta.dirname!, "lib", name)': "computed",
+    'join(import.meta.dirname!, "lib")': "computed",
+    'import.meta.dirname + "/lib/a.txt" + name': "computed",
+    "`${import.meta.dirname}/lib/${name}.txt`": "computed",
+    'new URL("./lib", import.meta.url)': "computed",
+    "new URL(name, import.meta.url)": "computed",
+    "import.meta.resolve(name)": "computed",
+    "await import(name)": "computed",
+    "import.meta.main": [],
+  };
+  for (const [form, found] of Object.entries(forms)) {
+    await using toy = await modulesOf({
+      "stage.ts": reads(`export const run = (name: string) => [join, name, ${form}];`)
+        .replace(
+          "(name: string) => [join, name, await",
+          "async (name: string) => [join, name, await",
+        ),
+      "lib/a.txt": "a",
+      "lib/b.txt": "b",
+    });
+    const { modules, computed } = await toy.look();
+    const named = found === "computed" ? [] : found;
+    assert.deepEqual(Object.keys(modules), [...named, "stage.ts"], form);
+    assert.deepEqual(computed, found === "computed" ? ["stage.ts"] : [], form);
+  }
+});
+
 Deno.test("graph() names packages as imported and goes through the import map", async () => {
   const imports = { sharp: "npm:sharp@0.35.5", "@/": "./lib/", tools: "./lib/tools.ts" };
   await using toy = await modulesOf({
@@ -166,7 +200,7 @@ export const wasm = import.meta.resolve("weights/model.bin");`,
 Deno.test("graph() of a package is the package", async () => {
   await using toy = await modulesOf({ "stage.ts": "" });
   const graph = await toy.open().graph("npm:stages@1.0.0", []);
-  assert.deepEqual(graph, { modules: {}, packages: ["npm:stages@1.0.0"] });
+  assert.deepEqual(graph, { modules: {}, packages: ["npm:stages@1.0.0"], computed: [] });
 });
 
 Deno.test("Modules keeps what it learnt", async (t) => {
@@ -252,6 +286,7 @@ Deno.test("graph() follows a workspace member by its name", async (t) => {
   assert.deepEqual(before, {
     modules: { ...before.modules },
     packages: ["npm:yaml@2", "npm:zod@4"],
+    computed: [],
   });
   assert.deepEqual(Object.keys(before.modules), [
     ...["packages/a/in/sub.ts", "packages/a/mod.ts", "packages/a/part.ts", "packages/b/b.ts"],

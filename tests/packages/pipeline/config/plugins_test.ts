@@ -264,3 +264,25 @@ Deno.test("an error of a plugin is reported with its place in it", async () => {
   assert.equal(text.split(place).length, 2);
   assert.doesNotMatch(text, /packages\/pipeline/);
 });
+
+Deno.test("a run warns of plugins whose files the cache key may lack", async () => {
+  const reading = (what: string, external = "") =>
+    plugin("negate").replace("async run() {}", `${external}async run() { ${what}; }`);
+  const computed = "for (const name of ['a.txt']) await Deno.stat(new URL(name, import.meta.url))";
+  await using project = await Project.make({
+    "pipeline.yaml": "stages: { count: , negate: }",
+    "plugins/a.txt": "a",
+    "plugins/literal.ts": reading("await Deno.stat(new URL('a.txt', import.meta.url))"),
+    "plugins/computed.ts": reading(computed),
+    "plugins/declared.ts": reading(computed, "external: async () => ({ a: 'its digest' }),"),
+  });
+  const run = async (name: string) =>
+    (await project.run({ set: [`plugins=[plugins/${name}.ts]`] })).text;
+  assert.match(
+    await run("computed"),
+    /negate: plugins\/computed\.ts may read or import files whose/,
+  );
+  for (const name of ["literal", "declared"]) {
+    assert.doesNotMatch(await run(name), /may read/, name);
+  }
+});
