@@ -135,10 +135,10 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
         if (schedule !== undefined) {
           const from = (epoch - 1) * stepsPerEpoch;
           const factor = schedule(from + step, epochs * stepsPerEpoch, stepsPerEpoch);
-          if (!Number.isFinite(factor)) {
+          if (!Number.isFinite(factor) || factor < 0) {
             throw new Error(
-              `Cannot train: the schedule returns ${factor} in ${at}. Return a factor of the ` +
-                "learning rate.",
+              `Cannot train: the schedule returns ${quote(factor)} in ${at}. Return a factor of ` +
+                "the learning rate, at least 0.",
             );
           }
           trainer.stepper.learningRate = learningRate * factor;

@@ -159,6 +159,13 @@ export async function trainModel(
     // Without the engine, which refused frozen layers once: history.csv keeps its bytes.
     const slow = init !== undefined && init.frozen.length > 0;
     const validating = { images, people, rows: rows.validation, signal, slow };
+    const factorOf = schedule.definition.factor({ warmup, ...schedule.options });
+    if (typeof factorOf !== "function") {
+      throw new Error(
+        `Cannot train: factor() of the schedule "${schedule.definition.name}" returns ` +
+          `${quote(factorOf)}. Return a function of the step.`,
+      );
+    }
     const result = await train({
       model,
       objective,
@@ -173,7 +180,7 @@ export async function trainModel(
         const given = { person: (row: number) => people[row], random, tasks: names };
         return sampling.definition.order(rows, given, sampling.options);
       },
-      schedule: schedule.definition.factor({ warmup, ...schedule.options }),
+      schedule: factorOf,
       augment: limits ? (batch, random) => augment(batch, size, limits, random) : undefined,
       seed,
       trainer: async (options) => {

@@ -275,6 +275,31 @@ Deno.test("an optimizer may keep its state, and another shape is an error that n
     () => step((gradient) => ({ change: gradient, state: [] })),
     /states of \[2,3\]. Return a change and 2 states of that shape/,
   );
+  for (
+    const wrong of [undefined, () => undefined, () => Promise.resolve(), () => ({ state: [] })]
+  ) {
+    assert.throws(
+      () => step(wrong as never),
+      /optimizer "own": .* a change and states of undefined. Return a change and 2 states/,
+    );
+  }
+  assert.throws(() => step((change) => ({ change })), /change and states of \[2,3\]. Return/);
+});
+
+Deno.test("a schedule without a function is an error that names it", async () => {
+  const half = defineSchedule({ name: "half", summary: "Half", factor: () => undefined as never });
+  const extension = { kind: "schedule", name: "half", summary: "Half", module: "plugins/half.ts" };
+  using context = testContext(trainGender, { extensions: [{ ...extension, definition: half }] });
+  const people = Array.from({ length: 12 }, (_, i) => ({ age: i, gender: i % 2 }));
+  const given = {
+    dataset: await writeDataset(join(context.folder, "dataset"), people),
+    splits: await writeSplits(join(context.folder, "splits"), { train: 8, validation: 4, test: 0 }),
+  };
+  const params = { schedule: "half", network: { use: "plain", blocks: [[4]], dense: [] } };
+  await assert.rejects(
+    context.run(given, params),
+    /factor\(\) of the schedule "half" returns undefined. Return a function of the step/,
+  );
 });
 
 Deno.test("a loss that returns anything but a number per row is an error that names it", async () => {

@@ -312,6 +312,7 @@ Deno.test("train() refuses what is no order of the training set, and a rate that
     { schedule: (step) => step < 5 ? 1 : NaN },
     /Cannot train: the schedule returns NaN in epoch 2, step 2. Return a factor/,
   );
+  await fails({ schedule: () => -1 }, /the schedule returns -1 in epoch 1, step 1. .* at least 0/);
   const sorted: number[][] = [];
   const reversing = (rows: Int32Array) => {
     sorted.push([...rows]);
