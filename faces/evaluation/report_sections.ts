@@ -1,6 +1,7 @@
 /** Sections of the report, for the parameter `sections` of evaluate. */
 import { z } from "zod";
 import { type Choice, chosen, define, type Definition } from "../../packages/pipeline/define.ts";
+import { quote } from "../../packages/pipeline/errors.ts";
 import { modelTitle } from "./format_result.ts";
 import type { Html } from "./html.ts";
 import type { Report } from "./report_data.ts";
@@ -87,7 +88,8 @@ export const DEFAULT_SECTIONS = reportSections.map(({ name }) => name);
 /** A section with its options; `foreign` if a third-party plugin renders it. */
 export type ChosenSection = ReturnType<typeof chooseSections>[number];
 
-const linksSchema = z.array(z.tuple([z.string().regex(/^[\w.-]+$/), z.string()]));
+const linksSchema = z.array(z.tuple([z.string(), z.string()]));
+const foreignLinksSchema = z.array(z.tuple([z.string().regex(/^[\w.-]+$/), z.string()]));
 
 /** A page's policy blocks scripts, but not a redirect. */
 const htmlSchema = z.string().refine((text) => !/<meta/i.test(text), "has a <meta>");
@@ -100,12 +102,26 @@ export function chooseSections(
   const all = [...reportSections, ...plugins as ReportSectionDefinition[]];
   return written.map((choice) => {
     const { definition, options } = chosen(choice, all, "");
-    const { call } = definition;
+    const { call, name } = definition;
+    // A plugin without TypeScript may return anything.
+    const wrong = (method: string, value: unknown, expected: string) =>
+      new Error(
+        `Cannot write section "${name}": ${method}() returned ${quote(value)}. Return ${expected}.`,
+      );
     return {
-      links: (report: Report) =>
-        call ? call("links", linksSchema, report) : definition.links(report),
+      links: async (report: Report) => {
+        if (call) return await call("links", foreignLinksSchema, report);
+        const links: unknown = await definition.links(report);
+        const { success, data } = linksSchema.safeParse(links);
+        if (!success) throw wrong("links", links, "a list of [id, title]");
+        return data;
+      },
       render: async (report: Report) => {
-        if (!call) return await definition.render(report, options);
+        if (!call) {
+          const html: unknown = await definition.render(report, options);
+          if (typeof html?.valueOf() !== "string") throw wrong("render", html, "markup of html``");
+          return html as Html;
+        }
         const text = await call("render", htmlSchema, report, options);
         return (await import("./html.ts")).trusted(text);
       },

@@ -240,14 +240,18 @@ export interface ChosenMetric
 }
 
 // JSON has no NaN.
-const bound = z.number().nullable();
+const bound = z.custom<number | null>(
+  (value) => value === null || typeof value === "number",
+  "expected a number",
+);
 const intervalSchema = z.strictObject({
   low: bound,
   high: bound,
   level: z.number(),
   method: z.enum(["wilson", "bootstrap"]),
   unit: z.enum(["image", "person"]),
-}).nullable();
+}).refine(({ low, high }) => !(low! > high!), { path: ["high"], message: "expected at least low" })
+  .nullish();
 
 /** Selects rows, which may repeat. */
 export function selectRows(all: ScoredPredictions, rows: ArrayLike<number>): ScoredPredictions {
@@ -302,13 +306,21 @@ export function chooseMetrics(
         );
       },
       interval: async (all, people) => {
-        const found = definition.call
+        const given: unknown = definition.call
           ? await definition.call("interval", intervalSchema, all, options, people)
           : definition.interval(structuredClone(all), options, people);
+        if (!intervalSchema.safeParse(given).success) {
+          throw new Error(
+            `Cannot compute the interval of "${name}": interval() returned ${
+              quote(given)
+            }. Return ` +
+              'undefined, or low, high, level, method ("bootstrap" or "wilson") and unit ("image" ' +
+              'or "person"), with low up to high.',
+          );
+        }
+        const found = given as Interval | undefined | null;
         // Of resamples without a value.
-        return Number.isFinite(found?.low) && Number.isFinite(found?.high)
-          ? found as Interval
-          : undefined;
+        return Number.isFinite(found?.low) && Number.isFinite(found?.high) ? found! : undefined;
       },
     };
   });

@@ -164,8 +164,8 @@ async function watch(
 
 /** Returns a copy of JSON without keys that could change the prototype of what it is merged into. */
 function withoutPrototypes(value: unknown): unknown {
-  return JSON.parse(
-    JSON.stringify(value ?? null),
+  return value === undefined ? undefined : JSON.parse(
+    JSON.stringify(value),
     (key, part) => key === "__proto__" ? undefined : part,
   );
 }

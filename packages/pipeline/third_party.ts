@@ -109,7 +109,7 @@ const resultSchema = z.strictObject({
   show: z.array(z.string().regex(/^(?!.*\.\.)[^\\/].*$/)).optional(),
   observed: z.record(z.string(), z.unknown()).optional(),
   caution: line.optional(),
-}).nullable();
+}).nullish();
 
 const factsSchema = z.record(z.string(), z.string());
 

@@ -35,3 +35,24 @@ Deno.test("evaluate takes a plugin's section of the report, with its options", a
   assert.match(await reportPage(report), /id="faces"[^]*id="made"/);
   await Deno.remove(folder, { recursive: true });
 });
+
+Deno.test("a section that returns no markup or no links is an error that names it", async () => {
+  const report = await madeUpReport();
+  const written = (part: object) =>
+    reportPage(
+      report,
+      chooseSections(["modelSizes"], [
+        { ...modelSizes, ...part } as typeof modelSizes,
+      ]),
+    );
+  await assert.rejects(
+    written({ render: () => undefined }),
+    /section "modelSizes": render\(\) returned undefined. Return markup of html``/,
+  );
+  for (const links of [undefined, "sizes", ["sizes"]]) {
+    await assert.rejects(
+      written({ links: () => links }),
+      /section "modelSizes": links\(\) returned .*sizes|undefined.*. Return a list of \[id, title\]/,
+    );
+  }
+});

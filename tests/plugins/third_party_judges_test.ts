@@ -90,10 +90,12 @@ stages:
       for (const set of sets) assert.match(await refused("evaluate", `evaluate.${set}`), right);
       const redirects = "evaluate.sections=[{ use: contact, redirects: true }]";
       assert.match(await refused("evaluate", redirects), /has a <meta>/);
-      assert.match(
-        await refused("evaluate", "evaluate.metrics=[{ use: sure, answer: x }]"),
-        /^compute\(\) of metric "sure" of plugin ".*judges\.js" answered .*expected number/,
-      );
+      for (const answer of ["x", "nothing"]) {
+        assert.match(
+          await refused("evaluate", `evaluate.metrics=[{ use: sure, answer: ${answer} }]`),
+          /^compute\(\) of metric "sure" of plugin ".*judges\.js" answered .*expected a number/,
+        );
+      }
       assert.match(
         await refused("faceCrop", 'faceCrop.detector={ use: middle, reads: "null" }'),
         /^Cannot use the detector "middle": open\(\) returned no detect\(\)/,

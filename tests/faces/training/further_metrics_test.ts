@@ -10,6 +10,7 @@ import { definedChoices } from "../../../packages/pipeline/define.ts";
 import { METRIC_DIRECTIONS } from "../../../faces/evaluation/metrics.ts";
 import { readMetrics } from "../../../faces/evaluation/score_model.ts";
 import {
+  type Interval,
   meanInterval,
   statisticInterval,
 } from "../../../packages/statistics/confidence_intervals.ts";
@@ -180,6 +181,38 @@ Deno.test("a plugin's metric without a finite number has no value, one of anothe
     /metric "odd": compute\(\) returned "0\.5"\. Return a number/,
   );
   assert.equal(await foreign.interval(all), undefined);
+});
+
+Deno.test("an interval of another form is an error that names the metric", async () => {
+  const of = (found: unknown) => {
+    const params = z.strictObject({});
+    const shown = { title: "odd", unit: "", decimals: 3, params };
+    const computed = { compute: () => 1, interval: () => found as Interval };
+    const own = { name: "odd", summary: "Odd", of: "years" as const, ...shown, ...computed };
+    return chooseMetrics(["odd"], [defineMetric(own)])[0].interval({
+      truth: [1],
+      prediction: [2],
+      gender: [0],
+      age: [1],
+    });
+  };
+  const whole = { low: 1, high: 2, level: 0.95, method: "bootstrap", unit: "image" };
+  assert.deepEqual(await of(whole), whole);
+  for (const none of [undefined, { ...whole, low: NaN }]) assert.equal(await of(none), undefined);
+  for (
+    const wrong of [
+      [1, 2],
+      "1–2",
+      { low: 1, high: 2 },
+      { ...whole, low: 3 },
+      Promise.resolve(whole),
+    ]
+  ) {
+    await assert.rejects(
+      of(wrong),
+      /interval of "odd": interval\(\) returned .*Return undefined, or/,
+    );
+  }
 });
 
 Deno.test("metrics have their direction for sweeps, and a name once", () => {
