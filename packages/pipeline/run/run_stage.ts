@@ -98,8 +98,8 @@ export async function executeStage(
   for (const path of await withUnknownFiles(stage, run)) {
     given.warn(
       `${path} may read or import files whose names are not written in it. Their changes do not run ` +
-        'the stage again. Write new URL("file.txt", import.meta.url) or import("./file.ts"), or ' +
-        "return their digests as external.",
+        "the stage again. Name them in imports or new URL(name, import.meta.url), or return their " +
+        "digests as external.",
     );
   }
   const work: ShardedWork = {
