@@ -17,7 +17,7 @@ import {
 } from "./learning.ts";
 import { type ChosenLoss, headOf } from "./losses.ts";
 import { saveModel } from "./model_files.ts";
-import type { Initializer } from "./network_options.ts";
+import { ageBins, type Initializer } from "./network_options.ts";
 import {
   chooseNetwork,
   type ChosenNetwork,
@@ -137,7 +137,7 @@ export async function trainModel(
   const learning = await prepareLearning(training, data, teachers, context);
   const { tasks, rows, objective, targets } = learning;
   const { metrics, earlyStopping } = chooseMonitoring(params, tasks, context);
-  warnOfSingleClasses(learning, context);
+  warnOfLabels(learning, context);
   const artifacts = artifactsOf(context);
   const sources = await learnedFrom(params, teachers, folders.dataset, data, context);
   const caution = warnOfLeaks(sources, data.test.length, context);
@@ -287,11 +287,22 @@ function warnOfLeaks(
   return [...new Set([...leaks, ...sources.flatMap(({ cautions }) => cautions)])].join(" ");
 }
 
-function warnOfSingleClasses(
+/** Warns of a single class, and of ages that a distribution over ages does not reach. */
+function warnOfLabels(
   { tasks, rows, taught }: Learning,
   context: Pick<TrainingContext, "warn">,
 ): void {
-  for (const { task: { task, classes }, labels } of tasks) {
+  const oldest = ageBins.at(-1)!;
+  for (const { task: { task, classes }, labels, reading } of tasks) {
+    const older = rows.train.filter((row) => labels[row] > oldest).length;
+    if (older > 0 && reading !== undefined && !["classes", "quantity"].includes(reading)) {
+      context.warn(
+        `the loss of ${task} learns ages above ${oldest} as ${oldest}: ${
+          counted(older, "image")
+        } of ` +
+          "the training set. Use mae, mse or huber, or lower matParse.maxAge.",
+      );
+    }
     const found = new Set(Array.from(rows.train, (row) => labels[row]).filter((one) => one >= 0));
     if (!classes || found.size !== 1 || taught) continue;
     const [only] = [...found].map((label) => quote(classes[label].label));

@@ -397,16 +397,24 @@ Deno.test("trainGender, trainAge have the report's settings as defaults, each de
   assert.throws(() => z.parse(trainGender.params, { earlyStoping: {} }));
 });
 
-Deno.test("a training set of one class is a warning, as its accuracy of 1 means nothing", async () => {
+Deno.test("a training set of one class is a warning, as its accuracy of 1 means nothing; so are ages that a loss lacks", async () => {
   const women = people.map(({ age }) => ({ age, gender: 0 }));
+  const old = people.map((one, i) => i < 3 ? { ...one, age: 112 } : one);
   for (
-    const [stage, all, message] of [
+    const [stage, all, message, params] of [
       [
         trainGender,
         women,
         /^gender is "female" for all images of the training set: no network can/,
       ],
       [trainGender, people, undefined],
+      [
+        trainAge,
+        old,
+        /^the loss of age learns ages above 110 as 110: 3 images of the training set\. Use mae, mse/,
+        { loss: "ordinal" },
+      ],
+      [trainAge, old, undefined],
     ] as const
   ) {
     using context = testContext(stage, { seed: 7 });
@@ -417,8 +425,8 @@ Deno.test("a training set of one class is a warning, as its accuracy of 1 means 
         validation: 10,
         test: 10,
       }),
-    }, { ...quick, epochs: 1, earlyStopping: { patience: 9 } });
-    const found = context.warnings.filter((warning) => /all images/.test(warning));
+    }, { ...quick, epochs: 1, earlyStopping: { patience: 9 }, ...params });
+    const found = context.warnings.filter((warning) => /all images|learns ages/.test(warning));
     if (message) assert.match(found.join(), message);
     else assert.deepEqual(found, []);
   }
