@@ -88,8 +88,8 @@ export async function calibrateTask(
   const interval = calibrate(predicted, truth);
   if (interval) return { interval };
   warn(
-    `${n} of the calibration set with an exact ${task} are too few for intervals: at least 9 are ` +
-      "needed; raise split.calibration",
+    `too few images for intervals of ${task}: the calibration set has ${n} with an exact label, and ` +
+      "at least 9 are needed; raise split.calibration",
   );
   return {};
 }
