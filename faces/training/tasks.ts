@@ -141,7 +141,8 @@ export function rowsOfTasks(
         : foreign
         ? `one of its ${counted(classes.length, "value")} in the training set`
         : "a label of it";
-      throw new Error(`Cannot train ${task}: no image of the ${set} set has ${what}. Add some.`);
+      const name = set === "train" ? "training" : set;
+      throw new Error(`Cannot train ${task}: no image of the ${name} set has ${what}. Add some.`);
     }
   }
   return rows;
