@@ -14,7 +14,7 @@ import { z } from "zod";
 import { type Attempt, hasScratch, openAttempt, removeLeftovers } from "./cache/attempt.ts";
 import { ensureFolder } from "./durable.ts";
 import { type CacheKey, canonicalJson, differences } from "./fingerprint.ts";
-import { isHeld, takeLock, withFreeLocks } from "./cache/file_lock.ts";
+import { isHeld, lockFile, takeLock, withFreeLocks } from "./cache/file_lock.ts";
 import { entries, ignoreNotFound, remove } from "./paths.ts";
 import { type OutputRecord, readRecord, type StageRecord } from "./stage_record.ts";
 import type { Artifact, EarlierResult } from "./stage.ts";
@@ -236,7 +236,7 @@ export class ArtifactStore {
       return undefined;
     }
     try {
-      for (let logged = false; !await file.tryLock(false); logged = true) {
+      for (let logged = false; !await lockFile(file, this.#lock, false); logged = true) {
         signal.throwIfAborted();
         if (!logged) log("results are being removed; waiting for the end of it");
         await new Promise((resolve) => setTimeout(resolve, 200));
@@ -251,7 +251,7 @@ export class ArtifactStore {
   /** Locks the store to remove results; undefined while another process uses it. */
   async lockExclusive(): Promise<Deno.FsFile | undefined> {
     const file = await Deno.open(this.#lock, { create: true, write: true });
-    if (!await file.tryLock(true)) {
+    if (!await lockFile(file, this.#lock, true)) {
       file.close();
       return undefined;
     }

@@ -1,5 +1,6 @@
 /** Locks between processes, as files. */
 import { join } from "node:path";
+import { RunError } from "../errors.ts";
 import { entries, ignoreNotFound } from "../paths.ts";
 
 /** Heartbeat interval of a lock's holder, in ms. */
@@ -58,13 +59,33 @@ async function heartbeat(path: string): Promise<string> {
   return `${ino} ${mtime?.getTime()}`;
 }
 
+/**
+ * Locks an open file, or returns false while another process holds it.
+ * @throws {RunError} where the file system has no locks
+ */
+export async function lockFile(
+  file: Deno.FsFile,
+  path: string,
+  exclusive: boolean,
+): Promise<boolean> {
+  try {
+    return await file.tryLock(exclusive);
+  } catch (cause) {
+    throw new RunError(
+      `Cannot lock "${path}": ${(cause as Error).message}. Runs need a file system with locks ` +
+        "(flock). Mount it with them, or choose another folder for the artifacts.",
+      { cause },
+    );
+  }
+}
+
 /** Acquires a lock if it is free. The kernel releases it when its holder ends. */
 export async function tryLock(path: string, create: boolean): Promise<Deno.FsFile | undefined> {
   for (;;) {
     const file = await Deno.open(path, { create, write: true, read: true });
     let ours = false;
     try {
-      if (!await file.tryLock(true)) return undefined;
+      if (!await lockFile(file, path, true)) return undefined;
       // The last holder may have removed the file between our opening and locking it.
       const there = await Deno.stat(path).catch(ignoreNotFound);
       ours = there?.ino === (await file.stat()).ino;

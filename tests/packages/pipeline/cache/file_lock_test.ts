@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { takeLock, tryLock } from "../../../../packages/pipeline/cache/file_lock.ts";
+import { Project } from "../toy/project.ts";
 
 const never = new AbortController().signal;
 
@@ -37,4 +38,16 @@ Deno.test("a lock shows that its holder lives, and the next one has it when it i
     using lock = await second;
     assert.ok(lock);
   });
+});
+
+Deno.test("a file system without locks, as NFS may be, is named with the way out", async () => {
+  await using project = await Project.make({ "pipeline.yaml": "stages: { count: {} }" });
+  const { prototype } = Deno.FsFile, { tryLock } = prototype;
+  prototype.tryLock = () => Promise.reject(new Error("No locks available (os error 37)"));
+  try {
+    const reason = /^Cannot lock ".*artifacts\/\.lock": No locks .*\. Runs need .* choose another/;
+    await assert.rejects(project.run(), { name: "RunError", message: reason });
+  } finally {
+    prototype.tryLock = tryLock;
+  }
 });
