@@ -185,12 +185,13 @@ async function open(photo: File | undefined, missing: string): Promise<void> {
   if (!photo) return setStatus(missing, "bad");
   closeView();
   const mine = ++action;
+  setStatus("Opening the photo ..."); // a large one takes seconds
   // Upright, as on the server.
   const bitmap = await createImageBitmap(photo).catch(() => undefined);
   if (mine !== action) return bitmap?.close();
   showStill(bitmap);
   bitmap?.close(); // its pixels would stay until the next garbage collection
-  // The server reads formats that the browser does not, such as HEIC.
+  // The server reads formats that the browser does not, such as TIFF.
   if (await analyze(photo) || bitmap) return;
   closeCamera(camera);
   camera = undefined;
