@@ -4,7 +4,7 @@ import { artifactsOption, parseWhole } from "../args.ts";
 import { joinWords } from "../errors.ts";
 import { identityNamed } from "../find_pipeline.ts";
 import { canonicalJson } from "../fingerprint.ts";
-import { byTime, cautionLines, History, noteOf, type RunRecord } from "../history.ts";
+import { byTime, cautionLines, History, noteOf, resultsOf, type RunRecord } from "../history.ts";
 import { findRun, nameOf, pipelinesOf, runsOfPipeline } from "../find_runs.ts";
 import { settingsOf } from "../run_settings.ts";
 import { displayPath, invocationDir } from "../paths.ts";
@@ -83,13 +83,20 @@ export async function listRuns(
   });
 }
 
-/** Takes runs off the list, and off what their pipelines used last. */
+/**
+ * Takes runs off the list, and off what their pipelines used last. What the newest run of a pipeline has
+ * in common with them stays there: else its repetition would count as a new run.
+ */
 export async function forget(runs: readonly RunRecord[], store: ArtifactStore): Promise<void> {
-  for (const run of runs) {
-    const prints = run.stages.flatMap(({ fingerprint }) => fingerprint ?? []);
-    await store.forget(noteOf(run), new Set(prints));
+  const history = new History(store.folder), ids = new Set(runs.map(({ id }) => id));
+  const left = (await history.list()).filter(({ id, stages }) => !ids.has(id) && stages.length > 0);
+  const prints = (run: RunRecord) => resultsOf(run).map(({ fingerprint }) => fingerprint);
+  for (const [pipeline, group] of Map.groupBy(runs, noteOf)) {
+    const newest = left.findLast((run) => noteOf(run) === pipeline);
+    const kept = new Set(newest ? prints(newest) : []);
+    await store.forget(pipeline, new Set(group.flatMap(prints)).difference(kept));
   }
-  await new History(store.folder).remove(new Set(runs.map(({ id }) => id)));
+  await history.remove(ids);
 }
 
 /** The runs of pipelines, or those that ids name. */

@@ -219,6 +219,15 @@ Deno.test("gc", async (t) => {
   });
 });
 
+Deno.test("a run is not listed again because one that shared results with it was forgotten", async () => {
+  const yaml = "stages: { count: { to: 4 }, add: {}, sum: { inputs: { numbers: add } } }";
+  await using project = await Project.make({ "pipeline.yaml": yaml });
+  for (const by of [1, 2]) assert.ok((await project.run({ set: [`add.by=${by}`] })).id);
+  assert.equal((await project.cli("gc", "--keep", "1", "--yes")).code, 0);
+  const { id, statuses } = await project.run({ set: ["add.by=2"] });
+  assert.deepEqual([id, statuses], [undefined, { count: "cached", add: "cached", sum: "cached" }]);
+});
+
 Deno.test("gc removes only what the store has made, and follows no link", async () => {
   await using project = await Project.make({ "pipeline.yaml": CHAIN });
   const { id } = await project.run();
