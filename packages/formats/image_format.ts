@@ -39,6 +39,7 @@ const SIGNATURES: readonly (readonly [RegExp, ImageFormat])[] = [
   [/^FUJIFILMCCD-RAW/, photo("a camera's raw file", "dcraw -e IN")],
   [/^.{128}DICM/s, other("a DICOM file")],
   [/^%PDF-/, other("a PDF")],
+  [/^version https:\/\/git-lfs/, other("a pointer of Git LFS")],
   [/^\x1f\x8b/, other("a gzip file")],
   [/^PK\x03\x04/, other("a zip file")],
   [/^(?:\xef\xbb\xbf)?[\t\n\r\x20-\x7e]*<svg[\s>]/i, other("an SVG")],

@@ -299,7 +299,7 @@ async function guessTables(
   for (const path of files.paths.filter((path) => /\.(csv|tsv|jsonl?|parquet)$/i.test(path))) {
     const escaped = path.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&");
     // One preset reads all pieces of a data set, which are numbered, and all of its parts.
-    const pieces = PARQUET.test(path) ? escaped.replaceAll(/\d+/g, "\\d+") : escaped;
+    const pieces = PARQUET.test(path) ? escaped.replaceAll(/\d+(?![^/]*\/)/g, "\\d+") : escaped;
     tables.getOrInsert(pieces.replace(parts, `$1${PART}`), path);
   }
   for (const [labels, path] of [...tables].slice(0, MAX_TABLES)) {
@@ -546,7 +546,9 @@ function learnable(rows: readonly Label[]): Record<"proposed" | "others", readon
 
 /** Names archives that are not read, and spreadsheets where nothing else has labels. */
 function unread(paths: readonly string[], folder: string, labels: boolean): string[] {
-  const sheets = labels ? paths.filter((path) => /\.(?:xlsx?|ods|numbers)$/i.test(path)) : [];
+  const sheets = labels
+    ? paths.filter((path) => /\.(?:xlsx?|ods|numbers|arrow|feather)$/i.test(path))
+    : [];
   const archives = unreadArchives(paths, folder);
   return [
     archives.length > 0 &&
@@ -554,7 +556,8 @@ function unread(paths: readonly string[], folder: string, labels: boolean): stri
         joinWords(archives.slice(0, 3))
       }. Unpack archives, or pack them as .zip or .tar.gz ` +
       "directly in the folder.",
-    sheets.length > 0 && `Not read: ${joinWords(sheets.slice(0, 3))}. Save the table as CSV UTF-8.`,
+    sheets.length > 0 &&
+    `Not read: ${joinWords(sheets.slice(0, 3))}. Save the table as CSV UTF-8 or Parquet.`,
   ].filter((hint) => hint !== false);
 }
 

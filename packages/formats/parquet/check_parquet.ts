@@ -62,7 +62,12 @@ export function readFooter(
   const length = file.size;
   const end = new DataView(file.read(Math.max(0, length - 8), Math.min(8, length)).buffer);
   if (length < 12 || end.getUint32(4, true) !== 0x31524150) {
-    throw new ParquetError("it is not a Parquet file, or is truncated");
+    const pointer = new TextDecoder().decode(file.read(0, Math.min(40, length)));
+    throw new ParquetError(
+      pointer.startsWith("version https://git-lfs")
+        ? "it is a pointer of Git LFS. Run git lfs pull beside it"
+        : "it is not a Parquet file, or is truncated. Download or write it again",
+    );
   }
   const size = end.getUint32(0, true);
   if (size > Math.min(MAX_FOOTER, length - 12)) throw claims("a footer", size);

@@ -375,6 +375,12 @@ Deno.test("lookAt() reads all pieces and parts of Hugging Face's data sets, and 
     deepStrictEqual([found.photos.length, present, labels!.rows.length], [20, 20, 28]);
     match(proposePipeline(found), divided);
   });
+  await withFiles(
+    { "0.25/train.parquet": photos, "1.25/train.parquet": photos },
+    async (folder) => {
+      strictEqual((await look(folder)).present, 5, "one of two versions of the data set");
+    },
+  );
   await withFiles({ "a-1.parquet": photos, "a-2.parquet": photos.slice(9) }, async (folder) => {
     match(
       (await look(folder)).summary,
@@ -487,7 +493,7 @@ Deno.test("lookAt() names archives and spreadsheets that are not read", async ()
     deepStrictEqual((await look(folder)).hints, [
       "Not read: b.rar and in/a.zip. Unpack archives, or pack them as .zip or .tar.gz directly in " +
       "the folder.",
-      "Not read: l.xlsx. Save the table as CSV UTF-8.",
+      "Not read: l.xlsx. Save the table as CSV UTF-8 or Parquet.",
     ]);
   });
 });

@@ -53,6 +53,14 @@ Deno.test("readParquet() names codecs and columns that it does not read, and the
   );
 });
 
+Deno.test("readParquet() names a pointer of Git LFS", async () => {
+  await inFolder(async (path) => {
+    const text = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a21\nsize 123\n";
+    await Deno.writeTextFile(path, text);
+    await rejects(readParquet(path), /it is a pointer of Git LFS\. Run git lfs pull beside it\.$/);
+  });
+});
+
 Deno.test("ParquetFile reads row group by row group, bytes as they are, and texts of the writer", async () => {
   using file = new ParquetFile(fixtureOf("photos"));
   deepStrictEqual([...file.columns.keys()], ["image.bytes", "image.path", "label", "age", "id"]);
