@@ -50,6 +50,8 @@ const NO_LABEL = new RegExp(`^(?:${INTERVAL.join("|")}|part|split|fold|subset|pa
 const MAX_PROPOSED = 4;
 /** Number of photos, some 500 of them for training, below which larger batches make too few steps. */
 const FEW = 800;
+/** Maximum number of files to name in a hint. */
+const MAX_NAMED = 3;
 /** Side of a thumbnail, pixels: twice its size on the page. */
 const THUMBNAIL = 112;
 
@@ -118,7 +120,7 @@ export async function lookAt(
         (found
           ? `${counted(present.length, "row")} of labels with a photo.`
           : `no labels found. ${why}`.trimEnd()),
-      hints: [...unread(files.paths, folder, found === undefined), ...untrained(present)],
+      hints: hintsOf(present, files.paths, folder),
     };
   } finally {
     await Deno.remove(scratch, { recursive: true }).catch(() => {});
@@ -340,8 +342,11 @@ async function guessTables(
         ...gender?.toLowerCase() === "male" && { gender: { "-1": "female" } },
         ...Object.keys(dates).length > 0 && { age: dates, ...bins && { [bin!]: dates } },
       };
-      const coded = Object.keys(values).length > 0 && { values };
-      guesses.push({ table: path, preset: { labels, ...stripped, columns, ...coded } });
+      const preset = { labels, ...stripped, columns };
+      guesses.push({
+        table: path,
+        preset: Object.keys(values).length > 0 ? { ...preset, values } : preset,
+      });
     } catch (error) {
       failed(error as Error); // another kind of table, or a damaged one
     }
@@ -544,44 +549,41 @@ function learnable(rows: readonly Label[]): Record<"proposed" | "others", readon
   return { proposed, others };
 }
 
-/** Names archives that are not read, and spreadsheets where nothing else has labels. */
-function unread(paths: readonly string[], folder: string, labels: boolean): string[] {
-  const sheets = labels
-    ? paths.filter((path) => /\.(?:xlsx?|ods|numbers|arrow|feather)$/i.test(path))
-    : [];
-  const archives = unreadArchives(paths, folder);
-  return [
-    archives.length > 0 &&
-    `Not read: ${
-        joinWords(archives.slice(0, 3))
-      }. Unpack archives, or pack them as .zip or .tar.gz ` +
-      "directly in the folder.",
-    sheets.length > 0 &&
-    `Not read: ${joinWords(sheets.slice(0, 3))}. Save the table as CSV UTF-8 or Parquet.`,
-  ].filter((hint) => hint !== false);
-}
-
 /**
- * Names the attributes that no network of the proposal learns, with the stages that would, and those
- * whose numbers count as text.
+ * Names what is not read, the attributes that no network of the proposal learns, with the stages that
+ * would, and those whose numbers count as text.
  */
-function untrained(rows: readonly Label[]): string[] {
-  const { others } = learnable(rows);
-  const attributes = Object.keys(rows[0]?.attributes ?? {});
-  const commas = attributes.filter((name) => {
-    const known = rows.flatMap(({ attributes }) => attributes?.[name] ?? []);
-    return known.length > 0 && known.every((value) => /^[+-]?\d+(?:,\d+)?$/.test(String(value))) &&
-      known.some((value) => String(value).includes(","));
+function hintsOf(rows: readonly Label[], paths: readonly string[], folder: string): string[] {
+  const sheets = paths.filter((path) => /\.(?:xlsx?|ods|numbers|arrow|feather)$/i.test(path));
+  const stages = Map.groupBy(learnable(rows).others, ({ use }) => use);
+  const commas = Object.keys(rows[0]?.attributes ?? {}).filter((name) => {
+    const text = rows.map(({ attributes }) => attributes?.[name] ?? "0").join(" ");
+    return text.includes(",") && /^(?:[+-]?\d+(?:,\d+)?(?: |$))+$/.test(text);
   });
-  const decimals = `Numbers with a decimal comma are text in ${joinWords(commas)}. Write points.`;
-  const named = Array.from(Map.groupBy(others, ({ use }) => use), ([use, some]) => {
-    return `${joinWords(some.map(({ target }) => target))} (${use})`;
-  });
-  const wayOut = "Add the stage with a label as target";
-  return [
-    named.length > 0 && `No network is proposed for ${joinWords(named)}. ${wayOut}.`,
-    commas.length > 0 && decimals,
-  ].filter((hint) => hint !== false);
+  const hints: [before: string, names: string[], wayOut: string][] = [
+    [
+      "Not read: ",
+      unreadArchives(paths, folder).slice(0, MAX_NAMED),
+      "Unpack archives, or pack them as .zip or .tar.gz directly in the folder",
+    ],
+    [
+      "Not read: ",
+      rows.length > 0 ? [] : sheets.slice(0, MAX_NAMED),
+      "Save the table as CSV UTF-8 or Parquet",
+    ],
+    [
+      "No network is proposed for ",
+      Array.from(
+        stages,
+        ([use, some]) => `${joinWords(some.map(({ target }) => target))} (${use})`,
+      ),
+      "Add the stage with a label as target",
+    ],
+    ["Numbers with a decimal comma are text in ", commas, "Write points"],
+  ];
+  return hints.filter(([, names]) => names.length > 0).map(([before, names, wayOut]) =>
+    `${before}${joinWords(names)}. ${wayOut}.`
+  );
 }
 
 /** Returns the sets of a data set's own parts; results of FairFace are published on val. */
