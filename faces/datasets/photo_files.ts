@@ -185,7 +185,7 @@ export function pathIndex(paths: Iterable<string>): (path: string) => string | u
   return (path) => {
     const same = known.get(path) ?? known.get(path.normalize());
     if (same !== undefined) return same;
-    const [one, other] = (folded ??= Map.groupBy(all, fold)).get(fold(path)) ?? [];
+    const [one, other] = (folded ??= Map.groupBy(new Set(all), fold)).get(fold(path)) ?? [];
     return other === undefined ? one : undefined;
   };
 }

@@ -210,7 +210,7 @@ export function readChunk(
       const whole = v2!.is_compressed === false ? "UNCOMPRESSED" : codec;
       plain = unpack(bytes.subarray(levels), size - levels, whole);
     }
-    checkEncoding(data.encoding, plain, from, known, meta.type === "BOOLEAN", dictionary);
+    checkEncoding(data.encoding, plain, from, known, meta.type, dictionary);
   }
   if (values !== total) throw claims("a column", total, "values");
   return chunk;
@@ -221,11 +221,14 @@ function checkEncoding(
   page: Uint8Array,
   at: number,
   count: number,
-  boolean: boolean,
+  type: string,
   dictionary: number | undefined,
 ): void {
+  const boolean = type === "BOOLEAN";
   // A plain value takes at least one bit.
-  if (encoding === "PLAIN") {
+  if (
+    encoding === "PLAIN" || encoding === "BYTE_STREAM_SPLIT" && /^(?:INT|FLOAT|DOUBLE)/.test(type)
+  ) {
     if (count > 8 * (page.length - at)) throw claims("a page", count, "values");
   } else if (encoding === "RLE" && boolean) {
     checkRuns(page, at + 4, at + 4 + lengthAt(page, at), count, 1);
@@ -233,7 +236,10 @@ function checkEncoding(
     const width = page[at] ?? 0;
     if (width > 32) throw claims("a dictionary's index", width, "bits");
     checkRuns(page, at + 1, page.length, count, width);
-  } else throw new ParquetError(`a page is encoded as ${encoding}, which is not read here`);
+  } else {
+    const wayOut = "Write it with plain or dictionary encoding";
+    throw new ParquetError(`a page is encoded as ${encoding}, which is not read. ${wayOut}`);
+  }
 }
 
 /**

@@ -131,7 +131,7 @@ Deno.test("a Parquet table that cannot be read is an error where it is read", as
   await withFiles({ "a.parquet": fixture("codecs") }, async (folder) => {
     await rejects(
       parse(folder),
-      /no row has a path; there are zstd, gzip, .* Name theirs in columns/,
+      /no row has a path; there are zstd, split, .* Name theirs in columns/,
     );
     {
       using tar = new TarWriter(join(folder, "mine.tar"));

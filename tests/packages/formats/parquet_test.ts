@@ -33,6 +33,7 @@ Deno.test("readParquet() reads what PyArrow wrote", async () => {
 Deno.test("readParquet() reads fields, nested lists and dates of PyArrow, packed by each codec", async () => {
   deepStrictEqual(await readParquet(fixtureOf("codecs")), {
     zstd: [1, 2, null],
+    split: [0.5, null, -2],
     gzip: ["a", "b", "c"],
     brotli: [new Date("1980-03-01"), null, new Date("2000-01-31")],
     none: ["\ufffd\0", "text", null],
@@ -46,6 +47,10 @@ Deno.test("readParquet() names codecs and columns that it does not read, and the
   await rejects(
     readParquet(fixtureOf("lz4")),
     /column "age" is packed by LZ4_RAW, which is not read\. Write it with ZSTD or SNAPPY\.$/,
+  );
+  await rejects(
+    readParquet(fixtureOf("delta")),
+    /encoded as DELTA_BINARY_PACKED, which is not read\. Write it with plain or dictionary encoding\.$/,
   );
   await rejects(
     readParquet(fixtureOf("map")),
