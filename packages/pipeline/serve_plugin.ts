@@ -122,8 +122,8 @@ async function answer(
       start: (total, unit, done = 0) => send(["start", total, unit, done]),
       advance: (items = 1, note = "") => send(["advance", items, note]),
     },
-    info: (message) => send(["info", message]),
-    warn: (message) => send(["warn", message]),
+    info: (message) => send(["info", String(message)]), // without TypeScript it may be a number
+    warn: (message) => send(["warn", String(message)]),
   });
   return await stage.run(inputs as Record<string, Artifact>, params, context);
 }

@@ -454,7 +454,7 @@ export function defineStage<I extends Inputs, O extends Outputs, P extends z.Zod
     canCompute: compute !== false,
     hasExternal: definition.external !== undefined,
     external: (params: unknown, place = { artifacts: "" }) =>
-      definition.external?.(params as z.output<P>, place) ?? Promise.resolve({}),
+      definition.external ? definition.external(params as z.output<P>, place) : Promise.resolve({}),
     check: definition.check as Stage["check"],
     checkAhead: definition.checkAhead as Stage["checkAhead"],
     // The runner wires inputs by kind and validates parameters before it calls.

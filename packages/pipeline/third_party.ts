@@ -9,7 +9,7 @@ import { DenoLock } from "./cache/deno_lock.ts";
 import { ImportMap } from "./cache/import_map.ts";
 import { ModuleHasher } from "./cache/module_graph.ts";
 import type { Extension } from "./config/extension.ts";
-import type { Plugin } from "./config/plugins.ts";
+import { factsSchema, type Plugin, problemsSchema } from "./config/plugins.ts";
 import type { Definition } from "./define.ts";
 import { RunError } from "./errors.ts";
 import { canonicalJson, sha256 } from "./fingerprint.ts";
@@ -102,7 +102,7 @@ const eventSchema = z.union([
   z.tuple([z.literal("start"), z.number().min(0), line, z.number().min(0)]),
   z.tuple([z.literal("advance"), z.number(), line]),
   z.tuple([z.enum(["info", "warn"]), z.string().max(10_000)]),
-]);
+], "expected start(total, unit, done), advance(items, note), info(text) or warn(text)");
 
 const resultSchema = z.strictObject({
   metrics: metricsSchema.optional(),
@@ -110,13 +110,6 @@ const resultSchema = z.strictObject({
   observed: z.record(z.string(), z.unknown()).optional(),
   caution: line.optional(),
 }).nullish();
-
-const factsSchema = z.record(z.string(), z.string());
-
-const problemsSchema = z.array(z.strictObject({
-  path: z.array(z.union([z.string(), z.number()])),
-  message: z.string(),
-}));
 
 /** Reads a plugin's declarations, by a process or from the last time. */
 export async function loadThirdParty(given: Omit<Sandbox, "modules">): Promise<Plugin> {

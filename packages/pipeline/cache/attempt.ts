@@ -3,6 +3,7 @@ import { dirname, join } from "node:path";
 import { expectation } from "../config/zod_issues.ts";
 import { digestFolder } from "../digest.ts";
 import { disk, ensureFolder, moveDurably } from "../durable.ts";
+import { quote } from "../errors.ts";
 import type { ArtifactStore } from "../artifact_store.ts";
 import { type CacheKey, fingerprint } from "../fingerprint.ts";
 import { type Lock, takeLock } from "./file_lock.ts";
@@ -77,10 +78,19 @@ export async function openAttempt(
     const made = { fingerprint: hash, dependencies: cacheKey, outputs: recorded };
     const record = { version: 1 as const, ...outcome, ...made };
     // A plugin without TypeScript may return anything, which no later run could read.
-    const issue = recordSchema.safeParse(JSON.parse(JSON.stringify(record))).error?.issues[0];
-    if (!issue) return await adopt(record);
-    const what = `${issue.path.join(".")}: ${expectation(issue)}`;
-    throw new Error(`Cannot keep what stage "${outcome.id}" returned: ${what}. See StageResult.`);
+    const refuse = (what: string) => {
+      throw new Error(`Cannot keep what stage "${outcome.id}" returned: ${what}. See StageResult.`);
+    };
+    const { error } = recordSchema.strict().safeParse(JSON.parse(JSON.stringify(record)));
+    for (const issue of error?.issues ?? []) {
+      refuse([issue.path.join("."), expectation(issue)].filter((part) => part !== "").join(": "));
+    }
+    for (const file of outcome.show ?? []) {
+      const there = await Deno.lstat(join(result, file)).catch(ignoreNotFound);
+      if (!there) refuse(`show names ${quote(file)}, and it wrote no such OUTPUT/FILE`);
+    }
+    return await adopt(record);
+    return await adopt(record);
   };
   const open = opening.move();
   return {

@@ -2,8 +2,8 @@
  * Stages from outside, and what is added to their choices: a file or an npm package whose default
  * export is a stage or an extension, a list of them, or a function of the API that returns these.
  */
-import type { z } from "zod";
-import { placeIn } from "../errors.ts";
+import { z } from "zod";
+import { cut, placeIn, quote } from "../errors.ts";
 import type { Definition } from "../define.ts";
 import { type Extension, isExtension } from "./extension.ts";
 import { fromFileUrl } from "../paths.ts";
@@ -47,7 +47,8 @@ export async function loadPlugin(
     exported = [make ? await make(await api()) : module.default].flat();
   } catch (cause) {
     const at = placeIn(cause, specifier);
-    const why = (cause as { code?: unknown } | null)?.code === "ERR_MODULE_NOT_FOUND"
+    const { code, message = "" } = Object(cause) as { code?: unknown; message?: string };
+    const why = code === "ERR_MODULE_NOT_FOUND" && !message.startsWith("SyntaxError")
       ? `, which imports a missing file at ${at}. CHANGELOG.md lists files that moved`
       : `, which throws at ${at}`;
     throw new Error(`cannot load plugin "${name}"${at ? why : ""}`, { cause });
@@ -103,6 +104,39 @@ function stageOf(stage: Stage, name: string, specifier: string): LazyStage {
   if (taken !== undefined) {
     refuse(`has a parameter "${taken}", which is the runner's own word for every stage: rename it`);
   }
-  const load = () => Promise.resolve({ default: stage });
+  const load = () => Promise.resolve({ default: checked(stage) });
   return { name: stage.name, module: specifier, plugin: true, load };
+}
+
+/** The schema of what `external` of a stage returns. */
+export const factsSchema = z.record(z.string(), z.string());
+
+/** The schema of what `check` of a stage returns. */
+export const problemsSchema = z.array(z.strictObject({
+  path: z.array(z.union([z.string(), z.number()])).default([]),
+  message: z.string(),
+}));
+
+/** Returns a stage that refuses facts and problems of another form: undefined would change no key. */
+function checked(stage: Stage): Stage {
+  const parsed = <T>(method: string, schema: z.ZodType<T>, value: unknown, expected: string): T => {
+    const { success, data } = schema.safeParse(value);
+    if (success) return data;
+    const found = typeof value === "object" ? Deno.inspect(value) : quote(value);
+    throw new Error(
+      `Cannot use stage "${stage.name}": ${method}() returned ${cut(found)}. Return ${expected}.`,
+    );
+  };
+  const { external, check } = stage;
+  const facts = "texts by name, such as { photos: digest }";
+  const problems = 'a list of { path: ["parameter"], message }';
+  return Object.freeze({
+    ...stage,
+    external: async (...given: Parameters<Stage["external"]>) =>
+      parsed("external", factsSchema, await external(...given), facts),
+    ...(check && {
+      check: async (...given: Parameters<typeof check>) =>
+        parsed("check", problemsSchema, await check(...given) ?? [], problems),
+    }),
+  });
 }

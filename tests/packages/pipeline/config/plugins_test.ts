@@ -286,3 +286,60 @@ Deno.test("a run warns of plugins whose files the cache key may lack", async () 
     assert.doesNotMatch(await run(name), /may read/, name);
   }
 });
+
+Deno.test("what a plugin's stage returns is checked", async () => {
+  const numbers = "await Deno.writeTextFile(`${context.outputs.numbers}/numbers.txt`, '1');";
+  const returning = (result: string, more = "") =>
+    plugin("negate").replace(
+      "async run() {}",
+      `${more}async run(_inputs, _params, context) { ${numbers} return ${result}; }`,
+    );
+  const external = (facts: string) => returning("undefined", `external: async () => (${facts}),`);
+  const check = (found: string) => returning("undefined", `check: async () => (${found}),`);
+  await using project = await Project.make({
+    "pipeline.yaml": "stages: { count: , negate: }",
+    "plugins/right.ts": returning("{ show: ['numbers/numbers.txt'], caution: 'A caution.' }"),
+    "plugins/key.ts": returning("{ metric: {} }"),
+    "plugins/text.ts": returning("'done'"),
+    "plugins/shown.ts": returning("{ show: ['numbers.txt'] }"),
+    "plugins/size.ts": external("{ size: 5 }"),
+    "plugins/lost.ts": external("{ digest: undefined }"),
+    "plugins/none.ts": external("undefined"),
+    "plugins/names.ts": check("['wrong']"),
+    "plugins/places.ts": check("[{ path: 'a', message: 'wrong' }]"),
+    "plugins/syntax.ts": "export default {",
+  });
+  const run = async (name: string) => {
+    const set = [`plugins=[plugins/${name}.ts]`];
+    try {
+      return (await project.run({ set })).text;
+    } catch (error) {
+      return `${(error as Error).message}`;
+    }
+  };
+  assert.match(await run("right"), /✓ negate/);
+  const kept = 'Cannot keep what stage "negate" returned: ';
+  for (
+    const [name, message] of Object.entries({
+      key: `${kept}expected no "metric"`,
+      text: `${kept}expected no "0"`,
+      shown: `${kept}show names "numbers.txt", and it wrote no such OUTPUT/FILE`,
+      size: 'stage "negate": external() returned { size: 5 }. Return texts by name',
+      lost: 'stage "negate": external() returned { digest: undefined }. Return texts',
+      none: 'stage "negate": external() returned undefined. Return texts',
+    })
+  ) {
+    const text = await run(name);
+    assert.ok(text.includes(message), `${name}: ${text}`);
+  }
+  for (const [name, shown] of [["names", '[ "wrong" ]'], ["places", '[ { path: "a", message: ']]) {
+    const { stages: [stage] } = await loadPlugin(`file://${project.path(`plugins/${name}.ts`)}`);
+    const { check } = (await stage!.load()).default;
+    const given = { artifacts: "", inputs: {}, definitions: () => [] };
+    await assert.rejects(check!({}, given), ({ message }: Error) => {
+      assert.ok(message.includes(`stage "negate": check() returned ${shown}`), message);
+      return message.endsWith('Return a list of { path: ["parameter"], message }.');
+    });
+  }
+  assert.doesNotMatch(await run("syntax"), /missing file/);
+});
