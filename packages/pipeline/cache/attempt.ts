@@ -78,18 +78,15 @@ export async function openAttempt(
     const made = { fingerprint: hash, dependencies: cacheKey, outputs: recorded };
     const record = { version: 1 as const, ...outcome, ...made };
     // A plugin without TypeScript may return anything, which no later run could read.
-    const refuse = (what: string) => {
-      throw new Error(`Cannot keep what stage "${outcome.id}" returned: ${what}. See StageResult.`);
-    };
+    const refused = (what: string) =>
+      new Error(`Cannot keep what stage "${outcome.id}" returned: ${what}. See StageResult.`);
     const { error } = recordSchema.strict().safeParse(JSON.parse(JSON.stringify(record)));
-    for (const issue of error?.issues ?? []) {
-      refuse([issue.path.join("."), expectation(issue)].filter((part) => part !== "").join(": "));
-    }
+    const issue = error?.issues[0], place = issue?.path.join(".");
+    if (issue) throw refused(`${place && `${place}: `}${expectation(issue)}`);
     for (const file of outcome.show ?? []) {
-      const there = await Deno.lstat(join(result, file)).catch(ignoreNotFound);
-      if (!there) refuse(`show names ${quote(file)}, and it wrote no such OUTPUT/FILE`);
+      if (await Deno.lstat(join(result, file)).catch(ignoreNotFound)) continue;
+      throw refused(`show names ${quote(file)}, and it wrote no such OUTPUT/FILE`);
     }
-    return await adopt(record);
     return await adopt(record);
   };
   const open = opening.move();
