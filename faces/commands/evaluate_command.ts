@@ -190,10 +190,7 @@ async function pipelineData(
         "Add evaluate, whose inputs name it",
     );
   }
-  const wanted = new Set([
-    ...ancestors(plan, dataset),
-    ...part && splits !== undefined ? ancestors(plan, splits) : [],
-  ]);
+  const wanted = ancestors(plan, part && splits !== undefined ? [dataset, splits] : [dataset]);
   const used = plan.stages.filter(({ id }) => wanted.has(id));
   const modules = [...used, ...report ? [report] : []].flatMap(({ plugin, module, extensions }) => [
     ...plugin ? [module] : [],

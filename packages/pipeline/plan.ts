@@ -260,18 +260,21 @@ function findCycle(waiting: ReadonlyMap<string, PlannedStage>): string[] {
   return seen.slice(seen.indexOf(id)).reverse();
 }
 
-/** Returns the ids of a stage and of all it takes from, directly or not. */
-export function ancestors(plan: Plan, id: string): Set<string> {
-  const found = new Set<string>([id]);
+/** Ids of stages; not any iterable, as a text would be one of letters. */
+type Ids = readonly string[] | ReadonlySet<string>;
+
+/** Returns the ids of stages and of all that they take from, directly or not. */
+export function ancestors(plan: Plan, ids: Ids): Set<string> {
+  const found = new Set(ids);
   for (const stage of plan.stages.toReversed()) {
     if (found.has(stage.id)) stage.after.forEach((other) => found.add(other));
   }
   return found;
 }
 
-/** Returns the ids of a stage and of all that take from it, directly or not. */
-export function descendants(plan: Plan, id: string): Set<string> {
-  const found = new Set<string>([id]);
+/** Returns the ids of stages and of all that take from them, directly or not. */
+export function descendants(plan: Plan, ids: Ids): Set<string> {
+  const found = new Set(ids);
   for (const stage of plan.stages) {
     if (stage.after.some((other) => found.has(other))) found.add(stage.id);
   }

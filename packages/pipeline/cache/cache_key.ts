@@ -81,8 +81,7 @@ export async function cacheKeyOf(
       pipeline: plan.name,
       file: plan.identity,
       lineage: Object.fromEntries(
-        [...ancestors(plan, stage.id)].filter((id) => id !== stage.id).sort()
-          .map((id) => [id, facts.fingerprintOf(id)]),
+        [...ancestors(plan, stage.after)].sort().map((id) => [id, facts.fingerprintOf(id)]),
       ),
     },
   };

@@ -18,9 +18,8 @@ export function lineageOf(
   project: string,
   begun?: Begun,
 ): Lineage {
-  const before = ancestors(plan, id);
-  const stages = plan.stages.filter((stage) => stage.id !== id && before.has(stage.id));
-  const own = plan.stages.find((stage) => stage.id === id)!;
+  const own = plan.stages.find((stage) => stage.id === id)!, before = ancestors(plan, own.after);
+  const stages = plan.stages.filter((stage) => before.has(stage.id));
   const plugins = pluginsOf([...stages, own], project);
   const hidden = hiddenIn(withoutSecrets(
     Object.fromEntries(stages.map(({ id, params }) => [id, params])),

@@ -103,6 +103,8 @@ const MAX_CHECKED = 1e9;
  */
 class Run {
   readonly #selected: ReadonlySet<string>;
+  /** Those, and all that they take from. */
+  readonly #needed: ReadonlySet<string>;
   readonly #records = new Map<string, StageRecord>();
   /** Stages of a dry run that would run. */
   readonly #pending = new Set<string>();
@@ -131,6 +133,7 @@ class Run {
     readonly entry?: RunEntry,
   ) {
     this.#selected = select(plan, selection);
+    this.#needed = ancestors(plan, this.#selected);
     const stages = plan.stages.map(({ id, use, after }) => ({ id, use, after }));
     entry?.live.add({ type: "run", pipeline: plan.name, startedAt: entry.startedAt, stages });
   }
@@ -145,7 +148,7 @@ class Run {
     if (!dryRun) await store.cleanUp();
     // All code is hashed now: early stages may compute for hours, and have loaded it by then.
     for (const stage of this.plan.stages) {
-      if (!this.#isNeeded(stage.id) || this.options.given?.has(stage.id)) continue;
+      if (!this.#needed.has(stage.id) || this.options.given?.has(stage.id)) continue;
       for (const module of modulesOf(stage)) await moduleHasher.graph(module, excludedFolders);
     }
     for (const stage of this.plan.stages) await this.#stage(stage);
@@ -210,7 +213,7 @@ class Run {
 
   #skip(stage: PlannedStage, why: string): void {
     const { id, stage: { service } } = stage, { paint } = this.context.reporter;
-    if (this.context.signal.aborted && !service && this.#isNeeded(id)) this.ok = false;
+    if (this.context.signal.aborted && !service && this.#needed.has(id)) this.ok = false;
     const shown = !service && !(this.options.shared && why === UNSELECTED);
     if (shown) this.#log(paint.dim("-"), id, paint.dim(`skipped: ${why}`));
     this.#finish(stage, "skipped", why);
@@ -227,9 +230,10 @@ class Run {
     const { store } = this.context, { stages } = this.plan;
     for (const one of stages) {
       const { id } = one;
-      const ahead = this.options.ahead?.get(id) ?? (this.#isNeeded(id) ? [one] : []);
+      const ahead = this.options.ahead?.get(id) ?? (this.#needed.has(id) ? [one] : []);
       if (!ahead.some(({ stage }) => stage.checkAhead)) continue;
-      const behind = stages.filter((one) => one.id !== id && ancestors(this.plan, id).has(one.id));
+      const before = ancestors(this.plan, one.after);
+      const behind = stages.filter((other) => before.has(other.id));
       // A plugin's stage may change what was found before it.
       const from = Math.max(0, behind.findLastIndex(({ plugin }) => plugin));
       const found = behind.slice(from).filter((one) => this.#records.has(one.id));
@@ -384,7 +388,7 @@ class Run {
     if (this.context.signal.aborted) return "the run was interrupted";
     if (stage.stage.service) return "a service; deno task serve starts it";
     const missing = stage.after.filter((id) => !this.#records.has(id) && !this.#pending.has(id));
-    if (!this.#isNeeded(stage.id)) return UNSELECTED;
+    if (!this.#needed.has(stage.id)) return UNSELECTED;
     if (!this.ok) {
       return missing.length > 0
         ? `${joinWords(missing)} did not finish`
@@ -395,11 +399,6 @@ class Run {
 
   #isForced(id: string): boolean {
     return this.selection.force?.includes(id) ?? false;
-  }
-
-  /** Returns true if a stage is selected, or a selected one takes from it. */
-  #isNeeded(id: string): boolean {
-    return [...this.#selected].some((last) => ancestors(this.plan, last).has(id));
   }
 
   #cacheKey(stage: PlannedStage): Promise<CacheKey> {

@@ -13,9 +13,10 @@ export interface Selection {
 
 /** Returns the ids of the stages to run, without services. */
 export function select(plan: Plan, { until, from, only }: Selection): Set<string> {
-  let ids = plan.stages.filter((stage) => !stage.stage.service).map((stage) => stage.id);
-  if (until) ids = ids.filter((id) => until.some((last) => ancestors(plan, last).has(id)));
-  if (from) ids = ids.filter((id) => from.some((first) => descendants(plan, first).has(id)));
-  if (only) ids = ids.filter((id) => only.includes(id));
+  let ids = plan.stages.filter(({ stage }) => !stage.service).map(({ id }) => id);
+  const keep = (wanted: ReadonlySet<string>) => ids = ids.filter((id) => wanted.has(id));
+  if (until) keep(ancestors(plan, until));
+  if (from) keep(descendants(plan, from));
+  if (only) keep(new Set(only));
   return new Set(ids);
 }

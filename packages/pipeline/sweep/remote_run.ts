@@ -256,8 +256,7 @@ async function needsOf(
   const needs: RemoteRun["needs"] = {};
   const modules = await modulesOfPlugins(pluginsOf(planned, tools.project), tools);
   const packages: CacheKey["packages"] = {};
-  const selected = select(planned, selection);
-  const needed = new Set([...selected].flatMap((id) => [...ancestors(planned, id)]));
+  const needed = ancestors(planned, select(planned, selection));
   for (const stage of planned.stages) {
     if (!needed.has(stage.id) || stage.id in given) continue;
     const { modules: own, packages: ownPackages, ...rest } = await cacheKeyOf(
