@@ -8,7 +8,7 @@ import { History } from "../history.ts";
 import { fileNameOf } from "../pipeline_identity.ts";
 import { ancestors, type Edge, outputName, type Plan, type PlannedStage } from "../plan.ts";
 import { withoutSecrets } from "../secrets.ts";
-import type { ResolvedBackend, RunContext } from "../run/run_context.ts";
+import type { RunContext } from "../run/run_context.ts";
 import { WAITS } from "../run/run_report.ts";
 import type { StageRecord } from "../stage_record.ts";
 
@@ -17,19 +17,19 @@ export function modulesOf({ module, extensions }: PlannedStage): string[] {
   return [module, ...extensions.map((extension) => extension.module)];
 }
 
-/** @param facts known only while stages run; `backend()` is called only for a stage that computes */
+/**
+ * Collects everything that a stage's result depends on.
+ * @param digestOf returns the digest of an input, or what stands for it before it is made
+ * @param fingerprintOf returns the same of a stage before it
+ */
 export async function cacheKeyOf(
   stage: PlannedStage,
   plan: Plan,
-  { moduleHasher, denoLock, excludedFolders, store, reporter, signal, externals = new Map() }:
-    & Pick<RunContext, "moduleHasher" | "denoLock" | "excludedFolders">
-    & Partial<Pick<RunContext, "store" | "reporter" | "signal" | "externals">>,
-  facts: {
-    digest(input: Edge): string;
-    fingerprintOf(id: string): string;
-    backend(): Promise<ResolvedBackend>;
-  },
+  { resolveCompute, externals = new Map(), ...context }: RunContext,
+  digestOf: (input: Edge) => string,
+  fingerprintOf: (id: string) => string,
 ): Promise<CacheKey> {
+  const { moduleHasher, denoLock, excludedFolders, store, reporter, signal } = context;
   const located = mapPaths(
     stage.params,
     stage.stage.params,
@@ -43,24 +43,24 @@ export async function cacheKeyOf(
   ));
   const given = canonicalJson([stage.use, stage.params]);
   const external = async () => {
-    using progress = reporter?.startProgress(stage.id);
+    using progress = reporter.startProgress(stage.id);
     try {
       const place = { artifacts: plan.artifacts, signal, progress };
       return withoutSecrets(await stage.stage.external(stage.params, place));
     } catch (error) {
-      signal?.throwIfAborted();
+      signal.throwIfAborted();
       // After a pull the data is not here: what was pulled counts.
-      const last = await store?.latest(fileNameOf(plan.identity), stage.id, plan.former);
+      const last = await store.latest(fileNameOf(plan.identity), stage.id, plan.former);
       const known = last?.pulled ? last.record?.dependencies : undefined;
       if (!known || canonicalJson(known.params) !== canonicalJson(params)) throw error;
-      reporter?.log(`  ${stage.id}: its data counts as it was pulled: ${formatError(error)}`);
+      reporter.log(`  ${stage.id}: its data counts as it was pulled: ${formatError(error)}`);
       return known.external;
     }
   };
   const inputs = Object.fromEntries(
     Object.entries(stage.wires).map(([name, wired]) => {
-      if ("stage" in wired) return [name, facts.digest(wired)];
-      const digests = wired.map((one) => [outputName(one, wired), facts.digest(one)]);
+      if ("stage" in wired) return [name, digestOf(wired)];
+      const digests = wired.map((one) => [outputName(one, wired), digestOf(one)]);
       return [name, Object.fromEntries(digests)];
     }),
   );
@@ -73,7 +73,8 @@ export async function cacheKeyOf(
     params,
     inputs,
     ...stage.stage.seeded(stage.params) && { seed: stage.seed ?? plan.seed },
-    ...stage.stage.compute(stage.params) && { compute: (await facts.backend()).backend },
+    ...stage.stage.compute(stage.params) &&
+      { compute: (await resolveCompute(plan.compute)).backend },
     modules: Object.assign({}, ...graphs.map((graph) => graph.modules)),
     packages: denoLock.versions([...packages].map((name) => moduleHasher.imports.mapped(name))),
     external: await externals.getOrInsertComputed(given, external),
@@ -81,7 +82,7 @@ export async function cacheKeyOf(
       pipeline: plan.name,
       file: plan.identity,
       lineage: Object.fromEntries(
-        [...ancestors(plan, stage.after)].sort().map((id) => [id, facts.fingerprintOf(id)]),
+        [...ancestors(plan, stage.after)].sort().map((id) => [id, fingerprintOf(id)]),
       ),
     },
   };

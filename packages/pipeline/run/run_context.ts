@@ -6,6 +6,7 @@ import { DenoLock } from "../cache/deno_lock.ts";
 import { ImportMap } from "../cache/import_map.ts";
 import { ModuleHasher } from "../cache/module_graph.ts";
 import { projectCache } from "../config/config.ts";
+import type { Compute } from "../config/pipeline_schema.ts";
 import type { CacheKey } from "../fingerprint.ts";
 import { readTextIfExists } from "../paths.ts";
 import type { StageContext } from "../stage.ts";
@@ -58,8 +59,11 @@ export async function createRunContext(
 ): Promise<RunContext> {
   const { project } = tools;
   const imports = await ImportMap.read(project);
+  const backends = new Map<Compute, Promise<ResolvedBackend>>();
   return {
     ...tools,
+    resolveCompute: (wanted) =>
+      backends.getOrInsertComputed(wanted, () => tools.resolveCompute(wanted)),
     store: new ArtifactStore(artifacts),
     moduleHasher: new ModuleHasher(project, join(projectCache(project), `${cache}.json`), imports),
     denoLock: new DenoLock(await readTextIfExists(join(project, "deno.lock"))),

@@ -401,12 +401,17 @@ class Run {
     return this.selection.force?.includes(id) ?? false;
   }
 
-  #cacheKey(stage: PlannedStage): Promise<CacheKey> {
-    return cacheKeyOf(stage, this.plan, this.context, {
-      digest: ({ stage: id, output }) => this.#records.get(id)?.outputs[output]?.digest ?? PENDING,
-      fingerprintOf: (id) => this.#records.get(id)?.fingerprint ?? PENDING,
-      backend: async () => this.#compute ??= await this.context.resolveCompute(this.plan.compute),
-    });
+  async #cacheKey(stage: PlannedStage): Promise<CacheKey> {
+    const { plan, context } = this;
+    const cacheKey = await cacheKeyOf(
+      stage,
+      plan,
+      context,
+      ({ stage: id, output }) => this.#records.get(id)?.outputs[output]?.digest ?? PENDING,
+      (id) => this.#records.get(id)?.fingerprint ?? PENDING,
+    );
+    if (cacheKey.compute) this.#compute = await context.resolveCompute(plan.compute);
+    return cacheKey;
   }
 
   async #ready(stage: PlannedStage, cacheKey: CacheKey): Promise<ReadyStage> {

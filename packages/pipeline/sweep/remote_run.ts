@@ -32,7 +32,7 @@ import {
   relativePathSchema,
   toRelative,
 } from "../remote/compatibility.ts";
-import type { ResolvedBackend, RunContext } from "../run/run_context.ts";
+import type { RunContext } from "../run/run_context.ts";
 import { parsePipeline } from "../config/parse_yaml.ts";
 import { YamlFile } from "../config/yaml_file.ts";
 
@@ -77,22 +77,15 @@ export const orderSchema = z.strictObject({
 
 export type RemoteRun = z.output<typeof orderSchema>;
 
-type Tools = Pick<
-  RunContext,
-  "project" | "moduleHasher" | "denoLock" | "excludedFolders" | "resolveCompute"
->;
-
 /** Describes a run for another machine. @throws if plugins lie outside of the project */
 export async function describeRemoteRun(
   planned: Plan,
   { point, selection, given }: Pick<RemoteRun, "point" | "given" | "selection">,
-  tools: Tools,
+  context: RunContext,
 ): Promise<RemoteRun> {
-  let backend: ResolvedBackend | undefined;
-  const resolveCompute: Tools["resolveCompute"] = async (wanted) =>
-    backend ??= await tools.resolveCompute(wanted);
-  const { needs, code } = await needsOf(planned, selection, given, { ...tools, resolveCompute });
   const { file, identity, name, seed, compute } = planned;
+  const { needs, code } = await needsOf(planned, selection, given, context);
+  const computes = Object.values(needs).some((need) => need.compute !== undefined);
   return {
     identity,
     name,
@@ -103,9 +96,9 @@ export async function describeRemoteRun(
     given,
     needs,
     code,
-    file: displayPath(file, tools.project),
+    file: displayPath(file, context.project),
     overrides: withoutSecrets(planned.overrides),
-    plugins: pluginsOf(planned, tools.project),
+    plugins: pluginsOf(planned, context.project),
     stages: Object.fromEntries(
       planned.stages.map(({ id, use, params, inputs, replaces, seed }) => [
         id,
@@ -113,7 +106,7 @@ export async function describeRemoteRun(
         { ...(id in given ? withoutSecrets(params) : params), use, inputs, replaces, seed },
       ]),
     ),
-    backend,
+    backend: computes ? await context.resolveCompute(compute) : undefined,
   };
 }
 
@@ -139,17 +132,19 @@ export function pluginsOf({ source }: Plan, project: string): string[] {
 export async function finishedResults(
   planned: Plan,
   ids: readonly string[],
-  tools: Tools & { readonly store: ArtifactStore },
+  context: RunContext,
 ): Promise<Used> {
   const found = new Map<string, StageRecord>();
   for (const stage of planned.stages.filter(({ id }) => ids.includes(id))) {
     if (!stage.after.every((id) => found.has(id))) continue;
-    const cacheKey = await cacheKeyOf(stage, planned, tools, {
-      digest: ({ stage, output }) => found.get(stage)!.outputs[output]!.digest,
-      fingerprintOf: (id) => found.get(id)!.fingerprint,
-      backend: () => tools.resolveCompute(planned.compute),
-    });
-    const { record } = await tools.store.find(stage.use, fingerprint(cacheKey));
+    const cacheKey = await cacheKeyOf(
+      stage,
+      planned,
+      context,
+      ({ stage, output }) => found.get(stage)!.outputs[output]!.digest,
+      (id) => found.get(id)!.fingerprint,
+    );
+    const { record } = await context.store.find(stage.use, fingerprint(cacheKey));
     if (record) found.set(stage.id, record);
   }
   return Object.fromEntries(
@@ -158,9 +153,9 @@ export async function finishedResults(
 }
 
 /** Compares the plugins with the run's before any is imported. @throws {IncompatibleWorkerError} */
-export async function assertSamePlugins(order: RemoteRun, tools: Tools): Promise<void> {
+export async function assertSamePlugins(order: RemoteRun, context: RunContext): Promise<void> {
   const { code } = order;
-  const modules = await modulesOfPlugins(order.plugins, tools);
+  const modules = await modulesOfPlugins(order.plugins, context);
   const theirs = Object.entries(code.modules).filter(([path]) => path in modules);
   assertSameCode(
     { ...code, modules: Object.fromEntries(theirs), packages: {} },
@@ -171,7 +166,7 @@ export async function assertSamePlugins(order: RemoteRun, tools: Tools): Promise
 /** Hashes the modules of plugins, used or not: loading runs them. */
 async function modulesOfPlugins(
   plugins: readonly string[],
-  { project, moduleHasher, excludedFolders }: Tools,
+  { project, moduleHasher, excludedFolders }: RunContext,
 ): Promise<CacheKey["modules"]> {
   const graphs = await Promise.all(
     plugins.map((path) => moduleHasher.graph(toFileUrl(join(project, path)), excludedFolders)),
@@ -207,11 +202,11 @@ export async function planOf(
 export async function assertSameResults(
   order: RemoteRun,
   planned: Plan,
-  tools: Tools,
+  context: RunContext,
 ): Promise<void> {
   const { selection, given, code } = order;
   const resolveCompute = () => Promise.resolve(order.backend ?? { backend: "", why: "" });
-  const local = await needsOf(planned, selection, given, { ...tools, resolveCompute })
+  const local = await needsOf(planned, selection, given, { ...context, resolveCompute })
     .catch((cause) => {
       throw new IncompatibleWorkerError(`it lacks something: ${(cause as Error).message}`, {
         cause,
@@ -251,10 +246,10 @@ async function needsOf(
   planned: Plan,
   selection: Selection,
   given: RemoteRun["given"],
-  tools: Tools,
+  context: RunContext,
 ): Promise<Pick<RemoteRun, "needs" | "code">> {
   const needs: RemoteRun["needs"] = {};
-  const modules = await modulesOfPlugins(pluginsOf(planned, tools.project), tools);
+  const modules = await modulesOfPlugins(pluginsOf(planned, context.project), context);
   const packages: CacheKey["packages"] = {};
   const needed = ancestors(planned, select(planned, selection));
   for (const stage of planned.stages) {
@@ -262,12 +257,9 @@ async function needsOf(
     const { modules: own, packages: ownPackages, ...rest } = await cacheKeyOf(
       stage,
       planned,
-      tools,
-      {
-        digest: ({ stage, output }) => `${output} of ${stage}`,
-        fingerprintOf: (id) => given[id]?.fingerprint ?? id,
-        backend: () => tools.resolveCompute(planned.compute),
-      },
+      context,
+      ({ stage, output }) => `${output} of ${stage}`,
+      (id) => given[id]?.fingerprint ?? id,
     );
     needs[stage.id] = JSON.parse(JSON.stringify(rest)); // as the other machine receives it
     Object.assign(modules, own);

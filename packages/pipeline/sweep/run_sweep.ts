@@ -7,7 +7,7 @@ import type { CommandContext } from "../app.ts";
 import { type RunReport, type StageReport, WAITS, WOULD_RUN } from "../run/run_report.ts";
 import { runPlan } from "../run/run_pipeline.ts";
 import { select, type Selection } from "../run/selection.ts";
-import { createRunContext, type ResolvedBackend, type RunContext } from "../run/run_context.ts";
+import { createRunContext, type RunContext } from "../run/run_context.ts";
 import { SweepProgress, type SweepRunResult } from "./sweep_progress.ts";
 import { checkWorkersReachable, rehearse, runRemote } from "./remote_sweep.ts";
 import { formatValues } from "../format.ts";
@@ -121,13 +121,14 @@ function variantsOf(id: string, points: readonly SweepPoint[]): PlannedStage[] {
  */
 async function predictFingerprints(plan: Plan, context: RunContext): Promise<Map<string, string>> {
   const prints = new Map<string, string>();
-  let backend: Promise<ResolvedBackend> | undefined;
   for (const stage of plan.stages) {
-    const cacheKey = await cacheKeyOf(stage, plan, context, {
-      digest: ({ stage, output }) => `${output} of ${prints.get(stage)}`,
-      fingerprintOf: (id) => prints.get(id)!,
-      backend: () => backend ??= context.resolveCompute(plan.compute),
-    });
+    const cacheKey = await cacheKeyOf(
+      stage,
+      plan,
+      context,
+      ({ stage, output }) => `${output} of ${prints.get(stage)}`,
+      (id) => prints.get(id)!,
+    );
     prints.set(stage.id, fingerprint(cacheKey));
   }
   return prints;

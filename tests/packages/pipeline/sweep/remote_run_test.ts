@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { DenoLock } from "../../../../packages/pipeline/cache/deno_lock.ts";
 import { ImportMap } from "../../../../packages/pipeline/cache/import_map.ts";
 import { ModuleHasher } from "../../../../packages/pipeline/cache/module_graph.ts";
+import { createReporter } from "../../../../packages/pipeline/reporter.ts";
 import { fromFileUrl } from "../../../../packages/pipeline/paths.ts";
 import { ArtifactStore } from "../../../../packages/pipeline/artifact_store.ts";
 import {
@@ -41,6 +42,8 @@ function tools(project: Project, backend = "wasm") {
     denoLock: new DenoLock(undefined),
     excludedFolders: [fromFileUrl(new URL("../../../../packages/pipeline/", import.meta.url))],
     resolveCompute: () => Promise.resolve({ backend, why: "a toy" }),
+    reporter: createReporter({ terminal: false, color: false, columns: () => 80, write: () => {} }),
+    signal: new AbortController().signal,
   };
 }
 
