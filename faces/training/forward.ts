@@ -127,6 +127,10 @@ function applyLayer(layer: layers.Layer, inputs: tf.Tensor[], pass?: TrainingPas
     const [gamma, beta] = layer.weights.map((weight) => weight.read() as tf.Tensor1D);
     return layerNormTraining(x, gamma, beta, epsilon);
   }
+  if (className === "AveragePooling2D" && config.padding === "same") {
+    const { poolSize, strides } = config as Record<string, [number, number]>;
+    return averagePoolTraining(x as tf.Tensor4D, poolSize, strides);
+  }
   const training = className !== "BatchNormalization";
   return layer.apply(value, training ? { training } : undefined) as tf.Tensor;
 }
@@ -148,6 +152,23 @@ function dropout(x: tf.Tensor, rate: number, shape: number[], rng: Rng): tf.Tens
   const mask = new Float32Array(shape.reduce((product, size) => product * size, 1));
   for (let i = 0; i < mask.length; i++) mask[i] = rng.next() < rate ? 0 : kept;
   return tf.mul(x, tf.tensor(mask, shape));
+}
+
+/**
+ * Averages over windows with padding "same": the means of padded images, divided by those of ones. At
+ * borders, TensorFlow.js divides by the pixels inside, but the gradient by the whole window.
+ */
+function averagePoolTraining(x: tf.Tensor4D, size: [number, number], strides: [number, number]) {
+  const pads = size.map((window, axis) => {
+    const length = x.shape[axis + 1],
+      last = (Math.ceil(length / strides[axis]) - 1) * strides[axis];
+    const all = Math.max(0, last + window - length), before = Math.floor(all / 2);
+    return [before, all - before] as [number, number];
+  });
+  if (pads.flat().every((pad) => pad === 0)) return tf.avgPool(x, size, strides, "same");
+  const meansOf = (images: tf.Tensor4D) =>
+    tf.avgPool(tf.pad(images, [[0, 0], ...pads, [0, 0]]), size, strides, "valid");
+  return tf.div(meansOf(x), meansOf(tf.ones([1, x.shape[1], x.shape[2], 1])));
 }
 
 /** Statistics of a batch by channel. The caller disposes of them. */

@@ -29,6 +29,25 @@ Deno.test("the engine trains beside frozen layers as TensorFlow.js does", async 
   }
 });
 
+Deno.test("average pooling has the engine's gradient at padded borders on TensorFlow.js, too", async () => {
+  await openBackend("cpu");
+  for (const [side, poolSize, strides] of [[9, 2, 2], [7, 3, 2], [5, [4, 1], [3, 2]]] as const) {
+    const name = "first", pool = { poolSize: poolSize as 2, strides: strides as 2 };
+    const network = tf.sequential({
+      layers: [
+        tf.layers.conv2d({ name, inputShape: [side, side, 3], filters: 5, kernelSize: 2 }),
+        tf.layers.averagePooling2d({ ...pool, padding: "same" }),
+        tf.layers.flatten(),
+        tf.layers.dense({ name: "logits", units: 2 }),
+        tf.layers.softmax(),
+      ],
+    });
+    initialize(network, 3);
+    await compare(`${side}`, network, { batch: 5, threads: 1, keepGradients: true }, 2);
+    network.dispose();
+  }
+});
+
 Deno.test("large dense layers of a graph train as on TensorFlow.js", async () => {
   await openBackend("cpu");
   const { layers } = tf;
