@@ -10,6 +10,7 @@ import { networks } from "../models/mod.ts";
 import { defineStage } from "../packages/pipeline/stage.ts";
 import { model } from "./kinds.ts";
 import {
+  labelsAhead,
   networkParam,
   trainingCheck,
   trainingStage,
@@ -51,6 +52,7 @@ export default defineStage({
     { task: classTask("gender"), loss: heads?.gender?.loss, path: ["heads", "gender", "loss"] },
     { task: quantityTask("age"), loss: heads?.age?.loss, path: ["heads", "age", "loss"] },
   ]),
+  checkAhead: labelsAhead(() => classTask("gender")),
   async run(inputs, params, context) {
     const { trainJoint } = await import("../faces/training/train_model.ts");
     return await trainJoint(inputs, { networks, params, context });

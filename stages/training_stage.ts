@@ -59,17 +59,25 @@ export function trainingCheck<P extends object>(
   };
 }
 
-/** Returns the check of a table's labels. @param learned returns what is learned of them */
+interface BalancedParams {
+  use?: string;
+  by?: readonly string[];
+}
+
+/** Returns the check of a table's labels, with those that a sampling balances. @param learned returns what is learned of them */
 export function labelsAhead<P extends object>(
   learned: (params: P) => Task | ValuesTask,
 ): (params: P, artifact: Artifact) => Promise<void> {
   // A sweep asks for each of its parameters, most of which learn the same column.
   let checked = "";
   return async (params, { kind, path, digest }) => {
-    const task = learned(params), key = JSON.stringify([task, path, digest]);
-    if (kind !== table.kind || ["age", "gender"].includes(task.task) || key === checked) return;
+    const { sampling } = params as TrainingParams, task = learned(params);
+    const { use, by = [] } = typeof sampling === "object" ? sampling as BalancedParams : {};
+    const balanced = use === "balanced" ? by : [], key = JSON.stringify([task, by, path, digest]);
+    const fixed = ["age", "gender"].includes(task.task) && balanced.length === 0;
+    if (kind !== table.kind || fixed || key === checked) return;
     const { checkLabels } = await import("../faces/training/tasks.ts");
-    await checkLabels(task, join(path, "table.parquet"));
+    await checkLabels(task, join(path, "table.parquet"), balanced);
     checked = key;
   };
 }

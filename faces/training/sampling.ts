@@ -26,10 +26,8 @@ export const samplings = [
           gender: one.gender,
           age: Math.floor((low + high) / 2 / ageBand),
         };
-        const unknown = by.find((label) => values[label] === undefined);
-        if (unknown === undefined) return by.map((label) => values[label]).join(" ");
-        const names = Object.keys(values).join(", ");
-        throw new Error(`Cannot balance by "${unknown}": the labels have ${names}. Name one.`);
+        checkBalanced(by, Object.keys(values));
+        return by.map((label) => values[label]).join(" ");
       });
       const order = new Int32Array(rows.length);
       let at = 0;
@@ -45,3 +43,11 @@ export const samplings = [
     },
   }),
 ];
+
+/** @throws if labels to balance by are none of a data set's */
+export function checkBalanced(by: readonly string[], labels: readonly string[]): void {
+  const unknown = by.find((label) => !labels.includes(label));
+  if (unknown === undefined) return;
+  const names = labels.join(", ");
+  throw new Error(`Cannot balance by "${unknown}": the labels have ${names}. Name one.`);
+}

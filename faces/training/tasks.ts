@@ -3,6 +3,7 @@ import { counted } from "../../packages/pipeline/causes.ts";
 import { quote } from "../../packages/pipeline/errors.ts";
 import type { InputRows } from "./training_data.ts";
 import type { TrainingRecord } from "./training_record.ts";
+import { checkBalanced } from "./sampling.ts";
 import {
   ageClasses,
   checkNumbers,
@@ -49,8 +50,10 @@ export function ageTask(variant: "regression" | keyof typeof ageClasses): Task {
 export async function checkLabels(
   { task, classes }: Task | ValuesTask,
   path: string,
+  balanced: readonly string[] = [],
 ): Promise<void> {
   const people = await readPeople(path);
+  checkBalanced(balanced, ["gender", "age", ...Object.keys(people[0]?.attributes ?? {})]);
   if (classes === "values") classesOf(task, people, Infinity);
   if (classes === null && task !== "age") checkNumbers(task, people);
 }

@@ -17,6 +17,7 @@ import evaluate from "../../stages/evaluate.ts";
 import trainAge from "../../stages/trainAge.ts";
 import trainClassifier from "../../stages/trainClassifier.ts";
 import trainGender from "../../stages/trainGender.ts";
+import trainJoint from "../../stages/trainJoint.ts";
 import trainRegressor from "../../stages/trainRegressor.ts";
 import { testContext } from "../context.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
@@ -324,6 +325,18 @@ Deno.test("stages check the column of a table before its faces are detected", as
   }
   await assert.rejects(found(trainRegressor, "tone"), /it has texts, such as "/);
   await assert.rejects(found(trainClassifier, "ones"), /it has a single value/);
+  const balancing = (stage: Stage, by: string) =>
+    stage.checkAhead!(
+      { target: "age", variant: "regression", sampling: { use: "balanced", by: [by] } },
+      { kind: "table", path, stage: "matParse", digest: "" },
+    );
+  for (const stage of [trainRegressor, trainAge, trainGender, trainJoint]) {
+    await assert.rejects(
+      balancing(stage, "ton"),
+      /Cannot balance by "ton": the labels have gender, a/,
+    );
+    await balancing(stage, "tone");
+  }
   await found(trainRegressor, "shade");
   await found(trainClassifier, "tone");
 });
