@@ -53,7 +53,7 @@ export async function main(args: readonly string[], app: App): Promise<number> {
     if (app.commands && Object.hasOwn(app.commands, command)) {
       const { default: own } = await app.commands[command]();
       if (!rest.includes("--help") && !rest.includes("-h")) {
-        return await own.run(rest, contextOf(app, createReporter(standardOutput("stderr"))));
+        return await own.run(rest, commandContextOf(app, createReporter(standardOutput("stderr"))));
       }
       createReporter(standardOutput("stdout")).log(own.help);
       return EXIT.ok;
@@ -73,7 +73,7 @@ export async function main(args: readonly string[], app: App): Promise<number> {
       return EXIT.ok;
     }
     const run = await MAIN[command]();
-    const context = contextOf(app, reporter, values, names);
+    const context = commandContextOf(app, reporter, values, names);
     return await run(
       ["run", "serve", "graph"].includes(command) ? await resolveRunId(context) : context,
     );
@@ -108,7 +108,7 @@ function failOnEarlyExit(): Disposable {
   return { [Symbol.dispose]: () => removeEventListener("unload", report) };
 }
 
-function contextOf(
+function commandContextOf(
   app: App,
   reporter: CommandContext["reporter"],
   values: CommandContext["values"] = {},

@@ -5,7 +5,7 @@ import { serve } from "@reproducible/workers/worker_main";
 import { usedExtensions } from "./config/extension.ts";
 import { loadPlugin, type Plugin } from "./config/plugins.ts";
 import { formatError, quote } from "./errors.ts";
-import { contextOf } from "./run/stage_context.ts";
+import { stageContextOf } from "./run/stage_context.ts";
 import { type LazyStage, Registry } from "./registry.ts";
 import * as api from "./plugin_api.ts";
 import type { Artifact } from "./stage.ts";
@@ -112,7 +112,7 @@ async function answer(
   const { inputs, context: { id, outputs, scratch, ...declared } } = call.run;
   const used = usedExtensions(params, stage.params, registry.extensions);
   const stageOf = { use: stage.name, extensions: used, project };
-  const context = contextOf(stageOf, declared, {
+  const context = stageContextOf(stageOf, declared, {
     id,
     outputs,
     scratch,

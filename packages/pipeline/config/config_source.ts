@@ -14,7 +14,7 @@ import { isRecord } from "../fingerprint.ts";
 import { type Chooses, choosesOf, fieldOf, presentName } from "../define.ts";
 import { displayPath, resolveFrom } from "../paths.ts";
 import type { Override } from "./override.ts";
-import { nameOf, type Path, YamlFile } from "./yaml_file.ts";
+import { type Path, pathKey, YamlFile } from "./yaml_file.ts";
 import { mapsAt } from "./zod_issues.ts";
 
 /** Keys of the top level that hold further ones, and those that hold none. */
@@ -160,7 +160,7 @@ export class ConfigSource {
 
   /** Returns the file of a value; of a missing one, of its parent. */
   #fileOf(path: Path): YamlFile {
-    return this.#from.get(nameOf(path)) ?? this.#fileOf(path.slice(0, -1));
+    return this.#from.get(pathKey(path)) ?? this.#fileOf(path.slice(0, -1));
   }
 
   /** Returns the ids and names of the stages that precede one in its file. */
@@ -187,7 +187,7 @@ export class ConfigSource {
     // A map that no file has was made by the overrides within it.
     const override = this.#overrideOf(path) ??
       this.overrides.findLast(({ path: set }) =>
-        !this.#from.has(nameOf(path)) && path.every((part, i) => String(part) === set[i])
+        !this.#from.has(pathKey(path)) && path.every((part, i) => String(part) === set[i])
       );
     if (!override) return this.#fileOf(path).at(path, key);
     const named = key && override.path.length === path.length ? override.keyAt : undefined;
@@ -293,7 +293,7 @@ function merge(
       : part
   );
   const top = given[0] ?? parts[0]!;
-  from.set(nameOf(path), top.file);
+  from.set(pathKey(path), top.file);
   const covered = given.findIndex(({ value }) => !isRecord(value));
   const maps = given.slice(0, covered < 0 ? undefined : covered) as MapPart[];
   if (maps.length === 0) return top.value;
@@ -317,9 +317,12 @@ function merge(
 }
 
 /** Returns the values of the files that mean the same stage or choice as the first. */
-function sameUse(maps: readonly MapPart[], nameOf: (use: unknown) => unknown): readonly MapPart[] {
+function sameUse(
+  maps: readonly MapPart[],
+  presentUse: (use: unknown) => unknown,
+): readonly MapPart[] {
   const use = (depth: number) =>
-    nameOf(maps.slice(depth).map(({ value }) => value.use).find((name) => name !== undefined));
+    presentUse(maps.slice(depth).map(({ value }) => value.use).find((name) => name !== undefined));
   const other = maps.findIndex((_, depth) => !Object.is(use(depth), use(0)));
   return other < 0 ? maps : maps.slice(0, other);
 }

@@ -15,7 +15,7 @@ import {
 import { ConfigError, didYouMean, joinWords } from "../errors.ts";
 import { isRecord } from "../fingerprint.ts";
 import { formatInteger } from "../format.ts";
-import { locate, nameOf, type ParsedYaml, type Place } from "./yaml_file.ts";
+import { locate, type ParsedYaml, pathKey, type Place } from "./yaml_file.ts";
 
 /** Largest number of values in a file once its aliases are resolved. */
 const MAX_VALUES = 100_000;
@@ -207,7 +207,7 @@ function placesOf(root: Node | null, targets: ReadonlyMap<Alias, Node>): ParsedY
     return new Map([...inherited, ...own]);
   };
   const visit = (path: readonly string[], node: unknown, place: Place) => {
-    places[nameOf(path)] = place;
+    places[pathKey(path)] = place;
     const inner = target(node);
     if (isMap(inner)) {
       for (const [name, { key, value }] of pairsOf(inner)) {

@@ -13,7 +13,7 @@ export type Place = readonly [name: number, value: number];
 
 export interface ParsedYaml {
   readonly values: Readonly<Record<string, unknown>>;
-  /** `nameOf()` a path → its place. */
+  /** `pathKey()` a path → its place. */
   readonly places: Readonly<Record<string, Place>>;
 }
 
@@ -31,7 +31,7 @@ const keptSchema = z.object({
 
 type Kept = z.output<typeof keptSchema>;
 
-export function nameOf(path: Path): string {
+export function pathKey(path: Path): string {
   return JSON.stringify(path.map(String));
 }
 
@@ -102,7 +102,7 @@ export class YamlFile {
 
   /** Returns the place of a value, or with `key` of its name; of a missing one, of its parent. */
   at(path: Path, key = false): Location {
-    const place = this.parsed.places[nameOf(path)];
+    const place = this.parsed.places[pathKey(path)];
     if (!place && path.length > 0) return this.at(path.slice(0, -1));
     const [name, value] = place ?? [0, 0];
     return locate(this.text, this.shown, key ? name : value);

@@ -21,7 +21,7 @@ export async function checkOutputs(
 ): Promise<void> {
   const wrong: string[] = [];
   for (const [output, kind] of Object.entries(outputs)) {
-    for (const problem of await problemsOf(kind, folders[output]!, foreign, checkFile)) {
+    for (const problem of await problemsIn(kind, folders[output]!, foreign, checkFile)) {
       wrong.push(`output "${output}": ${problem}`);
     }
   }
@@ -32,7 +32,7 @@ export async function checkOutputs(
   );
 }
 
-async function problemsOf(
+async function problemsIn(
   { files, optional = [] }: Kind,
   folder: string,
   foreign: boolean,

@@ -434,8 +434,8 @@ class Run {
           const names = Object.keys(files).filter((name) => files[name].size < MAX_CHECKED);
           await assertIntact(path, { files }, names);
         }
-        const { serve } = await loadRunStage();
-        await serve(await this.#ready(stage, cacheKey), this.context);
+        const { executeService } = await loadRunStage();
+        await executeService(await this.#ready(stage, cacheKey), this.context);
       } catch (error) {
         if (signal.aborted) return;
         this.ok = false;

@@ -8,7 +8,7 @@ import type { Begun } from "../history.ts";
 import { type Edge, edgeName, type Plan, type PlannedStage } from "../plan.ts";
 import { describeMachine, lineageOf } from "./lineage.ts";
 import { checkOutputs } from "./check_outputs.ts";
-import { contextOf } from "./stage_context.ts";
+import { stageContextOf } from "./stage_context.ts";
 import type { StageRecord } from "../stage_record.ts";
 import { withoutSecrets } from "../secrets.ts";
 import type { Artifact, Lineage, StageResult } from "../stage.ts";
@@ -111,7 +111,7 @@ export async function executeStage(
     artifacts: store.folder,
     ...given,
   };
-  const context = contextOf({ ...stage, project }, { ...cacheKey, lineage }, {
+  const context = stageContextOf({ ...stage, project }, { ...cacheKey, lineage }, {
     ...given,
     ...(remoteWorkers && connectWorkers && stage.stage.part
       ? { remoteWorkers: connectWorkers(remoteWorkers, work) }
@@ -155,7 +155,7 @@ async function withUnknownFiles(
 }
 
 /** Runs a service until it is stopped. Throws what it throws. */
-export async function serve(
+export async function executeService(
   ready: ReadyStage,
   { project, reporter, signal, store }: RunContext,
 ): Promise<void> {
@@ -169,7 +169,7 @@ export async function serve(
   const warn = (message: string) => reporter.log(`  ${id}: ${yellow(message)}`);
   const earlierResults = () => store.resultsOf(cacheKey);
   const rest = { id, outputs: {}, scratch, earlierResults, signal, progress, info, warn };
-  const context = contextOf({ ...stage, project }, { ...cacheKey, lineage }, rest);
+  const context = stageContextOf({ ...stage, project }, { ...cacheKey, lineage }, rest);
   try {
     await stage.stage.run(inputs, stage.params, context);
   } finally {

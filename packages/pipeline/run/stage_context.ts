@@ -12,7 +12,7 @@ export function definitionsOf(extensions: readonly Extension[]): StageContext["d
 }
 
 /** Returns a context that throws when the stage reads something undeclared. */
-export function contextOf(
+export function stageContextOf(
   { use, extensions, project }: {
     readonly use: string;
     readonly extensions: readonly Extension[];

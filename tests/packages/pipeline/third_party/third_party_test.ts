@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { contextOf } from "../../../../packages/pipeline/run/stage_context.ts";
+import { stageContextOf } from "../../../../packages/pipeline/run/stage_context.ts";
 import type { StageContext } from "../../../../packages/pipeline/stage.ts";
 import { loadThirdParty } from "../../../../packages/pipeline/third_party.ts";
 import { mapOrdered } from "../../../../packages/workers/ordered_map.ts";
@@ -271,7 +271,7 @@ Deno.test("a definition that passes for data is called by no module of its own",
   assert.equal(data!.definition!.sandbox, undefined);
   // A process can claim that of anything: the runner's stages import the module that this names.
   const stage = { use: "any", extensions, project: project.folder };
-  const context = contextOf(stage, {}, {} as never);
+  const context = stageContextOf(stage, {}, {} as never);
   assert.ok(context.extension("number", "own"));
   assert.equal(context.extension("number", "data"), undefined);
 });
