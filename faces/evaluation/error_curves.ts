@@ -8,11 +8,14 @@ export interface ErrorCurves {
   cumulative: readonly { error: number; share: number; baseline: number }[];
   /** Mean of prediction - truth for each true age. */
   bias: readonly { truth: number; bias: number; count: number }[];
-  /**
-   * Least squares: prediction = intercept + slope · truth. A slope below 1 regresses to the mean.
-   * Undefined for a single true age.
-   */
-  line?: ReturnType<typeof fit>;
+  /** Undefined for a single true age. */
+  line?: Line;
+}
+
+/** Least squares: prediction = intercept + slope · truth. A slope below 1 regresses to the mean. */
+export interface Line {
+  slope: number;
+  intercept: number;
 }
 
 /** Largest error of the cumulative score, years. */
@@ -38,18 +41,20 @@ export function errorCurves(
       bias: mean(some.map(({ error }) => error)),
       count: some.length,
     })),
-    line: years.size > 1 ? fit(truth, prediction) : undefined,
+    line: fit(truth, prediction),
   };
 }
 
-function fit(x: ArrayLike<number>, y: ArrayLike<number>) {
+/** Fits the line of predictions y by true values x; undefined if x has a single value. */
+export function fit(x: ArrayLike<number>, y: ArrayLike<number>): Line | undefined {
+  if (new Set(Array.from(x)).size < 2) return undefined;
   const [mx, my] = [mean(x), mean(y)];
   let xy = 0, xx = 0;
   for (let i = 0; i < x.length; i++) {
     xy += (x[i] - mx) * (y[i] - my);
     xx += (x[i] - mx) ** 2;
   }
-  const slope = xx === 0 ? 0 : xy / xx;
+  const slope = xy / xx;
   return { slope, intercept: my - slope * mx };
 }
 
@@ -68,7 +73,7 @@ export function suspectLabels(
 ): boolean[] {
   const labels = Array.from(truth);
   if (!classes) {
-    const { slope, intercept } = fit(truth, prediction);
+    const { slope, intercept } = fit(truth, prediction) ?? { slope: 0, intercept: 0 };
     const rest = labels.map((value, i) => prediction[i] - intercept - slope * value);
     const center = median(rest);
     const deviation = 1.4826 * median(rest.map((one) => Math.abs(one - center)));

@@ -2,6 +2,7 @@
 import { random } from "../../packages/random/random.ts";
 import type { Predictions, PredictionTask } from "./score_model.ts";
 import type { Examples, ModelReport } from "./report_data.ts";
+import { fit } from "./error_curves.ts";
 import { percent } from "./format_result.ts";
 import { formatMetricValue, primaryMetric } from "./metrics.ts";
 
@@ -73,5 +74,6 @@ export function dots({ truth, prediction }: Predictions): NonNullable<ModelRepor
     truth: positions.map((i) => truth[i]),
     prediction: positions.map((i) => prediction[i]),
     of: truth.length,
+    line: fit(truth, prediction),
   };
 }

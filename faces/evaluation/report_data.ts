@@ -4,7 +4,7 @@ import type { Lineage } from "../../packages/pipeline/stage.ts";
 import type { ModelMetrics, SplitName } from "./score_model.ts";
 import type { Framing } from "./compare_framing.ts";
 import type { Network } from "./describe_network.ts";
-import type { ErrorCurves } from "./error_curves.ts";
+import type { ErrorCurves, Line } from "./error_curves.ts";
 import type { Sensitivity } from "./sensitivity.ts";
 import type { LearnedFrom } from "../training/trained_on.ts";
 import type { TrainingRecord } from "../training/training_record.ts";
@@ -114,8 +114,13 @@ export interface ModelReport {
   params: Readonly<Record<string, unknown>>;
   /** Binary classifiers only. */
   roc?: Roc["points"];
-  /** Age in years only: the test set, or a random subset of its `of` faces. */
-  scatter?: { truth: ArrayLike<number>; prediction: ArrayLike<number>; of: number };
+  /** Numbers only: the test set, or a random subset of its `of` faces, whose line is of all. */
+  scatter?: {
+    truth: ArrayLike<number>;
+    prediction: ArrayLike<number>;
+    of: number;
+    line?: Line;
+  };
   /** Age in years only: errors of the test set. */
   errors?: ErrorCurves;
   /** Absent if it was not measured. */

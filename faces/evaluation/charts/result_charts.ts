@@ -7,7 +7,7 @@ import type { RiskPoint } from "../../../packages/statistics/conformal.ts";
 import type { Roc } from "../../../packages/statistics/roc.ts";
 import { faces } from "../format_result.ts";
 import { formatMetricValue, metricLabel, type MetricName, METRICS } from "../metrics.ts";
-import type { ErrorCurves } from "../error_curves.ts";
+import type { ErrorCurves, Line } from "../error_curves.ts";
 import type { Sensitivity } from "../sensitivity.ts";
 import type { AgeBand } from "../subgroups.ts";
 
@@ -50,7 +50,7 @@ export function scatter(
   truth: ArrayLike<number>,
   prediction: ArrayLike<number>,
   name = "age, years",
-  line?: ErrorCurves["line"],
+  line?: Line,
 ): Html {
   const points = Array.from(truth, (age, i) => ({ age, predicted: prediction[i] }));
   // Multiples of ten, the same on both axes.
@@ -169,7 +169,7 @@ export function riskCurve(points: readonly RiskPoint[]): Html {
 }
 
 /** Renders the bias of each true age, and the line that all predictions follow. */
-export function biasByYear(points: ErrorCurves["bias"], line: ErrorCurves["line"]): Html {
+export function biasByYear(points: ErrorCurves["bias"], line?: Line): Html {
   return draw("Mean signed error by true age", {
     x: { label: "true age, years" },
     y: { label: "bias, years", grid: true, nice: true },

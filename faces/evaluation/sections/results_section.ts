@@ -54,7 +54,7 @@ ${metrics.confusion && confusion(metrics)}
 ${model.roc && metrics.auc !== undefined && rocFigure(model.roc, metrics)}
 ${metrics.calibration && calibrationFigure(metrics)}
 ${metrics.byAgeBand && ageErrors(metrics)}
-${model.scatter && scatterFigure(model.scatter, metrics, model.errors)}
+${model.scatter && scatterFigure(model.scatter, metrics)}
 ${model.errors && errorFigures(model.errors)}
 ${model.sensitivity && sensitivityFigure(model.sensitivity, metrics)}
 </div>
@@ -201,20 +201,19 @@ ${noteCard("MAE and bias by age", note, table(["age", "faces", "MAE", "baseline"
 }
 
 function scatterFigure(
-  { truth, prediction, of }: NonNullable<ModelReport["scatter"]>,
+  { truth, prediction, of, line }: NonNullable<ModelReport["scatter"]>,
   { task }: ModelMetrics,
-  errors: ModelReport["errors"],
 ): Html {
   const which = truth.length < of
     ? `${count(truth.length)} of the ${faces(of)} of the test set, sampled at random.`
     : `${faces(of)} of the test set.`;
-  const slope = errors?.line?.slope.toFixed(2);
+  const slope = line?.slope.toFixed(2);
   const solid = slope && html` Solid line: least squares, slope <b class="inline">${slope}</b>; a
 slope below 1 is regression to the mean.`;
   return figure(
     `Predicted and true ${task}`,
     html`${which} Dashed line: prediction equals truth.${solid}`,
-    scatter(truth, prediction, task === "age" ? undefined : task, errors?.line),
+    scatter(truth, prediction, task === "age" ? undefined : task, line),
   );
 }
 

@@ -8,6 +8,7 @@ import {
   splitNames,
 } from "../../../faces/evaluation/score_model.ts";
 import { errorCurves } from "../../../faces/evaluation/error_curves.ts";
+import { dots } from "../../../faces/evaluation/examples.ts";
 import { ageGate } from "../../../faces/evaluation/age_gate.ts";
 import { adjustAll, modelFairness } from "../../../faces/evaluation/fairness.ts";
 import { rocCurve } from "../../../packages/statistics/roc.ts";
@@ -210,7 +211,7 @@ export async function madeUpReport({ suffix = "", seed = 1 }: FixtureOptions = {
       curves: curves("mae", 14, 6),
       training: training(),
       params: { variant: "regression", batchSize: 64, l2: 0.1, note: suffix, leaveOut: [] },
-      scatter: { truth, prediction, of: truth.length },
+      scatter: dots(predictions.test),
       errors: errorCurves({ truth, prediction }, 38),
       sensitivity: {
         count: 200,

@@ -14,6 +14,7 @@ import { duration } from "../../../faces/evaluation/format_result.ts";
 import { modelCard } from "../../../faces/evaluation/model_card.ts";
 import { adjustAll, modelFairness } from "../../../faces/evaluation/fairness.ts";
 import { networks } from "../../../models/mod.ts";
+import { dots } from "../../../faces/evaluation/examples.ts";
 import { madeUpReport, withGroups } from "./fixture.ts";
 
 let plain: Promise<string> | undefined;
@@ -745,10 +746,11 @@ Deno.test("reportPage() shows the classes and pairs of attributes with most face
 
 Deno.test("reportPage() gives few faces no interval of the MAE", async () => {
   const report = await madeUpReport();
-  for (const { metrics, errors } of report.models) {
+  for (const { metrics, errors, scatter } of report.models) {
     delete metrics.interval;
     if (metrics.bias) delete metrics.bias.interval;
     if (errors) delete errors.line;
+    if (scatter) delete scatter.line;
     if (metrics.calibration) delete metrics.calibration.brierInterval;
     if (metrics.abstention) {
       metrics.abstention.curve.forEach((one) => Object.assign(one, { risk: 0 }));
@@ -760,4 +762,14 @@ Deno.test("reportPage() gives few faces no interval of the MAE", async () => {
     /MAE [\d.]+ years on the .* test set \(too few for a confidence interval\)/,
   );
   assert.doesNotMatch(html, /NaN|undefined|0\.000000|slope <b|Line: regression/);
+});
+
+Deno.test("reportPage() draws the line of predicted numbers other than ages", async () => {
+  const report = await madeUpReport(), model = report.models.find(({ scatter }) => scatter)!;
+  const truth = [0.1, 0.2, 0.4], prediction = [0.2, 0.2, 0.3];
+  const scatter = dots({ rows: [0, 1, 2], truth, prediction, loss: 1 });
+  const metrics = { ...model.metrics, task: "smile", metric: "error" as const };
+  const html = await reportPage({ ...report, models: [{ ...model, metrics, scatter }] });
+  assert.match(text(html), /Predicted and true smile[^]*least squares, slope\s+0\.36\s*; a/);
+  assert.equal(dots({ rows: [0, 1], truth: [0.1, 0.1], prediction, loss: 1 }).line, undefined);
 });
