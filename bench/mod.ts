@@ -10,6 +10,7 @@ export const benches: Record<string, string> = {
   labels: "precision of the audit on flipped labels, beside Cleanlab",
   mat: "reading IMDB's MATLAB file, beside SciPy",
   serve: "the web server: photos, and the live view",
+  settings: "false-positive rates and power of tests of two settings, on drawn predictions",
   kills: "a pipeline killed at random moments leaves the same bytes",
   same: "a small pipeline at another commit and here gives the same bytes",
 };
@@ -17,6 +18,7 @@ export const benches: Record<string, string> = {
 const shared: Record<string, string> = {
   kills: "../tests/kills.ts",
   same: "../tests/same_results.ts",
+  settings: "../tests/settings_rates.ts",
 };
 
 export const moduleOf = (name: string) => shared[name] ?? `./${name}_bench.ts`;

@@ -26,8 +26,8 @@ const Z = 1.959963984540054;
 const RESAMPLES = 2000;
 /** Minimum number of sampling units for a bootstrap. */
 export const MIN_COUNT = 5;
-/** Fixed, so equal predictions have equal intervals with any seed of the pipeline. */
-const SEED = 20210;
+/** Fixed, so equal predictions have equal intervals and p-values with any seed of the pipeline. */
+export const SEED = 20210;
 
 /**
  * Computes the interval of an accuracy: Wilson's, or where people repeat mostly a bootstrap over them.

@@ -1,11 +1,9 @@
 /** Gaps between groups: means by group, standardized by strata, and permutation tests within strata. */
 import { random } from "@reproducible/random/random";
-import { groupsOf } from "./confidence_intervals.ts";
+import { groupsOf, SEED } from "./confidence_intervals.ts";
 
 /** Permutations of a test at most, and as extreme ones that end it. */
 const PERMUTATIONS = 10_000, EXTREME = 100;
-/** Fixed, so equal predictions have equal p-values with any seed of the pipeline. */
-const SEED = 20210;
 
 /** Group and stratum of each image. */
 export interface Grouping {

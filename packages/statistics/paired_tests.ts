@@ -2,6 +2,7 @@
  * Paired significance tests of two models, or of two settings with several models each, on the same
  * images. They have more power than comparing two confidence intervals.
  */
+import { random } from "@reproducible/random/random";
 import {
   bootstrapMeans,
   bootstrapRows,
@@ -9,6 +10,7 @@ import {
   type Interval,
   MIN_COUNT,
   percentileInterval,
+  SEED,
 } from "./confidence_intervals.ts";
 import { mean, signedErrors } from "./prediction_metrics.ts";
 
@@ -120,28 +122,85 @@ export function compareSettings(
   samples: readonly (readonly ArrayLike<number>[])[],
   people?: readonly unknown[],
 ): PairedTest {
-  const pictures = samples[0][0].length, groups = groupsOf(pictures, people), units = groups.length;
+  const pictures = samples[0][0].length, groups = groupsOf(pictures, people);
+  const parts = samples.map((seeds) =>
+    seeds.map((scores) => {
+      const known = Array.from(scores).filter((score) => !Number.isNaN(score)), value = mean(known);
+      const influences = groups.map((group) =>
+        group.reduce((sum, i) => sum + (scores[i] - value || 0), 0) / known.length
+      );
+      return { value, influences };
+    })
+  );
+  return crossed(parts, groups.length, pictures);
+}
+
+/** Blocks of images at most that are left out in turn. */
+const MAX_BLOCKS = 100;
+
+/**
+ * Compares two settings by any statistic of predictions, as `compareSettings`, with the variance between
+ * images by the jackknife: blocks of images, or of people, are left out in turn. Returns undefined for
+ * NaN, which a statistic may be without a block.
+ * @param n number of images
+ * @param samples for each setting, for each seed, computes the statistic from indices of images
+ * @param people person of each image; without it, all are distinct
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * const scores = [[[1, 1, 1, 0, 1], [1, 1, 1, 1, 0]], [[0, 1, 0, 0, 1], [0, 0, 1, 0, 1]]];
+ * const shares = scores.map((seeds) =>
+ *   seeds.map((hits) => (rows: ArrayLike<number>) =>
+ *     Array.from(rows, (i) => hits[i]).reduce((a, b) => a + b) / rows.length
+ *   )
+ * );
+ * const { p } = compareSettingStatistics(5, shares)!;
+ * assert.equal(p.toFixed(9), compareSettings(scores).p.toFixed(9));
+ * ```
+ */
+export function compareSettingStatistics(
+  n: number,
+  samples: readonly (readonly ((rows: ArrayLike<number>) => number)[])[],
+  people?: readonly unknown[],
+): PairedTest | undefined {
+  const groups = groupsOf(n, people), units = random(SEED, "jackknife").shuffle([...groups.keys()]);
+  const blocks = Map.groupBy(units, (_, i) => i % MAX_BLOCKS).values().map((own) => {
+    const left = new Set(own.flatMap((unit) => groups[unit]));
+    return Int32Array.from({ length: n }, (_, i) => i).filter((i) => !left.has(i));
+  }).toArray();
+  const parts = samples.map((seeds) =>
+    seeds.map((statistic) => {
+      const value = statistic(Int32Array.from({ length: n }, (_, i) => i));
+      const influences = blocks.map((rows) => (value - statistic(rows)) * rows.length / n);
+      return { value, influences };
+    })
+  );
+  const test = crossed(parts, groups.length, n);
+  return Number.isNaN(test.p) ? undefined : test;
+}
+
+/** @param parts of each setting, of each seed, the value and what each sampling unit adds to it */
+function crossed(
+  parts: readonly (readonly { value: number; influences: readonly number[] }[])[],
+  units: number,
+  pictures: number,
+): PairedTest {
   /** Variance of a mean, of what each unit adds to its deviation. */
   const variance = (influences: readonly number[]) =>
-    influences.reduce((sum, value) => sum + value * value, 0) * units / (units - 1);
-  const parts = samples.map((seeds, i) => {
-    const known = seeds.map((scores) => Array.from(scores).filter((score) => !Number.isNaN(score)));
-    const means = known.map(mean), average = mean(means), freedom = seeds.length - 1;
-    const influences = seeds.map((scores, s) =>
-      groups.map((group) =>
-        group.reduce((sum, i) => sum + (scores[i] - means[s] || 0), 0) / known[s].length
-      )
-    );
-    const joint = groups.map((_, g) => mean(influences.map((one) => one[g])));
-    const between = means.reduce((sum, one) => sum + (one - average) ** 2, 0) / freedom;
-    const noise = (mean(influences.map(variance)) - variance(joint)) / freedom;
-    const sign = i === 0 ? 1 : -1;
+    influences.reduce((sum, value) => sum + value * value, 0) * influences.length /
+    (influences.length - 1);
+  const all = parts.map((seeds, i) => {
+    const freedom = seeds.length - 1, average = mean(seeds.map(({ value }) => value));
+    const joint = seeds[0].influences.map((_, g) => mean(seeds.map((one) => one.influences[g])));
+    const between = seeds.reduce((sum, { value }) => sum + (value - average) ** 2, 0) / freedom;
+    const own = mean(seeds.map(({ influences }) => variance(influences)));
+    const noise = (own - variance(joint)) / freedom, sign = i === 0 ? 1 : -1;
     return { sign, average, joint, freedom, noise, between: between / seeds.length };
   });
-  const total = (of: (part: typeof parts[0]) => number) =>
-    parts.reduce((sum, part) => sum + of(part), 0);
+  const total = (of: (part: typeof all[0]) => number) =>
+    all.reduce((sum, part) => sum + of(part), 0);
   const difference = total(({ sign, average }) => sign * average);
-  const images = variance(groups.map((_, g) => total(({ sign, joint }) => sign * joint[g])));
+  const images = variance(all[0].joint.map((_, g) => total(({ sign, joint }) => sign * joint[g])));
   const seeds = total(({ between }) => between);
   const both = seeds + Math.max(0, images - total(({ noise }) => noise));
   // Few seeds may have equally many hits: without their variance, that of images remains.
@@ -158,15 +217,19 @@ export function compareSettings(
   };
 }
 
-/** Returns the t whose two-sided p-value is 0.05, by bisection. @param freedom 1 or more */
+/**
+ * Returns the t whose two-sided p-value is 0.05, by the secant method on its logarithm, which is concave.
+ * @param freedom 1 or more
+ */
 function criticalT(freedom: number): number {
-  let low = 1.9, high = 13;
-  for (let i = 0; i < 40; i++) {
-    const middle = (low + high) / 2;
-    if (twoSided(middle, freedom) > 0.05) low = middle;
-    else high = middle;
+  const excess = (t: number) => Math.log(twoSided(t, freedom) / 0.05);
+  let before = 13, t = 1.9, last = excess(before);
+  while (Math.abs(t - before) > 1e-12 * t) {
+    const now = excess(t);
+    [before, t] = [t, now === last ? t : t - now * (t - before) / (now - last)];
+    last = now;
   }
-  return low;
+  return t;
 }
 
 /** Computes the mean difference of pairs, its bootstrap interval and its bootstrap p-value. */
