@@ -18,7 +18,8 @@ export const app: App = {
     "compute           list what this machine can compute on, and how fast; install TensorFlow",
   ],
   better: async () => (await import("./faces/evaluation/metrics.ts")).METRIC_DIRECTIONS,
-  metricNames: async () => (await import("./faces/evaluation/metrics.ts")).METRIC_NAMES,
+  metricNames: async (stages = []) =>
+    (await import("./faces/evaluation/metrics.ts")).metricNames(stages),
   project: fromFileUrl(new URL(".", import.meta.url)).replace(/[\\/]$/, ""),
   stages,
   pluginApi: import.meta.resolve("./plugins/plugin_process.ts"),

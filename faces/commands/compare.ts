@@ -29,8 +29,9 @@ seeds and that of test images; their models then are in --json alone.
 Test metrics have a 95 % interval, resampled by person where people repeat. Models of the same task
 are tested on the images in both test sets: classes with McNemar's exact test, ages with a paired
 bootstrap of absolute errors and the Wilcoxon signed-rank test; where people repeat, both with a
-paired bootstrap alone. Further metrics, such as AUC and RMSE, have one too. Of more than two runs,
-the best is tested against each, with Holm's correction for all pairs, and by evaluate.metrics.
+paired bootstrap alone. Further metrics, such as AUC and RMSE, have one too; of groups, the t test.
+Of more than two runs or groups, the best is tested against each, with Holm's correction for all
+pairs, and by evaluate.metrics.
 
 Exit codes: 0 compared, 1 a result is damaged, 2 wrong command line.`,
   async run(args, tools) {

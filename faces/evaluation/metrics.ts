@@ -4,6 +4,7 @@ import {
   type Interval,
   meanInterval,
 } from "../../packages/statistics/confidence_intervals.ts";
+import type { Choice } from "../../packages/pipeline/define.ts";
 import { formatNumber } from "../../packages/pipeline/format.ts";
 import { furtherMetrics } from "../training/further_metrics.ts";
 import { absoluteErrors, isCorrect } from "../../packages/statistics/prediction_metrics.ts";
@@ -74,6 +75,24 @@ export const METRIC_DIRECTIONS: Readonly<Record<string, "more" | "less">> = {
 
 /** Metric → the name that it is printed by, where it is not its key: both are an MAE. */
 export const METRIC_NAMES: Readonly<Record<string, string>> = { error: "mae" };
+
+/** Returns METRIC_NAMES, and names with options. @param stages parameters of a run's stages */
+export function metricNames(
+  stages: readonly Readonly<Record<string, unknown>>[],
+): Readonly<Record<string, string>> {
+  const choices = stages.flatMap(({ metrics }) =>
+    Array.isArray(metrics) ? metrics as Choice[] : []
+  );
+  const named = choices.flatMap((choice) => {
+    const { use: key, ...options } = typeof choice === "string" ? { use: choice } : choice;
+    const { params, short } = furtherMetrics.find(({ name, former = [] }) =>
+      [name, ...former].includes(key!)
+    ) ?? {};
+    const { data } = params?.safeParse(options) ?? {};
+    return data && short ? [[key!, short(data)] as const] : [];
+  });
+  return { ...METRIC_NAMES, ...Object.fromEntries(named) };
+}
 
 /** Labels an axis or column: "accuracy", "MAE, years". */
 export function metricLabel(metric: MetricName, name: "name" | "title" = "name"): string {

@@ -54,6 +54,8 @@ export interface MetricDefinition<P extends z.ZodObject = z.ZodObject> extends D
   readonly title: string;
   /** Returns a label with options. @param unit of the predicted number: " years" or "" */
   titled?(options: z.output<P>, unit: string): string;
+  /** Returns a key with options, for tables of runs: "cs@5". */
+  short?(options: z.output<P>): string;
   /** Unit, empty for a share. */
   readonly unit: string;
   /** Undefined: neither, as for a bias. */
@@ -199,6 +201,7 @@ export const furtherMetrics: readonly MetricDefinition[] = [
     decimals: 3,
     titled: ({ within }, unit) =>
       `cumulative score within ${within}${within === 1 && unit ? " year" : unit}`,
+    short: ({ within }) => `cs@${within}`,
     summary: "Cumulative score: share of absolute errors of at most some years",
     former: ["cs5"],
     params: z.strictObject({

@@ -80,6 +80,8 @@ export interface UiMetric {
   readonly model: string;
   readonly split: string;
   readonly metric: string;
+  /** Name that it is printed by, with options where these set it apart: "cs@5". */
+  readonly name: string;
   readonly values: readonly (number | undefined)[];
   /** Index of the run with the best value; undefined if several share it. */
   readonly best?: number;

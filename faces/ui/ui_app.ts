@@ -8,7 +8,7 @@ import { getMimeType } from "hono/utils/mime";
 import { RandomAccessFile } from "../../packages/formats/random_access_file.ts";
 import { ArtifactStore } from "../../packages/pipeline/artifact_store.ts";
 import type { RunRecord } from "../../packages/pipeline/history.ts";
-import { METRIC_DIRECTIONS, METRIC_NAMES } from "../evaluation/metrics.ts";
+import { METRIC_DIRECTIONS } from "../evaluation/metrics.ts";
 import { bundle } from "../serving/bundle.ts";
 import { Problem, toProblem } from "../serving/problem.ts";
 import { checkHostAndOrigin, REPORT_POLICY, securityHeaders } from "../serving/security.ts";
@@ -57,7 +57,7 @@ export async function createUi(options: UiOptions): Promise<Hono> {
   ) => app.get(path, async (c) => c.json(await answer(c.req.query(), c) as object));
 
   app.get("/health", (c) => c.json({ status: "ready" }));
-  const about = { artifacts, pipelines, better: METRIC_DIRECTIONS, names: METRIC_NAMES };
+  const about = { artifacts, pipelines, better: METRIC_DIRECTIONS };
   app.get("/api/about", (c) => c.json(about));
   app.get("/api/runs", async (c) => {
     const { text, version } = await index.answer();

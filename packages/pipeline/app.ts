@@ -68,8 +68,11 @@ export interface App {
   readonly pluginApi?: string;
   /** Returns which values of a metric are better. Summaries mark the best of these. */
   better?(): Promise<Directions>;
-  /** Returns metrics that are printed by another name, which `sweep.best.by` takes as well. */
-  metricNames?(): Promise<MetricNames>;
+  /**
+   * Returns metrics that are printed by another name, which `sweep.best.by` takes as well.
+   * @param stages parameters of a run's stages. Default: of none
+   */
+  metricNames?(stages?: readonly Readonly<Record<string, unknown>>[]): Promise<MetricNames>;
   /** Resolves the configured compute backend to an available one. */
   resolveCompute(wanted: Compute): Promise<ResolvedBackend>;
   /** Connects to workers on other machines. */

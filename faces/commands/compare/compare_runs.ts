@@ -4,6 +4,7 @@ import {
   compareErrors,
   compareHits,
   compareSettings,
+  compareSettingStatistics,
   compareStatistics,
   holm,
   type PairedTest,
@@ -39,7 +40,7 @@ export interface Comparison extends Pick<UiComparison, "parameters" | "cautions"
   /** Tests of settings against each other, of which there are runs with several seeds each. */
   readonly settings?: readonly SettingTest[];
   readonly tests: readonly ModelTest[];
-  /** Differences of further metrics where no settings are tested; p with Holm's correction over all. */
+  /** Differences of further metrics, of settings where these are tested; p with Holm's correction. */
   readonly differences: readonly Difference[];
 }
 
@@ -67,14 +68,17 @@ export interface ModelTest extends PairedTest {
   readonly better?: string;
 }
 
-/** Significance test of two settings; `a` and `b` are the first run of each. */
-export interface SettingTest extends ModelTest {
-  /** Number of models of each setting. */
+/** Number of models of each of two settings; `a` and `b` are the first run of each. */
+interface SeedCounts {
   readonly models: readonly [number, number];
 }
 
-/** Difference of a further metric of two models on the same images, by a paired bootstrap. */
-export interface Difference extends Pick<ModelTest, "model" | "a" | "b" | "better">, PairedTest {
+/** Significance test of two settings. */
+export interface SettingTest extends ModelTest, SeedCounts {}
+
+/** Difference of a further metric of two models on the same images, or of two settings. */
+export interface Difference
+  extends Pick<ModelTest, "model" | "a" | "b" | "better">, PairedTest, Partial<SeedCounts> {
   /** Key, as evaluate.metrics names it. */
   readonly metric: string;
   readonly title: string;
@@ -95,9 +99,7 @@ export async function compareRuns(
 ): Promise<Comparison> {
   const notes: string[] = [];
   const tested = await Promise.all(runs.map(async (run) => {
-    // The best of many is tested against each: all metrics would take minutes.
-    const further = runs.length === 2 ? "all" : "named";
-    const { models, missing } = await loadPredictions(run, store, further);
+    const { models, missing } = await loadPredictions(run, store);
     if (missing !== undefined) notes.push(missing);
     return models;
   }));
@@ -110,7 +112,8 @@ export async function compareRuns(
   );
   const metrics = metricRows(runs, names, subjects).map((row) => {
     if (row.split !== "test") return row;
-    const intervals = named.map((models) => {
+    const intervals = named.map((models, run) => {
+      if (row.values[run] === undefined) return undefined;
       const model = models.get(row.model);
       const primary = model?.metric === row.metric;
       const interval = primary ? intervalOf(model) : model?.further.get(row.metric);
@@ -126,7 +129,7 @@ export async function compareRuns(
     groups.flatMap((ids) => pool(label, ids, modelsOf(label, ids)) ?? [])
   );
   const settings = labels.flatMap((label) =>
-    testSettings(label, groups.map((ids) => ({ ids, models: modelsOf(label, ids) })), notes)
+    pairSettings(label, groups.map((ids) => ({ ids, models: modelsOf(label, ids) })), notes)
   );
   const alone = (label: string) => settings.every(({ model }) => model !== label);
   const pairs = labels.flatMap((label) =>
@@ -141,12 +144,18 @@ export async function compareRuns(
       alone(label) ? notes : [],
     )
   );
-  // Each takes up to minutes.
-  const further = pairs.filter(({ model }) => alone(model));
-  const count = further.flatMap(({ models: [one] }) => one!.computable).length;
+  // The best of many is tested against each: all metrics would take minutes.
+  const further = [
+    ...pairs.filter(({ model }) => alone(model))
+      .map((pair) => ({ ...pair, metrics: metricsOf(pair.several, runs.length === 2) })),
+    ...settings.flatMap((pair) => {
+      const { rows, several, model } = pair;
+      const only = settings.filter((other) => other.model === model).length === 1;
+      return rows ? { ...pair, rows, metrics: metricsOf(several, only) } : [];
+    }),
+  ];
+  const count = further.flatMap(({ metrics }) => metrics).length;
   progress?.start(pairs.length + count, "tests");
-  const tests = [...Map.groupBy(pairs, ({ model }) => model).values()]
-    .flatMap((pairs) => testModels(pairs, progress));
   return {
     runs: runs.map((run) => {
       const { id, at, seconds, ok } = run;
@@ -156,8 +165,8 @@ export async function compareRuns(
     metrics,
     ...(seeds && { seeds }),
     ...(pooled.length > 0 && { pooled }),
-    ...(settings.length > 0 && { settings }),
-    tests,
+    ...(settings.length > 0 && { settings: testPairs(settings, testSetting) }),
+    tests: testPairs(pairs, (pair) => testModel(pair, progress)),
     differences: differencesOf(further, progress),
     cautions: cautionLines(runs),
     notes: [...new Set(notes)],
@@ -216,10 +225,19 @@ interface Candidate {
   readonly models: readonly TestedModel[];
 }
 
-/** Two models of the same task, and the rows of each on the images in both test sets. */
-interface Pair extends Pick<ModelTest, "model" | "metric" | "a" | "b"> {
-  readonly models: readonly TestedModel[];
+type Compared = Pick<ModelTest, "model" | "metric" | "a" | "b">;
+
+/** Models of the same task, two or those of two settings, and the rows of each on their common images. */
+interface Pair extends Compared {
+  readonly several: readonly TestedModel[];
   readonly rows: readonly Int32Array[];
+}
+
+/** Two settings, and the arguments of their test. */
+interface SettingPair extends Compared, SeedCounts, Omit<Pair, "rows"> {
+  /** Undefined if seeds vary the test set. */
+  readonly rows?: Pair["rows"];
+  readonly test: Parameters<typeof compareSettings>;
 }
 
 /**
@@ -231,7 +249,7 @@ function pairUp<T extends object>(
   candidates: readonly Candidate[],
   align: (a: Candidate, b: Candidate) => T | string | undefined,
   notes: string[],
-): (T & Pick<ModelTest, "model" | "metric" | "a" | "b">)[] {
+): (T & Compared)[] {
   const there = candidates.filter(({ models }) => models.length > 0);
   const metrics = new Set(there.map(({ models }) => models[0]!.metric)), [metric] = metrics;
   if (metric === undefined) return [];
@@ -253,13 +271,13 @@ function pairUp<T extends object>(
 }
 
 /** Returns the rows of models on the images in all their test sets; the reason if there are too few. */
-function commonRows(models: readonly TestedModel[]) {
-  const maps = models.map(({ images }) => new Map(images.map((image, row) => [image, row])));
-  const [first] = models, { images, people } = first!;
+function commonRows(several: readonly TestedModel[]) {
+  const maps = several.map(({ images }) => new Map(images.map((image, row) => [image, row])));
+  const [first] = several, { images, people } = first!;
   const own = images.flatMap((image, row) => maps.every((map) => map.has(image)) ? [row] : []);
   const rows = maps.map((map) => Int32Array.from(own, (row) => map.get(images[row]!)!));
   const equal = (of: (model: TestedModel) => ArrayLike<number>) =>
-    rows.every((rows, m) => rows.every((row, i) => of(models[m]!)[row] === of(first!)[own[i]!]));
+    rows.every((rows, m) => rows.every((row, i) => of(several[m]!)[row] === of(first!)[own[i]!]));
   if (own.length === 0) return "no image is in both test sets";
   // An unknown person is in a single image.
   const persons = new Set(own.map((row) => people[row] || `image\n${images[row]}`)).size;
@@ -268,13 +286,17 @@ function commonRows(models: readonly TestedModel[]) {
     : persons < MIN_PEOPLE && counted(persons, "person is", "people are");
   if (few) return `only ${few} in both test sets, too few for a test`;
   if (!equal(({ scored }) => scored.truth)) return "their labels of the same images differ";
-  const whole = models.every(({ images }) => images.length === own.length);
+  const whole = several.every(({ images }) => images.length === own.length);
   // Equal models, as of runs that share one.
-  return { models, rows, equal: whole && equal(({ scores }) => scores) };
+  return { several, rows, equal: whole && equal(({ scores }) => scores) };
 }
 
-/** Tests settings of several seeds, the best one against each other one. */
-function testSettings(model: string, groups: readonly Candidate[], notes: string[]): SettingTest[] {
+/** Pairs settings of several seeds, the best one with each other one. */
+function pairSettings(
+  model: string,
+  groups: readonly Candidate[],
+  notes: string[],
+): SettingPair[] {
   const keyOf = ({ scored: { probabilities, prediction } }: TestedModel) =>
     String(probabilities ?? Array.from(prediction));
   // Results that several runs share count once, and settings that share them are one.
@@ -286,14 +308,13 @@ function testSettings(model: string, groups: readonly Candidate[], notes: string
   if (settings.length > Math.max(1, several.length)) {
     notes.push(`${model}: settings of fewer than ${MIN_SEEDS} seeds are not tested`);
   }
-  const tests = pairUp(model, several, (a, b) => {
-    const all = new Set([...a.models, ...b.models].map(keyOf));
-    if (all.size < a.models.length + b.models.length) return undefined;
+  return pairUp(model, several, (a, b) => {
+    const all = [...a.models, ...b.models];
+    if (new Set(all.map(keyOf)).size < all.length) return undefined;
     const found = alignSeeds(a.models, b.models);
     const models = [a.models.length, b.models.length] as const;
-    return typeof found === "string" ? found : { models, ...compareSettings(...found) };
+    return typeof found === "string" ? found : { models, several: all, ...found };
   }, notes);
-  return decide(tests, ({ metric }) => METRICS[metric].better);
 }
 
 /**
@@ -304,22 +325,22 @@ function testSettings(model: string, groups: readonly Candidate[], notes: string
 function alignSeeds(
   a: readonly TestedModel[],
   b: readonly TestedModel[],
-): Parameters<typeof compareSettings> | string {
+): Pick<SettingPair, "rows" | "test"> | string {
   const all = [...a, ...b], least = Math.min(...all.map(({ images }) => images.length));
   const common = commonRows(all);
   if (typeof common === "object" && common.rows[0]!.length >= least / 2) {
-    const scores = all.map(({ scores }, m) => selectValues(scores, common.rows[m]!));
-    const people = selectValues(a[0]!.people, common.rows[0]!);
-    return [[scores.slice(0, a.length), scores.slice(a.length)], people];
+    const { rows } = common, people = selectValues(a[0]!.people, rows[0]!);
+    const scores = all.map(({ scores }, m) => selectValues(scores, rows[m]!));
+    return { rows, test: [[scores.slice(0, a.length), scores.slice(a.length)], people] };
   }
   const others = new Set(b), people = new Map<string, unknown>();
   const differences = a.flatMap((one) => {
     const found = others.values().map((other) => commonRows([one, other])).find((found) =>
       typeof found === "object" &&
-      found.models.every(({ images }) => images.length === found.rows[0]!.length)
+      found.several.every(({ images }) => images.length === found.rows[0]!.length)
     );
     if (typeof found !== "object") return [];
-    const other = found.models[1]!, theirs = selectValues(other.scores, found.rows[1]!);
+    const other = found.several[1]!, theirs = selectValues(other.scores, found.rows[1]!);
     others.delete(other);
     one.images.forEach((image, row) => people.set(image, one.people[row]));
     return [new Map(one.images.map((image, row) => [image, one.scores[row]! - theirs[row]!]))];
@@ -327,7 +348,7 @@ function alignSeeds(
   const samples = differences.map((one) => Array.from(people.keys(), (at) => one.get(at) ?? NaN));
   return samples.length < MIN_SEEDS
     ? `their seeds share no test set, and fewer than ${MIN_SEEDS} of each have the same one`
-    : [[samples], [...people.values()]];
+    : { test: [[samples], [...people.values()]] };
 }
 
 const selectValues = <T>(values: ArrayLike<T>, rows: Int32Array) =>
@@ -338,7 +359,7 @@ const selectValues = <T>(values: ArrayLike<T>, rows: Int32Array) =>
  * of several models, so all their pairs count, untested ones with p = 1.
  * @param nameOf returns the same name for all tests of one best model
  */
-function decide<T extends PairedTest & Pick<Pair, "a" | "b">>(
+function decide<T extends PairedTest & Pick<Compared, "a" | "b">>(
   tests: readonly T[],
   directionOf: (test: T) => "more" | "less" | undefined,
   nameOf: (test: T) => string = () => "",
@@ -358,34 +379,58 @@ function decide<T extends PairedTest & Pick<Pair, "a" | "b">>(
   });
 }
 
-/** Tests the pairs of a model. */
-function testModels(pairs: readonly Pair[], progress?: Progress): ModelTest[] {
-  const tests = pairs.map(({ model, metric, a, b, models, rows }) => {
-    progress?.advance(1, `${model} ${metric}`);
-    const [x, y] = models.map(({ scores }, i) => selectValues(scores, rows[i]!));
-    const people = selectValues(models[0]!.people, rows[0]!);
-    const test = (metric === "accuracy" ? compareHits : compareErrors)(x!, y!, people);
-    return { model, metric, a, b, ...test };
-  });
-  return decide(tests, ({ metric }) => METRICS[metric].better);
+/** Tests pairs, with Holm's correction over those of a model. */
+function testPairs<P extends Compared, T extends PairedTest & Compared>(
+  pairs: readonly P[],
+  test: (pair: P) => T,
+): (T & Pick<ModelTest, "corrected" | "real" | "better">)[] {
+  return [...Map.groupBy(pairs, ({ model }) => model).values()]
+    .flatMap((own) => decide(own.map(test), ({ metric }) => METRICS[metric].better));
 }
 
-/** Compares further metrics of all pairs. */
-function differencesOf(pairs: readonly Pair[], progress?: Progress): Difference[] {
-  const found = pairs.flatMap(({ model, metric: primary, a, b, models, rows }) => {
-    const people = selectValues(models[0]!.people, rows[0]!), [first, second] = models;
-    const [x, y] = models.map(({ scored }, i) => selectRows(scored, rows[i]!));
-    return first!.computable.flatMap(({ name: metric, titleFor, compute, better }) => {
-      progress?.advance(1, `${model} ${metric}`);
-      if (!second!.computable.some(({ name }) => name === metric)) return [];
-      const of = (all: ScoredPredictions) => (rows: ArrayLike<number>) =>
-        compute(selectRows(all, rows));
-      const test = compareStatistics(people.length, of(x!), of(y!), people);
-      return test
-        ? [{ model, metric, title: titleFor(primary), a, b, direction: better, ...test }]
-        : [];
-    });
-  });
+function testModel({ model, metric, a, b, several, rows }: Pair, progress?: Progress) {
+  progress?.advance(1, `${model} ${metric}`);
+  const [x, y] = several.map(({ scores }, i) => selectValues(scores, rows[i]!));
+  const people = selectValues(several[0]!.people, rows[0]!);
+  const test = (metric === "accuracy" ? compareHits : compareErrors)(x!, y!, people);
+  return { model, metric, a, b, ...test };
+}
+
+function testSetting({ model, metric, a, b, models, test }: SettingPair) {
+  return { model, metric, a, b, models, ...compareSettings(...test) };
+}
+
+/** Returns the further metrics that all models have. @param all false for those that evaluate names */
+function metricsOf([first, ...others]: readonly TestedModel[], all: boolean) {
+  return first!.computable.filter(({ name, named }) =>
+    (all || named) && others.every(({ computable }) => computable.some((one) => one.name === name))
+  );
+}
+
+/** Compares further metrics of all pairs, of models or settings. */
+function differencesOf(
+  pairs: readonly (Pair & Partial<SeedCounts> & { metrics: ReturnType<typeof metricsOf> })[],
+  progress?: Progress,
+): Difference[] {
+  const found = pairs.flatMap(
+    ({ model, metric: primary, a, b, several, rows, models, metrics }) => {
+      const people = selectValues(several[0]!.people, rows[0]!), n = people.length;
+      const scored = several.map(({ scored }, i) => selectRows(scored, rows[i]!));
+      return metrics.flatMap(({ name: metric, titleFor, compute, better }) => {
+        progress?.advance(1, `${model} ${metric}`);
+        const statistics = scored.map((all: ScoredPredictions) => (rows: ArrayLike<number>) =>
+          compute(selectRows(all, rows))
+        );
+        const [x, y] = statistics, count = models?.[0] ?? 0;
+        const samples = [statistics.slice(0, count), statistics.slice(count)];
+        const test = models
+          ? compareSettingStatistics(n, samples, people)
+          : compareStatistics(n, x!, y!, people);
+        const title = titleFor(primary);
+        return test ? [{ model, metric, title, a, b, models, direction: better, ...test }] : [];
+      });
+    },
+  );
   return decide(found, ({ direction }) => direction, ({ model, metric }) => `${model} ${metric}`)
-    .map(({ direction: _, ...one }) => one);
+    .map(({ direction: _, models, ...one }) => ({ ...one, ...(models && { models }) }));
 }

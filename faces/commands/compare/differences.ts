@@ -5,7 +5,7 @@ import { settingsOf, shownSettingsOf } from "../../../packages/pipeline/run_sett
 import { listMetrics, spreadOf } from "../../../packages/pipeline/spread.ts";
 import type { MetricStats } from "../../../packages/pipeline/sweep_summary.ts";
 import type { UiComparison, UiMetric } from "../../ui/ui_api.ts";
-import { METRIC_DIRECTIONS } from "../../evaluation/metrics.ts";
+import { METRIC_DIRECTIONS, metricNames } from "../../evaluation/metrics.ts";
 
 /** A parameter with its value in each run, undefined where a run lacks it. */
 export type ParameterRow = UiComparison["parameters"][number];
@@ -20,7 +20,7 @@ export interface MetricRow extends UiMetric {
 export interface OverSeeds {
   /** Ids of the runs of each group. */
   readonly groups: readonly (readonly string[])[];
-  readonly rows: readonly (Pick<MetricRow, "model" | "split" | "metric"> & {
+  readonly rows: readonly (Pick<MetricRow, "model" | "split" | "metric" | "name"> & {
     /** One value per group. */
     readonly spreads: readonly (MetricStats | undefined)[];
   })[];
@@ -80,18 +80,25 @@ function collectMetrics(
   names: readonly Names[],
   subjects: readonly ReadonlyMap<string, string>[] = [],
 ) {
-  const found = runs.flatMap((run, i) =>
-    listMetrics(run.metrics).map(({ stage: id, split, metric, value: number }) => {
+  const found = runs.flatMap((run, i) => {
+    const printed = metricNames(
+      run.stages.map(({ dependencies }) => dependencies?.params ?? {}),
+    );
+    return listMetrics(run.metrics).map(({ stage: id, split, metric, value: number }) => {
       const model = names[i]!.get(id) ?? id, subject = subjects[i]?.get(model) ?? "";
       const stage = run.stages.find((stage) => stage.id === id.split(".")[0]);
       const result = stage?.fingerprint ?? String(i);
       const value = Number.isFinite(number) ? number : undefined;
       const own = Object.keys(run.metrics[id]![split]!);
       const measure = `${measureOf(stage, metric, own)} ${subject}`;
-      return { i, model, split, metric, value, measure, result };
-    })
-  );
-  return [...Map.groupBy(found, (one) => [one.model, one.split, one.metric].join("\n")).values()];
+      const name = printed[metric] ?? metric;
+      return { i, model, split, metric, name, value, measure, result };
+    });
+  });
+  return [
+    ...Map.groupBy(found, (one) => [one.model, one.split, one.metric, one.name].join("\n"))
+      .values(),
+  ];
 }
 
 /**
@@ -101,7 +108,7 @@ function collectMetrics(
  */
 export function metricRows(...of: Parameters<typeof collectMetrics>): MetricRow[] {
   return collectMetrics(...of).flatMap((all) => {
-    const { model, split, metric } = all[0]!;
+    const { model, split, metric, name } = all[0]!;
     const values = of[0].map((_, run) => all.find(({ i }) => i === run)?.value);
     const measures = new Set(all.map(({ measure }) => measure));
     if (values.every((value) => value === values[0])) return [];
@@ -110,7 +117,7 @@ export function metricRows(...of: Parameters<typeof collectMetrics>): MetricRow[
     const top = better === "more" ? Math.max(...there) : Math.min(...there);
     const holders = values.flatMap((value, i) => value === top ? [i] : []);
     const best = better && there.length > 1 && holders.length === 1 ? holders[0] : undefined;
-    return [{ model, split, metric, values, better, best }];
+    return [{ model, split, metric, name, values, better, best }];
   });
 }
 
@@ -145,7 +152,7 @@ export function statsOverSeeds(
     );
   const groups = [...Map.groupBy(runs.keys(), (i) => canonicalJson(settings(i))).values()];
   const rows = collectMetrics(runs, names).map((all) => {
-    const { model, split, metric } = all[0]!;
+    const { model, split, metric, name } = all[0]!;
     const spreads = groups.map((group): MetricStats | undefined => {
       const known = all.filter(({ i, value }) => group.includes(i) && value !== undefined);
       // Runs that share results are one experiment.
@@ -154,7 +161,7 @@ export function statsOverSeeds(
       const spread = spreadOf([...unique.values()]);
       return { stage: model, split, metric, runs: unique.size, ...spread };
     });
-    return { model, split, metric, spreads };
+    return { model, split, metric, name, spreads };
   });
   if (!rows.some(({ spreads }) => spreads.some((one) => one && one.runs > 1))) return undefined;
   return {

@@ -1,6 +1,6 @@
 /** A comparison as text for a terminal, as Markdown or as LaTeX. */
 import { counted } from "../../../packages/pipeline/causes.ts";
-import { printable } from "../../../packages/pipeline/errors.ts";
+import { joinWords, printable } from "../../../packages/pipeline/errors.ts";
 import {
   broken,
   escapeMarkdown,
@@ -9,7 +9,7 @@ import {
   formatTimestamp,
   formatValue,
 } from "../../../packages/pipeline/format.ts";
-import { METRIC_NAMES, METRICS } from "../../evaluation/metrics.ts";
+import { METRICS } from "../../evaluation/metrics.ts";
 import type { Comparison, ModelTest, Pooled } from "./compare_runs.ts";
 import { ACCURACY_NOTE, type UiComparison } from "../../ui/ui_api.ts";
 import type { OverSeeds } from "./differences.ts";
@@ -78,17 +78,18 @@ export function formatComparison(
   comparison: Comparison,
   format: "text" | "markdown" | "latex",
   room = 80,
+  { overSeeds, pooled, sentences, scope, further } = shown(comparison),
 ): string {
-  const { runs, parameters, metrics, seeds, pooled = [], cautions, notes } = comparison;
+  const { runs, parameters, metrics, cautions, notes } = comparison;
   const style = { text: textStyle(room), markdown: MARKDOWN, latex: LATEX }[format];
   const differences = (rows: readonly (readonly string[])[]) =>
     rows.length === 0
       ? [style.item("no differences")]
       : style.table([["", ...runs.map(({ id }) => id)], ...rows]);
   const metricRow = (
-    { model, split, metric, values, best, intervals }: (typeof metrics)[number],
+    { model, split, name, values, best, intervals }: (typeof metrics)[number],
   ) => [
-    `${model} ${split} ${METRIC_NAMES[metric] ?? metric}`,
+    `${model} ${split} ${name}`,
     ...values.map((value, i) => {
       if (value === undefined) return "–";
       const interval = intervals?.[i];
@@ -107,7 +108,6 @@ export function formatComparison(
     metrics.some(({ metric, intervals }) => metric === "accuracy" && intervals?.some(Boolean)) &&
     ACCURACY_NOTE,
   ].filter(Boolean).join(" ");
-  const { sentences, scope, further } = shown(comparison);
   const lines = [
     ...cautions.flatMap((caution) => [style.text(caution), ""]),
     ...style.table([
@@ -120,15 +120,15 @@ export function formatComparison(
     ),
     ...section(
       pooled.length > 0 ? "Over seeds and folds" : "Over seeds",
-      seeds ? style.table(seedRows(seeds, settingNames(comparison))) : [],
+      overSeeds ? style.table(overSeeds) : [],
     ),
-    ...section("Pooled over folds", pooled.map((one) => style.item(pooledSentence(one)))),
+    ...section("Pooled over folds", pooled.map(style.item)),
     ...section("Significance", sentences.map(style.item)),
     ...section(
       "Further metrics",
-      further.length > 1 ? [...style.table(further), "", style.item(FURTHER)] : [],
+      further ? [...style.table(further.rows), "", style.item(further.note)] : [],
     ),
-    ...sentences.length > 0 ? [style.item(scope)] : [],
+    ...scope ? [style.item(scope)] : [],
     ...section("Metrics", differences(metrics.map(metricRow))),
     ...legend ? ["", style.item(legend)] : [],
     ...section("Not compared", notes.map(style.item)),
@@ -138,18 +138,15 @@ export function formatComparison(
 
 /** Adds the text of a comparison, for `--json` and the page over runs. */
 export function withText(comparison: Comparison): Comparison & UiComparison {
-  const { sentences, scope, further } = shown(comparison), { seeds, pooled = [] } = comparison;
+  const text = shown(comparison), { overSeeds, pooled, sentences, scope, further } = text;
   return {
     ...comparison,
-    ...(seeds && { overSeeds: seedRows(seeds, settingNames(comparison)) }),
-    sentences: [
-      ...pooled.map((one) => `Pooled over folds: ${pooledSentence(one)}`),
-      ...sentences,
-    ],
-    ...(sentences.length > 0 && { scope }),
-    ...(further.length > 1 && { further: { rows: further, note: FURTHER } }),
-    markdown: formatComparison(comparison, "markdown"),
-    latex: formatComparison(comparison, "latex"),
+    ...(overSeeds && { overSeeds }),
+    sentences: [...pooled.map((one) => `Pooled over folds: ${one}`), ...sentences],
+    ...(scope && { scope }),
+    ...(further && { further }),
+    markdown: formatComparison(comparison, "markdown", undefined, text),
+    latex: formatComparison(comparison, "latex", undefined, text),
   };
 }
 
@@ -177,22 +174,30 @@ function settingNames({ seeds, runs, parameters }: Comparison) {
 
 /** Returns what is printed: tests of settings in place of those of their single models. */
 function shown(comparison: Comparison) {
-  const { settings = [], tests, differences, seeds, runs } = comparison;
-  const alone = ({ model }: { model: string }) => settings.every((test) => test.model !== model);
+  const { settings = [], tests, differences, seeds, pooled = [], runs } = comparison;
+  const tested = new Set(settings.map(({ model }) => model));
+  const alone = tests.filter(({ model }) => !tested.has(model));
   const swept = seeds?.groups.every(({ length }) => length > 1);
   const settingOf = settingNames(comparison);
+  const nameOf = (id: string) => settingOf(id) ?? `the setting of ${id}`;
+  const sentences = [
+    ...settings.map((test) =>
+      sentence(test, (id) => `${nameOf(id)} (${test.models[id === test.a ? 0 : 1]} runs)`)
+    ),
+    ...alone.map((test) => sentence(test)),
+  ];
+  const hidden = alone.length > 0 ? `of ${joinWords([...tested])} ` : "";
+  const scope = settings.length === 0 ? swept ? SWEPT : SCOPE : SETTINGS +
+    (alone.length < tests.length ? ` Tests of single models ${hidden}are in --json.` : "");
   return {
-    sentences: [
-      ...settings.map((test) =>
-        sentence(test, (id) => {
-          const models = test.models[id === test.a ? 0 : 1];
-          return `${settingOf(id) ?? `the setting of ${id}`} (${models} runs)`;
-        })
-      ),
-      ...tests.filter(alone).map((test) => sentence(test)),
-    ],
-    scope: `${settings.length > 0 ? SETTINGS : swept ? SWEPT : SCOPE} ${SIGN}`,
-    further: differenceRows(differences, runs.length > 2),
+    overSeeds: seeds && seedRows(seeds, settingOf),
+    pooled: pooled.map(pooledSentence),
+    sentences,
+    scope: sentences.length > 0 ? `${scope} ${SIGN}` : undefined,
+    further: differences.length === 0 ? undefined : {
+      rows: differenceRows(differences, runs.length > 2, nameOf),
+      note: differences.some(({ models }) => models) ? FURTHER_OF_SETTINGS : FURTHER,
+    },
   };
 }
 
@@ -208,8 +213,8 @@ function seedRows({ groups, rows }: OverSeeds, settingOf: ReturnType<typeof sett
       ),
     ],
     ["runs", ...runs.map(String)],
-    ...rows.map(({ model, split, metric, spreads }) => [
-      `${model} ${split} ${METRIC_NAMES[metric] ?? metric}`,
+    ...rows.map(({ model, split, name, spreads }) => [
+      `${model} ${split} ${name}`,
       ...spreads.map((spread) => {
         if (!spread) return "–";
         const { mean, deviation } = spread;
@@ -255,7 +260,7 @@ const TESTS = {
 const SCOPE = "These tests compare trained models. To compare settings, sweep over seeds.";
 const SWEPT = "These tests compare trained models, not settings: see the means over seeds.";
 const SETTINGS = "These tests compare settings: means over seeds, whose variance counts beside " +
-  "that of images. Tests of single models are in --json.";
+  "that of images.";
 
 const SIGN = "Differences: first minus second.";
 
@@ -263,16 +268,36 @@ const SIGN = "Differences: first minus second.";
 const FURTHER = "Difference: first run minus second, on the images in both test sets. " +
   "Paired bootstrap, 95 % CI without correction; " +
   "p with Holm's correction over all rows, and all pairs of runs.";
+/** The same where settings are among them. */
+const FURTHER_OF_SETTINGS =
+  "Difference: first minus second, on the images in all test sets. Settings " +
+  "by the t test over seeds and images, runs by a paired bootstrap; 95 % CI without correction; " +
+  "p with Holm's correction over all rows, and all pairs.";
 
-/** Returns a table of differences, its head first. @param pairs true to name the runs of each */
-function differenceRows(differences: Comparison["differences"], pairs: boolean): string[][] {
+/**
+ * Returns a table of differences, its head first.
+ * @param pairs true to name the two of each
+ * @param settingOf names the setting of a run
+ */
+function differenceRows(
+  differences: Comparison["differences"],
+  pairs: boolean,
+  settingOf: (id: string) => string,
+): string[][] {
+  const between = differences.some(({ models }) => models) ? "between" : "runs";
   return [
-    ["metric", ...(pairs ? ["runs"] : []), "difference", "95 % CI", "p", "better"],
-    ...differences.map(({ model, title, a, b, difference, interval, corrected, better }) => [
-      ...[`${model} ${title}`, ...(pairs ? [`${a}, ${b}`] : []), signed(difference)],
-      ...[`${signed(interval.low)} to ${signed(interval.high)}`],
-      ...[formatP(corrected).replace("p = ", "").replace("p ", ""), better ?? "–"],
-    ]),
+    ["metric", ...(pairs ? [between] : []), "difference", "95 % CI", "p", "better"],
+    ...differences.map(
+      ({ model, title, a, b, models, difference, interval, corrected, better }) => {
+        const [first, second] = [a, b].map((id) => models ? settingOf(id) : id);
+        return [
+          ...[`${model} ${title}`, ...(pairs ? [`${first}, ${second}`] : []), signed(difference)],
+          `${signed(interval.low)} to ${signed(interval.high)}`,
+          formatP(corrected).replace("p = ", "").replace("p ", ""),
+          better === undefined ? "–" : better === a ? first! : second!,
+        ];
+      },
+    ),
   ];
 }
 

@@ -19,14 +19,10 @@ import { areOrdered, readPeople } from "../../training/targets.ts";
 /** A model of a run and its results, with one value per test image. */
 export type TestedModel = Awaited<ReturnType<typeof readModels>>[number];
 
-/**
- * Loads the models of a run; `missing` is the reason if there are none.
- * @param further the further metrics to compute: those that evaluate names, or all built-in ones
- */
+/** Loads the models of a run; `missing` is the reason if there are none. */
 export async function loadPredictions(
   run: RunRecord,
   store: ArtifactStore,
-  further: "named" | "all",
 ): Promise<{ models: TestedModel[]; missing?: string }> {
   const records = new Map<string, StageRecord>();
   const damaged: Error[] = [];
@@ -65,17 +61,17 @@ export async function loadPredictions(
   await assertIntact(report.path, report.made, ["metrics.json", "predictions.parquet"]);
   await assertIntact(data.path, data.made, ["table.parquet"]);
   const { metrics = [] } = report.record.dependencies.params as { metrics?: Choice[] };
-  return { models: await readModels(report.path, data.path, builtIn(metrics, further)) };
+  return { models: await readModels(report.path, data.path, builtIn(metrics)) };
 }
 
 /** Returns built-in metrics: as written, and all others with their defaults. Plugins are not loaded. */
-function builtIn(written: readonly Choice[], further: "named" | "all") {
+function builtIn(written: readonly Choice[]) {
   const nameOf = (choice: Choice) => typeof choice === "string" ? choice : choice.use;
   const isOf = ({ name, former = [] }: (typeof furtherMetrics)[number], choice: Choice) =>
     [name, ...former].includes(nameOf(choice)!);
   const choices = furtherMetrics.flatMap((metric): Choice[] => {
     const named = written.filter((choice) => isOf(metric, choice));
-    return named.length > 0 || further === "named" ? named : [metric.name];
+    return named.length > 0 ? named : [metric.name];
   });
   return chooseMetrics(choices, []).map((metric, i) => {
     const { definition, options } = chosen(choices[i], furtherMetrics, "");

@@ -47,7 +47,7 @@ async function differences(runs: readonly UiRun[]): Promise<Node> {
     await get<UiComparison>("/api/compare", { ids });
   const parts = parameters.map(({ name, values }) => [name, ...values.map(text)]);
   const rows = metrics.filter(({ metric }) => metric !== "loss").map((row) => [
-    dom`${row.model} ${store.about.names[row.metric] ?? row.metric} <small>${row.split}</small>`,
+    dom`${row.model} ${row.name} <small>${row.split}</small>`,
     ...row.values.map((value, i) => {
       const best = row.best === i ? "★ " : "";
       const interval = range(row.intervals?.[i]);

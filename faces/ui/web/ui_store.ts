@@ -7,8 +7,6 @@ export interface About {
   readonly artifacts: string;
   readonly pipelines: readonly string[];
   readonly better: Readonly<Record<string, "more" | "less">>;
-  /** Metric → the name that it is printed by, where it is not its key. */
-  readonly names: Readonly<Record<string, string>>;
 }
 
 export interface View {
@@ -21,7 +19,7 @@ export interface View {
 }
 
 export const store = {
-  about: { artifacts: "", pipelines: [], better: {}, names: {} } as About,
+  about: { artifacts: "", pipelines: [], better: {} } as About,
   runs: [] as readonly UiRun[],
   left: 0,
 

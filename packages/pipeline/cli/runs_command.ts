@@ -5,7 +5,14 @@ import { joinWords } from "../errors.ts";
 import { identityNamed } from "../find_pipeline.ts";
 import { canonicalJson } from "../fingerprint.ts";
 import { byTime, cautionLines, History, noteOf, resultsOf, type RunRecord } from "../history.ts";
-import { findRun, nameOf, pipelinesOf, runsOfPipeline } from "../find_runs.ts";
+import {
+  byPipeline,
+  findByIdPrefix,
+  findRun,
+  nameOf,
+  pipelinesOf,
+  runsOfPipeline,
+} from "../find_runs.ts";
 import { settingsOf } from "../run_settings.ts";
 import { displayPath, invocationDir } from "../paths.ts";
 import { type CommandContext, EXIT, type MetricNames } from "../app.ts";
@@ -53,11 +60,13 @@ export default async function runs(call: CommandContext): Promise<number> {
       before.set(run, latest.get(pipelineOf(run)));
       if (run.stages.length > 0) latest.set(pipelineOf(run), run);
     }
-    const metricNames = await call.metricNames?.();
-    const rows = listed.map((run) => rowOf(run, valuesOf(run, before.get(run)), metricNames));
+    const rows = await Promise.all(listed.map(async (run) => {
+      const params = run.stages.map(({ dependencies }) => dependencies?.params ?? {});
+      return rowOf(run, valuesOf(run, before.get(run)), await call.metricNames?.(params));
+    }));
     formatTable([head, ...rows], [3], reporter.columns()).forEach(reporter.log);
     const [run] = listed;
-    if (names.length === 1 && names[0] === run!.id) {
+    if (names.length === 1 && run!.id.startsWith(names[0]!)) {
       const results = await resultRows(run!, new ArtifactStore(artifacts), call.cwd);
       ["", ...formatTable([["stage", "result"], ...results])].forEach(reporter.log);
     }
@@ -99,15 +108,17 @@ export async function forget(runs: readonly RunRecord[], store: ArtifactStore): 
   await history.remove(ids);
 }
 
-/** The runs of pipelines, or those that ids name. */
+/** The runs of pipelines, or those that ids or beginnings of them name. */
 async function ofPipelines(
   names: readonly string[],
   all: readonly RunRecord[],
   call: CommandContext,
 ): Promise<RunRecord[]> {
   const found = await Promise.all(names.map(async (name) => {
-    const one = all.find(({ id }) => id === name);
-    return one ? [one] : runsOfPipeline(name, all, await identityNamed(name, call));
+    const identity = await identityNamed(name, call);
+    const one = all.find(({ id }) => id === name) ??
+      (byPipeline(name, all, identity).length === 0 ? findByIdPrefix(name, all) : undefined);
+    return one ? [one] : runsOfPipeline(name, all, identity);
   }));
   return [...new Set(found.flat())];
 }

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { compareRuns, type Comparison } from "../../../faces/commands/compare/compare_runs.ts";
 import { formatComparison, withText } from "../../../faces/commands/compare/format_comparison.ts";
+import { app } from "../../../main.ts";
 import { canonicalJson } from "../../../packages/pipeline/fingerprint.ts";
 import { findRun } from "../../../packages/pipeline/find_runs.ts";
 import type { RunRecord } from "../../../packages/pipeline/history.ts";
@@ -207,6 +208,27 @@ Deno.test("compare tests further metrics of two runs, and of several those that 
   assert.match(formatComparison(several, "text", 120), limit);
 });
 
+Deno.test("compare names cumulative scores by their limits, which alone are comparable", async () => {
+  const models = { trainAge: { error: 10 } }, two = { use: "cs", within: 2 };
+  await using shop = await workshop(
+    [[two], ["cs"], ["cs"]].map((metrics) => ({ models, metrics })),
+  );
+  const runs = shop.runs.map((run, i) => ({
+    ...run,
+    metrics: { trainAge: { test: { cs: 0.5 + i / 10 } } },
+  }));
+  const { metrics } = await compareRuns(runs, shop.store);
+  assert.deepEqual(metrics.map(({ metric, name, values, best }) => [metric, name, values, best]), [
+    ["cs", "cs@2", [0.5, undefined, undefined], undefined],
+    ["cs", "cs@5", [undefined, 0.6, 0.7], 2],
+  ]);
+  const names = async (run: RunRecord) =>
+    await app.metricNames!(run.stages.map(({ dependencies }) => dependencies?.params ?? {}));
+  assert.deepEqual(await Promise.all(runs.map(async (run) => (await names(run)).cs)), [
+    ...["cs@2", "cs@5", "cs@5"],
+  ]);
+});
+
 Deno.test("compare has the 1-off accuracy of ordered classes, and of others if it is named", async () => {
   const models = (skill: number) => ({
     bins: { skill, classes: ["0-2", "3-9", "10-19", "more than 70"] },
@@ -371,17 +393,60 @@ Deno.test("compare tests settings of several seeds against each other, in place 
       ),
     );
     assert.match(markdown, /\n- These tests compare settings: .*\n\n### Metrics\n/);
-    assert.doesNotMatch(markdown, /sweep over seeds|see the means|Holm|### Not compared/);
+    assert.doesNotMatch(markdown, /sweep over seeds|see the means|### Not compared/);
+    assert.doesNotMatch(lines(markdown).join(), /Holm/);
     assert.match(formatComparison(comparison, "latex"), /trainAge\.rate 0\.2 \(3 runs\)/);
     const { sentences, scope } = withText(comparison);
     assert.equal(sentences.length, 1);
     assert.match(scope!, /^These tests compare settings/);
   });
-  await t.step("in place of further metrics of their single models", async () => {
+  await t.step("by further metrics, too", async () => {
     const metrics = () => ({ metrics: ["rmse"] });
-    await using shop = await workshop([...seeds(20, 0.1, metrics), ...seeds(10, 0.2, metrics)]);
-    const { settings, differences } = await compareRuns(shop.runs, shop.store);
-    assert.deepEqual([settings!.length, differences], [1, []]);
+    const two = [...seeds(20, 0.1, metrics), ...seeds(10, 0.2, metrics)];
+    await using shop = await workshop(two);
+    const notes: string[] = [];
+    let total = 0;
+    const comparison = await compareRuns(shop.runs, shop.store, {
+      start: (n) => total = n,
+      advance: (_, note) => notes.push(note!),
+    });
+    const { settings, differences, seeds: over } = comparison;
+    assert.equal(notes.length, total);
+    const [slow, , , fast] = shop.runs.map(({ id }) => id);
+    assert.deepEqual(differences.map(({ metric }) => metric), [
+      ...["rmse", "medianError", "bias", "cs", "macroMae"],
+    ]);
+    const [rmse] = differences;
+    assert.deepEqual([rmse!.a, rmse!.b, rmse!.better], [slow, fast, fast]);
+    assert.deepEqual([rmse!.test, rmse!.models, settings!.length], ["t", [3, 3], 1]);
+    assert.ok(rmse!.corrected >= rmse!.p && rmse!.interval.low > 0);
+    const markdown = formatComparison(comparison, "markdown");
+    const names = "trainAge\\.rate 0\\.1, trainAge\\.rate 0\\.2";
+    assert.match(
+      markdown,
+      RegExp(`\\| trainAge RMSE \\| ${names} \\| \\d.* to .* \\| trainAge\\.rate 0\\.2 \\|`),
+    );
+    assert.match(markdown, /Settings by the t test over seeds and images/);
+    assert.deepEqual(withText(comparison).further!.rows.length, 6);
+    assert.ok(over);
+    // Of several settings, those that evaluate names alone.
+    await using third = await workshop([...two, ...seeds(15, 0.3, metrics)]);
+    const several = await compareRuns(third.runs, third.store);
+    assert.deepEqual(several.differences.map(({ metric }) => metric), ["rmse", "rmse"]);
+    const vary = (seed: number) => ({ testFrom: 100 * (seed - 1) });
+    await using split = await workshop([...seeds(20, 0.1, vary), ...seeds(10, 0.2, vary)]);
+    assert.deepEqual((await compareRuns(split.runs, split.store)).differences, []);
+  });
+  await t.step("and states where tests of their single models are", async () => {
+    // Settings share the models of gender, all right or all wrong.
+    const runs = [...seeds(20, 0.1), ...seeds(10, 0.2)].map((one): FakeRun => ({
+      ...one,
+      models: { ...one.models, trainGender: { skill: one.seed === 1 ? 1 : 0 } },
+    }));
+    await using shop = await workshop(runs);
+    const { scope, sentences } = withText(await compareRuns(shop.runs, shop.store));
+    assert.equal(sentences.filter((one) => one.startsWith("trainGender: ")).length, 4);
+    assert.match(scope!, /\. Tests of single models of trainAge are in --json\./);
   });
   await t.step("the best against each other one, and none of fewer seeds", async () => {
     await using shop = await workshop([

@@ -6,6 +6,7 @@ import { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts";
 import type { CommandContext } from "../../../packages/pipeline/app.ts";
 import gc from "../../../packages/pipeline/cli/gc_command.ts";
 import { createReporter } from "../../../packages/pipeline/reporter.ts";
+import { writeState } from "../../../packages/pipeline/state.ts";
 import { ended, Project } from "./toy/project.ts";
 
 const CHAIN = `stages:
@@ -160,6 +161,26 @@ Deno.test("runs", async (t) => {
     assert.equal(code, 0);
     assert.match(out, /^artifacts\/runs\/bad\.json cannot be read and is passed over/);
     await Deno.remove(project.path("artifacts/runs/bad.json"));
+  });
+  await t.step("of one run, by its id or the beginning of it, with its results", async () => {
+    const { runs: [run] } = JSON.parse((await project.cli("runs", "pipeline", "--json")).out);
+    const twins = ["abcd0000", "abcd1111"];
+    for (const id of twins) {
+      await writeState(project.path(`artifacts/runs/${id}.json`), { version: 1, ...run, id });
+    }
+    const whole = await project.cli("runs", "abcd0000"), begun = await project.cli("runs", "abcd0");
+    assert.match(
+      whole.out,
+      /\nabcd0000 .*\n\nstage +result\ncount +artifacts\/count\/\w+\/numbers\n/s,
+    );
+    assert.deepEqual(begun, whole);
+    const both = await project.cli("runs", "abcd");
+    assert.equal(both.code, 2);
+    assert.match(
+      both.err,
+      /^error: "abcd" begins the ids of 2 runs; write more of it: abcd0000 \(/,
+    );
+    for (const id of twins) await Deno.remove(project.path(`artifacts/runs/${id}.json`));
   });
   await t.step("tells what it does not know", async () => {
     const bad = await project.cli("runs", "tow");
