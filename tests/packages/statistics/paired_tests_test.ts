@@ -4,6 +4,7 @@ import {
   compareErrors,
   compareHits,
   compareSettings,
+  compareSettingStatistics,
   compareStatistics,
   holm,
   mcnemar,
@@ -14,6 +15,7 @@ import { furtherMetrics, selectRows } from "../../../faces/training/further_metr
 import { mean } from "../../../packages/statistics/prediction_metrics.ts";
 import { random } from "../../../packages/random/random.ts";
 import { rounds } from "../../rounds.ts";
+import { rejects } from "../../settings_rates.ts";
 import { close } from "./close.ts";
 import expected from "./paired.json" with { type: "json" };
 
@@ -60,6 +62,32 @@ Deno.test("compareSettings() agrees with the covariances of Obuchowski and Rocke
     assert.deepEqual([test.test, test.unit, test.pictures], ["t", unit, a[0]!.length]);
     // Either order of settings is one test.
     relatively(compareSettings([b, a], people ?? undefined).p, test.p, 1e-7);
+  }
+});
+
+Deno.test("compareSettingStatistics() of a mean is compareSettings(), by person as well", () => {
+  for (const { a, b, people } of expected.settings) {
+    const shares = [a, b].map((seeds) =>
+      seeds.map((scores) => (rows: ArrayLike<number>) =>
+        mean(Array.from(rows, (row) => scores[row]!))
+      )
+    );
+    const test = compareSettings([a, b], people ?? undefined);
+    const same = compareSettingStatistics(a[0]!.length, shares, people ?? undefined)!;
+    relatively(same.p, test.p, 1e-7);
+    close(same.interval.low, test.interval.low, 1e-9);
+    assert.deepEqual([same.unit, same.pictures], [test.unit, test.pictures]);
+  }
+  const none = [[() => NaN, () => 1], [() => 1, () => 1]];
+  assert.equal(compareSettingStatistics(20, none), undefined);
+});
+
+Deno.test("tests of equal settings reject at their level, and find a difference", () => {
+  const one = { seeds: [3, 3], images: 100, deviation: [0.05, 0.05] } as const;
+  for (const test of ["t test of hits", "t test of AUC", "t test of median error"] as const) {
+    const draws = rounds(120), rate = rejects(test, one, draws);
+    assert.ok(rate < 0.05 + 4 * Math.sqrt(0.05 * 0.95 / draws), `${test} ${rate}`);
+    assert.ok(rejects(test, { ...one, gain: 1 }, 20) > rate);
   }
 });
 
