@@ -26,7 +26,8 @@ export const samplings = [
           gender: one.gender,
           age: Math.floor((low + high) / 2 / ageBand),
         };
-        checkBalanced(by, Object.keys(values));
+        const known = by.every((label) => Object.hasOwn(values, label));
+        if (!known) checkBalanced(by, Object.keys(values));
         return by.map((label) => values[label]).join(" ");
       });
       const order = new Int32Array(rows.length);
