@@ -59,12 +59,10 @@ export function trainingCheck<P extends object>(
   };
 }
 
-interface BalancedParams {
-  use?: string;
-  by?: readonly string[];
-}
-
-/** Returns the check of a table's labels, with those that a sampling balances. @param learned returns what is learned of them */
+/**
+ * Returns the check of a table's labels, and of those that a sampling balances by.
+ * @param learned returns what is learned of them
+ */
 export function labelsAhead<P extends object>(
   learned: (params: P) => Task | ValuesTask,
 ): (params: P, artifact: Artifact) => Promise<void> {
@@ -72,7 +70,8 @@ export function labelsAhead<P extends object>(
   let checked = "";
   return async (params, { kind, path, digest }) => {
     const { sampling } = params as TrainingParams, task = learned(params);
-    const { use, by = [] } = typeof sampling === "object" ? sampling as BalancedParams : {};
+    const choice: { use?: string; by?: string[] } = typeof sampling === "object" ? sampling : {};
+    const { use, by = [] } = choice;
     const balanced = use === "balanced" ? by : [], key = JSON.stringify([task, by, path, digest]);
     const fixed = ["age", "gender"].includes(task.task) && balanced.length === 0;
     if (kind !== table.kind || fixed || key === checked) return;
