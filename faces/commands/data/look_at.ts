@@ -16,7 +16,7 @@ import { random } from "../../../packages/random/random.ts";
 import { applyPreset, parseTable, suffixIndex } from "../../datasets/apply_preset.ts";
 import { INTERVAL } from "../../datasets/attributes.ts";
 import { findCopies, type Frequencies, frequenciesOf } from "../../datasets/copies.ts";
-import { type Label, type Labels, parseInterval, parseLabels } from "../../datasets/labels.ts";
+import { BOX, type Label, type Labels, parseInterval, parseLabels } from "../../datasets/labels.ts";
 import {
   openPhotoFiles,
   pathIndex,
@@ -207,13 +207,13 @@ function parsePreset(wanted: string): string | Preset {
 }
 
 /**
- * Returns the number of a row's labels; all of its attributes count as half of one without others, and a
- * part of the data set as a quarter.
+ * Returns the number of a row's labels; all of its attributes count as half of one without others, a part
+ * of the data set and a box as a quarter each.
  */
-function labelsOf({ age, gender, attributes }: Label): number {
+function labelsOf({ age, gender, attributes, box }: Label): number {
   const aged = age >= 0 || attributes?.age_low != null;
   const labels = Number(aged) + Number(gender >= 0) || Number(attributes !== undefined) / 2;
-  return labels + Number(attributes?.part != null) / 4;
+  return labels + Number(attributes?.part != null) / 4 + Number(box !== null) / 4;
 }
 
 /** Describes photos, or faces of a photo, that several rows name; the first of them counts. */
@@ -241,6 +241,14 @@ const IS_PART = new RegExp(`^${PART}$`, "i");
 
 /** An age in years, or none. */
 const AGE = /^(?:(?:\d\d?|1[01]\d)(?:[.,]\d+)?)?$/;
+
+/** Names of the sides of a face's box. */
+const CORNERS = [
+  "left top right bottom",
+  "x_?min y_?min x_?max y_?max",
+  "x1 y1 x2 y2",
+  "x0 y0 x1 y1",
+];
 
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
@@ -322,6 +330,10 @@ async function guessTables(
       const gender = named(/^(?:gender|sex)$/i) ?? named(/gender|sex|^male$/i) ??
         mostly((value) => /^(?:(?:fe)?male|(?:wo)?man)$/i.test(value));
       const part = mostly((value) => IS_PART.test(value));
+      const boxes = CORNERS.map((names) =>
+        names.split(" ").map((one) => named(new RegExp(`^(?:face_?|bbox_?)?${one}$`, "i")))
+      );
+      const box = boxes.find((sides) => !sides.includes(undefined));
       const identity = named(/^(?:identity|person|subject|celeb)(?:_?(?:id|num))?$|^id_num$/i);
       if (photo === undefined || some[0][photo] !== undefined && PHOTO.test(photo)) continue; // without a header
       const ages = some.map((row) => row[age ?? ""] ?? "");
@@ -334,6 +346,7 @@ async function guessTables(
       const bins = 2 * binned > some.length && { [bin!]: age };
       const columns = Object.fromEntries(
         Object.entries({ path: photo, age, gender, identity, part })
+          .concat(BOX.map((side, i) => [side, box?.[i]]))
           // A column that becomes another one as well has to be named.
           .filter(([ours, theirs]) => theirs && (ours !== theirs || bins && ours === "age"))
           .concat(Object.entries({ ...bins })),

@@ -487,6 +487,30 @@ Deno.test("lookAt() restores intervals that a spreadsheet took for dates, and na
   });
 });
 
+Deno.test("lookAt() takes the boxes of several faces in a photo", async () => {
+  const face = await drawFace(30, true);
+  const csv = "path,age,xmin,ymin,xmax,ymax\na.png,30,1,1,20,20\na.png,50,30,1,50,20\n";
+  await withFiles({ "a.png": face, "l.csv": csv }, async (folder) => {
+    const found = await look(folder);
+    deepStrictEqual((found.preset as { columns: unknown }).columns, {
+      left: "xmin",
+      top: "ymin",
+      right: "xmax",
+      bottom: "ymax",
+    });
+    deepStrictEqual(found.labels!.rows.map(({ box }) => box), [[1, 1, 20, 20], [30, 1, 50, 20]]);
+    deepStrictEqual(found.repeated, []);
+    doesNotMatch(proposePipeline(found), /train[XY]/);
+  });
+  const plain = csv.replace("xmin,ymin,xmax,ymax", "x,y,w,h");
+  await withFiles({ "a.png": face, "l.csv": plain }, async (folder) => {
+    match(
+      proposePipeline(await look(folder)),
+      /a\.png: 2 rows of different labels\. Faces of a photo need boxes: left, top, right and bottom\.\n/,
+    );
+  });
+});
+
 Deno.test("lookAt() names archives and spreadsheets that are not read", async () => {
   const csv = "path,age\na.png,30\n";
   await withFiles({ "in/a.zip": "", "b.rar": "", "l.csv": csv, "l.xlsx": "" }, async (folder) => {
