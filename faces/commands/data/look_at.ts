@@ -174,7 +174,12 @@ async function findLabels(
         `${attempt.table} has ${counted(rows.length, "row")}, and none of a photo that is there` +
         (rows.length > 0 ? `, such as ${JSON.stringify(rows[0].path)}.` : ".");
     }
-    const score = labelled.reduce((sum, row) => sum + labelsOf(row), 0);
+    // Of equal labels, those of a preferred preset, then those with parts and boxes.
+    const bonus = ({ attributes, box }: Label) =>
+      preferred.includes(attempt.preset!)
+        ? 3
+        : Number(attributes?.part != null) + Number(box !== null);
+    const score = labelled.reduce((sum, row) => sum + labelsOf(row) + bonus(row) / 8, 0);
     // Names that a pattern fits by chance are few.
     if (
       found && score > most && (score >= photos.length / 10 || typeof found.preset !== "object")
@@ -206,14 +211,10 @@ function parsePreset(wanted: string): string | Preset {
   }
 }
 
-/**
- * Returns the number of a row's labels; all of its attributes count as half of one without others, a part
- * of the data set and a box as a quarter each.
- */
-function labelsOf({ age, gender, attributes, box }: Label): number {
+/** Returns the number of a row's labels; all of its attributes count as half of one without others. */
+function labelsOf({ age, gender, attributes }: Label): number {
   const aged = age >= 0 || attributes?.age_low != null;
-  const labels = Number(aged) + Number(gender >= 0) || Number(attributes !== undefined) / 2;
-  return labels + Number(attributes?.part != null) / 4 + Number(box !== null) / 4;
+  return Number(aged) + Number(gender >= 0) || Number(attributes !== undefined) / 2;
 }
 
 /** Describes photos, or faces of a photo, that several rows name; the first of them counts. */

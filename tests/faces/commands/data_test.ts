@@ -422,6 +422,10 @@ Deno.test("proposePipeline() takes a column of parts for the division, and score
   await withFiles({ ...photos, "l.csv": csv }, async (folder) => {
     const found = await look(folder), yaml = proposePipeline(found);
     deepStrictEqual(found.preset, { labels: "l\\.csv", columns: { part: "split" } });
+    const coded = { labels: "l\\.csv", values: { gender: { m: "female" } } };
+    const signal = new AbortController().signal;
+    const again = await lookAt(folder, { photos: 1, signal, preferred: [coded] });
+    deepStrictEqual(again.preset, coded, "that of the training, whose codes it has");
     match(yaml, /split:\n +test:\n +part: test\n/);
     match(yaml, /\n {2}trainScore_:\n {4}use: trainRegressor\n/);
     doesNotMatch(yaml, /trainSplit|trainFold|trainRow/);
