@@ -17,6 +17,27 @@ export function modulesOf({ module, extensions }: PlannedStage): string[] {
   return [module, ...extensions.map((extension) => extension.module)];
 }
 
+/** Returns the part of a stage's cache key that the YAML gives. */
+export function writtenKey(
+  { use, params, stage, seed }: PlannedStage,
+  plan: Pick<Plan, "seed">,
+): Pick<CacheKey, "use" | "params" | "seed"> {
+  const located = mapPaths(
+    params,
+    stage.params,
+    [],
+    (text, _, schema) => schema.meta()?.byContent === true ? basename(text) : text,
+  ) as PlannedStage["params"];
+  const counting = Object.entries(located).filter(([name, value]) =>
+    value !== undefined && !stage.ignoreInCacheKey.includes(name)
+  );
+  return {
+    use,
+    params: withoutSecrets(Object.fromEntries(counting)),
+    ...stage.seeded(params) && { seed: seed ?? plan.seed },
+  };
+}
+
 /**
  * Collects everything that a stage's result depends on.
  * @param digestOf returns the digest of an input, or what stands for it before it is made
@@ -30,17 +51,7 @@ export async function cacheKeyOf(
   fingerprintOf: (id: string) => string,
 ): Promise<CacheKey> {
   const { moduleHasher, denoLock, excludedFolders, store, reporter, signal } = context;
-  const located = mapPaths(
-    stage.params,
-    stage.stage.params,
-    [],
-    (text, _, schema) => schema.meta()?.byContent === true ? basename(text) : text,
-  ) as PlannedStage["params"];
-  const params = withoutSecrets(Object.fromEntries(
-    Object.entries(located).filter(([name, value]) =>
-      value !== undefined && !stage.stage.ignoreInCacheKey.includes(name)
-    ),
-  ));
+  const { use, params, seed } = writtenKey(stage, plan);
   const given = canonicalJson([stage.use, stage.params]);
   const external = async () => {
     using progress = reporter.startProgress(stage.id);
@@ -69,10 +80,10 @@ export async function cacheKeyOf(
   );
   const packages = new Set(graphs.flatMap((graph) => graph.packages));
   return {
-    use: stage.use,
+    use,
     params,
     inputs,
-    ...stage.stage.seeded(stage.params) && { seed: stage.seed ?? plan.seed },
+    ...seed !== undefined && { seed },
     ...stage.stage.compute(stage.params) &&
       { compute: (await resolveCompute(plan.compute)).backend },
     modules: Object.assign({}, ...graphs.map((graph) => graph.modules)),

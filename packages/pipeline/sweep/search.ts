@@ -6,13 +6,15 @@ import { random } from "@reproducible/random/random";
 import type { Directions, MetricNames } from "../app.ts";
 import type { Override } from "../config/override.ts";
 import type { Best, Range } from "../config/pipeline_schema.ts";
+import { shortPath } from "../config/config_source.ts";
 import { ConfigError, joinWords, type Location, UsageError } from "../errors.ts";
-import { canonicalJson } from "../fingerprint.ts";
-import { byTime, History, type RunRecord } from "../history.ts";
+import type { writtenKey } from "../cache/cache_key.ts";
+import { canonicalJson, explainChanges } from "../fingerprint.ts";
+import { byTime, History, type RecordedStage, type RunRecord } from "../history.ts";
 import { runsOfPipeline } from "../find_runs.ts";
-import { settingsOf } from "../run_settings.ts";
 import { counted } from "../causes.ts";
-import { summarise } from "../sweep_summary.ts";
+import { commandOf } from "../pipeline_identity.ts";
+import { isSeed, summarise } from "../sweep_summary.ts";
 
 /** A varied value: its list, or the range that its values are drawn from. */
 export interface Axis {
@@ -76,36 +78,72 @@ function drawValue({ from, to, scale, step }: Range, share: number): number {
   return within(from + Math.min(steps, values - 1) * step, 12);
 }
 
+/** A stage as the YAML gives it, which the record of a run is compared with. */
+export type WrittenStage = ReturnType<typeof writtenKey> & Pick<RecordedStage, "after">;
+
+/** A pipeline that was swept, as its YAML is now. */
+export interface SweptPipeline {
+  readonly identity: string;
+  /** Varied values; none if the command line alone varies. */
+  readonly axes: readonly Axis[];
+  /** The values of all runs of its sweep. */
+  readonly points: readonly RunRecord["point"][];
+  /**
+   * Returns the stages that a metric of a run with these values depends on, by id; undefined for one
+   * that the pipeline lacks.
+   * @throws {ConfigError} if the pipeline does not take the values
+   */
+  stagesOf(point: Point): Promise<ReadonlyMap<string, WrittenStage | undefined>>;
+}
+
+type Point = Required<RunRecord>["point"];
+
 /**
  * Returns the values of the best points of an earlier sweep, the best first. Points that differ in
- * seeds or folds count as one, by their mean. Runs from before an edit of its pipeline do not count.
+ * seeds or folds count as one, by their mean. Runs count that its YAML would make as it is now.
  * @param artifacts folder of its runs
- * @param log logs how many do not
+ * @param pipelineNow reads its YAML
+ * @param log logs which runs do not count and how many are yet to be made
  * @throws {UsageError} if there is no such sweep or metric
  */
 export async function bestPoints(
   { of, by, share }: Best,
   artifacts: string,
+  pipelineNow: () => Promise<SweptPipeline>,
   better: Directions = {},
   log: (line: string) => void = () => {},
   names: MetricNames = {},
 ): Promise<Record<string, unknown>[]> {
   const nameOf = (stage: string, metric: string) => `${stage}.${names[metric] ?? metric}`;
-  const listed = runsOfPipeline(of, await new History(artifacts).list());
-  const swept = listed.filter(({ ok, point }) => ok && point).sort(byTime);
-  const varied = new Set(swept.flatMap(({ point }) => Object.keys(point!)));
-  const settings = swept.map((run) => unvaried(run, varied));
-  const last: Record<string, string> = Object.assign({}, ...settings);
-  const edits = settings.map((one) => Object.keys(one).find((name) => one[name] !== last[name]));
-  const edited = edits.filter((edit) => edit !== undefined);
-  if (edited.length > 0) {
-    log(
-      `sweep.best leaves out ${counted(edited.length, "run")} of "${of}" from before ` +
-        `${joinWords([...new Set(edited)])} changed`,
+  const runs = await new History(artifacts).list();
+  runsOfPipeline(of, runs);
+  const now = await pipelineNow(), listed = runsOfPipeline(of, runs, now.identity);
+  const swept = listed.filter((run): run is SweptRun => run.ok && run.point !== undefined)
+    .sort(byTime);
+  const edits = await editsSince(swept, now);
+  const groups = Map.groupBy(swept, (run) => edits.get(run));
+  const matching = groups.get(undefined) ?? [];
+  const left = joinWords([...groups.keys()].filter((edit) => edit !== undefined));
+  const command = commandOf(now.identity, {});
+  if (swept.length > 0 && matching.length === 0) {
+    throw new UsageError(
+      `sweep.best: no run of "${of}" is as its YAML is now: ${left}. ` +
+        `Run it again, or undo its edit: ${command}`,
     );
   }
-  const finished = swept.filter((_, i) => edits[i] === undefined)
-    .map(({ point, metrics, stages }) => ({ values: point!, metrics, stages }));
+  if (left !== "") {
+    const count = counted(swept.length - matching.length, "run");
+    log(`sweep.best leaves out ${count} of "${of}" that its YAML no longer makes: ${left}`);
+  }
+  const made = new Set(matching.map(({ point }) => canonicalJson(point)));
+  const done = now.points.filter((point) => made.has(canonicalJson(point))).length;
+  if (swept.length > 0 && done < now.points.length) {
+    log(
+      `sweep.best: only ${done} of ${counted(now.points.length, "run")} of "${of}" are done, ` +
+        `and the best are a share of these. To run the others first: ${command}`,
+    );
+  }
+  const finished = matching.map(({ point: values, ...run }) => ({ ...run, values }));
   const measured = summarise(finished).flatMap(({ values, metrics }) =>
     metrics.filter(({ split }) => split === "validation")
       .map(({ stage, metric, mean }) => ({ values, mean, metric, name: nameOf(stage, metric) }))
@@ -135,27 +173,59 @@ export async function bestPoints(
   return rows.slice(0, Math.ceil(share * rows.length - 1e-9)).map(({ values }) => values);
 }
 
+type SweptRun = RunRecord & { readonly point: Point };
+
 /**
- * Returns a run's settings that no point varies, as JSON. A choice such as an optimizer may move a
- * varied parameter: then its name differs, but its stage and ending do not. Options of a varied choice
- * are named with it, because another choice has its own.
+ * Returns what was edited since each run; undefined for one that the YAML would make as it is now.
+ * @param swept the oldest first
  */
-function unvaried(run: RunRecord, varied: ReadonlySet<string>): Record<string, string> {
-  const settings = settingsOf(run), keys = [...varied].map((key) => key.replace(/^stages\./, ""));
-  const isVaried = (name: string) =>
-    keys.some((key) => {
-      const [path, of] = [key, name].map((one) => one.split(".")), ending = path.at(-1);
-      return `${name}.`.startsWith(`${key}.`) || key === `${name}.use` ||
-        (path[0] === of[0] && ending === of.at(-1) && ending !== "use");
+async function editsSince(swept: readonly SweptRun[], now: SweptPipeline) {
+  const data = new Map<string, string>(), edits = new Map<SweptRun, string | undefined>();
+  for (const run of swept.toReversed()) {
+    const edit = triesOthers(run.point, now.axes) ?? await editSince(run, now);
+    // Data is not in the YAML: of equal parameters, the newest run has it as it is now.
+    const other = edit === undefined && run.stages.find(({ id, dependencies }) => {
+      const external = canonicalJson(dependencies?.external ?? null);
+      return data.getOrInsert(canonicalJson([id, dependencies?.params]), external) !== external;
     });
-  const choices = keys.filter((key) => key.endsWith(".use"));
-  const named = (name: string) => {
-    const choice = choices.find((key) => name.startsWith(key.slice(0, -3)));
-    return choice === undefined ? name : `${name} of ${settings.get(choice)?.value}`;
-  };
-  return Object.fromEntries(
-    [...settings].filter(([name, { seed }]) =>
-      !seed && !/^compute$|: (code|packages)$/.test(name) && !isVaried(name)
-    ).map(([name, { value }]) => [named(name), canonicalJson(value ?? null)]),
-  );
+    edits.set(run, other ? `the data of ${other.id} changed` : edit);
+  }
+  return edits;
+}
+
+/** Explains that a sweep does not try the values of a point; more trials draw within its ranges. */
+function triesOthers(point: Point, axes: readonly Axis[]): string | undefined {
+  if (axes.length === 0) return undefined;
+  const named = (key: string) => shortPath(key.split(".")).join(".");
+  const values = new Map(Object.entries(point).map(([key, value]) => [named(key), value]));
+  const tried = new Map(axes.map((axis) => [named(axis.key), axis]));
+  const other = [...values.keys(), ...tried.keys()].filter((key) => !isSeed(key)).find((key) => {
+    const axis = tried.get(key), value = values.get(key), text = canonicalJson(value ?? null);
+    if (!axis || !values.has(key)) return true;
+    const { range, values: listed } = axis;
+    if (!range) return listed.every(({ value }) => canonicalJson(value ?? null) !== text);
+    return typeof value !== "number" || value < range.from || value > range.to;
+  });
+  return other && `its values of ${other} changed`;
+}
+
+/** Returns a difference between a run's record and what a run with its values would be now. */
+async function editSince(run: SweptRun, now: SweptPipeline): Promise<string | undefined> {
+  const stages = await now.stagesOf(run.point).catch((error) => {
+    if (!(error instanceof ConfigError)) throw error;
+    return error.problems[0]!.message;
+  });
+  if (typeof stages === "string") return stages;
+  for (const [id, written] of stages) {
+    if (!written) return `it has no stage "${id}"`;
+    const { dependencies, after } = run.stages.find((stage) => stage.id === id) ?? {};
+    if (!dependencies) return `${id} is new`;
+    const [change] = explainChanges(id, dependencies, { ...dependencies, ...written });
+    if (change !== undefined) return change;
+    // Records of earlier versions have no inputs.
+    if (after && canonicalJson(after) !== canonicalJson(written.after)) {
+      return `${id} takes other inputs`;
+    }
+  }
+  return undefined;
 }

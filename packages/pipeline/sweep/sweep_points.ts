@@ -2,15 +2,16 @@
 import { readConfig } from "../config/config.ts";
 import { ConfigError, type Location, mapAll, type Problem, quote, UsageError } from "../errors.ts";
 import { canonicalJson, isRecord } from "../fingerprint.ts";
-import { createPlan, type Plan } from "../plan.ts";
-import { configOptions } from "../load_plan.ts";
+import { ancestors, createPlan, type Plan } from "../plan.ts";
+import { configOptions, loadPlan } from "../load_plan.ts";
+import { writtenKey } from "../cache/cache_key.ts";
 import { expectation } from "../config/zod_issues.ts";
 import { type Override, parseOverride, parseValue } from "../config/override.ts";
 import type { CommandContext } from "../app.ts";
 import { Registry } from "../registry.ts";
 import { type ConfigSource, refuseTwice, shortPath } from "../config/config_source.ts";
 import { type Best, FIXED, rangeSchema, sweepSchema } from "../config/pipeline_schema.ts";
-import { type Axis, bestPoints, drawTrials, grid } from "./search.ts";
+import { type Axis, bestPoints, drawTrials, grid, type SweptPipeline } from "./search.ts";
 import { isSeed } from "../sweep_summary.ts";
 
 /** One combination of values, and the pipeline with them. */
@@ -165,13 +166,14 @@ export async function pointsOf(
 async function combine(
   { axes, trials, best, given }: Sweep,
   { seed, artifacts, stages, source }: Plan,
-  { better, metricNames, reporter: { log } }: CommandContext,
+  call: CommandContext,
 ): Promise<ReturnType<typeof grid>> {
   if (best) {
+    const { better, metricNames, reporter: { log } } = call;
     const at = { text: `sweep.best of ${best.of}` };
     const directions = { ...await better?.(), ...directionsOf(stages) };
-    const names = await metricNames?.();
-    const found = await bestPoints(best, artifacts, directions, log, names).catch((error) => {
+    const names = await metricNames?.(), now = () => readSwept(best, call);
+    const found = await bestPoints(best, artifacts, now, directions, log, names).catch((error) => {
       if (!(error instanceof UsageError)) throw error;
       throw ConfigError.at(source.at(["sweep", "best"]), error.message);
     });
@@ -189,6 +191,35 @@ async function combine(
   const drawn = drawTrials(axes.filter(({ key }) => !isSeed(key)), trials, seed);
   // Each drawn combination is tried with every seed and fold.
   return grid(axes.filter(({ key }) => isSeed(key)), drawn);
+}
+
+/** Reads the pipeline of an earlier sweep, without the values of the command line. */
+async function readSwept({ of, by }: Best, call: CommandContext): Promise<SweptPipeline> {
+  const first = { ...call, names: [of], values: {} };
+  const base = await loadPlan(first), sweep = readSweep(base.source, first);
+  // Which points a chain of choices has depends on the runs before it, which may be those of now.
+  const listed = sweep.best === undefined && sweep.axes.length > 0;
+  const points = listed ? await pointsOf(sweep, base, first) : [];
+  const plans = new Map(points.map(({ values, plan }) => [canonicalJson(values), plan]));
+  const [metricStage] = by.split(".");
+  return {
+    identity: base.identity,
+    axes: listed ? sweep.axes : [],
+    points: points.map(({ values }) => values),
+    async stagesOf(point) {
+      const at = { text: `a run of ${of}` };
+      const more = Object.entries(point).map(([key, value]) => ({
+        path: key.split("."),
+        value,
+        at,
+      }));
+      const plan = plans.get(canonicalJson(point)) ?? await loadPlan(first, more);
+      return new Map([...ancestors(plan, metricStage!)].map((id) => {
+        const stage = plan.stages.find((one) => one.id === id);
+        return [id, stage && { ...writtenKey(stage, plan), after: stage.after }];
+      }));
+    },
+  };
 }
 
 /** Returns the directions that metrics of plugins declare. */

@@ -4,7 +4,11 @@ import { ArtifactStore } from "../../../../packages/pipeline/artifact_store.ts";
 import { formatMetrics } from "../../../../packages/pipeline/format.ts";
 import type { Metrics } from "../../../../packages/pipeline/stage.ts";
 import { History } from "../../../../packages/pipeline/history.ts";
-import { bestPoints, drawTrials } from "../../../../packages/pipeline/sweep/search.ts";
+import {
+  bestPoints,
+  drawTrials,
+  type SweptPipeline,
+} from "../../../../packages/pipeline/sweep/search.ts";
 import { summarise, summaryLines } from "../../../../packages/pipeline/sweep_summary.ts";
 import { ended, Project, reading, stageUrl } from "../toy/project.ts";
 
@@ -21,6 +25,15 @@ stages:
 interface Stage {
   id: string;
   status: string;
+}
+
+/** Returns a pipeline without a sweep in its YAML, whose stages these are. */
+function sweptOnCommandLine(
+  stagesOf: (point: Record<string, unknown>) => Awaited<ReturnType<SweptPipeline["stagesOf"]>> =
+    () => new Map(),
+): () => Promise<SweptPipeline> {
+  const stages: SweptPipeline["stagesOf"] = (point) => Promise.resolve(stagesOf(point));
+  return () => Promise.resolve({ identity: "search.yaml", axes: [], points: [], stagesOf: stages });
 }
 
 /** Stage → how often it ran. */
@@ -254,8 +267,72 @@ Deno.test("sweep.best takes no points from before an edit of the pipeline", asyn
   await project.write({ "search.yaml": search(8).replace("[3, 9]", "[3]") });
   await project.cli("run", "search");
   const after = await plan();
-  assert.match(after.err, /sweep\.best leaves out 4 runs of "search" from before few\.max changed/);
+  assert.match(
+    after.err,
+    /sweep\.best leaves out 4 runs of "search" that its YAML no longer makes: few\.max changed/,
+  );
   assert.deepEqual([...new Set(after.values)], [3]);
+});
+
+Deno.test("sweep.best judges runs by the YAML as it is now, not by the newest run", async (t) => {
+  const search = (max: number, more = "") =>
+    `sweep: { count.to: [3, 9] }\nstages: { count: { ${more} }, few: { use: clamp, ` +
+    `inputs: { numbers: count }, max: ${max} }, sum: { inputs: { numbers: few } }, judge: }\n`;
+  const best = "sweep: { best: { of: search, by: sum.loss, share: 0.5 } }\n";
+  await using project = await Project.make({
+    "search.yaml": search(2),
+    "longer.yaml": `extends: search.yaml\n${best}`,
+  });
+  const plan = async () => {
+    const { code, out, err } = await project.cli("run", "longer", "--dry-run", "--json");
+    const { runs = [] } = code === 0 ? JSON.parse(out) : {};
+    return { err, code, values: runs.map((run: { values: unknown }) => run.values) };
+  };
+  assert.equal((await project.cli("run", "search")).code, 0);
+  const first = (await plan()).values;
+  await t.step("an edit without a run of it is an error", async () => {
+    await project.write({ "search.yaml": search(8) });
+    const { err, code } = await plan();
+    assert.equal(code, 2);
+    assert.match(
+      err,
+      /longer\.yaml:2:16: sweep\.best: no run of "search" is as its YAML is now: few\.max changed from 2 to 8\. Run it again, or undo its edit: deno task run search\n/,
+    );
+  });
+  await t.step("an incomplete search counts what is missing", async () => {
+    await project.cli("run", "search", "--point", "2");
+    const { err, values } = await plan();
+    assert.match(
+      err,
+      /leaves out 2 runs of "search" that its YAML no longer makes: few\.max chang/,
+    );
+    assert.match(err, /only 1 of 2 runs of "search" are done, .* first: deno task run search\n/);
+    assert.deepEqual(values, [{ "count.to": 9 }]);
+  });
+  await t.step("an edit that is undone brings its runs back", async () => {
+    await project.write({ "search.yaml": search(2) });
+    await project.cli("run", "search");
+    const { err, values } = await plan();
+    assert.match(
+      err,
+      /leaves out 1 run of "search" that its YAML no longer makes: few\.max changed from 8 to 2\n/,
+    );
+    assert.ok(!err.includes("only"), err);
+    assert.deepEqual(values, first);
+  });
+  await t.step("values that the YAML no longer tries are left out", async () => {
+    await project.write({ "search.yaml": search(2).replace("[3, 9]", "[9]") });
+    const { err, values } = await plan();
+    assert.match(
+      err,
+      /leaves out 2 runs .*: its values of count\.to changed and few\.max changed from 8 to 2\n/,
+    );
+    assert.deepEqual(values, [{ "count.to": 9 }]);
+  });
+  await t.step("a value that is new to a stage counts, of a later stage it does not", async () => {
+    await project.write({ "search.yaml": `seed: 7\n${search(2)}`.replace("judge:", "compare:") });
+    assert.deepEqual((await plan()).values, first);
+  });
 });
 
 Deno.test("a sweep is validated like everything", async () => {
@@ -634,7 +711,7 @@ Deno.test("sweep.best chooses by no metric of which it does not know the better 
       await history.add({ ...run, point: { rate } });
     }
     const best = (by: string, better: Record<string, "more" | "less"> = { rmse: "less" }) =>
-      bestPoints({ of: "search", by, share: 0.3 }, folder, better);
+      bestPoints({ of: "search", by, share: 0.3 }, folder, sweptOnCommandLine(), better);
     assert.deepEqual(await best("net.rmse"), [{ rate: 3 }]);
     assert.deepEqual(await best("net.rmse", { rmse: "more" }), [{ rate: 1 }]);
     assert.deepEqual(await best("net.loss"), [{ rate: 1 }]);
@@ -658,8 +735,9 @@ Deno.test("a metric is printed by one name, and sweep.best takes its key too", a
       const run = { pipeline: "search", ok: true, seconds: 1, seed: 1, stages: [] };
       await new History(folder).add({ ...run, point: { rate }, metrics: metrics(rate) });
     }
+    const choice = { of: "search", share: 0.3 }, better = { error: "less" } as const;
     const best = (by: string) =>
-      bestPoints({ of: "search", by, share: 0.3 }, folder, { error: "less" }, () => {}, names);
+      bestPoints({ ...choice, by }, folder, sweptOnCommandLine(), better, () => {}, names);
     assert.deepEqual([await best("net.mae"), await best("net.error")], [[{ rate: 1 }], [{
       rate: 1,
     }]]);
@@ -697,9 +775,13 @@ Deno.test("sweep.best takes no options of a varied choice for an edit", async ()
       bestPoints(
         { of: "search", by: "net.loss", share: 0.1 },
         folder,
+        sweptOnCommandLine(({ "net.network.use": use }) =>
+          new Map([["net", { use: "train", params: { network: { use, blocks: now[`${use}`] } } }]])
+        ),
         {},
         (line) => log.push(line),
       );
+    const now: Record<string, unknown> = { mobile: 2, plain: [[4]] };
     const network = (use: string, blocks: unknown, loss: number) =>
       add({ "net.network.use": use }, { network: { use, blocks } }, loss);
     await network("mobile", 2, 0.1);
@@ -708,11 +790,46 @@ Deno.test("sweep.best takes no options of a varied choice for an edit", async ()
     // Of the same choice, an edit counts.
     await network("plain", [[8]], 0.05);
     await network("mobile", 3, 0.3);
+    Object.assign(now, { mobile: 3, plain: [[8]] });
     assert.deepEqual(await best(), [{ "net.network.use": "plain" }]);
     assert.deepEqual(log, [
-      'sweep.best leaves out 2 runs of "search" from before net.network.blocks of mobile and ' +
-      "net.network.blocks of plain changed",
+      'sweep.best leaves out 2 runs of "search" that its YAML no longer makes: ' +
+      "net.network.blocks changed from 2 to 3 and " +
+      "net.network.blocks changed from [[4]] to [[8]]",
     ]);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("sweep.best takes no runs of other data than the newest run of equal parameters", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const history = new History(folder), log: string[] = [];
+    const add = async (rate: number, content: string, datasets: string[]) => {
+      const keys = { inputs: {}, modules: {}, packages: {} };
+      const written = { use: "download", params: { datasets } };
+      const dependencies = { ...written, ...keys, external: { "the files": content } };
+      const stage = { id: "download", use: "download", status: "ran", why: "" } as const;
+      const stages = [{ ...stage, seconds: 1, outputs: {}, dependencies }];
+      const metrics = { net: { validation: { loss: rate } } };
+      const run = { pipeline: "search", ok: true, seconds: 1, seed: 1, stages, metrics };
+      await history.add({ ...run, point: { rate, "download.datasets": datasets } });
+    };
+    const best = () =>
+      bestPoints(
+        { of: "search", by: "net.loss", share: 1 },
+        folder,
+        sweptOnCommandLine(),
+        {},
+        (line) => log.push(line),
+      );
+    await add(1, "old", ["a"]);
+    await add(2, "other", ["b"]);
+    assert.deepEqual([(await best()).map(({ rate }) => rate), log], [[1, 2], []]);
+    await add(3, "new", ["a"]);
+    assert.deepEqual((await best()).map(({ rate }) => rate), [2, 3]);
+    assert.match(log.join(), /leaves out 1 run of "search" .*: the data of download changed$/);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
