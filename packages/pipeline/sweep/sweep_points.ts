@@ -214,7 +214,7 @@ async function readSwept({ of, by }: Best, call: CommandContext): Promise<SweptP
         at,
       }));
       const plan = plans.get(canonicalJson(point)) ?? await loadPlan(first, more);
-      return new Map([...ancestors(plan, metricStage!)].map((id) => {
+      return new Map([...ancestors(plan, [metricStage!])].map((id) => {
         const stage = plan.stages.find((one) => one.id === id);
         return [id, stage && { ...writtenKey(stage, plan), after: stage.after }];
       }));
