@@ -67,17 +67,17 @@ export function labelsAhead<P extends object>(
   learned: (params: P) => Task | ValuesTask,
 ): (params: P, artifact: Artifact) => Promise<void> {
   // A sweep asks for each of its parameters, most of which learn the same column.
-  let checked = "";
+  const checked = new Set<string>();
   return async (params, { kind, path, digest }) => {
     const { sampling } = params as TrainingParams, task = learned(params);
     const choice: { use?: string; by?: string[] } = typeof sampling === "object" ? sampling : {};
     const { use, by = [] } = choice;
     const balanced = use === "balanced" ? by : [], key = JSON.stringify([task, by, path, digest]);
     const fixed = ["age", "gender"].includes(task.task) && balanced.length === 0;
-    if (kind !== table.kind || fixed || key === checked) return;
+    if (kind !== table.kind || fixed || checked.has(key)) return;
     const { checkLabels } = await import("../faces/training/tasks.ts");
     await checkLabels(task, join(path, "table.parquet"), balanced);
-    checked = key;
+    checked.add(key);
   };
 }
 
