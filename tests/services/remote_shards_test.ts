@@ -90,6 +90,39 @@ test("a worker of another version leaves the job, stays, and both sides log why"
   }
 });
 
+const bind = async (...args: string[]) =>
+  (await new Deno.Command("mount", { args, stderr: "null" }).output()).success;
+const readOnly = async (from: string, to: string) =>
+  await bind("--bind", from, to) && await bind("-o", "remount,ro,bind", to);
+
+test("a worker that cannot write to the shared folder leaves the shards to others", async () => {
+  using job = await Job.make();
+  const folder = await Deno.makeTempDir({ prefix: "shared-" });
+  try {
+    if (!await readOnly(job.artifacts, folder)) return console.log("ignored: no right to mount");
+    await using redis = await Redis.start();
+    await using stuck = new TestWorker(folder, redis.url, lock);
+    await stuck.lines.until(/connected/);
+    const running = job.run({ redis: redis.url });
+    running.catch(() => {}); // awaited below
+    assert.match(
+      await stuck.lines.until(/refused|failed/),
+      /refused: it cannot write to "\/.*shared-.*": Read-only file system/,
+    );
+    await using worker = new TestWorker(job.artifacts, redis.url, lock);
+    const result = await running;
+    assert.deepEqual(result, await job.run());
+    for (const lines of [stuck.lines.all, job.told]) {
+      assert.equal(lines.filter((line) => /it cannot write to/.test(line)).length, 1);
+    }
+    for (const one of [stuck, worker]) one.kill("SIGTERM");
+    assert.deepEqual([await stuck.ended(), await worker.ended()], [0, 0]);
+  } finally {
+    await new Deno.Command("umount", { args: [folder], stderr: "null" }).output();
+    await Deno.remove(folder);
+  }
+});
+
 test("a job of another format, or whose folder leads elsewhere, fails alone", async () => {
   using job = await Job.make(8);
   await using redis = await Redis.start();

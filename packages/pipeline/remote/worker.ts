@@ -1,4 +1,5 @@
 /** A worker: takes jobs from the queue and processes them one at a time until it is stopped. */
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { App } from "../app.ts";
 import { IncompatibleWorkerError } from "./compatibility.ts";
@@ -120,6 +121,24 @@ async function processJob(
   }
 }
 
+/**
+ * Writes into the artifact folder: a machine that cannot fails a job at once, and takes the next one
+ * before others have done theirs. A full disk or a missing folder is reported by the job.
+ * @throws {IncompatibleWorkerError}
+ */
+async function assertWritable(artifacts: string): Promise<void> {
+  const probe = join(artifacts, `.worker-${crypto.randomUUID()}`);
+  try {
+    await Deno.mkdir(probe);
+    await Deno.remove(probe);
+  } catch (error) {
+    const { code = "", message } = error as Error & { code?: string };
+    if (["ENOENT", "ENOTDIR", "ENOSPC", "EDQUOT"].includes(code)) return;
+    const [why] = message.split(": "); // each reason is logged once
+    throw new IncompatibleWorkerError(`it cannot write to "${artifacts}": ${why}`);
+  }
+}
+
 /** Runs a job of either kind. @throws {IncompatibleWorkerError} */
 async function runJob(worker: RunningWorker, client: Client, { id, data }: ClaimedJob) {
   const { version } = Object(data) as { version?: unknown };
@@ -132,6 +151,7 @@ async function runJob(worker: RunningWorker, client: Client, { id, data }: Claim
   const parsed = jobSchema.safeParse(data);
   if (!parsed.success) throw new Error(`Cannot read a job: ${firstProblem(parsed.error)}.`);
   const job = parsed.data;
+  await assertWritable(worker.artifacts);
   if (job.kind === "part") {
     const key = id.split("-").at(-1)!;
     return await withLease(worker, client, (lease) => runShard(job, key, worker, lease));
