@@ -16,7 +16,7 @@ import { invocationDir } from "./paths.ts";
 import { type App, type CommandContext, type CommandHandler, EXIT } from "./app.ts";
 import { mermaid } from "./plan.ts";
 import type { RunReport } from "./run/run_report.ts";
-import { createReporter, standardOutput } from "./reporter.ts";
+import { createReporter, printJson, standardOutput } from "./reporter.ts";
 
 export { type App, EXIT };
 
@@ -72,6 +72,7 @@ export async function main(args: readonly string[], app: App): Promise<number> {
       reporter.log(HELP[command]);
       return EXIT.ok;
     }
+    using _logs = json ? logToStandardError() : undefined;
     const run = await MAIN[command]();
     const context = commandContextOf(app, reporter, values, names);
     return await run(
@@ -88,10 +89,17 @@ export async function main(args: readonly string[], app: App): Promise<number> {
     if (json) {
       const report: RunReport = { pipeline, ok: false, seconds: 0, stages: [], metrics: {} };
       const failed = command === "run" ? report : { ok: false };
-      console.log(JSON.stringify({ ...failed, error: formatError(error) }));
+      printJson({ ...failed, error: formatError(error) });
     }
     return error instanceof ConfigError || error instanceof UsageError ? EXIT.config : EXIT.failed;
   }
+}
+
+/** Until it is disposed of, lines that stages and plugins log leave standard output to programs. */
+function logToStandardError(): Disposable {
+  const { log, info, debug } = console;
+  console.log = console.info = console.debug = console.error;
+  return { [Symbol.dispose]: () => void Object.assign(console, { log, info, debug }) };
 }
 
 /** Until it is disposed of, code of a stage or a plugin that ends the process fails, with its place. */

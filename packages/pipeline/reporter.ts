@@ -51,6 +51,11 @@ export function standardOutput(stream: "stdout" | "stderr"): Output {
   };
 }
 
+/** Prints a line of JSON for programs. */
+export function printJson(value: unknown): void {
+  standardOutput("stdout").write(`${JSON.stringify(value)}\n`);
+}
+
 /** Intervals between frames of a bar and between plain lines, in ms. */
 const FRAME_MS = 100;
 const LINE_MS = 10_000;

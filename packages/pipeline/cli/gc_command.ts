@@ -10,6 +10,7 @@ import { displayPath, invocationDir, remove } from "../paths.ts";
 import { type CommandContext, EXIT } from "../app.ts";
 import { ArtifactStore } from "../artifact_store.ts";
 import { formatBytes, formatInteger, formatTable } from "../format.ts";
+import { printJson } from "../reporter.ts";
 import type { State } from "../state.ts";
 import { forget, listRuns } from "./runs_command.ts";
 
@@ -28,7 +29,7 @@ export default async function gc(call: CommandContext): Promise<number> {
       return { use: place.use, fingerprint: place.fingerprint, bytes };
     });
     const ids = forgotten.map(({ id }) => id), bytes = total(garbage);
-    console.log(JSON.stringify({ ok: true, removed, bytes, results, forgotten: ids }));
+    printJson({ ok: true, removed, bytes, results, forgotten: ids });
   };
   if (all.length === 0 && forgotten.length === 0) {
     const are = found.kept === 1 ? "is listed, and needs" : "are listed, and need";
@@ -50,7 +51,7 @@ export default async function gc(call: CommandContext): Promise<number> {
   if (!lock) {
     const error = "a run or a service is at work in this folder";
     log(`nothing was removed: ${error}; wait for its end`);
-    if (values.json) console.log(JSON.stringify({ ok: false, removed: false, error }));
+    if (values.json) printJson({ ok: false, removed: false, error });
     return EXIT.failed;
   }
   // What was used since it was described stays.

@@ -10,7 +10,7 @@ import { createRunContext } from "../run/run_context.ts";
 import { type CommandContext, EXIT } from "../app.ts";
 import { INTERRUPTED } from "../run/run_report.ts";
 import { formatDuration } from "../format.ts";
-import type { Reporter } from "../reporter.ts";
+import { printJson, type Reporter } from "../reporter.ts";
 import { runPlan, type RunResult } from "../run/run_pipeline.ts";
 import { withoutSecrets } from "../secrets.ts";
 import { select, type Selection } from "../run/selection.ts";
@@ -59,7 +59,7 @@ export async function runOne(planned: Plan, call: CommandContext, swept?: Swept)
   const dryRun = values["dry-run"] ?? false;
   const ended = await runPlan(planned, selection, context, { dryRun, point: swept?.point });
   if (values.json) {
-    console.log(JSON.stringify({ ...ended.report, ...(swept?.parent && { run: ended.id }) }));
+    printJson({ ...ended.report, ...(swept?.parent && { run: ended.id }) });
   }
   // A run with nothing to do writes nothing.
   if (ended.id !== undefined) {

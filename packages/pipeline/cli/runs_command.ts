@@ -17,6 +17,7 @@ import { settingsOf } from "../run_settings.ts";
 import { displayPath, invocationDir } from "../paths.ts";
 import { type CommandContext, EXIT, type MetricNames } from "../app.ts";
 import { withoutSecrets } from "../secrets.ts";
+import { printJson } from "../reporter.ts";
 import { INTERRUPTED } from "../run/run_report.ts";
 import { ArtifactStore } from "../artifact_store.ts";
 import type { State } from "../state.ts";
@@ -47,7 +48,7 @@ export default async function runs(call: CommandContext): Promise<number> {
   const chosen = names.length === 0 ? all : await ofPipelines(names, all, call);
   const listed = chosen.sort(byTime).slice(last === undefined ? 0 : -last);
   if (values.json) {
-    console.log(JSON.stringify(withoutSecrets({ ok: true, runs: listed })));
+    printJson(withoutSecrets({ ok: true, runs: listed }));
   } else if (listed.length === 0) {
     reporter.log("nothing has run yet: deno task run pipeline");
   } else {

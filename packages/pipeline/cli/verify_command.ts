@@ -13,6 +13,7 @@ import { formatBytes, formatInteger } from "../format.ts";
 import { bytesOf, readRecord } from "../stage_record.ts";
 import { verifyResult } from "../verify_results.ts";
 import { counted } from "../causes.ts";
+import { printJson } from "../reporter.ts";
 
 export default async function verify(call: CommandContext): Promise<number> {
   const { values, reporter } = call;
@@ -61,7 +62,7 @@ export default async function verify(call: CommandContext): Promise<number> {
       ? `${paint.green("✓")} ${read}: all as they were made`
       : `${bad}; the next run that needs them makes them again`,
   );
-  if (values.json) console.log(JSON.stringify({ ok, results: places.length, bytes, damaged }));
+  if (values.json) printJson({ ok, results: places.length, bytes, damaged });
   return ok ? EXIT.ok : EXIT.failed;
 }
 

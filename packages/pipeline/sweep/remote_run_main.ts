@@ -8,6 +8,7 @@ import { withPaths } from "../run/run_report.ts";
 import { ArtifactStore } from "../artifact_store.ts";
 import { assertBackend, IncompatibleWorkerError, toRelative } from "../remote/compatibility.ts";
 import { followParent } from "./child_process.ts";
+import { printJson } from "../reporter.ts";
 import {
   assertSamePlugins,
   assertSameResults,
@@ -43,11 +44,11 @@ export async function runRemoteRun(call: CommandContext): Promise<number> {
     const { report, id } = await runPlan(planned, selection, own, { point, given });
     // Relative to the artifact folder, which other machines have elsewhere.
     const shared = (path: string) => toRelative(resolve(project, path), artifacts) ?? path;
-    console.log(JSON.stringify({ ...withPaths(report, shared), run: id }));
+    printJson({ ...withPaths(report, shared), run: id });
     return report.ok ? EXIT.ok : EXIT.failed;
   } catch (error) {
     if (!(error instanceof IncompatibleWorkerError)) throw error;
-    console.log(JSON.stringify({ refused: error.message }));
+    printJson({ refused: error.message });
     return EXIT.failed;
   }
 }

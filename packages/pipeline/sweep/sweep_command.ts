@@ -12,6 +12,7 @@ import { checkParams } from "../run/check_params.ts";
 import { select } from "../run/selection.ts";
 import { runSweep } from "./run_sweep.ts";
 import { withoutSeeds } from "../sweep_summary.ts";
+import { printJson } from "../reporter.ts";
 
 /** Default limit of concurrent runs, each of which has images in memory. */
 const MAX_JOBS = 4;
@@ -55,7 +56,7 @@ export async function sweep(base: Plan, call: CommandContext): Promise<number> {
   using interrupt = abortOnSignal(reporter, { atOnce: kill });
   const { signal } = interrupt;
   const report = await runSweep(points, call, { selection, dryRun, jobs, signal, running });
-  if (values.json) console.log(JSON.stringify(report));
+  if (values.json) printJson(report);
   if (!dryRun) {
     const done = report.runs.filter(({ ok }) => ok).length;
     const failed = (signal.aborted ? points : report.runs).length - done;

@@ -59,6 +59,29 @@ Deno.test("run --json", async (t) => {
     await Deno.stat(project.path(count.outputs.numbers, "numbers.txt"));
     assert.deepEqual([greet.status, broken.status, broken.outputs], ["skipped", "failed", {}]);
   });
+  await t.step("alone, with code that logs, so that sweeps read it", async () => {
+    await project.write({
+      "logs.ts": `import { z } from "zod";
+import { defineKind, defineStage } from "${stageUrl}";
+console.log("it loads");
+const text = defineKind({ kind: "text", summary: "A text", files: { "a.txt": "a" } });
+export default defineStage({
+  name: "logs", summary: "Log", inputs: {}, outputs: { text },
+  params: z.strictObject({ a: z.int().default(0).describe("A number") }),
+  async run(_inputs, _params, { outputs }) {
+    console.log("it runs"); console.info("it runs"); console.debug("it runs");
+    await Deno.writeTextFile(outputs.text + "/a.txt", "a");
+  },
+});`,
+      "logs.yaml": "plugins: [logs.ts]\nstages: { logs: }",
+    });
+    const { out, err } = await project.cli("run", "logs", "--json");
+    assert.equal(JSON.parse(out).ok, true);
+    assert.equal(err.match(/it (loads|runs)/g)?.length, 4);
+    const swept = await project.cli("run", "logs", "--sweep", "logs.a=1,2");
+    assert.match(swept.out, /: 2 runs done/);
+    assert.equal(swept.code, 0, swept.out);
+  });
   await t.step("also in a dry run", async () => {
     const { code, out, err } = await project.cli("run", "pipeline", "--json", "--dry-run");
     assert.equal(code, 0);
