@@ -11,7 +11,13 @@
  */
 import { dirname, join } from "node:path";
 import { z } from "zod";
-import { type Attempt, hasScratch, openAttempt, removeLeftovers } from "./cache/attempt.ts";
+import {
+  type Attempt,
+  BEING_MADE,
+  hasScratch,
+  openAttempt,
+  removeLeftovers,
+} from "./cache/attempt.ts";
 import { ensureFolder } from "./durable.ts";
 import { type CacheKey, canonicalJson, differences } from "./fingerprint.ts";
 import { isHeld, lockFile, takeLock, withFreeLocks } from "./cache/file_lock.ts";
@@ -201,7 +207,7 @@ export class ArtifactStore {
   async adopt(
     record: StageRecord,
     fill: (outputs: Attempt["outputs"], scratch: string) => Promise<void>,
-    waiting: () => void,
+    info: (line: string) => void,
     signal: AbortSignal,
   ): Promise<StageRecord> {
     const { fingerprint, dependencies, dependencies: { use: name } } = record;
@@ -210,7 +216,7 @@ export class ArtifactStore {
       Object.entries(record.outputs).map(([output, recorded]) => [output, kindOf(recorded)]),
     );
     const stage = { name, outputs };
-    await using attempt = await openAttempt(this, stage, dependencies, waiting, signal);
+    await using attempt = await openAttempt(this, stage, dependencies, info, signal);
     const there = await this.find(name, fingerprint, Object.keys(outputs));
     if (there.record) return there.record;
     await fill(attempt.outputs, this.pulledOf(name, fingerprint));
@@ -292,18 +298,18 @@ export class ArtifactStore {
   /**
    * Marks a result as damaged, so that the next run makes it again with this reason.
    * @param record as it was when the damage was found
-   * @param waiting called once if it waits for a run that makes the result
+   * @param info logs that it waits for a run that makes the result
    */
   async markDamaged(
     { use, fingerprint, path }: StoredResult,
     record: StageRecord,
     why: readonly string[],
-    waiting: () => void,
+    info: (line: string) => void,
     signal: AbortSignal,
   ) {
     await Deno.mkdir(this.#work, { recursive: true });
     const name = `${this.workOf(use, fingerprint)}.lock`;
-    using _lock = await takeLock(name, waiting, signal);
+    using _lock = await takeLock(name, () => info(BEING_MADE), signal);
     const { value } = await readRecord(path);
     // Another run may have made it again meanwhile.
     if (value && value.damage === undefined && canonicalJson(value) === canonicalJson(record)) {

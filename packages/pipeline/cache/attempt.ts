@@ -18,6 +18,9 @@ import {
 import type { Progress, Stage } from "../stage.ts";
 import { withChecksum, writeState } from "../state.ts";
 
+/** The reason why an attempt waits. */
+export const BEING_MADE = "another run is making this; waiting for it";
+
 /** Exclusive folders of one attempt. */
 export interface Attempt {
   /** Output → its empty folder. */
@@ -35,20 +38,20 @@ export interface Attempt {
 
 /**
  * Opens an attempt at a result.
- * @param waiting called once if it waits while another run makes the same one
+ * @param info logs that it waits while another run makes the same one
  */
 export async function openAttempt(
   store: ArtifactStore,
   stage: Pick<Stage, "name" | "outputs">,
   cacheKey: CacheKey,
-  waiting: () => void,
+  info: (line: string) => void,
   signal: AbortSignal,
 ): Promise<Attempt> {
   const hash = fingerprint(cacheKey);
   const { patience } = store.options;
   const wanted = store.workOf(stage.name, hash);
   await ensureFolder(dirname(wanted));
-  const { work, lock } = await acquireWorkDir(wanted, waiting, signal, patience);
+  const { work, lock } = await acquireWorkDir(wanted, () => info(BEING_MADE), signal, patience);
   await using opening = new AsyncDisposableStack();
   opening.use(lock);
   opening.defer(() => removeLeftovers(work));

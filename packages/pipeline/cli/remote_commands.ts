@@ -166,8 +166,7 @@ export async function pull(call: CommandContext): Promise<number> {
       const { record } = await store.find(use, fingerprint);
       const found = record ?? await remote.find(use, fingerprint);
       if (!found) throw new Error(`${remote.place.url} does not have its result`);
-      const waiting = () => log(`  ${id}: another run is making this; waiting for it`);
-      if (!record) await remote.pull(found, store, waiting, progress);
+      if (!record) await remote.pull(found, store, (line) => log(`  ${id}: ${line}`), progress);
       records.set(id, found);
       const origin = madeElsewhere(found);
       const text = record ? "was here" : formatBytes(bytesOf(found));

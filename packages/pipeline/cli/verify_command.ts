@@ -46,9 +46,9 @@ export default async function verify(call: CommandContext): Promise<number> {
       const problems = [...finding.problems];
       line(`${paint.red("✗")} ${name}: ${problems.join(", ")}`);
       damaged.push({ use, fingerprint, path, problems });
-      const waiting = () => line(`  ${name}: another run is making this; waiting for it`);
+      const info = (text: string) => line(`  ${name}: ${text}`);
       if (!finding.record) continue;
-      await store.markDamaged(place, finding.record, problems, waiting, signal).catch((error) => {
+      await store.markDamaged(place, finding.record, problems, info, signal).catch((error) => {
         signal.throwIfAborted();
         line(`  ${name} cannot be marked, so that runs take it as it is: ${formatError(error)}`);
       });

@@ -74,7 +74,7 @@ export class RemoteResults {
   async pull(
     record: StageRecord,
     store: ArtifactStore,
-    waiting: () => void,
+    info: (line: string) => void,
     progress: Progress,
   ): Promise<StageRecord> {
     const fill = async (folders: Readonly<Record<string, string>>, scratch: string) => {
@@ -117,7 +117,7 @@ export class RemoteResults {
         await Deno.rename(path, to);
       }
     };
-    return await store.adopt(record, fill, waiting, this.signal);
+    return await store.adopt(record, fill, info, this.signal);
   }
 
   /**

@@ -298,8 +298,8 @@ class Run {
         return true;
       }
       this.entry?.live.add({ type: "stage", id, status: "running", why: "it is pulled" });
-      const waiting = () => log(`  ${id}: another run is making this; waiting for it`);
-      const record = await this.#remote.pull(found, store, waiting, progress);
+      const info = (line: string) => log(`  ${id}: ${line}`);
+      const record = await this.#remote.pull(found, store, info, progress);
       this.#useResult(stage, record);
       await this.#setCurrent();
       this.#worked = true;

@@ -62,17 +62,12 @@ export async function executeStage(
   const { stage, cacheKey, inputs, lineage } = ready;
   const { paint } = reporter;
   const startedAt = new Date();
-  await using attempt = await openAttempt(
-    store,
-    stage.stage,
-    cacheKey,
-    () => reporter.log(`  ${stage.id}: another run is making this; waiting for it`),
-    signal,
-  );
+  const info = (message: string) => reporter.log(`  ${stage.id}: ${message}`);
+  await using attempt = await openAttempt(store, stage.stage, cacheKey, info, signal);
   const { outputs, bounded } = stage.stage, hash = fingerprint(cacheKey);
   const { record: there } = force ? {} : await store.find(stage.use, hash, Object.keys(outputs));
   if (there) return { record: there, made: false };
-  if (attempt.resumed) reporter.log(`  ${stage.id}: resumes an interrupted attempt`);
+  if (attempt.resumed) info("resumes an interrupted attempt");
   const warnings: string[] = [];
   using progress = reporter.startProgress(stage.id);
   const given = {
@@ -89,7 +84,7 @@ export async function executeStage(
     },
     signal,
     progress,
-    info: (message: string) => reporter.log(`  ${stage.id}: ${message}`),
+    info,
     warn: (message: string) => {
       warnings.push(String(message));
       reporter.log(`  ${paint.yellow(`${stage.id}: ${message}`)}`);
