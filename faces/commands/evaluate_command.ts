@@ -29,6 +29,8 @@ const command: Command = {
   --preset NAME      preset of the folder. Default: the one that labels most photos, before others
                      that of a model's training
   --layout NAME      full, crop or aligned: what the photos show. Default: its preset's, or full
+  --set KEY=VALUE    another value of the pipeline that is run, such as
+                     evaluate.metrics='[auc, rmse]' or evaluate.gate.limit=23; may repeat
   --json             print one JSON object to stdout
   --artifacts DIR    folder of the models' runs. Default: the project's artifacts/
   --help
@@ -42,7 +44,7 @@ like any other.
 
 Exit codes: 0 evaluated, 1 a stage failed, 2 wrong command line, 130 interrupted.`,
   async run(args, tools) {
-    const options = "on= part= preset= layout= json artifacts= help";
+    const options = "on= part= preset= layout= set=* json artifacts= help";
     const { values, positionals } = parseOptions("evaluate", args, options);
     const { on, part, preset, layout } = values;
     if (positionals.length === 0) {
@@ -104,7 +106,8 @@ Exit codes: 0 evaluated, 1 a stage failed, 2 wrong command line, 130 interrupted
     const head = `# ${displayPath(file, tools.project)}: deno task evaluate\n`;
     await Deno.writeTextFile(file, head + text);
     origins.forEach((origin) => tools.reporter.log(origin));
-    return await main(["run", file, ...values.json ? ["--json"] : []], tools);
+    const set = values.set?.map((value) => `--set=${value}`) ?? [];
+    return await main(["run", file, ...set, ...values.json ? ["--json"] : []], tools);
   },
 };
 export default command;

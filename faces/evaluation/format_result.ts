@@ -8,7 +8,7 @@ import {
   type MetricName,
   METRICS,
 } from "./metrics.ts";
-import type { Report } from "./report_data.ts";
+import type { ModelReport, Report } from "./report_data.ts";
 import type { FurtherMetric, ModelMetrics, Scores, SplitName } from "./score_model.ts";
 
 /** Formats an integer: "1,204". */
@@ -165,6 +165,16 @@ export function overfitting(metrics: ModelMetrics): string | undefined {
   if (!worse || held < OVERFITTING * fitted) return undefined;
   return `Overfitting: ${METRICS[metric].name} ${formatMetric(train, metric)} on the training ` +
     `set, ${formatMetric(test, metric)} on the test set`;
+}
+
+/** Formats the number of a set's images that models use, or the least and the most of several. */
+export function usedImages(
+  models: readonly Pick<ModelReport, "metrics">[],
+  set: SplitName,
+): string {
+  const used = models.map(({ metrics }) => metrics.counts[set]);
+  const [least, most] = [Math.min(...used), Math.max(...used)];
+  return least === most ? count(most) : `${count(least)} to ${count(most)}`;
 }
 
 /** Names the models that were left out, in a sentence after others; empty if there are none. */

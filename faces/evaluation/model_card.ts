@@ -302,16 +302,15 @@ export function modelCard({ pipeline, models, leftOut, data, made: { lineage } }
     ),
     ...cardBlocks({
       models: models.map((model) => {
-        const { id, metrics, training: { datasets, epochs, seed }, network } = model;
+        const { id, metrics, training: { counts, datasets, epochs, seed }, network } = model;
         const before = pretraining(model, lineage);
-        const trained = Object.values(datasets).reduce((sum, n) => sum + n, 0);
         return {
           id,
           task: metrics.task,
           metrics,
           title: subject(metrics),
           worth: summary(metrics),
-          origin: `${faces(metrics.counts.train || trained)} of ` +
+          origin: `${faces(counts.train)} of ` +
             `${Object.keys(datasets).join(" and ")}; ` +
             (before === "none" ? "" : `pretraining: ${before}; `) +
             `${counted(epochs, "epoch")}, seed ${seed}, ` +

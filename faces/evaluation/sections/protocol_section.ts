@@ -1,6 +1,6 @@
 /** The report's head: which run it is of, and the protocol that comparable results share. */
 import { cautionsOf, type Lineage } from "../../../packages/pipeline/stage.ts";
-import { count, faces } from "../format_result.ts";
+import { count, faces, usedImages } from "../format_result.ts";
 import { type Child, type Html, html } from "../html.ts";
 import { pretraining } from "../model_card.ts";
 import type { ModelReport, Report } from "../report_data.ts";
@@ -41,20 +41,22 @@ export function protocolSection({ data, models, made: { lineage } }: Report): Ht
   const drawn = cautionsOf(sources).some((caution) => caution.includes("synthetic"));
   const part = Object.entries(typeof test === "object" ? { ...test } : {})
     .map((pair) => pair.join(" ")).join(" ");
-  const { framedBy = {} } = data;
+  const { framedBy = {} } = data, tested = usedImages(models, "test");
   const framing = Object.entries(framedBy).map(([name, part]) => `face in ${name}: ${part}`);
-  // Of photos that are taken whole, no box is cropped.
-  if (!datasets.every(({ name }) => framedBy[name] === "the whole photo")) {
-    framing.push(
-      `box of ${detector?.name}, alignment ${crop?.align ?? "none"}, margin ${crop?.margin}`,
-    );
+  if (datasets.some(({ name }) => framedBy[name] === undefined)) {
+    framing.push(`box of ${detector?.name}`);
   }
+  // Photos that are taken whole are not cropped.
+  const cropping = datasets.every(({ name }) => framedBy[name] === "the whole photo")
+    ? ""
+    : `, alignment ${crop?.align ?? "none"}, margin ${crop?.margin}`;
   const facts: readonly (readonly [string, Child])[] = [
     ["Data", datasets.map(({ name, ages }) => `${name}, ${faces(ages.length)}`).join("; ")],
     [
       "Sets",
       splitNames.filter((name) => splits[name].ages.length > 0)
         .map((name) => `${name} ${count(splits[name].ages.length)}`).join(", ") +
+      (tested === count(splits.test.ages.length) ? "" : `, ${tested} of them tested`) +
       (calibration > 0 ? `, calibration ${count(calibration)}` : "") +
       (part && `; test set: ${part}`) +
       (Array.isArray(stratify) && stratify.length > 0
@@ -75,7 +77,7 @@ export function protocolSection({ data, models, made: { lineage } }: Report): Ht
         ignore: "not looked for: sets may share photos, which raises scores",
       }[only === "all" ? "" : String(copies)],
     ],
-    ["Framing", crop && framing.join("; ")],
+    ["Framing", crop && framing.join("; ") + cropping],
     [
       "Pixels",
       resize &&

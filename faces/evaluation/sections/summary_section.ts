@@ -11,6 +11,7 @@ import {
   overfitting,
   subject,
   summary,
+  usedImages,
   verdict,
 } from "../format_result.ts";
 import { formatMetric, METRICS } from "../metrics.ts";
@@ -20,10 +21,12 @@ import type { Links } from "../report_sections.ts";
 export function opening({ models, leftOut, data: { datasets, splits } }: Report): string {
   const all = datasets.reduce((sum, { ages }) => sum + ages.length, 0);
   const better = models.filter(({ metrics }) => metrics.verdict === "better").length;
-  const [trained, tested] = [splits.train, splits.test].map(({ ages }) => ages.length);
-  const what = trained > 0
-    ? `trained on ${count(trained)} of ${faces(all)} and tested on ${count(tested)} held-out faces`
-    : `trained elsewhere and tested on ${count(tested)} of ${faces(all)}`;
+  const tested = usedImages(models, "test");
+  const what = splits.train.ages.length > 0
+    ? `trained on ${usedImages(models, "train")} of ${
+      faces(all)
+    } and tested on ${tested} held-out faces`
+    : `trained elsewhere and tested on ${tested} of ${faces(all)}`;
   return `${counted(models.length, "network")}, ${what}. Significantly better than the constant ` +
     `baseline: ${count(better)} of ${count(models.length)}.${leftOutModels(leftOut)}`;
 }

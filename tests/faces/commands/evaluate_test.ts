@@ -79,7 +79,8 @@ Deno.test("evaluate", async (t) => {
 
     await t.step("scores a folder with the models' own framing", async () => {
       const args = [id, "--on", "theirs", "--layout", "aligned", "--artifacts", "results"];
-      const { code, out, err } = await evaluate(folder, ...args, "--json");
+      const set = ["--set", "evaluate.metrics=[rmse, auc]", "--set", "evaluate.gate={ limit: 23 }"];
+      const { code, out, err } = await evaluate(folder, ...args, ...set, "--json");
       strictEqual(code, 0, err);
       const { place, metrics, models, html } = await report(out);
       deepStrictEqual(Object.keys(models), ["trainAge", "trainGender"]);
@@ -87,7 +88,13 @@ Deno.test("evaluate", async (t) => {
       deepStrictEqual(Object.keys(metrics.trainAge), ["test"]);
       strictEqual(models.trainAge.trainedOn, 1);
       strictEqual(models.trainAge.baseline.of, "test");
-      match(html, /trained elsewhere and tested on 12 of 12 faces/);
+      match(html, /trained elsewhere and tested on 11 of 12 faces/);
+      match(html, /<dd>test 12, 11 of them tested<\/dd>/);
+      strictEqual(models.trainAge.gate.limit, 23);
+      deepStrictEqual([typeof metrics.trainAge.test.rmse, typeof metrics.trainGender.test.auc], [
+        "number",
+        "number",
+      ]);
       const [made, imported] = await Promise.all([trained.stages, JSON.parse(out).stages].map(
         (stages) =>
           readSources([{

@@ -259,7 +259,8 @@ export async function madeUpReport({ suffix = "", seed = 1 }: FixtureOptions = {
   function training(): ModelReport["training"] {
     const epochs = { epochs: 14, weightsOfEpoch: 11, stoppedEarly: true };
     const secondsPerEpoch = range(14).map((i) => 2 + 0.1 * (i % 3));
-    return { ...epochs, backend: "wasm", seed: 42, secondsPerEpoch, datasets: { wiki_crop: 640 } };
+    const images = { counts: { train: 640, validation: 160 }, datasets: { wiki_crop: 640 } };
+    return { ...epochs, ...images, backend: "wasm", seed: 42, secondsPerEpoch };
   }
 
   async function examples(title: string, truth: string, prediction: string): Promise<Examples> {

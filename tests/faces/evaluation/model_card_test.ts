@@ -60,6 +60,18 @@ Deno.test("modelCard() has the further metrics of each model with their interval
   }
 });
 
+Deno.test("modelCard() counts the training faces that have a label, of imported models too", async () => {
+  const { models, ...report } = await madeUpReport();
+  const [{ training, metrics, ...model }] = models as [typeof models[number]];
+  const imported = { ...metrics, counts: { train: 0, validation: 0, test: 200 } };
+  const labelled = { ...training, counts: { train: 620, validation: 150 } };
+  const card = modelCard({
+    ...report,
+    models: [{ ...model, metrics: imported, training: labelled }],
+  });
+  assert.match(card, /\| 620 faces of wiki\\_crop; 14 epochs/);
+});
+
 Deno.test("modelCard() names models that were left out, with the reason", async () => {
   const leftOut = [{ id: "theirs", why: "it was trained on all 8 images of the test set" }];
   assert.match(

@@ -209,6 +209,28 @@ Deno.test("reportPage() marks the epoch whose weights were kept, and that of the
   );
 });
 
+Deno.test("reportPage() counts the faces that models use, and names no detector that found none", async () => {
+  const report = await madeUpReport();
+  const framedBy = Object.fromEntries(report.data.datasets.map(({ name }) => [name, "its middle"]));
+  const [first, ...others] = report.models.map((model, i) => {
+    const counts = { train: 600 + i, validation: 160, test: 150 + i };
+    return { ...model, metrics: { ...model.metrics, counts } };
+  });
+  const data = { ...report.data, framedBy };
+  const html = text(await reportPage({ ...report, models: [first!, ...others], data }));
+  assert.match(
+    html,
+    /trained on 600 to 602 of [\d,]+ faces and tested on 150 to 152 held-out faces/,
+  );
+  assert.match(
+    html,
+    /Sets\s*train 640, validation 160, test 200, 150 to 152 of them tested;/,
+  );
+  assert.match(html, /face in imdb_crop: its middle, alignment none, margin 0\.2/);
+  assert.doesNotMatch(html, /box of metadata/);
+  assert.match(text(await reportPage({ ...report, models: [first!] })), /trained on 600 of /);
+});
+
 Deno.test("reportPage() opens with run, overrides and protocol, and tells equal tasks apart", async () => {
   const report = await madeUpReport();
   const [groups, age, gender] = report.models;
