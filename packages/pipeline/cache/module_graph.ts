@@ -47,7 +47,7 @@ export interface ModuleGraph {
 }
 
 /** Bumped when `analyze` changes what it finds. */
-const CACHE_VERSION = 6;
+const CACHE_VERSION = 7;
 
 /**
  * The facts are one text, which the checksum covers: a run with nothing to do checks it within a
@@ -58,7 +58,7 @@ const cacheSchema = z.object({ format: z.literal(CACHE_VERSION), facts: z.string
 /** Upper bound of the resolution of file times, in ms. */
 const MTIME_RESOLUTION_MS = 100;
 
-const CODE = new Set([".ts", ".mts", ".tsx", ".js", ".mjs", ".jsx"]);
+const CODE = new Set([".ts", ".mts", ".cts", ".tsx", ".js", ".mjs", ".cjs", ".jsx"]);
 
 export class ModuleHasher {
   #facts: Record<string, ModuleFacts> = {};
@@ -210,7 +210,7 @@ async function analyze(path: string): Promise<Omit<ModuleFacts, "stamp">> {
     bundle: false,
     write: false,
     metafile: true,
-    format: "esm",
+    format: /\.c[jt]s$/.test(path) ? "cjs" : "esm",
     target: "esnext",
     minifyWhitespace: true,
     treeShaking: false,
@@ -234,7 +234,8 @@ async function analyze(path: string): Promise<Omit<ModuleFacts, "stamp">> {
   // A name without an extension may be that of a folder.
   const rest = code.replace(ASSET, (text, name) => extname(name) === "" ? text : "")
     .replace(BESIDE, "").replace(RESOLVED, "");
-  const computed = /\bimport\((?!")|\bimport\.meta\.(dir|file|url|resolve)/.test(rest);
+  const computed = /\b(import|require)\((?!")|\bimport\.meta\.(dir|file|url|resolve)|\b__dirname/
+    .test(rest);
   return { hash: sha256(code), imports: [...imports].sort(), assets: assets.sort(), computed };
 }
 
@@ -243,4 +244,4 @@ const RESOLVED = /import\.meta\.resolve\("([^"]*)"\)/g;
 const ASSET = /new URL\("([^"]*[^"/])",import\.meta\.url\)/g;
 /** `join(import.meta.dirname, "a", "b.txt")`, and the same as a template and as a sum. */
 const BESIDE =
-  /import\.meta\.dirname(?:,"((?:[^"]+",")*[^"]+\.\w+)"\)|\}\/([^`$]+\.\w+)`|\+"\/([^"]+\.\w+)"(?!\+))/g;
+  /(?:import\.meta\.|__)dirname(?:,"((?:[^"]+",")*[^"]+\.\w+)"\)|\}\/([^`$]+\.\w+)`|\+"\/([^"]+\.\w+)"(?!\+))/g;

@@ -181,6 +181,26 @@ Deno.test("graph() finds files beside a module, and modules that may read others
   }
 });
 
+Deno.test("graph() follows CommonJS", async () => {
+  await using toy = await modulesOf({
+    "stage.ts": 'import { helper } from "./helper.cjs"; export const run = () => helper();',
+    "helper.cjs": `// Adds up.
+const { join } = require("node:path"), deep = require("./deep.cjs"), data = require("./data.json");
+const text = require("node:fs").readFileSync(join(__dirname, "a.txt"), "utf8");
+exports.helper = () => [deep, data, text];`,
+    "deep.cjs": "module.exports = 1;",
+    "data.json": "{}",
+    "a.txt": "a",
+  });
+  const { modules, computed, packages } = await toy.look();
+  const names = ["a.txt", "data.json", "deep.cjs", "helper.cjs", "stage.ts"];
+  assert.deepEqual([Object.keys(modules), computed, packages], [names, [], []]);
+  await toy.project.write({ "deep.cjs": "module.exports = require(process.argv[2]);" });
+  const now = await toy.look();
+  assert.notEqual(now.modules["deep.cjs"], modules["deep.cjs"]);
+  assert.deepEqual(now.computed, ["deep.cjs"]);
+});
+
 Deno.test("graph() names packages as imported and goes through the import map", async () => {
   const imports = { sharp: "npm:sharp@0.35.5", "@/": "./lib/", tools: "./lib/tools.ts" };
   await using toy = await modulesOf({
