@@ -1,8 +1,9 @@
 /** Runs one stage: makes a result, or serves until it is stopped. */
-import { basename } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { openAttempt } from "../cache/attempt.ts";
 import { type CacheKey, explainChanges, fingerprint } from "../fingerprint.ts";
 import { mapPaths } from "../config/stage_config.ts";
+import { listFiles } from "../digest.ts";
 import { joinWords } from "../errors.ts";
 import type { Begun } from "../history.ts";
 import { type Edge, edgeName, type Plan, type PlannedStage } from "../plan.ts";
@@ -11,6 +12,7 @@ import { checkOutputs } from "./check_outputs.ts";
 import { stageContextOf } from "./stage_context.ts";
 import type { StageRecord } from "../stage_record.ts";
 import { withoutSecrets } from "../secrets.ts";
+import { verifyResult } from "../verify_results.ts";
 import type { Artifact, Lineage, StageResult } from "../stage.ts";
 import type { RunContext, ShardedWork } from "./run_context.ts";
 
@@ -112,7 +114,13 @@ export async function executeStage(
       ? { remoteWorkers: connectWorkers(remoteWorkers, work) }
       : {}),
   });
-  const result: StageResult | void = await stage.stage.run(inputs, stage.params, context);
+  const unchanged = stage.plugin && !bounded ? await watchInputs(stage.id, inputs, run) : undefined;
+  let result: StageResult | void;
+  try {
+    result = await stage.stage.run(inputs, stage.params, context);
+  } finally {
+    await unchanged?.();
+  }
   signal.throwIfAborted();
   await checkOutputs(stage.id, outputs, attempt.outputs, checkFile, bounded);
   if (stage.plugin) {
@@ -136,6 +144,41 @@ export async function executeStage(
     rights: stage.rights,
   }, progress);
   return { record, made: true };
+}
+
+/**
+ * Returns what refuses inputs that the stage has changed since, and marks them as damaged: results of
+ * other stages are made of them. The process of a third-party plugin has no right to write there.
+ */
+async function watchInputs(
+  id: string,
+  inputs: ReadyStage["inputs"],
+  { store, signal }: RunContext,
+): Promise<() => Promise<void>> {
+  const stampOf = async ({ path }: Artifact) =>
+    (await listFiles(path)).map((name) => {
+      const { size, mtime, ctime } = Deno.statSync(join(path, name));
+      return [name, size, Number(mtime), Number(ctime)].join(" ");
+    }).join("\n");
+  const artifacts = Object.values(inputs).flat();
+  const before = await Promise.all(artifacts.map(stampOf));
+  return async () => {
+    for (const [i, artifact] of artifacts.entries()) {
+      if (await stampOf(artifact).catch(String) === before[i]) continue;
+      const path = dirname(artifact.path);
+      const place = { use: basename(dirname(path)), fingerprint: basename(path), path };
+      const { record, problems, strangers } = await verifyResult(place);
+      if (record && problems.length > 0) {
+        await store.markDamaged(place, record, problems, () => {}, signal);
+      }
+      const changes = [...problems, ...strangers.map((name) => `${name} is no part of it`)];
+      if (changes.length === 0) continue; // another run made it again
+      throw new Error(
+        `Cannot keep what stage "${id}" made: it changed the result of "${artifact.stage}": ` +
+          `${joinWords(changes)}. Write into context.outputs or context.scratch, and run again.`,
+      );
+    }
+  };
 }
 
 /** Returns modules of plugins that take part in a stage whose files the cache key may lack. */

@@ -343,3 +343,37 @@ Deno.test("what a plugin's stage returns is checked", async () => {
   }
   assert.doesNotMatch(await run("syntax"), /missing file/);
 });
+
+Deno.test("a plugin's stage that changes its input fails, and the input is made again", async () => {
+  const writing = (path: string, text: string) =>
+    plugin("negate").replace(
+      "async run() {}",
+      `async run({ numbers }, _params, { outputs }) {
+        await Deno.writeTextFile(outputs.numbers + "/numbers.txt", "1");
+        await Deno.writeTextFile(${path}, "${text}");
+      }`,
+    );
+  const input = 'numbers.path + "/numbers.txt"';
+  await using project = await Project.make({
+    "pipeline.yaml": "stages: { count: { to: 3 }, negate: }",
+    "plugins/content.ts": writing(input, "9\\n9\\n9"),
+    "plugins/stranger.ts": writing('numbers.path + "/more.txt"', "9"),
+    "plugins/right.ts": writing('outputs.numbers + "/more.txt"', "9"),
+  });
+  const run = (name: string) => project.run({ set: [`plugins=[plugins/${name}.ts]`] });
+  const changed =
+    'Cannot keep what stage "negate" made: it changed the result of "count": numbers/';
+  for (
+    const [name, how] of [["content", "numbers.txt has another "], ["stranger", "more.txt is no"]]
+  ) {
+    const { text, statuses } = await run(name!);
+    assert.equal(statuses.negate, "failed");
+    assert.ok(text.includes(`${changed}${how}`), text);
+    const again = await run("right");
+    assert.deepEqual(again.statuses, {
+      count: name === "content" ? "ran" : "cached",
+      negate: "ran",
+    });
+    await project.write({ "plugins/right.ts": writing('outputs.numbers + "/more.txt"', "10") });
+  }
+});
