@@ -28,7 +28,7 @@ export interface CropJob {
 }
 
 /** A complete shard in its final place. */
-type FinishedShard = { readonly index: number; readonly shard: Shard };
+type CroppedShard = { readonly index: number; readonly shard: Shard };
 
 /** Side of the face box in a _crop archive, relative to the photo: it has a margin of 40 %. */
 const FACE_SHARE = 1 / 1.8;
@@ -74,7 +74,7 @@ export async function* cropLocally(
   workers: number,
   { scratch: folder, signal, progress }: Pick<StageContext, "scratch" | "signal" | "progress">,
   getOrOpen?: ShardContext["getOrOpen"],
-): AsyncGenerator<FinishedShard> {
+): AsyncGenerator<CroppedShard> {
   if (indices.length === 0) return;
   const { archives: path, rows, opening, shardSize } = job;
   const size = workers ||
@@ -103,7 +103,7 @@ async function* cropRemotely(
   indices: readonly number[],
   pool: WorkerPool,
   scratch: string,
-): AsyncGenerator<FinishedShard> {
+): AsyncGenerator<CroppedShard> {
   const { opening, shardSize } = job;
   const { name, module, weights } = opening.detector;
   if (module !== undefined || weights !== undefined) {
@@ -181,7 +181,7 @@ export async function* cropShards(
   indices: readonly number[],
   { signal, progress }: { readonly signal: AbortSignal; readonly progress: Progress },
   given?: ProcessPool<CropTask, CropAnswer>,
-): AsyncGenerator<FinishedShard> {
+): AsyncGenerator<CroppedShard> {
   const { maxSize } = work.opening.crop;
   const ahead = work.workers * (maxSize > 0 && maxSize <= MAX_BUFFERED_SIZE ? 8 : 2);
   await using own = given ? undefined : openCropWorkers(work, signal);
