@@ -14,11 +14,12 @@ export function fairnessSection({ models, data }: Report): Html {
   const compared = tested.flatMap(({ fairness }) =>
     fairness!.groupings.flatMap(({ metrics }) => Object.values(metrics))
   );
-  const tests = count(compared.filter(({ p }) => p !== undefined).length);
+  const tests = count(compared.filter(({ p }) => p! >= 0).length);
   const known = (label: string) => tested.some(({ fairness }) => fairness!.left_out[label] !== 0);
   const strata = known("age") && `Standardized: each group with the ages of the whole test set, by
 strata of 10 years in which every group has at least ${LEAST} faces; “of faces” is the share in these
-strata. The test permutes groups within them; where there is none, and of groups of ages, all faces.`;
+strata. The test permutes groups within them. Where there is none, it permutes faces of unknown age if
+they are most of each group; else there is no test (–). Of groups of ages, it permutes all faces.`;
   const words = compared.length > 0 && html`Difference: largest minus smallest value of the groups.
 p: permutation test, adjusted by Holm's method for all ${tests} tests of this page. ${strata} Paper has
 no pairs of attributes; ratios and all numbers are in fairness.json.`;
@@ -59,7 +60,7 @@ function modelFairnessSection({ id, metrics, fairness }: ModelReport): Html {
         return [
           ...[groupingName(by), metricName(name, metrics), number(difference)],
           ...aged ? [like] : [],
-          ...[worst_group ?? "", p_holm?.toFixed(3) ?? "–"],
+          ...[worst_group ?? "", p_holm! >= 0 ? p_holm!.toFixed(3) : "–"],
         ];
       })
     );

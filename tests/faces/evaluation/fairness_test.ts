@@ -203,6 +203,26 @@ Deno.test("modelFairness() tests differences between faces of unknown age", asyn
   }
 });
 
+Deno.test("modelFairness() does not test groups without a common age", async () => {
+  // Of children and adults, only the few faces of unknown age could be exchanged: p was 1.
+  const ages = persons.map((person, i) => ({
+    ...person,
+    age: i < 10 ? NaN : person.age,
+    attributes: { child: person.age < 10 || i < 2 ? "yes" : "no" },
+  }));
+  const wrong = truth.map((label, i) => ages[i].attributes.child === "yes" ? 1 - label : label);
+  const fairness = await modelFairness({
+    metrics: smiles,
+    test: { ...test, prediction: wrong },
+    persons: ages,
+  });
+  adjustAll([fairness]);
+  const { accuracy } = fairness.groupings.find(({ by }) => by.join() === "child")!.metrics;
+  assert.equal(accuracy.difference, 1);
+  const { p, p_holm } = JSON.parse(JSON.stringify(accuracy));
+  assert.deepEqual([p, p_holm], [null, null]);
+});
+
 Deno.test("modelFairness() hides groups of few faces and counts faces without a label", async () => {
   const few = persons.map((person, i) => ({
     ...person,
