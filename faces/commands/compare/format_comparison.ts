@@ -187,6 +187,9 @@ function shown(comparison: Comparison) {
     ...alone.map((test) => sentence(test)),
   ];
   const hidden = alone.length > 0 ? `of ${joinWords([...tested])} ` : "";
+  const [first] = differences;
+  // Named below the table in place of in each row.
+  const two = differences.every(({ models, a, b }) => models && a === first.a && b === first.b);
   const scope = settings.length === 0 ? swept ? SWEPT : SCOPE : SETTINGS +
     (alone.length < tests.length ? ` Tests of single models ${hidden}are in --json.` : "");
   return {
@@ -194,9 +197,13 @@ function shown(comparison: Comparison) {
     pooled: pooled.map(pooledSentence),
     sentences,
     scope: sentences.length > 0 ? `${scope} ${SIGN}` : undefined,
-    further: differences.length === 0 ? undefined : {
-      rows: differenceRows(differences, runs.length > 2, nameOf),
-      note: differences.some(({ models }) => models) ? FURTHER_OF_SETTINGS : FURTHER,
+    further: first && {
+      rows: differenceRows(differences, runs.length > 2 && !two, nameOf),
+      note: two
+        ? `Difference: ${nameOf(first.a)} minus ${nameOf(first.b)}, ${FURTHER_OF_SETTINGS}`
+        : differences.some(({ models }) => models)
+        ? `Difference: first minus second, ${FURTHER_OF_SETTINGS}`
+        : FURTHER,
     },
   };
 }
@@ -269,8 +276,7 @@ const FURTHER = "Difference: first run minus second, on the images in both test 
   "Paired bootstrap, 95 % CI without correction; " +
   "p with Holm's correction over all rows, and all pairs of runs.";
 /** The same where settings are among them. */
-const FURTHER_OF_SETTINGS =
-  "Difference: first minus second, on the images in all test sets. Settings " +
+const FURTHER_OF_SETTINGS = "on the images in all test sets. Settings " +
   "by the t test over seeds and images, runs by a paired bootstrap; 95 % CI without correction; " +
   "p with Holm's correction over all rows, and all pairs.";
 
