@@ -2,7 +2,7 @@
 import { counted } from "../../packages/pipeline/causes.ts";
 import { contentDigest } from "../../packages/pipeline/content_digest.ts";
 import { joinWords } from "../../packages/pipeline/errors.ts";
-import { basename, join } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { TarWriter } from "../../packages/formats/tar.ts";
 import { moveDurably } from "../../packages/pipeline/durable.ts";
 import { sha256 } from "../../packages/pipeline/fingerprint.ts";
@@ -19,7 +19,6 @@ import {
   locate,
   namesIn,
   openPhotoFiles,
-  parquetsIn,
   type PhotoFiles,
   unreadArchives,
   walk,
@@ -46,7 +45,7 @@ async function openLabels({ folder, labels }: Pick<FolderDataset, "folder" | "la
   const tables = namesOf(folder).filter((name) => isTable(name) && isFile(join(folder, name)))
     .sort();
   const given = labels ?? onlyTable(folder, tables);
-  const path = locate(folder)(given);
+  const path = locate(folder)(given) ?? resolve(folder, given);
   let bytes: Uint8Array;
   try {
     if (!Deno.statSync(path).isFile) throw new Error("it is not a regular file"); // a pipe may not end
@@ -66,7 +65,7 @@ const PARQUET_LABELS: Preset = { labels: `(?:${PART}(?:[-_./].*)?|[^/]+)\\.parqu
 /** Returns true where the labels are in Parquet, which is read as by a preset: by name, or without a CSV. */
 function isParquet({ folder, labels }: FolderDataset): boolean {
   if (labels !== undefined || isArchive(folder)) return PARQUET.test(labels ?? folder);
-  return !namesOf(folder).some(isTable) && parquetsIn(folder).length > 0;
+  return !namesOf(folder).some(isTable) && walk(folder).some((path) => PARQUET.test(path));
 }
 
 function isTable(name: string): boolean {
@@ -128,9 +127,9 @@ export async function describeFolder(
   const names: string[] = [], there: string[] = [];
   for (const [i, { path }] of labels.rows.entries()) {
     if (i % 2000 === 1999) await pause(watch.signal);
-    const file = find(path), found = isFile(file);
-    names.push(`${path}\0${found}`);
-    if (found) there.push(file);
+    const file = find(path);
+    names.push(`${path}\0${file !== undefined}`);
+    if (file !== undefined) there.push(file);
   }
   // Packing looks for missing photos there.
   if (there.length < names.length) there.push(...archivesIn(folder));

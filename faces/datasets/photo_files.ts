@@ -1,5 +1,5 @@
 /** Reads the files of a data set: a folder, and the zip and tar archives that it is or holds. */
-import { basename, join, relative, resolve } from "node:path";
+import { basename, dirname, join, relative, resolve } from "node:path";
 import { ParquetError } from "../../packages/formats/parquet.ts";
 import { RandomAccessFile } from "../../packages/formats/random_access_file.ts";
 import { scanTar } from "../../packages/formats/tar.ts";
@@ -81,11 +81,6 @@ export function unreadArchives(paths: readonly string[], folder: string): string
 /** Names of archives of other formats. */
 const UNREAD = /\.(rar|7z|t?xz|t?bz2|t?zst)$/i;
 
-/** Lists the Parquet tables of a folder and of those below. */
-export function parquetsIn(folder: string): string[] {
-  return walk(folder).filter((path) => PARQUET.test(path)).map((path) => join(folder, path));
-}
-
 /**
  * Lists the files of a folder and of those below, sorted. Links to folders are followed.
  * @param roots folders that are listed, where a link may not lead to again
@@ -136,13 +131,12 @@ export async function openPhotoFiles(
   await using stack = new AsyncDisposableStack();
   const archived = new Map<string, Archived>();
   const find = locate(place), archives = isArchive(place) ? [place] : archivesIn(place);
-  const complete = archives.length > 0 && wanted?.every((path) => isFile(find(path)));
-  const tables = wanted || archives[0] === place ? [] : parquetsIn(place);
+  const complete = archives.length > 0 && wanted?.every(find);
+  const walked = wanted || archives[0] === place ? [] : walk(place);
+  const tables = walked.filter((path) => PARQUET.test(path)).map((path) => join(place, path));
   for (const [i, archive] of [...complete ? [] : archives, ...tables].entries()) {
+    const name = relative(archive === place ? dirname(place) : place, archive);
     const unpacked = join(scratch, `unpacked_${i}.tar`);
-    const name = archive === place
-      ? basename(place)
-      : relative(place, archive).replaceAll("\\", "/");
     const entries = await openArchive(archive, name, unpacked, stack, signal);
     // A single folder around all files is left out of an archive that is opened by itself.
     const [first = ""] = entries.keys();
@@ -165,7 +159,7 @@ export async function openPhotoFiles(
     async read(path) {
       const photo = folder === undefined || PARQUET.test(path)
         ? "missing"
-        : await readPhoto(find(path));
+        : await readPhoto(find(path) ?? resolve(folder, path));
       if (photo !== "missing") return photo;
       return await archived.get(written(path) ?? "")?.read() ?? photo;
     },
@@ -249,10 +243,10 @@ async function openArchive(
 }
 
 /**
- * Returns a function that finds a file in a folder as `pathIndex` does: file systems store é as one code
- * point or as two, and some ignore the case.
+ * Returns a function that finds a file in a folder as `pathIndex` does, or none: file systems store é as
+ * one code point or as two, and some ignore the case.
  */
-export function locate(folder: string): (path: string) => string {
+export function locate(folder: string): (path: string) => string | undefined {
   const listings = new Map<string, ReturnType<typeof pathIndex>>();
   const list = (place: string) => {
     try {
@@ -264,9 +258,10 @@ export function locate(folder: string): (path: string) => string {
   return (path) => {
     const plain = resolve(folder, path);
     if (isFile(plain)) return plain;
-    return path.split("/").reduce((place, name) => {
+    const other = path.split("/").reduce((place, name) => {
       return join(place, listings.getOrInsertComputed(place, list)(name) ?? name);
     }, folder);
+    return isFile(other) ? other : undefined;
   };
 }
 
