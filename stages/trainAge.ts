@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { genderDenseUnits } from "../faces/training/network_options.ts";
 import { ageTask } from "../faces/training/tasks.ts";
-import { anyLoss, initializerParam } from "../faces/training/training_params.ts";
+import { abstain, anyLoss, initializerParam } from "../faces/training/training_params.ts";
 import { defineTraining, networkParam } from "./training_stage.ts";
 
 export default defineTraining({
@@ -35,18 +35,23 @@ export default defineTraining({
   network: networkParam("age2021").optional().describe(
     "Network. Default: age2021 for regression, gender2021 for classes",
   ),
-  last: { loss: anyLoss },
+  last: { loss: anyLoss, abstain },
   aliases: {
     leaveOut: "network.leaveOut",
     convolutionL2: "network.convolutionL2",
     denseL2: "network.denseL2",
   },
   unused({ variant, network }): Record<string, string> {
-    if (network !== undefined) return {};
     const reason = `with variant: ${variant}, whose network has no such option`;
-    return variant === "regression"
+    const options: Record<string, string> = variant === "regression"
       ? { leaveOut: reason }
       : { convolutionL2: reason, denseL2: reason };
+    return {
+      ...network === undefined ? options : {},
+      ...variant === "regression"
+        ? { abstain: `with variant: ${variant}, which has intervals` }
+        : {},
+    };
   },
   learn: ({ variant }) => ({
     task: ageTask(variant),

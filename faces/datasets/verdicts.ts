@@ -2,7 +2,7 @@
 import { readCsv } from "../../packages/formats/csv.ts";
 import { withoutGuard } from "../../packages/formats/csv_write.ts";
 import { counted } from "../../packages/pipeline/causes.ts";
-import { formatError, joinWords } from "../../packages/pipeline/errors.ts";
+import { formatError, joinWords, quote } from "../../packages/pipeline/errors.ts";
 import { sha256 } from "../../packages/pipeline/fingerprint.ts";
 import { type Attribute, valueAt } from "./attributes.ts";
 import type { Rows } from "./rows.ts";
@@ -88,6 +88,7 @@ export function judgeRows(
   const gender = rows.gender.slice(), age = rows.age.slice();
   const attributes = new Map<number, Record<string, Attribute>>();
   const wrong = new Set<number>(), used = new Set<Verdict>();
+  const texts = new Map<string, Set<string>>();
   let corrected = 0;
   for (let i = 0; i < rows.length && own.length > 0; i++) {
     if (!rows.hasPath(i)) continue;
@@ -112,6 +113,7 @@ export function judgeRows(
         const number = typeof valueAt(rows.attributes?.(i), column) === "number" &&
           Number.isFinite(Number(correction));
         const value = number ? Number(correction) : correction;
+        if (!number) texts.getOrInsertComputed(column, () => new Set()).add(correction);
         attributes.set(i, { ...attributes.get(i), [column]: value });
       }
     }
@@ -119,6 +121,17 @@ export function judgeRows(
   if (used.size < own.length) {
     const lost = counted(own.length - used.size, "verdict");
     warn(`${dataset}: ${lost} without a row of that path and label. Audit the labels again.`);
+  }
+  for (const [column, others] of texts) {
+    for (let i = 0; i < rows.length && others.size > 0; i++) {
+      others.delete(String(valueAt(rows.attributes?.(i), column) ?? ""));
+    }
+    if (others.size === 0) continue;
+    const named = joinWords([...others].map(quote));
+    warn(
+      `${dataset}: corrections of ${column} to a value that no other row has: ${named}. ` +
+        "Correct the verdicts, or keep it as a class of its own.",
+    );
   }
   const judged: Rows = Object.create(rows, {
     gender: { value: gender },

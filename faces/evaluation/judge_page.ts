@@ -22,13 +22,13 @@ button { font: inherit; padding: 8px 14px; margin: 0 8px 8px 0; }</style>`,
     html`
       <header>
         <h1>${title}</h1>
-        <p class="lead">Is the label right? Keys: y yes, n no, s skip, ← back.</p>
+        <p class="lead">Is the label right? Keys: y right, n wrong, s skip, ← back.</p>
       </header>
       <main>
         <p id="place" aria-live="polite"></p>
         <img id="image" alt="Face to judge">
         <p><b id="label"></b> <span id="suggested" class="note"></span></p>
-        <p><button data-key="y">Yes (y)</button><button data-key="n">No (n)</button><button
+        <p><button data-key="y">Label is right (y)</button><button data-key="n">Label is wrong (n)</button><button
           data-key="s">Skip (s)</button><button data-key="ArrowLeft">Back (←)</button></p>
         <p><button id="download">Download verdicts.csv</button></p>
         <p class="note">${correct

@@ -40,6 +40,7 @@ import {
   fits,
   noCalibration,
   pluginsOf,
+  warnOfBalance,
 } from "./training_choices.ts";
 import {
   artifactsOf,
@@ -73,6 +74,7 @@ export async function trainSingle(
     },
 ): ReturnType<typeof trainModel> {
   const { loss, teacher } = params, folders = foldersOf(inputs);
+  warnOfBalance(params, { task: task.task, loss }, context);
   // headOf() standardizes numbers other than ages.
   const plain = loss === undefined && teacher === undefined && folders.teachers.length === 0 &&
     (task.classes !== null || task.task === "age");
@@ -96,6 +98,7 @@ export async function trainJoint(
   >,
 ): ReturnType<typeof trainModel> {
   const { weights, heads, age, ageSpread: spread, ageReading: reading } = params;
+  warnOfBalance(params, { task: "gender", loss: heads?.gender?.loss }, context);
   const losses: ChosenLoss[] = [
     { loss: heads?.gender?.loss, weight: weights.gender },
     {

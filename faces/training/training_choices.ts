@@ -57,6 +57,23 @@ export function noCalibration(abstain: number): string {
     "splits have none. Set split.calibration, such as 0.2, or remove abstain.";
 }
 
+/** Warns of classes that both the sampling and the loss balance. */
+export function warnOfBalance(
+  { sampling }: TrainingParams,
+  { task, loss }: { task: string; loss: Choice | undefined },
+  { warn }: Pick<TrainingContext, "warn">,
+): void {
+  const { use, by = [task] }: { use?: string; by?: string[] } = typeof sampling === "object"
+    ? sampling
+    : { use: sampling };
+  const weights = typeof loss === "object" ? loss.classWeights : undefined;
+  if (use !== "balanced" || !by.includes(task) || weights !== "balanced") return;
+  warn(
+    `sampling: balanced and classWeights: balanced both balance the classes of ${task}, so that rare ` +
+      "ones count twice. Remove one of them.",
+  );
+}
+
 /** Returns the optimizer, schedule and order of images that parameters name. */
 export function chooseSteps(params: TrainingParams, context: TrainingContext) {
   const rates = [...schedules, ...pluginsOf<ScheduleDefinition>(context, "schedule")];

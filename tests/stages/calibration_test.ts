@@ -170,3 +170,50 @@ Deno.test("trainGender with abstain: uncertain below the threshold, from trainin
   const before = readOutputs({ ...source, abstention: undefined }, [0.5, 0.5]);
   assert.ok(!("uncertain" in before));
 });
+
+Deno.test("trainAge of classes takes abstain, and an uncertain age has no bounds", async () => {
+  using training = testContext(trainAge, { id: "trainAge" });
+  const dataset = await writeDataset(join(training.folder, "dataset"), people);
+  const sets = { train: 40, validation: 10, test: 10, calibration: 20 };
+  const splits = await writeSplits(join(training.folder, "splits"), sets);
+  const network = { network: "plain", epochs: 1, batchSize: 8, batchNormMomentum: 0.5 };
+  await training.run({ dataset, splits }, { ...network, variant: "multiclass", abstain: 0.9 });
+  const { path } = testArtifact(training.outputs.model, "model", "trainAge");
+  const { abstention } = await readRecord(path);
+  assert.deepEqual([abstention!.error, abstention!.images], [0.9, 20]);
+
+  const [source] = await readSources([{ stage: "trainAge", path }], {});
+  const csv = csvLines([source]), box = { x: 0, y: 0, width: 9, height: 9 };
+  const line = (confidence: number | null) => {
+    const outputs = [0, 0.8, 0.2, 0, 0, 0, 0, 0];
+    const spec = { ...source, abstention: { ...abstention!, confidence } };
+    const face = { box, score: 1, predictions: [readOutputs(spec, outputs)] };
+    return csv.photo("a.png", { width: 9, height: 9, faces: [face] }).split(",").slice(-3).join();
+  };
+  assert.match(csv.head, /,age_from,age_to,age_probability\n$/);
+  assert.deepEqual([line(0.7), line(0.9), line(null)], [
+    "21,32,0.8000\n",
+    "uncertain,uncertain,0.8000\n",
+    "uncertain,uncertain,0.8000\n",
+  ]);
+});
+
+Deno.test("training warns of classes that both the sampling and the loss balance", async () => {
+  using training = testContext(trainGender, { id: "trainGender" });
+  const dataset = await writeDataset(join(training.folder, "dataset"), people);
+  const splits = await writeSplits(join(training.folder, "splits"), {
+    train: 40,
+    validation: 20,
+    test: 20,
+  });
+  const network = { network: "plain", epochs: 1, batchSize: 8, batchNormMomentum: 0.5 };
+  const warnings = async (sampling: unknown, classWeights?: unknown) => {
+    const loss = { use: "crossEntropy", classWeights };
+    training.warnings.length = 0;
+    await training.run({ dataset, splits }, { ...network, sampling, loss });
+    return training.warnings.filter((line) => line.includes("both balance the classes of gender"));
+  };
+  assert.equal((await warnings("balanced", "balanced")).length, 1);
+  assert.deepEqual(await warnings("balanced"), []);
+  assert.deepEqual(await warnings({ use: "balanced", by: ["age"] }, "balanced"), []);
+});

@@ -75,6 +75,10 @@ const MISTAKES: [stages: string, error: RegExp][] = [
     "split:\n    calibration:\n  trainGender: { abstain: 0.1 }",
     /trainGender\.abstain: .*Set split/,
   ],
+  [
+    "trainAge: { abstain: 0.1 }",
+    /trainAge\.abstain: .* left out with variant: regression, which has intervals/,
+  ],
   ["split: { test: { dataset: smaple } }", /^x\.yaml:3:29: split\.test\.dataset: .* are sample/],
   ["split: { validation: { dataset: [sample, x] } }", /no image has dataset "x"/],
   ["matParse: { minAge: 60, maxAge: 30 }", /matParse\.minAge: expected at most maxAge, 30, got 60/],
@@ -96,6 +100,7 @@ const RIGHT = [
   `trainClassifier: { target: tone, loss: ${THREE} }`,
   `auditLabels: { target: tone, loss: ${THREE}, earlyStopping: { monitor: val_metric } }`,
   "trainJoint: { metrics: [auc, rmse], earlyStopping: { monitor: val_rmse }, abstain: 0.1 }",
+  "trainAge: { variant: multiclass, abstain: 0.1 }",
   "split: { test: { dataset: sample }, validation: { part: val } }",
 ];
 

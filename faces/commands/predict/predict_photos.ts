@@ -213,12 +213,13 @@ export function csvLines(models: readonly OutputSpec[]): Lines {
       continue;
     }
     const chosen = ({ predictions }: Face) => predictions[i] as Exclude<Prediction, Years | Value>;
-    if (task !== "age") {
-      columns[name] = (face) => chosen(face).uncertain ? "uncertain" : chosen(face).label;
-    } else {
+    const certain = (key: "label" | "minAge" | "maxAge") => (face: Face) =>
+      chosen(face).uncertain ? "uncertain" : chosen(face)[key];
+    if (task !== "age") columns[name] = certain("label");
+    else {
       // Two numbers, because spreadsheets read "3-9" as a date.
-      columns[`${name}_from`] = (face) => chosen(face).minAge;
-      columns[`${name}_to`] = (face) => chosen(face).maxAge;
+      columns[`${name}_from`] = certain("minAge");
+      columns[`${name}_to`] = certain("maxAge");
     }
     columns[`${name}_probability`] = (face) => chosen(face).probability.toFixed(4);
   }

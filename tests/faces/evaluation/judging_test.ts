@@ -52,6 +52,10 @@ Deno.test("judgePage() holds data and functions of its own, and escapes text fro
   );
   new Function(scripts[1][2]);
   assert.doesNotMatch(page, /(src|href)="http/);
+  // Columns may have the classes yes and no.
+  const buttons = [...page.matchAll(/<button[^>]*>([^<]*)/g)].map(([, words]) => words);
+  assert.deepEqual(buttons.slice(0, 3), ["Label is right (y)", "Label is wrong (n)", "Skip (s)"]);
+  assert.doesNotMatch(page, /\b(yes|no)\b,/i);
 });
 
 Deno.test("verdictsCsv() keeps outer blanks of paths and labels, by which rows are found", () => {
@@ -78,10 +82,22 @@ Deno.test("judgeRows() keeps a column of numbers one, and takes text for text", 
     correction,
   });
   const verdicts = [verdict("grade", "1", "3"), verdict("mood", "glad", "2")];
-  const { rows: judged, corrected } = judgeRows("a", rows, verdicts, { warn: assert.fail });
+  const warnings: string[] = [], warn = (message: string) => warnings.push(message);
+  const { rows: judged, corrected } = judgeRows("a", rows, verdicts, { warn });
   assert.equal(corrected, 2);
   assert.deepEqual(judged.attributes!(0), { grade: 3, mood: "2" });
   assert.deepEqual(judged.attributes!(1), { grade: 1, mood: "glad" });
+  // A correction that may be a slip of the pen makes a class, or text of a column of numbers.
+  assert.deepEqual(warnings.splice(0), [
+    'a: corrections of mood to a value that no other row has: "2". Correct the verdicts, or keep ' +
+    "it as a class of its own.",
+  ]);
+  const slips = [verdict("mood", "glad", "sad"), verdict("grade", "1", "k.A.")];
+  judgeRows("a", rows, [...slips, { ...slips[0]!, path: "1.jpg" }], { warn });
+  assert.deepEqual(warnings.map((line) => line.split(":")[1]), [
+    " corrections of mood to a value that no other row has",
+    " corrections of grade to a value that no other row has",
+  ]);
   const older = judgeRows("a", rows, [verdict("age", "0", "7.5")], { warn: assert.fail });
   assert.equal(older.rows.age[0], 7, "whole years, as ages of a CSV");
 });
