@@ -50,15 +50,16 @@ export function chooseNetwork(
       const image = tfjs.input({ shape: [size, size, 3], name: "image" });
       const body = definition.trunk({ ...all, initializer, size } as never, tfjs, image);
       if (body instanceof SymbolicTensor) return { image, features: body };
-      const first = Array.isArray(body) ? body[0] : undefined;
-      if (!(first instanceof layers.Layer)) {
+      const isLayer = (one: unknown) => one instanceof layers.Layer;
+      if (!Array.isArray(body) || body.length === 0 || !body.every(isLayer)) {
+        const shown = Array.isArray(body) ? body.map((one) => isLayer(one) ? one.name : one) : body;
         throw new Error(
-          `Cannot build the network "${definition.name}": its trunk() returns ${quote(body)}. ` +
+          `Cannot build the network "${definition.name}": its trunk() returns ${quote(shown)}. ` +
             "Return layers, or the output computed from image.",
         );
       }
       // As the option inputShape: [size, size, 3] of the first layer.
-      Object.assign(first, { batchInputShape: image.shape, dtype: "float32" });
+      Object.assign(body[0], { batchInputShape: image.shape, dtype: "float32" });
       return body;
     },
     initializer: all.initializer ?? glorotUniform,

@@ -236,6 +236,10 @@ Deno.test("a plugin's layers need no inputShape, and another result is an error"
       new RegExp(`"own": its trunk\\(\\) returns ${text}. Return layers, or the output`),
     );
   }
+  assert.throws(
+    () => build(({ layers }) => [layers.flatten({ name: "flat" }), undefined]),
+    /"own": its trunk\(\) returns \["flat",null\]\. Return layers/,
+  );
 });
 
 Deno.test("layers of a plugin without a name are an error of any stage", async () => {
