@@ -12,7 +12,7 @@ import {
   meanAbsoluteError,
 } from "../../packages/statistics/prediction_metrics.ts";
 import { rocCurve } from "../../packages/statistics/roc.ts";
-import { type ChosenMetric, decodeOutputs } from "../training/further_metrics.ts";
+import { type ChosenMetric, decodeOutputs, orderWarnings } from "../training/further_metrics.ts";
 import { loadModel } from "../training/model_files.ts";
 import { boundsOf, rowsOf } from "../training/prediction_interval.ts";
 import { withDistribution } from "../training/with_distribution.ts";
@@ -116,6 +116,7 @@ export async function evaluateModel(
   for (const warning of stepsWarning(id, record.preprocessing.steps, "the dataset", data.steps)) {
     context.warn(`${warning}. Evaluate it on a pipeline with the same stages.`);
   }
+  for (const warning of orderWarnings(data.further, id, subject.classes)) context.warn(warning);
   const chosen = await chooseRows({ id, path, record }, data, context);
   if (typeof chosen === "string") return chosen;
   const { rows, unlabelled, trainedOn } = chosen;

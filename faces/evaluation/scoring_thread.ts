@@ -66,7 +66,7 @@ export async function addFurther(
     }
     (metrics.further ??= []).push({
       name,
-      title: titleFor(metrics.metric),
+      title: titleFor(metrics.metric, metrics.classes),
       unit: metrics.metric === "error" && unit === "years" ? "" : unit,
       decimals,
       intervals,

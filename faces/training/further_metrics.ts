@@ -46,10 +46,18 @@ export function decodeOutputs(
   return { prediction, probabilities };
 }
 
+/** Returns true if the first numbers of all classes rise, as those of ranges do. */
+export function areOrdered(labels: readonly string[]): boolean {
+  const numbers = labels.map((label) => Number(/\d+(\.\d+)?/.exec(label)?.[0] ?? NaN));
+  return numbers.every((number, i) => i === 0 ? number >= 0 : number > numbers[i - 1]);
+}
+
 /** A metric of all predictions of a split. */
 export interface MetricDefinition<P extends z.ZodObject = z.ZodObject> extends Definition {
   readonly params: P;
   readonly of: "classes" | "years";
+  /** True if it takes neighboring classes as alike. */
+  readonly ordered?: boolean;
   /** Label of a row or column. */
   readonly title: string;
   /** Returns a label with options. @param unit of the predicted number: " years" or "" */
@@ -162,6 +170,7 @@ export const furtherMetrics: readonly MetricDefinition[] = [
     ...ofClasses,
     name: "oneOff",
     title: "1-off accuracy",
+    ordered: true,
     summary:
       "Share of predictions in the true class or a neighboring one, of three ordered classes or more",
     compute: ({ truth, prediction, classes }) =>
@@ -228,11 +237,15 @@ export const furtherMetrics: readonly MetricDefinition[] = [
 
 /** A metric that a parameter names, with its options. */
 export interface ChosenMetric
-  extends Pick<MetricDefinition, "of" | "unit" | "better" | "decimals"> {
+  extends Pick<MetricDefinition, "of" | "ordered" | "unit" | "better" | "decimals"> {
   /** Name as written, which is its key in metrics.json. */
   readonly name: string;
-  /** Returns the label of a row or column. @param metric the model's; `error` is not in years */
-  titleFor(metric: string): string;
+  /**
+   * Returns the label of a row or column.
+   * @param metric the model's; `error` is not in years
+   * @param classes the model's, in their order
+   */
+  titleFor(metric: string, classes?: readonly string[]): string;
   /** The parameter of a built-in metric, by which another thread finds it. */
   readonly choice?: Choice;
   compute(predictions: ScoredPredictions): Promise<number>;
@@ -255,6 +268,29 @@ const intervalSchema = z.strictObject({
   unit: z.enum(["image", "person"]),
 }).refine(({ low, high }) => !(low! > high!), { path: ["high"], message: "expected at least low" })
   .nullish();
+
+function isMisused({ ordered }: Pick<ChosenMetric, "ordered">, classes?: readonly string[]) {
+  return ordered && classes !== undefined && classes.length > 2 && !areOrdered(classes);
+}
+
+/**
+ * Returns a warning of each metric of neighboring classes, where the classes have only the order of
+ * their names.
+ * @param task that the classes are of
+ */
+export function orderWarnings(
+  metrics: readonly ChosenMetric[],
+  task: string,
+  classes: readonly string[] | undefined,
+): string[] {
+  return metrics.filter((metric) => isMisused(metric, classes)).map(({ name }) =>
+    `metrics: ${name} of ${task} takes classes as neighbors in alphabetical order, as ` +
+    `${quote(classes![0])} and ${
+      quote(classes![1])
+    }: they begin with no rising numbers. Leave it ` +
+    'out, or name classes by their order, as "1 low", "2 middle", "3 high".'
+  );
+}
 
 /** Selects rows, which may repeat. */
 export function selectRows(all: ScoredPredictions, rows: ArrayLike<number>): ScoredPredictions {
@@ -285,17 +321,19 @@ export function chooseMetrics(
   const all = [...furtherMetrics, ...plugins as MetricDefinition[]];
   return written.map((choice): ChosenMetric => {
     const { definition, options } = chosen(choice, all, "");
-    const { of, title, unit, better, decimals } = definition;
+    const { of, ordered, title, unit, better, decimals } = definition;
     const name = typeof choice === "string" ? choice : choice.use!;
     return {
       name,
       ...(furtherMetrics.includes(definition) && { choice }),
       of,
+      ordered,
       unit,
       better,
       decimals,
-      titleFor: (metric) =>
-        definition.titled?.(options, metric === "error" ? "" : " years") ?? title,
+      titleFor: (metric, classes) =>
+        (definition.titled?.(options, metric === "error" ? "" : " years") ?? title) +
+        (isMisused({ ordered }, classes) ? ", alphabetical neighbors" : ""),
       compute: async (all) => {
         const value = definition.call
           ? await definition.call("compute", bound, all, options)

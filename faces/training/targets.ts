@@ -123,12 +123,6 @@ export function classesOf(
   throw new Error(`Cannot train classes of "${column}": ${why}. Name another column as target.`);
 }
 
-/** Returns true if the first numbers of all classes rise, as those of ranges do. */
-export function areOrdered(labels: readonly string[]): boolean {
-  const numbers = labels.map((label) => Number(/\d+(\.\d+)?/.exec(label)?.[0] ?? NaN));
-  return numbers.every((number, i) => i === 0 ? number >= 0 : number > numbers[i - 1]);
-}
-
 /** Largest number of a column: predictions are of 32 bits, and may be several times as large. */
 const MAX_NUMBER = 1e36;
 

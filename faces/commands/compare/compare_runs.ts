@@ -426,7 +426,7 @@ function differencesOf(
         const test = models
           ? compareSettingStatistics(n, samples, people)
           : compareStatistics(n, x!, y!, people);
-        const title = titleFor(primary);
+        const title = titleFor(primary, several[0]!.classes);
         return test ? [{ model, metric, title, a, b, models, direction: better, ...test }] : [];
       });
     },

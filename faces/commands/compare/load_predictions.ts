@@ -10,11 +10,12 @@ import { assertIntact, damagedError } from "../../../packages/pipeline/verify_re
 import { METRICS } from "../../evaluation/metrics.ts";
 import { readMetrics } from "../../evaluation/score_model.ts";
 import {
+  areOrdered,
   chooseMetrics,
   furtherMetrics,
   type ScoredPredictions,
 } from "../../training/further_metrics.ts";
-import { areOrdered, readPeople } from "../../training/targets.ts";
+import { readPeople } from "../../training/targets.ts";
 
 /** A model of a run and its results, with one value per test image. */
 export type TestedModel = Awaited<ReturnType<typeof readModels>>[number];

@@ -4,6 +4,7 @@ import {
   chooseMetrics,
   defineMetric,
   furtherMetrics,
+  orderWarnings,
   type ScoredPredictions,
 } from "../../../faces/training/further_metrics.ts";
 import { definedChoices } from "../../../packages/pipeline/define.ts";
@@ -280,6 +281,23 @@ Deno.test("a cumulative score is named with its limit, in years for ages alone",
   const [one] = chooseMetrics([{ use: "cs", within: 1 }], []);
   assert.equal(one.titleFor("mae"), "cumulative score within 1 year");
   assert.equal(chooseMetrics(["rmse"], [])[0].titleFor("mae"), "RMSE");
+});
+
+Deno.test("neighbors in alphabetical order are a warning, and are named beside the number", () => {
+  const metrics = chooseMetrics(["oneOff", "f1"], []), [oneOff] = metrics;
+  const groups = ["Asian", "Black", "White"];
+  const [warning, ...others] = orderWarnings(metrics, "group", groups);
+  assert.match(
+    warning,
+    /oneOff of group takes .* alphabetical order, as "Asian" and "Black".*Leave/,
+  );
+  assert.deepEqual(others, []);
+  assert.equal(oneOff.titleFor("accuracy", groups), "1-off accuracy, alphabetical neighbors");
+  // Ranges, ranks, two classes, and no classes.
+  for (const classes of [["0–19", "20–39", "40+"], ["1 low", "2 high"], ["no", "yes"], undefined]) {
+    assert.deepEqual(orderWarnings(metrics, "one", classes), []);
+    assert.equal(oneOff.titleFor("accuracy", classes), "1-off accuracy");
+  }
 });
 
 Deno.test("training stages compute further metrics of the validation set after each epoch", async () => {
