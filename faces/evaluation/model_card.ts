@@ -303,7 +303,7 @@ export function modelCard({ pipeline, models, leftOut, data, made: { lineage } }
     ...cardBlocks({
       models: models.map((model) => {
         const { id, metrics, training: { counts, datasets, epochs, seed }, network } = model;
-        const before = pretraining(model, lineage);
+        const before = describePretraining(model, lineage);
         return {
           id,
           task: metrics.task,
@@ -312,7 +312,7 @@ export function modelCard({ pipeline, models, leftOut, data, made: { lineage } }
           worth: summary(metrics),
           origin: `${faces(counts.train)} of ` +
             `${Object.keys(datasets).join(" and ")}; ` +
-            (before === "none" ? "" : `pretraining: ${before}; `) +
+            (before === undefined ? "" : `pretraining: ${before}; `) +
             `${counted(epochs, "epoch")}, seed ${seed}, ` +
             `${count(network.weights)} parameters`,
         };
@@ -348,12 +348,12 @@ export function earlierData(
 
 /**
  * Lists the models that a network was made from, stages of the same pipeline too, and the data sets that
- * these were trained on.
+ * these were trained on. Returns undefined for a model that is trained from initial weights alone.
  */
-export function pretraining(
+export function describePretraining(
   { id, params: { init, teacher }, training: { learnedFrom = [] } }: Pretrained,
   { stages }: Pick<Lineage, "stages">,
-): string {
+): string | undefined {
   // With several outputs, the id includes the output: trainJoint.age.
   const { teachers } = stages.find((stage) => stage.id === id.split(".")[0])?.inputs ?? {};
   const stageNames = teachers && [teachers].flat().join(", ");
@@ -371,5 +371,5 @@ export function pretraining(
     ...learnedFrom.some(({ testImages }) => testImages === null)
       ? ["whether on images of the test set is not known"]
       : [],
-  ].join(", ") || "none";
+  ].join(", ") || undefined;
 }

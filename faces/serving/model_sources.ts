@@ -1,7 +1,11 @@
 /** Reads the models to serve, and their reported metrics, from artifacts. */
 import type { Interval } from "../../packages/statistics/confidence_intervals.ts";
 import { join } from "node:path";
-import { type ModelCardData, type Pretrained, pretraining } from "../evaluation/model_card.ts";
+import {
+  describePretraining,
+  type ModelCardData,
+  type Pretrained,
+} from "../evaluation/model_card.ts";
 import { type MetricsFile, type ModelMetrics, readMetrics } from "../evaluation/score_model.ts";
 import type { Lineage } from "../../packages/pipeline/stage.ts";
 import {
@@ -55,7 +59,8 @@ export async function readSources(
     const { counts, datasets, epochs, seed, backend, weights } = record;
     const stage = lineage.stages.find((stage) => stage.id === id.split(".")[0]);
     const training: Pretrained["training"] = { ...stage?.observed, datasets };
-    const before = stage && pretraining({ id, params: record.params, training }, lineage);
+    const learned = { id, params: record.params, training };
+    const pretraining = stage && describePretraining(learned, lineage);
     const validation = history[record.weightsOfEpoch - 1]?.val_metric;
     if (validation === undefined) {
       throw new Error(
@@ -72,16 +77,7 @@ export async function readSources(
       variant,
       metric,
       classes: classes?.map(({ label }) => label) ?? null,
-      trained: {
-        at,
-        images: counts.train,
-        datasets,
-        epochs,
-        seed,
-        backend,
-        weights,
-        pretraining: before === "none" ? undefined : before,
-      },
+      trained: { at, images: counts.train, datasets, epochs, seed, backend, weights, pretraining },
       validation: { images: counts.validation, value: validation },
       test: testOf(Object.hasOwn(reported, id) ? reported[id] : undefined),
       input: record.input.size,

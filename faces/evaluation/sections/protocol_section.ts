@@ -2,7 +2,7 @@
 import { cautionsOf, type Lineage } from "../../../packages/pipeline/stage.ts";
 import { count, faces, usedImages } from "../format_result.ts";
 import { type Child, type Html, html } from "../html.ts";
-import { pretraining } from "../model_card.ts";
+import { describePretraining } from "../model_card.ts";
 import type { ModelReport, Report } from "../report_data.ts";
 import { splitNames } from "../score_model.ts";
 import { listEntries } from "../tables.ts";
@@ -85,7 +85,7 @@ export function protocolSection({ data, models, made: { lineage } }: Report): Ht
         Array.isArray(steps) && steps.length > 0 && `; ${steps.join(", ")}`
       }`,
     ],
-    ["Pretraining", perModel(models, (model) => pretraining(model, lineage))],
+    ["Pretraining", perModel(models, (model) => describePretraining(model, lineage) ?? "none")],
     ["Parameters", perModel(models, ({ network }) => count(network.weights))],
     [
       "Seeds",
