@@ -3,7 +3,8 @@ import { random } from "../../packages/random/random.ts";
 import type { Artifact } from "../../packages/pipeline/stage.ts";
 import { joinWords, quote } from "../../packages/pipeline/errors.ts";
 import { counted } from "../../packages/pipeline/causes.ts";
-import { median } from "../../packages/statistics/prediction_metrics.ts";
+import { groupsOf } from "../../packages/statistics/confidence_intervals.ts";
+import { mean, median } from "../../packages/statistics/prediction_metrics.ts";
 import { openArchives } from "../datasets/archives.ts";
 import { photoOf } from "../datasets/rows.ts";
 import { openCropper } from "../detection/cropper.ts";
@@ -23,15 +24,25 @@ const SEED = 20210;
 const MEAN_OF = 500, MIN_MEANS = 50;
 /** Random divisions that training and test sets are compared with. */
 const DIVISIONS = 40;
+/** Times the squared distance by chance from which mean faces differ. */
+const MIN_DISTANCE = 3;
 /** Correlations below which framings differ: of pairs of images, and of mean faces. */
 export const MIN_SERVED = 0.7, MIN_MEAN = 0.9;
 
-/** Compares framings. @param photos maximum number of test photos to serve */
+/**
+ * Compares framings.
+ * @param labels of all images; an identity is the person, if known
+ * @param photos maximum number of test photos to serve
+ */
 export async function compareFraming(
   inputs: { dataset: Artifact; archives: readonly Artifact[] },
   images: ImageSource,
   rows: Readonly<Record<"train" | "test", Int32Array>>,
-  labels: { dataset: readonly string[]; path: readonly string[] },
+  labels: {
+    dataset: readonly string[];
+    path: readonly string[];
+    identity?: readonly (string | null)[];
+  },
   photos: number,
 ) {
   const size = images.shape[1], length = size * size * 3;
@@ -55,7 +66,7 @@ export async function compareFraming(
     { name: "Test", all: read(test), three: read(shown) },
     { name: "Serving", all: [...asSeen.values()], three: examples.map((row) => asSeen.get(row)!) },
   ].filter(({ all }) => all.length > 0);
-  const faces = parts.map(({ all }) => meanFace(all));
+  const faces = parts.map(({ all }) => Uint8Array.from(meanFace(all), Math.round));
   const means = train.length > 0 ? correlation(faces[0], faces[1]) : undefined;
   const served = pairs.length > 0 ? median(pairs) : undefined;
   const warnings = [
@@ -72,7 +83,11 @@ export async function compareFraming(
       "need photos with more background, or another detector.",
     means !== undefined && means < MIN_MEAN &&
     Math.min(train.length, test.length) >= MIN_MEANS &&
-    means < lowestByChance(parts[0].all, parts[1].all) &&
+    distanceByChance(
+        [...parts[0].all, ...parts[1].all],
+        train.length,
+        labels.identity && Array.from([...train, ...test], (row) => labels.identity![row]),
+      ) >= MIN_DISTANCE &&
     `Training and test sets frame faces differently: the correlation of their mean faces is ` +
       `${means.toFixed(2)}, below ${MIN_MEAN}.`,
   ].filter((warning) => warning !== false);
@@ -141,35 +156,65 @@ async function serve(
   return found;
 }
 
-function meanFace(all: readonly Uint8Array[]): Uint8Array {
+function meanFace(all: readonly ArrayLike<number>[]): Float64Array {
   const sum = new Float64Array(all[0].length);
-  for (const one of all) one.forEach((value, i) => sum[i] += value);
-  return Uint8Array.from(sum, (value) => Math.round(value / all.length));
+  for (const one of all) for (let i = 0; i < sum.length; i++) sum[i] += one[i];
+  return sum.map((value) => value / all.length);
 }
 
 /**
- * Returns the lowest correlation of the mean faces of random divisions into sets of these sizes. Mean
- * faces of few images differ by chance.
+ * Returns the squared distance of two mean faces, in units of that of random divisions, whose images of
+ * one person are together: about 1 by chance. The correlation of mean faces is low by chance as well where
+ * faces are not aligned, as these are nearly flat. Images have equal contrast here.
+ * @param count images of the first part
  */
-function lowestByChance(train: readonly Uint8Array[], test: readonly Uint8Array[]): number {
-  const all = [...train, ...test], rng = random(SEED, "framing by chance");
-  return Math.min(...Array.from({ length: DIVISIONS }, () => {
-    rng.shuffle(all);
-    return correlation(meanFace(all.slice(0, train.length)), meanFace(all.slice(train.length)));
-  }));
+function distanceByChance(
+  all: readonly Uint8Array[],
+  count: number,
+  people: readonly unknown[] | undefined,
+): number {
+  const faces = all.map(standardized), groups = groupsOf(all.length, people);
+  const rng = random(SEED, "framing by chance");
+  const distance = (order: readonly number[]) => {
+    const [a, b] = [order.slice(0, count), order.slice(count)].map((some) =>
+      meanFace(some.map((i) => faces[i]))
+    );
+    return mean(a.map((value, i) => (value - b[i]) ** 2));
+  };
+  const chance = Array.from({ length: DIVISIONS }, () => distance(rng.shuffle(groups).flat()));
+  return distance([...all.keys()]) / mean(chance);
+}
+
+/**
+ * Returns the luma of an image, of mean 0 and variance 1, without its linear slopes: these are of the light,
+ * and most of what mean faces differ in by chance. 0 if it is of one brightness.
+ */
+function standardized(image: Uint8Array): Float64Array {
+  const size = Math.sqrt(image.length / 3), middle = (size - 1) / 2;
+  let values = luma(image);
+  for (const at of [(i: number) => i % size, (i: number) => Math.floor(i / size)]) {
+    const positions = values.map((_, i) => at(i) - middle);
+    const slope = mean(values.map((value, i) => value * positions[i])) /
+      mean(positions.map((position) => position ** 2));
+    values = values.map((value, i) => value - slope * positions[i]);
+  }
+  const deviation = Math.sqrt(mean(values.map((value) => value ** 2)));
+  return values.map((value) => value / (deviation || 1));
+}
+
+/** Computes the luma of an image (Rec. 601), minus its mean. */
+function luma(image: Uint8Array): Float64Array {
+  const values = Float64Array.from(
+    { length: image.length / 3 },
+    (_, i) => 0.299 * image[3 * i] + 0.587 * image[3 * i + 1] + 0.114 * image[3 * i + 2],
+  );
+  const center = mean(values);
+  return values.map((value) => value - center);
 }
 
 /** Computes the correlation of the luma of two images; 0 if one is of one brightness. */
 function correlation(a: Uint8Array, b: Uint8Array): number {
-  const [x, y] = [a, b].map((image) => {
-    // Luma of Rec. 601.
-    const luma = Float64Array.from(
-      { length: image.length / 3 },
-      (_, i) => 0.299 * image[3 * i] + 0.587 * image[3 * i + 1] + 0.114 * image[3 * i + 2],
-    );
-    const mean = luma.reduce((p, q) => p + q) / luma.length;
-    return luma.map((value) => value - mean);
-  });
+  const [x, y] = [luma(a), luma(b)];
   const dot = (p: Float64Array, q: Float64Array) => p.reduce((sum, v, i) => sum + v * q[i], 0);
   const norm = Math.sqrt(dot(x, x) * dot(y, y));
   return norm === 0 ? 0 : dot(x, y) / norm;

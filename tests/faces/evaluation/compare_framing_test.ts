@@ -112,3 +112,31 @@ Deno.test("compareFraming() does not warn of mean faces that differ by chance", 
     /^Training and test sets frame faces differently: .* is -?0\.\d\d, below 0\.9/,
   );
 });
+
+Deno.test("compareFraming() does not warn of random splits of people with several images", async () => {
+  const size = 8, each = size * size * 3, people = 40, images = 6, n = people * images;
+  const all = Array.from({ length: n }, (_, row) => row);
+  const identity = all.map((row) => `person ${Math.floor(row / images)}`);
+  const labels = { dataset: [], path: [], identity };
+  let low = 0;
+  for (let seed = 0; seed < 40; seed++) {
+    const rng = random(seed, "people");
+    // People are before their own backgrounds, brighter on one side.
+    const slopes = Array.from({ length: people }, () => [rng.int(21) - 10, rng.int(21) - 10]);
+    const bytes = Uint8Array.from({ length: n * each }, (_, i) => {
+      const row = Math.floor(i / each), at = Math.floor((i % each) / 3);
+      const [x, y] = [at % size, Math.floor(at / size)].map((one) => one - (size - 1) / 2);
+      const [dx, dy] = slopes[Math.floor(row / images)];
+      return 120 + dx * x + dy * y + rng.int(20);
+    });
+    const splits = {
+      train: Int32Array.from(all.slice(0, n / 2)),
+      test: Int32Array.from(all.slice(n / 2)),
+    };
+    const inputs = { dataset: {} as never, archives: [] };
+    const found = await compareFraming(inputs, imagesInMemory(bytes, size), splits, labels, 0);
+    if (found.means! < 0.9) low++;
+    assert.deepEqual(found.warnings, [], `seed ${seed}`);
+  }
+  assert.ok(low > 30, `${low}`);
+});
