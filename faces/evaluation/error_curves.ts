@@ -1,4 +1,5 @@
 /** Errors beyond their mean: their spread, their dependence on the true value, suspect labels. */
+import { abstentionThreshold } from "../../packages/statistics/conformal.ts";
 import { mean, median } from "../../packages/statistics/prediction_metrics.ts";
 import type { Predictions, PredictionTask } from "./score_model.ts";
 
@@ -61,11 +62,15 @@ export function fit(x: ArrayLike<number>, y: ArrayLike<number>): Line | undefine
 /** Robust standard deviations from the line beyond which a number is suspect. */
 const MAX_DEVIATIONS = 4;
 
+/** Factor by which a suspect label is rarer than usual among the images that are predicted as surely. */
+const RARER = 5;
+
 /**
- * Finds labels that the predictions contradict. Classes, as in confident learning (Northcutt et al.
- * 2021): another class is predicted, and of those whose probability reaches its mean over the images
- * labelled so, another is largest. Numbers: the distance from the least-squares line, in standard
- * deviations by the median.
+ * Finds labels that the predictions contradict more surely than these are usually wrong. Classes: those
+ * of `contradictedLabels`, at a probability from which on at most a fifth of the label's share of all
+ * images has that label among those of the same predicted class. One more is counted, so that few images
+ * prove nothing. Numbers: the distance from the least-squares line, in standard deviations by the median.
+ * @param predictions of images that the network was not trained on
  */
 export function suspectLabels(
   { classes }: Pick<PredictionTask, "classes">,
@@ -80,12 +85,43 @@ export function suspectLabels(
     return rest.map((one) => Math.abs(one - center) > MAX_DEVIATIONS * deviation);
   }
   if (!probabilities) return labels.map(() => false);
-  const least = classes.map((_, c) => {
+  const sure = new Map<string, number>();
+  return contradictedLabels(classes.length, { truth, prediction, probabilities }).map(
+    (found, i) => {
+      if (!found) return false;
+      const label = labels[i], other = prediction[i];
+      const least = sure.getOrInsertComputed(`${label} ${other}`, () => {
+        const same = [...labels.keys()].filter((j) => prediction[j] === other);
+        const share = labels.filter((one) => one === label).length / labels.length;
+        return abstentionThreshold(
+          same.map((j) => probabilities[j][other]),
+          same.map((j) => Number(labels[j] === label)),
+          share / RARER,
+        );
+      });
+      return probabilities[i][other] >= least;
+    },
+  );
+}
+
+/**
+ * Finds labels that the predictions contradict as in confident learning (Northcutt et al. 2021): another
+ * class is predicted, and of those whose probability reaches its mean over the images labelled so,
+ * another is largest. Of a network with many errors, these are many of its errors.
+ */
+export function contradictedLabels(
+  classes: number,
+  { truth, prediction, probabilities }:
+    & Pick<Predictions, "truth" | "prediction">
+    & Required<Pick<Predictions, "probabilities">>,
+): boolean[] {
+  const labels = Array.from(truth), all = Array.from({ length: classes }, (_, c) => c);
+  const least = all.map((c) => {
     const own = labels.flatMap((label, i) => label === c ? probabilities[i][c] : []);
     return own.length > 0 ? mean(own) : Infinity;
   });
   return labels.map((label, i) => {
-    const sure = [...classes.keys()].filter((c) => probabilities[i][c] >= least[c])
+    const sure = all.filter((c) => probabilities[i][c] >= least[c])
       .sort((a, b) => probabilities[i][b] - probabilities[i][a]);
     return sure.length > 0 && sure[0] !== label && prediction[i] !== label;
   });

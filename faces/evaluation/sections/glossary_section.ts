@@ -8,10 +8,12 @@ export function glossarySection({ models }: Report): Html {
   const referred = models.some(({ metrics }) => metrics.others?.length);
   const words = Object.entries({
     "Constant baseline": `The score of a constant prediction, independent of the image: the majority
-    class of the training set, or its median. A useful network beats it.`,
+    class of the training set, or its median. A useful network beats it, or 1 / classes in balanced
+    accuracy, the mean recall of the classes. “Better” and “worse” are significant, p < 0.05: both are
+    compared on the same faces, by McNemar's test or the bootstrap over faces or people.`,
     "95 % CI": `Confidence interval: how far the metric would vary with another test set of the same
-    size. Where it contains the constant baseline, the network is not significantly better. Of an MAE
-    or bias of fewer than 20 faces, it is too narrow, as those of a bootstrap are. ${
+    size. It may contain the constant baseline and the network be significantly better, as the same
+    faces are difficult for both. Of an MAE or bias of fewer than 20 faces, it is too narrow, as those of a bootstrap are. ${
       grouped ? "Images are resampled by person, because images of one person are correlated." : ""
     }`,
     MAE: "Mean absolute error of a predicted number; of ages, in years.",
@@ -34,10 +36,11 @@ export function glossarySection({ models }: Report): Html {
     "Regression to the mean": `Predictions vary less than the truth: small values are overestimated,
     large ones underestimated. A slope of 1 is none; the constant baseline has slope 0.`,
     "Suspect label":
-      `The predictions contradict the label. Classes: another is predicted, and one is
-    as probable as it is on average for faces labelled so (confident learning). Numbers: the
-    prediction is more than 4 robust standard deviations from the line of predictions. The label may
-    be right; look at the photo.`,
+      `The prediction contradicts the label more surely than such predictions are usually
+    wrong. Classes: another class is predicted, as probable as on average for faces labelled so
+    (confident learning). And of the faces predicted to be of it as surely, the label is at least five
+    times rarer than of all. Numbers: the prediction is more than 4 robust standard deviations from
+    the line of predictions. A weak network marks none. The label may be right; look at the photo.`,
     ...referred && {
       "face-api": `A library for the browser with a pretrained network for age and gender. It gets
     the same crops without their margin, at 112 × 112 pixels, and was not trained on synthetic faces.`,

@@ -1,5 +1,10 @@
 import assert from "node:assert/strict";
-import { errorCurves, suspectLabels } from "../../../faces/evaluation/error_curves.ts";
+import {
+  contradictedLabels,
+  errorCurves,
+  suspectLabels,
+} from "../../../faces/evaluation/error_curves.ts";
+import { random } from "../../../packages/random/random.ts";
 import { modelTitle, overfitting } from "../../../faces/evaluation/format_result.ts";
 import { scoreModel } from "../../../faces/evaluation/score_model.ts";
 
@@ -16,7 +21,7 @@ Deno.test("errorCurves() counts errors, biases by year, and fits SciPy's line", 
   assert.ok(Math.abs(line!.slope - 0.70625) < 1e-12 && Math.abs(line!.intercept - 11.1875) < 1e-12);
 });
 
-Deno.test("suspectLabels() finds what Cleanlab's confident joint holds beside its diagonal", () => {
+Deno.test("contradictedLabels() finds what Cleanlab's confident joint holds beside its diagonal", () => {
   const truth = Array.from({ length: 40 }, (_, i) => i * 7 % 3);
   const probabilities = truth.map((label, i) => {
     const raw = [0, 1, 2].map((k) => 1 + (i * k * 13) % 11 + (label === k ? 1 : 0));
@@ -24,8 +29,7 @@ Deno.test("suspectLabels() finds what Cleanlab's confident joint holds beside it
       .map((p, _, all) => p / all.reduce((a, b) => a + b));
   });
   const prediction = probabilities.map((p) => p.indexOf(Math.max(...p)));
-  const subject = { task: "x", classes: ["a", "b", "c"] };
-  const found = suspectLabels(subject, { truth, prediction, probabilities });
+  const found = contradictedLabels(3, { truth, prediction, probabilities });
   // cleanlab 2.9.0: compute_confident_joint(labels, pred_probs, calibrate=False,
   //   return_indices_of_off_diagonals=True)[1]
   assert.deepEqual(found.flatMap((suspect, i) => suspect ? i : []), [
@@ -51,9 +55,9 @@ Deno.test("suspectLabels() finds what Cleanlab's confident joint holds beside it
   ]);
 });
 
-Deno.test("suspectLabels() marks no label that is predicted, as Cleanlab", () => {
+Deno.test("contradictedLabels() finds no label that is predicted, as Cleanlab", () => {
   const male = [0.05, 0.05, 0.1, 0.48, 0.9, 0.6, 0.3, 0.05, 0.55, 0.4];
-  const found = suspectLabels({ classes: ["female", "male"] }, {
+  const found = contradictedLabels(2, {
     truth: [0, 0, 0, 0, 0, 1, 1, 1, 1, 1],
     prediction: male.map((probability) => Number(probability > 0.5)),
     probabilities: male.map((probability) => [1 - probability, probability]),
@@ -61,6 +65,27 @@ Deno.test("suspectLabels() marks no label that is predicted, as Cleanlab", () =>
   // cleanlab 2.9.0: find_label_issues(labels, pred_probs, filter_by="confident_learning"). Its
   // confident joint has the fourth as well, whose 0.48 is above the mean of men, 0.38.
   assert.deepEqual(found.flatMap((suspect, i) => suspect ? i : []), [4, 6, 7]);
+});
+
+/** Labels and predictions of two classes, some labels flipped. @param skill of the network */
+function flippedLabels(skill: number, share: number) {
+  const rng = random(1, "flipped labels"), n = 1000;
+  const wrong = Array.from({ length: n }, () => rng.next() < share);
+  const male = wrong.map(() => 1 / (1 + Math.exp(skill * (2 * rng.next() - 1))));
+  const truth = male.map((p, i) => Number(rng.next() < p) ^ Number(wrong[i]));
+  const prediction = male.map((p) => Number(p > 0.5));
+  return { wrong, truth, prediction, probabilities: male.map((p) => [1 - p, p]) };
+}
+
+Deno.test("suspectLabels() marks few labels: those that a sure network contradicts", () => {
+  const classes = ["female", "male"];
+  const good = flippedLabels(30, 0.04), weak = flippedLabels(2, 0.04);
+  const count = (all: readonly boolean[]) => all.filter(Boolean).length;
+  const found = suspectLabels({ classes }, good);
+  const right = found.filter((one, i) => one && good.wrong[i]).length;
+  assert.ok(right > 0.6 * count(good.wrong) && right > 0.8 * count(found), `${right}`);
+  assert.ok(count(contradictedLabels(2, weak)) > 150);
+  assert.equal(count(suspectLabels({ classes }, weak)), 0);
 });
 
 Deno.test("errorCurves() of a single age has no line", () => {
