@@ -33,6 +33,8 @@ import type { Sources } from "./data_facts.ts";
 import { suspectLabels } from "./error_curves.ts";
 import { imageDataUrl, thumbnail } from "./image_data_urls.ts";
 import { judgePage } from "./judge_page.ts";
+import { primaryMetric } from "./metrics.ts";
+import { compareWithBaseline, isUseful } from "./score_model.ts";
 
 interface AuditParams extends Omit<ModelTraining["params"], "export"> {
   target: string;
@@ -164,11 +166,16 @@ export async function auditLabels(
   );
   const guess = classes ? majorityClass(truth, classes.length) : median(truth);
   const constant = compute(truth, truth.map(() => guess));
-  if (classes ? score <= constant : score >= constant) {
+  const who = rows.map((row) => columns.identity[row]);
+  const primary = primaryMetric(target, metric);
+  if (!isUseful(compareWithBaseline(primary, { truth, prediction }, guess, who))) {
     context.warn(
       `The networks contradict labels of ${target} by chance: their ${metric} on the parts they were ` +
         `not trained on is ${formatNumber(score)}, and the constant baseline has ` +
-        `${formatNumber(constant)}. Raise auditLabels.epochs, or choose another network.`,
+        `${
+          formatNumber(constant)
+        }, which is not significantly worse. Raise auditLabels.epochs, or choose ` +
+        "another network.",
     );
   }
 }

@@ -32,6 +32,7 @@ import type { Reference } from "./reference_predictions.ts";
 import type { Curve, Examples, ModelReport } from "./report_data.ts";
 import {
   bySplit,
+  isUseful,
   type ModelMetrics,
   type Predictions,
   type PredictionTask,
@@ -147,7 +148,7 @@ export async function evaluateModel(
   const { metrics, fairness } = await compute(scored, watch);
   const groups = fairness ?? await addFurther(metrics, further, scored, watch);
   // A network that has learned nothing contradicts labels by chance.
-  const suspects = metrics.verdict === "better" ? suspectLabels(subject, test) : undefined;
+  const suspects = isUseful(metrics) ? suspectLabels(subject, test) : undefined;
   const shown = chooseExamples(subject, test, params.examples).map(async (
     { title, positions },
   ): Promise<Examples> => ({

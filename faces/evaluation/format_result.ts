@@ -8,6 +8,7 @@ import {
   type MetricName,
   METRICS,
 } from "./metrics.ts";
+import { LESS_ACCURATE } from "../training/training_record.ts";
 import type { ModelReport, Report } from "./report_data.ts";
 import type { FurtherMetric, ModelMetrics, Scores, SplitName } from "./score_model.ts";
 
@@ -142,13 +143,15 @@ export function formatFurther(
   };
 }
 
-/** Compares the interval with the constant baseline, in words. */
-export function verdict({ verdict }: ModelMetrics): string {
-  return {
-    better: "Better than the constant baseline",
-    worse: "Worse than the constant baseline",
-    unclear: "Not significantly better than the constant baseline",
-  }[verdict];
+/** Results of the paired test against the constant baseline. */
+const VERDICTS = { better: "better", worse: "worse", unclear: "not significantly better" };
+
+/** Describes the paired test against the constant baseline, in one or two sentences. */
+export function verdict({ verdict, balanced }: ModelMetrics): string {
+  if (!balanced) return `${capitalized(VERDICTS[verdict])} than the constant baseline`;
+  const [value, baseline] = [balanced.value, balanced.baseline].map((share) => share.toFixed(3));
+  return "Better than the constant baseline in balanced accuracy alone: " +
+    `${value}, and ${baseline} of any constant prediction. ${LESS_ACCURATE}`;
 }
 
 /** Test error over training error from which a network overfits, if their intervals are disjoint. */
@@ -184,10 +187,15 @@ export function leftOutModels(leftOut: Report["leftOut"]): string {
 }
 
 /** Formats a model's test metric as one line for the terminal. */
-export function line(id: string, { metric, test, interval, baseline }: ModelMetrics): string {
+export function line(
+  id: string,
+  { metric, test, interval, baseline, verdict, balanced }: ModelMetrics,
+): string {
   const { name, unit } = METRICS[metric];
   const number = (value: number) => formatMetricValue(value, metric, 2);
   const show = (scores: Scores) => number(metricOf(scores, metric)) + unit.replace("\u00a0", " ");
   const between = interval ? `95 % CI ${number(interval.low)}–${number(interval.high)}` : TOO_FEW;
-  return `${id}: test ${name} ${show(test)} (${between}), constant baseline ${show(baseline.test)}`;
+  return `${id}: test ${name} ${show(test)} (${between}), ` +
+    `${balanced ? "better in balanced accuracy alone" : VERDICTS[verdict]} than the constant ` +
+    `baseline, ${show(baseline.test)}`;
 }

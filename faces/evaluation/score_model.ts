@@ -4,7 +4,18 @@ import { z } from "zod";
 import { readJson } from "../../packages/formats/read_json.ts";
 import { type Calibration, calibration } from "../../packages/statistics/calibration.ts";
 import { type ClassIntervals, classIntervals } from "../../packages/statistics/class_intervals.ts";
-import { type Interval, meanInterval } from "../../packages/statistics/confidence_intervals.ts";
+import {
+  groupsOf,
+  type Interval,
+  meanInterval,
+  MIN_COUNT,
+} from "../../packages/statistics/confidence_intervals.ts";
+import {
+  compareBalanced,
+  compareErrors,
+  compareHits,
+  significantSign,
+} from "../../packages/statistics/paired_tests.ts";
 import {
   type ClassScores,
   classScores,
@@ -13,6 +24,7 @@ import {
   majorityClass,
   mean,
   median,
+  recalls,
   signedErrors,
 } from "../../packages/statistics/prediction_metrics.ts";
 import { aucInterval, rocCurve } from "../../packages/statistics/roc.ts";
@@ -110,10 +122,15 @@ export interface ModelMetrics extends PredictionTask {
    */
   baseline: { guess: string | number; of?: "test" } & Record<SplitName, Scores>;
   /**
-   * Position of the whole interval relative to the constant baseline; unclear if it contains it, or is
-   * of too few images or people.
+   * Paired test against the constant baseline on the images of the test set, as `compare` tests two
+   * models; unclear if p is 0.05 or more, or there are too few images or people.
    */
   verdict: "better" | "worse" | "unclear";
+  /**
+   * Classes whose accuracy is not better: the balanced accuracy, where it is significantly better than
+   * that of any constant prediction, 1 / classes.
+   */
+  balanced?: { value: number; baseline: number };
   /** Confusion matrix of the test set. Rows: true class, columns: predicted class. */
   confusion?: { classes: readonly string[]; counts: number[][] };
   /** Precision, recall and F1 on the test set, in the order of `classes`. */
@@ -188,7 +205,7 @@ export function scoreModel(
   const { train, test } = predictions;
   const { classes } = subject;
   const metric = primaryMetric(subject.task, classes ? "accuracy" : "mae");
-  const { each, interval: intervalOf, better } = METRICS[metric];
+  const { each, interval: intervalOf } = METRICS[metric];
   if (test.truth.length === 0) throw new Error("Cannot score predictions: the test set is empty.");
   const known = train.truth.length > 0 ? train : test;
   const constant = classes ? majorityClass(known.truth, classes.length) : median(known.truth);
@@ -205,10 +222,6 @@ export function scoreModel(
     const { truth } = predictions[name];
     return { [metric]: mean(each(truth, new Float64Array(truth.length).fill(constant))) };
   });
-  const baseline = constants.test[metric] ?? NaN;
-  const above = interval !== undefined && interval.low > baseline;
-  const below = interval !== undefined && interval.high < baseline;
-  const verdict = !above && !below ? "unclear" : above === (better === "more") ? "better" : "worse";
   const signed = classes ? undefined : signedErrors(test.truth, test.prediction);
   // A sample of the test set may have no image with a label of the task.
   const compared = references.filter(({ positions }) => positions.length > 0);
@@ -236,7 +249,7 @@ export function scoreModel(
       of: train.truth.length === 0 ? "test" : undefined,
       ...constants,
     },
-    verdict,
+    ...compareWithBaseline(metric, test, constant, tested?.identity),
     ...(classes ? classMetrics(classes, test, tested) : {
       byAgeBand: subject.task === "age"
         ? errorByAgeBand(test.truth, test.prediction, constant, tested?.identity)
@@ -246,6 +259,39 @@ export function scoreModel(
     groups: tested && scoreGroups(metric, measured.test, tested, signed),
     others: others.length > 0 ? others : undefined,
   };
+}
+
+/** Returns true if a network is better than the constant baseline, at least in balanced accuracy. */
+export function isUseful(
+  { verdict, balanced }: Pick<ModelMetrics, "verdict" | "balanced">,
+): boolean {
+  return verdict === "better" || balanced !== undefined;
+}
+
+/**
+ * Compares predictions with a constant on the same images.
+ * @param people person of each image; without it, all are distinct
+ */
+export function compareWithBaseline(
+  metric: MetricName,
+  { truth, prediction }: Pick<Predictions, "truth" | "prediction">,
+  constant: number,
+  people?: readonly unknown[],
+): Pick<ModelMetrics, "verdict" | "balanced"> {
+  const { each, better } = METRICS[metric], classes = metric === "accuracy";
+  const own = each(truth, prediction);
+  const guessed = each(truth, new Float64Array(truth.length).fill(constant));
+  const few = groupsOf(truth.length, people).length < MIN_COUNT;
+  if (few || Number.isNaN(mean(own))) return { verdict: "unclear" };
+  const test = (classes ? compareHits : compareErrors)(own, guessed, people);
+  const sign = significantSign(test) * (better === "more" ? 1 : -1);
+  if (sign > 0) return { verdict: "better" };
+  const verdict = sign < 0 ? "worse" : "unclear";
+  if (!classes || significantSign(compareBalanced(truth, prediction, people)) <= 0) {
+    return { verdict };
+  }
+  const all = recalls(truth, prediction);
+  return { verdict, balanced: { value: mean(all), baseline: 1 / all.length } };
 }
 
 function classMetrics(

@@ -11,6 +11,7 @@ import {
 import type { Choice } from "../../packages/pipeline/define.ts";
 import { joinWords } from "../../packages/pipeline/errors.ts";
 import type { DetectorConfig, Preprocessing } from "../images/preprocessing.ts";
+import { isUseful } from "../evaluation/score_model.ts";
 import { stepsWarning } from "../training/trained_on.ts";
 import type { Service } from "./api.ts";
 import { buildAssets } from "./assets.ts";
@@ -153,7 +154,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
 /** Returns cautions on the models that are no better than the constant baseline. */
 function baselineCautions(sources: readonly Source[], { models }: ReportedMetrics): string[] {
   const bad = sources.filter(({ id, constantBaseline }) =>
-    models[id] ? models[id].verdict !== "better" : constantBaseline !== undefined
+    models[id] ? !isUseful(models[id]) : constantBaseline !== undefined
   );
   return [...Map.groupBy(bad, ({ id }) => models[id] ? "test" : "validation")].map(([set, all]) => {
     const ids = joinWords(all.map(({ id }) => `"${id}"`));

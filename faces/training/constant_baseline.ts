@@ -1,24 +1,48 @@
 /** The constant baseline: the majority class, or the median, of the training set. */
-import { majorityClass, mean, median } from "../../packages/statistics/prediction_metrics.ts";
+import { compareBalanced, significantSign } from "../../packages/statistics/paired_tests.ts";
+import {
+  majorityClass,
+  mean,
+  median,
+  recalls,
+} from "../../packages/statistics/prediction_metrics.ts";
 import { distanceTo } from "./objective.ts";
 import type { InputRows, TrainingContext } from "./training_data.ts";
-import { type FullEpoch, MORE_STEPS } from "./training_record.ts";
+import { type FullEpoch, LESS_ACCURATE, MORE_STEPS } from "./training_record.ts";
 
 /** Validation metric of the kept epoch, and of the constant baseline. */
 export interface Compared {
   val_metric: number;
   constantBaseline: number;
+  /** False for classes whose balanced accuracy is significantly better than that of a constant. */
   worse: boolean;
+}
+
+interface Predicted {
+  prediction: ArrayLike<number>;
+  people: readonly unknown[];
+}
+
+/** Formats a balanced accuracy that is significantly better than a constant's: "0.711 (0.500)". */
+function betterBalanced(
+  truth: readonly number[],
+  { prediction, people }: Predicted,
+): string | undefined {
+  if (significantSign(compareBalanced(truth, prediction, people)) <= 0) return undefined;
+  const all = recalls(truth, prediction);
+  return `${mean(all).toPrecision(3)} (a constant has ${(1 / all.length).toPrecision(3)})`;
 }
 
 /**
  * Compares the kept epoch with the constant baseline (majority class or median of the training set),
- * and warns if it is worse.
+ * and warns if it is worse. Classes are worse only if their balanced accuracy is not better, by a paired
+ * test of their predictions.
  * @param targets class or quantity of each image
  * @param intervals ages of images that have an interval, whose middle counts for the median; they are
  *   validated if there is no other age
+ * @param predict returns the class of each row by the kept weights, and the person if known
  */
-export function compareWithConstant(
+export async function compareWithConstant(
   { task, metric, learningRate }: {
     task: string;
     metric: "accuracy" | "mae";
@@ -27,9 +51,10 @@ export function compareWithConstant(
   { epoch, val_metric }: Pick<FullEpoch, "epoch" | "val_metric">,
   targets: readonly number[],
   { train, validation }: InputRows,
-  { warn }: Pick<TrainingContext, "warn">,
+  { info, warn }: Pick<TrainingContext, "info" | "warn">,
   intervals: readonly (readonly [low: number, high: number] | undefined)[] = [],
-): Compared {
+  predict?: (rows: Int32Array) => Promise<Predicted>,
+): Promise<Compared> {
   const known = (rows: Int32Array) =>
     Array.from(rows, (row) => targets[row]).filter((target) => !Number.isNaN(target));
   const spansOf = (rows: Int32Array) =>
@@ -44,7 +69,18 @@ export function compareWithConstant(
   const errors = validated.map((truth) => distanceTo(truth, constant));
   const scores = accuracy ? errors.map((error) => Number(error === 0)) : errors;
   const constantBaseline = mean(scores);
-  const worse = accuracy ? val_metric < constantBaseline : val_metric > constantBaseline;
+  const below = accuracy ? val_metric < constantBaseline : val_metric > constantBaseline;
+  const at = validation.filter((row) => !Number.isNaN(targets[row]));
+  const predicted = below && accuracy ? await predict?.(at) : undefined;
+  const balanced = predicted && betterBalanced(exact, predicted);
+  const worse = below && balanced === undefined;
+  if (balanced !== undefined) {
+    info(
+      `${task} is better than the constant baseline in balanced accuracy alone, ${balanced}. Its ` +
+        `accuracy is ${val_metric.toPrecision(3)}, that of the majority class ` +
+        `${constantBaseline.toPrecision(3)}. ${LESS_ACCURATE}`,
+    );
+  }
   if (worse) {
     // Ages begin near 0, other numbers near their mean: a network of few steps is not far from there.
     const zero = mean(validated.map((truth) => distanceTo(truth, 0)));

@@ -8,6 +8,7 @@ import {
   confusionMatrix,
   mean,
   median,
+  recalls,
   signedErrors,
 } from "../../packages/statistics/prediction_metrics.ts";
 import {
@@ -125,10 +126,7 @@ export const furtherMetrics: readonly MetricDefinition[] = [
     name: "balancedAccuracy",
     title: "balanced accuracy",
     summary: "Mean recall of the classes",
-    compute: ({ truth, prediction, classes }) => {
-      const scores = classScores(confusionMatrix(truth, prediction, classes!));
-      return mean(scores.filter(({ count }) => count > 0).map(({ recall }) => recall));
-    },
+    compute: ({ truth, prediction }) => mean(recalls(truth, prediction)),
   }),
   defineMetric({
     ...ofClasses,

@@ -58,6 +58,19 @@ export async function validate(
   return values;
 }
 
+/** Predicts the class of each row. */
+export async function predictClasses(
+  { task: { classes } }: LabelledTask,
+  network: LayersModel,
+  { images, rows }: { images: ImageSource; rows: Int32Array },
+  { mirror }: Pick<TrainingParams, "mirror">,
+  { signal }: Pick<TrainingContext, "signal">,
+): Promise<ArrayLike<number>> {
+  await using predictor = await openPredictor(network);
+  const outputs = await predictor.predict(images, rows, { mirror, signal });
+  return decodeOutputs(outputs, classes!.length).prediction;
+}
+
 /**
  * Calibrates the intervals of a task's network, or chooses the threshold of its classes.
  * @param calibration images, and the rows of the calibration set

@@ -29,7 +29,7 @@ import {
 } from "./build_network.ts";
 import { checkExports, writeExports } from "./onnx/convert.ts";
 import type { NetworkDefinition } from "./training_definitions.ts";
-import { calibrateTask, validate } from "./score_task.ts";
+import { calibrateTask, predictClasses, validate } from "./score_task.ts";
 import { type Compared, compareWithConstant } from "./constant_baseline.ts";
 import { follow, headHistory, openTrainer } from "./open_trainer.ts";
 import { classTask, quantityTask, type Task, type ValuesTask } from "./tasks.ts";
@@ -337,19 +337,24 @@ async function writeModels(
   },
   context: TrainingContext,
 ): Promise<Record<string, Compared>> {
-  const { images, size, calibration, preprocessing, datasets } = data;
+  const { images, size, calibration, preprocessing, datasets, table } = data;
   const { mirror, learningRate } = params, { seed, compute: backend } = context;
   const validation: Record<string, Compared> = {};
   for (const [i, one] of tasks.entries()) {
     const { output, task, labels, intervals, loss, metric, standardized } = one;
     const own = headHistory(history, i);
-    const compared = compareWithConstant(
+    const compared = await compareWithConstant(
       { task: task.task, metric, learningRate },
       own[weightsOfEpoch - 1],
       labels,
       rows,
       context,
       intervals,
+      (some) =>
+        withNetwork(one, async (network) => ({
+          prediction: await predictClasses(one, network, { images, rows: some }, params, context),
+          people: Array.from(some, (row) => table.identity[row]),
+        })),
     );
     await withNetwork(one, async (network) => {
       const record: TrainingRecord = {

@@ -45,7 +45,11 @@ export async function openTrainingData({ dataset, splits }: InputFolders) {
     await Deno.readTextFile(join(dataset, "preprocessing.json")),
   );
   const path = join(dataset, "table.parquet");
-  const table = await readParquet(path, { dataset: "string", path: "string" });
+  const table = await readParquet(path, {
+    identity: "string?",
+    dataset: "string",
+    path: "string",
+  });
   const rowsOf = (name: string) => readNpy(join(splits, `${name}.npy`), "int32").data;
   const rows: InputRows = { train: rowsOf("train"), validation: rowsOf("validation") };
   const images = new NpyFile(join(dataset, "images.npy"), "uint8");

@@ -12,6 +12,9 @@ import type { Head } from "./training_definitions.ts";
 export const MORE_STEPS =
   "Take more steps (smaller batchSize, more epochs and earlyStopping.patience)";
 
+/** Explains a network that is better than the constant baseline in balanced accuracy alone. */
+export const LESS_ACCURATE = "Balanced sampling and class weights trade accuracy for it";
+
 /** One line of history.csv. `TrainingRecord.metric` names the metric. */
 export interface EpochRecord {
   /** From 1. */

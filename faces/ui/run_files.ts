@@ -12,7 +12,7 @@ import { photoOf } from "../datasets/rows.ts";
 import { shownReason } from "../images/image.ts";
 import { suspectLabels } from "../evaluation/error_curves.ts";
 import { METRICS } from "../evaluation/metrics.ts";
-import { type ModelMetrics, readMetrics } from "../evaluation/score_model.ts";
+import { isUseful, type ModelMetrics, readMetrics } from "../evaluation/score_model.ts";
 import { Problem } from "../serving/problem.ts";
 import { genderClasses } from "../training/targets.ts";
 import { readHistory, readRecord as readTraining } from "../training/training_record.ts";
@@ -141,14 +141,14 @@ export class RunFiles {
     const models = Object.keys(evaluated);
     const images = other && await imagesOf(data.path);
     const list = async (model: string) => {
-      const { classes, metric, verdict, test } = evaluated[model]!;
+      const { classes, metric, test } = evaluated[model]!;
       const near = metric === "error" ? test.error! : 5; // numbers other than years have any scale
       const own = await predictionsOf(report.path, model, split);
       const theirs = other && await other.#byImage(model, evaluated[model]!, split);
       const matches = (value: number, wanted: string | undefined) =>
         !wanted || (classes ? value === classes.indexOf(wanted) : inRange(value, wanted));
       // A network that has learned nothing contradicts labels by chance.
-      const suspects = only === "suspect" && verdict === "better"
+      const suspects = only === "suspect" && isUseful(evaluated[model]!)
         ? suspectLabels({ classes }, {
           truth: own.map(({ truth }) => truth),
           prediction: own.map(({ prediction }) => prediction),

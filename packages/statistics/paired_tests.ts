@@ -12,7 +12,7 @@ import {
   percentileInterval,
   SEED,
 } from "./confidence_intervals.ts";
-import { mean, signedErrors } from "./prediction_metrics.ts";
+import { mean, recalls, signedErrors } from "./prediction_metrics.ts";
 
 /** Result of a paired test of two models, a and b. */
 export interface PairedTest {
@@ -97,6 +97,32 @@ export function compareStatistics(
   const difference = statistic(Int32Array.from({ length: n }, (_, i) => i));
   if (groups.length < MIN_COUNT || Number.isNaN(difference)) return undefined;
   return paired(difference, bootstrapRows(n, groups, statistic), groups.length, n);
+}
+
+/**
+ * Compares the balanced accuracy of a classifier with that of a constant prediction: 1 / classes, of
+ * those that occur. Returns undefined as `compareStatistics`.
+ * @param people person of each image; without it, all are distinct
+ */
+export function compareBalanced(
+  truth: ArrayLike<number>,
+  prediction: ArrayLike<number>,
+  people?: readonly unknown[],
+): PairedTest | undefined {
+  return compareStatistics(
+    truth.length,
+    (rows) => mean(recalls(truth, prediction, rows)),
+    (rows) => 1 / recalls(truth, prediction, rows).length,
+    people,
+  );
+}
+
+/** Significance level of `significantSign`. */
+const ALPHA = 0.05;
+
+/** Returns 1 or -1, the sign of a significant difference (p < 0.05); 0 if it is not, or is undefined. */
+export function significantSign(test: Pick<PairedTest, "difference" | "p"> | undefined): number {
+  return test && test.p < ALPHA ? Math.sign(test.difference) : 0;
 }
 
 /**

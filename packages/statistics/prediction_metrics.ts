@@ -96,6 +96,29 @@ export function classScores(confusion: readonly (readonly number[])[]): ClassSco
   });
 }
 
+/**
+ * Returns the recall of each class that occurs, whose mean is the balanced accuracy.
+ * @param rows indices of images, which may repeat. Default: all
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * assert.deepEqual(recalls([0, 2, 2, 0], [0, 2, 0, 0]), [1, 0.5]);
+ * ```
+ */
+export function recalls(
+  truth: ArrayLike<number>,
+  prediction: ArrayLike<number>,
+  rows: ArrayLike<number> = Array.from(truth, (_, i) => i),
+): number[] {
+  const counts: number[] = [], hits: number[] = [];
+  for (let i = 0; i < rows.length; i++) {
+    const label = truth[rows[i]], hit = Number(prediction[rows[i]] === label);
+    counts[label] = (counts[label] ?? 0) + 1;
+    hits[label] = (hits[label] ?? 0) + hit;
+  }
+  return counts.flatMap((n, label) => hits[label] / n);
+}
+
 /** Returns prediction - truth of each image. */
 export function signedErrors(
   truth: ArrayLike<number>,

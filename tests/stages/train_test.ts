@@ -229,38 +229,77 @@ Deno.test("a training that is worse on validation than the constant baseline war
   assert.ok(Math.abs(JSON.parse(read(bad)["training.json"]).constantBaseline - mae) < 1e-9);
 });
 
-Deno.test("compareWithConstant() warns of the worse only, whichever direction that is", () => {
+Deno.test("compareWithConstant() warns of the worse only, whichever direction that is", async () => {
   const rows = { train: Int32Array.of(0, 1, 2, 3, 4), validation: Int32Array.of(5, 6, 7, 8) };
   const targets = [1, 0, 1, 0, 1, 1, 1, 0, 1];
-  const compare = (metric: "accuracy" | "mae", val_metric: number) => {
+  const compare = async (metric: "accuracy" | "mae", val_metric: number) => {
     const warnings: string[] = [];
     const about = { task: "gender", metric, learningRate: 0.1 };
-    const warn = (message: string) => void warnings.push(message);
-    const compared = compareWithConstant(about, { epoch: 2, val_metric }, targets, rows, { warn });
+    const context = { warn: (message: string) => void warnings.push(message), info() {} };
+    const compared = await compareWithConstant(
+      about,
+      { epoch: 2, val_metric },
+      targets,
+      rows,
+      context,
+    );
     return [compared.constantBaseline, compared.worse, warnings.length];
   };
-  assert.deepEqual(compare("accuracy", 0.5), [0.75, true, 1]);
-  assert.deepEqual(compare("accuracy", 0.75), [0.75, false, 0]);
-  assert.deepEqual(compare("mae", 0.25), [0.25, false, 0]);
-  assert.deepEqual(compare("mae", 0.3), [0.25, true, 1]);
+  assert.deepEqual(await compare("accuracy", 0.5), [0.75, true, 1]);
+  assert.deepEqual(await compare("accuracy", 0.75), [0.75, false, 0]);
+  assert.deepEqual(await compare("mae", 0.25), [0.25, false, 0]);
+  assert.deepEqual(await compare("mae", 0.3), [0.25, true, 1]);
 });
 
-Deno.test("compareWithConstant() raises the learning rate of ages that are still near 0", () => {
+Deno.test("compareWithConstant() does not call a network worse that is better in balanced accuracy", async () => {
+  const targets = Array.from({ length: 200 }, (_, i) => Number(i % 10 === 0));
+  const rows = {
+    train: Int32Array.from({ length: 100 }, (_, i) => i),
+    validation: new Int32Array(),
+  };
+  rows.validation = rows.train.map((row) => row + 100);
+  const compare = async (predicted: (label: number, i: number) => number) => {
+    const infos: string[] = [], warnings: string[] = [];
+    const context = {
+      info: (message: string) => void infos.push(message),
+      warn: (message: string) => void warnings.push(message),
+    };
+    const about = { task: "child", metric: "accuracy", learningRate: 0.1 } as const;
+    const predict = (some: Int32Array) =>
+      Promise.resolve({
+        prediction: Array.from(some, (row, i) => predicted(targets[row], i)),
+        people: Array.from(some, String),
+      });
+    const epoch = { epoch: 2, val_metric: 0.8 };
+    const { worse } = await compareWithConstant(about, epoch, targets, rows, context, [], predict);
+    return { worse, infos, warnings };
+  };
+  const useful = await compare((label, i) => i % 5 === 1 ? 1 - label : label);
+  assert.deepEqual([useful.worse, useful.warnings], [false, []]);
+  assert.match(
+    useful.infos.join(),
+    /^child is better .* in balanced accuracy alone, 0\.889 \(a constant has 0\.500\)\. .*0\.800, .*0\.900/,
+  );
+  const useless = await compare((_, i) => Number(i % 5 === 1));
+  assert.deepEqual([useless.worse, useless.warnings.length, useless.infos], [true, 1, []]);
+});
+
+Deno.test("compareWithConstant() raises the learning rate of ages that are still near 0", async () => {
   const rows = { train: Int32Array.of(0, 1, 2), validation: Int32Array.of(3, 4) };
-  const adviceOf = (targets: number[], val_metric: number, task = "age") => {
+  const adviceOf = async (targets: number[], val_metric: number, task = "age") => {
     const warnings: string[] = [];
     const about = { task, metric: "mae", learningRate: 0.1 } as const;
-    const warn = (message: string) => void warnings.push(message);
-    compareWithConstant(about, { epoch: 2, val_metric }, targets, rows, { warn });
+    const context = { warn: (message: string) => void warnings.push(message), info() {} };
+    await compareWithConstant(about, { epoch: 2, val_metric }, targets, rows, context);
     return /has (.*), or check/.exec(warnings[0])![1];
   };
   const raise = /^4\.00, 0 for each image 54\.0\. Take .*, raise learningRate \(now 0\.1\)$/;
-  assert.match(adviceOf([40, 50, 60, 50, 58], 53), raise);
-  assert.match(adviceOf([40, 50, 60, 50, 58], 150), /^4\.00\. Take .*, lower learningRate/);
-  assert.match(adviceOf([-40, -50, -60, -50, -58], 53), /raise/);
-  assert.match(adviceOf([-1, 0, 1, 1, -1], 1.2), /^1\.00\. Take .*, lower/);
+  assert.match(await adviceOf([40, 50, 60, 50, 58], 53), raise);
+  assert.match(await adviceOf([40, 50, 60, 50, 58], 150), /^4\.00\. Take .*, lower learningRate/);
+  assert.match(await adviceOf([-40, -50, -60, -50, -58], 53), /raise/);
+  assert.match(await adviceOf([-1, 0, 1, 1, -1], 1.2), /^1\.00\. Take .*, lower/);
   // They are standardized, so that 0 is their mean.
-  assert.match(adviceOf([40, 50, 60, 50, 58], 53, "score"), /^4\.00\. Take .*, lower/);
+  assert.match(await adviceOf([40, 50, 60, 50, 58], 53, "score"), /^4\.00\. Take .*, lower/);
 });
 
 Deno.test("what the engine lacks trains on TensorFlow.js, and the record names it", async () => {

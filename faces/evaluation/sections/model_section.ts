@@ -6,6 +6,7 @@ import { figure, settingsList } from "../tables.ts";
 import { count, duration, subject } from "../format_result.ts";
 import { METRICS } from "../metrics.ts";
 import { MORE_STEPS } from "../../training/training_record.ts";
+import { isUseful } from "../score_model.ts";
 import { resultsSection } from "./results_section.ts";
 
 export function modelSections({ models }: Report): Html {
@@ -26,10 +27,10 @@ ${network(model)}
 </section>`;
 }
 
-/** Warns of a network whose kept epoch is worse on validation than the constant baseline. */
+/** Warns of a network that is worse than the constant baseline on validation, and no better on test. */
 function worseThanConstant({ training, metrics }: ModelReport): Html | "" {
   const { constantBaseline, weightsOfEpoch } = training;
-  if (constantBaseline === undefined) return "";
+  if (constantBaseline === undefined || isUseful(metrics)) return "";
   const { name, unit } = METRICS[metrics.metric];
   const of = metrics.classes ? "majority class" : "median";
   return html`<p class="notice" role="note"><b>This network is of no use.</b>

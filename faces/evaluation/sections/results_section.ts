@@ -10,7 +10,7 @@ import {
 } from "../charts/result_charts.ts";
 import { type Child, type Html, html } from "../html.ts";
 import type { Interval } from "../../../packages/statistics/confidence_intervals.ts";
-import { type ModelMetrics, usedSplits } from "../score_model.ts";
+import { isUseful, type ModelMetrics, usedSplits } from "../score_model.ts";
 import type { ErrorCurves } from "../error_curves.ts";
 import { uncertaintyCards } from "./uncertainty_cards.ts";
 import { published } from "../published_2021.ts";
@@ -62,7 +62,7 @@ ${(metrics.groups?.length ?? 0) > 0 && html`<div class="columns groups">${groups
 ${uncertaintyCards(metrics)}
 ${model.examples.map(examples)}
 ${
-    metrics.verdict !== "better" &&
+    !isUseful(metrics) &&
     html`<p class="note">Suspect labels are not marked: this network is
 not significantly better than the constant baseline, so it contradicts labels by chance.</p>`
   }`;

@@ -21,6 +21,7 @@ import type { Links } from "../report_sections.ts";
 export function opening({ models, leftOut, data: { datasets, splits } }: Report): string {
   const all = datasets.reduce((sum, { ages }) => sum + ages.length, 0);
   const better = models.filter(({ metrics }) => metrics.verdict === "better").length;
+  const balanced = models.filter(({ metrics }) => metrics.balanced).length;
   const tested = usedImages(models, "test");
   const what = splits.train.ages.length > 0
     ? `trained on ${usedImages(models, "train")} of ${
@@ -28,7 +29,9 @@ export function opening({ models, leftOut, data: { datasets, splits } }: Report)
     } and tested on ${tested} held-out faces`
     : `trained elsewhere and tested on ${tested} of ${faces(all)}`;
   return `${counted(models.length, "network")}, ${what}. Significantly better than the constant ` +
-    `baseline: ${count(better)} of ${count(models.length)}.${leftOutModels(leftOut)}`;
+    `baseline: ${count(better)} of ${count(models.length)}` +
+    (balanced > 0 ? `, in balanced accuracy alone: ${count(balanced)}` : "") +
+    `.${leftOutModels(leftOut)}`;
 }
 
 export function contents(links: Links): Html {
@@ -60,7 +63,9 @@ function card({ id, metrics, network }: ModelReport): Html {
   }</small></p>
 <p class="note">${summary(metrics)}${compared(metrics)}</p>
 <p class="note"><span class="id">${network.name}</span>, ${count(network.weights)} parameters</p>
-<p class="verdict ${metrics.verdict}">${verdict(metrics)}</p>${overfits}
+<p class="verdict ${metrics.balanced ? "better" : metrics.verdict}">${
+    verdict(metrics)
+  }</p>${overfits}
 </article>`;
 }
 

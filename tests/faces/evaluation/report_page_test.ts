@@ -44,6 +44,7 @@ Deno.test("reportPage() names the trainer, and warns of networks worse than the 
   );
   const [first] = report.models;
   Object.assign(first.training, { computedBy: "engine, 4 threads", constantBaseline: 0.625 });
+  first.metrics.verdict = "worse";
   const html = text(await reportPage(report));
   assert.match(html, /trained by engine, 4 threads\./);
   assert.match(html, /worse than the constant baseline:\s+accuracy 0\.625 by the majority class/);
@@ -52,6 +53,14 @@ Deno.test("reportPage() names the trainer, and warns of networks worse than the 
     html,
     /Take more steps \(smaller batchSize, .*patience\), change learningRate, or check/,
   );
+  first.metrics.balanced = { value: 0.711, baseline: 0.5 };
+  const balanced = text(await reportPage(report));
+  assert.doesNotMatch(balanced, /of no use|Take more steps|Suspect labels are not marked/);
+  assert.match(
+    balanced,
+    /in balanced accuracy alone: 0\.711, and 0\.500 of any constant prediction/,
+  );
+  assert.match(balanced, /constant\s+baseline: 2 of 3, in balanced accuracy alone: 1\./);
 });
 
 Deno.test("reportPage() draws data, curves, errors and faces", async () => {
@@ -622,7 +631,7 @@ Deno.test("a network worse than the constant baseline names the baseline of any 
   const report = await madeUpReport();
   const [, age] = report.models;
   Object.assign(age.training, { constantBaseline: 8 });
-  Object.assign(age.metrics, { task: "height", metric: "error" });
+  Object.assign(age.metrics, { task: "height", metric: "error", verdict: "worse" });
   assert.match(text(await reportPage(report)), /8\.000 by the median of the training set/);
 });
 

@@ -31,16 +31,66 @@ function all(predictions: Predictions) {
   return { train: predictions, validation: predictions, test: predictions };
 }
 
-Deno.test("scoreModel() calls a classifier better only when its whole interval is above the constant baseline", () => {
+Deno.test("scoreModel() calls a classifier better only by a paired test against the constant baseline", () => {
   assert.equal(scoreModel(gender, all(answers(200, 180))).verdict, "better");
   assert.equal(scoreModel(gender, all(answers(200, 104))).verdict, "unclear");
   assert.equal(scoreModel(gender, all(answers(200, 40))).verdict, "worse");
 });
 
-Deno.test("scoreModel() calls an age model better only when its whole interval is below the constant baseline", () => {
+Deno.test("scoreModel() calls an age model better only by a paired test against the constant baseline", () => {
   assert.equal(scoreModel(age, all(ages(4))).verdict, "better");
   assert.equal(scoreModel(age, all(ages(10))).verdict, "unclear");
   assert.equal(scoreModel(age, all(ages(25))).verdict, "worse");
+});
+
+Deno.test("scoreModel() compares network and constant baseline on the same faces", () => {
+  // A network that always halves the way from 40 to the age: its MAE varies as that of the constant.
+  const truth = Array.from({ length: 60 }, (_, i) => 40 + 20 * Math.sin(i * i));
+  const rows = truth.map((_, i) => i), loss = 1;
+  const train = { rows, truth: truth.map(() => 40), prediction: truth.map(() => 40), loss };
+  const test = { rows, truth, prediction: truth.map((one) => 40 + 0.1 * (one - 40)), loss };
+  const { verdict: found, interval, baseline } = scoreModel(age, {
+    train,
+    validation: train,
+    test,
+  });
+  assert.ok(interval!.low < baseline.test.mae! && baseline.test.mae! < interval!.high);
+  assert.equal(found, "better");
+  // Of five people each with 12 faces of one error, resamples of people differ more.
+  const one = { age: truth, gender: rows };
+  const whole = { ...one, identity: rows.map(String) };
+  const same = { ...one, identity: rows.map((i) => String(i % 4)) };
+  const by = (tested: typeof whole) =>
+    scoreModel(age, { train, validation: train, test }, {
+      train: whole,
+      validation: whole,
+      test: tested,
+    }).verdict;
+  assert.deepEqual([by(whole), by(same)], ["better", "unclear"]);
+});
+
+Deno.test("scoreModel() names a network that is better in balanced accuracy alone", () => {
+  /** One of ten is of the second class; both classes have this recall. */
+  const rare = (recall: number): Predictions => {
+    const truth = Array.from({ length: 400 }, (_, i) => Number(i % 10 === 0));
+    const prediction = truth.map((t, i) => i * 7 % 40 < 40 * recall ? t : 1 - t);
+    return { rows: truth.map((_, i) => i), truth, prediction, loss: 1 };
+  };
+  const scored = scoreModel(gender, all(rare(0.75)));
+  assert.equal(scored.verdict, "worse");
+  assert.equal(scored.balanced!.baseline, 0.5);
+  assert.ok(scored.balanced!.value > 0.6);
+  assert.match(
+    verdict(scored),
+    /^Better than the constant baseline in balanced accuracy alone: 0\.7/,
+  );
+  assert.match(
+    line("a", scored),
+    /, better in balanced accuracy alone than the constant baseline, 0/,
+  );
+  const useless = scoreModel(gender, all(rare(0.5)));
+  assert.deepEqual([useless.verdict, useless.balanced], ["worse", undefined]);
+  assert.equal(scoreModel(gender, all(rare(1))).balanced, undefined);
 });
 
 Deno.test("scoreModel() derives the constant baseline from the training labels alone", () => {
@@ -76,11 +126,11 @@ Deno.test("scoreModel() gives classes a confusion matrix and ages their error by
 Deno.test("line() formats metric, interval and baseline in one line", () => {
   assert.equal(
     line("trainGender", scoreModel(gender, all(answers(200, 180)))),
-    "trainGender: test accuracy 0.90 (95 % CI 0.85–0.93), constant baseline 0.50",
+    "trainGender: test accuracy 0.90 (95 % CI 0.85–0.93), better than the constant baseline, 0.50",
   );
   assert.match(
     line("trainAge", scoreModel(age, all(ages(4)))),
-    /^trainAge: test MAE 4\.00 years \(95 % CI 4\.00–4\.00\), constant baseline 10\.00 years$/,
+    /^trainAge: test MAE 4\.00 years \(95 % CI 4\.00–4\.00\), better than the constant baseline, 10\.00 years$/,
   );
 });
 
