@@ -42,6 +42,8 @@ export function describeNetwork(model: LayersModel) {
     input: shape(model.inputs[0].shape),
     layers,
     weights: count(model.weights),
+    // True if its loss has an L2 penalty.
+    penalized: model.layers.some(({ losses }) => losses.length > 0),
     trainable: count(model.trainableWeights),
   };
 }

@@ -221,7 +221,7 @@ async function chooseRows(
     return `it was ${TRAINED} on all ${counted(leftOut, "image")} of the test set`;
   }
   if (seen) {
-    const others = leftOut > 0 ? `the other ${leftOut}` : `none ${RECOGNIZED}`;
+    const others = leftOut > 0 ? `the other ${leftOut}` : `none of them, ${RECOGNIZED}`;
     const tested = `${unseen.length} of ${counted(rows.test.length, "image")}`;
     context.info(
       `${id} is tested on ${tested}. It was ${TRAINED} on ${others}` +

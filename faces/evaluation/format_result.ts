@@ -102,7 +102,7 @@ export const TRAINED = "trained, validated or calibrated";
 
 /** By what such images are recognized; names what is not. */
 export const RECOGNIZED =
-  "with the same pixels, or of the same file of a photo. A photo that was saved anew is not recognized";
+  "by pixels and files of photos. A photo that was saved anew is not recognized";
 
 /** Summarizes test metric, interval and constant baseline in two sentences. */
 export function summary(metrics: ModelMetrics): string {
@@ -112,16 +112,31 @@ export function summary(metrics: ModelMetrics): string {
     : trainedOn === undefined
     ? ""
     : trainedOn === 0
-    ? ` It was ${TRAINED} on none ${RECOGNIZED}.`
+    ? ` It was ${TRAINED} on none of these, ${RECOGNIZED}.`
     : ` ${faces(trainedOn)} that it was ${TRAINED} on ${
       trainedOn === 1 ? "is" : "are"
-    } left out: ` +
-      `those ${RECOGNIZED}.`;
+    } left out, ${RECOGNIZED}.`;
   const show = (scores: Scores) => formatMetric(metricOf(scores, metric), metric);
   const { title, unit } = METRICS[metric];
   const range = interval ? `95\u00a0% CI ${formatInterval(interval, metric)}${unit}` : TOO_FEW;
   return `${title} ${show(test)} on the ${faces(counts.test)} of the test set ` +
     `(${range}). Constant baseline ${show(baseline.test)}: ${describeBaseline(metrics)}.${seen}`;
+}
+
+/** Names the faces of each set that have no label; empty if all have one. */
+export function unlabelledText({ task, unlabelled }: ModelMetrics): string {
+  if (!unlabelled) return "";
+  const label = task === "age" ? "an exact age" : `a label of ${task}`;
+  const parts = Object.entries(unlabelled).filter(([, n]) => n > 0)
+    .map(([split, n]) => `${count(n)} of ${split}`);
+  return ` Faces without ${label} are left out: ${parts.join(", ")}.`;
+}
+
+/** Orders models as the 2021 paper does: gender, age in years, age groups. */
+export function sortModels(models: readonly ModelReport[]): ModelReport[] {
+  const rank = ({ metrics: { task, classes } }: ModelReport) =>
+    task === "gender" ? 0 : classes ? 2 : 1;
+  return models.toSorted((a, b) => rank(a) - rank(b) || (a.id < b.id ? -1 : 1));
 }
 
 /** Formats a further metric of a split and its interval, without the unit. */

@@ -17,10 +17,15 @@ import {
   groupName,
   leftOutModels,
   percent,
+  sortModels,
   subject,
   subjects,
   summary,
+  unlabelledText,
+  verdict,
 } from "./format_result.ts";
+import type { GateRates } from "./age_gate.ts";
+import { MINIMUM } from "./fairness.ts";
 import { type Html, html } from "./html.ts";
 import {
   formatInterval,
@@ -120,6 +125,7 @@ export function cardBlocks(facts: ModelCardData): Block[] {
     ),
     ...further(models),
     ...uncertainty(models),
+    ...gates(models),
     ...models.flatMap(groups),
     heading("Data and licenses"),
     ...terms([...new Set([...datasets, ...facts.earlier ?? []])], facts.terms).map(text),
@@ -137,10 +143,11 @@ export function cardBlocks(facts: ModelCardData): Block[] {
     ),
     heading("Limitations"),
     text(
-      "Faces in profile, occluded, small, blurred or badly lit are missed or misclassified. A data " +
-        "set is not balanced (by age, gender, skin, fame, make-up, light), and a network performs " +
-        "worse on groups with fewer training images. Beyond the tables above, performance by group " +
-        "is unknown.",
+      "Faces in profile, occluded, small, blurred or badly lit are missed or misclassified. Data sets " +
+        "are rarely balanced by age, gender, skin, fame, make-up and light. A network performs worse " +
+        "on groups with fewer training images. Beyond the tables above" +
+        (facts.serving === undefined ? ", the report and fairness.json" : "") +
+        ", performance by group is unknown.",
     ),
     ...(facts.privacy === undefined ? [] : [heading("Privacy"), text(facts.privacy)]),
   ];
@@ -187,10 +194,33 @@ function uncertainty(models: readonly CardModel[]): Block[] {
   return lines.length === 0 ? [] : [heading("Uncertainty"), ...lines];
 }
 
+/** Returns the error rates of age gates. */
+function gates(models: readonly CardModel[]): Block[] {
+  const rate = (one: GateRates["false_accept"]) =>
+    one === undefined ? "unknown" : `${formatMetricValue(one.value, "accuracy")} (95 % CI ` +
+      `${formatInterval(one.interval, "accuracy")}, ${faces(one.count)})`;
+  const lines = models.flatMap(({ id, title, metrics }) => {
+    if (!metrics?.gate) return [];
+    const { threshold, limit, false_accept, false_reject } = metrics.gate;
+    return text(
+      `${title} (${id}): people estimated at ${limit} years or more are let in. Share of those below ` +
+        `${threshold} that is let in: ${
+          rate(false_accept)
+        }. Share of the others that is refused: ` +
+        `${rate(false_reject)}.`,
+    );
+  });
+  return lines.length === 0 ? [] : [heading("Age gate"), ...lines];
+}
+
 /** Returns the metrics of each subgroup of the test set, if the model was tested. */
 function groups({ title, id, metrics }: CardModel): Block[] {
   if (!metrics?.groups) return [];
-  const { metric, groups, perClass, classes = [] } = metrics;
+  const { metric, perClass, classes = [] } = metrics;
+  const groups = metrics.groups.filter(({ count }) => count >= MINIMUM);
+  const hidden = groups.length < metrics.groups.length
+    ? [text(`Groups of fewer than ${MINIMUM} faces are hidden.`)]
+    : [];
   const listed = perClass && classes.length > 2 ? perClass : [];
   if (groups.length + listed.length === 0) return [];
   const share = (value: number, interval: Interval | undefined, none: string) =>
@@ -199,6 +229,7 @@ function groups({ title, id, metrics }: CardModel): Block[] {
       : ["–", none];
   return [
     { heading: `${title} (${id}), by ${groupedBy(groups)}`, level: 3 },
+    ...hidden,
     ...(groups.length === 0 ? [] : [{
       head: [
         ...["Group", "Faces", metricLabel(metric, "title"), "95 % CI"],
@@ -301,7 +332,7 @@ export function modelCard({ pipeline, models, leftOut, data, made: { lineage } }
         `Details: report.html.${leftOutModels(leftOut)}`,
     ),
     ...cardBlocks({
-      models: models.map((model) => {
+      models: sortModels(models).map((model) => {
         const { id, metrics, training: { counts, datasets, epochs, seed }, network } = model;
         const before = describePretraining(model, lineage);
         return {
@@ -309,7 +340,7 @@ export function modelCard({ pipeline, models, leftOut, data, made: { lineage } }
           task: metrics.task,
           metrics,
           title: subject(metrics),
-          worth: summary(metrics),
+          worth: `${summary(metrics)} ${verdict(metrics)}.${unlabelledText(metrics)}`,
           origin: `${faces(counts.train)} of ` +
             `${Object.keys(datasets).join(" and ")}; ` +
             (before === undefined ? "" : `pretraining: ${before}; `) +
@@ -359,9 +390,13 @@ export function describePretraining(
   const stageNames = teachers && [teachers].flat().join(", ");
   // Folders above are of this machine alone.
   const short = (path: string) => asWritten(path).replace(/^.*[\\/](?=[^\\/]+[\\/])/, "");
-  const written = (value: unknown) =>
-    JSON.stringify(value, (_, one) => typeof one === "string" ? short(one) : one)
-      .replace(/^"(.*)"$/, "$1");
+  const written = (value: unknown): string => {
+    if (Array.isArray(value)) return value.map(written).join(" and ");
+    if (typeof value !== "object" || value === null) return short(String(value));
+    const { from, ...others } = value as Record<string, unknown>;
+    const options = Object.entries(others).map(([name, one]) => `${name} ${written(one)}`);
+    return written(from) + (options.length > 0 ? ` (${options.join(", ")})` : "");
+  };
   const named = Object.entries({ init, teacher, teachers: stageNames })
     .filter(([, value]) => value != null).map(([name, value]) => `${name} ${written(value)}`);
   const datasets = new Set(learnedFrom.flatMap(({ datasets }) => datasets));

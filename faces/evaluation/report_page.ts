@@ -2,9 +2,9 @@
  * The report as one self-contained HTML page. Its times come from the records of the stages before
  * it, so the same results of the same run give the same bytes.
  */
-import { capitalized, subjects } from "./format_result.ts";
+import { capitalized, sortModels, subjects } from "./format_result.ts";
 import { document, html, trusted } from "./html.ts";
-import type { ModelReport, Report } from "./report_data.ts";
+import type { Report } from "./report_data.ts";
 import { chooseSections, type ChosenSection } from "./report_sections.ts";
 import { style } from "./report_style.ts";
 import { glossarySection } from "./sections/glossary_section.ts";
@@ -47,11 +47,4 @@ export async function reportPage(
       <footer>${glossarySection(report)}</footer>
     `,
   );
-}
-
-/** Orders models as the 2021 paper does: gender, age in years, age groups. */
-function sortModels(models: readonly ModelReport[]): ModelReport[] {
-  const rank = ({ metrics: { task, classes } }: ModelReport) =>
-    task === "gender" ? 0 : classes ? 2 : 1;
-  return models.toSorted((a, b) => rank(a) - rank(b) || (a.id < b.id ? -1 : 1));
 }

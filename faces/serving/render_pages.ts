@@ -1,6 +1,6 @@
 /** HTML of the page and of the model card, with everything about the service in place. */
 import { type Child, document, html } from "../evaluation/html.ts";
-import { capitalized, subject, subjects, summary } from "../evaluation/format_result.ts";
+import { capitalized, subject, subjects, summary, verdict } from "../evaluation/format_result.ts";
 import { cardBlocks, notices, toHtml } from "../evaluation/model_card.ts";
 import { formatMetric, METRICS, primaryMetric } from "../evaluation/metrics.ts";
 import type { ModelMetrics } from "../evaluation/score_model.ts";
@@ -98,7 +98,7 @@ export function formatScore(
   { task, metric, validation }: Pick<ServedModel, "task" | "metric" | "validation">,
   metrics?: ModelMetrics,
 ): string {
-  if (metrics) return summary(metrics);
+  if (metrics) return `${summary(metrics)} ${verdict(metrics)}.`;
   const faces = counted(validation.images, "validation face");
   const primary = primaryMetric(task, metric); // only ages are in years
   const value = formatMetric(validation.value, primary);

@@ -91,7 +91,7 @@ export async function compareWithConstant(
         `val_${metric} ${val_metric.toPrecision(3)}, and the constant baseline ` +
         `(${accuracy ? "majority class" : "median"} of the training set) has ` +
         constantBaseline.toPrecision(3) +
-        (begun ? `, 0 for each image ${zero.toPrecision(3)}` : "") +
+        (begun ? `, predictions of 0 have ${zero.toPrecision(3)}` : "") +
         `. ${MORE_STEPS}, ${
           begun ? "raise" : "lower"
         } learningRate (now ${learningRate}), or check the labels.`,

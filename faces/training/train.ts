@@ -194,7 +194,7 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
     return {
       history,
       bestEpoch: stopper.state.bestEpoch,
-      stoppedEarly: stopper.state.stopped,
+      stoppedEarly: stopper.state.stopped && history.length < epochs,
       monitored: stopper.state.best !== UNDEFINED,
       weightsOfEpoch: restoreBest ? stopper.state.bestEpoch : history.length,
       seconds,

@@ -293,7 +293,7 @@ Deno.test("compareWithConstant() raises the learning rate of ages that are still
     await compareWithConstant(about, { epoch: 2, val_metric }, targets, rows, context);
     return /has (.*), or check/.exec(warnings[0])![1];
   };
-  const raise = /^4\.00, 0 for each image 54\.0\. Take .*, raise learningRate \(now 0\.1\)$/;
+  const raise = /^4\.00, predictions of 0 have 54\.0\. Take .*, raise learningRate \(now 0\.1\)$/;
   assert.match(await adviceOf([40, 50, 60, 50, 58], 53), raise);
   assert.match(await adviceOf([40, 50, 60, 50, 58], 150), /^4\.00\. Take .*, lower learningRate/);
   assert.match(await adviceOf([-40, -50, -60, -50, -58], 53), /raise/);

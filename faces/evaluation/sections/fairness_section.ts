@@ -70,9 +70,12 @@ function modelFairnessSection({ id, metrics, fairness }: ModelReport): Html {
   const values = (some: typeof shown) =>
     some.map(({ by, metrics: all, unknown, hidden: { groups, faces: few } }) => {
       const name = groupingName(by), small = counted(groups, "small group");
-      const note = `${faces(unknown)} without a label; hidden: ${small} of ${faces(few)}.`;
+      const note = [
+        ...unknown > 0 ? [`${faces(unknown)} without a label`] : [],
+        ...groups > 0 ? [`hidden: ${small} of ${faces(few)}`] : [],
+      ].join("; ");
       return html`<h3 class="row">${name}</h3>
-${unknown + groups > 0 && html`<p class="note">${note}</p>`}
+${unknown + groups > 0 && html`<p class="note">${note}.</p>`}
 ${wideCard(`${name}, ${id}`, groupTable(all, metrics))}`;
     });
   const heading = html`<h3 class="row">${subject(metrics)} <small class="id">${id}</small></h3>`;

@@ -42,7 +42,8 @@ ${
 }
 
 function rateTable(gate: AgeGate): Html {
-  const leftOut = faces(gate.left_out);
+  const leftOut = gate.left_out > 0 &&
+    ` ${faces(gate.left_out)} left out: the age is an interval on both sides of ${gate.threshold}.`;
   const row = (name: string, { false_accept, false_reject }: GateRates) => [
     name,
     ...[false_accept, false_reject].map((rate) =>
@@ -55,8 +56,7 @@ function rateTable(gate: AgeGate): Html {
     ),
   ];
   return html`
-    <p class="note">Rates of fewer than ${MINIMUM} faces of a group are hidden. ${leftOut} left out:
-    the age is an interval on both sides of ${gate.threshold}.</p>
+    <p class="note">Rates of fewer than ${MINIMUM} faces of a group are hidden.${leftOut}</p>
     ${table(["", "false accept", "false reject"], [
       row("all", gate),
       ...gate.by_group.map(({ by, group, ...rates }) =>

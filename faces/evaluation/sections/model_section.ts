@@ -3,7 +3,7 @@ import { curves } from "../charts/training_charts.ts";
 import { type Html, html } from "../html.ts";
 import type { ModelReport, Report } from "../report_data.ts";
 import { figure, settingsList } from "../tables.ts";
-import { count, duration, subject } from "../format_result.ts";
+import { count, duration, subject, unlabelledText } from "../format_result.ts";
 import { METRICS } from "../metrics.ts";
 import { MORE_STEPS } from "../../training/training_record.ts";
 import { isUseful } from "../score_model.ts";
@@ -18,7 +18,7 @@ function modelSection(model: ModelReport): Html {
   return html`<section class="model">
 <h2 id="${id}">${subject(metrics)} <span class="id">${id}</span></h2>
 ${worseThanConstant(model)}
-<p>${trainingSummary(model)}${unlabelled(metrics)}</p>
+<p>${trainingSummary(model)}${unlabelledText(metrics)}</p>
 <div class="columns">
 ${learningCurves(model)}
 </div>
@@ -37,12 +37,6 @@ function worseThanConstant({ training, metrics }: ModelReport): Html | "" {
 On validation, the weights of epoch ${weightsOfEpoch} are worse than the constant baseline:
 ${name} ${constantBaseline.toFixed(3)}${unit} by the ${of} of the training set.
 ${MORE_STEPS}, change learningRate, or check the labels.</p>`;
-}
-
-function unlabelled({ unlabelled }: ModelReport["metrics"]): string {
-  if (!unlabelled) return "";
-  const parts = Object.entries(unlabelled).map(([split, n]) => `${count(n)} of ${split}`);
-  return ` Faces without an exact label of it are left out: ${parts.join(", ")}.`;
 }
 
 function trainingSummary({ training, network }: ModelReport): string {

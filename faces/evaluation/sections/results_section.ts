@@ -69,7 +69,7 @@ not significantly better than the constant baseline, so it contradicts labels by
 }
 
 /** Renders the metric on each split: the network's, and those of baselines and other networks. */
-function comparison({ metrics, params }: ModelReport): Html {
+function comparison({ metrics, params, network }: ModelReport): Html {
   const { metric, baseline, counts, interval, intervals, further = [], others = [] } = metrics;
   const ranges = { ...intervals, test: interval };
   const show = (value: number) => formatMetricValue(value, metric);
@@ -79,10 +79,13 @@ function comparison({ metrics, params }: ModelReport): Html {
   // Tables have the same loss with any other loss of the training, and of standardized numbers.
   const loss = params.loss === undefined && metric !== "error"
     ? "loss"
-    : `${metrics.confusion ? "cross-entropy" : "MAE"} and L2 penalty`;
+    : (metrics.confusion ? "cross-entropy" : "MAE") + (network.penalized ? " and L2 penalty" : "");
   const rows: Child[][] = [
     ["faces", ...names.map((name) => count(counts[name]))],
-    [loss, ...names.map((name) => formatMetricValue(metrics[name].loss, metric, 3))],
+    // An MAE without a penalty is the next row.
+    ...loss === "MAE"
+      ? []
+      : [[loss, ...names.map((name) => formatMetricValue(metrics[name].loss, metric, 3))]],
     [
       html`<b>this network</b>`,
       ...names.map((name) =>

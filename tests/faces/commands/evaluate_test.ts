@@ -351,11 +351,11 @@ Deno.test("evaluate", async (t) => {
       strictEqual(held.trainAge.trainedOn, 0);
       match(
         part.err,
-        /6 of 6 images\. It was trained, .* on none with the same pixels.*saved anew is not/,
+        /6 of 6 images\. It was trained, .* on none of them, by pixels.*saved anew is not/,
       );
       match(
         html,
-        /It was trained, .* on none with the same pixels.*saved anew is not/,
+        /It was trained, .* on none of these, by pixels.*saved anew is not/,
       );
       const named = await evaluate(folder, "p", ...args.slice(1), "--part", "test");
       match(

@@ -292,6 +292,7 @@ function network(suffix: string): ModelReport["network"] {
       },
     ],
     weights: 272,
+    penalized: true,
     trainable: 240,
   };
 }

@@ -72,6 +72,47 @@ Deno.test("modelCard() counts the training faces that have a label, of imported 
   assert.match(card, /\| 620 faces of wiki\\_crop; 14 epochs/);
 });
 
+Deno.test("modelCard() has verdict, missing labels and age gate, and hides small groups as the report", async () => {
+  const report = await madeUpReport(), [groups, age] = report.models;
+  age.metrics.verdict = "worse";
+  age.metrics.unlabelled = { train: 0, validation: 0, test: 4 };
+  const of = (value: number) => ({
+    count: 40,
+    value,
+    interval: { low: 0.1, high: 0.3, level: 0.95, method: "wilson", unit: "image" } as const,
+  });
+  const rates = { false_accept: of(0.2), false_reject: of(0.25) };
+  age.metrics.gate = {
+    ...rates,
+    threshold: 18,
+    limit: 23,
+    by_year: [],
+    by_group: [],
+    left_out: 0,
+  };
+  for (const group of age.metrics.groups!) group.count = group.from === 80 ? 1 : 50;
+  const card = modelCard(report).replaceAll("\u00a0", " ");
+  assert.match(
+    card,
+    /Worse than the constant baseline\. Faces without an exact age .*: 4 of test\./,
+  );
+  assert.match(card, /Better than the constant baseline\. \|/);
+  assert.match(
+    card,
+    /## Age gate\n\nAge in years .* at 23 years or more are let in.* below 18 .*: 0\.200 \(95 % CI 0\.100–0\.300, 40 faces\).* refused: 0\.250/,
+  );
+  assert.match(card, /Groups of fewer than 10 faces are hidden\./);
+  const own = card.split("### Age in years")[1].split("###")[0];
+  assert.doesNotMatch(own, /80–99/);
+  assert.match(
+    card,
+    /Data sets are rarely balanced .*and fairness\.json, performance by group is unknown/,
+  );
+  // In the order of the report.
+  assert.ok(card.indexOf("Gender (trainGender)") < card.indexOf("Age in years (trainAge)"));
+  assert.ok(card.indexOf("(trainAge)") < card.indexOf(`(${groups.id})`));
+});
+
 Deno.test("modelCard() names models that were left out, with the reason", async () => {
   const leftOut = [{ id: "theirs", why: "it was trained on all 8 images of the test set" }];
   assert.match(

@@ -254,7 +254,7 @@ Deno.test("reportPage() opens with run, overrides and protocol, and tells equal 
       /People\s+split by image: sets may share people/,
       /Framing\s+box of metadata, alignment none, margin 0\.2/,
       /Pixels\s+32×32, RGB; blur sigma=1\.5/,
-      /Pretraining\s+genderTwin: init \{"from":"shared\/model"\}; trainGender: none;/,
+      /Pretraining\s+genderTwin: init shared\/model; trainGender: none;/,
       /Seeds\s+42; training: genderTwin: 7; trainGender: 42;/,
       /Comparable with\s+results on the same test set: equal data and split \(01234567\)/,
       /Protocol\s+Gender \(genderTwin\)\s+Gender \(trainGender\)\s+Age in years\s/,
@@ -284,7 +284,7 @@ Deno.test("reportPage() opens with run, overrides and protocol, and tells equal 
   assert.doesNotMatch(other, /sets may share|no set of photos/);
   assert.match(
     other,
-    /It was trained, .* on none with the same pixels, or .* file of a photo\. A photo that was/,
+    /It was trained, .* on none of these, by pixels and files of photos\. A photo that was/,
   );
   const drawn = [{ ...imported, use: "download" }, split];
   const synthetic = { ...made, lineage: { ...made.lineage, stages: drawn } };
@@ -502,7 +502,7 @@ Deno.test("a report of other columns is about them, and its card too", async () 
   assert.match(page, /<h1>Height and town&lt;b&gt; from faces<\/h1>/);
   assert.match(
     modelCard(report),
-    /learn about town(\\<|&lt;)b(\\>|&gt;) and height from\s+labelled/,
+    /learn about height and town(\\<|&lt;)b(\\>|&gt;) from\s+labelled/,
   );
 });
 
@@ -563,8 +563,11 @@ Deno.test("the section on an age gate counts one face, and names which intervals
   for (const { metrics: { gate } } of report.models) {
     if (gate) {
       for (const { false_accept } of gate.by_year) if (false_accept) false_accept.count = 1;
+      gate.left_out = 0;
     }
   }
+  assert.doesNotMatch(text(await reportPage(report)), /0 faces left out/);
+  for (const { metrics: { gate } } of report.models) if (gate) gate.left_out = 2;
   const page = await reportPage(report);
   assert.match(page, /<title>14 years: [\d.]+, 1 face<\/title>/);
   assert.match(
@@ -633,6 +636,29 @@ Deno.test("a network worse than the constant baseline names the baseline of any 
   Object.assign(age.training, { constantBaseline: 8 });
   Object.assign(age.metrics, { task: "height", metric: "error", verdict: "worse" });
   assert.match(text(await reportPage(report)), /8\.000 by the median of the training set/);
+});
+
+Deno.test("the report writes what is there: pretraining in words, no empty counts, no absent penalty", async () => {
+  const report = await madeUpReport();
+  const age = report.models.find(({ id }) => id === "trainAge")!;
+  age.params = {
+    ...age.params,
+    loss: "huber",
+    init: { from: "0b976cfa/trainAge", freeze: ["conv1*", "norm1*"] },
+    teacher: { from: ["a/trainAge", "b/trainAge"], weight: 0.5 },
+  };
+  age.network.penalized = false;
+  age.metrics.unlabelled = { train: 3, validation: 0, test: 1 };
+  const page = text(await reportPage({ ...report, models: [age] }));
+  assert.match(
+    page,
+    /init 0b976cfa\/trainAge \(freeze conv1\* and norm1\*\), teacher a\/trainAge and b\/trainAge \(weight 0\.5\)/,
+  );
+  assert.match(page, /Faces without an exact age are left out: 3 of train, 1 of test\./);
+  assert.doesNotMatch(
+    page.split("Glossary").at(-2)!,
+    /L2 penalty|hidden: 0|without an exact label/,
+  );
 });
 
 Deno.test("long names of classes stay inside their chart and their cells", async () => {
