@@ -1,7 +1,9 @@
-/** Settings of recorded runs, by name, in which runs are compared. */
-import { canonicalJson, isRecord, sha256 } from "./fingerprint.ts";
+/** Settings of recorded runs, in which they are compared with each other and with a plan. */
+import { writtenKey } from "./cache/cache_key.ts";
+import { canonicalJson, explainChanges, isRecord, sha256 } from "./fingerprint.ts";
 import { nameOf } from "./find_runs.ts";
-import type { RunRecord } from "./history.ts";
+import type { RecordedStage, RunRecord } from "./history.ts";
+import type { Plan } from "./plan.ts";
 
 /** A setting of a run; runs of one experiment may differ in seeds. */
 export interface Setting {
@@ -87,4 +89,37 @@ function* leaves(
 /** Returns a short hash of code, packages or data. */
 function digits(parts: Readonly<Record<string, string>>): string {
   return sha256(canonicalJson(parts)).slice(0, 7);
+}
+
+/** Stages of a plan as the YAML gives them, by id; undefined for one that the plan lacks. */
+export type WrittenStages = ReadonlyMap<
+  string,
+  (ReturnType<typeof writtenKey> & Pick<RecordedStage, "after">) | undefined
+>;
+
+/** Returns the stages of these ids as the YAML gives them. */
+export function writtenStages(plan: Plan, ids: Iterable<string>): WrittenStages {
+  const stages = new Map(plan.stages.map((stage) => [stage.id, stage]));
+  return new Map(Array.from(ids, (id) => {
+    const stage = stages.get(id);
+    return [id, stage && { ...writtenKey(stage, plan), after: stage.after }];
+  }));
+}
+
+/** Explains how a plan's stages differ from a run's record; undefined if they do not. */
+export function editSince(
+  { stages }: Pick<RunRecord, "stages">,
+  written: WrittenStages,
+): string | undefined {
+  for (const [id, now] of written) {
+    if (!now) return `it has no stage "${id}"`;
+    const { dependencies, after } = stages.find((stage) => stage.id === id) ?? {};
+    if (!dependencies) continue; // a new stage gives others new inputs
+    const [change] = explainChanges(id, dependencies, { ...dependencies, ...now });
+    if (change !== undefined) return change;
+    // Records of earlier versions have no inputs.
+    const same = after === undefined || canonicalJson(after) === canonicalJson(now.after);
+    if (!same) return `${id} takes other inputs`;
+  }
+  return undefined;
 }

@@ -8,9 +8,9 @@ import type { Override } from "../config/override.ts";
 import type { Best, Range } from "../config/pipeline_schema.ts";
 import { shortPath } from "../config/config_source.ts";
 import { ConfigError, joinWords, type Location, UsageError } from "../errors.ts";
-import type { writtenKey } from "../cache/cache_key.ts";
-import { canonicalJson, explainChanges } from "../fingerprint.ts";
-import { byTime, History, type RecordedStage, type RunRecord } from "../history.ts";
+import { editSince, type WrittenStages } from "../run_settings.ts";
+import { canonicalJson } from "../fingerprint.ts";
+import { byTime, History, type RunRecord } from "../history.ts";
 import { runsOfPipeline } from "../find_runs.ts";
 import { counted } from "../causes.ts";
 import { commandOf } from "../pipeline_identity.ts";
@@ -78,9 +78,6 @@ function drawValue({ from, to, scale, step }: Range, share: number): number {
   return within(from + Math.min(steps, values - 1) * step, 12);
 }
 
-/** A stage as the YAML gives it, which the record of a run is compared with. */
-export type WrittenStage = ReturnType<typeof writtenKey> & Pick<RecordedStage, "after">;
-
 /** A pipeline that was swept, as its YAML is now. */
 export interface SweptPipeline {
   readonly identity: string;
@@ -93,7 +90,7 @@ export interface SweptPipeline {
    * that the pipeline lacks.
    * @throws {ConfigError} if the pipeline does not take the values
    */
-  stagesOf(point: Point): Promise<ReadonlyMap<string, WrittenStage | undefined>>;
+  stagesOf(point: Point): Promise<WrittenStages>;
 }
 
 type Point = Required<RunRecord>["point"];
@@ -133,7 +130,9 @@ export async function bestPoints(
   }
   if (left !== "") {
     const count = counted(swept.length - matching.length, "run");
-    log(`sweep.best leaves out ${count} of "${of}" that its YAML no longer makes: ${left}`);
+    log(
+      `sweep.best leaves out ${count} of "${of}" that its YAML, as it is now, does not make: ${left}`,
+    );
   }
   const made = new Set(matching.map(({ point }) => canonicalJson(point)));
   const done = now.points.filter((point) => made.has(canonicalJson(point))).length;
@@ -182,7 +181,8 @@ type SweptRun = RunRecord & { readonly point: Point };
 async function editsSince(swept: readonly SweptRun[], now: SweptPipeline) {
   const data = new Map<string, string>(), edits = new Map<SweptRun, string | undefined>();
   for (const run of swept.toReversed()) {
-    const edit = triesOthers(run.point, now.axes) ?? await editSince(run, now);
+    const edit = triesOthers(run.point, now.axes) ??
+      await now.stagesOf(run.point).then((stages) => editSince(run, stages), refusal);
     // Data is not in the YAML: of equal parameters, the newest run has it as it is now.
     const other = edit === undefined && run.stages.find(({ id, dependencies }) => {
       const external = canonicalJson(dependencies?.external ?? null);
@@ -191,6 +191,12 @@ async function editsSince(swept: readonly SweptRun[], now: SweptPipeline) {
     edits.set(run, other ? `the data of ${other.id} changed` : edit);
   }
   return edits;
+}
+
+/** Returns why a pipeline does not take a run's values. */
+function refusal(error: unknown): string {
+  if (error instanceof ConfigError) return error.problems[0]!.message;
+  throw error;
 }
 
 /** Explains that a sweep does not try the values of a point; more trials draw within its ranges. */
@@ -207,25 +213,4 @@ function triesOthers(point: Point, axes: readonly Axis[]): string | undefined {
     return typeof value !== "number" || value < range.from || value > range.to;
   });
   return other && `its values of ${other} changed`;
-}
-
-/** Returns a difference between a run's record and what a run with its values would be now. */
-async function editSince(run: SweptRun, now: SweptPipeline): Promise<string | undefined> {
-  const stages = await now.stagesOf(run.point).catch((error) => {
-    if (!(error instanceof ConfigError)) throw error;
-    return error.problems[0]!.message;
-  });
-  if (typeof stages === "string") return stages;
-  for (const [id, written] of stages) {
-    if (!written) return `it has no stage "${id}"`;
-    const { dependencies, after } = run.stages.find((stage) => stage.id === id) ?? {};
-    if (!dependencies) return `${id} is new`;
-    const [change] = explainChanges(id, dependencies, { ...dependencies, ...written });
-    if (change !== undefined) return change;
-    // Records of earlier versions have no inputs.
-    if (after && canonicalJson(after) !== canonicalJson(written.after)) {
-      return `${id} takes other inputs`;
-    }
-  }
-  return undefined;
 }

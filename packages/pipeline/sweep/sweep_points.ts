@@ -3,8 +3,9 @@ import { readConfig } from "../config/config.ts";
 import { ConfigError, type Location, mapAll, type Problem, quote, UsageError } from "../errors.ts";
 import { canonicalJson, isRecord } from "../fingerprint.ts";
 import { ancestors, createPlan, type Plan } from "../plan.ts";
+import { isMissingPipeline } from "../find_pipeline.ts";
 import { configOptions, loadPlan } from "../load_plan.ts";
-import { writtenKey } from "../cache/cache_key.ts";
+import { writtenStages } from "../run_settings.ts";
 import { expectation } from "../config/zod_issues.ts";
 import { type Override, parseOverride, parseValue } from "../config/override.ts";
 import type { CommandContext } from "../app.ts";
@@ -174,7 +175,7 @@ async function combine(
     const directions = { ...await better?.(), ...directionsOf(stages) };
     const names = await metricNames?.(), now = () => readSwept(best, call);
     const found = await bestPoints(best, artifacts, now, directions, log, names).catch((error) => {
-      if (!(error instanceof UsageError)) throw error;
+      if (!(error instanceof UsageError) && !isMissingPipeline(error)) throw error;
       throw ConfigError.at(source.at(["sweep", "best"]), error.message);
     });
     const points = found.map((values) =>
@@ -214,10 +215,7 @@ async function readSwept({ of, by }: Best, call: CommandContext): Promise<SweptP
         at,
       }));
       const plan = plans.get(canonicalJson(point)) ?? await loadPlan(first, more);
-      return new Map([...ancestors(plan, [metricStage!])].map((id) => {
-        const stage = plan.stages.find((one) => one.id === id);
-        return [id, stage && { ...writtenKey(stage, plan), after: stage.after }];
-      }));
+      return writtenStages(plan, ancestors(plan, [metricStage!]));
     },
   };
 }

@@ -8,6 +8,7 @@ import {
   predictPhoto,
 } from "../../../faces/commands/predict/predict_photos.ts";
 import predictCommand from "../../../faces/commands/predict.ts";
+import { writtenStages } from "../../../packages/pipeline/run_settings.ts";
 import { findModels } from "../../../faces/commands/predict/find_models.ts";
 import { ImageError } from "../../../faces/images/decode_image.ts";
 import type { CommandContext } from "../../../packages/pipeline/app.ts";
@@ -246,6 +247,15 @@ Deno.test("predict", async (t) => {
         ok(!error.message.includes(failed.id), error.message);
         return true;
       });
+      const { after: _, ...key } = writtenStages(plans[1]![1], ["trainAge"]).get("trainAge")!;
+      const params = { ...key.params, epochs: 99 };
+      const dependencies = { ...key, params, inputs: {}, modules: {}, packages: {}, external: {} };
+      const edited = made.map((one) => one.id === "trainAge" ? { ...one, dependencies } : one);
+      const before = await history.add({ ...base, ok: true, stages: edited });
+      const change = /^trainAge\.epochs changed from 99 to \d+\)$/;
+      const [start, text] = String((await find("q"))[0]).split(", unlike its YAML now: ");
+      deepStrictEqual([start, change.test(text!)], [`pipeline q (run ${before.id}`, true]);
+      await history.remove(new Set([before.id]));
       // Pulled runs, whose pipeline has no YAML here.
       const gone = { ...base, pipeline: "gone", file: "experiments/gone.yaml" };
       const pulled = await history.add({ ...gone, ok: true, stages: made });

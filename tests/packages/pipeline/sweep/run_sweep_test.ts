@@ -269,7 +269,7 @@ Deno.test("sweep.best takes no points from before an edit of the pipeline", asyn
   const after = await plan();
   assert.match(
     after.err,
-    /sweep\.best leaves out 4 runs of "search" that its YAML no longer makes: few\.max changed/,
+    /sweep\.best leaves out 4 runs of "search" that its YAML, as it is now, does not make: few\.max changed/,
   );
   assert.deepEqual([...new Set(after.values)], [3]);
 });
@@ -304,7 +304,7 @@ Deno.test("sweep.best judges runs by the YAML as it is now, not by the newest ru
     const { err, values } = await plan();
     assert.match(
       err,
-      /leaves out 2 runs of "search" that its YAML no longer makes: few\.max chang/,
+      /leaves out 2 runs of "search" that its YAML, as it is now, does not make: few\.max chang/,
     );
     assert.match(err, /only 1 of 2 runs of "search" are done, .* first: deno task run search\n/);
     assert.deepEqual(values, [{ "count.to": 9 }]);
@@ -315,7 +315,7 @@ Deno.test("sweep.best judges runs by the YAML as it is now, not by the newest ru
     const { err, values } = await plan();
     assert.match(
       err,
-      /leaves out 1 run of "search" that its YAML no longer makes: few\.max changed from 8 to 2\n/,
+      /leaves out 1 run of "search" that its YAML, as it is now, does not make: few\.max changed from 8 to 2\n/,
     );
     assert.ok(!err.includes("only"), err);
     assert.deepEqual(values, first);
@@ -329,9 +329,27 @@ Deno.test("sweep.best judges runs by the YAML as it is now, not by the newest ru
     );
     assert.deepEqual(values, [{ "count.to": 9 }]);
   });
+  await t.step("a sweep of the command line counts, but of --set", async () => {
+    await project.write({ "search.yaml": search(2).replace(/^sweep.*\n/, "") });
+    await project.cli("run", "search", "--sweep", "count.to=2,4", "--set", "few.max=1");
+    const { err, values } = await plan();
+    assert.match(
+      err,
+      /leaves out 3 runs .*: few\.max changed from 8 to 2 and few\.max changed from 1/,
+    );
+    assert.deepEqual(values, first);
+  });
   await t.step("a value that is new to a stage counts, of a later stage it does not", async () => {
     await project.write({ "search.yaml": `seed: 7\n${search(2)}`.replace("judge:", "compare:") });
     assert.deepEqual((await plan()).values, first);
+  });
+  await t.step("without its YAML, runs cannot be judged", async () => {
+    await project.write({ "longer.yaml": search(2).replace(/^sweep.*\n/, best) });
+    await Deno.remove(project.path("search.yaml"));
+    assert.match(
+      (await plan()).err,
+      /^error: longer\.yaml:1:16: search: there is no such pipeline/,
+    );
   });
 });
 
@@ -793,7 +811,7 @@ Deno.test("sweep.best takes no options of a varied choice for an edit", async ()
     Object.assign(now, { mobile: 3, plain: [[8]] });
     assert.deepEqual(await best(), [{ "net.network.use": "plain" }]);
     assert.deepEqual(log, [
-      'sweep.best leaves out 2 runs of "search" that its YAML no longer makes: ' +
+      'sweep.best leaves out 2 runs of "search" that its YAML, as it is now, does not make: ' +
       "net.network.blocks changed from 2 to 3 and " +
       "net.network.blocks changed from [[4]] to [[8]]",
     ]);
