@@ -123,19 +123,9 @@ export function classesOf(
   throw new Error(`Cannot train classes of "${column}": ${why}. Name another column as target.`);
 }
 
-/** Largest number of a column: predictions are of 32 bits, and may be several times as large. */
-const MAX_NUMBER = 1e36;
-
-/** @throws if a column, other than age, has no number, or one that is too large */
+/** @throws if a column, other than age, has no number */
 export function checkNumbers(column: string, people: readonly Person[]): void {
   const values = people.map(({ attributes }) => attributes?.[column] ?? null);
-  const large = values.find((one) => typeof one === "number" && Math.abs(one) > MAX_NUMBER);
-  if (large !== undefined) {
-    throw new Error(
-      `Cannot train numbers of "${column}": ${large} is larger than ${MAX_NUMBER}, and networks ` +
-        "predict numbers of 32 bits. Use another unit, or remove what is no measurement.",
-    );
-  }
   if (values.some((value) => typeof value === "number")) return;
   const texts = values.filter((value) => value !== null) as string[];
   const text = texts.find((value) => !/^-?[\d.]+$/.test(value)) ?? texts[0];
