@@ -88,8 +88,7 @@ export const DEFAULT_SECTIONS = reportSections.map(({ name }) => name);
 /** A section with its options; `foreign` if a third-party plugin renders it. */
 export type ChosenSection = ReturnType<typeof chooseSections>[number];
 
-const linksSchema = z.array(z.tuple([z.string(), z.string()]));
-const foreignLinksSchema = z.array(z.tuple([z.string().regex(/^[\w.-]+$/), z.string()]));
+const linksSchema = z.array(z.tuple([z.string().regex(/^[\w.-]+$/), z.string()]));
 
 /** A page's policy blocks scripts, but not a redirect. */
 const htmlSchema = z.string().refine((text) => !/<meta/i.test(text), "has a <meta>");
@@ -103,24 +102,14 @@ export function chooseSections(
   return written.map((choice) => {
     const { definition, options } = chosen(choice, all, "");
     const { call, name } = definition;
-    // A plugin without TypeScript may return anything.
-    const wrong = (method: string, value: unknown, expected: string) =>
-      new Error(
-        `Cannot write section "${name}": ${method}() returned ${quote(value)}. Return ${expected}.`,
-      );
     return {
-      links: async (report: Report) => {
-        if (call) return await call("links", foreignLinksSchema, report);
-        const links: unknown = await definition.links(report);
-        const { success, data } = linksSchema.safeParse(links);
-        if (!success) throw wrong("links", links, "a list of [id, title]");
-        return data;
-      },
+      links: (report: Report) =>
+        call ? call("links", linksSchema, report) : definition.links(report),
       render: async (report: Report) => {
         if (!call) {
-          const html: unknown = await definition.render(report, options);
-          if (typeof html?.valueOf() !== "string") throw wrong("render", html, "markup of html``");
-          return html as Html;
+          const html = await definition.render(report, options);
+          if (typeof html?.valueOf() === "string") return html;
+          throw new Error(`Cannot write section "${name}": render() returned ${quote(html)}.`);
         }
         const text = await call("render", htmlSchema, report, options);
         return (await import("./html.ts")).trusted(text);

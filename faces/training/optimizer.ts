@@ -1,7 +1,6 @@
 /** Steps of an optimizer on TensorFlow.js, with its whole state exposed, so a training resumes. */
 import * as tf from "@tensorflow/tfjs-core";
 import { counted } from "../../packages/pipeline/causes.ts";
-import { quote } from "../../packages/pipeline/errors.ts";
 import { adamw } from "./optimizers.ts";
 import type { OptimizerDefinition } from "./training_definitions.ts";
 
@@ -51,13 +50,11 @@ export class Optimizer {
       );
       for (const [i, variable] of this.variables.entries()) {
         const gradient = scale ? tf.mul(gradients[i], scale) : gradients[i];
-        // A plugin without TypeScript may return anything.
-        const step = typeof changeOf === "function" ? changeOf(gradient, this.state[i]) : undefined;
-        const { change, state } = step ?? {} as Partial<NonNullable<typeof step>>;
-        const all = [change, ...state ?? []], own = variable.shape;
-        const fits = all.every((one) => one?.shape && tf.util.arraysEqual(one.shape, own));
-        if (state?.length !== definition.state.length || !change || !fits) {
-          const shapes = all.map((one) => one?.shape ? `[${one.shape}]` : quote(one));
+        const { change, state } = changeOf(gradient, this.state[i]);
+        const all = [change, ...state], own = variable.shape;
+        const fits = all.every(({ shape }) => tf.util.arraysEqual(shape, own));
+        if (state.length !== definition.state.length || !fits) {
+          const shapes = all.map(({ shape }) => `[${shape}]`);
           throw new Error(
             `Cannot train with optimizer "${definition.name}": for a weight of shape [${own}], it ` +
               `returns a change and states of ${shapes.join(", ")}. Return a change and ` +
