@@ -170,8 +170,7 @@ export async function trainModel(
     const factorOf = schedule.definition.factor({ warmup, ...schedule.options });
     if (typeof factorOf !== "function") {
       throw new Error(
-        `Cannot train: factor() of the schedule "${schedule.definition.name}" returns ` +
-          `${quote(factorOf)}. Return a function of the step.`,
+        `Cannot train: factor() of schedule "${schedule.definition.name}" returned no function.`,
       );
     }
     const result = await train({
@@ -305,10 +304,9 @@ function warnOfLabels(
     const older = rows.train.filter((row) => labels[row] > oldest).length;
     if (older > 0 && reading !== undefined && !["classes", "quantity"].includes(reading)) {
       context.warn(
-        `the loss of ${task} learns ages above ${oldest} as ${oldest}: ${
-          counted(older, "image")
-        } of ` +
-          "the training set. Use mae, mse or huber, or lower matParse.maxAge.",
+        `the loss of ${task} learns ages above ${oldest} as ${oldest}: ` +
+          `${counted(older, "image")} of the training set. Use mae, mse or huber, or lower ` +
+          "matParse.maxAge.",
       );
     }
     const found = new Set(Array.from(rows.train, (row) => labels[row]).filter((one) => one >= 0));

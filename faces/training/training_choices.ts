@@ -63,15 +63,12 @@ export function warnOfBalance(
   { task, loss }: { task: string; loss: Choice | undefined },
   { warn }: Pick<TrainingContext, "warn">,
 ): void {
-  const { use, by = [task] }: { use?: string; by?: string[] } = typeof sampling === "object"
-    ? sampling
-    : { use: sampling };
-  const weights = typeof loss === "object" ? loss.classWeights : undefined;
-  if (use !== "balanced" || !by.includes(task) || weights !== "balanced") return;
-  warn(
-    `sampling: balanced and classWeights: balanced both balance the classes of ${task}, so that rare ` +
-      "ones count twice. Remove one of them.",
-  );
+  const order = typeof sampling === "object" ? sampling : { use: sampling };
+  const { by = [task] } = order as { by?: string[] };
+  const weighted = typeof loss === "object" && loss.classWeights === "balanced";
+  if (weighted && order.use === "balanced" && by.includes(task)) {
+    warn(`sampling and classWeights both balance the classes of ${task}. Remove one of them.`);
+  }
 }
 
 /** Returns the optimizer, schedule and order of images that parameters name. */

@@ -281,14 +281,10 @@ export class Engine {
       if (labels.length !== wanted) {
         throw new RangeError(`Cannot read ${labels.length} labels: expected ${wanted}`);
       }
-      const { columns } = outputs, own = classes ? Array.from(labels) : [];
-      const wrong = own.find((label) =>
-        !(Number.isInteger(label) && label >= 0 && label < columns)
-      );
+      const last = outputs.columns - 1, isClass = (n: number) => n >= 0 && n <= last && n % 1 === 0;
+      const wrong = classes ? Array.from(labels).find((label) => !isClass(label)) : undefined;
       if (wrong !== undefined) {
-        throw new RangeError(
-          `Cannot read the label ${wrong}: expected a class, 0 to ${columns - 1}`,
-        );
+        throw new RangeError(`Cannot read the label ${wrong}: expected a class, 0 to ${last}`);
       }
       (classes ? this.#ints : this.#floats).set(labels, at / 4);
     }

@@ -32,19 +32,17 @@ const SIZES = ["units", "filters", "depthMultiplier", "kernelSize", "strides", "
 
 /** @throws {RangeError} if a size, a rate or the name of a function is impossible */
 function checkNumbers({ input, layers }: Network): void {
-  for (const layer of [{ kind: "input", shape: input }, ...layers]) {
+  for (const layer of [{ name: "input", shape: input }, ...layers]) {
     for (const [key, value] of Object.entries(layer)) {
       const fits = SIZES.includes(key)
         ? [value].flat().every((n) => Number.isInteger(n) && n > 0)
         : key === "rate"
         ? value >= 0 && value < 1
         : key !== "function" || value in Activation;
-      if (fits) continue;
-      const name = "name" in layer ? layer.name : layer.kind;
-      throw new RangeError(
-        `Cannot compile "${name}": its ${key} is ${value}. Sizes are integers of at least 1, rates ` +
-          "below 1, functions those of Activation.",
-      );
+      if (!fits) {
+        const name = "name" in layer ? layer.name : layer.kind;
+        throw new RangeError(`Cannot compile "${name}": its ${key} is ${value}`);
+      }
     }
   }
 }

@@ -189,13 +189,13 @@ Deno.test("plan() refuses what the kernels lack, and says what", () => {
   const impossible: [Layer, RegExp][] = [
     [
       { ...dense, units: 0 },
-      /Cannot compile "d": its units is 0\. Sizes are integers of at least/,
+      /Cannot compile "d": its units is 0/,
     ],
     [{ ...dense, units: 1.5 }, /Cannot compile "d": its units is 1\.5/],
-    [{ kind: "dropout", rate: 1 }, /Cannot compile "dropout": its rate is 1\. /],
+    [{ kind: "dropout", rate: 1 }, /Cannot compile "dropout": its rate is 1/],
     [
       { kind: "activation", function: "swash" as never },
-      /Cannot compile "activation": its function is swash\. /,
+      /Cannot compile "activation": its function is swash/,
     ],
   ];
   for (const [layer, message] of impossible) {
@@ -206,7 +206,7 @@ Deno.test("plan() refuses what the kernels lack, and says what", () => {
   throws(() => plan(network([strides, flat, dense]), options), /"c": its strides is 1,0/);
   throws(
     () => plan({ ...network([flat, dense]), input: [8, 0, 3] }, options),
-    /"input": its shape is 8,0,3\. /,
+    /"input": its shape is 8,0,3/,
   );
   const add = { kind: "add", inputs: [-1, 0] } as const;
   throws(
