@@ -6,7 +6,7 @@ import {
 } from "../../packages/statistics/confidence_intervals.ts";
 import type { Choice } from "../../packages/pipeline/define.ts";
 import { formatNumber } from "../../packages/pipeline/format.ts";
-import { furtherMetrics } from "../training/further_metrics.ts";
+import { CS_YEARS, furtherMetrics } from "../training/further_metrics.ts";
 import { absoluteErrors, isCorrect } from "../../packages/statistics/prediction_metrics.ts";
 
 /** Name of a primary metric, as in metrics.json. */
@@ -76,7 +76,7 @@ export const METRIC_DIRECTIONS: Readonly<Record<string, "more" | "less">> = {
 /** Metric → the name that it is printed by, where it is not its key: both are an MAE. */
 export const METRIC_NAMES: Readonly<Record<string, string>> = { error: "mae" };
 
-/** Returns METRIC_NAMES, and names with options. @param stages parameters of a run's stages */
+/** Returns METRIC_NAMES, and "cs@5" with its limit. @param stages parameters of a run's stages */
 export function metricNames(
   stages: readonly Readonly<Record<string, unknown>>[],
 ): Readonly<Record<string, string>> {
@@ -84,12 +84,8 @@ export function metricNames(
     Array.isArray(metrics) ? metrics as Choice[] : []
   );
   const named = choices.flatMap((choice) => {
-    const { use: key, ...options } = typeof choice === "string" ? { use: choice } : choice;
-    const { params, short } = furtherMetrics.find(({ name, former = [] }) =>
-      [name, ...former].includes(key!)
-    ) ?? {};
-    const { data } = params?.safeParse(options) ?? {};
-    return data && short ? [[key!, short(data)] as const] : [];
+    const { use, within = CS_YEARS } = typeof choice === "string" ? { use: choice } : choice;
+    return use === "cs" || use === "cs5" ? [[use, `cs@${within}`]] : [];
   });
   return { ...METRIC_NAMES, ...Object.fromEntries(named) };
 }

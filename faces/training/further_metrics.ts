@@ -47,6 +47,9 @@ export function decodeOutputs(
   return { prediction, probabilities };
 }
 
+/** Default limit of the cumulative score, years. */
+export const CS_YEARS = 5;
+
 /** Returns true if the first numbers of all classes rise, as those of ranges do. */
 export function areOrdered(labels: readonly string[]): boolean {
   const numbers = labels.map((label) => Number(/\d+(\.\d+)?/.exec(label)?.[0] ?? NaN));
@@ -63,8 +66,6 @@ export interface MetricDefinition<P extends z.ZodObject = z.ZodObject> extends D
   readonly title: string;
   /** Returns a label with options. @param unit of the predicted number: " years" or "" */
   titled?(options: z.output<P>, unit: string): string;
-  /** Returns a key with options, for tables of runs: "cs@5". */
-  short?(options: z.output<P>): string;
   /** Unit, empty for a share. */
   readonly unit: string;
   /** Undefined: neither, as for a bias. */
@@ -208,11 +209,10 @@ export const furtherMetrics: readonly MetricDefinition[] = [
     decimals: 3,
     titled: ({ within }, unit) =>
       `cumulative score within ${within}${within === 1 && unit ? " year" : unit}`,
-    short: ({ within }) => `cs@${within}`,
     summary: "Cumulative score: share of absolute errors of at most some years",
     former: ["cs5"],
     params: z.strictObject({
-      within: z.number().min(0).default(5).describe("Largest error that counts, years"),
+      within: z.number().min(0).default(CS_YEARS).describe("Largest error that counts, years"),
     }),
     compute: ({ truth, prediction }, { within }) =>
       mean(absoluteErrors(truth, prediction).map((error) => Number(error <= within))),
@@ -345,21 +345,19 @@ export function chooseMetrics(
         );
       },
       interval: async (all, people) => {
-        const given: unknown = definition.call
+        const given = definition.call
           ? await definition.call("interval", intervalSchema, all, options, people)
           : definition.interval(structuredClone(all), options, people);
-        if (!intervalSchema.safeParse(given).success) {
+        const { success, data } = intervalSchema.safeParse(given);
+        if (!success) {
           throw new Error(
-            `Cannot compute the interval of "${name}": interval() returned ${
-              quote(given)
-            }. Return ` +
-              'undefined, or low, high, level, method ("bootstrap" or "wilson") and unit ("image" ' +
-              'or "person"), with low up to high.',
+            `Cannot compute the interval of "${name}": interval() returned ${quote(given)}. ` +
+              "Return undefined, or an Interval with low up to high.",
           );
         }
-        const found = given as Interval | undefined | null;
         // Of resamples without a value.
-        return Number.isFinite(found?.low) && Number.isFinite(found?.high) ? found! : undefined;
+        const finite = Number.isFinite(data?.low) && Number.isFinite(data?.high);
+        return finite ? data as Interval : undefined;
       },
     };
   });

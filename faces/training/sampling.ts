@@ -26,8 +26,7 @@ export const samplings = [
           gender: one.gender,
           age: Math.floor((low + high) / 2 / ageBand),
         };
-        const known = by.every((label) => Object.hasOwn(values, label));
-        if (!known) checkBalanced(by, Object.keys(values));
+        checkBalanced(by, values);
         return by.map((label) => values[label]).join(" ");
       });
       const order = new Int32Array(rows.length);
@@ -45,10 +44,10 @@ export const samplings = [
   }),
 ];
 
-/** @throws if labels to balance by are none of a data set's */
-export function checkBalanced(by: readonly string[], labels: readonly string[]): void {
-  const unknown = by.find((label) => !labels.includes(label));
+/** @throws if labels to balance by are none of a face's */
+export function checkBalanced(by: readonly string[], labels: object): void {
+  const unknown = by.find((label) => !Object.hasOwn(labels, label));
   if (unknown === undefined) return;
-  const names = labels.join(", ");
+  const names = Object.keys(labels).join(", ");
   throw new Error(`Cannot balance by "${unknown}": the labels have ${names}. Name one.`);
 }

@@ -53,7 +53,7 @@ export async function checkLabels(
   balanced: readonly string[] = [],
 ): Promise<void> {
   const people = await readPeople(path);
-  checkBalanced(balanced, ["gender", "age", ...Object.keys(people[0]?.attributes ?? {})]);
+  checkBalanced(balanced, { gender: 0, age: 0, ...people[0]?.attributes });
   if (classes === "values") classesOf(task, people, Infinity);
   if (classes === null && task !== "age") checkNumbers(task, people);
 }
