@@ -175,10 +175,9 @@ async function findLabels(
         (rows.length > 0 ? `, such as ${JSON.stringify(rows[0].path)}.` : ".");
     }
     // Of equal labels, those of a preferred preset, then those with parts and boxes.
+    const isPreferred = preferred.includes(attempt.preset!);
     const bonus = ({ attributes, box }: Label) =>
-      preferred.includes(attempt.preset!)
-        ? 3
-        : Number(attributes?.part != null) + Number(box !== null);
+      isPreferred ? 3 : Number(attributes?.part != null) + Number(box !== null);
     const score = labelled.reduce((sum, row) => sum + labelsOf(row) + bonus(row) / 8, 0);
     // Names that a pattern fits by chance are few.
     if (
@@ -245,10 +244,10 @@ const AGE = /^(?:(?:\d\d?|1[01]\d)(?:[.,]\d+)?)?$/;
 
 /** Names of the sides of a face's box. */
 const CORNERS = [
-  "left top right bottom",
-  "x_?min y_?min x_?max y_?max",
-  "x1 y1 x2 y2",
-  "x0 y0 x1 y1",
+  ["left", "top", "right", "bottom"],
+  ["x_?min", "y_?min", "x_?max", "y_?max"],
+  ["x1", "y1", "x2", "y2"],
+  ["x0", "y0", "x1", "y1"],
 ];
 
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
@@ -261,6 +260,15 @@ function bandOf(date: string): [[date: string, band: string]] | undefined {
   return band !== date && /[a-z]/.test(date) && parseInterval(band) ? [[date, band]] : undefined;
 }
 
+type Row = Readonly<Record<string, string>>;
+
+/** Returns the first column of which most values fit. */
+function mostly(rows: readonly Row[], fits: (value: string, name: string) => boolean) {
+  return Object.keys(rows[0] ?? {}).find((name) =>
+    2 * rows.filter((row) => fits(row[name] ?? "", name)).length > rows.length
+  );
+}
+
 /** Maximum number of folders of another machine before a path. */
 const MAX_FOLDERS = 12;
 
@@ -269,31 +277,24 @@ const MAX_FOLDERS = 12;
  * are those of another machine, or with an ending.
  */
 function pathOf(
-  rows: readonly Readonly<Record<string, string>>[],
+  rows: readonly Row[],
   isPhoto: (path: string) => boolean,
 ): Pick<Preset, "match" | "omit"> & { path: string } | undefined {
-  const header = Object.keys(rows[0] ?? {});
-  const mostly = (read: (value: string) => string, names = header) =>
-    names.find((name) =>
-      2 * rows.filter((row) => isPhoto(read(row[name] ?? ""))).length > rows.length
-    );
   for (let folders = 0; folders <= MAX_FOLDERS; folders++) {
     const match = String.raw`(?:[^\/\\]*[\/\\]){${folders}}(?<below>.+)`, fits = new RegExp(match);
-    const column = mostly((value) => fits.exec(value)?.groups?.below ?? "");
+    const column = mostly(rows, (value) => isPhoto(fits.exec(value)?.groups?.below ?? ""));
     if (column === undefined) continue;
     if (folders === 0) return { path: column };
-    return {
-      path: "{below}",
-      match: { [column]: match },
-      ...column !== "path" && { omit: [column] },
-    };
+    const omit = column === "path" ? {} : { omit: [column] };
+    return { path: "{below}", match: { [column]: match }, ...omit };
   }
-  // Ages may be numbers of photos, too.
-  const differing = header.filter((one) =>
-    new Set(rows.map((row) => row[one])).size === rows.length
-  );
   for (const ending of ["jpg", "jpeg", "png", "webp"]) {
-    const column = mostly((value) => `${value}.${ending}`, differing);
+    // Ages may be numbers of photos, too, but not all differ.
+    const column = mostly(
+      rows,
+      (value, name) =>
+        isPhoto(`${value}.${ending}`) && new Set(rows.map((row) => row[name])).size === rows.length,
+    );
     if (column !== undefined) return { path: `{${column}}.${ending}` };
   }
   return undefined;
@@ -318,23 +319,19 @@ async function guessTables(
       const all = parseTable(await bytesOf(files, path), path), some = all.slice(0, MAX_ROWS);
       const header = Object.keys(some[0] ?? {});
       const named = (pattern: RegExp) => header.find((name) => pattern.test(name));
-      const mostly = (fits: (value: string) => boolean) =>
-        header.find((name) => 2 * some.filter((row) => fits(row[name] ?? "")).length > some.length);
       const folder = path.replace(/[^/]*$/, "");
       const { path: photo, ...stripped } = pathOf(some, (value) =>
         find(value, folder).length === 1) ??
-        { path: mostly((value) => PHOTO.test(value)) }; // of photos that are not there
+        { path: mostly(some, (value) => PHOTO.test(value)) }; // of photos that are not there
       const age = named(/^(?:real_?)?age$/i) ?? named(/(?:^|_)age(?:_|$)|^age/i) ??
         header.find((name) =>
           /^years?(?:_old)?$/i.test(name) && some.every((row) => AGE.test(row[name] ?? ""))
         );
       const gender = named(/^(?:gender|sex)$/i) ?? named(/gender|sex|^male$/i) ??
-        mostly((value) => /^(?:(?:fe)?male|(?:wo)?man)$/i.test(value));
-      const part = mostly((value) => IS_PART.test(value));
-      const boxes = CORNERS.map((names) =>
-        names.split(" ").map((one) => named(new RegExp(`^(?:face_?|bbox_?)?${one}$`, "i")))
-      );
-      const box = boxes.find((sides) => !sides.includes(undefined));
+        mostly(some, (value) => /^(?:(?:fe)?male|(?:wo)?man)$/i.test(value));
+      const part = mostly(some, (value) => IS_PART.test(value));
+      const side = (name: string) => named(new RegExp(`^(?:face_?|bbox_?)?${name}$`, "i"));
+      const box = CORNERS.map((names) => names.map(side)).find((sides) => sides.every(Boolean));
       const identity = named(/^(?:identity|person|subject|celeb)(?:_?(?:id|num))?$|^id_num$/i);
       if (photo === undefined || some[0][photo] !== undefined && PHOTO.test(photo)) continue; // without a header
       const ages = some.map((row) => row[age ?? ""] ?? "");
@@ -356,11 +353,13 @@ async function guessTables(
         ...gender?.toLowerCase() === "male" && { gender: { "-1": "female" } },
         ...Object.keys(dates).length > 0 && { age: dates, ...bins && { [bin!]: dates } },
       };
-      const preset = { labels, ...stripped, columns };
-      guesses.push({
-        table: path,
-        preset: Object.keys(values).length > 0 ? { ...preset, values } : preset,
-      });
+      const preset = {
+        labels,
+        ...stripped,
+        columns,
+        ...Object.keys(values).length > 0 && { values },
+      };
+      guesses.push({ table: path, preset });
     } catch (error) {
       failed(error as Error); // another kind of table, or a damaged one
     }
@@ -563,41 +562,24 @@ function learnable(rows: readonly Label[]): Record<"proposed" | "others", readon
   return { proposed, others };
 }
 
-/**
- * Names what is not read, the attributes that no network of the proposal learns, with the stages that
- * would, and those whose numbers count as text.
- */
+/** Names files that are not read, and attributes that no network of the proposal learns, with its stage. */
 function hintsOf(rows: readonly Label[], paths: readonly string[], folder: string): string[] {
-  const sheets = paths.filter((path) => /\.(?:xlsx?|ods|numbers|arrow|feather)$/i.test(path));
+  const isSheet = (path: string) => /\.(?:xlsx?|ods|numbers|arrow|feather)$/i.test(path);
+  const archives = unreadArchives(paths, folder).slice(0, MAX_NAMED);
+  const sheets = rows.length > 0 ? [] : paths.filter(isSheet).slice(0, MAX_NAMED);
   const stages = Map.groupBy(learnable(rows).others, ({ use }) => use);
-  const commas = Object.keys(rows[0]?.attributes ?? {}).filter((name) => {
-    const text = rows.map(({ attributes }) => attributes?.[name] ?? "0").join(" ");
-    return text.includes(",") && /^(?:[+-]?\d+(?:,\d+)?(?: |$))+$/.test(text);
-  });
-  const hints: [before: string, names: string[], wayOut: string][] = [
-    [
-      "Not read: ",
-      unreadArchives(paths, folder).slice(0, MAX_NAMED),
-      "Unpack archives, or pack them as .zip or .tar.gz directly in the folder",
-    ],
-    [
-      "Not read: ",
-      rows.length > 0 ? [] : sheets.slice(0, MAX_NAMED),
-      "Save the table as CSV UTF-8 or Parquet",
-    ],
-    [
-      "No network is proposed for ",
-      Array.from(
-        stages,
-        ([use, some]) => `${joinWords(some.map(({ target }) => target))} (${use})`,
-      ),
-      "Add the stage with a label as target",
-    ],
-    ["Numbers with a decimal comma are text in ", commas, "Write points"],
-  ];
-  return hints.filter(([, names]) => names.length > 0).map(([before, names, wayOut]) =>
-    `${before}${joinWords(names)}. ${wayOut}.`
+  const others = Array.from(
+    stages,
+    ([use, some]) => `${joinWords(some.map(({ target }) => target))} (${use})`,
   );
+  return [
+    archives.length > 0 && `Not read: ${joinWords(archives)}. Unpack archives, or pack them as ` +
+      ".zip or .tar.gz directly in the folder.",
+    sheets.length > 0 &&
+    `Not read: ${joinWords(sheets)}. Save the table as CSV UTF-8 or Parquet.`,
+    others.length > 0 &&
+    `No network is proposed for ${joinWords(others)}. Add the stage with a label as target.`,
+  ].filter((hint) => hint !== false);
 }
 
 /** Returns the sets of a data set's own parts; results of FairFace are published on val. */
