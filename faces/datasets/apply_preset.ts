@@ -30,17 +30,15 @@ export async function applyPreset(
   only?: string,
 ): Promise<PresetLabels> {
   const unmatched: string[] = [];
-  /** The folder of each row's table. */
-  const folders = new WeakMap<Row, string>();
   const rows = preset.photos === undefined || only !== undefined
-    ? await readTables(preset, files, folders, only)
-    : matchPhotos(preset.photos, files.paths, unmatched);
-  const there = new Set(rows.values().flatMap((row) => Object.keys(row)));
+    ? await readTables(preset, files, only)
+    : matchPhotos(preset.photos, files.paths, unmatched).map((row) => ({ row, folder: "" }));
+  const there = new Set(rows.values().flatMap(({ row }) => Object.keys(row)));
   const find = suffixIndex(files.paths);
   const several: string[] = [];
-  const mapped = rows.map((row) => {
+  const mapped = rows.map(({ row, folder }) => {
     const { path = "", ...rest } = mapRow(row, preset);
-    const [file, other] = find(path, folders.get(row));
+    const [file, other] = find(path, folder);
     if (other !== undefined) several.push(`${JSON.stringify(path)}: ${file} and ${other}`);
     return { path: other === undefined && file !== undefined ? file : path, ...rest };
   });
@@ -122,17 +120,17 @@ function nothingFits(what: string, pattern: string, paths: readonly string[]): E
   );
 }
 
+/** Reads tables. Returns their rows, with the table's folder. */
 async function readTables(
   preset: Preset,
   files: PhotoFiles,
-  folders: WeakMap<Row, string>,
   only?: string,
-): Promise<Row[]> {
+): Promise<{ row: Row; folder: string }[]> {
   const { labels = String.raw`[^\/]+\.csv` } = preset;
   const tables: { files: string; header?: string[] | undefined; skip: number }[] =
     typeof labels === "string" ? [{ files: labels, skip: 0 }] : labels;
   const own = tables.find(({ files }) => ending(files).test(only ?? "")) ?? tables[0];
-  const rows: Row[] = [];
+  const rows: { row: Row; folder: string }[] = [];
   for (const { files: pattern, header, skip } of only === undefined ? tables : [own]) {
     const fits = ending(pattern);
     const matching = files.paths.filter((path) =>
@@ -142,10 +140,9 @@ async function readTables(
     for (const path of matching) {
       const bytes = await files.read(path);
       if (!(bytes instanceof Uint8Array)) throw new Error(`${path}: it is ${bytes}`);
-      const groups = defined(fits.exec(path)?.groups);
+      const groups = defined(fits.exec(path)?.groups), folder = path.replace(/[^/]*$/, "");
       for (const row of parseTable(bytes, path, header, skip)) {
-        rows.push({ ...row, ...groups });
-        folders.set(rows.at(-1)!, path.replace(/[^/]*$/, ""));
+        rows.push({ row: { ...row, ...groups }, folder });
       }
     }
   }

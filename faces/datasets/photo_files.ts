@@ -132,7 +132,8 @@ export async function openPhotoFiles(
   const archived = new Map<string, Archived>();
   const find = locate(place), archives = isArchive(place) ? [place] : archivesIn(place);
   const complete = archives.length > 0 && wanted?.every(find);
-  const walked = wanted || archives[0] === place ? [] : walk(place);
+  const folder = archives[0] === place ? undefined : place;
+  const walked = wanted || !folder ? [] : walk(folder);
   const tables = walked.filter((path) => PARQUET.test(path)).map((path) => join(place, path));
   for (const [i, archive] of [...complete ? [] : archives, ...tables].entries()) {
     const name = relative(archive === place ? dirname(place) : place, archive);
@@ -148,13 +149,13 @@ export async function openPhotoFiles(
       archived.set(inside, differs ? ambiguous(path, other, entry) : entry);
     }
   }
-  const folder = archives[0] === place ? undefined : place;
   const written = pathIndex(archived.keys());
   let paths: readonly string[] | undefined;
   const owned = stack.move();
   return {
     get paths() {
-      return paths ??= [...new Set([...folder ? walk(folder) : [], ...archived.keys()])].sort();
+      const listed = wanted && folder ? walk(folder) : walked;
+      return paths ??= [...new Set([...listed, ...archived.keys()])].sort();
     },
     async read(path) {
       const photo = folder === undefined || PARQUET.test(path)

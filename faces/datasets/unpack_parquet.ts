@@ -61,11 +61,10 @@ export async function unpackParquet(
         label.path = `${name.replace(/\.[^.]*$/, "")}/${file}`;
         tar.add(label.path as string, bytes);
       }
-      const line = JSON.stringify(label, (_, one) => typeof one === "bigint" ? String(one) : one);
-      lines.push(`${line}\n`);
+      lines.push(JSON.stringify(label, (_, one) => typeof one === "bigint" ? String(one) : one));
     }
   }
-  tar.add(name, await new Blob(lines).bytes());
+  tar.add(name, new TextEncoder().encode(lines.join("\n")));
   tar.close();
 }
 

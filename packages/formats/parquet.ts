@@ -128,12 +128,9 @@ export async function readParquet(
   const columns = typeof wanted === "object"
     ? Object.keys(wanted)
     : [...file.columns.keys()].filter(wanted);
-  const result: Record<string, unknown[]> = {};
-  for (const name of columns) result[name] = new Array(file.rows).fill(null);
-  let start = 0;
-  for await (const { rows, values } of file.groups(columns)) {
-    for (const name of columns) values[name].forEach((value, i) => result[name][start + i] = value);
-    start += rows;
+  const result = Object.fromEntries(columns.map((name) => [name, [] as unknown[]]));
+  for await (const { values } of file.groups(columns)) {
+    for (const name of columns) values[name].forEach((value) => result[name].push(value));
   }
   try {
     for (const name of columns) check(name, result[name], spec?.[name]);
@@ -201,14 +198,12 @@ export class ParquetFile implements Disposable {
       }
       for (const group of metadata.row_groups) {
         const rows = Number(group.num_rows), values: Record<string, unknown[]> = {};
-        const parts = Map.groupBy(
-          group.columns,
-          ({ meta_data }) => meta_data!.path_in_schema.join("."),
-        );
         for (const name of names) {
-          const leaf = leaves.get(name)!;
-          const [part, ...more] = parts.get(leaf.path.map(({ name }) => name).join(".")) ?? [];
-          if (!part || more.length > 0) {
+          const leaf = leaves.get(name)!, place = leaf.path.map(({ name }) => name).join(".");
+          const part = group.columns.find(({ meta_data }) =>
+            meta_data!.path_in_schema.join(".") === place
+          );
+          if (!part) {
             throw new ParquetError(`it is damaged: column "${name}" is not in every row group`);
           }
           const chunk = readChunk(this.#file, part.meta_data!, leaf, rows);
