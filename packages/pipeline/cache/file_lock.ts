@@ -63,20 +63,11 @@ async function heartbeat(path: string): Promise<string> {
  * Locks an open file, or returns false while another process holds it.
  * @throws {RunError} where the file system has no locks
  */
-export async function lockFile(
-  file: Deno.FsFile,
-  path: string,
-  exclusive: boolean,
-): Promise<boolean> {
-  try {
-    return await file.tryLock(exclusive);
-  } catch (cause) {
-    throw new RunError(
-      `Cannot lock "${path}": ${(cause as Error).message}. Runs need a file system with locks ` +
-        "(flock). Mount it with them, or choose another folder for the artifacts.",
-      { cause },
-    );
-  }
+export function lockFile(file: Deno.FsFile, path: string, exclusive: boolean): Promise<boolean> {
+  return file.tryLock(exclusive).catch((cause: Error) => {
+    const way = "Mount it with locks (flock), or choose another folder for the artifacts";
+    throw new RunError(`Cannot lock "${path}": ${cause.message}. ${way}.`, { cause });
+  });
 }
 
 /** Acquires a lock if it is free. The kernel releases it when its holder ends. */

@@ -3,7 +3,7 @@
  * export is a stage or an extension, a list of them, or a function of the API that returns these.
  */
 import { z } from "zod";
-import { cut, placeIn, quote } from "../errors.ts";
+import { cut, placeIn } from "../errors.ts";
 import type { Definition } from "../define.ts";
 import { type Extension, isExtension } from "./extension.ts";
 import { fromFileUrl } from "../paths.ts";
@@ -109,34 +109,31 @@ function stageOf(stage: Stage, name: string, specifier: string): LazyStage {
 }
 
 /** The schema of what `external` of a stage returns. */
-export const factsSchema = z.record(z.string(), z.string());
+export const factsSchema = z.record(z.string(), z.string())
+  .describe("texts by name, such as { photos: digest }");
 
 /** The schema of what `check` of a stage returns. */
 export const problemsSchema = z.array(z.strictObject({
   path: z.array(z.union([z.string(), z.number()])).default([]),
   message: z.string(),
-}));
+})).describe('a list of { path: ["parameter"], message }');
 
 /** Returns a stage that refuses facts and problems of another form: undefined would change no key. */
 function checked(stage: Stage): Stage {
-  const parsed = <T>(method: string, schema: z.ZodType<T>, value: unknown, expected: string): T => {
+  const parsed = <T>(method: string, schema: z.ZodType<T>, value: unknown): T => {
     const { success, data } = schema.safeParse(value);
     if (success) return data;
-    const found = typeof value === "object" ? Deno.inspect(value) : quote(value);
-    throw new Error(
-      `Cannot use stage "${stage.name}": ${method}() returned ${cut(found)}. Return ${expected}.`,
-    );
+    const returned = `${method}() returned ${cut(Deno.inspect(value))}`;
+    throw new Error(`Cannot use stage "${stage.name}": ${returned}. Return ${schema.description}.`);
   };
   const { external, check } = stage;
-  const facts = "texts by name, such as { photos: digest }";
-  const problems = 'a list of { path: ["parameter"], message }';
   return Object.freeze({
     ...stage,
     external: async (...given: Parameters<Stage["external"]>) =>
-      parsed("external", factsSchema, await external(...given), facts),
+      parsed("external", factsSchema, await external(...given)),
     ...(check && {
       check: async (...given: Parameters<typeof check>) =>
-        parsed("check", problemsSchema, await check(...given) ?? [], problems),
+        parsed("check", problemsSchema, await check(...given) ?? []),
     }),
   });
 }

@@ -4,6 +4,7 @@ import { openAttempt } from "../cache/attempt.ts";
 import { type CacheKey, explainChanges, fingerprint } from "../fingerprint.ts";
 import { mapPaths } from "../config/stage_config.ts";
 import { listFiles } from "../digest.ts";
+import { formatValues } from "../format.ts";
 import { joinWords } from "../errors.ts";
 import type { Begun } from "../history.ts";
 import { type Edge, edgeName, type Plan, type PlannedStage } from "../plan.ts";
@@ -115,22 +116,16 @@ export async function executeStage(
       : {}),
   });
   const unchanged = stage.plugin && !bounded ? await watchInputs(stage.id, inputs, run) : undefined;
-  let result: StageResult | void;
-  try {
-    result = await stage.stage.run(inputs, stage.params, context);
-  } finally {
-    await unchanged?.();
-  }
+  const result: StageResult | void = await Promise
+    .try(() => stage.stage.run(inputs, stage.params, context)).finally(unchanged);
   signal.throwIfAborted();
   await checkOutputs(stage.id, outputs, attempt.outputs, checkFile, bounded);
   if (stage.plugin) {
     // The folders of this machine are nothing for a model card.
     const named = mapPaths(cacheKey.params, stage.stage.params, [], (path) => basename(path));
-    const params = Object.entries(named as CacheKey["params"]).map(([name, value]) =>
-      `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`
-    );
+    const step = [stage.use, formatValues(named as CacheKey["params"])].filter(Boolean).join(" ");
     const made = Object.entries(attempt.outputs).map(([key, path]) => ({ ...outputs[key]!, path }));
-    await noteStep?.([stage.use, ...params].join(" "), signal, Object.values(inputs).flat(), made);
+    await noteStep?.(step, signal, Object.values(inputs).flat(), made);
   }
   const record = await attempt.commit({
     ...withoutSecrets({ ...result, warnings }),
@@ -156,10 +151,10 @@ async function watchInputs(
   { store, signal }: RunContext,
 ): Promise<() => Promise<void>> {
   const stampOf = async ({ path }: Artifact) =>
-    (await listFiles(path)).map((name) => {
+    JSON.stringify((await listFiles(path)).map((name) => {
       const { size, mtime, ctime } = Deno.statSync(join(path, name));
-      return [name, size, Number(mtime), Number(ctime)].join(" ");
-    }).join("\n");
+      return [name, size, mtime, ctime];
+    }));
   const artifacts = Object.values(inputs).flat();
   const before = await Promise.all(artifacts.map(stampOf));
   return async () => {

@@ -171,7 +171,6 @@ async function combine(
 ): Promise<ReturnType<typeof grid>> {
   if (best) {
     const { better, metricNames, reporter: { log } } = call;
-    const at = { text: `sweep.best of ${best.of}` };
     const directions = { ...await better?.(), ...directionsOf(stages) };
     const names = await metricNames?.(), now = () => readSwept(best, call);
     const found = await bestPoints(best, artifacts, now, directions, log, names).catch((error) => {
@@ -179,8 +178,7 @@ async function combine(
       throw ConfigError.at(source.at(["sweep", "best"]), error.message);
     });
     const points = found.map((values) =>
-      Object.entries(values).map(([key, value]) => ({ path: key.split("."), value, at }))
-        .filter(({ path }) => !given.has(keyOf(path)))
+      overridesOf(values, `sweep.best of ${best.of}`).filter(({ path }) => !given.has(keyOf(path)))
     );
     // Points that differ in given values alone are one.
     const chosen = [...new Map(points.map((row) => [canonicalJson(row), row])).values()];
@@ -192,6 +190,12 @@ async function combine(
   const drawn = drawTrials(axes.filter(({ key }) => !isSeed(key)), trials, seed);
   // Each drawn combination is tried with every seed and fold.
   return grid(axes.filter(({ key }) => isSeed(key)), drawn);
+}
+
+/** @param origin names the place of the values in messages */
+function overridesOf(values: Readonly<Record<string, unknown>>, origin: string): Override[] {
+  const at = { text: origin };
+  return Object.entries(values).map(([key, value]) => ({ path: key.split("."), value, at }));
 }
 
 /** Reads the pipeline of an earlier sweep, without the values of the command line. */
@@ -208,13 +212,8 @@ async function readSwept({ of, by }: Best, call: CommandContext): Promise<SweptP
     axes: listed ? sweep.axes : [],
     points: points.map(({ values }) => values),
     async stagesOf(point) {
-      const at = { text: `a run of ${of}` };
-      const more = Object.entries(point).map(([key, value]) => ({
-        path: key.split("."),
-        value,
-        at,
-      }));
-      const plan = plans.get(canonicalJson(point)) ?? await loadPlan(first, more);
+      const plan = plans.get(canonicalJson(point)) ??
+        await loadPlan(first, overridesOf(point, `a run of ${of}`));
       return writtenStages(plan, ancestors(plan, [metricStage!]));
     },
   };

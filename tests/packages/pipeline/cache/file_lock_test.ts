@@ -45,7 +45,7 @@ Deno.test("a file system without locks, as NFS may be, is named with the way out
   const { prototype } = Deno.FsFile, { tryLock } = prototype;
   prototype.tryLock = () => Promise.reject(new Error("No locks available (os error 37)"));
   try {
-    const reason = /^Cannot lock ".*artifacts\/\.lock": No locks .*\. Runs need .* choose another/;
+    const reason = /^Cannot lock ".*artifacts\/\.lock": No locks .*\. Mount it .* choose another/;
     await assert.rejects(project.run(), { name: "RunError", message: reason });
   } finally {
     prototype.tryLock = tryLock;
