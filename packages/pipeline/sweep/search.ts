@@ -93,28 +93,29 @@ export interface SweptPipeline {
   stagesOf(point: Point): Promise<WrittenStages>;
 }
 
-type Point = Required<RunRecord>["point"];
+/** The varied values of a run. */
+export type Point = Required<RunRecord>["point"];
 
 /**
  * Returns the values of the best points of an earlier sweep, the best first. Points that differ in
  * seeds or folds count as one, by their mean. Runs count that its YAML would make as it is now.
  * @param artifacts folder of its runs
- * @param pipelineNow reads its YAML
+ * @param pipelineNow reads its YAML, which may need values of a run
  * @param log logs which runs do not count and how many are yet to be made
  * @throws {UsageError} if there is no such sweep or metric
  */
 export async function bestPoints(
   { of, by, share }: Best,
   artifacts: string,
-  pipelineNow: () => Promise<SweptPipeline>,
+  pipelineNow: (point?: Point) => Promise<SweptPipeline>,
   better: Directions = {},
   log: (line: string) => void = () => {},
   names: MetricNames = {},
 ): Promise<Record<string, unknown>[]> {
   const nameOf = (stage: string, metric: string) => `${stage}.${names[metric] ?? metric}`;
   const runs = await new History(artifacts).list();
-  runsOfPipeline(of, runs);
-  const now = await pipelineNow(), listed = runsOfPipeline(of, runs, now.identity);
+  const last = runsOfPipeline(of, runs).findLast(({ point }) => point);
+  const now = await pipelineNow(last?.point), listed = runsOfPipeline(of, runs, now.identity);
   const swept = listed.filter((run): run is SweptRun => run.ok && run.point !== undefined)
     .sort(byTime);
   const edits = await editsSince(swept, now);

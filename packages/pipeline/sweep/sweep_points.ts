@@ -12,7 +12,14 @@ import type { CommandContext } from "../app.ts";
 import { Registry } from "../registry.ts";
 import { type ConfigSource, refuseTwice, shortPath } from "../config/config_source.ts";
 import { type Best, FIXED, rangeSchema, sweepSchema } from "../config/pipeline_schema.ts";
-import { type Axis, bestPoints, drawTrials, grid, type SweptPipeline } from "./search.ts";
+import {
+  type Axis,
+  bestPoints,
+  drawTrials,
+  grid,
+  type Point,
+  type SweptPipeline,
+} from "./search.ts";
 import { isSeed } from "../sweep_summary.ts";
 
 /** One combination of values, and the pipeline with them. */
@@ -172,7 +179,8 @@ async function combine(
   if (best) {
     const { better, metricNames, reporter: { log } } = call;
     const directions = { ...await better?.(), ...directionsOf(stages) };
-    const names = await metricNames?.(), now = () => readSwept(best, call);
+    const names = await metricNames?.();
+    const now = (point?: Point) => readSwept(best, call, point);
     const found = await bestPoints(best, artifacts, now, directions, log, names).catch((error) => {
       if (!(error instanceof UsageError) && !isMissingPipeline(error)) throw error;
       throw ConfigError.at(source.at(["sweep", "best"]), error.message);
@@ -198,10 +206,22 @@ function overridesOf(values: Readonly<Record<string, unknown>>, origin: string):
   return Object.entries(values).map(([key, value]) => ({ path: key.split("."), value, at }));
 }
 
-/** Reads the pipeline of an earlier sweep, without the values of the command line. */
-async function readSwept({ of, by }: Best, call: CommandContext): Promise<SweptPipeline> {
+/**
+ * Reads the pipeline of an earlier sweep, without the values of the command line.
+ * @param known values of a run, for what the YAML lacks as the command line varied it
+ */
+async function readSwept(
+  { of, by }: Best,
+  call: CommandContext,
+  known?: Point,
+): Promise<SweptPipeline> {
   const first = { ...call, names: [of], values: {} };
-  const base = await loadPlan(first), sweep = readSweep(base.source, first);
+  const planOf = (point: Point) => loadPlan(first, overridesOf(point, `a run of ${of}`));
+  const base = await loadPlan(first).catch((error) => {
+    if (!known) throw error;
+    return planOf(known);
+  });
+  const sweep = readSweep(base.source, first);
   // Which points a chain of choices has depends on the runs before it, which may be those of now.
   const listed = sweep.best === undefined && sweep.axes.length > 0;
   const points = listed ? await pointsOf(sweep, base, first) : [];
@@ -212,8 +232,7 @@ async function readSwept({ of, by }: Best, call: CommandContext): Promise<SweptP
     axes: listed ? sweep.axes : [],
     points: points.map(({ values }) => values),
     async stagesOf(point) {
-      const plan = plans.get(canonicalJson(point)) ??
-        await loadPlan(first, overridesOf(point, `a run of ${of}`));
+      const plan = plans.get(canonicalJson(point)) ?? await planOf(point);
       return writtenStages(plan, ancestors(plan, [metricStage!]));
     },
   };

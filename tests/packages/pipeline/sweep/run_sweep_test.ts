@@ -274,6 +274,24 @@ Deno.test("sweep.best takes no points from before an edit of the pipeline", asyn
   assert.deepEqual([...new Set(after.values)], [3]);
 });
 
+Deno.test("sweep.best takes runs of a pipeline that needs what the command line varies", async () => {
+  const stages = "stages: { readFile: , sum: { inputs: { numbers: readFile } }, judge: }\n";
+  await using project = await Project.make({
+    "search.yaml": stages,
+    "longer.yaml":
+      "extends: search.yaml\nsweep: { best: { of: search, by: sum.loss, share: 0.5 } }\n" +
+      "stages: { readFile: { file: a.txt } }\n",
+    "a.txt": "2\n",
+    "b.txt": "8\n",
+  });
+  const swept = await project.cli("run", "search", "--sweep", "readFile.file=a.txt,b.txt");
+  assert.equal(swept.code, 0, swept.err);
+  const { code, out, err } = await project.cli("run", "longer", "--dry-run", "--json");
+  assert.equal(code, 0, err);
+  const { runs: [{ values }] } = JSON.parse(out);
+  assert.match(values["readFile.file"], /a\.txt$/);
+});
+
 Deno.test("sweep.best judges runs by the YAML as it is now, not by the newest run", async (t) => {
   const search = (max: number, more = "") =>
     `sweep: { count.to: [3, 9] }\nstages: { count: { ${more} }, few: { use: clamp, ` +
