@@ -184,10 +184,13 @@ async function editsSince(swept: readonly SweptRun[], now: SweptPipeline) {
   for (const run of swept.toReversed()) {
     const edit = triesOthers(run.point, now.axes) ??
       await now.stagesOf(run.point).then((stages) => editSince(run, stages), refusal);
-    // Data is not in the YAML: of equal parameters, the newest run has it as it is now.
+    // Data is not in the YAML: of equal values, such as paths, the newest run has it as it is now.
     const other = edit === undefined && run.stages.find(({ id, dependencies }) => {
       const external = canonicalJson(dependencies?.external ?? null);
-      return data.getOrInsert(canonicalJson([id, dependencies?.params]), external) !== external;
+      const own = Object.entries(run.point)
+        .filter(([key]) => !isSeed(key) && shortPath(key.split("."))[0] === id);
+      const stage = canonicalJson([id, dependencies?.params, own]);
+      return data.getOrInsert(stage, external) !== external;
     });
     edits.set(run, other ? `the data of ${other.id} changed` : edit);
   }
