@@ -211,6 +211,8 @@ export function line(
   const show = (scores: Scores) => number(metricOf(scores, metric)) + unit.replace("\u00a0", " ");
   const between = interval ? `95 % CI ${number(interval.low)}–${number(interval.high)}` : TOO_FEW;
   return `${id}: test ${name} ${show(test)} (${between}), ` +
-    `${balanced ? "better in balanced accuracy alone" : VERDICTS[verdict]} than the constant ` +
-    `baseline, ${show(baseline.test)}`;
+    `${VERDICTS[verdict]} than the constant baseline, ${show(baseline.test)}` +
+    (balanced
+      ? `; better in balanced accuracy, ${number(balanced.value)} and ${number(balanced.baseline)}`
+      : "");
 }

@@ -11,7 +11,7 @@ import {
   MIN_COUNT,
 } from "../../packages/statistics/confidence_intervals.ts";
 import {
-  compareBalanced,
+  betterBalanced,
   compareErrors,
   compareHits,
   significantSign,
@@ -24,7 +24,6 @@ import {
   majorityClass,
   mean,
   median,
-  recalls,
   signedErrors,
 } from "../../packages/statistics/prediction_metrics.ts";
 import { aucInterval, rocCurve } from "../../packages/statistics/roc.ts";
@@ -286,12 +285,8 @@ export function compareWithBaseline(
   const test = (classes ? compareHits : compareErrors)(own, guessed, people);
   const sign = significantSign(test) * (better === "more" ? 1 : -1);
   if (sign > 0) return { verdict: "better" };
-  const verdict = sign < 0 ? "worse" : "unclear";
-  if (!classes || significantSign(compareBalanced(truth, prediction, people)) <= 0) {
-    return { verdict };
-  }
-  const all = recalls(truth, prediction);
-  return { verdict, balanced: { value: mean(all), baseline: 1 / all.length } };
+  const balanced = classes ? betterBalanced(truth, prediction, people) : undefined;
+  return { verdict: sign < 0 ? "worse" : "unclear", ...(balanced && { balanced }) };
 }
 
 function classMetrics(

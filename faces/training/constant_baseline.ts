@@ -1,11 +1,6 @@
 /** The constant baseline: the majority class, or the median, of the training set. */
-import { compareBalanced, significantSign } from "../../packages/statistics/paired_tests.ts";
-import {
-  majorityClass,
-  mean,
-  median,
-  recalls,
-} from "../../packages/statistics/prediction_metrics.ts";
+import { betterBalanced } from "../../packages/statistics/paired_tests.ts";
+import { majorityClass, mean, median } from "../../packages/statistics/prediction_metrics.ts";
 import { distanceTo } from "./objective.ts";
 import type { InputRows, TrainingContext } from "./training_data.ts";
 import { type FullEpoch, LESS_ACCURATE, MORE_STEPS } from "./training_record.ts";
@@ -21,16 +16,6 @@ export interface Compared {
 interface Predicted {
   prediction: ArrayLike<number>;
   people: readonly unknown[];
-}
-
-/** Formats a balanced accuracy that is significantly better than a constant's: "0.711 (0.500)". */
-function betterBalanced(
-  truth: readonly number[],
-  { prediction, people }: Predicted,
-): string | undefined {
-  if (significantSign(compareBalanced(truth, prediction, people)) <= 0) return undefined;
-  const all = recalls(truth, prediction);
-  return `${mean(all).toPrecision(3)} (a constant has ${(1 / all.length).toPrecision(3)})`;
 }
 
 /**
@@ -72,11 +57,13 @@ export async function compareWithConstant(
   const below = accuracy ? val_metric < constantBaseline : val_metric > constantBaseline;
   const at = validation.filter((row) => !Number.isNaN(targets[row]));
   const predicted = below && accuracy ? await predict?.(at) : undefined;
-  const balanced = predicted && betterBalanced(exact, predicted);
+  const balanced = predicted && betterBalanced(exact, predicted.prediction, predicted.people);
   const worse = below && balanced === undefined;
-  if (balanced !== undefined) {
+  if (balanced) {
+    const [own, other] = [balanced.value, balanced.baseline].map((one) => one.toPrecision(3));
     info(
-      `${task} is better than the constant baseline in balanced accuracy alone, ${balanced}. Its ` +
+      `${task} is better than the constant baseline in balanced accuracy alone, ${own} (a constant has ` +
+        `${other}). Its ` +
         `accuracy is ${val_metric.toPrecision(3)}, that of the majority class ` +
         `${constantBaseline.toPrecision(3)}. ${LESS_ACCURATE}`,
     );

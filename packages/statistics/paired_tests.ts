@@ -100,21 +100,19 @@ export function compareStatistics(
 }
 
 /**
- * Compares the balanced accuracy of a classifier with that of a constant prediction: 1 / classes, of
- * those that occur. Returns undefined as `compareStatistics`.
+ * Returns the balanced accuracy of a classifier, if it is significantly better than that of a constant
+ * prediction: 1 / classes, of those that occur.
  * @param people person of each image; without it, all are distinct
  */
-export function compareBalanced(
+export function betterBalanced(
   truth: ArrayLike<number>,
   prediction: ArrayLike<number>,
   people?: readonly unknown[],
-): PairedTest | undefined {
-  return compareStatistics(
-    truth.length,
-    (rows) => mean(recalls(truth, prediction, rows)),
-    (rows) => 1 / recalls(truth, prediction, rows).length,
-    people,
-  );
+): { value: number; baseline: number } | undefined {
+  const of = (rows?: ArrayLike<number>) => recalls(truth, prediction, rows);
+  const constant = (rows?: ArrayLike<number>) => 1 / of(rows).length;
+  const test = compareStatistics(truth.length, (rows) => mean(of(rows)), constant, people);
+  return significantSign(test) > 0 ? { value: mean(of()), baseline: constant() } : undefined;
 }
 
 /** Significance level of `significantSign`. */
