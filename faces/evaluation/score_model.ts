@@ -94,6 +94,8 @@ export interface FurtherMetric extends Pick<Metric, "title" | "unit" | "decimals
   /** Key in each split's scores. */
   name: string;
   intervals: { [split in SplitName]?: Interval };
+  /** Faces of the test set in none of the metric's groups, such as of unknown gender, if there are any. */
+  leftOut?: number;
 }
 
 export interface ModelMetrics extends PredictionTask {

@@ -55,14 +55,17 @@ export async function addFurther(
   { model: [, predictions, labelled], persons }: Scored,
   watch: Watch,
 ): Promise<Fairness> {
-  for (const { name, titleFor, unit, decimals, compute, interval } of further) {
+  for (const { name, titleFor, unit, decimals, groupsOf, compute, interval } of further) {
     const intervals: FurtherMetric["intervals"] = {};
+    let leftOut = 0;
     for (const split of usedSplits(metrics)) {
       await pause(watch.signal);
       const { gender, age, identity } = labelled[split];
       const scored = { ...predictions[split], classes: metrics.classes?.length, gender, age };
       Object.assign(metrics[split], { [name]: await compute(scored) });
       intervals[split] = await interval(scored, identity);
+      const groups = Array.from(groupsOf(scored) ?? []);
+      if (split === "test") leftOut = groups.filter((one) => one === undefined).length;
     }
     (metrics.further ??= []).push({
       name,
@@ -70,6 +73,7 @@ export async function addFurther(
       unit: metrics.metric === "error" && unit === "years" ? "" : unit,
       decimals,
       intervals,
+      ...leftOut > 0 && { leftOut },
     });
   }
   const { test } = predictions, people = labelled.test.identity;

@@ -73,6 +73,11 @@ export interface MetricDefinition<P extends z.ZodObject = z.ZodObject> extends D
   readonly decimals: number;
   compute(predictions: ScoredPredictions, options: z.output<P>): number;
   /**
+   * Returns the group of each face, of a metric that is a mean over groups, such as classes; undefined:
+   * left out. Resamples of its interval have all groups, and it has none with a group of few faces.
+   */
+  groups?(predictions: ScoredPredictions, options: z.output<P>): ArrayLike<unknown>;
+  /**
    * Computes the 95 % interval; undefined with too few images. Default: percentile bootstrap of
    * `compute` over people if they repeat, else over images.
    */
@@ -104,7 +109,7 @@ export function defineMetric<P extends z.ZodObject>(
     statisticInterval(
       all.truth.length,
       (rows) => metric.compute(selectRows(all, rows), options),
-      { share: metric.unit === "", people },
+      { share: metric.unit === "", people, groups: metric.groups?.(all, options) },
     );
   // A plugin in JavaScript may leave out what TypeScript requires.
   const shown = { title: metric.name, unit: "", decimals: 3 };
@@ -115,10 +120,36 @@ const none = z.strictObject({});
 const ofClasses = { of: "classes", unit: "", better: "more", decimals: 3, params: none } as const;
 const ofYears = { of: "years", unit: "years", better: "less", decimals: 1, params: none } as const;
 
-/** Returns the mean of groups' means, each group as important as any other. */
-function meanOfGroups(values: ArrayLike<number>, group: (i: number) => string): number {
-  const groups = Map.groupBy(Array.from(values), (_, i) => group(i));
-  return mean([...groups.values()].map(mean));
+/** Returns the class of each face, as the groups of a mean over classes. */
+const byClass = ({ truth }: ScoredPredictions) => truth;
+
+/** Returns gender and age band of each face, the band alone where no face has a gender; else undefined. */
+function byGenderAndAge(
+  { gender, age }: ScoredPredictions,
+  { ageBand }: { ageBand: number },
+): (string | undefined)[] {
+  const gendered = Array.from(gender).some((one) => one >= 0);
+  return Array.from(
+    age,
+    (years, i) =>
+      years >= 0 && (gender[i] >= 0 || !gendered)
+        ? `${gender[i]} ${Math.floor(years / ageBand)}`
+        : undefined,
+  );
+}
+
+/** Returns the classes that are the truth or predicted: such alone count, with 0, as in scikit-learn. */
+function occurring({ truth, prediction }: ScoredPredictions): number[] {
+  return [...new Set([...Array.from(truth), ...Array.from(prediction)])].sort((a, b) => a - b);
+}
+
+/** Returns the mean F1 of some classes. */
+function meanF1(
+  { truth, prediction, classes }: ScoredPredictions,
+  some: readonly number[],
+): number {
+  const scores = classScores(confusionMatrix(truth, prediction, classes!));
+  return mean(some.map((c) => scores[c].f1));
 }
 
 export const furtherMetrics: readonly MetricDefinition[] = [
@@ -127,6 +158,7 @@ export const furtherMetrics: readonly MetricDefinition[] = [
     name: "balancedAccuracy",
     title: "balanced accuracy",
     summary: "Mean recall of the classes",
+    groups: byClass,
     compute: ({ truth, prediction }) => mean(recalls(truth, prediction)),
   }),
   defineMetric({
@@ -134,12 +166,12 @@ export const furtherMetrics: readonly MetricDefinition[] = [
     name: "f1",
     title: "F1, macro",
     summary: "Mean F1 of the classes",
-    // A class that is predicted alone counts, with 0, as in scikit-learn.
-    compute: ({ truth, prediction, classes }) => {
-      const scores = classScores(confusionMatrix(truth, prediction, classes!));
-      const occurring = new Uint8Array(classes!);
-      for (let i = 0; i < truth.length; i++) occurring[truth[i]] = occurring[prediction[i]] = 1;
-      return mean(scores.filter((_, c) => occurring[c]).map(({ f1 }) => f1));
+    groups: byClass,
+    compute: (all) => meanF1(all, occurring(all)),
+    interval(all, _, people) {
+      const some = occurring(all), how = { share: true, people, groups: byClass(all) };
+      const of = (rows: ArrayLike<number>) => meanF1(selectRows(all, rows), some);
+      return statisticInterval(all.truth.length, of, how);
     },
   }),
   defineMetric({
@@ -221,15 +253,19 @@ export const furtherMetrics: readonly MetricDefinition[] = [
     ...ofYears,
     name: "macroMae",
     title: "macro MAE",
-    summary: "Mean of the MAEs of groups by gender and age band",
+    summary:
+      "Mean of the MAEs of groups by gender and age band, without faces of unknown gender or " +
+      "age; by age band alone where no gender is known",
+    groups: byGenderAndAge,
     params: z.strictObject({
       ageBand: z.int().min(1).max(100).default(10).describe("Years of a group of ages"),
     }),
-    compute: ({ truth, prediction, gender, age }, { ageBand }) =>
-      meanOfGroups(
-        absoluteErrors(truth, prediction),
-        (i) => `${gender[i]} ${Math.floor(age[i] / ageBand)}`,
-      ),
+    compute: (all, options) => {
+      const groups = byGenderAndAge(all, options), { truth, prediction } = all;
+      const errors = Map.groupBy(absoluteErrors(truth, prediction), (_, i) => groups[i]);
+      errors.delete(undefined);
+      return mean([...errors.values()].map(mean));
+    },
   }),
 ];
 
@@ -246,6 +282,8 @@ export interface ChosenMetric
   titleFor(metric: string, classes?: readonly string[]): string;
   /** The parameter of a built-in metric, by which another thread finds it. */
   readonly choice?: Choice;
+  /** Returns the group of each face; see MetricDefinition. Undefined: of no mean over groups. */
+  groupsOf(predictions: ScoredPredictions): ArrayLike<unknown> | undefined;
   compute(predictions: ScoredPredictions): Promise<number>;
   interval(
     predictions: ScoredPredictions,
@@ -332,6 +370,7 @@ export function chooseMetrics(
       titleFor: (metric, classes) =>
         (definition.titled?.(options, metric === "error" ? "" : " years") ?? title) +
         (isMisused({ ordered }, classes) ? ", alphabetical neighbors" : ""),
+      groupsOf: (all) => definition.groups?.(structuredClone(all), options),
       compute: async (all) => {
         const value = definition.call
           ? await definition.call("compute", bound, all, options)

@@ -72,10 +72,12 @@ export function meanInterval(
 
 /**
  * Computes the interval of any statistic of n images by the percentile bootstrap. Returns undefined
- * with fewer than `MIN_COUNT` images or people, and for NaN.
+ * with fewer than `MIN_COUNT` images or people, also of one of `groups`, and for NaN.
  * @param statistic computes the statistic from indices of images, which may repeat
  * @param share true for a share: if all resamples are equal, a Wilson interval is returned
  * @param people person of each image; without it, all are distinct
+ * @param groups class or group of each image, if the statistic is a mean over these; undefined: in none.
+ *   A resample that lacks one, whose mean would be of others, is drawn again
  * @example
  * ```ts
  * import assert from "node:assert/strict";
@@ -87,15 +89,30 @@ export function meanInterval(
 export function statisticInterval(
   n: number,
   statistic: (rows: ArrayLike<number>) => number,
-  { share = false, people }: { share?: boolean; people?: readonly unknown[] } = {},
+  { share = false, people, groups = [] }: {
+    share?: boolean;
+    people?: readonly unknown[];
+    groups?: ArrayLike<unknown>;
+  } = {},
 ): Interval | undefined {
-  const groups = groupsOf(n, people);
+  const units = groupsOf(n, people);
   const value = statistic(Int32Array.from({ length: n }, (_, i) => i));
-  if (groups.length < MIN_COUNT || Number.isNaN(value)) return undefined;
-  const ends = percentileInterval(bootstrapRows(n, groups, statistic)), { low, high } = ends;
+  const present = units.flatMap((unit) => [...new Set(unit.map((i) => groups[i]))]);
+  const sizes = Map.groupBy(present, (group) => group);
+  sizes.delete(undefined);
+  const few = [units, ...sizes.values()].some(({ length }) => length < MIN_COUNT);
+  if (few || Number.isNaN(value)) return undefined;
+  const complete = (rows: ArrayLike<number>) => {
+    const drawn = new Set<unknown>();
+    for (let i = 0; i < rows.length; i++) drawn.add(groups[rows[i]]);
+    drawn.delete(undefined);
+    return drawn.size === sizes.size;
+  };
+  const of = (rows: ArrayLike<number>) => complete(rows) ? statistic(rows) : NaN;
+  const ends = percentileInterval(bootstrapRows(n, units, of)), { low, high } = ends;
   return share && low === high && low >= 0 && low <= 1
-    ? toInterval("wilson", wilson(low, groups.length), groups.length, n)
-    : toInterval("bootstrap", ends, groups.length, n);
+    ? toInterval("wilson", wilson(low, units.length), units.length, n)
+    : toInterval("bootstrap", ends, units.length, n);
 }
 
 /** Completes an interval. @param units sampling units of n images: fewer where people repeat */

@@ -76,7 +76,8 @@ export function aucInterval(
 
 /**
  * Computes the interval of the mean AUC of several classes, each against the rest, as `aucInterval`, but
- * Wilson's only if resamples do not vary. Classes that a resample lacks are left out of its mean.
+ * Wilson's only for 0 and 1. Undefined where a class has fewer than `MIN_COUNT` units; a resample that
+ * lacks one is drawn again.
  * @param truth class index of each image
  * @param probabilities of the classes, for each image
  */
@@ -90,12 +91,17 @@ export function meanAucInterval(
   const scores = Array.from({ length: classes }, (_, c) => probabilities.map((row) => row[c]));
   if (groups.length < MIN_COUNT || new Set(Array.from(truth)).size < 2) return undefined;
   if (scores.flat().some(Number.isNaN)) return undefined;
-  const labels = scores.map((_, c) => Array.from(truth, (label) => Number(label === c)));
-  const areas = scores.map((own, c) => resampledAuc(labels[c], own, groups));
-  const interval = bootstrapAuc(areas, groups.length, truth.length), { low, high } = interval;
-  if (low !== high || low !== 0 && low !== 1) return interval;
-  const pairs = Math.min(...labels.map((own) => pairsOf(own, groups)).filter((n) => n > 0));
-  return toInterval("wilson", wilson(low, pairs), groups.length, truth.length);
+  const classed = scores.map((own, c) => ({
+    own,
+    labels: Array.from(truth, (label) => Number(label === c)),
+  })).filter(({ labels }) => labels.includes(1));
+  const areas = classed.map(({ own, labels }) => resampledAuc(labels, own, groups));
+  const pairs = Math.min(...classed.map(({ labels }) => pairsOf(labels, groups)));
+  const once = new Int32Array(groups.length).fill(1), value = mean(areas.map((area) => area(once)));
+  if (value === 0 || value === 1) {
+    return toInterval("wilson", wilson(value, pairs), groups.length, truth.length);
+  }
+  return pairs < MIN_COUNT ? undefined : bootstrapAuc(areas, groups.length, truth.length);
 }
 
 /**
@@ -118,7 +124,7 @@ function bootstrapAuc(
   const means = bootstrap(units, (drawn) => {
     times.fill(0);
     for (const unit of drawn) times[unit]++;
-    return mean(areas.map((area) => area(times)).filter((area) => !Number.isNaN(area)));
+    return mean(areas.map((area) => area(times)));
   });
   return toInterval("bootstrap", percentileInterval(means), units, n);
 }

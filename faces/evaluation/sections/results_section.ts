@@ -121,7 +121,11 @@ function comparison({ metrics, params, network }: ModelReport): Html {
     )}${report &&
       html`<p>The 2021 network was evaluated on ${report.where}. The data differ, so the values are not
 directly comparable.</p>`}
-    <p>Select models on the validation set; the test set is only for the final evaluation.</p></div>
+    ${further.map(({ title, leftOut }) =>
+      leftOut !== undefined &&
+      html`<p>${title}: without ${faces(leftOut)} of the test set that are in
+none of its groups, such as of unknown gender.</p>`
+    )}<p>Select models on the validation set; the test set is only for the final evaluation.</p></div>
     </div>
   `;
 }

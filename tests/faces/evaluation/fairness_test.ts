@@ -182,6 +182,11 @@ Deno.test("a further metric of heights has its own unit, but is not in years", a
   const [rmse] = chooseMetrics(["rmse"], []), watch = { note() {} };
   await addFurther(metrics, [rmse, { ...rmse, name: "share", unit: "%" }], scored, watch);
   assert.deepEqual(metrics.further!.map(({ unit }) => unit), ["", "%"]);
+  const known = { age: [30, 40], gender: [0, NaN] };
+  const partly: Scored = { ...scored, choices: ["macroMae", "rmse"] };
+  partly.model = [{ task: "height" }, of(split), of(known), []];
+  const { further } = (await computeScores(partly, watch)).metrics;
+  assert.deepEqual(further!.map(({ leftOut }) => leftOut), [1, undefined]);
 });
 
 Deno.test("modelFairness() tests differences between faces of unknown age", async () => {

@@ -4,6 +4,7 @@ import {
   accuracyInterval,
   bootstrap,
   meanInterval,
+  statisticInterval,
   wilson,
 } from "../../../packages/statistics/confidence_intervals.ts";
 import { absoluteErrors } from "../../../packages/statistics/prediction_metrics.ts";
@@ -99,4 +100,13 @@ Deno.test("bootstrap() ends where no resample has the statistic", () => {
   assert.throws(() => bootstrap(3, () => NaN), /the statistic of 200,001 resamples is NaN/);
   let call = 0;
   assert.ok(bootstrap(3, () => ++call % 2 ? NaN : 1).every((value) => value === 1));
+});
+
+Deno.test("statisticInterval() of a mean over groups takes resamples with all of them", () => {
+  // 13 % of plain resamples lack one of 20 groups of five.
+  const groups = Array.from({ length: 100 }, (_, i) => i % 20);
+  const size = (rows: ArrayLike<number>) => new Set(Array.from(rows, (i) => groups[i])).size;
+  assert.equal(statisticInterval(100, size)!.low, 19);
+  assert.equal(statisticInterval(100, size, { groups })!.low, 20);
+  assert.equal(statisticInterval(99, size, { groups: groups.slice(1) }), undefined);
 });
