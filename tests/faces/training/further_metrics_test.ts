@@ -467,7 +467,7 @@ Deno.test("a monitored metric that no epoch has is a warning where it chose the 
     const splits = await writeSplits(join(context.folder, "splits"), counts);
     await context.run({ dataset, splits }, {
       network: { use: "layers", layers: [{ flatten: {} }] },
-      epochs: 3,
+      epochs: 4,
       metrics: ["auc"],
       earlyStopping: { monitor: "val_auc", patience, restoreBest },
     });
