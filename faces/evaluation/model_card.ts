@@ -395,7 +395,9 @@ export function describePretraining(
     if (typeof value !== "object" || value === null) return short(String(value));
     const { from, ...others } = value as Record<string, unknown>;
     const options = Object.entries(others).map(([name, one]) => `${name} ${written(one)}`);
-    return written(from) + (options.length > 0 ? ` (${options.join(", ")})` : "");
+    // Teachers may be stages, which inputs name.
+    return [from && written(from), options.length > 0 && `(${options.join(", ")})`]
+      .filter(Boolean).join(" ");
   };
   const named = Object.entries({ init, teacher, teachers: stageNames })
     .filter(([, value]) => value != null).map(([name, value]) => `${name} ${written(value)}`);

@@ -269,6 +269,11 @@ Deno.test("reportPage() opens with run, overrides and protocol, and tells equal 
     text(await reportPage({ ...report, made: { ...made, lineage } })),
     /Pretraining\s+trainGender: teachers first, second;/,
   );
+  gender.params = { ...gender.params, teacher: { weight: 0.7, temperature: 2 } };
+  assert.match(
+    text(await reportPage({ ...report, made: { ...made, lineage } })),
+    /trainGender: teacher \(weight 0\.7, temperature 2\), teachers first, second;/,
+  );
   const bare = { ...made, lineage: { ...made.lineage, command: "deno task run x", stages: [] } };
   const plain = text(await reportPage({ ...report, made: bare }));
   assert.match(plain, /without overrides\./);
