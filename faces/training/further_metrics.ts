@@ -60,8 +60,6 @@ export function areOrdered(labels: readonly string[]): boolean {
 export interface MetricDefinition<P extends z.ZodObject = z.ZodObject> extends Definition {
   readonly params: P;
   readonly of: "classes" | "years";
-  /** True if it takes neighboring classes as alike. */
-  readonly ordered?: boolean;
   /** Label of a row or column. */
   readonly title: string;
   /** Returns a label with options. @param unit of the predicted number: " years" or "" */
@@ -201,7 +199,6 @@ export const furtherMetrics: readonly MetricDefinition[] = [
     ...ofClasses,
     name: "oneOff",
     title: "1-off accuracy",
-    ordered: true,
     summary:
       "Share of predictions in the true class or a neighboring one, of three ordered classes or more",
     compute: ({ truth, prediction, classes }) =>
@@ -271,7 +268,7 @@ export const furtherMetrics: readonly MetricDefinition[] = [
 
 /** A metric that a parameter names, with its options. */
 export interface ChosenMetric
-  extends Pick<MetricDefinition, "of" | "ordered" | "unit" | "better" | "decimals"> {
+  extends Pick<MetricDefinition, "of" | "unit" | "better" | "decimals"> {
   /** Name as written, which is its key in metrics.json. */
   readonly name: string;
   /**
@@ -305,26 +302,20 @@ const intervalSchema = z.strictObject({
 }).refine(({ low, high }) => !(low! > high!), { path: ["high"], message: "expected at least low" })
   .nullish();
 
-function isMisused({ ordered }: Pick<ChosenMetric, "ordered">, classes?: readonly string[]) {
-  return ordered && classes !== undefined && classes.length > 2 && !areOrdered(classes);
+/** Returns true for the metric of neighboring classes, where classes have no order but the alphabet's. */
+function isMisused(name: string, classes: readonly string[] = []): boolean {
+  return name === "oneOff" && classes.length > 2 && !areOrdered(classes);
 }
 
-/**
- * Returns a warning of each metric of neighboring classes, where the classes have only the order of
- * their names.
- * @param task that the classes are of
- */
+/** Returns a warning of a metric of neighboring classes. @param task that the classes are of */
 export function orderWarnings(
   metrics: readonly ChosenMetric[],
   task: string,
   classes: readonly string[] | undefined,
 ): string[] {
-  return metrics.filter((metric) => isMisused(metric, classes)).map(({ name }) =>
-    `metrics: ${name} of ${task} takes classes as neighbors in alphabetical order, as ` +
-    `${quote(classes![0])} and ${
-      quote(classes![1])
-    }: they begin with no rising numbers. Leave it ` +
-    'out, or name classes by their order, as "1 low", "2 middle", "3 high".'
+  return metrics.filter(({ name }) => isMisused(name, classes)).map(({ name }) =>
+    `metrics: ${name} of ${task} takes classes as neighbors in alphabetical order. Leave it out, or ` +
+    'name classes by their order, as "1 low", "2 middle", "3 high".'
   );
 }
 
@@ -357,19 +348,18 @@ export function chooseMetrics(
   const all = [...furtherMetrics, ...plugins as MetricDefinition[]];
   return written.map((choice): ChosenMetric => {
     const { definition, options } = chosen(choice, all, "");
-    const { of, ordered, title, unit, better, decimals } = definition;
+    const { of, title, unit, better, decimals } = definition;
     const name = typeof choice === "string" ? choice : choice.use!;
     return {
       name,
       ...(furtherMetrics.includes(definition) && { choice }),
       of,
-      ordered,
       unit,
       better,
       decimals,
       titleFor: (metric, classes) =>
         (definition.titled?.(options, metric === "error" ? "" : " years") ?? title) +
-        (isMisused({ ordered }, classes) ? ", alphabetical neighbors" : ""),
+        (isMisused(name, classes) ? ", alphabetical neighbors" : ""),
       groupsOf: (all) => definition.groups?.(structuredClone(all), options),
       compute: async (all) => {
         const value = definition.call

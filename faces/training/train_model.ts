@@ -15,7 +15,6 @@ import {
   type ModelTraining,
   prepareLearning,
 } from "./learning.ts";
-import { orderWarnings } from "./further_metrics.ts";
 import { type ChosenLoss, headOf } from "./losses.ts";
 import { saveModel } from "./model_files.ts";
 import { ageBins, type Initializer } from "./network_options.ts";
@@ -142,10 +141,6 @@ export async function trainModel(
   const { tasks, rows, objective, targets } = learning;
   const { metrics, earlyStopping } = chooseMonitoring(params, tasks, context);
   warnOfLabels(learning, context);
-  for (const { task: { task, classes } } of tasks) {
-    const names = classes?.map(({ label }) => label);
-    for (const warning of orderWarnings(metrics, task, names)) context.warn(warning);
-  }
   const artifacts = artifactsOf(context);
   const sources = await learnedFrom(params, teachers, folders.dataset, data, context);
   const caution = warnOfLeaks(sources, data.test.length, context);

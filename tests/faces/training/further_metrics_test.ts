@@ -333,10 +333,7 @@ Deno.test("neighbors in alphabetical order are a warning, and are named beside t
   const metrics = chooseMetrics(["oneOff", "f1"], []), [oneOff] = metrics;
   const groups = ["Asian", "Black", "White"];
   const [warning, ...others] = orderWarnings(metrics, "group", groups);
-  assert.match(
-    warning,
-    /oneOff of group takes .* alphabetical order, as "Asian" and "Black".*Leave/,
-  );
+  assert.match(warning, /oneOff of group takes .* alphabetical order\. Leave/);
   assert.deepEqual(others, []);
   assert.equal(oneOff.titleFor("accuracy", groups), "1-off accuracy, alphabetical neighbors");
   // Ranges, ranks, two classes, and no classes.
