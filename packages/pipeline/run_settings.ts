@@ -91,19 +91,18 @@ function digits(parts: Readonly<Record<string, string>>): string {
   return sha256(canonicalJson(parts)).slice(0, 7);
 }
 
-/** Stages of a plan as the YAML gives them, by id; undefined for one that the plan lacks. */
+/** Stages of a plan as the YAML gives them, by id. */
 export type WrittenStages = ReadonlyMap<
   string,
-  (ReturnType<typeof writtenKey> & Pick<RecordedStage, "after">) | undefined
+  ReturnType<typeof writtenKey> & Pick<RecordedStage, "after">
 >;
 
 /** Returns the stages of these ids as the YAML gives them. */
-export function writtenStages(plan: Plan, ids: Iterable<string>): WrittenStages {
-  const stages = new Map(plan.stages.map((stage) => [stage.id, stage]));
-  return new Map(Array.from(ids, (id) => {
-    const stage = stages.get(id);
-    return [id, stage && { ...writtenKey(stage, plan), after: stage.after }];
-  }));
+export function writtenStages(plan: Plan, ids: ReadonlySet<string>): WrittenStages {
+  const stages = plan.stages.filter(({ id }) => ids.has(id));
+  return new Map(
+    stages.map((stage) => [stage.id, { ...writtenKey(stage, plan), after: stage.after }]),
+  );
 }
 
 /** Explains how a plan's stages differ from a run's record; undefined if they do not. */
@@ -112,7 +111,6 @@ export function editSince(
   written: WrittenStages,
 ): string | undefined {
   for (const [id, now] of written) {
-    if (!now) return `it has no stage "${id}"`;
     const { dependencies, after } = stages.find((stage) => stage.id === id) ?? {};
     if (!dependencies) continue; // a new stage gives others new inputs
     const [change] = explainChanges(id, dependencies, { ...dependencies, ...now });

@@ -86,8 +86,7 @@ export interface SweptPipeline {
   /** The values of all runs of its sweep. */
   readonly points: readonly RunRecord["point"][];
   /**
-   * Returns the stages that a metric of a run with these values depends on, by id; undefined for one
-   * that the pipeline lacks.
+   * Returns the stages that a metric of a run with these values depends on.
    * @throws {ConfigError} if the pipeline does not take the values
    */
   stagesOf(point: Point): Promise<WrittenStages>;

@@ -233,7 +233,9 @@ async function readSwept(
     points: points.map(({ values }) => values),
     async stagesOf(point) {
       const plan = plans.get(canonicalJson(point)) ?? await planOf(point);
-      return writtenStages(plan, ancestors(plan, [metricStage!]));
+      const ids = plan.stages.map(({ id }) => id), metric = ids.filter((id) => id === metricStage);
+      // A plugin may name its metrics by another word than a stage.
+      return writtenStages(plan, ancestors(plan, metric.length > 0 ? metric : ids));
     },
   };
 }

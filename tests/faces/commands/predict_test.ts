@@ -247,7 +247,9 @@ Deno.test("predict", async (t) => {
         ok(!error.message.includes(failed.id), error.message);
         return true;
       });
-      const { after: _, ...key } = writtenStages(plans[1]![1], ["trainAge"]).get("trainAge")!;
+      const { after: _, ...key } = writtenStages(plans[1]![1], new Set(["trainAge"])).get(
+        "trainAge",
+      )!;
       const params = { ...key.params, epochs: 99 };
       const dependencies = { ...key, params, inputs: {}, modules: {}, packages: {}, external: {} };
       const edited = made.map((one) => one.id === "trainAge" ? { ...one, dependencies } : one);

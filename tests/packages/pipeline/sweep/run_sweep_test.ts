@@ -242,6 +242,8 @@ Deno.test("a search draws from ranges, and a second sweep takes its best points"
       2,
       true,
     ]);
+    const other = await project.cli("run", "longer", "--sweep", "best={of: search, by: smu.loss}");
+    assert.match(other.err, /has smu\.loss on validation\. They have sum\.loss/);
   });
 });
 
