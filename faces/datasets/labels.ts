@@ -1,5 +1,6 @@
 /** Parses the CSV with the labels of a local folder; `labelColumns` lists its columns. */
 import { type CsvTable, listProblems, readCsv } from "../../packages/formats/csv.ts";
+import { quote } from "../../packages/pipeline/errors.ts";
 import { type Attribute, attributeName, type Attributes, INTERVAL } from "./attributes.ts";
 import { photoOf } from "./rows.ts";
 
@@ -40,6 +41,8 @@ export interface Labels {
   readonly rows: readonly Label[];
   /** Values that could not be parsed and are treated as unknown. */
   readonly doubts: readonly { line: number; column: string; value: string }[];
+  /** Sentences about columns that are text for some of their values. */
+  readonly strays: readonly string[];
 }
 
 const genders = new Map([
@@ -59,10 +62,10 @@ const FURTHER_FACE = "has the ending of a photo's further faces. Rename the phot
  * @throws if it is not a CSV, lacks columns, or has paths outside of the folder; lists all problems
  */
 export function parseLabels(bytes: Uint8Array, source: string): Labels {
-  const found: string[] = [], outside: string[] = [];
+  const found: string[] = [], outside: string[] = [], strays: string[] = [];
   const table = readCsv(bytes, source, found);
   const columns = findColumns(table, found);
-  const attributesOf = parseAttributes(table);
+  const attributesOf = parseAttributes(table, strays);
   const doubts: Labels["doubts"][number][] = [];
   const rows = table.rows.map(({ values, line }): Label => {
     const text = (column: LabelColumn) => values[columns.get(column) ?? -1] ?? "";
@@ -103,7 +106,7 @@ export function parseLabels(bytes: Uint8Array, source: string): Labels {
   }
   const problems = [...found, ...outside];
   if (problems.length > 0) throw new Error(`Cannot use "${source}": ${listProblems(problems)}.`);
-  return { rows, doubts, columns: { gender: columns.has("gender"), age: hasAge(columns) } };
+  return { rows, doubts, strays, columns: { gender: columns.has("gender"), age: hasAge(columns) } };
 }
 
 function hasAge(columns: ReadonlyMap<LabelColumn, number>): boolean {
@@ -163,18 +166,35 @@ export function parseInterval(text: string): readonly [low: number, high: number
   return Number(low) <= Number(high) ? [Number(low), Number(high)] : undefined;
 }
 
+/** Describes a column of `known` values of which most, but not `texts`, are numbers as people write them. */
+function straysOf(column: string, known: number, texts: readonly string[]): string[] {
+  const others = texts.filter((text) => !/^[+-]?\d+(?:\s\d{3})*(?:[.,]\d+)?$/.test(text));
+  const names = texts.some((text) => /^\d+$/.test(text));
+  if (texts.length === 0 || names || 2 * others.length >= known) return [];
+  const shown = Array.from(new Set([...others, ...texts]), quote).slice(0, 3);
+  const wayOut = others.length === 0
+    ? "Write 1571.5 in place of 1 571,5"
+    : `Empty texts by the preset: values: { ${column}: { ${shown[0]}: "" } }`;
+  const some = `${texts.length} of ${known} values are no numbers, such as ${shown.join(", ")}`;
+  return [`${column} is text: ${some}. ${wayOut} (docs/guide/own_data.md).`];
+}
+
 /** Returns a function that reads the other columns of a row: numbers where all values are, else text. */
-function parseAttributes({ header, rows }: CsvTable): (values: readonly string[]) => Attributes {
-  const others = header.flatMap((written, i) => {
+function parseAttributes(
+  table: CsvTable,
+  strays: string[],
+): (row: readonly string[]) => Attributes {
+  const others = table.header.flatMap((written, i) => {
     if (written === "" || labelOf(written)) return [];
-    const known = rows.map(({ values }) => values[i]).filter((value) => !isUnknown(value));
+    const known = table.rows.map(({ values }) => values[i]).filter((value) => !isUnknown(value));
     // Longer digits, such as time stamps, and leading zeros are names. Programs write small numbers as
     // 1e-05; 12e4, without a sign, is rather a name.
-    const numeric = known.every((value) =>
-      /^-?(?:0|[1-9]\d{0,14})(?:\.\d+)?(?:e[+-]\d{1,3})?$/i.test(value)
+    const texts = known.filter((value) =>
+      !/^-?(?:0|[1-9]\d{0,14})(?:\.\d+)?(?:e[+-]\d{1,3})?$/i.test(value)
     );
+    strays.push(...straysOf(written, known.length, texts));
     const read = (value: string): Attribute =>
-      isUnknown(value) ? null : numeric ? Number(value) : value;
+      isUnknown(value) ? null : texts.length === 0 ? Number(value) : value;
     return [{ i, name: attributeName(written), read }];
   });
   return (values) => Object.fromEntries(others.map(({ i, name, read }) => [name, read(values[i])]));

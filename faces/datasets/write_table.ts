@@ -49,7 +49,7 @@ export async function writeTable(
   for (const dataset of files.datasets) {
     const { name } = dataset;
     context.signal.throwIfAborted();
-    const { rows: read, doubts } = await readRows(files, dataset);
+    const { rows: read, doubts, strays } = await readRows(files, dataset);
     const judged = verdicts && judgeRows(name, read, verdicts, context);
     const rows = judged?.rows ?? read;
     const { kept, dropped } = filterRows(rows, { ...params, wrong: judged?.wrong });
@@ -73,6 +73,7 @@ export async function writeTable(
         (judged?.corrected ? `; corrected ${counted(judged.corrected, "label")}.` : "."),
     );
     if (doubts.length > 0) context.warn(`${name}: ${formatDoubts(doubts)}`);
+    for (const stray of strays) context.info(`${name}: ${stray}`);
     context.progress.advance(1, name);
     await pause();
   }
@@ -120,10 +121,11 @@ async function readRows(files: Archives, dataset: ArchivedDataset) {
   const { name, metadata } = dataset;
   if (!("csv" in metadata)) {
     const file = files.openMetadata(dataset);
-    return { rows: await readMatRows(file, metadata.path, metadata.variable), doubts: [] };
+    const rows = await readMatRows(file, metadata.path, metadata.variable);
+    return { rows, doubts: [], strays: [] };
   }
   const source = `${name}/${metadata.path.split("/").at(-1)}`;
-  const { rows: labels, doubts, columns } = parseLabels(files.metadata(dataset), source);
+  const { rows: labels, doubts, strays, columns } = parseLabels(files.metadata(dataset), source);
   // In other layouts, the photo shows one face.
   const paths = dataset.layout === "full" ? facePaths(labels) : labels.map(({ path }) => path);
   const rows: Rows = {
@@ -141,7 +143,7 @@ async function readRows(files: Archives, dataset: ArchivedDataset) {
     // 1-based, as in MATLAB.
     location: (i) => labels[i].box?.map((side) => side + 1) ?? null,
   };
-  return { rows, doubts };
+  return { rows, doubts, strays };
 }
 
 function formatDoubts(doubts: Doubts): string {

@@ -128,11 +128,14 @@ export function checkNumbers(column: string, people: readonly Person[]): void {
   const values = people.map(({ attributes }) => attributes?.[column] ?? null);
   if (values.some((value) => typeof value === "number")) return;
   const texts = values.filter((value) => value !== null) as string[];
-  const text = texts.find((value) => !/^-?[\d.]+$/.test(value)) ?? texts[0];
+  const strays = texts.filter((value) => !/^-?[\d.]+$/.test(value)), text = strays[0] ?? texts[0];
+  const way = strays.length > 0 && 2 * strays.length < texts.length
+    ? `Empty ${strays.length} of ${texts.length} by "values" (docs/guide/own_data.md), or name`
+    : "Name";
   const why = noColumn(column, people, "age") ??
     (text === undefined ? "it has no value" : `it has texts, such as ${quote(text)}` +
       (/^-?\d+,\d+$/.test(text) ? ", with a comma in place of a point" : ""));
-  throw new Error(`Cannot train numbers of "${column}": ${why}. Name another column as target.`);
+  throw new Error(`Cannot train numbers of "${column}": ${why}. ${way} another column as target.`);
 }
 
 /** Returns why a column cannot be a target if the labels lack it, beside a fixed one. */

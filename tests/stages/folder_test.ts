@@ -161,6 +161,21 @@ Deno.test("photos are found in another case if there is one", async () => {
   });
 });
 
+Deno.test("matParse logs texts among the numbers of a column, with the way out", async () => {
+  const rows = ["1.5", "k.A.", "2", "3"].map((mass, i) => `${i}.jpg,${mass}\n`).join("");
+  const photos = Object.fromEntries([0, 1, 2, 3].map((i) => [`${i}.jpg`, `${i}`]));
+  await withFolder({ ...photos, "l.csv": `path,mass\n${rows}` }, async (folder) => {
+    using loaded = testContext(download);
+    await loaded.run({}, { datasets: [{ folder }] });
+    using parsed = testContext(matParse);
+    await parsed.run({ archives: loaded.artifact("archives") }, {});
+    const found =
+      'mine: mass is text: 1 of 4 values are no numbers, such as "k.A.". Empty texts by ' +
+      'the preset: values: { mass: { "k.A.": "" } } (docs/guide/own_data.md).';
+    ok(parsed.infos.includes(found), parsed.infos.join("\n"));
+  });
+});
+
 Deno.test("a pipe in place of a picture or a CSV is told, and not waited for", async () => {
   const files = { "0.jpg": "0", "l.csv": "path,age,gender\n0.jpg,34,m\nx.jpg,35,f\ny.jpg,36,f\n" };
   await withFolder(files, async (folder) => {

@@ -252,6 +252,10 @@ Deno.test("a column whose name is the tables' own, or with decimal commas, has i
   assert.throws(() => classesOf("score", of("a")), called);
   const comma = /it has texts, such as "3,52", with a comma in place of a point\. /;
   assert.throws(() => checkNumbers("score_", of("3,52")), comma);
+  const stray =
+    /such as "k\.A\."\. Empty 1 of 3 by "values" \(docs\/guide\/own_data\.md\), or name an/;
+  const mixed = ["1", "k.A.", "2.5"].flatMap((value) => of(value));
+  assert.throws(() => checkNumbers("score_", mixed), stray);
 });
 
 Deno.test("classesOf() sorts numbers in texts by size, and all else by its code units", () => {

@@ -120,7 +120,7 @@ export async function lookAt(
         (found
           ? `${counted(present.length, "row")} of labels with a photo.`
           : `no labels found. ${why}`.trimEnd()),
-      hints: hintsOf(present, files.paths, folder),
+      hints: [...hintsOf(present, files.paths, folder), ...found?.labels.strays ?? []],
     };
   } finally {
     await Deno.remove(scratch, { recursive: true }).catch(() => {});
@@ -152,6 +152,12 @@ async function findLabels(
   let why = "";
   const guessed = await guessTables(files, (error) => why ||= error.message.replace(/\.?$/, "."));
   const [own, ...others] = files.paths.filter((path) => /^[^/]*\.csv$/i.test(path));
+  const readTranslated = async (attempt: Attempt): Promise<FoundLabels> => {
+    const { preset } = attempt.preset ? attempt : guessed.find((one) => one.table === own) ?? {};
+    const found = await read(attempt);
+    const translated = typeof preset === "object" && translateGenders(preset, found.labels);
+    return translated ? await read({ preset: translated }) : found;
+  };
   const attempts: Attempt[] = [
     ...preferred.map((preset) => ({ preset })),
     ...own !== undefined && others.length === 0 ? [{ table: own }] : [],
@@ -164,7 +170,7 @@ async function findLabels(
     await pause(signal);
     progress?.advance();
     // An attempt fails where its files are not there, or are of another form.
-    const found = await read(attempt).catch((error: Error) => {
+    const found = await readTranslated(attempt).catch((error: Error) => {
       if (attempt.preset === undefined) why = error.message;
       else if (attempt.table !== undefined) why ||= error.message.replace(/\.?$/, ".");
     });
@@ -174,10 +180,11 @@ async function findLabels(
         `${attempt.table} has ${counted(rows.length, "row")}, and none of a photo that is there` +
         (rows.length > 0 ? `, such as ${JSON.stringify(rows[0].path)}.` : ".");
     }
-    // Of equal labels, those of a preferred preset, then those with parts and boxes.
+    // Of equal labels, those of a preferred preset, then those with parts, boxes, translations.
+    const translated = Number(found?.preset !== attempt.preset) / 8;
     const isPreferred = preferred.includes(attempt.preset!);
     const bonus = ({ attributes, box }: Label) =>
-      isPreferred ? 3 : Number(attributes?.part != null) + Number(box !== null);
+      isPreferred ? 3 : Number(attributes?.part != null) + Number(box !== null) + translated;
     const score = labelled.reduce((sum, row) => sum + labelsOf(row) + bonus(row) / 8, 0);
     // Names that a pattern fits by chance are few.
     if (
@@ -187,6 +194,26 @@ async function findLabels(
     }
   }
   return { found: best, why };
+}
+
+/** Returns the gender of a word of some languages; "?", which means unknown, for others. */
+function genderOf(word: string): string {
+  if (/^(?:m[äa]nn.*|male|m[ae]n|hom[bm].*|mas[cq].*|uomo|муж.*|男性?)$/i.test(word)) return "male";
+  const female = /^(?:w|weibl.*|frau|f[ée]m.*|wom[ae]n|mujer|donna|vrouw.*|kvinn.*|жен.*|女性?)$/i;
+  return female.test(word) ? "female" : "?";
+}
+
+/** Returns a preset with `values` of genders; of two unknown words, to fill in, beside an attribute. */
+function translateGenders(preset: Preset, { doubts, rows }: Labels): Preset | undefined {
+  const doubted = doubts.flatMap(({ column, value }) => column === "gender" ? value : []);
+  const words = [...new Set(doubted)], known = words.filter((word) => genderOf(word) !== "?");
+  const open = known.length === 0 && words.length === 2 && !rows.some((row) => row.gender >= 0);
+  if (!open && known.length === 0) return undefined;
+  const gender = Object.fromEntries((open ? words : known).map((word) => [word, genderOf(word)]));
+  const source = preset.columns?.gender ?? "gender";
+  const kept = open && { gender: source, [source === "gender" ? "gender_words" : source]: source };
+  const values = { ...preset.values, gender: { ...preset.values?.gender, ...gender } };
+  return { ...preset, columns: { ...preset.columns, ...kept }, values };
 }
 
 const names = presets.map(({ name }) => name).filter((name) => name !== OWN_PRESET);
@@ -239,8 +266,9 @@ const MAX_TABLES = 20, MAX_ROWS = 200;
 
 const IS_PART = new RegExp(`^${PART}$`, "i");
 
-/** An age in years, or none. */
-const AGE = /^(?:(?:\d\d?|1[01]\d)(?:[.,]\d+)?)?$/;
+/** An age in years, or none; and columns that may be ages. */
+const AGE = /^(?:(?:\d\d?|1[01]\d)(?:[.,]\d+)?|[?-]|n\/?a)?$/i;
+const YEARS = /^(?:years?(?:_old)?|alter|âge|edad|età|leeftijd|idade|ålder|wiek)$/i;
 
 /** Names of the sides of a face's box. */
 const CORNERS = [
@@ -324,11 +352,9 @@ async function guessTables(
         find(value, folder).length === 1) ??
         { path: mostly(some, (value) => PHOTO.test(value)) }; // of photos that are not there
       const age = named(/^(?:real_?)?age$/i) ?? named(/(?:^|_)age(?:_|$)|^age/i) ??
-        header.find((name) =>
-          /^years?(?:_old)?$/i.test(name) && some.every((row) => AGE.test(row[name] ?? ""))
-        );
-      const gender = named(/^(?:gender|sex)$/i) ?? named(/gender|sex|^male$/i) ??
-        mostly(some, (value) => /^(?:(?:fe)?male|(?:wo)?man)$/i.test(value));
+        header.find((name) => YEARS.test(name) && some.every((row) => AGE.test(row[name] ?? "")));
+      const gender = named(/^(?:gender|sex)$/i) ?? named(/gender|sex|geschlecht|^male$/i) ??
+        mostly(some, (value) => value.length > 1 && genderOf(value) !== "?");
       const part = mostly(some, (value) => IS_PART.test(value));
       const side = (name: string) => named(new RegExp(`^(?:face_?|bbox_?)?${name}$`, "i"));
       const box = CORNERS.map((names) => names.map(side)).find((sides) => sides.every(Boolean));
@@ -487,6 +513,8 @@ export function proposePipeline(found: DataFound): string {
     doubt &&
     `${counted(doubts.length, "value")} not understood, such as the ${doubt.column} ${value} on ` +
       `line ${doubt.line}.`,
+    Object.values(typeof preset === "object" ? preset.values?.gender ?? {} : {}).includes("?") &&
+    'Write female or male in place of "?" in values.gender, if these are genders.',
     !exact && known.age > 0 &&
     "Ages are intervals: docs/guide/data.md trains their classes (FairFace).",
     proposed.length > 0 &&
@@ -567,6 +595,7 @@ function hintsOf(rows: readonly Label[], paths: readonly string[], folder: strin
   const isSheet = (path: string) => /\.(?:xlsx?|ods|numbers|arrow|feather)$/i.test(path);
   const archives = unreadArchives(paths, folder).slice(0, MAX_NAMED);
   const sheets = rows.length > 0 ? [] : paths.filter(isSheet).slice(0, MAX_NAMED);
+  const years = Object.keys(rows[0]?.attributes ?? {}).filter((name) => YEARS.test(name));
   const stages = Map.groupBy(learnable(rows).others, ({ use }) => use);
   const others = Array.from(
     stages,
@@ -579,6 +608,8 @@ function hintsOf(rows: readonly Label[], paths: readonly string[], folder: strin
     `Not read: ${joinWords(sheets)}. Save the table as CSV UTF-8 or Parquet.`,
     others.length > 0 &&
     `No network is proposed for ${joinWords(others)}. Add the stage with a label as target.`,
+    years.length > 0 &&
+    `Perhaps the age: ${joinWords(years)}. If so, name it in columns.age of the preset.`,
   ].filter((hint) => hint !== false);
 }
 

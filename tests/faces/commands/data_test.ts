@@ -7,6 +7,7 @@ import sharp from "sharp";
 import data from "../../../faces/commands/data.ts";
 import { lookAt, proposePipeline } from "../../../faces/commands/data/look_at.ts";
 import { dataPage } from "../../../faces/evaluation/data_page.ts";
+import type { Preset } from "../../../faces/datasets/presets.ts";
 import { readConfig } from "../../../packages/pipeline/config/config.ts";
 import { Registry } from "../../../packages/pipeline/registry.ts";
 import { stages } from "../../../stages/mod.ts";
@@ -485,6 +486,83 @@ Deno.test("lookAt() restores intervals that a spreadsheet took for dates", async
       values: { age: dates, age_bin: dates },
     });
     deepStrictEqual(found.labels!.rows.map(({ attributes }) => attributes!.age_high), [9, 19, 29]);
+  });
+});
+
+Deno.test("lookAt() translates genders, and keeps two unknown words beside an attribute", async () => {
+  const face = await drawFace(30, true), names = ["a.png", "b.png", "c.png"];
+  const photos = Object.fromEntries(names.map((name) => [name, face]));
+  const table = (header: string, words: readonly string[], rest = "") => ({
+    ...photos,
+    "l.csv": `${header}\n${names.map((name, i) => `${name},${words[i]}${rest}\n`).join("")}`,
+  });
+  const german = ["weiblich", "männlich", "divers"];
+  const french = ["femme", "homme", "femme"];
+  for (
+    const [header, words, columns, values, rest] of [
+      ["path,gender", german, {}, { weiblich: "female", männlich: "male" }, ""],
+      ["Datei,Geschlecht", german, { path: "Datei", gender: "Geschlecht" }, {
+        weiblich: "female",
+        männlich: "male",
+      }, ""],
+      ["path,Sex,age", french, { gender: "Sex" }, { femme: "female", homme: "male" }, ",30"],
+      ["path,sex", ["w", "m", "w"], { gender: "sex" }, { w: "female" }, ""],
+    ] as const
+  ) {
+    await withFiles(table(header, words, rest), async (folder) => {
+      const found = await look(folder), genders = found.labels!.rows.map(({ gender }) => gender);
+      deepStrictEqual(found.preset, { labels: "l\\.csv", columns, values: { gender: values } });
+      deepStrictEqual(genders.slice(0, 2), [0, 1]);
+      match(proposePipeline(found), /\n {2}trainGender:\n/);
+    });
+  }
+  const unknown = ["nainen", "mies", "nainen"];
+  for (const [header, kept] of [["path,gender,age", "gender_words"], ["path,sex,age", "sex"]]) {
+    await withFiles(table(header, unknown, ",30"), async (folder) => {
+      const found = await look(folder), yaml = proposePipeline(found);
+      const rows = found.labels!.rows.map(({ attributes }) => attributes![kept]);
+      deepStrictEqual(rows, unknown);
+      match(yaml, /\n# Write female or male in place of "\?" in values\.gender/);
+      match(yaml, /\n +values:\n +gender:\n +nainen: "?\?"?\n +mies: "?\?"?\n/);
+      match(yaml, new RegExp(`\n +use: trainClassifier\n +target: ${kept}\n`));
+      const filled = { ...found.preset as Preset };
+      filled.values = { gender: { nainen: "female", mies: "male" } };
+      const { labels } = await lookAt(folder, {
+        preset: JSON.stringify(filled),
+        photos: 0,
+        signal: new AbortController().signal,
+      });
+      deepStrictEqual(labels!.rows.map(({ gender }) => gender), [0, 1, 0]);
+    });
+  }
+  await withFiles(table("path,gender", ["m", "f", "x"]), async (folder) => {
+    strictEqual((await look(folder)).preset, undefined);
+  });
+});
+
+Deno.test("lookAt() names texts among numbers, and columns that may be the age", async () => {
+  const photos = { "a.png": await drawFace(30, true) };
+  const numbers = (i: number) => i % 4 ? `${i}.5` : "k.A.";
+  const rows = Array.from(
+    { length: 8 },
+    (_, i) => `a.png;${numbers(i)};0${i};${i < 6 ? "a" : 3};${i ? i : "9 Jahre"};3,${i % 2}\n`,
+  );
+  const csv = `path;mass;code;word;Alter;score\n${rows.join("")}`;
+  await withFiles({ ...photos, "l.csv": csv }, async (folder) => {
+    const { hints } = await look(folder);
+    deepStrictEqual(hints.slice(-4), [
+      "Perhaps the age: Alter. If so, name it in columns.age of the preset.",
+      'mass is text: 2 of 8 values are no numbers, such as "k.A.". Empty texts by the preset: ' +
+      'values: { mass: { "k.A.": "" } } (docs/guide/own_data.md).',
+      'Alter is text: 1 of 8 values are no numbers, such as "9 Jahre". Empty texts by the preset: ' +
+      'values: { Alter: { "9 Jahre": "" } } (docs/guide/own_data.md).',
+      'score is text: 8 of 8 values are no numbers, such as "3,0", "3,1". Write 1571.5 in place of ' +
+      "1 571,5 (docs/guide/own_data.md).",
+    ]);
+  });
+  const ages = ["31", "n/a", "30", "29"].map((age) => `a.png,${age}\n`).join("");
+  await withFiles({ ...photos, "l.csv": `path,years\n${ages}` }, async (folder) => {
+    deepStrictEqual((await look(folder)).labels!.rows.map(({ age }) => age), [31, NaN, 30, 29]);
   });
 });
 
