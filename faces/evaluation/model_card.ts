@@ -341,7 +341,7 @@ export function modelCard({ pipeline, models, leftOut, data, made: { lineage } }
           metrics,
           title: subject(metrics),
           worth: `${summary(metrics)} ${verdict(metrics)}.${unlabelledText(metrics)}`,
-          origin: `${faces(counts.train)} of ` +
+          origin: `${faces(metrics.counts.train || counts.train)} of ` +
             `${Object.keys(datasets).join(" and ")}; ` +
             (before === undefined ? "" : `pretraining: ${before}; `) +
             `${counted(epochs, "epoch")}, seed ${seed}, ` +

@@ -70,6 +70,10 @@ Deno.test("modelCard() counts the training faces that have a label, of imported 
     models: [{ ...model, metrics: imported, training: labelled }],
   });
   assert.match(card, /\| 620 faces of wiki\\_crop; 14 epochs/);
+  // A joint network trains on images that have a label of any of its tasks.
+  const own = { ...metrics, counts: { train: 610, validation: 150, test: 200 } };
+  const joint = modelCard({ ...report, models: [{ ...model, metrics: own, training: labelled }] });
+  assert.match(joint, /\| 610 faces of wiki\\_crop; 14 epochs/);
 });
 
 Deno.test("modelCard() has verdict, missing labels and age gate, and hides small groups as the report", async () => {
