@@ -127,13 +127,10 @@ function byGenderAndAge(
   { ageBand }: { ageBand: number },
 ): (string | undefined)[] {
   const gendered = Array.from(gender).some((one) => one >= 0);
-  return Array.from(
-    age,
-    (years, i) =>
-      years >= 0 && (gender[i] >= 0 || !gendered)
-        ? `${gender[i]} ${Math.floor(years / ageBand)}`
-        : undefined,
-  );
+  return Array.from(age, (years, i) => {
+    const known = years >= 0 && (gender[i] >= 0 || !gendered);
+    return known ? `${gender[i]} ${Math.floor(years / ageBand)}` : undefined;
+  });
 }
 
 /** Returns the classes that are the truth or predicted: such alone count, with 0, as in scikit-learn. */

@@ -13,7 +13,8 @@ export function glossarySection({ models }: Report): Html {
     compared on the same faces, by McNemar's test or the bootstrap over faces or people.`,
     "95 % CI": `Confidence interval: how far the metric would vary with another test set of the same
     size. It may contain the constant baseline and the network be significantly better, as the same
-    faces are difficult for both. Of an MAE or bias of fewer than 20 faces, it is too narrow, as those of a bootstrap are. ${
+    faces are difficult for both. Of an MAE or bias of fewer than 20 faces, it is too narrow,
+    as those of a bootstrap are. Means over classes have none if one has fewer than five faces. ${
       grouped ? "Images are resampled by person, because images of one person are correlated." : ""
     }`,
     MAE: "Mean absolute error of a predicted number; of ages, in years.",
