@@ -184,13 +184,10 @@ export const furtherMetrics: readonly MetricDefinition[] = [
       );
       return mean(areas.filter((area) => !Number.isNaN(area)));
     },
-    interval({ truth, probabilities, classes }, _, people) {
-      const rows = probabilities!;
-      if (classes !== 2 || new Set(Array.from(truth)).size < 2) {
-        return meanAucInterval(truth, rows, classes!, people);
-      }
-      return aucInterval(truth, rows.map((row) => row[1]), people);
-    },
+    interval: ({ truth, probabilities, classes }, _, people) =>
+      classes === 2
+        ? aucInterval(truth, probabilities!.map((row) => row[1]), people)
+        : meanAucInterval(truth, probabilities!, classes!, people),
   }),
   defineMetric({
     ...ofClasses,

@@ -89,14 +89,11 @@ export function meanAucInterval(
 ): Interval | undefined {
   const groups = groupsOf(truth.length, people);
   const scores = Array.from({ length: classes }, (_, c) => probabilities.map((row) => row[c]));
-  if (groups.length < MIN_COUNT || new Set(Array.from(truth)).size < 2) return undefined;
-  if (scores.flat().some(Number.isNaN)) return undefined;
-  const classed = scores.map((own, c) => ({
-    own,
-    labels: Array.from(truth, (label) => Number(label === c)),
-  })).filter(({ labels }) => labels.includes(1));
-  const areas = classed.map(({ own, labels }) => resampledAuc(labels, own, groups));
-  const pairs = Math.min(...classed.map(({ labels }) => pairsOf(labels, groups)));
+  if (groups.length < MIN_COUNT || scores.flat().some(Number.isNaN)) return undefined;
+  const present = [...scores.keys()].filter((c) => Array.from(truth).includes(c));
+  const labels = present.map((c) => Array.from(truth, (label) => Number(label === c)));
+  const areas = present.map((c, i) => resampledAuc(labels[i], scores[c], groups));
+  const pairs = Math.min(...labels.map((own) => pairsOf(own, groups)));
   const once = new Int32Array(groups.length).fill(1), value = mean(areas.map((area) => area(once)));
   if (value === 0 || value === 1) {
     return toInterval("wilson", wilson(value, pairs), groups.length, truth.length);
