@@ -159,15 +159,11 @@ function dropout(x: tf.Tensor, rate: number, shape: number[], rng: Rng): tf.Tens
  * borders, TensorFlow.js divides by the pixels inside, but the gradient by the whole window.
  */
 function averagePoolTraining(x: tf.Tensor4D, size: [number, number], strides: [number, number]) {
-  const pads = size.map((window, axis) => {
-    const length = x.shape[axis + 1],
-      last = (Math.ceil(length / strides[axis]) - 1) * strides[axis];
-    const all = Math.max(0, last + window - length), before = Math.floor(all / 2);
-    return [before, all - before] as [number, number];
-  });
-  if (pads.flat().every((pad) => pad === 0)) return tf.avgPool(x, size, strides, "same");
-  const meansOf = (images: tf.Tensor4D) =>
-    tf.avgPool(tf.pad(images, [[0, 0], ...pads, [0, 0]]), size, strides, "valid");
+  const { padInfo } = tf.backend_util.computePool2DInfo(x.shape, size, strides, 1, "same");
+  const { top, bottom, left, right } = padInfo;
+  if (top + bottom + left + right === 0) return tf.avgPool(x, size, strides, "same");
+  const pads: [number, number][] = [[0, 0], [top, bottom], [left, right], [0, 0]];
+  const meansOf = (images: tf.Tensor4D) => tf.avgPool(tf.pad(images, pads), size, strides, "valid");
   return tf.div(meansOf(x), meansOf(tf.ones([1, x.shape[1], x.shape[2], 1])));
 }
 

@@ -421,11 +421,10 @@ function differencesOf(
         const statistics = scored.map((all: ScoredPredictions) => (rows: ArrayLike<number>) =>
           compute(selectRows(all, rows))
         );
-        const [x, y] = statistics, count = models?.[0] ?? 0;
-        const samples = [statistics.slice(0, count), statistics.slice(count)];
+        const settings = [statistics.slice(0, models?.[0]), statistics.slice(models?.[0])];
         const test = models
-          ? compareSettingStatistics(n, samples, people)
-          : compareStatistics(n, x!, y!, people);
+          ? compareSettingStatistics(n, settings, people)
+          : compareStatistics(n, statistics[0]!, statistics[1]!, people);
         const title = titleFor(primary, several[0]!.classes);
         return test ? [{ model, metric, title, a, b, models, direction: better, ...test }] : [];
       });
