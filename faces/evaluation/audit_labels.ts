@@ -171,11 +171,11 @@ export async function auditLabels(
   if (!isUseful(compareWithBaseline(primary, { truth, prediction }, guess, who))) {
     context.warn(
       `The networks contradict labels of ${target} by chance: their ${metric} on the parts they were ` +
-        `not trained on is ${formatNumber(score)}, and the constant baseline has ` +
-        `${
+        `not trained on is ${formatNumber(score)}, not significantly better than that of the ` +
+        `constant baseline, ${
           formatNumber(constant)
-        }, which is not significantly worse. Raise auditLabels.epochs, or choose ` +
-        "another network.",
+        }. Raise auditLabels.epochs, or choose another ` +
+        "network.",
     );
   }
 }

@@ -203,11 +203,9 @@ function gates(models: readonly CardModel[]): Block[] {
     if (!metrics?.gate) return [];
     const { threshold, limit, false_accept, false_reject } = metrics.gate;
     return text(
-      `${title} (${id}): people estimated at ${limit} years or more are let in. Share of those below ` +
-        `${threshold} that is let in: ${
-          rate(false_accept)
-        }. Share of the others that is refused: ` +
-        `${rate(false_reject)}.`,
+      `${title} (${id}): people estimated at ${limit} years or more are let in. Share of those ` +
+        `below ${threshold} that is let in: ${rate(false_accept)}. Share of the others that is ` +
+        `refused: ${rate(false_reject)}.`,
     );
   });
   return lines.length === 0 ? [] : [heading("Age gate"), ...lines];
