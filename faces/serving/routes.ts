@@ -16,6 +16,7 @@ import type { ServiceMetrics } from "./service_metrics.ts";
 
 /** Number of images of the maximum size that fit into memory. */
 const MAX_IMAGES = 8;
+
 interface AppOptions {
   readonly pool: InferencePool;
   readonly service: Service;
