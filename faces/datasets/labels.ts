@@ -169,7 +169,7 @@ export function parseInterval(text: string): readonly [low: number, high: number
 /** Describes a column of `known` values of which most, but not `texts`, are numbers as people write them. */
 function straysOf(column: string, known: number, texts: readonly string[]): string[] {
   const others = texts.filter((text) => !/^[+-]?\d+(?:\s\d{3})*(?:[.,]\d+)?$/.test(text));
-  const names = texts.some((text) => /^\d+$/.test(text));
+  const names = texts.some((text) => /^\d+$/.test(text)); // such as 01
   if (texts.length === 0 || names || 2 * others.length >= known) return [];
   const shown = Array.from(new Set([...others, ...texts]), quote).slice(0, 3);
   const wayOut = others.length === 0
@@ -180,13 +180,10 @@ function straysOf(column: string, known: number, texts: readonly string[]): stri
 }
 
 /** Returns a function that reads the other columns of a row: numbers where all values are, else text. */
-function parseAttributes(
-  table: CsvTable,
-  strays: string[],
-): (row: readonly string[]) => Attributes {
-  const others = table.header.flatMap((written, i) => {
+function parseAttributes(csv: CsvTable, strays: string[]): (row: readonly string[]) => Attributes {
+  const others = csv.header.flatMap((written, i) => {
     if (written === "" || labelOf(written)) return [];
-    const known = table.rows.map(({ values }) => values[i]).filter((value) => !isUnknown(value));
+    const known = csv.rows.map(({ values }) => values[i]).filter((value) => !isUnknown(value));
     // Longer digits, such as time stamps, and leading zeros are names. Programs write small numbers as
     // 1e-05; 12e4, without a sign, is rather a name.
     const texts = known.filter((value) =>

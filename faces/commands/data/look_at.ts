@@ -153,8 +153,8 @@ async function findLabels(
   const guessed = await guessTables(files, (error) => why ||= error.message.replace(/\.?$/, "."));
   const [own, ...others] = files.paths.filter((path) => /^[^/]*\.csv$/i.test(path));
   const readTranslated = async (attempt: Attempt): Promise<FoundLabels> => {
-    const { preset } = attempt.preset ? attempt : guessed.find((one) => one.table === own) ?? {};
     const found = await read(attempt);
+    const preset = attempt.preset ?? guessed.find(({ table }) => table === own)?.preset;
     const translated = typeof preset === "object" && translateGenders(preset, found.labels);
     return translated ? await read({ preset: translated }) : found;
   };
