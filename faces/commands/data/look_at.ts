@@ -328,7 +328,7 @@ function pathOf(
   return undefined;
 }
 
-/** Guesses which columns of tables are path, age, gender and identity. */
+/** Guesses which columns of tables are path, age, gender, identity, part and the sides of boxes. */
 async function guessTables(
   files: PhotoFiles,
   failed: (error: Error) => void,
@@ -360,24 +360,20 @@ async function guessTables(
       const box = CORNERS.map((names) => names.map(side)).find((sides) => sides.every(Boolean));
       const identity = named(/^(?:identity|person|subject|celeb)(?:_?(?:id|num))?$|^id_num$/i);
       if (photo === undefined || some[0][photo] !== undefined && PHOTO.test(photo)) continue; // without a header
-      const ages = some.map((row) => row[age ?? ""] ?? "");
-      const dates = Object.fromEntries(
-        all.flatMap((row) => bandOf(row[age ?? ""] ?? "") ?? []),
-      );
+      const ages = all.map((row) => row[age ?? ""] ?? "");
+      const dates = Object.fromEntries(ages.flatMap((value) => bandOf(value) ?? []));
       const binned = ages.filter((value) => parseInterval(dates[value] ?? value)).length;
       // Intervals are also classes.
-      const bin = /^age$/i.test(age ?? "") ? "age_bin" : age;
-      const bins = 2 * binned > some.length && { [bin!]: age };
-      const columns = Object.fromEntries(
-        Object.entries({ path: photo, age, gender, identity, part })
-          .concat(BOX.map((side, i) => [side, box?.[i]]))
-          // A column that becomes another one as well has to be named.
-          .filter(([ours, theirs]) => theirs && (ours !== theirs || bins && ours === "age"))
-          .concat(Object.entries({ ...bins })),
-      ) as Record<string, string>;
+      const bin = 2 * binned > all.length ? age?.replace(/^age$/i, "age_bin") : undefined;
+      const columns: Record<string, string> = Object.fromEntries([
+        ...Object.entries({ path: photo, age, gender, identity, part }),
+        ...BOX.map((side, i) => [side, box?.[i]]),
+        ...bin ? [[bin, age]] : [],
+        // A column that becomes another one as well has to be named.
+      ].filter(([ours, theirs]) => theirs && (ours !== theirs || bin && theirs === age)));
       const values = {
         ...gender?.toLowerCase() === "male" && { gender: { "-1": "female" } },
-        ...Object.keys(dates).length > 0 && { age: dates, ...bins && { [bin!]: dates } },
+        ...Object.keys(dates).length > 0 && { age: dates, ...bin && { [bin]: dates } },
       };
       const preset = {
         labels,

@@ -102,15 +102,12 @@ class Folder implements Place {
       for (const file of [path, aside]) await ensureFolder(dirname(file));
       await (this.#cleaned ??= removeOld(dirname(aside)));
       await writeFileAtomic(aside, bytes);
-      if (!replace) {
-        try {
-          await Deno.link(aside, path);
-          return (await Deno.remove(aside), true);
-        } catch {
-          // exFAT has no links: there, the later of two simultaneous pushes wins.
-          if (await this.sizeOf(key) !== undefined) return (await Deno.remove(aside), false);
-        }
+      const linked = !replace && await Deno.link(aside, path).then(() => true, () => false);
+      if (linked || !replace && await this.sizeOf(key) !== undefined) {
+        await Deno.remove(aside);
+        return linked;
       }
+      // exFAT has no links: there, the later of two simultaneous pushes wins.
       await moveDurably(aside, path);
       return true;
     }, true) as boolean;

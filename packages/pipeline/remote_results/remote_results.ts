@@ -6,7 +6,6 @@
  *     v1/objects/<sha256>.<n>                 part n of a file
  *     v1/runs/<name>.json                     a run's record
  */
-import { remove } from "../paths.ts";
 import { join } from "node:path";
 import { mapOrdered } from "@reproducible/workers/ordered_map";
 import type { ArtifactStore } from "../artifact_store.ts";
@@ -14,6 +13,7 @@ import type { RemoteSettings } from "../config/pipeline_schema.ts";
 import { digestFile } from "../digest.ts";
 import { ensureFolder } from "../durable.ts";
 import { canonicalJson, fingerprint } from "../fingerprint.ts";
+import { remove } from "../paths.ts";
 import { describeMachine } from "../run/lineage.ts";
 import type { Progress } from "../stage.ts";
 import { bytesOf, digestsOf, parseRecord, type StageRecord } from "../stage_record.ts";
