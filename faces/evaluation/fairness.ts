@@ -49,12 +49,9 @@ export interface MetricByGroup extends GroupDifference {
   by_group: Record<string, GroupValue>;
   /** The same of age-standardized values; `covered` is the share of faces in strata that all groups have. */
   standardized?: GroupDifference & { covered: number };
-  /**
-   * Permutation test of the difference, the standardized one if there is one; NaN, in JSON null, where
-   * groups have no ages in common.
-   */
+  /** Permutation test of the difference, the standardized one if there is one. */
   p?: number;
-  /** `p` adjusted by Holm's method for all tests of all models; NaN as `p`. */
+  /** `p` adjusted by Holm's method for all tests of all models. */
   p_holm?: number;
 }
 
@@ -250,13 +247,9 @@ async function byGroup({ by, groups, unknown }: Division, tested: Tested): Promi
       })),
     };
     // Without a common stratum, a few faces of unknown age alone would be exchanged: p would be near 1.
-    const ageless = among.every((group) =>
-      mean(applying[group].map((i) => Number(strata?.[i] === -1))) > 0.5
-    );
-    if (strata && !standardize && !ageless) {
-      metrics[name].p = NaN;
-      continue;
-    }
+    const ageless = (group: number) =>
+      mean(applying[group].map((i) => Number(strata![i] < 0))) > 0.5;
+    if (strata && !standardize && !among.every(ageless)) continue;
     const meansOf = standardize ? standardizedOf : rawMeansOf;
     tests.push({
       metric: metrics[name],

@@ -14,7 +14,7 @@ export function fairnessSection({ models, data }: Report): Html {
   const compared = tested.flatMap(({ fairness }) =>
     fairness!.groupings.flatMap(({ metrics }) => Object.values(metrics))
   );
-  const tests = count(compared.filter(({ p }) => p! >= 0).length);
+  const tests = count(compared.filter(({ p }) => p !== undefined).length);
   const known = (label: string) => tested.some(({ fairness }) => fairness!.left_out[label] !== 0);
   const strata = known("age") && `Standardized: each group with the ages of the whole test set, by
 strata of 10 years in which every group has at least ${LEAST} faces; “of faces” is the share in these
@@ -60,7 +60,7 @@ function modelFairnessSection({ id, metrics, fairness }: ModelReport): Html {
         return [
           ...[groupingName(by), metricName(name, metrics), number(difference)],
           ...aged ? [like] : [],
-          ...[worst_group ?? "", p_holm! >= 0 ? p_holm!.toFixed(3) : "–"],
+          ...[worst_group ?? "", p_holm?.toFixed(3) ?? "–"],
         ];
       })
     );

@@ -117,7 +117,8 @@ Deno.test("modelFairness() standardizes by age and tests within its strata", asy
   close(p, 0.0434, 0.012);
   assert.equal(age.metrics.accuracy.standardized, undefined);
   adjustAll([fairness]);
-  const tests = fairness.groupings.flatMap(({ metrics }) => Object.values(metrics));
+  const tests = fairness.groupings.flatMap(({ metrics }) => Object.values(metrics))
+    .filter(({ p }) => p !== undefined);
   assert.deepEqual(tests.map(({ p_holm }) => p_holm), holm(tests.map(({ p }) => p!)));
 });
 
@@ -224,8 +225,7 @@ Deno.test("modelFairness() does not test groups without a common age", async () 
   adjustAll([fairness]);
   const { accuracy } = fairness.groupings.find(({ by }) => by.join() === "child")!.metrics;
   assert.equal(accuracy.difference, 1);
-  const { p, p_holm } = JSON.parse(JSON.stringify(accuracy));
-  assert.deepEqual([p, p_holm], [null, null]);
+  assert.deepEqual([accuracy.p, accuracy.p_holm], [undefined, undefined]);
 });
 
 Deno.test("modelFairness() hides groups of few faces and counts faces without a label", async () => {
