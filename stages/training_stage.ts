@@ -70,8 +70,7 @@ export function labelsAhead<P extends object>(
   const checked = new Set<string>();
   return async (params, { kind, path, digest }) => {
     const { sampling } = params as TrainingParams, task = learned(params);
-    const choice: { use?: string; by?: string[] } = typeof sampling === "object" ? sampling : {};
-    const { use, by = [] } = choice;
+    const { use, by = [] }: { use?: string; by?: string[] } = Object(sampling);
     const balanced = use === "balanced" ? by : [], key = JSON.stringify([task, by, path, digest]);
     const fixed = ["age", "gender"].includes(task.task) && balanced.length === 0;
     if (kind !== table.kind || fixed || checked.has(key)) return;

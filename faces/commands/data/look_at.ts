@@ -237,10 +237,14 @@ function parsePreset(wanted: string): string | Preset {
   }
 }
 
+/** True if a row has an age or an interval of it. */
+function hasAge({ age, attributes }: Label): boolean {
+  return age >= 0 || attributes?.age_low != null;
+}
+
 /** Returns the number of a row's labels; all of its attributes count as half of one without others. */
-function labelsOf({ age, gender, attributes }: Label): number {
-  const aged = age >= 0 || attributes?.age_low != null;
-  return Number(aged) + Number(gender >= 0) || Number(attributes !== undefined) / 2;
+function labelsOf(row: Label): number {
+  return Number(hasAge(row)) + Number(row.gender >= 0) || Number(row.attributes !== undefined) / 2;
 }
 
 /** Describes photos, or faces of a photo, that several rows name; the first of them counts. */
@@ -473,7 +477,7 @@ export function proposePipeline(found: DataFound): string {
   const rows = (labels?.rows ?? []).filter(({ path }) => !missing.has(path));
   const known = {
     gender: rows.filter(({ gender }) => gender >= 0).length,
-    age: rows.filter(({ age, attributes }) => age >= 0 || attributes?.age_low != null).length,
+    age: rows.filter(hasAge).length,
   };
   const exact = rows.some(({ age }) => age >= 0);
   const people = new Set(rows.flatMap(({ identity }) => identity ?? [])).size;
@@ -591,7 +595,8 @@ function hintsOf(rows: readonly Label[], paths: readonly string[], folder: strin
   const isSheet = (path: string) => /\.(?:xlsx?|ods|numbers|arrow|feather)$/i.test(path);
   const archives = unreadArchives(paths, folder).slice(0, MAX_NAMED);
   const sheets = rows.length > 0 ? [] : paths.filter(isSheet).slice(0, MAX_NAMED);
-  const years = Object.keys(rows[0]?.attributes ?? {}).filter((name) => YEARS.test(name));
+  const names = rows.some(hasAge) ? [] : Object.keys(rows[0]?.attributes ?? {});
+  const years = names.filter((name) => YEARS.test(name));
   const stages = Map.groupBy(learnable(rows).others, ({ use }) => use);
   const others = Array.from(
     stages,

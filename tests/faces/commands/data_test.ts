@@ -540,6 +540,13 @@ Deno.test("lookAt() translates genders, and keeps two unknown words beside an at
   });
 });
 
+Deno.test("lookAt() takes the year of a photo for no age where ages are known", async () => {
+  const photos = { "a.png": await drawFace(30, true) };
+  await withFiles({ ...photos, "l.csv": "path,age,year\na.png,30,2014\n" }, async (folder) => {
+    deepStrictEqual((await look(folder)).hints, []);
+  });
+});
+
 Deno.test("lookAt() names texts among numbers, and columns that may be the age", async () => {
   const photos = { "a.png": await drawFace(30, true) };
   const numbers = (i: number) => i % 4 ? `${i}.5` : "k.A.";
