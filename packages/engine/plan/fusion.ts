@@ -24,14 +24,14 @@ interface Fused {
 
 /** @throws {UnsupportedNetwork} if the loss does not fit a final softmax */
 export function fuse(network: Network): Fused {
-  checkNumbers(network);
+  checkOptions(network);
   return fuseBlocks(network) ?? fuseActivations(withJoinedOutputs(network));
 }
 
 const SIZES = ["units", "filters", "depthMultiplier", "kernelSize", "strides", "poolSize", "shape"];
 
 /** @throws {RangeError} if a size, a rate or the name of a function is impossible */
-function checkNumbers({ input, layers }: Network): void {
+function checkOptions({ input, layers }: Network): void {
   for (const layer of [{ name: "input", shape: input }, ...layers]) {
     for (const [key, value] of Object.entries(layer)) {
       const fits = SIZES.includes(key)
