@@ -67,7 +67,7 @@ export default async function runs(call: CommandContext): Promise<number> {
     }));
     formatTable([head, ...rows], [3], reporter.columns()).forEach(reporter.log);
     const [run] = listed;
-    if (names.length === 1 && run!.id.startsWith(names[0]!)) {
+    if (names.length === 1 && listed.length === 1 && run!.id.startsWith(names[0]!)) {
       const results = await resultRows(run!, new ArtifactStore(artifacts), call.cwd);
       ["", ...formatTable([["stage", "result"], ...results])].forEach(reporter.log);
     }
