@@ -290,9 +290,8 @@ function differenceRows(
   pairs: boolean,
   settingOf: (id: string) => string,
 ): string[][] {
-  const between = differences.some(({ models }) => models) ? "between" : "runs";
   return [
-    ["metric", ...(pairs ? [between] : []), "difference", "95 % CI", "p", "better"],
+    ["metric", ...(pairs ? ["between"] : []), "difference", "95 % CI", "p", "better"],
     ...differences.map(
       ({ model, title, a, b, models, difference, interval, corrected, better }) => {
         const [first, second] = [a, b].map((id) => models ? settingOf(id) : id);
