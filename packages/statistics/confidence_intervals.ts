@@ -72,7 +72,7 @@ export function meanInterval(
 
 /**
  * Computes the interval of any statistic of n images by the percentile bootstrap. Returns undefined
- * with fewer than `MIN_COUNT` images or people, also of one of `groups`, and for NaN.
+ * with fewer than `MIN_COUNT` images or people, for too small `groups`, and for NaN.
  * @param statistic computes the statistic from indices of images, which may repeat
  * @param share true for a share: if all resamples are equal, a Wilson interval is returned
  * @param people person of each image; without it, all are distinct
@@ -100,7 +100,7 @@ export function statisticInterval(
   const present = units.flatMap((unit) => [...new Set(unit.map((i) => groups[i]))]);
   const sizes = Map.groupBy(present, (group) => group);
   sizes.delete(undefined);
-  const few = [units, ...sizes.values()].some(({ length }) => length < MIN_COUNT);
+  const few = areFew(Array.from(sizes.values(), ({ length }) => length), units.length);
   if (few || Number.isNaN(value)) return undefined;
   const complete = (rows: ArrayLike<number>) => {
     const drawn = new Set<unknown>();
@@ -113,6 +113,16 @@ export function statisticInterval(
   return share && low === high && low >= 0 && low <= 1
     ? toInterval("wilson", wilson(low, units.length), units.length, n)
     : toInterval("bootstrap", ends, units.length, n);
+}
+
+/**
+ * Returns true if a bootstrap over units cannot give the interval of a mean over groups: one has fewer
+ * than `MIN_COUNT`, or a resample lacks more than one on average, as of 150 groups of five.
+ * @param sizes number of units of each group
+ */
+export function areFew(sizes: readonly number[], units: number): boolean {
+  const lacking = sizes.reduce((sum, size) => sum + (1 - size / units) ** units, 0);
+  return Math.min(units, ...sizes) < MIN_COUNT || lacking > 1;
 }
 
 /** Completes an interval. @param units sampling units of n images: fewer where people repeat */

@@ -1,5 +1,6 @@
 /** ROC curve and AUC. */
 import {
+  areFew,
   bootstrap,
   groupsOf,
   type Interval,
@@ -76,8 +77,8 @@ export function aucInterval(
 
 /**
  * Computes the interval of the mean AUC of several classes, each against the rest, as `aucInterval`, but
- * Wilson's only for 0 and 1. Undefined where a class has fewer than `MIN_COUNT` units; a resample that
- * lacks one is drawn again.
+ * Wilson's only for 0 and 1. Undefined where a class has too few units; a resample that lacks one is
+ * drawn again.
  * @param truth class index of each image
  * @param probabilities of the classes, for each image
  */
@@ -93,12 +94,13 @@ export function meanAucInterval(
   const present = [...scores.keys()].filter((c) => Array.from(truth).includes(c));
   const labels = present.map((c) => Array.from(truth, (label) => Number(label === c)));
   const areas = present.map((c, i) => resampledAuc(labels[i], scores[c], groups));
-  const pairs = Math.min(...labels.map((own) => pairsOf(own, groups)));
+  const counts = labels.map((own) => pairsOf(own, groups));
   const once = new Int32Array(groups.length).fill(1), value = mean(areas.map((area) => area(once)));
   if (value === 0 || value === 1) {
-    return toInterval("wilson", wilson(value, pairs), groups.length, truth.length);
+    return toInterval("wilson", wilson(value, Math.min(...counts)), groups.length, truth.length);
   }
-  return pairs < MIN_COUNT ? undefined : bootstrapAuc(areas, groups.length, truth.length);
+  if (areFew(counts, groups.length)) return undefined;
+  return bootstrapAuc(areas, groups.length, truth.length);
 }
 
 /**

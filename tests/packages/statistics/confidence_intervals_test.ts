@@ -109,4 +109,7 @@ Deno.test("statisticInterval() of a mean over groups takes resamples with all of
   assert.equal(statisticInterval(100, size)!.low, 19);
   assert.equal(statisticInterval(100, size, { groups })!.low, 20);
   assert.equal(statisticInterval(99, size, { groups: groups.slice(1) }), undefined);
+  // Nearly all resamples lack one of 1,000 groups of five.
+  const many = Array.from({ length: 5000 }, (_, i) => i % 1000);
+  assert.equal(statisticInterval(5000, () => 1, { groups: many }), undefined);
 });
