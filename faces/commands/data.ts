@@ -28,7 +28,8 @@ Exit codes: 0 labels were found, 1 none were, 2 wrong command line, 130 interrup
     if (place === undefined || more.length > 0) {
       throw new UsageError("expected one folder or archive: deno task data FOLDER");
     }
-    const { lookAt, proposePipeline } = await import("./data/look_at.ts");
+    const { lookAt } = await import("./data/look_at.ts");
+    const { proposePipeline } = await import("./data/propose_pipeline.ts");
     const { dataPage } = await import("../evaluation/data_page.ts");
     const folder = resolve(cwd, place);
     if (!await Deno.stat(folder).catch(() => undefined)) {

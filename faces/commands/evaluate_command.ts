@@ -237,7 +237,8 @@ async function folderData(
   { detector: { name, module, ...options } }: Preprocessing,
   project: string,
 ): Promise<Data> {
-  const { lookAt, proposePipeline } = await import("./data/look_at.ts");
+  const { lookAt } = await import("./data/look_at.ts");
+  const { proposePipeline } = await import("./data/propose_pipeline.ts");
   const signal = new AbortController().signal;
   const preferred = await presetsOf(models);
   const found = await lookAt(folder, { preset, preferred, photos: 0, signal });

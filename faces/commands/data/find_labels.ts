@@ -1,0 +1,288 @@
+/** Finds the labels of photos: by presets, by names of files, or in tables of any columns. */
+import { parse as parseYaml } from "yaml";
+import { z } from "zod";
+import { counted } from "../../../packages/pipeline/causes.ts";
+import { didYouMean, joinWords, UsageError } from "../../../packages/pipeline/errors.ts";
+import { pause } from "../../../packages/pipeline/interrupt.ts";
+import type { Progress } from "../../../packages/pipeline/stage.ts";
+import { applyPreset, parseTable, suffixIndex } from "../../datasets/apply_preset.ts";
+import { BOX, type Label, type Labels, parseInterval, parseLabels } from "../../datasets/labels.ts";
+import { pathIndex, type PhotoFiles } from "../../datasets/photo_files.ts";
+import { choosePreset, OWN_PRESET, PART, type Preset, presets } from "../../datasets/presets.ts";
+import { PARQUET, PHOTO } from "../../datasets/sources.ts";
+import type { DataFound } from "../../evaluation/data_page.ts";
+
+/** Layouts of names without a preset of their own. */
+const NAMES: readonly Preset[] = [
+  {
+    photos: String.raw`(?<age>\d{1,3})\/(?<gender>11[12])\/(?<identity>\d+)-\d+\.jpe?g`,
+    values: { gender: { "111": "male", "112": "female" } },
+  },
+  { photos: String.raw`\d+_(?<identity>[^\/]+)_(?<age>\d{1,3})_(?<gender>[mf])\.jpe?g` },
+  { photos: String.raw`(?<identity>\d+)_\d+(?<gender>[MF])(?<age>\d{1,3})\.jpe?g` },
+  { photos: String.raw`(?<identity>\d{3})A(?<age>\d{2})[a-z]?\.jpe?g` },
+  { photos: String.raw`(?<age>\d{1,3})_(?<gender>[01mfMF])_[^\/]*\.(?:jpe?g|png|webp)` },
+  { photos: String.raw`${PART}\/(?<gender>(?:fe)?male|(?:wo)?man)\/[^\/]*\.(?:jpe?g|png|webp)` },
+  { photos: String.raw`(?<gender>(?:fe)?male|(?:wo)?man)\/[^\/]*\.(?:jpe?g|png|webp)` },
+];
+
+/** Labels of photos, and the preset that reads them. */
+export type FoundLabels = Pick<DataFound, "preset"> & { labels: Labels };
+
+/** A preset to try, or a table that has the project's columns. */
+type Attempt = Pick<DataFound, "preset"> & { table?: string };
+
+/**
+ * Finds the preset that labels most photos.
+ * @returns `why`: the error of the only CSV, or of the first table, if nothing labels the photos
+ */
+export async function findLabels(
+  files: PhotoFiles,
+  photos: readonly string[],
+  wanted: string | Preset | undefined,
+  { preferred = [], signal, progress }: {
+    preferred?: readonly (string | Preset)[];
+    signal: AbortSignal;
+    progress?: Progress;
+  },
+): Promise<{ found?: FoundLabels | undefined; why: string }> {
+  const has = pathIndex(files.paths);
+  const read = async ({ table = "", preset }: Attempt): Promise<FoundLabels> => {
+    if (preset === undefined) return { labels: parseLabels(await bytesOf(files, table), table) };
+    const { csv } = await applyPreset(choosePreset(preset), files);
+    return { preset, labels: parseLabels(csv, "labels.csv") };
+  };
+  if (wanted) return { found: await read({ preset: wanted }), why: "" };
+  let why = "";
+  const guessed = await guessTables(files, (error) => why ||= error.message.replace(/\.?$/, "."));
+  const [own, ...others] = files.paths.filter((path) => /^[^/]*\.csv$/i.test(path));
+  const readTranslated = async (attempt: Attempt): Promise<FoundLabels> => {
+    const found = await read(attempt);
+    const preset = attempt.preset ?? guessed.find(({ table }) => table === own)?.preset;
+    const translated = typeof preset === "object" && translateGenders(preset, found.labels);
+    return translated ? await read({ preset: translated }) : found;
+  };
+  const attempts: Attempt[] = [
+    ...preferred.map((preset) => ({ preset })),
+    ...own !== undefined && others.length === 0 ? [{ table: own }] : [],
+    ...[...names, ...NAMES].map((preset) => ({ preset })),
+    ...guessed,
+  ];
+  let best: FoundLabels | undefined, most = 0;
+  progress?.start(attempts.length, "layouts");
+  for (const attempt of attempts) {
+    await pause(signal);
+    progress?.advance();
+    // An attempt fails where its files are not there, or are of another form.
+    const found = await readTranslated(attempt).catch((error: Error) => {
+      if (attempt.preset === undefined) why = error.message;
+      else if (attempt.table !== undefined) why ||= error.message.replace(/\.?$/, ".");
+    });
+    const rows = found?.labels.rows ?? [], labelled = rows.filter(({ path }) => has(path));
+    if (found && attempt.table !== undefined && labelled.length === 0) {
+      why =
+        `${attempt.table} has ${counted(rows.length, "row")}, and none of a photo that is there` +
+        (rows.length > 0 ? `, such as ${JSON.stringify(rows[0].path)}.` : ".");
+    }
+    // Of equal labels, those of a preferred preset, then those with parts, boxes, translations.
+    const translated = Number(found?.preset !== attempt.preset) / 8;
+    const isPreferred = preferred.includes(attempt.preset!);
+    const bonus = ({ attributes, box }: Label) =>
+      isPreferred ? 3 : Number(attributes?.part != null) + Number(box !== null) + translated;
+    const score = labelled.reduce((sum, row) => sum + labelsOf(row) + bonus(row) / 8, 0);
+    // Names that a pattern fits by chance are few.
+    if (
+      found && score > most && (score >= photos.length / 10 || typeof found.preset !== "object")
+    ) {
+      [best, most] = [found, score];
+    }
+  }
+  return { found: best, why };
+}
+
+/** Returns the gender of a word of some languages; "?", which means unknown, for others. */
+function genderOf(word: string): string {
+  if (/^(?:m[äa]nn.*|male|m[ae]n|hom[bm].*|mas[cq].*|uomo|муж.*|男性?)$/i.test(word)) return "male";
+  const female = /^(?:w|weibl.*|frau|f[ée]m.*|wom[ae]n|mujer|donna|vrouw.*|kvinn.*|жен.*|女性?)$/i;
+  return female.test(word) ? "female" : "?";
+}
+
+/** Returns a preset with `values` of genders; of two unknown words, to fill in, beside an attribute. */
+function translateGenders(preset: Preset, { doubts, rows }: Labels): Preset | undefined {
+  const doubted = doubts.flatMap(({ column, value }) => column === "gender" ? value : []);
+  const words = [...new Set(doubted)], known = words.filter((word) => genderOf(word) !== "?");
+  const open = known.length === 0 && words.length === 2 && !rows.some((row) => row.gender >= 0);
+  if (!open && known.length === 0) return undefined;
+  const gender = Object.fromEntries((open ? words : known).map((word) => [word, genderOf(word)]));
+  const source = preset.columns?.gender ?? "gender";
+  const kept = open && { gender: source, [source === "gender" ? "gender_words" : source]: source };
+  const values = { ...preset.values, gender: { ...preset.values?.gender, ...gender } };
+  return { ...preset, columns: { ...preset.columns, ...kept }, values };
+}
+
+const names = presets.map(({ name }) => name).filter((name) => name !== OWN_PRESET);
+
+/** @throws {UsageError} if there is no such preset, or a map is none */
+export function parsePreset(wanted: string): string | Preset {
+  if (!wanted.startsWith("{") && !names.includes(wanted)) {
+    throw new UsageError(
+      `there is no preset "${wanted}".${didYouMean(wanted, names)} ` +
+        `Take ${joinWords(names, "or")}, or a map: '{photos: ...}'`,
+    );
+  }
+  try {
+    const value = wanted.startsWith("{") ? parseYaml(wanted) : wanted;
+    choosePreset(value);
+    return value;
+  } catch (error) {
+    const { path, message } = error instanceof z.ZodError
+      ? error.issues[0]
+      : { path: [], message: (error as Error).message.split(":\n")[0] };
+    throw new UsageError(`--preset ${wanted}: ${[...path, message].join(": ")}`);
+  }
+}
+
+/** True if a row has an age or an interval of it. */
+export function hasAge({ age, attributes }: Label): boolean {
+  return age >= 0 || attributes?.age_low != null;
+}
+
+/** Returns the number of a row's labels; all of its attributes count as half of one without others. */
+function labelsOf(row: Label): number {
+  return Number(hasAge(row)) + Number(row.gender >= 0) || Number(row.attributes !== undefined) / 2;
+}
+
+/** @throws if a file cannot be read */
+export async function bytesOf(files: PhotoFiles, path: string): Promise<Uint8Array> {
+  const bytes = await files.read(path);
+  if (bytes instanceof Uint8Array) return bytes;
+  throw new Error(`${path}: it is ${bytes}`);
+}
+
+/** Maximum number of tables to read, and of rows to guess from. */
+const MAX_TABLES = 20, MAX_ROWS = 200;
+
+const IS_PART = new RegExp(`^${PART}$`, "i");
+
+/** An age in years, or none; and columns that may be ages. */
+const AGE = /^(?:(?:\d\d?|1[01]\d)(?:[.,]\d+)?|[?-]|n\/?a)?$/i;
+export const YEARS = /^(?:years?(?:_old)?|alter|âge|edad|età|leeftijd|idade|ålder|wiek)$/i;
+
+/** Names of the sides of a face's box. */
+const CORNERS = [
+  ["left", "top", "right", "bottom"],
+  ["x_?min", "y_?min", "x_?max", "y_?max"],
+  ["x1", "y1", "x2", "y2"],
+  ["x0", "y0", "x1", "y1"],
+];
+
+const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/** Returns a date that a spreadsheet has made of an interval, such as 03-Sep and Oct-19, and the interval. */
+function bandOf(date: string): [[date: string, band: string]] | undefined {
+  const [, first, last] = /^(\w{1,3})-(\w{1,3})$/.exec(date) ?? [];
+  const numbers = [first, last].map((one) => MONTHS.indexOf(one) + 1 || Number(one));
+  const band = numbers.join("-");
+  return band !== date && /[a-z]/.test(date) && parseInterval(band) ? [[date, band]] : undefined;
+}
+
+type Row = Readonly<Record<string, string>>;
+
+/** Returns the first column of which most values fit. */
+function mostly(rows: readonly Row[], fits: (value: string, name: string) => boolean) {
+  return Object.keys(rows[0] ?? {}).find((name) =>
+    2 * rows.filter((row) => fits(row[name] ?? "", name)).length > rows.length
+  );
+}
+
+/** Maximum number of folders of another machine before a path. */
+const MAX_FOLDERS = 12;
+
+/**
+ * Returns the column or template of paths of photos: values as they are, without the first folders, which
+ * are those of another machine, or with an ending.
+ */
+function pathOf(
+  rows: readonly Row[],
+  isPhoto: (path: string) => boolean,
+): Pick<Preset, "match" | "omit"> & { path: string } | undefined {
+  for (let folders = 0; folders <= MAX_FOLDERS; folders++) {
+    const match = String.raw`(?:[^\/\\]*[\/\\]){${folders}}(?<below>.+)`, fits = new RegExp(match);
+    const column = mostly(rows, (value) => isPhoto(fits.exec(value)?.groups?.below ?? ""));
+    if (column === undefined) continue;
+    if (folders === 0) return { path: column };
+    const omit = column === "path" ? {} : { omit: [column] };
+    return { path: "{below}", match: { [column]: match }, ...omit };
+  }
+  for (const ending of ["jpg", "jpeg", "png", "webp"]) {
+    // Ages may be numbers of photos, too, but not all differ.
+    const column = mostly(
+      rows,
+      (value, name) =>
+        isPhoto(`${value}.${ending}`) && new Set(rows.map((row) => row[name])).size === rows.length,
+    );
+    if (column !== undefined) return { path: `{${column}}.${ending}` };
+  }
+  return undefined;
+}
+
+/** Guesses which columns of tables are path, age, gender, identity, part and the sides of boxes. */
+async function guessTables(
+  files: PhotoFiles,
+  failed: (error: Error) => void,
+): Promise<Attempt[]> {
+  const find = suffixIndex(files.paths);
+  const guesses: Attempt[] = [];
+  const tables = new Map<string, string>(), parts = new RegExp(`(^|/)${PART}(?=[-_./])`, "i");
+  for (const path of files.paths.filter((path) => /\.(csv|tsv|jsonl?|parquet)$/i.test(path))) {
+    const escaped = path.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&");
+    // One preset reads all pieces of a data set, which are numbered, and all of its parts.
+    const pieces = PARQUET.test(path) ? escaped.replaceAll(/\d+(?![^/]*\/)/g, "\\d+") : escaped;
+    tables.getOrInsert(pieces.replace(parts, `$1${PART}`), path);
+  }
+  for (const [labels, path] of [...tables].slice(0, MAX_TABLES)) {
+    try {
+      const all = parseTable(await bytesOf(files, path), path), some = all.slice(0, MAX_ROWS);
+      const header = Object.keys(some[0] ?? {});
+      const named = (pattern: RegExp) => header.find((name) => pattern.test(name));
+      const folder = path.replace(/[^/]*$/, "");
+      const { path: photo, ...stripped } = pathOf(some, (value) =>
+        find(value, folder).length === 1) ??
+        { path: mostly(some, (value) => PHOTO.test(value)) }; // of photos that are not there
+      const age = named(/^(?:real_?)?age$/i) ?? named(/(?:^|_)age(?:_|$)|^age/i) ??
+        header.find((name) => YEARS.test(name) && some.every((row) => AGE.test(row[name] ?? "")));
+      const gender = named(/^(?:gender|sex)$/i) ?? named(/gender|sex|geschlecht|^male$/i) ??
+        mostly(some, (value) => value.length > 1 && genderOf(value) !== "?");
+      const part = mostly(some, (value) => IS_PART.test(value));
+      const side = (name: string) => named(new RegExp(`^(?:face_?|bbox_?)?${name}$`, "i"));
+      const box = CORNERS.map((names) => names.map(side)).find((sides) => sides.every(Boolean));
+      const identity = named(/^(?:identity|person|subject|celeb)(?:_?(?:id|num))?$|^id_num$/i);
+      if (photo === undefined || some[0][photo] !== undefined && PHOTO.test(photo)) continue; // without a header
+      const ages = all.map((row) => row[age ?? ""] ?? "");
+      const dates = Object.fromEntries(ages.flatMap((value) => bandOf(value) ?? []));
+      const binned = ages.filter((value) => parseInterval(dates[value] ?? value)).length;
+      // Intervals are also classes.
+      const bin = 2 * binned > all.length ? age?.replace(/^age$/i, "age_bin") : undefined;
+      const columns: Record<string, string> = Object.fromEntries([
+        ...Object.entries({ path: photo, age, gender, identity, part }),
+        ...BOX.map((side, i) => [side, box?.[i]]),
+        ...bin ? [[bin, age]] : [],
+        // A column that becomes another one as well has to be named.
+      ].filter(([ours, theirs]) => theirs && (ours !== theirs || bin && theirs === age)));
+      const values = {
+        ...gender?.toLowerCase() === "male" && { gender: { "-1": "female" } },
+        ...Object.keys(dates).length > 0 && { age: dates, ...bin && { [bin]: dates } },
+      };
+      const preset = {
+        labels,
+        ...stripped,
+        columns,
+        ...Object.keys(values).length > 0 && { values },
+      };
+      guesses.push({ table: path, preset });
+    } catch (error) {
+      failed(error as Error); // another kind of table, or a damaged one
+    }
+  }
+  return guesses;
+}
