@@ -233,12 +233,14 @@ async function guessTables(
 ): Promise<Attempt[]> {
   const find = suffixIndex(files.paths);
   const guesses: Attempt[] = [];
-  const tables = new Map<string, string>(), parts = new RegExp(`(^|/)${PART}(?=[-_./])`, "i");
+  const tables = new Map<string, string>(), parts = new RegExp(`(^|/)${PART}(?=[-_/\\\\])`, "i");
+  const training = /(?:^|\/)train(?=[-_./])/i; // has all labels, which other parts may lack
   for (const path of files.paths.filter((path) => /\.(csv|tsv|jsonl?|parquet)$/i.test(path))) {
     const escaped = path.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&");
     // One preset reads all pieces of a data set, which are numbered, and all of its parts.
     const pieces = PARQUET.test(path) ? escaped.replaceAll(/\d+(?![^/]*\/)/g, "\\d+") : escaped;
-    tables.getOrInsert(pieces.replace(parts, `$1${PART}`), path);
+    const labels = pieces.replace(parts, `$1${PART}`);
+    if (!tables.has(labels) || training.test(path)) tables.set(labels, path);
   }
   for (const [labels, path] of [...tables].slice(0, MAX_TABLES)) {
     try {
@@ -273,13 +275,8 @@ async function guessTables(
         ...gender?.toLowerCase() === "male" && { gender: { "-1": "female" } },
         ...Object.keys(dates).length > 0 && { age: dates, ...bin && { [bin]: dates } },
       };
-      const preset = {
-        labels,
-        ...stripped,
-        columns,
-        ...Object.keys(values).length > 0 && { values },
-      };
-      guesses.push({ table: path, preset });
+      const also = Object.keys(values).length > 0 && { values };
+      guesses.push({ table: path, preset: { labels, ...stripped, columns, ...also } });
     } catch (error) {
       failed(error as Error); // another kind of table, or a damaged one
     }

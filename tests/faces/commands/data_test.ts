@@ -405,6 +405,18 @@ Deno.test("lookAt() reads all pieces and parts of Hugging Face's data sets, and 
     strictEqual(found.present, 6);
     match(proposePipeline(found), divided);
   });
+  const tables = folders.flatMap((part) => [
+    [`photos/${part}.png`, face] as const,
+    [
+      `${part}.csv`,
+      part === "test" ? "path\ntest.png\n" : `path,years,sex\n${part}.png,31,f\n`,
+    ] as const,
+  ]);
+  await withFiles(Object.fromEntries(tables), async (folder) => {
+    const { preset, present, labels } = await look(folder);
+    deepStrictEqual(preset, { labels: `${parts}\\.csv`, columns: { age: "years", gender: "sex" } });
+    deepStrictEqual([present, labels!.rows.filter(({ age }) => age === 31).length], [3, 2]);
+  });
   const classes = folders.flatMap((part) =>
     ["male", "female"].map((name) => [`${part}/${name}/0.png`, face] as const)
   );
