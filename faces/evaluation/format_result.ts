@@ -123,10 +123,11 @@ export function summary(metrics: ModelMetrics): string {
     `(${range}). Constant baseline ${show(baseline.test)}: ${describeBaseline(metrics)}.${seen}`;
 }
 
-/** Names the faces of each set that have no label; empty if all have one. */
-export function unlabelledText({ task, unlabelled }: ModelMetrics): string {
+/** Names the faces of each set without a label that the network predicts; empty if all have one. */
+export function unlabelledText({ task, classes, unlabelled }: ModelMetrics): string {
   if (!unlabelled) return "";
-  const label = task === "age" ? "an exact age" : `a label of ${task}`;
+  const known = classes && task !== "gender" ? " that the network predicts" : "";
+  const label = task === "age" ? "an exact age" : `a label of ${task}${known}`;
   const parts = Object.entries(unlabelled).filter(([, n]) => n > 0)
     .map(([split, n]) => `${count(n)} of ${split}`);
   return ` Faces without ${label} are left out: ${parts.join(", ")}.`;

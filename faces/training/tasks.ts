@@ -130,7 +130,7 @@ export function rowsOfTasks(
     info(
       `left out: ${out} of ${count(all)} without a label of ${task}` +
         (others.length > 0
-          ? `, ${others.length} with a value that the training set lacks, such as ` +
+          ? `, ${others.length} of them with a value that the training set lacks, such as ` +
             quote(others[0])
           : ""),
     );

@@ -359,8 +359,8 @@ Deno.test("a value that the training set lacks is no missing label, and is named
   const { validation, infos } = select(rows(1, 2, 3, 4));
   assert.deepEqual([...validation], [1]);
   assert.deepEqual(infos, [
-    "left out: 3 images of 6 without a label of tone, 2 with a value that the training set " +
-    'lacks, such as "c"',
+    "left out: 3 images of 6 without a label of tone, 2 of them with a value that the training " +
+    'set lacks, such as "c"',
   ]);
   assert.throws(
     () => select(rows(2, 4)),

@@ -10,7 +10,7 @@ import {
 } from "../../../faces/evaluation/sections/provenance_section.ts";
 import { sensitivityChart } from "../../../faces/evaluation/charts/result_charts.ts";
 import { describeNetwork } from "../../../faces/evaluation/describe_network.ts";
-import { duration } from "../../../faces/evaluation/format_result.ts";
+import { duration, unlabelledText } from "../../../faces/evaluation/format_result.ts";
 import { modelCard } from "../../../faces/evaluation/model_card.ts";
 import { adjustAll, modelFairness } from "../../../faces/evaluation/fairness.ts";
 import { networks } from "../../../models/mod.ts";
@@ -660,6 +660,11 @@ Deno.test("the report writes what is there: pretraining in words, no empty count
     /init 0b976cfa\/trainAge \(freeze conv1\* and norm1\*\), teacher a\/trainAge and b\/trainAge \(weight 0\.5\)/,
   );
   assert.match(page, /Faces without an exact age are left out: 3 of train, 1 of test\./);
+  const tone = { ...age.metrics, task: "tone", classes: ["a", "b"] }; // and faces of a tone c
+  assert.match(
+    unlabelledText(tone),
+    /without a label of tone that the network predicts are left out: 3 of train/,
+  );
   assert.doesNotMatch(
     page.split("Glossary").at(-2)!,
     /L2 penalty|hidden: 0|without an exact label/,
