@@ -254,7 +254,7 @@ async function guessTables(
       const age = named(/^(?:real_?)?age$/i) ?? named(/(?:^|_)age(?:_|$)|^age/i) ??
         header.find((name) => YEARS.test(name) && some.every((row) => AGE.test(row[name] ?? "")));
       const gender = named(/^(?:gender|sex)$/i) ?? named(/gender|sex|geschlecht|^male$/i) ??
-        mostly(some, (value) => value.length > 1 && genderOf(value) !== "?");
+        mostly(some, (value) => !/^w$/i.test(value) && genderOf(value) !== "?");
       const part = mostly(some, (value) => IS_PART.test(value));
       const side = (name: string) => named(new RegExp(`^(?:face_?|bbox_?)?${name}$`, "i"));
       const box = CORNERS.map((names) => names.map(side)).find((sides) => sides.every(Boolean));

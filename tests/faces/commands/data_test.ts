@@ -520,6 +520,7 @@ Deno.test("lookAt() translates genders, and keeps two unknown words beside an at
       }, ""],
       ["path,Sex,age", french, { gender: "Sex" }, { femme: "female", homme: "male" }, ",30"],
       ["path,sex", ["w", "m", "w"], { gender: "sex" }, { w: "female" }, ""],
+      ["path,性别", ["女", "男", "女"], { gender: "性别" }, { 女: "female", 男: "male" }, ""],
     ] as const
   ) {
     await withFiles(table(header, words, rest), async (folder) => {
