@@ -47,7 +47,7 @@ export interface ModuleGraph {
 }
 
 /** Bumped when `analyze` changes what it finds. */
-const CACHE_VERSION = 7;
+const CACHE_VERSION = 8;
 
 /**
  * The facts are one text, which the checksum covers: a run with nothing to do checks it within a
@@ -191,10 +191,8 @@ function fileInfo(path: string): Deno.FileInfo | undefined {
 }
 
 async function readFile(path: string): Promise<Omit<ModuleFacts, "stamp">> {
-  const bytes = await Deno.readFile(path);
-  return CODE.has(extname(path))
-    ? await analyze(path)
-    : { hash: sha256(bytes), imports: [], assets: [], computed: false };
+  if (CODE.has(extname(path))) return await analyze(path);
+  return { hash: sha256(await Deno.readFile(path)), imports: [], assets: [], computed: false };
 }
 
 /** Number of files that are being analyzed. */
@@ -213,6 +211,7 @@ async function analyze(path: string): Promise<Omit<ModuleFacts, "stamp">> {
     format: /\.c[jt]s$/.test(path) ? "cjs" : "esm",
     target: "esnext",
     minifyWhitespace: true,
+    charset: "utf8", // names of files as they are written
     treeShaking: false,
     legalComments: "none",
     logLevel: "silent",
@@ -220,16 +219,17 @@ async function analyze(path: string): Promise<Omit<ModuleFacts, "stamp">> {
     tsconfigRaw: {},
   }).finally(() => analyses--);
   const [{ imports: found }] = Object.values(result.metafile.outputs) as [Metafile["outputs"][""]];
-  // Type-only imports are gone by now.
-  const imports = new Set(found.map((record) => record.path));
   const code = result.outputFiles[0]!.text;
   const named = (pattern: RegExp) =>
     [...code.matchAll(pattern)].map(([, ...names]) => names.find((name) => name !== undefined)!);
-  for (const name of named(RESOLVED)) imports.add(name);
+  // Type-only imports are gone by now.
+  const imports = new Set([...found.map((record) => record.path), ...named(RESOLVED)]);
   // A folder ("../") is a place, not something that is read; nor is an address ours.
   const assets = [
     ...named(ASSET).filter((name) => !/^([a-z][a-z0-9+.-]*:|\/\/)/i.test(name)),
-    ...named(BESIDE).map((parts) => join(".", ...parts.split('","'))),
+    ...named(BESIDE).map((parts) =>
+      join(".", ...parts.split('","')).replace(/[%#?:]/g, encodeURIComponent)
+    ),
   ];
   // A name without an extension may be that of a folder.
   const rest = code.replace(ASSET, (text, name) => extname(name) === "" ? text : "")

@@ -154,6 +154,10 @@ Deno.test("graph() finds files beside a module, and modules that may read others
     "`${import.meta.dirname}/lib/a.txt`": ["lib/a.txt"],
     'import.meta.dirname + "/lib/a.txt"': ["lib/a.txt"],
     'new URL("lib/a.txt", import.meta.url)': ["lib/a.txt"],
+    'new URL("lib/ä.txt", import.meta.url)': ["lib/ä.txt"],
+    'import.meta.resolve("./lib/ä.txt")': ["lib/ä.txt"],
+    'join(import.meta.dirname!, "lib", "ä.txt")': ["lib/ä.txt"],
+    'join(import.meta.dirname!, "lib", "5% #1: a?.txt")': ["lib/5% #1: a?.txt"],
     'join(import.meta.dirname!, "lib", name)': "computed",
     'join(import.meta.dirname!, "lib")': "computed",
     'import.meta.dirname + "/lib/a.txt" + name': "computed",
@@ -173,6 +177,8 @@ Deno.test("graph() finds files beside a module, and modules that may read others
         ),
       "lib/a.txt": "a",
       "lib/b.txt": "b",
+      "lib/ä.txt": "ä",
+      "lib/5% #1: a?.txt": "5",
     });
     const { modules, computed } = await toy.look();
     const named = found === "computed" ? [] : found;
