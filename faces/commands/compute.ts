@@ -13,6 +13,7 @@ import { type Command, type CommandContext, EXIT } from "../../packages/pipeline
 import { parseOptions } from "../../packages/pipeline/args.ts";
 import { UsageError } from "../../packages/pipeline/errors.ts";
 import { formatTable } from "../../packages/pipeline/format.ts";
+import { createReporter, printJson, standardOutput } from "../../packages/pipeline/reporter.ts";
 import { onStopSignal } from "../../packages/workers/stop_signals.ts";
 
 const command: Command = {
@@ -64,8 +65,7 @@ async function measureAll(reporter: CommandContext["reporter"]): Promise<Backend
 async function list(json: boolean, reporter: CommandContext["reporter"]): Promise<number> {
   const findings = await measureAll(reporter);
   if (json) {
-    const listed = findings.map((finding) => ({ msPerStep: null, ...finding }));
-    console.log(JSON.stringify({ backends: listed }));
+    printJson({ backends: findings.map((finding) => ({ msPerStep: null, ...finding })) });
     return EXIT.ok;
   }
   const rows = findings.map((finding) => {
@@ -74,8 +74,9 @@ async function list(json: boolean, reporter: CommandContext["reporter"]): Promis
     const time = usable ? `${formatMs(finding.msPerStep)} ms` : "-";
     return [name, time, `${backends[name]}. ${notes}`];
   });
-  formatTable(rows, [1], 80).forEach((line) => console.log(line));
-  console.log("\nDuration of one training step: 2021 gender network, 64 images.");
+  const { log } = createReporter(standardOutput("stdout"));
+  formatTable(rows, [1], 80).forEach(log);
+  log("\nDuration of one training step: 2021 gender network, 64 images.");
   return EXIT.ok;
 }
 
@@ -92,7 +93,7 @@ async function install(backend: OptionalBackend, tensorflow: string | undefined)
   const finding = await measureBackend(backend, undefined);
   if (!finding.usable) throw new Error(`${backend} is installed, but does not run: ${finding.why}`);
   const ms = formatMs(finding.msPerStep);
-  console.log(
+  createReporter(standardOutput("stdout")).log(
     `${backend} with ${finding.version} is installed: ${ms} ms per step. ` +
       "deno task compute compares backends.",
   );

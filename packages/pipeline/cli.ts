@@ -53,6 +53,7 @@ export async function main(args: readonly string[], app: App): Promise<number> {
     if (app.commands && Object.hasOwn(app.commands, command)) {
       const { default: own } = await app.commands[command]();
       if (!rest.includes("--help") && !rest.includes("-h")) {
+        using _logs = logToStandardError();
         return await own.run(rest, commandContextOf(app, createReporter(standardOutput("stderr"))));
       }
       createReporter(standardOutput("stdout")).log(own.help);
@@ -75,9 +76,8 @@ export async function main(args: readonly string[], app: App): Promise<number> {
     using _logs = json ? logToStandardError() : undefined;
     const run = await MAIN[command]();
     const context = commandContextOf(app, reporter, values, names);
-    return await run(
-      ["run", "serve", "graph"].includes(command) ? await resolveRunId(context) : context,
-    );
+    const takesRun = ["run", "serve", "graph"].includes(command);
+    return await run(takesRun ? await resolveRunId(context) : context);
   } catch (error) {
     // As in "deno task graph | head".
     if (error instanceof Deno.errors.BrokenPipe) return EXIT.brokenPipe;
@@ -95,7 +95,7 @@ export async function main(args: readonly string[], app: App): Promise<number> {
   }
 }
 
-/** Until it is disposed of, lines that stages and plugins log leave standard output to programs. */
+/** Until it is disposed of, lines that stages and plugins log leave standard output to results. */
 function logToStandardError(): Disposable {
   const { log, info, debug } = console;
   console.log = console.info = console.debug = console.error;

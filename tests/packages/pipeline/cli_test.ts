@@ -1,5 +1,6 @@
 /** The program as a process: words in, exit code, stdout and stderr out. */
 import assert from "node:assert/strict";
+import { main } from "../../../packages/pipeline/cli.ts";
 import { Project, stageUrl } from "./toy/project.ts";
 
 const CHAIN = `stages:
@@ -101,6 +102,28 @@ export default defineStage({
     assert.match(error, /^bad\.yaml:1:11: /);
     assert.deepEqual(report, { pipeline: "bad", ok: false, seconds: 0, stages: [], metrics: {} });
   });
+});
+
+Deno.test("commands of the app leave standard output to their result where a plugin logs", async () => {
+  const { log, error } = console, lines: string[] = [];
+  console.log = (line) => void lines.push(`out: ${line}`);
+  console.error = (line) => void lines.push(`err: ${line}`);
+  const run = () => Promise.resolve(console.log("it loads")).then(() => 0);
+  try {
+    const code = await main(["own"], {
+      name: "toy",
+      project: ".",
+      stages: [],
+      denoArgs: () => Promise.resolve([]),
+      resolveCompute: () => Promise.resolve({ backend: "wasm", why: "" }),
+      commands: { own: () => Promise.resolve({ default: { help: "", run } }) },
+    });
+    assert.equal(code, 0);
+    console.log("after it");
+  } finally {
+    Object.assign(console, { log, error });
+  }
+  assert.deepEqual(lines, ["err: it loads", "out: after it"]);
 });
 
 Deno.test("a stage checks its parameters before anything runs, also in a dry run and a sweep", async () => {
