@@ -166,7 +166,9 @@ async function watchInputs(
       if (record && problems.length > 0) {
         await store.markDamaged(place, record, problems, () => {}, signal);
       }
-      const changes = [...problems, ...strangers.map((name) => `${name} is no part of it`)];
+      // File managers leave hidden files.
+      const added = strangers.filter((name) => !basename(name).startsWith("."));
+      const changes = [...problems, ...added.map((name) => `${name} is no part of it`)];
       if (changes.length === 0) continue; // another run made it again
       throw new Error(
         `Cannot keep what stage "${id}" made: it changed the result of "${artifact.stage}": ` +

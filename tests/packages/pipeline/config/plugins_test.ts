@@ -359,8 +359,10 @@ Deno.test("a plugin's stage that changes its input fails, and the input is made 
     "plugins/content.ts": writing(input, "9\\n9\\n9"),
     "plugins/stranger.ts": writing('numbers.path + "/more.txt"', "9"),
     "plugins/right.ts": writing('outputs.numbers + "/more.txt"', "9"),
+    "plugins/hidden.ts": writing('numbers.path + "/.DS_Store"', "9"),
   });
   const run = (name: string) => project.run({ set: [`plugins=[plugins/${name}.ts]`] });
+  assert.equal((await run("hidden")).statuses.negate, "ran"); // as if a file manager did it
   const changed =
     'Cannot keep what stage "negate" made: it changed the result of "count": numbers/';
   for (
