@@ -62,9 +62,8 @@ export async function compareWithConstant(
   if (balanced) {
     const [own, other] = [balanced.value, balanced.baseline].map((one) => one.toPrecision(3));
     info(
-      `${task} is better than the constant baseline in balanced accuracy alone, ${own} (a constant has ` +
-        `${other}). Its ` +
-        `accuracy is ${val_metric.toPrecision(3)}, that of the majority class ` +
+      `${task} is better than the constant baseline in balanced accuracy alone, ${own} (a constant ` +
+        `has ${other}). Its accuracy is ${val_metric.toPrecision(3)}, that of the majority class ` +
         `${constantBaseline.toPrecision(3)}. ${LESS_ACCURATE}`,
     );
   }
