@@ -1,6 +1,6 @@
 /** `deno task data`: what it understands, proposes and shows. */
 import { deepStrictEqual, doesNotMatch, match, ok, rejects, strictEqual } from "node:assert/strict";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import sharp from "sharp";
@@ -17,26 +17,12 @@ import {
   adience,
   drawFace,
   fairface,
-  type Files,
   imdbClean,
   utkface,
+  withFiles,
 } from "../datasets/preset_folders.ts";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
-
-async function withFiles(files: Files, test: (folder: string) => Promise<void>): Promise<void> {
-  const parent = await Deno.makeTempDir(), folder = join(parent, "mine");
-  try {
-    for (const [path, data] of Object.entries(files)) {
-      await Deno.mkdir(dirname(join(folder, path)), { recursive: true });
-      const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data;
-      await Deno.writeFile(join(folder, path), bytes);
-    }
-    await test(folder);
-  } finally {
-    await Deno.remove(parent, { recursive: true });
-  }
-}
 
 const look = (folder: string) =>
   lookAt(folder, { photos: 100, signal: new AbortController().signal });

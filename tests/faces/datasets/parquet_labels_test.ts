@@ -1,6 +1,6 @@
 /** Labels, and photos, in Parquet tables of other programs. */
 import { deepStrictEqual, match, rejects, strictEqual } from "node:assert/strict";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { z } from "zod";
 import { openArchives } from "../../../faces/datasets/archives.ts";
 import { readParquet, writeParquet } from "../../../packages/formats/parquet.ts";
@@ -8,28 +8,12 @@ import { TarWriter } from "../../../packages/formats/tar.ts";
 import download from "../../../stages/download.ts";
 import matParse from "../../../stages/matParse.ts";
 import { testContext } from "../../context.ts";
+import { withFiles } from "./preset_folders.ts";
 
 const fixture = (name: string) =>
   Deno.readFileSync(
     new URL(`../../packages/formats/fixtures/${name}.parquet`, import.meta.url),
   );
-
-async function withFiles(
-  files: Readonly<Record<string, string | Uint8Array>>,
-  test: (folder: string) => Promise<void>,
-): Promise<void> {
-  const parent = await Deno.makeTempDir(), folder = join(parent, "mine");
-  try {
-    for (const [path, data] of Object.entries(files)) {
-      await Deno.mkdir(dirname(join(folder, path)), { recursive: true });
-      const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data;
-      await Deno.writeFile(join(folder, path), bytes);
-    }
-    await test(folder);
-  } finally {
-    await Deno.remove(parent, { recursive: true });
-  }
-}
 
 /** Runs download and matParse. Returns the table, warnings, and sizes of the photos. */
 async function parse(folder: string, more: Record<string, unknown> = {}) {

@@ -1,5 +1,6 @@
 /** Tiny drawn folders in the layouts of published data sets, with their quirks. */
 import { Buffer } from "node:buffer";
+import { dirname, join } from "node:path";
 import sharp from "sharp";
 import { drawSvg } from "../../../faces/synthetic/sample_archive.ts";
 import { faceSvg } from "../../../faces/synthetic/drawn_face.ts";
@@ -8,6 +9,24 @@ import { random } from "../../../packages/random/random.ts";
 
 /** Files by path. */
 export type Files = Record<string, string | Uint8Array>;
+
+/** Writes files to a folder `mine`, which is removed at the end. */
+export async function withFiles(
+  files: Readonly<Files>,
+  test: (folder: string) => Promise<void>,
+): Promise<void> {
+  const parent = await Deno.makeTempDir(), folder = join(parent, "mine");
+  try {
+    for (const [path, data] of Object.entries(files)) {
+      await Deno.mkdir(dirname(join(folder, path)), { recursive: true });
+      const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data;
+      await Deno.writeFile(join(folder, path), bytes);
+    }
+    await test(folder);
+  } finally {
+    await Deno.remove(parent, { recursive: true });
+  }
+}
 
 /** Draws a face; `photo` keeps the margin of 40 % around it. */
 export async function drawFace(age: number, male: boolean, photo = false): Promise<Uint8Array> {

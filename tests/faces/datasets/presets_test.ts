@@ -9,7 +9,7 @@ import {
   throws,
 } from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import sharp from "sharp";
 import { parse } from "yaml";
@@ -31,23 +31,6 @@ import resize32 from "../../../stages/resize32.ts";
 import split from "../../../stages/split.ts";
 import { testContext } from "../../context.ts";
 import * as folders from "./preset_folders.ts";
-
-/** Writes files to a folder, which is removed at the end. */
-async function withFiles(files: folders.Files, test: (folder: string) => Promise<void>) {
-  const folder = await Deno.makeTempDir();
-  try {
-    for (const [path, data] of Object.entries(files)) {
-      await Deno.mkdir(dirname(join(folder, path)), { recursive: true });
-      await Deno.writeFile(
-        join(folder, path),
-        typeof data === "string" ? new TextEncoder().encode(data) : data,
-      );
-    }
-    await test(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
 
 /** Returns the pipelines of docs/guide/data.md. */
 async function guide(): Promise<string[]> {
@@ -131,7 +114,7 @@ async function make(
 }
 
 Deno.test("utkface: labels from names, in the project's codes; the photo is the face", async () => {
-  await withFiles(await folders.utkface(), async (folder) => {
+  await folders.withFiles(await folders.utkface(), async (folder) => {
     const { table, archives, warnings, crops } = await make(
       { folder, preset: "utkface", name: "utk" },
       { parse: { require: ["age"] }, crop: { detector: "ssdMobilenetv1" } },
@@ -149,7 +132,7 @@ Deno.test("utkface: labels from names, in the project's codes; the photo is the 
 });
 
 Deno.test("fairface: bins stay intervals, parts become a column, the margin is known", async () => {
-  await withFiles(await folders.fairface(), async (folder) => {
+  await folders.withFiles(await folders.fairface(), async (folder) => {
     const preset = (await recipes()).fairface;
     const { table, archives, crops } = await make({ folder, preset });
     deepStrictEqual(table.bin, ["50-59", "3-9", "more than 70", "10-19", "0-2"]);
@@ -164,7 +147,7 @@ Deno.test("fairface: bins stay intervals, parts become a column, the margin is k
 });
 
 Deno.test("adience: folds, bands with the odd ages of the labels, albums", async () => {
-  await withFiles(await folders.adience(), async (folder) => {
+  await folders.withFiles(await folders.adience(), async (folder) => {
     const { table } = await make({ folder, preset: "adience" }, { parse: { require: [] } });
     deepStrictEqual([table.age_low, table.age_high], [
       [25, 25, 38, null, 60],
@@ -179,7 +162,7 @@ Deno.test("adience: folds, bands with the odd ages of the labels, albums", async
 });
 
 Deno.test("imdbClean: boxes of whole photos, people of the file names", async () => {
-  await withFiles(await folders.imdbClean(), async (folder) => {
+  await folders.withFiles(await folders.imdbClean(), async (folder) => {
     const { table, crops } = await make({ folder, preset: "imdbClean", name: "clean" });
     deepStrictEqual(table.age, [21, 69, 30]);
     deepStrictEqual(table.part, ["test", "train", "val"]);
@@ -189,7 +172,7 @@ Deno.test("imdbClean: boxes of whole photos, people of the file names", async ()
 });
 
 Deno.test("benchmark2024: folders become parts, rotated boxes upright ones", async () => {
-  await withFiles(await folders.benchmark2024(), async (folder) => {
+  await folders.withFiles(await folders.benchmark2024(), async (folder) => {
     const { table, crops, sets } = await make({ folder, preset: "benchmark2024", name: "b" }, {
       parse: { require: [] },
       seeds: [1, 2, 3, 4, 5, 6],
@@ -417,7 +400,7 @@ Deno.test("copies are found by their photos where a detector places the boxes", 
   ]);
   const photos = [...faces, ...changed].map((face, i) => [`${i}.jpg`, new Uint8Array(face)]);
   const labels = photos.map((_, i) => `${i}.jpg,30,m\n`).join("");
-  await withFiles(
+  await folders.withFiles(
     { ...Object.fromEntries(photos), "labels.csv": `path,age,gender\n${labels}` },
     async (folder) => {
       const { copies: [crops = "", both = ""], sets: [parts] } = await make(
@@ -437,8 +420,8 @@ Deno.test("copies are found by their photos where a detector places the boxes", 
 
 Deno.test("photos of linked folders are read, once, and count for the fingerprint", async () => {
   const chip = "26_0_1_20170116174525125.jpg.chip.jpg", face = await folders.drawFace(26, true);
-  await withFiles({ [chip]: face }, async (disk) => {
-    await withFiles({ [`one/9${chip}`]: face }, async (folder) => {
+  await folders.withFiles({ [chip]: face }, async (disk) => {
+    await folders.withFiles({ [`one/9${chip}`]: face }, async (folder) => {
       await Deno.symlink(disk, join(folder, "part2"));
       await Deno.symlink(disk, join(folder, "part3"));
       await Deno.symlink("one", join(folder, "also"));
@@ -466,7 +449,7 @@ Deno.test("a preset of the pipeline's own joins tables, and overrides a built-in
     "img_align_celeba/000001.jpg": face,
     "img_align_celeba/000002.jpg": face,
   };
-  await withFiles(celeba, async (folder) => {
+  await folders.withFiles(celeba, async (folder) => {
     const preset = (await recipes()).celeba;
     const { table } = await make({ folder, name: "celeba", preset });
     deepStrictEqual(table.gender, [1, 0]);
@@ -479,7 +462,7 @@ Deno.test("a preset of the pipeline's own joins tables, and overrides a built-in
     );
     await rejects(make({ folder, preset: { photos: "x(?<age>\\d+)" } }), /no photo fits/);
   });
-  await withFiles(await folders.utkface(), async (folder) => {
+  await folders.withFiles(await folders.utkface(), async (folder) => {
     using loaded = testContext(download);
     const preset = { use: "utkface", layout: "full", values: { ethnicity: { "4": "Latin" } } };
     const result = await loaded.run({}, { datasets: [{ folder, preset, name: "utk" }] });
@@ -495,7 +478,7 @@ Deno.test("a preset of the pipeline's own joins tables, and overrides a built-in
 Deno.test("a preset's column that no table has is a warning, and not only an unknown label", async () => {
   const face = await folders.drawFace(30, true);
   const files = { "l.csv": "file,Years,sex\na.png,30,m\n", "a.png": face };
-  await withFiles(files, async (folder) => {
+  await folders.withFiles(files, async (folder) => {
     const warningsOf = async (columns: Record<string, string>) => {
       using loaded = testContext(download);
       await loaded.run({}, { datasets: [{ folder, preset: { labels: "l\\.csv", columns } }] });
@@ -516,7 +499,7 @@ Deno.test("the guide's other recipes read drawn folders of these layouts", async
   const all = await recipes();
   const read = async (name: string, files: folders.Files) => {
     let table: Record<string, unknown[]> = {};
-    await withFiles(files, async (folder) => {
+    await folders.withFiles(files, async (folder) => {
       using loaded = testContext(download);
       await loaded.run({}, { datasets: [{ folder, name, preset: all[name] }] });
       using parsed = testContext(matParse);
@@ -570,7 +553,7 @@ Deno.test("every pipeline of the guide is valid", async () => {
 
 Deno.test("archives are read as they were downloaded", async () => {
   const files = await folders.utkface();
-  await withFiles({ "empty/x": "" }, async (folder) => {
+  await folders.withFiles({ "empty/x": "" }, async (folder) => {
     const tar = join(folder, "UTKFace.tar");
     {
       using writer = new TarWriter(tar);
@@ -614,7 +597,7 @@ Deno.test({
   ignore: !python,
   async fn() {
     const face = await folders.drawFace(30, true);
-    await withFiles(
+    await folders.withFiles(
       { "mine/a.jpg": face, "mine/l.csv": "path,age\na.jpg,30\n" },
       async (folder) => {
         const { stderr, success } = await new Deno.Command("python3", {
@@ -631,7 +614,7 @@ Deno.test({
           "two/b.jpg": face,
           "two/l.csv": "path,age\na.jpg,1\nb.jpg,2\n",
         };
-        await withFiles(both, async (place) => {
+        await folders.withFiles(both, async (place) => {
           const args = ["-m", "zipfile", "-c", "two.zip", "two"];
           ok((await new Deno.Command("python3", { args, cwd: place }).output()).success);
           await Deno.remove(join(place, "two"), { recursive: true });
@@ -656,7 +639,7 @@ Deno.test("a plugin's preset is found, and its folder is described without it", 
     summary: "Photos named AGE_GENDER.jpg",
     preset: { photos: "(?<age>\\d+)_(?<gender>[mf])\\.jpg", layout: "aligned" },
   });
-  await withFiles({ "31_m.jpg": await folders.drawFace(31, true) }, async (folder) => {
+  await folders.withFiles({ "31_m.jpg": await folders.drawFace(31, true) }, async (folder) => {
     const params = { datasets: [{ folder, preset: "mine" }] };
     const extension = { kind: "preset", module: "mine.ts", definition: mine, ...mine };
     using loaded = testContext(download, { extensions: [extension] });
