@@ -1,6 +1,6 @@
 /** Bundles the page's TypeScript for browsers. */
 import { createRequire } from "node:module";
-import { dirname, join, resolve } from "node:path";
+import { dirname, isAbsolute, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build, type BuildOptions, type Plugin } from "esbuild";
 
@@ -45,7 +45,7 @@ export function bundleCompute(): Promise<Uint8Array<ArrayBuffer>> {
 }
 
 /** Resolves packages in Deno's cache, as ES modules. */
-const packages: Plugin = {
+export const packages: Plugin = {
   name: "packages",
   setup({ onResolve, onLoad, resolve: find }) {
     onResolve({ filter: /^\.{1,2}\// }, ({ path, resolveDir }) => {
@@ -56,8 +56,12 @@ const packages: Plugin = {
       if (kind === "entry-point") return undefined;
       if (path in REPLACED) return { path: REPLACED[path] };
       const [, name, inside] = path.match(/^(@[^/]+\/[^/]+|[^/]+)\/?(.*)$/)!;
-      const found = findPackage(name, importer);
-      if (!found) return { path, namespace: "missing" };
+      const found = locate(`${name}/package.json`, importer);
+      if (!found) {
+        // Packages with "exports" are ES modules, and hide their package.json.
+        const file = locate(path, importer) ?? "";
+        return isAbsolute(file) ? { path: file } : { path, namespace: "missing" };
+      }
       const { browser = {}, module, main = "index.js" } = JSON.parse(
         await Deno.readTextFile(found),
       );
@@ -72,13 +76,11 @@ const packages: Plugin = {
   },
 };
 
-/** Returns the path of a package's package.json, resolved from its importer. */
-function findPackage(name: string, importer: string): string | undefined {
+/** Returns the path of a package's file, resolved from its importer. */
+function locate(file: string, importer: string): string | undefined {
   try {
     const own = importer.startsWith(project) && !importer.includes("node_modules");
-    return own
-      ? fileURLToPath(import.meta.resolve(`${name}/package.json`))
-      : createRequire(importer).resolve(`${name}/package.json`);
+    return own ? fileURLToPath(import.meta.resolve(file)) : createRequire(importer).resolve(file);
   } catch {
     return undefined;
   }

@@ -1,15 +1,12 @@
 /** The HTTP application: read-only JSON over the artifacts, and the page. */
 import { join } from "node:path";
-import { createRequire } from "node:module";
-import { fileURLToPath } from "node:url";
-import type { Plugin } from "esbuild";
 import { type Context, Hono } from "hono";
 import { getMimeType } from "hono/utils/mime";
 import { RandomAccessFile } from "../../packages/formats/random_access_file.ts";
 import { ArtifactStore } from "../../packages/pipeline/artifact_store.ts";
 import type { RunRecord } from "../../packages/pipeline/history.ts";
 import { METRIC_DIRECTIONS } from "../evaluation/metrics.ts";
-import { bundle } from "../serving/bundle.ts";
+import { bundle, packages } from "../serving/bundle.ts";
 import { Problem, toProblem } from "../serving/problem.ts";
 import { checkHostAndOrigin, REPORT_POLICY, securityHeaders } from "../serving/security.ts";
 import { fileOf, imageOf, layersOf, RunFiles, tableOf } from "./run_files.ts";
@@ -158,16 +155,6 @@ export async function createUi(options: UiOptions): Promise<Hono> {
 
 /** Reads the page and bundles its script, with the chart library that the report uses. */
 async function pageFiles() {
-  const packages: Plugin = {
-    name: "packages",
-    setup: ({ onResolve }) =>
-      onResolve({ filter: /^[^./]/ }, ({ path, importer, kind }) => {
-        if (kind === "entry-point") return undefined;
-        const own = importer.startsWith(fileURLToPath(web));
-        const found = own ? import.meta.resolve(path) : createRequire(importer).resolve(path);
-        return { path: own ? fileURLToPath(found) : found };
-      }),
-  };
   const script = await bundle(new URL("ui_page.ts", web), { minify: true, plugins: [packages] });
   const serving = new URL("../serving/web/", import.meta.url);
   const read = (name: string, folder = serving) => Deno.readTextFile(new URL(name, folder));
