@@ -1,7 +1,7 @@
 /** deno task verify: whether results are still what was made. */
 import { artifactsOption } from "../args.ts";
 import { formatError, UsageError } from "../errors.ts";
-import { identityNamed, isMissingPipeline } from "../find_pipeline.ts";
+import { identityNamed } from "../find_pipeline.ts";
 import { byPipeline, findByIdPrefix } from "../find_runs.ts";
 import { History, type RecordedStage } from "../history.ts";
 import { fileNameOf } from "../pipeline_identity.ts";
@@ -66,7 +66,7 @@ export default async function verify(call: CommandContext): Promise<number> {
   return ok ? EXIT.ok : EXIT.failed;
 }
 
-/** All results, those of a run, or those that a pipeline used last; without its YAML, its last run. */
+/** All results, those of a run, or those that a pipeline used last. */
 async function placesOf(
   call: CommandContext,
 ): Promise<{ store: ArtifactStore; places: StoredResult[] }> {
@@ -75,19 +75,12 @@ async function placesOf(
   let store = new ArtifactStore(artifactsOption(values, call));
   if (name === undefined) return { store, places: await store.storedResults() };
   const runs = await identityNamed(name, call) ? [] : await new History(store.folder).list();
-  let used: readonly Pick<RecordedStage, "use" | "fingerprint">[] | undefined = findByIdPrefix(
-    name,
-    runs,
-  )?.stages;
+  let used: readonly Pick<RecordedStage, "use" | "fingerprint">[] | undefined =
+    (findByIdPrefix(name, runs) ?? byPipeline(name, runs).at(-1))?.stages;
   if (!used) {
-    try {
-      const plan = await loadPlan(call);
-      if (values.artifacts === undefined) store = new ArtifactStore(plan.artifacts);
-      used = Object.values(await store.currentOf(fileNameOf(plan.identity), plan.former));
-    } catch (error) {
-      used = isMissingPipeline(error) ? byPipeline(name, runs).at(-1)?.stages : undefined;
-      if (!used) throw error;
-    }
+    const plan = await loadPlan(call);
+    if (values.artifacts === undefined) store = new ArtifactStore(plan.artifacts);
+    used = Object.values(await store.currentOf(fileNameOf(plan.identity), plan.former));
   }
   const paths = used.map(({ use, fingerprint }) => fingerprint && store.pathOf(use, fingerprint));
   return {
