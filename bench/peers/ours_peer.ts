@@ -95,7 +95,7 @@ await servePeer({
     engines.push(engine);
     const { images, targets } = draw(network, batch);
     const { objective } = kinds[network];
-    const labels = "heads" in objective ? objective.labels(targets) : targets;
+    const labels = objective.plain ? targets : objective.labels(targets);
     let count = 0;
     const step = () => engine.step(images, labels, [1, count++]);
     const end = performance.now() + WARM_UP;

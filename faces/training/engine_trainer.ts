@@ -14,7 +14,7 @@ import { readTensor } from "../../packages/compute/read_tensor.ts";
 import { counted } from "../../packages/pipeline/causes.ts";
 import { toEngineNetwork } from "./to_engine_network.ts";
 import { defaultOptimizer } from "./optimizer.ts";
-import { isBuiltIn, type Objective, scoresOf } from "./objective.ts";
+import { type Objective, scoresOf } from "./objective.ts";
 import { type BatchResult, Trainer, type TrainerOptions } from "./trainer.ts";
 
 export class EngineTrainer extends Trainer<Engine> {
@@ -53,7 +53,7 @@ export class EngineTrainer extends Trainer<Engine> {
 
   get computedBy(): string {
     const threads = `engine, ${counted(this.stepper.threads, "thread")}`;
-    return isBuiltIn(this.objective)
+    return this.objective.builtIn
       ? threads
       : `${threads}; loss "${lossName(this.objective)}" by TensorFlow.js (${tf.getBackend()})`;
   }
@@ -115,8 +115,8 @@ export class EngineTrainer extends Trainer<Engine> {
   }
 
   #labels(targets: number[]): Labels {
-    const objective = this.objective;
-    return "heads" in objective && isBuiltIn(objective) ? objective.labels(targets) : targets;
+    const { plain, builtIn } = this.objective;
+    return builtIn && !plain ? this.objective.labels(targets) : targets;
   }
 
   /** Returns the result of the engine's last batch. */
@@ -125,7 +125,7 @@ export class EngineTrainer extends Trainer<Engine> {
     targets: number[],
   ): Promise<BatchResult> {
     const all = loss / rows + penalty, objective = this.objective;
-    if (!isBuiltIn(objective)) {
+    if (!objective.builtIn) {
       const output = tf.tensor2d(this.stepper.outputs(), [rows, objective.outputs]);
       try {
         return { loss: all, ...await scoresOf(objective, output, targets) };
@@ -133,7 +133,7 @@ export class EngineTrainer extends Trainer<Engine> {
         output.dispose();
       }
     }
-    if (!("heads" in objective)) return { loss: all, metric: metric / rows };
+    if (objective.plain) return { loss: all, metric: metric / rows };
     const losses = heads.map((sum) => sum / rows);
     const scores = objective.scores(this.stepper.outputs(), targets, losses);
     const whole = scores.length === 1 ? scores[0].metric : loss / rows;
@@ -146,8 +146,8 @@ const momentOf = (name: string) => name.endsWith("/square") ? "v" : "m";
 
 /** Converts an objective's loss, or that of its heads, to the engine's. */
 export function engineLoss(objective: Objective): Loss {
-  if (!isBuiltIn(objective)) return customLoss(objective);
-  if (!("heads" in objective)) return lossOf(objective.loss);
+  if (!objective.builtIn) return customLoss(objective);
+  if (objective.plain) return lossOf(objective.heads[0].loss);
   return objective.heads.map(({ loss, columns, weight }) => ({
     loss: lossOf(loss),
     columns,
@@ -180,10 +180,10 @@ function customLoss(objective: Objective): CustomLoss {
   };
 }
 
-/** Names the losses that the engine lacks, or the whole. */
-function lossName(objective: Objective): string {
-  const heads = "heads" in objective ? objective.heads.filter(({ builtIn }) => !builtIn) : [];
-  return heads.map(({ loss }) => loss).join(" + ") || objective.loss;
+/** Names the losses that the engine lacks, or all. */
+function lossName({ heads }: Objective): string {
+  const own = heads.filter(({ builtIn }) => !builtIn);
+  return (own.length > 0 ? own : heads).map(({ loss }) => loss).join(" + ");
 }
 
 function lossOf(name: string): "categoricalCrossentropy" | "meanAbsoluteError" {

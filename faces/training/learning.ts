@@ -2,7 +2,7 @@
 import { openBackend } from "../../packages/compute/open_backend.ts";
 import type { Backend } from "../../packages/compute/backends.ts";
 import { classHead, quantityHead } from "./losses.ts";
-import { jointHead, type Objective, singleHead } from "./objective.ts";
+import { jointHead, type Objective } from "./objective.ts";
 import { type LabelledTask, labelTasks, rowsOfTasks, type Task, type ValuesTask } from "./tasks.ts";
 import type { ChosenNetwork } from "./build_network.ts";
 import type { TrainingParams } from "./training_params.ts";
@@ -90,14 +90,13 @@ export async function prepareLearning(
         "end of the interval, 0 within it",
     );
   }
-  const objective = made || intervals
-    ? jointHead(heads, {
-      masked,
-      teachers: lessons,
-      intervals: tasks.map(({ intervals }) => !!intervals),
-      measured,
-    })
-    : singleHead(heads[0]);
+  const objective = jointHead(heads, {
+    plain: !made && !intervals,
+    masked,
+    teachers: lessons,
+    intervals: tasks.map(({ intervals }) => !!intervals),
+    measured,
+  });
   const targets = people.flatMap((_, row) => [
     ...tasks.map(({ labels }) => labels[row]),
     ...tasks.flatMap(({ intervals }) => intervals ? intervals[row] ?? [NaN, NaN] : []),

@@ -20,69 +20,41 @@ export type Score = {
   taught?: number;
 };
 
-interface Common {
+/**
+ * What a training minimizes and measures: heads, each with some of the network's outputs. Made by
+ * `jointHead` alone. Targets that are NaN are missing labels.
+ */
+export interface Objective {
+  readonly heads: readonly Head[];
+  /** True for the one head of a network that has no layer of heads: the engine has its metric. */
+  readonly plain: boolean;
+  /** True if the engine computes loss and metric itself. */
+  readonly builtIn: boolean;
   readonly higherIsBetter: boolean;
   readonly outputs: number;
-  /** Number of targets per image: one per head, and further ones of a joint objective. */
+  /** Number of targets per image: a label per head, and further ones of `JointOptions`. */
   readonly targets: number;
   /**
-   * Computes the differentiable mean loss of a batch.
+   * Computes the differentiable mean loss of a batch, the weighted sum of the heads'.
    * @param output as `forward` returns it: [batch, outputs], logits for classes
-   * @param targets class or quantity, one per image and head
    */
-  lossOf(output: tf.Tensor, targets: number[]): tf.Scalar;
-}
-
-/** Objective of one task, with any loss and metric. */
-export interface SingleObjective extends Common {
-  readonly loss: string;
-  readonly metric: string;
-  /** Computes the sum of the metric over images. */
-  metricSum(output: tf.Tensor, targets: number[]): Promise<number>;
-}
-
-/** Objective of heads, each with some of the outputs. Targets that are NaN are missing labels. */
-export interface JointObjective extends Common {
-  /** Weighted sum of the heads' losses. */
-  readonly loss: "joint";
-  /** The metric of a single head; else the same sum, for heads have no common metric. */
-  readonly metric: "accuracy" | "mae" | "loss";
-  readonly heads: readonly Head[];
+  lossOf(output: tf.Tensor, targets: readonly number[]): tf.Scalar;
   /** Encodes targets as outputs, [images, outputs]: probabilities and quantities. */
   labels(targets: readonly number[]): Float32Array;
   /** Computes each head's loss and metric from [images, outputs], probabilities and quantities. */
   scores(outputs: Float32Array, targets: readonly number[], losses: readonly number[]): Score[];
-  /** Computes the same from logits. */
+  /** Computes the same from logits; without losses if `plain`. */
   scoresOf(output: tf.Tensor, targets: readonly number[]): Promise<Score[]>;
-}
-
-export type Objective = SingleObjective | JointObjective;
-
-/** Objectives of this project, by identity: a copy may have a `lossOf` or a metric of its own. */
-const builtIn = new WeakSet<Objective>();
-
-/** Marks an objective as one whose loss and metric the engine computes itself, and freezes it. */
-export function markBuiltIn<T extends Objective>(objective: T): T {
-  builtIn.add(objective);
-  return Object.freeze(objective);
-}
-
-/** Returns whether the engine computes an objective's loss and metric itself. */
-export function isBuiltIn(objective: Objective): boolean {
-  return builtIn.has(objective);
 }
 
 /** Computes the scores of a batch, given its loss. */
 export async function scoresOf(
   objective: Objective,
   output: tf.Tensor,
-  targets: number[],
+  targets: readonly number[],
 ): Promise<{ metric: number; heads?: Score[] }> {
-  if (!("heads" in objective)) {
-    const sum = await objective.metricSum(output, targets);
-    return { metric: sum * objective.targets / targets.length };
-  }
   const heads = await objective.scoresOf(output, targets);
+  if (objective.plain) return { metric: heads[0].metric };
   // Several heads have no common metric: their weighted loss.
   const metric = heads.length === 1
     ? heads[0].metric
@@ -91,33 +63,13 @@ export async function scoresOf(
 }
 
 /** Returns a classification objective: cross-entropy from logits, and accuracy. */
-export function classification(classes: number): SingleObjective {
-  return singleHead(classHead(classes, 1));
+export function classification(classes: number): Objective {
+  return jointHead([classHead(classes, 1)], { plain: true });
 }
 
 /** Returns a regression objective: the mean absolute error is loss and metric. */
-export function regression(): SingleObjective {
-  return singleHead(quantityHead(1));
-}
-
-/** Returns the objective of one head whose loss the engine computes. */
-export function singleHead(head: Head): SingleObjective {
-  const { loss, metric, columns, rowLosses, write } = head;
-  return markBuiltIn({
-    loss,
-    metric,
-    higherIsBetter: metric === "accuracy",
-    outputs: columns,
-    targets: 1,
-    lossOf: (output, targets) => tf.mean(rowLosses(tf, output, encode(targets, columns, write))),
-    async metricSum(output, targets) {
-      const values = await readTensor(output);
-      return targets.reduce(
-        (sum, target, i) => sum + scoreOf(head, values, i * columns, [target]),
-        0,
-      );
-    },
-  });
+export function regression(): Objective {
+  return jointHead([quantityHead(1)], { plain: true });
 }
 
 /** Encodes rows as a tensor [rows, columns]; undefined ones, and missing labels, as 0. */
@@ -161,6 +113,8 @@ export interface HeadTeacher {
 
 /** Targets of a joint objective beside one label per head. */
 export interface JointOptions {
+  /** True for the one head of a network that has no layer of heads. Default: false */
+  plain?: boolean;
   /** True if labels may be missing (NaN); such rows do not count for the head. Default: false */
   masked?: boolean;
   /**
@@ -180,8 +134,9 @@ export interface JointOptions {
  */
 export function jointHead(
   heads: readonly Head[],
-  { masked = false, intervals = [], measured = [], teachers = [] }: JointOptions = {},
-): JointObjective {
+  { plain = false, masked = false, intervals = [], measured = [], teachers = [] }: JointOptions =
+    {},
+): Objective {
   let columns = 0, width = heads.length;
   const starts = heads.map((head) => (columns += head.columns) - head.columns);
   const spans = heads.map(({ loss, reading, interval }, h) => {
@@ -216,7 +171,7 @@ export function jointHead(
     );
   /** Slices a head's columns of a tensor [rows, columns]. */
   const part = (x: tf.Tensor, h: number) =>
-    tf.slice(x as tf.Tensor2D, [0, starts[h]], [-1, heads[h].columns]);
+    plain ? x : tf.slice(x as tf.Tensor2D, [0, starts[h]], [-1, heads[h].columns]);
   /** Computes the mean loss of one head against its teacher, times the teacher's weight. */
   const lessonLoss = (output: tf.Tensor, targets: readonly number[], h: number): tf.Scalar => {
     const { columns, reading, write, rowLosses } = heads[h];
@@ -290,11 +245,12 @@ export function jointHead(
       const score = { loss: losses[h], metric: count === 0 ? 0 : sum / count };
       return masked ? { ...score, count, learned } : score;
     });
-  const objective: JointObjective = {
-    loss: "joint",
-    outputs: columns,
+  return {
     heads,
-    metric: heads.length === 1 ? heads[0].metric : "loss",
+    plain,
+    builtIn: !masked && width === heads.length &&
+      heads.every((head) => head.builtIn && !head.rowWeight),
+    outputs: columns,
     higherIsBetter: heads.length === 1 && heads[0].metric === "accuracy",
     targets: width,
     labels,
@@ -302,6 +258,7 @@ export function jointHead(
       tf.addN(heads.map(({ weight }, h) => tf.mul(lossOf(output, targets, h), weight))),
     scores,
     async scoresOf(output, targets) {
+      if (plain) return scores(await readTensor(output), targets, []);
       const [losses, activated] = tf.tidy(() => {
         const losses = heads.map((_, h) => lossOf(output, targets, h));
         const taught = lessons.map((one, h) =>
@@ -323,7 +280,4 @@ export function jointHead(
       }
     },
   };
-  const builtIn = !masked && width === heads.length &&
-    heads.every((head) => head.builtIn && !head.rowWeight);
-  return builtIn ? markBuiltIn(objective) : objective;
 }

@@ -90,14 +90,7 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
         "Change the split, or add data.",
     );
   }
-  const outputs = model.outputs[0].shape.at(-1);
   checkTrainable(model);
-  if (outputs !== objective.outputs) {
-    throw new Error(
-      `Cannot train the network: it has ${outputs} outputs, and its loss "${objective.loss}" ` +
-        `needs ${objective.outputs}.`,
-    );
-  }
   ensureInitialized(model, seed);
   const stopper = new EarlyStopping(earlyStopping, objective.higherIsBetter);
   const trainer = await options.trainer?.(options) ?? new TfjsTrainer(options);

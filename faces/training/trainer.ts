@@ -89,7 +89,7 @@ export abstract class Trainer<S extends Stepper = Stepper> {
 
   /** Returns the mean of batches to come. */
   mean(): RunningMean {
-    return new RunningMean("heads" in this.objective ? this.objective.heads : []);
+    return new RunningMean(this.objective.plain ? [] : this.objective.heads);
   }
 
   /** Computes loss and metric of images in inference mode. */
