@@ -35,11 +35,6 @@ export function classHead(columns: number, weight: number, labelSmoothing = 0): 
       if (labelSmoothing > 0) into.fill(labelSmoothing / columns, at, at + columns);
       into[at + target] += 1 - labelSmoothing;
     },
-    read(outputs, at) {
-      let best = 0; // the first of equal maxima, as in argMax
-      for (let c = 1; c < columns; c++) if (outputs[at + c] > outputs[at + best]) best = c;
-      return best;
-    },
   };
 }
 
@@ -53,7 +48,6 @@ export function quantityHead(weight: number): Head {
     builtIn: true,
     rowLosses: absoluteErrors,
     write: (target, into, at) => void (into[at] = target),
-    read: (outputs, at) => outputs[at],
   };
 }
 
@@ -78,7 +72,6 @@ export function distributionHead(
   weight: number,
   reading: AgeEstimator = "mean",
 ): Head {
-  const share = ageReadings[reading];
   return {
     loss: "categorical_crossentropy",
     metric: "mae",
@@ -94,16 +87,6 @@ export function distributionHead(
         sum += into[at + bin] = Math.exp(-(((age - target) / spread) ** 2) / 2);
       }
       for (let bin = 0; bin < ageBins.length; bin++) into[at + bin] /= sum;
-    },
-    read(outputs, at) {
-      // As in the layers of faces/training/build_network.ts.
-      let years = ageBins[0], older = 1;
-      for (let bin = 0; bin < ageBins.length - 1; bin++) {
-        older -= outputs[at + bin];
-        const left = Math.min(1, Math.max(0, (older - share) / (1 - 2 * share)));
-        years += (ageBins[bin + 1] - ageBins[bin]) * left;
-      }
-      return years;
     },
   };
 }
@@ -153,9 +136,40 @@ function ordinalHead(weight: number): Head {
         return tf.sum(tf.mul(losses, tf.cast(tf.greaterEqual(labels, 0), "float32")), -1);
       },
     },
-    read: (outputs, at) =>
-      outputs.subarray(at, at + columns).reduce((years, older) => years + step * older, ageBins[0]),
   };
+}
+
+/** Decodes outputs of a head (probabilities or a quantity) to a class or a number, as models do. */
+export function readOutput(
+  { reading, columns, standardized }: Pick<Head, "reading" | "columns" | "standardized">,
+  outputs: Float32Array,
+  at: number,
+): number {
+  switch (reading) {
+    case "classes": {
+      let best = 0; // the first of equal maxima, as in argMax
+      for (let c = 1; c < columns; c++) if (outputs[at + c] > outputs[at + best]) best = c;
+      return best;
+    }
+    case "quantity":
+      if (!standardized) return outputs[at];
+      return outputs[at] * standardized.deviation + standardized.mean;
+    case "ordinal": {
+      const step = ageBins[1] - ageBins[0], own = outputs.subarray(at, at + columns);
+      return own.reduce((years, older) => years + step * older, ageBins[0]);
+    }
+    default: {
+      // As in the layers of faces/training/build_network.ts.
+      const share = ageReadings[reading];
+      let years = ageBins[0], older = 1;
+      for (let bin = 0; bin < ageBins.length - 1; bin++) {
+        older -= outputs[at + bin];
+        const left = Math.min(1, Math.max(0, (older - share) / (1 - 2 * share)));
+        years += (ageBins[bin + 1] - ageBins[bin]) * left;
+      }
+      return years;
+    }
+  }
 }
 
 const labelSmoothing = z.number().min(0).lt(1).default(0).describe(
@@ -320,58 +334,31 @@ export function headOf(
   const deviation = Math.sqrt(mean(targets.map((target) => (target - center) ** 2))) || 1;
   const given = definition.head((inUnit ? common : { ...common, deviation }) as never);
   // A plugin without TypeScript may return anything.
-  if (!isHead(given)) {
+  if (!isHead(given, classes)) {
     const { metric, columns, reading } = given ?? {} as Partial<Head>;
     const shown = quote(given && { metric, columns, reading });
     throw refused(
-      `its head() returned ${shown}. Return a head with metric, "accuracy" or "mae", columns, ` +
-        "weight, reading, rowLosses(), write() and read().",
+      `its head() returned ${shown}. Return a head with metric, "accuracy" or "mae", weight, ` +
+        "rowLosses(), write(), and a reading with its number of columns.",
     );
   }
   const head = { ...given, builtIn: given.builtIn && ENGINE_LOSSES.includes(given.rowLosses) };
-  // The check before a run has heads without columns.
-  if (plugins.includes(definition) && head.columns > 0 && !predictsAsModels(head, classes)) {
-    throw refused(
-      "models predict as the built-in head of its reading does, and its columns, write() or read() " +
-        "changes numbers. Use those of that head. Numbers other than ages are standardized anyway.",
-    );
-  }
+  if (head.reading === "quantity") head.write = quantityHead(1).write;
   if (inUnit) return head;
-  if (!["quantity", "classes"].includes(head.reading)) {
-    throw refused("it is of ages. Use mae, mse or huber.");
-  }
+  if (head.reading !== "quantity") throw refused("it is of ages. Use mae, mse or huber.");
   return {
     ...head,
     standardized: { mean: center, deviation },
     write: (target, into, at) => into[at] = (target - center) / deviation,
-    read: (outputs, at) => outputs[at] * deviation + center,
   };
 }
 
-function isHead(head: Partial<Head> | undefined): head is Head {
-  return ["accuracy", "mae"].includes(head?.metric!) && Number.isInteger(head?.columns) &&
-    ["classes", "quantity", "ordinal", ...Object.keys(ageReadings)].includes(head?.reading!) &&
-    [head?.rowLosses, head?.write, head?.read].every((part) => typeof part === "function");
-}
-
-/** Returns true if a head has the predictions of stored models, and the labels of numbers. */
-function predictsAsModels(head: Head, classes: readonly unknown[] | null): boolean {
-  const { columns, reading } = head, quantity = reading === "quantity";
-  const usual = classes
-    ? classHead(classes.length, 1)
-    : quantity
-    ? quantityHead(1)
-    : reading === "ordinal"
-    ? ordinalHead(1)
-    : distributionHead(4, 1, reading as AgeEstimator);
-  if (columns !== usual.columns || reading !== usual.reading) return false;
-  return [1, 2, 3, 4, 5, 6, 7, 8].every((k) => {
-    // Several peaks; of a quantity, numbers of either sign.
-    const drawn = Float32Array.from({ length: columns }, (_, i) => 1.1 + Math.sin(k * (i + 0.3)));
-    const sum = quantity ? 0.01 * (-1) ** k : drawn.reduce((sum, one) => sum + one);
-    const outputs = drawn.map((one) => one / sum), label = new Float32Array(columns);
-    if (quantity) head.write(outputs[0], label, 0);
-    return Math.abs(head.read(outputs, 0) - usual.read(outputs, 0)) < 1e-3 &&
-      (!quantity || label[0] === outputs[0]);
-  });
+function isHead(head: Partial<Head> | undefined, classes: readonly unknown[] | null): head is Head {
+  const { metric, columns, reading, rowLosses, write } = head ?? {};
+  const bins = ageBins.length;
+  const known: Record<string, number> = classes
+    ? { classes: classes.length }
+    : { quantity: 1, ordinal: bins - 1, mean: bins, median: bins };
+  return ["accuracy", "mae"].includes(metric!) && columns !== undefined &&
+    columns === known[reading!] && [rowLosses, write].every((part) => typeof part === "function");
 }

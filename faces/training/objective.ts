@@ -1,6 +1,6 @@
 /** Training objectives: loss and metric. */
 import * as tf from "@tensorflow/tfjs-core";
-import { classHead, quantityHead } from "./losses.ts";
+import { classHead, quantityHead, readOutput } from "./losses.ts";
 import type { Head } from "./training_definitions.ts";
 import { readTensor } from "../../packages/compute/read_tensor.ts";
 
@@ -87,13 +87,13 @@ function encode<T>(
 
 /** Returns the metric of one image: its error, of an interval 0 within, or 1 for the right class. */
 function scoreOf(
-  { metric, read }: Head,
+  head: Head,
   outputs: Float32Array,
   at: number,
   [low, high = low]: Span | [number],
 ): number {
-  const output = read(outputs, at);
-  return metric === "mae" ? distanceTo([low, high], output) : Number(output === low);
+  const output = readOutput(head, outputs, at);
+  return head.metric === "mae" ? distanceTo([low, high], output) : Number(output === low);
 }
 
 /** Returns the distance of a number to an interval; 0 within. */

@@ -4,7 +4,7 @@ import { type Choice, chosen, type Definition } from "../../packages/pipeline/de
 import { problemsOf } from "../../packages/pipeline/errors.ts";
 import type { CheckContext, ParamProblem } from "../../packages/pipeline/stage.ts";
 import { chooseMetrics, type ChosenMetric } from "./further_metrics.ts";
-import { classHead, headOf } from "./losses.ts";
+import { classHead, headOf, quantityHead } from "./losses.ts";
 import type { ChosenOptimizer } from "./optimizer.ts";
 import { optimizers } from "./optimizers.ts";
 import { samplings } from "./sampling.ts";
@@ -38,7 +38,10 @@ export async function checkChoices(
 ): Promise<ParamProblem[]> {
   // Heads of plugins may need the targets, which no data has yet.
   const plugins = pluginsOf<LossDefinition>(context, "loss")
-    .map((one): LossDefinition => ({ ...one, head: () => classHead(0, 1) }));
+    .map((one): LossDefinition => ({
+      ...one,
+      head: ({ classes }) => classes === null ? quantityHead(1) : classHead(classes, 1),
+    }));
   const heads = await problemsOf(tasks.map(({ task: { task, classes }, loss, path }) => {
     const { classWeights = [] } = typeof loss === "object" ? loss : {};
     const known = classes === "values" ? [classWeights].flat() : classes;

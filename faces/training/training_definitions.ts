@@ -185,8 +185,8 @@ export interface Head {
   /** Computes the differentiable loss of each row, [rows], from [rows, columns]; logits for classes. */
   rowLosses(tf: Tf, outputs: Tensor, labels: Tensor): Tensor;
   /**
-   * Encodes a target (class or age) as `columns` numbers from `at` on, which are 0 before. A quantity
-   * stays as it is, for `read` too: models predict what the network outputs.
+   * Encodes a target (class or age) as `columns` numbers from `at` on, which are 0 before. Not used
+   * for a quantity, which stays as it is: models predict what the network outputs.
    */
   write(target: number, into: Float32Array, at: number): void;
   /**
@@ -198,9 +198,7 @@ export interface Head {
     /** As the above; rows that are not intervals have labels of 0, and finite losses. */
     rowLosses(tf: Tf, outputs: Tensor, labels: Tensor): Tensor;
   };
-  /** Decodes outputs (probabilities or a quantity) to a class or an age. */
-  read(outputs: Float32Array, at: number): number;
-  /** Mean and deviation of the training set: `write` standardizes numbers, and `read` undoes it. */
+  /** Mean and deviation of the training set, by which numbers other than ages are standardized. */
   readonly standardized?: { readonly mean: number; readonly deviation: number };
 }
 

@@ -8,7 +8,12 @@ import { extractHead, multiHeadModel } from "../../../faces/training/build_netwo
 import { ageBins } from "../../../faces/training/network_options.ts";
 import { augment, reduceResolution, sample } from "../../../faces/training/augment.ts";
 import { EngineTrainer } from "../../../faces/training/engine_trainer.ts";
-import { classHead, distributionHead, quantityHead } from "../../../faces/training/losses.ts";
+import {
+  classHead,
+  distributionHead,
+  quantityHead,
+  readOutput,
+} from "../../../faces/training/losses.ts";
 import { jointHead, type JointOptions } from "../../../faces/training/objective.ts";
 import { imagesInMemory } from "../../../faces/training/image_source.ts";
 import { predict } from "../../predict.ts";
@@ -254,9 +259,9 @@ Deno.test("distributionHead() reads what the layers of headOf() read, which is t
     const sum = raw.reduce((a, b) => a + b);
     const bins = raw.map((p) => p / sum);
     const row = Float32Array.from([0.5, 0.5, ...bins]);
-    const mean = distributionHead(4, 1, "mean").read(row, 2);
+    const mean = readOutput(distributionHead(4, 1, "mean"), row, 2);
     assert.ok(Math.abs(mean - bins.reduce((sum, p, bin) => sum + p * ageBins[bin], 0)) < 1e-3);
-    const median = distributionHead(4, 1, "median").read(row, 2);
+    const median = readOutput(distributionHead(4, 1, "median"), row, 2);
     assert.ok(Math.abs(median - middleFifth(bins)) < 0.01);
     assert.ok(share < 0.05 || median < mean - 1);
   }
@@ -270,7 +275,10 @@ for (const reading of ["mean", "median"] as const) {
       head.write(age, row, 3);
       const bins = [...row.subarray(3)];
       assert.ok(Math.abs(bins.reduce((a, b) => a + b) - 1) < 1e-5);
-      assert.ok(Math.abs(head.read(row, 3) - age) < 0.05, `${age}: ${head.read(row, 3)}`);
+      assert.ok(
+        Math.abs(readOutput(head, row, 3) - age) < 0.05,
+        `${age}: ${readOutput(head, row, 3)}`,
+      );
       const spread = Math.sqrt(bins.reduce((sum, p, i) => sum + p * (ageBins[i] - age) ** 2, 0));
       assert.ok(Math.abs(spread - 4) < 0.1, `${age}: ${spread}`);
       assert.deepEqual([...row.subarray(0, 3)], [0, 0, 0]);
@@ -282,7 +290,7 @@ Deno.test("distributionHead() of a large spread leans to the middle as the param
   const read = (spread: number, age: number) => {
     const head = distributionHead(spread, 1, "median"), row = new Float32Array(head.columns);
     head.write(age, row, 0);
-    return Number(head.read(row, 0).toFixed(1));
+    return Number(readOutput(head, row, 0).toFixed(1));
   };
   assert.deepEqual([read(8, 0), read(20, 0)], [0.5, 6.6]);
   for (let age = 0; age <= 100; age++) assert.ok(Math.abs(read(6, age) - age) <= 0.5, `${age}`);
