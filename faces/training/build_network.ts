@@ -7,7 +7,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import * as tfjs from "@tensorflow/tfjs-layers";
 import { layers, type LayersModel, model, SymbolicTensor } from "@tensorflow/tfjs-layers";
 import { type Choice, chosen } from "../../packages/pipeline/define.ts";
-import { joinWords, quote } from "../../packages/pipeline/errors.ts";
+import { quote } from "../../packages/pipeline/errors.ts";
 import type { Head, NetworkDefinition, NetworkOptions } from "./training_definitions.ts";
 import { initialize } from "./initialize.ts";
 import { ageBins, type AgeEstimator, ageReadings, type Initializer } from "./network_options.ts";
@@ -75,7 +75,6 @@ function assemble(name: string, trunk: Trunk, heads: layers.Layer[], seed?: numb
   let whole: LayersModel;
   try {
     const body = trunk();
-    checkNames(body, heads);
     whole = Array.isArray(body) ? tfjs.sequential({ name, layers: [...body, ...heads] }) : model({
       name,
       inputs: body.image,
@@ -95,20 +94,6 @@ function assemble(name: string, trunk: Trunk, heads: layers.Layer[], seed?: numb
   }
   if (seed !== undefined) initialize(whole, seed);
   return whole;
-}
-
-/** @throws if a layer of the trunk has the name of one of the heads', which weights are found by */
-function checkNames(body: ReturnType<Trunk>, heads: layers.Layer[]): void {
-  const trunk = Array.isArray(body)
-    ? body
-    : model({ inputs: body.image, outputs: body.features }).layers;
-  const own = heads.map(({ name }) => name);
-  const taken = trunk.find(({ name }) => own.includes(name));
-  if (!taken) return;
-  throw new Error(
-    `Cannot build the network: its layer "${taken.name}" has the name of a layer of the head ` +
-      `(${joinWords(own)}). Rename it.`,
-  );
 }
 
 /** The columns of a head in the layer "heads", and their interpretation. */

@@ -168,7 +168,7 @@ Deno.test("layers: names the item that cannot follow", async () => {
   for (const [name, build] of [["logits", singleHeadModel], ["heads", multiHeadModel]] as const) {
     assert.throws(
       () => build("layers", named(name).trunk(8), 1, "glorotUniform", 1),
-      new RegExp(`network: its layer "${name}" has the name of a layer of the head .* Rename it`),
+      new RegExp(`The name "${name}" is used 2 times in the model`),
     );
   }
   const parse = (item: object) =>
