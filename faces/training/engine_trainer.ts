@@ -166,12 +166,6 @@ function customLoss(objective: Objective): CustomLoss {
       return [value, grad];
     });
     try {
-      if (loss.size !== 1) {
-        throw new Error(
-          `Cannot train with loss "${objective.loss}": its lossOf() returns a tensor of shape ` +
-            `[${loss.shape}] and must return the mean over the batch, a scalar.`,
-        );
-      }
       gradient?.set(await readTensor(slope));
       return (await readTensor(loss))[0];
     } finally {
