@@ -186,6 +186,9 @@ export function convolve(r: usize, from: i32, to: i32, thread: i32): void {
   }
 }
 
+/** Working set that fits the L1 cache, bytes. */
+@inline const CACHE = 27 * 1024;
+
 /**
  * Gradient of a convolution's weights and bias, summed over the images of one chunk. `out` holds
  * the panels and behind them the bias, once for each chunk; the chunk's first range begins at zero.
@@ -202,9 +205,10 @@ export function filterGradient(
   const partBytes = <usize> word(r, 19);
   const out = address(r, 18) + <usize> chunk * partBytes;
   const packed = address(r, 21) + <usize> thread * <usize> word(r, 22), dPanel = <usize> word(r, 23);
+  const panelBytes = <usize> (runs * run) << 5;
   if (fresh) memory.fill(out, 0, partBytes);
   if ((run & 3) != 0) {
-    const step = windowStep(runs, run), panelBytes = <usize> (runs * run) << 5;
+    const step = windowStep(runs, run);
     const down = max(1, CACHE / (width * (<i32> step + 32)));
     for (let i = from; i < to; ++i) {
       for (let y = 0; y < height; y += down) {
@@ -229,10 +233,24 @@ export function filterGradient(
   // A few images at a time, so that they stay in the L1 cache for all panels.
   const few = max(1, CACHE / (<i32> xImage + height * width * 32));
   for (let i = from; i < to; i += few) {
-    panelGradients(
-      i, min(i + few, to), x, xImage, xRow, xStep, runs, run, jump, height, width, panels,
-      d, dImage, dRow, dStep, dPanel, out, packed,
-    );
+    const images = min(few, to - i);
+    for (let p = 0; p < panels; ++p) {
+      const bias = out + <usize> panels * panelBytes + (<usize> p << 5);
+      for (let n = 0; n < images; ++n) {
+        packPanel(
+          d + <usize> p * dPanel + <usize> (i + n) * dImage, dRow, dStep, height, width,
+          packed + (<usize> (n * height * width) << 5), bias,
+        );
+      }
+      let o = out + <usize> p * panelBytes;
+      for (let q = 0; q < runs; ++q) {
+        outerProducts(
+          x + <usize> q * jump + <usize> i * xImage, run, xImage, xRow, xStep,
+          packed, images, height, width, o,
+        );
+        o += <usize> run << 5;
+      }
+    }
   }
 }
 
@@ -274,32 +292,4 @@ function packPanel(
   }
   v128.store(bias, s0);
   v128.store(bias, s1, 16);
-}
-
-/** Working set that fits the L1 cache, bytes. */
-@inline const CACHE = 27 * 1024;
-
-function panelGradients(
-  from: i32, to: i32, x: usize, xImage: usize, xRow: usize, xStep: usize,
-  runs: i32, run: i32, jump: usize, height: i32, width: i32, panels: i32,
-  d: usize, dImage: usize, dRow: usize, dStep: usize, dPanel: usize, out: usize, packed: usize,
-): void {
-  const panelBytes = <usize> (runs * run) << 5;
-  for (let p = 0; p < panels; ++p) {
-    const bias = out + <usize> panels * panelBytes + (<usize> p << 5);
-    for (let i = from; i < to; ++i) {
-      packPanel(
-        d + <usize> p * dPanel + <usize> i * dImage, dRow, dStep, height, width,
-        packed + (<usize> ((i - from) * height * width) << 5), bias,
-      );
-    }
-    let o = out + <usize> p * panelBytes;
-    for (let q = 0; q < runs; ++q) {
-      outerProducts(
-        x + <usize> q * jump + <usize> from * xImage, run, xImage, xRow, xStep,
-        packed, to - from, height, width, o,
-      );
-      o += <usize> run << 5;
-    }
-  }
 }

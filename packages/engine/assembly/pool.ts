@@ -136,6 +136,20 @@ export function pool(r: usize, from: i32, to: i32, thread: i32): void {
   v128.store(out, activateGradient(d, v, kind, alpha));
 }
 
+/** The gradient of a convolution's sum `z`, from that of its normalized activation; slope 0: no norm. */
+@inline function before(
+  g: v128, z: v128, scale: usize, mean: usize, slope: usize, offset: usize, c: usize,
+  kind: i32, alpha: v128,
+): v128 {
+  if (slope != 0) {
+    const rest = madd(
+      f32x4.sub(z, v128.load(mean + c)), v128.load(slope + c), v128.load(offset + c),
+    );
+    g = madd(g, v128.load(scale + c), rest);
+  }
+  return activateGradient(g, z, kind, alpha);
+}
+
 /**
  * Gradient of a convolution's sum from the gradient of its block's output: back through pooling,
  * normalization and activation, into this thread's scratch, where it lies padded (and with zeros
@@ -239,24 +253,10 @@ export function preActivationGradient(r: usize, from: i32, to: i32, thread: i32)
                 d1 = v128.and(d1, i32x4.eq(i32x4.extend_high_i16x8_u(p), place));
               }
             }
-            const z0 = v128.load(zAt + c), z1 = v128.load(zAt + c, 16);
-            if (slope != 0) {
-              d0 = madd(
-                d0, v128.load(scale + c),
-                madd(
-                  f32x4.sub(z0, v128.load(mean + c)), v128.load(slope + c), v128.load(offset + c),
-                ),
-              );
-              d1 = madd(
-                d1, v128.load(scale + c, 16),
-                madd(
-                  f32x4.sub(z1, v128.load(mean + c, 16)),
-                  v128.load(slope + c, 16), v128.load(offset + c, 16),
-                ),
-              );
-            }
-            v128.store(oAt + inPanel(c, panel), activateGradient(d0, z0, kind, alpha));
-            v128.store(oAt + inPanel(c, panel), activateGradient(d1, z1, kind, alpha), 16);
+            d0 = before(d0, v128.load(zAt + c), scale, mean, slope, offset, c, kind, alpha);
+            d1 = before(d1, v128.load(zAt + c, 16), scale, mean, slope, offset, c + 16, kind, alpha);
+            v128.store(oAt + inPanel(c, panel), d0);
+            v128.store(oAt + inPanel(c, panel), d1, 16);
           }
         }
       }
@@ -284,17 +284,9 @@ export function preActivationGradient(r: usize, from: i32, to: i32, thread: i32)
           const zAt = z + image + <usize> y * row + <usize> x * step;
           const oAt = o + <usize> y * outRow + <usize> x * outStep;
           for (let c: usize = 0; c < step; c += 16) {
-            let g = v128.load(oAt + inPanel(c, panel));
-            const zc = v128.load(zAt + c);
-            if (slope != 0) {
-              g = madd(
-                g, v128.load(scale + c),
-                madd(
-                  f32x4.sub(zc, v128.load(mean + c)), v128.load(slope + c), v128.load(offset + c),
-                ),
-              );
-            }
-            v128.store(oAt + inPanel(c, panel), activateGradient(g, zc, kind, alpha));
+            const o = oAt + inPanel(c, panel), z = v128.load(zAt + c);
+            const g = before(v128.load(o), z, scale, mean, slope, offset, c, kind, alpha);
+            v128.store(o, g);
           }
         }
       }

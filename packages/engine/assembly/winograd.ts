@@ -17,12 +17,9 @@ import {
 import {
   gradientTile4, inputTile4, outputTile4, weightsGradientTile4, weightsTile4,
 } from "./tiles/f2x3";
-import {
-  gradientTile5, inputTile5, outputTile5, weightsGradientTile5, weightsTile5,
-} from "./tiles/f4x2";
-import {
-  gradientTile6, inputTile6, outputTile6, weightsGradientTile6, weightsTile6,
-} from "./tiles/f4x3";
+import { gradientTile, outputTile } from "./tiles/f4";
+import { inputTile5, weightsGradientTile5, weightsTile5 } from "./tiles/f4x2";
+import { inputTile6, weightsGradientTile6, weightsTile6 } from "./tiles/f4x3";
 
 /** Tiles that pass at once, but for a row that has more; plan/layers/convolution_layer.ts has the same. */
 @inline const TILES = 32;
@@ -117,8 +114,8 @@ export function winograd(r: usize, from: i32, to: i32, thread: i32): void {
               const bias = v128.load(biasStep == 0 ? biases : biases + c);
               if (n == 3) outputTile3(at + c, plane, bias, kind, slope, o + c, outStep, outRow);
               else if (n == 4) outputTile4(at + c, plane, bias, kind, slope, o + c, outStep, outRow);
-              else if (n == 5) outputTile5(at + c, plane, bias, kind, slope, o + c, outStep, outRow);
-              else outputTile6(at + c, plane, bias, kind, slope, o + c, outStep, outRow);
+              else if (n == 5) outputTile(5, at + c, plane, bias, kind, slope, o + c, outStep, outRow);
+              else outputTile(6, at + c, plane, bias, kind, slope, o + c, outStep, outRow);
             }
             at += mRow;
             o += <usize> outputs * outStep;
@@ -143,8 +140,8 @@ function transformGradient(
         let sum: v128;
         if (n == 3) sum = gradientTile3(at, dStep, dRow, out, plane);
         else if (n == 4) sum = gradientTile4(at, dStep, dRow, out, plane);
-        else if (n == 5) sum = gradientTile5(at, dStep, dRow, out, plane);
-        else sum = gradientTile6(at, dStep, dRow, out, plane);
+        else if (n == 5) sum = gradientTile(5, at, dStep, dRow, out, plane);
+        else sum = gradientTile(6, at, dStep, dRow, out, plane);
         total = f32x4.add(total, sum);
         at += outputs * dStep;
         out += 32;

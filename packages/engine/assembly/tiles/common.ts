@@ -31,15 +31,3 @@ import { madd } from "../simd";
   store5(o, plane, a, b, c, d, e);
   v128.store(o + 5 * plane, f);
 }
-
-// What tiles of 4×4 multiply, from the gradients of four outputs in a line, at the points 1, -1 and
-// 2; first and last come those of the outer two as they are.
-@inline export function g1(a: v128, b: v128, c: v128, d: v128): v128 {
-  return add(add(a, c), add(b, d));
-}
-@inline export function g2(a: v128, b: v128, c: v128, d: v128): v128 {
-  return sub(add(a, c), add(b, d));
-}
-@inline export function g3(a: v128, b: v128, c: v128, d: v128): v128 {
-  return times(2, times(4, d, b), times(4, c, a));
-}

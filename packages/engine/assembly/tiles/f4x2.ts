@@ -9,8 +9,7 @@
  *     y0 = m0 + m1 + m2 + m3,   y1 = m1 - m2 + 2 m3,
  *     y2 = m1 + m2 + 4 m3,      y3 = m1 - m2 + 8 m3 + m4.
  */
-import { activate } from "../simd";
-import { add, g1, g2, g3, half, store5, sub, times } from "./common";
+import { add, half, store5, sub, times } from "./common";
 
 // What is multiplied, from five inputs in a line.
 @inline function m0(d0: v128, d1: v128, d2: v128, d3: v128): v128 {
@@ -74,106 +73,6 @@ import { add, g1, g2, g3, half, store5, sub, times } from "./common";
   inputRow(a3, b3, c3, e3, f3, o, plane);
   o += five;
   inputRow(a4, b4, c4, e4, f4, o, plane);
-}
-
-// The outputs, from five products in a line.
-@inline function y0(p0: v128, p1: v128, p2: v128, p3: v128): v128 {
-  return add(add(p0, p3), add(p1, p2));
-}
-@inline function y1(p1: v128, p2: v128, p3: v128): v128 { return times(2, p3, sub(p1, p2)); }
-@inline function y2(p1: v128, p2: v128, p3: v128): v128 { return times(4, p3, add(p1, p2)); }
-@inline function y3(p1: v128, p2: v128, p3: v128, p4: v128): v128 {
-  return add(times(8, p3, sub(p1, p2)), p4);
-}
-
-/** A column of outputs, with their activation. */
-@inline function outputColumn(
-  p0: v128, p1: v128, p2: v128, p3: v128, p4: v128, kind: i32, slope: v128, o: usize, row: usize,
-): void {
-  v128.store(o, activate(y0(p0, p1, p2, p3), kind, slope));
-  o += row;
-  v128.store(o, activate(y1(p1, p2, p3), kind, slope));
-  o += row;
-  v128.store(o, activate(y2(p1, p2, p3), kind, slope));
-  o += row;
-  v128.store(o, activate(y3(p1, p2, p3, p4), kind, slope));
-}
-
-/** Transforms planes to a tile of outputs, with bias and activation. */
-@inline export function outputTile5(
-  p: usize, plane: usize, bias: v128, kind: i32, slope: v128, o: usize, step: usize, row: usize,
-): void {
-  const plane2 = plane + plane, plane3 = plane2 + plane, plane4 = plane3 + plane;
-  const five = plane4 + plane;
-  let p0 = v128.load(p), p1 = v128.load(p + plane), p2 = v128.load(p + plane2);
-  let p3 = v128.load(p + plane3), p4 = v128.load(p + plane4);
-  const a0 = y0(p0, p1, p2, p3), a1 = y1(p1, p2, p3), a2 = y2(p1, p2, p3);
-  const a3 = y3(p1, p2, p3, p4);
-  p += five;
-  p0 = v128.load(p); p1 = v128.load(p + plane); p2 = v128.load(p + plane2);
-  p3 = v128.load(p + plane3); p4 = v128.load(p + plane4);
-  // Row 1 counts once in every output, and the bias with it.
-  const b0 = add(bias, y0(p0, p1, p2, p3)), b1 = add(bias, y1(p1, p2, p3));
-  const b2 = add(bias, y2(p1, p2, p3)), b3 = add(bias, y3(p1, p2, p3, p4));
-  p += five;
-  p0 = v128.load(p); p1 = v128.load(p + plane); p2 = v128.load(p + plane2);
-  p3 = v128.load(p + plane3); p4 = v128.load(p + plane4);
-  const c0 = y0(p0, p1, p2, p3), c1 = y1(p1, p2, p3), c2 = y2(p1, p2, p3);
-  const c3 = y3(p1, p2, p3, p4);
-  p += five;
-  p0 = v128.load(p); p1 = v128.load(p + plane); p2 = v128.load(p + plane2);
-  p3 = v128.load(p + plane3); p4 = v128.load(p + plane4);
-  const d0 = y0(p0, p1, p2, p3), d1 = y1(p1, p2, p3), d2 = y2(p1, p2, p3);
-  const d3 = y3(p1, p2, p3, p4);
-  p += five;
-  p0 = v128.load(p); p1 = v128.load(p + plane); p2 = v128.load(p + plane2);
-  p3 = v128.load(p + plane3); p4 = v128.load(p + plane4);
-  outputColumn(a0, b0, c0, d0, y0(p0, p1, p2, p3), kind, slope, o, row);
-  o += step;
-  outputColumn(a1, b1, c1, d1, y1(p1, p2, p3), kind, slope, o, row);
-  o += step;
-  outputColumn(a2, b2, c2, d2, y2(p1, p2, p3), kind, slope, o, row);
-  o += step;
-  outputColumn(a3, b3, c3, d3, y3(p1, p2, p3, p4), kind, slope, o, row);
-}
-
-/** Returns the sum of the row. */
-@inline function gradientRow(
-  a: v128, b: v128, c: v128, d: v128, o: usize, plane: usize,
-): v128 {
-  const sum = g1(a, b, c, d);
-  store5(o, plane, a, sum, g2(a, b, c, d), g3(a, b, c, d), d);
-  return sum;
-}
-
-/** Transforms the gradients of a tile's outputs to planes; returns the sum of the sixteen. */
-@inline export function gradientTile5(
-  p: usize, step: usize, row: usize, o: usize, plane: usize,
-): v128 {
-  const q = p + row, r = q + row, s = r + row, step2 = step + step, step3 = step2 + step;
-  const a0 = v128.load(p), a1 = v128.load(q), a2 = v128.load(r), a3 = v128.load(s);
-  const b0 = v128.load(p + step), b1 = v128.load(q + step);
-  const b2 = v128.load(r + step), b3 = v128.load(s + step);
-  const c0 = v128.load(p + step2), c1 = v128.load(q + step2);
-  const c2 = v128.load(r + step2), c3 = v128.load(s + step2);
-  const d0 = v128.load(p + step3), d1 = v128.load(q + step3);
-  const d2 = v128.load(r + step3), d3 = v128.load(s + step3);
-  const five: usize = 5 * plane;
-  gradientRow(a0, b0, c0, d0, o, plane);
-  o += five;
-  const sum = gradientRow(
-    g1(a0, a1, a2, a3), g1(b0, b1, b2, b3), g1(c0, c1, c2, c3), g1(d0, d1, d2, d3), o, plane,
-  );
-  o += five;
-  gradientRow(
-    g2(a0, a1, a2, a3), g2(b0, b1, b2, b3), g2(c0, c1, c2, c3), g2(d0, d1, d2, d3), o, plane,
-  );
-  o += five;
-  gradientRow(
-    g3(a0, a1, a2, a3), g3(b0, b1, b2, b3), g3(c0, c1, c2, c3), g3(d0, d1, d2, d3), o, plane,
-  );
-  gradientRow(a3, b3, c3, d3, o + five, plane);
-  return sum;
 }
 
 @inline function sixth(a: v128): v128 { return f32x4.mul(a, f32x4.splat(1.0 / 6.0)); }

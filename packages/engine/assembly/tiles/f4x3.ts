@@ -12,8 +12,7 @@
  *     y0 = m0 + m1 + m2 + m3 + m4,    y1 = m1 - m2 + 2 (m3 - m4),
  *     y2 = m1 + m2 + 4 (m3 + m4),     y3 = m1 - m2 + 8 (m3 - m4) + m5.
  */
-import { activate } from "../simd";
-import { add, g1, g2, g3, store3, store6, sub, times } from "./common";
+import { add, store3, store6, sub, times } from "./common";
 
 // What is multiplied, from six inputs in a line.
 @inline function m0(d0: v128, d2: v128, d4: v128): v128 { return times(4, d0, times(-5, d2, d4)); }
@@ -87,126 +86,6 @@ import { add, g1, g2, g3, store3, store6, sub, times } from "./common";
   inputRow(a4, b4, c4, e4, f4, h4, o, plane);
   o += six;
   inputRow(a5, b5, c5, e5, f5, h5, o, plane);
-}
-
-// The outputs, from six products in a line.
-@inline function y0(p0: v128, p1: v128, p2: v128, p3: v128, p4: v128): v128 {
-  return add(add(p0, add(p3, p4)), add(p1, p2));
-}
-@inline function y1(p1: v128, p2: v128, p3: v128, p4: v128): v128 {
-  return times(2, sub(p3, p4), sub(p1, p2));
-}
-@inline function y2(p1: v128, p2: v128, p3: v128, p4: v128): v128 {
-  return times(4, add(p3, p4), add(p1, p2));
-}
-@inline function y3(p1: v128, p2: v128, p3: v128, p4: v128, p5: v128): v128 {
-  return add(times(8, sub(p3, p4), sub(p1, p2)), p5);
-}
-
-/** A column of outputs, with their activation. */
-@inline function outputColumn(
-  p0: v128, p1: v128, p2: v128, p3: v128, p4: v128, p5: v128, kind: i32, slope: v128,
-  o: usize, row: usize,
-): void {
-  v128.store(o, activate(y0(p0, p1, p2, p3, p4), kind, slope));
-  o += row;
-  v128.store(o, activate(y1(p1, p2, p3, p4), kind, slope));
-  o += row;
-  v128.store(o, activate(y2(p1, p2, p3, p4), kind, slope));
-  o += row;
-  v128.store(o, activate(y3(p1, p2, p3, p4, p5), kind, slope));
-}
-
-/** Transforms planes to a tile of outputs, with bias and activation. */
-@inline export function outputTile6(
-  p: usize, plane: usize, bias: v128, kind: i32, slope: v128, o: usize, step: usize, row: usize,
-): void {
-  const plane2 = plane + plane, plane3 = plane2 + plane, plane4 = plane3 + plane;
-  const plane5 = plane4 + plane, six = plane5 + plane;
-  let p0 = v128.load(p), p1 = v128.load(p + plane), p2 = v128.load(p + plane2);
-  let p3 = v128.load(p + plane3), p4 = v128.load(p + plane4), p5 = v128.load(p + plane5);
-  const a0 = y0(p0, p1, p2, p3, p4), a1 = y1(p1, p2, p3, p4);
-  const a2 = y2(p1, p2, p3, p4), a3 = y3(p1, p2, p3, p4, p5);
-  p += six;
-  p0 = v128.load(p); p1 = v128.load(p + plane); p2 = v128.load(p + plane2);
-  p3 = v128.load(p + plane3); p4 = v128.load(p + plane4); p5 = v128.load(p + plane5);
-  // Row 1 counts once in every output, and the bias with it.
-  const b0 = add(bias, y0(p0, p1, p2, p3, p4)), b1 = add(bias, y1(p1, p2, p3, p4));
-  const b2 = add(bias, y2(p1, p2, p3, p4)), b3 = add(bias, y3(p1, p2, p3, p4, p5));
-  p += six;
-  p0 = v128.load(p); p1 = v128.load(p + plane); p2 = v128.load(p + plane2);
-  p3 = v128.load(p + plane3); p4 = v128.load(p + plane4); p5 = v128.load(p + plane5);
-  const c0 = y0(p0, p1, p2, p3, p4), c1 = y1(p1, p2, p3, p4);
-  const c2 = y2(p1, p2, p3, p4), c3 = y3(p1, p2, p3, p4, p5);
-  p += six;
-  p0 = v128.load(p); p1 = v128.load(p + plane); p2 = v128.load(p + plane2);
-  p3 = v128.load(p + plane3); p4 = v128.load(p + plane4); p5 = v128.load(p + plane5);
-  const d0 = y0(p0, p1, p2, p3, p4), d1 = y1(p1, p2, p3, p4);
-  const d2 = y2(p1, p2, p3, p4), d3 = y3(p1, p2, p3, p4, p5);
-  p += six;
-  p0 = v128.load(p); p1 = v128.load(p + plane); p2 = v128.load(p + plane2);
-  p3 = v128.load(p + plane3); p4 = v128.load(p + plane4); p5 = v128.load(p + plane5);
-  const e0 = y0(p0, p1, p2, p3, p4), e1 = y1(p1, p2, p3, p4);
-  const e2 = y2(p1, p2, p3, p4), e3 = y3(p1, p2, p3, p4, p5);
-  p += six;
-  p0 = v128.load(p); p1 = v128.load(p + plane); p2 = v128.load(p + plane2);
-  p3 = v128.load(p + plane3); p4 = v128.load(p + plane4); p5 = v128.load(p + plane5);
-  outputColumn(a0, b0, c0, d0, e0, y0(p0, p1, p2, p3, p4), kind, slope, o, row);
-  o += step;
-  outputColumn(a1, b1, c1, d1, e1, y1(p1, p2, p3, p4), kind, slope, o, row);
-  o += step;
-  outputColumn(a2, b2, c2, d2, e2, y2(p1, p2, p3, p4), kind, slope, o, row);
-  o += step;
-  outputColumn(a3, b3, c3, d3, e3, y3(p1, p2, p3, p4, p5), kind, slope, o, row);
-}
-
-// The last product but one of four outputs' gradients in a line; common.ts has the others.
-@inline function g4(a: v128, b: v128, c: v128, d: v128): v128 {
-  return times(-2, times(4, d, b), times(4, c, a));
-}
-
-/** Returns the sum of the row. */
-@inline function gradientRow(
-  a: v128, b: v128, c: v128, d: v128, o: usize, plane: usize,
-): v128 {
-  const sum = g1(a, b, c, d);
-  store6(o, plane, a, sum, g2(a, b, c, d), g3(a, b, c, d), g4(a, b, c, d), d);
-  return sum;
-}
-
-/** Transforms the gradients of a tile's outputs to planes; returns the sum of the sixteen. */
-@inline export function gradientTile6(
-  p: usize, step: usize, row: usize, o: usize, plane: usize,
-): v128 {
-  const q = p + row, r = q + row, s = r + row, step2 = step + step, step3 = step2 + step;
-  const a0 = v128.load(p), a1 = v128.load(q), a2 = v128.load(r), a3 = v128.load(s);
-  const b0 = v128.load(p + step), b1 = v128.load(q + step);
-  const b2 = v128.load(r + step), b3 = v128.load(s + step);
-  const c0 = v128.load(p + step2), c1 = v128.load(q + step2);
-  const c2 = v128.load(r + step2), c3 = v128.load(s + step2);
-  const d0 = v128.load(p + step3), d1 = v128.load(q + step3);
-  const d2 = v128.load(r + step3), d3 = v128.load(s + step3);
-  const six: usize = 6 * plane;
-  gradientRow(a0, b0, c0, d0, o, plane);
-  o += six;
-  const sum = gradientRow(
-    g1(a0, a1, a2, a3), g1(b0, b1, b2, b3), g1(c0, c1, c2, c3), g1(d0, d1, d2, d3), o, plane,
-  );
-  o += six;
-  gradientRow(
-    g2(a0, a1, a2, a3), g2(b0, b1, b2, b3), g2(c0, c1, c2, c3), g2(d0, d1, d2, d3), o, plane,
-  );
-  o += six;
-  gradientRow(
-    g3(a0, a1, a2, a3), g3(b0, b1, b2, b3), g3(c0, c1, c2, c3), g3(d0, d1, d2, d3), o, plane,
-  );
-  o += six;
-  gradientRow(
-    g4(a0, a1, a2, a3), g4(b0, b1, b2, b3), g4(c0, c1, c2, c3), g4(d0, d1, d2, d3), o, plane,
-  );
-  o += six;
-  gradientRow(a3, b3, c3, d3, o, plane);
-  return sum;
 }
 
 @inline function scaled(x: f32, a: v128): v128 { return f32x4.mul(f32x4.splat(x), a); }
