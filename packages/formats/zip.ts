@@ -3,7 +3,7 @@
  * only. Split archives, and methods other than store and deflate, are errors.
  */
 import { crc32 } from "node:zlib";
-import { byteCount, RandomAccessFile, writeAllSync } from "./random_access_file.ts";
+import { byteCount, RandomAccessFile } from "./random_access_file.ts";
 
 /** A file in an archive. */
 export interface ZipEntry {
@@ -40,7 +40,7 @@ const PIECE = 1 << 20;
  * @example
  * ```ts ignore
  * using archive = new ZipFile("package.whl");
- * await archive.extract(archive.entries[0], "first.txt");
+ * await Deno.writeFile("first.txt", ReadableStream.from(archive.read(archive.entries[0])));
  * ```
  */
 export class ZipFile implements Disposable {
@@ -108,12 +108,6 @@ export class ZipFile implements Disposable {
     }
     if (sum !== crc) throw damaged("its checksum is wrong");
     if (last !== undefined) yield last;
-  }
-
-  /** Unpacks one file to a path. */
-  async extract(entry: ZipEntry, path: string): Promise<void> {
-    using file = await Deno.open(path, { write: true, create: true, truncate: true });
-    for await (const piece of this.read(entry)) writeAllSync(file, piece);
   }
 
   [Symbol.dispose](): void {

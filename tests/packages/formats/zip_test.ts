@@ -120,14 +120,6 @@ Deno.test("ZipFile reads archives behind a program, and large ones of macOS", as
   await Deno.remove(path);
 });
 
-Deno.test("ZipFile extracts a file to a path", async () => {
-  using archive = new ZipFile(join(fixtures, "archive.zip"));
-  const path = await Deno.makeTempFile();
-  await archive.extract(archive.entries.find(({ name }) => name === "folder/packed.txt")!, path);
-  assert.equal(await Deno.readTextFile(path), text);
-  await Deno.remove(path);
-});
-
 Deno.test("ZipFile says what it cannot read", async () => {
   assert.throws(
     () => new ZipFile(join(fixtures, "bzip2.zip")),
