@@ -53,9 +53,7 @@ export class ConfigSource {
       return { file, value: depth === 0 ? file.values : inherited };
     });
     this.values = merge([], parts, this.#from, schemas) as Record<string, unknown>;
-    // Whole values first: a network does not remove the options that were given before its name.
-    const inOrder = written.toSorted((a, b) => wholePath(a).length - wholePath(b).length);
-    for (const override of inOrder) this.#apply(override, schemas);
+    for (const override of wholeFirst(written)) this.#apply(override, schemas);
   }
 
   /** Returns the same with choices that are merged as such. */
@@ -195,6 +193,23 @@ export class ConfigSource {
     const named = key && override.path.length === path.length ? override.keyAt : undefined;
     return named ?? override.at;
   }
+}
+
+/**
+ * Orders overrides such that a value precedes those within it: a network does not remove the options
+ * that were given before its name.
+ */
+function wholeFirst(overrides: readonly Override[]): Override[] {
+  const ordered: Override[] = [];
+  for (const one of overrides) {
+    const path = wholePath(one);
+    const within = ordered.findIndex((other) => {
+      const inner = wholePath(other);
+      return inner.length > path.length && path.every((part, i) => part === inner[i]);
+    });
+    ordered.splice(within < 0 ? ordered.length : within, 0, one);
+  }
+  return ordered;
 }
 
 /** @throws {ConfigError} if two of some values on one command line or in one file have the same key */
