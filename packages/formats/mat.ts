@@ -107,49 +107,45 @@ export async function readMat(
       throw errorAt(place, 0, `is of type ${tag.type}; a variable was expected`);
     }
     const chunks = packed
-      ? unpack(file, at + tag.data, tag.size)
+      ? unpack(file, at + tag.data, tag.size, place)
       : piecesOf(file, at, tag.data + tag.size);
     await using stream = new ByteReader(chunks);
     const inner: Place = packed ? { little, file: source, unpackedFrom: at } : place;
-    try {
-      const head = await stream.peek(HEAD);
-      const top = new MatSource(head, inner);
-      if (head.length < 8) {
-        throw top.error(0, `unpacks to ${byteCount(head.length)}, less than a tag`);
-      }
-      const size = 8 + top.view.getUint32(4, little);
-      if (packed && size > tag.size * MAX_RATIO) {
-        const claim = `claim to unpack to ${count(size)}, which cannot be`;
-        throw errorAt(place, 0, `holds ${byteCount(tag.size)} that ${claim}`);
-      }
-      if (packed && size > limit) {
-        const left = `the limit leaves ${count(limit)}`;
-        throw errorAt(place, 0, `claims to unpack to ${byteCount(size)}, ${left}`);
-      }
-      const header = top.withinHead(() => top.headerWithin(0, size));
-      const kind = kindOf(header);
-      if (header.name === variable) {
-        if (kind !== "struct") throw notThere([...others, `${variable} (${kind})`]);
-        if (header.count !== 1) {
-          const shape = header.dims.join(" × ");
-          throw new Error(
-            `Cannot use "${source}": its struct "${variable}" is an array of ${shape} structs; ` +
-              `one struct of columns was expected. In MATLAB: ` +
-              `${variable} = table2struct(struct2table(${variable}), 'ToScalar', true).`,
-          );
-        }
-        const { names, next } = top.withinHead(() => top.fieldNames(header));
-        await stream.skip(next);
-        for (const name of names) await readField(stream, name, size, inner, take);
-        if ((await stream.peek(1)).length > 0) {
-          throw top.error(0, `unpacks to more than the ${byteCount(size)} that it claims`);
-        }
-        return names;
-      }
-      if (header.name !== "") others.push(`${header.name} (${kind})`);
-    } catch (cause) {
-      throw cause instanceof Unpacking ? errorAt(place, 0, cause.message, cause) : cause;
+    const head = await stream.peek(HEAD);
+    const top = new MatSource(head, inner);
+    if (head.length < 8) {
+      throw top.error(0, `unpacks to ${byteCount(head.length)}, less than a tag`);
     }
+    const size = 8 + top.view.getUint32(4, little);
+    if (packed && size > tag.size * MAX_RATIO) {
+      const claim = `claim to unpack to ${count(size)}, which cannot be`;
+      throw errorAt(place, 0, `holds ${byteCount(tag.size)} that ${claim}`);
+    }
+    if (packed && size > limit) {
+      const left = `the limit leaves ${count(limit)}`;
+      throw errorAt(place, 0, `claims to unpack to ${byteCount(size)}, ${left}`);
+    }
+    const header = top.withinHead(() => top.headerWithin(0, size));
+    const kind = kindOf(header);
+    if (header.name === variable) {
+      if (kind !== "struct") throw notThere([...others, `${variable} (${kind})`]);
+      if (header.count !== 1) {
+        const shape = header.dims.join(" × ");
+        throw new Error(
+          `Cannot use "${source}": its struct "${variable}" is an array of ${shape} structs; ` +
+            `one struct of columns was expected. In MATLAB: ` +
+            `${variable} = table2struct(struct2table(${variable}), 'ToScalar', true).`,
+        );
+      }
+      const { names, next } = top.withinHead(() => top.fieldNames(header));
+      await stream.skip(next);
+      for (const name of names) await readField(stream, name, size, inner, take);
+      if ((await stream.peek(1)).length > 0) {
+        throw top.error(0, `unpacks to more than the ${byteCount(size)} that it claims`);
+      }
+      return names;
+    }
+    if (header.name !== "") others.push(`${header.name} (${kind})`);
     at += packed ? tag.data + tag.size : tag.next; // compressed elements are not padded
   }
   throw notThere(others);
@@ -285,7 +281,7 @@ const encoder = new TextEncoder();
 
 /** Strings in one buffer, which takes a fraction of the memory of separate strings. */
 export class PackedStrings {
-  #bytes: Uint8Array;
+  #bytes: Uint8Array<ArrayBuffer>;
   /** End of each string. */
   #ends: Uint32Array;
   #used = 0;
@@ -322,9 +318,8 @@ export class PackedStrings {
 
   #reserve(bytes: number): void {
     if (this.#used + bytes <= this.#bytes.length) return;
-    const larger = new Uint8Array(Math.max(2 * this.#bytes.length, this.#used + bytes));
-    larger.set(this.#bytes.subarray(0, this.#used));
-    this.#bytes = larger;
+    const size = Math.max(2 * this.#bytes.length, this.#used + bytes);
+    this.#bytes = new Uint8Array(this.#bytes.buffer.transfer(size));
   }
 
   #end(bytes: number): void {
@@ -394,21 +389,17 @@ async function* piecesOf(
   for (let at = 0; at < size; at += CHUNK) yield file.read(start + at, Math.min(CHUNK, size - at));
 }
 
-class Unpacking extends Error {}
-
-/** Unpacks a part of the file. @throws if it is truncated, or has bytes after its end */
-async function* unpack(file: MatFile, start: number, size: number): AsyncGenerator<Uint8Array> {
-  const stream = new DecompressionStream("deflate");
-  const writer = stream.writable.getWriter();
-  const feed = async () => {
-    for await (const piece of piecesOf(file, start, size)) await writer.write(piece);
-    await writer.close();
-  };
-  const fed = feed().catch((error) => error); // reported by the reader
+/** Unpacks a part of the file. @throws {MatError} if it is truncated, or has bytes after its end */
+async function* unpack(
+  file: MatFile,
+  start: number,
+  size: number,
+  place: Place,
+): AsyncGenerator<Uint8Array> {
   try {
-    for await (const chunk of stream.readable) yield chunk;
+    yield* ReadableStream.from(piecesOf(file, start, size))
+      .pipeThrough(new DecompressionStream("deflate"));
   } catch (cause) {
-    throw new Unpacking(`cannot be unpacked (${(cause as Error).message})`, { cause });
+    throw errorAt(place, 0, `cannot be unpacked (${(cause as Error).message})`, cause);
   }
-  await fed;
 }
