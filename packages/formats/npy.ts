@@ -42,10 +42,25 @@ export function writeNpy(path: string, data: NpyArray, shape: readonly number[])
       `Cannot write "${path}": shape [${shape.join(", ")}] does not fit ${data.length} elements.`,
     );
   }
-  using writer = new NpyWriter(path, dtypeOf(data), row, shape.length === 0);
-  writer.write(data);
-  writer.rows = rows; // also where rows are empty
-  writer.close();
+  const { buffer, byteOffset, byteLength } = data;
+  using file = Deno.openSync(path, { write: true, create: true, truncate: true });
+  writeAllSync(file, headerOf(dtypeOf(data), shape));
+  writeAllSync(file, new Uint8Array(buffer, byteOffset, byteLength));
+}
+
+/** Returns the header of version 1.0. @throws if it has too many axes */
+function headerOf(dtype: Dtype, shape: readonly number[]): Uint8Array {
+  const tuple = shape.length === 1 ? `(${shape[0]},)` : `(${shape.join(", ")})`;
+  const text = `{'descr': '${dtypes[dtype].descr}', 'fortran_order': False, 'shape': ${tuple}, }`;
+  if (text.length > HEADER - 11) {
+    throw new Error(`Cannot write an array of ${shape.length} axes: its header is too long.`);
+  }
+  const header = new Uint8Array(HEADER).fill(0x20);
+  header.set(MAGIC);
+  header.set([1, 0, HEADER - 10, 0], 6); // version, length of the rest
+  header.set(new TextEncoder().encode(text), 10);
+  header[HEADER - 1] = 0x0a;
+  return header;
 }
 
 /** Writes an array by rows, whose number may be unknown. The file is valid only after `close()`. */
@@ -57,12 +72,7 @@ export class NpyWriter implements Disposable {
   #open = true;
 
   /** @param rowShape shape without the first axis: `[32, 32, 3]` for an array [rows, 32, 32, 3] */
-  constructor(
-    path: string,
-    readonly dtype: Dtype,
-    readonly rowShape: readonly number[] = [],
-    readonly scalar = false,
-  ) {
+  constructor(path: string, readonly dtype: Dtype, readonly rowShape: readonly number[] = []) {
     this.#rowLength = product(rowShape) || 1;
     this.#file = Deno.openSync(path, { write: true, create: true, truncate: true });
     this.#file.seekSync(HEADER, Deno.SeekMode.Start);
@@ -85,20 +95,8 @@ export class NpyWriter implements Disposable {
     if (!this.#open) return;
     this.#open = false;
     try {
-      const shape = this.scalar ? [] : [this.rows, ...this.rowShape];
-      const tuple = shape.length === 1 ? `(${shape[0]},)` : `(${shape.join(", ")})`;
-      const text = `{'descr': '${dtypes[this.dtype].descr}', 'fortran_order': False, ` +
-        `'shape': ${tuple}, }`;
-      if (text.length > HEADER - 11) {
-        throw new Error(`Cannot write an array of ${shape.length} axes: its header is too long.`);
-      }
-      const header = new Uint8Array(HEADER).fill(0x20);
-      header.set(MAGIC);
-      header.set([1, 0, HEADER - 10, 0], 6); // version 1.0, length of the rest
-      header.set(new TextEncoder().encode(text), 10);
-      header[HEADER - 1] = 0x0a;
       this.#file.seekSync(0, Deno.SeekMode.Start);
-      writeAllSync(this.#file, header);
+      writeAllSync(this.#file, headerOf(this.dtype, [this.rows, ...this.rowShape]));
     } finally {
       this.#file.close();
     }
@@ -121,20 +119,17 @@ export class NpyFile<D extends Dtype = Dtype> implements Disposable {
 
   /** @throws if the file is damaged, or has another dtype than `dtype` */
   constructor(path: string, dtype?: D) {
-    this.#file = new RandomAccessFile(path);
-    try {
-      const header = parseHeader(this.#file);
-      if (dtype !== undefined && header.dtype !== dtype) {
-        throw new Error(`Cannot read "${path}": it holds ${header.dtype}, not ${dtype}.`);
-      }
-      this.dtype = header.dtype as D;
-      this.shape = header.shape;
-      this.#start = header.start;
-      this.#rowLength = product(header.shape.slice(1));
-    } catch (error) {
-      this.#file.close();
-      throw error;
+    using opened = new DisposableStack();
+    this.#file = opened.use(new RandomAccessFile(path));
+    const header = parseHeader(this.#file);
+    if (dtype !== undefined && header.dtype !== dtype) {
+      throw new Error(`Cannot read "${path}": it holds ${header.dtype}, not ${dtype}.`);
     }
+    this.dtype = header.dtype as D;
+    this.shape = header.shape;
+    this.#start = header.start;
+    this.#rowLength = product(header.shape.slice(1));
+    opened.move(); // stays open
   }
 
   /** Length of the first axis. */
@@ -218,9 +213,9 @@ function parseHeader(file: RandomAccessFile): { dtype: Dtype; shape: number[]; s
 }
 
 function dtypeOf(data: NpyArray): Dtype {
-  for (const name of Object.keys(dtypes) as Dtype[]) {
-    if (data.constructor === dtypes[name].array) return name;
-  }
+  const names = Object.keys(dtypes) as Dtype[];
+  const dtype = names.find((name) => data.constructor === dtypes[name].array);
+  if (dtype !== undefined) return dtype;
   throw new TypeError(`Cannot write a ${data.constructor.name} to a .npy file.`);
 }
 
