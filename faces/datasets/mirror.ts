@@ -1,14 +1,14 @@
 /** Downloads files from the authors' server, or copies them from a mirror, and verifies their MD5s. */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { z } from "zod";
 import { counted } from "../../packages/pipeline/causes.ts";
 import { contentDigest } from "../../packages/pipeline/content_digest.ts";
 import { type ExternalPlace, hideUrl, type StageContext } from "../../packages/pipeline/stage.ts";
 import { fetchFile, fetchText, fetchVersion } from "../../packages/download/http.ts";
+import { type Origin, readOrigin } from "../../packages/download/partial_file.ts";
 import { digestFile } from "../../packages/pipeline/digest.ts";
 import { ignoreNotFound } from "../../packages/pipeline/paths.ts";
-import { keepDigest, readState, takeWhole, writeState } from "../../packages/pipeline/state.ts";
+import { keepDigest, takeWhole, writeState } from "../../packages/pipeline/state.ts";
 import type { ArchivesDescription } from "./archives.ts";
 import type { DownloadParams } from "./download_datasets.ts";
 import { copyFile, gunzipFile, md5Of } from "./local_files.ts";
@@ -17,14 +17,6 @@ import { address, addressOf, parseMd5Sums, type SourceFile } from "./sources.ts"
 type Context =
   & Pick<StageContext, "scratch" | "signal" | "progress" | "info" | "warn">
   & Partial<Pick<StageContext, "earlierResults">>;
-
-/** Address and version of a downloaded file. */
-const originShape = z.looseObject({
-  url: z.string(),
-  validator: z.string().nullable(),
-  size: z.number().nullable(),
-});
-type Origin = z.output<typeof originShape>;
 
 export type Mirror = Awaited<ReturnType<typeof openMirror>>;
 
@@ -166,18 +158,12 @@ export async function openMirror(
       } else if (md5 === undefined) {
         const url = addressOf(base, name);
         const onTrouble = (message: string) => context.info(`${name}: ${message}.`);
-        const fetched = await fetchFile(url, { ...options, onTrouble });
-        ({ md5, lengthKnown } = fetched);
-        if (expected === undefined) {
-          await keepDigest(path);
-          const { validator, size } = fetched;
-          await writeState(`${path}.origin`, { url: hideUrl(url), validator, size });
-        }
+        ({ md5, lengthKnown } = await fetchFile(url, { ...options, onTrouble }));
+        if (expected === undefined) await keepDigest(path);
       }
       if (expected === undefined) {
-        const { value } = await readState<Origin>(`${path}.origin`, { shape: originShape });
-        const { url, validator = null, size = null } = value ?? {};
-        if (url !== undefined) origins[name] = { url, validator, size };
+        const origin = await readOrigin(path);
+        if (origin) origins[name] = origin;
         const why = checksums === false ? "checksums are off" : "no MD5 is known";
         const checked = lengthKnown ? "only its length was checked" : "it could not be checked";
         context.warn(`${name}: ${why}, so ${checked}. Its MD5 is ${md5}.`);

@@ -47,15 +47,13 @@ const DEFAULT_POLICY: RetryPolicy = { attempts: 8, delay: 1000, longest: 120_000
 
 export interface Fetched {
   md5: string;
-  size: number;
-  /** ETag (a strong one) or Last-Modified. */
-  validator: string | null;
   /** True if the server sent the length, so that a truncated file is an error. */
   lengthKnown: boolean;
 }
 
 /**
- * Downloads `url` to `options.path`, which exists only after a complete download with the right MD5.
+ * Downloads `url` to `options.path`, which exists only after a complete download with the right MD5, and
+ * notes its version beside it, for `readOrigin()`.
  *
  * @example
  * ```ts ignore
@@ -80,7 +78,6 @@ export async function fetchFile(url: string, options: FetchOptions): Promise<Fet
         const resumed = partial.size > 0;
         const lengthKnown = await receive(partial, url, patience.stall, options);
         const md5 = partial.md5();
-        const { size, validator } = partial;
         if (expected !== undefined && md5 !== expected) {
           await partial.reset();
           const message = `its MD5 is ${md5}, expected was ${expected}`;
@@ -92,7 +89,7 @@ export async function fetchFile(url: string, options: FetchOptions): Promise<Fet
           );
         }
         await partial.finish(path);
-        return { md5, size, validator, lengthKnown };
+        return { md5, lengthKnown };
       } catch (error) {
         signal?.throwIfAborted();
         if (!(error instanceof TransientError)) throw error;

@@ -5,17 +5,22 @@ import { moveDurably } from "../pipeline/durable.ts";
 import { count, writeAllSync } from "../formats/random_access_file.ts";
 import { readState, writeState } from "../pipeline/state.ts";
 
-/** Notes beside a partial file: the version of the file on the server. */
-const partShape = z.object({
-  version: z.literal(1),
+/** Notes beside a partial file and a complete one: the version of the file on the server. */
+const originShape = z.looseObject({
   url: z.string(),
   /** ETag (a strong one) or Last-Modified. */
   validator: z.string().nullable(),
   size: z.number().nullable(),
-  checksum: z.string(),
 });
 
-type Part = Pick<z.output<typeof partShape>, "url" | "validator" | "size">;
+/** Address and version of a downloaded file. */
+export type Origin = Pick<z.output<typeof originShape>, "url" | "validator" | "size">;
+
+/** Reads the note beside a file; undefined if there is none, or it is damaged. */
+export async function readOrigin(path: string): Promise<Origin | undefined> {
+  const { value } = await readState<Origin>(`${path}.origin`, { shape: originShape });
+  return value && { url: value.url, validator: value.validator, size: value.size };
+}
 
 /**
  * A partial file and its MD5. After each chunk, a line with the size and the MD5 so far is appended to
@@ -23,7 +28,7 @@ type Part = Pick<z.output<typeof partShape>, "url" | "validator" | "size">;
  */
 export class PartialFile {
   size = 0;
-  part: Part | undefined;
+  part: Origin | undefined;
   readonly #notes: string;
   readonly #digestsPath: string;
   #file: Deno.FsFile | undefined;
@@ -46,7 +51,7 @@ export class PartialFile {
   async open(signal?: AbortSignal, onTrouble?: (message: string) => void): Promise<void> {
     this.#file = await Deno.open(this.path, { read: true, write: true, create: true });
     this.#digests = await Deno.open(this.#digestsPath, { read: true, write: true, create: true });
-    const { value, problem } = await readState<Part>(this.#notes, { shape: partShape });
+    const { value, problem } = await readState<Origin>(this.#notes, { shape: originShape });
     this.part = value;
     const found = (await this.#file.stat()).size;
     const known = value?.url === this.url && (value.validator !== null || this.checked);
@@ -111,6 +116,7 @@ export class PartialFile {
 
   async finish(path: string): Promise<void> {
     this.close();
+    await writeState(`${path}.origin`, { version: 1, ...this.part, size: this.size });
     await moveDurably(this.path, path);
     for (const note of [this.#notes, this.#digestsPath]) await Deno.remove(note).catch(() => {});
   }

@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { formatError } from "../../../packages/pipeline/errors.ts";
 import { fetchFile, type FetchOptions, fetchText } from "../../../packages/download/http.ts";
-import { PartialFile } from "../../../packages/download/partial_file.ts";
+import { PartialFile, readOrigin } from "../../../packages/download/partial_file.ts";
 import { damagesOf } from "../../damages.ts";
 import { type Answer, broken, file, serve } from "./server.ts";
 
@@ -72,7 +72,7 @@ function absent(path: string): boolean {
 }
 
 Deno.test("fetchFile() fetches a file, its MD5 and its progress", async () => {
-  await withServer((request) => file(request, data), async ({ get, arrived, path }) => {
+  await withServer((request) => file(request, data), async ({ get, arrived, path, url }) => {
     let bytes = 0;
     const starts: unknown[] = [];
     const fetched = await get({
@@ -80,10 +80,8 @@ Deno.test("fetchFile() fetches a file, its MD5 and its progress", async () => {
       onStart: (...start) => starts.push(start),
       onBytes: (n) => bytes += n,
     });
-    deepStrictEqual(
-      fetched,
-      { md5: md5(data), size: data.length, validator: '"v1"', lengthKnown: true },
-    );
+    deepStrictEqual(fetched, { md5: md5(data), lengthKnown: true });
+    deepStrictEqual(await readOrigin(path), { url, size: data.length, validator: '"v1"' });
     deepStrictEqual(arrived(), data);
     deepStrictEqual([bytes, starts], [data.length, [[data.length, 0]]]);
     ok(absent(`${path}.part`) && absent(`${path}.part.json`));
