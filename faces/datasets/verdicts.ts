@@ -24,8 +24,12 @@ async function read(path: string): Promise<Uint8Array> {
   });
 }
 
-/** Reads verdicts.csv. @throws if columns are missing */
-export async function readVerdicts(path: string): Promise<Verdict[]> {
+/** Reads verdicts.csv. Warns of wrong labels in data sets that are not there. @throws if columns are missing */
+export async function readVerdicts(
+  path: string,
+  datasets: readonly string[],
+  { warn }: { warn(message: string): void },
+): Promise<Verdict[]> {
   const { header, rows } = readCsv(await read(path), path);
   const missing = VERDICT_COLUMNS.filter((name) => !header.includes(name));
   if (missing.length > 0) {
@@ -34,12 +38,23 @@ export async function readVerdicts(path: string): Promise<Verdict[]> {
       `Cannot use verdicts "${path}": it has no column ${missing.join(", ")}. It needs ${needed}.`,
     );
   }
-  return rows.map(({ values, line }) => {
+  const verdicts = rows.map(({ values, line }): Verdict => {
     const verdict = Object.fromEntries(header.map((name, i) => [name, withoutGuard(values[i])]));
     const wrong = problemOf(verdict);
     if (wrong === undefined) return verdict;
     throw new Error(`Cannot use verdicts "${path}": line ${line} has the ${wrong}. Correct it.`);
   });
+  const others = verdicts.filter(({ dataset, verdict }) =>
+    verdict === "wrong" && !datasets.includes(dataset)
+  );
+  if (others.length > 0) {
+    const names = joinWords([...new Set(others.map(({ dataset }) => dataset))]);
+    warn(
+      `${counted(others.length, "verdict")} of data sets that are not read: ${names}. There are ` +
+        `${joinWords(datasets)}; correct the column dataset of the verdicts.`,
+    );
+  }
+  return verdicts;
 }
 
 /** Returns what is wrong with a verdict: otherwise its row would lose its label, or keep it. */
@@ -54,23 +69,6 @@ function problemOf({ column, verdict, correction }: Verdict): string | undefined
   if (column === "age" && !/^\d{1,3}(\.\d+)?$/.test(correction)) {
     return `correction "${correction}" of an age, not a number of years`;
   }
-}
-
-/** Warns of wrong labels in data sets that are not there, as under another name. */
-export function checkVerdicts(
-  verdicts: readonly Verdict[],
-  datasets: readonly string[],
-  { warn }: { warn(message: string): void },
-): void {
-  const others = verdicts.filter(({ dataset, verdict }) =>
-    verdict === "wrong" && !datasets.includes(dataset)
-  );
-  if (others.length === 0) return;
-  const names = joinWords([...new Set(others.map(({ dataset }) => dataset))]);
-  warn(
-    `${counted(others.length, "verdict")} of data sets that are not read: ${names}. There are ` +
-      `${joinWords(datasets)}; correct the column dataset of the verdicts.`,
-  );
 }
 
 /**

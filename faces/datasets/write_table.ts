@@ -11,7 +11,7 @@ import { attributeColumns, labelColumn } from "./attributes.ts";
 import { type ArchivedDataset, type Archives, openArchives } from "./archives.ts";
 import { type Labels, parseLabels } from "./labels.ts";
 import { readMatRows } from "./mat_rows.ts";
-import { checkVerdicts, judgeRows, readVerdicts } from "./verdicts.ts";
+import { judgeRows, readVerdicts } from "./verdicts.ts";
 import { facePaths, type Filter, filterRows, type Reason, reasons, type Rows } from "./rows.ts";
 
 type Doubts = Labels["doubts"];
@@ -44,13 +44,13 @@ export async function writeTable(
   // Per row of the table: its data set, and its row in it. Objects would take more memory.
   let sources: { readonly name: string; readonly rows: Rows }[] = [], indices: number[] = [];
   const counts = new Map<string, Counts>();
-  const verdicts = params.verdicts === undefined ? undefined : await readVerdicts(params.verdicts);
-  if (verdicts) checkVerdicts(verdicts, files.datasets.map(({ name }) => name), context);
+  const names = files.datasets.map(({ name }) => name);
+  const verdicts = params.verdicts && await readVerdicts(params.verdicts, names, context);
   for (const dataset of files.datasets) {
     const { name } = dataset;
     context.signal.throwIfAborted();
     const { rows: read, doubts, strays } = await readRows(files, dataset);
-    const judged = verdicts && judgeRows(name, read, verdicts, context);
+    const judged = verdicts ? judgeRows(name, read, verdicts, context) : undefined;
     const rows = judged?.rows ?? read;
     const { kept, dropped } = filterRows(rows, { ...params, wrong: judged?.wrong });
     const source = { name, rows };
