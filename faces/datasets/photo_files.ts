@@ -27,6 +27,13 @@ export interface PhotoFiles extends AsyncDisposable {
   read(path: string): Promise<Uint8Array | Lack>;
 }
 
+/** Reads a file. @throws if it cannot be used */
+export async function readWhole({ read }: PhotoFiles, path: string): Promise<Uint8Array> {
+  const bytes = await read(path);
+  if (bytes instanceof Uint8Array) return bytes;
+  throw new Error(`${JSON.stringify(path)}: it is ${bytes}`);
+}
+
 /** A file of an archive. */
 interface Archived {
   readonly archive: string;
@@ -212,15 +219,11 @@ async function openArchive(
   if (/\.zip$/i.test(archive)) {
     const zip = stack.use(new ZipFile(archive));
     for (const entry of zip.entries) {
-      add(entry.name, entry.size, async () => {
-        try {
-          const parts = await Array.fromAsync(zip.read(entry));
-          return await new Blob(parts as Uint8Array<ArrayBuffer>[]).bytes();
-        } catch (error) {
+      add(entry.name, entry.size, () =>
+        zip.read(entry).catch((error) => {
           if (error instanceof DamagedEntry) return "damaged in the archive";
           throw error;
-        }
-      });
+        }));
     }
     return entries;
   }

@@ -2,8 +2,9 @@
  * Reads zip archives (PKWARE's APPNOTE 6.3) by offset, zip64 included. Encrypted files are listed
  * only. Split archives, and methods other than store and deflate, are errors.
  */
-import { crc32 } from "node:zlib";
-import { byteCount, RandomAccessFile } from "./random_access_file.ts";
+import { promisify } from "node:util";
+import { crc32, inflateRaw } from "node:zlib";
+import { byteCount, count, RandomAccessFile } from "./random_access_file.ts";
 
 /** A file in an archive. */
 export interface ZipEntry {
@@ -32,7 +33,10 @@ const UTF8 = 0x800;
 const CP437 =
   "ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜ¢£¥₧ƒáíóúñÑªº¿⌐¬½¼¡«»░▒▓│┤╡╢╖╕╣║╗╝╜╛┐└┴┬├─┼╞╟╚╔╩╦╠═╬╧╨╤╥╙╘╒╓╫╪┘┌" +
   "█▄▌▐▀αßΓπΣσµτΦΘΩδ∞φε∩≡±≥≤⌠⌡÷≈°∙·√ⁿ²■\u00a0";
-const PIECE = 1 << 20;
+/** Maximum compression ratio of Deflate. */
+const MAX_RATIO = 1032;
+
+const inflate = promisify(inflateRaw);
 
 /**
  * An open archive.
@@ -40,7 +44,7 @@ const PIECE = 1 << 20;
  * @example
  * ```ts ignore
  * using archive = new ZipFile("package.whl");
- * await Deno.writeFile("first.txt", ReadableStream.from(archive.read(archive.entries[0])));
+ * await Deno.writeFile("first.txt", await archive.read(archive.entries[0]));
  * ```
  */
 export class ZipFile implements Disposable {
@@ -49,65 +53,40 @@ export class ZipFile implements Disposable {
 
   /** @throws if it is not a zip archive, or is not supported */
   constructor(path: string) {
-    this.#file = new RandomAccessFile(path);
-    try {
-      this.entries = readDirectory(this.#file);
-    } catch (error) {
-      this.#file.close();
-      throw error;
-    }
+    using opened = new DisposableStack();
+    this.#file = opened.use(new RandomAccessFile(path));
+    this.entries = readDirectory(this.#file);
+    opened.move(); // stays open
   }
 
-  /** Unpacks a file in chunks. Yields the last one only if length and checksum are right. */
-  async *read(entry: ZipEntry): AsyncGenerator<Uint8Array> {
+  /** Unpacks a file. @throws {DamagedEntry} if its length or checksum is not that of the directory */
+  async read(entry: ZipEntry): Promise<Uint8Array> {
     const { name, size, packedSize, crc, method, offset, encrypted } = entry;
+    const cannot = `Cannot unpack "${name}" of "${this.#file.path}"`;
     if (encrypted) {
-      throw new Error(
-        `Cannot unpack "${name}" of "${this.#file.path}": it is encrypted. Unpack the archive with ` +
-          "its password, and remove it.",
-      );
+      const wayOut = "Unpack the archive with its password, and remove it";
+      throw new Error(`${cannot}: it is encrypted. ${wayOut}.`);
     }
-    const damaged = (why: string) =>
-      new DamagedEntry(
-        `Cannot unpack "${name}" of "${this.#file.path}": ${why}. The archive is damaged.`,
-      );
+    const damaged = (why: string, cause?: unknown) =>
+      new DamagedEntry(`${cannot}: ${why}. The archive is damaged.`, { cause });
     const head = inside(this.#file, offset, 30) ? view(this.#file.read(offset, 30)) : undefined;
     if (head?.getUint32(0, true) !== 0x04034b50) {
       throw damaged("there is no header at its position");
     }
     const start = offset + 30 + head.getUint16(26, true) + head.getUint16(28, true);
     if (!inside(this.#file, start, packedSize)) throw damaged("its data is outside of the archive");
-    let at = 0;
-    const packed = new ReadableStream<Uint8Array<ArrayBuffer>>({
-      pull: (controller) => {
-        const length = Math.min(PIECE, packedSize - at);
-        if (length === 0) return controller.close();
-        controller.enqueue(this.#file.read(start + at, length));
-        at += length;
-      },
-    });
+    const packed = this.#file.read(start, packedSize);
     const plain = method === STORED
       ? packed
-      : packed.pipeThrough(new DecompressionStream("deflate-raw"));
-    let sum = 0, length = 0;
-    let last: Uint8Array | undefined;
-    try {
-      for await (const piece of plain) {
-        sum = crc32(piece, sum);
-        length += piece.length;
-        if (length > size) throw damaged(`it unpacks to more than ${byteCount(size)}`);
-        if (last !== undefined) yield last;
-        last = piece;
-      }
-    } catch (error) {
-      // The decompressor throws a TypeError for damaged data.
-      throw error instanceof TypeError ? damaged(error.message) : error;
+      : await inflate(packed, { maxOutputLength: Math.min(size, MAX_RATIO * packedSize) + 1 })
+        .catch((cause) => {
+          throw damaged(`it cannot be unpacked to ${byteCount(size)} (${cause.message})`, cause);
+        });
+    if (plain.length !== size) {
+      throw damaged(`it unpacks to ${count(plain.length)} of ${byteCount(size)}`);
     }
-    if (length !== size) {
-      throw damaged(`it unpacks to ${length.toLocaleString("en")} of ${byteCount(size)}`);
-    }
-    if (sum !== crc) throw damaged("its checksum is wrong");
-    if (last !== undefined) yield last;
+    if (crc32(plain) !== crc) throw damaged("its checksum is wrong");
+    return plain;
   }
 
   [Symbol.dispose](): void {

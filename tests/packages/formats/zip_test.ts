@@ -14,9 +14,7 @@ async function contents(path: string): Promise<Record<string, string>> {
   using archive = new ZipFile(path);
   const files: Record<string, string> = {};
   for (const entry of archive.entries) {
-    const pieces: Uint8Array<ArrayBuffer>[] = [];
-    for await (const piece of archive.read(entry)) pieces.push(Uint8Array.from(piece));
-    files[entry.name] = await new Blob(pieces).text();
+    files[entry.name] = new TextDecoder().decode(await archive.read(entry));
   }
   return files;
 }
