@@ -1,7 +1,7 @@
 /** Unpacks Parquet tables, as Hugging Face's data sets are: photos in their rows, codes of classes. */
 import { z } from "zod";
 import { identifyImage } from "../../packages/formats/image_format.ts";
-import { ParquetFile } from "../../packages/formats/parquet.ts";
+import { ParquetError, ParquetFile } from "../../packages/formats/parquet.ts";
 import { TarWriter } from "../../packages/formats/tar.ts";
 import { pause } from "../../packages/pipeline/interrupt.ts";
 import { PHOTO } from "./sources.ts";
@@ -36,7 +36,7 @@ export async function unpackParquet(
   const photo = columns.find((column) => PHOTO_COLUMN.test(column) && isBytes(column));
   const pathColumn = photo?.replace(/[^.]*$/, "path") ?? "";
   const labels = columns.filter((one) => one !== pathColumn && (!photo || !isBytes(one)));
-  const classes = classesOf(table.notes.get("huggingface"));
+  const classes = classesOf(table);
   const lines: string[] = [], taken = new Set<string>();
   const read = [...labels, ...columns.filter((one) => one === photo || one === pathColumn)];
   let row = 0;
@@ -68,10 +68,22 @@ export async function unpackParquet(
   tar.close();
 }
 
-/** Returns the names of classes by column, which Hugging Face's `datasets` notes in a table. */
-function classesOf(text = "{}"): ReadonlyMap<string, readonly string[]> {
-  const { data } = note.safeParse(JSON.parse(text));
-  const features = Object.entries(data?.info.features ?? {});
+/**
+ * Returns the names of classes by column, which Hugging Face's `datasets` notes in a table.
+ * @throws {ParquetError} if the note is not JSON: codes would be read for other labels
+ */
+function classesOf({ notes, path }: ParquetFile): ReadonlyMap<string, readonly string[]> {
+  let noted: unknown;
+  try {
+    noted = JSON.parse(notes.get("huggingface") ?? "{}");
+  } catch (cause) {
+    const { message } = cause as Error;
+    const why = `its note "huggingface" of the names of classes is not JSON (${message})`;
+    const wayOut = "Write it again without the note; in Python, with pyarrow.parquet as pq: " +
+      "pq.write_table(pq.read_table(IN).replace_schema_metadata(), OUT)";
+    throw new ParquetError(`Cannot read "${path}": ${why}. ${wayOut}.`, { cause });
+  }
+  const features = Object.entries(note.safeParse(noted).data?.info.features ?? {});
   return new Map(features.map(([name, { names }]) => [name, names]));
 }
 

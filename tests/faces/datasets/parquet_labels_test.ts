@@ -1,5 +1,6 @@
 /** Labels, and photos, in Parquet tables of other programs. */
 import { deepStrictEqual, match, rejects, strictEqual } from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import { join } from "node:path";
 import { z } from "zod";
 import { openArchives } from "../../../faces/datasets/archives.ts";
@@ -110,6 +111,14 @@ Deno.test("a Parquet table that cannot be read is an error where it is read", as
     await rejects(
       parse(folder),
       /packed by LZ4_RAW, which is not read\. Write it with ZSTD or SNAPPY/,
+    );
+  });
+  const written = Buffer.from(whole).toString("latin1").replace('{"info"', '["info"');
+  const noted = Buffer.from(written, "latin1");
+  await withFiles({ "a.parquet": noted }, async (folder) => {
+    await rejects(
+      parse(folder),
+      /Cannot read ".*a\.parquet": its note "huggingface" of the names of classes is not JSON \(.*\)\. Write it again without the note; in Python, .*\.$/,
     );
   });
   await withFiles({ "a.parquet": fixture("codecs") }, async (folder) => {
