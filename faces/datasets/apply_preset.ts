@@ -5,7 +5,7 @@ import { counted } from "../../packages/pipeline/causes.ts";
 import { joinWords } from "../../packages/pipeline/errors.ts";
 import { valueAt } from "./attributes.ts";
 import { BOX } from "./labels.ts";
-import { pathIndex, type PhotoFiles } from "./photo_files.ts";
+import { pathIndex, type PhotoFiles, readWhole } from "./photo_files.ts";
 import type { Preset } from "./presets.ts";
 import { PARQUET, PHOTO } from "./sources.ts";
 
@@ -38,7 +38,10 @@ export async function applyPreset(
   const several: string[] = [];
   const mapped = rows.map(({ row, folder }) => {
     const { path = "", ...rest } = mapRow(row, preset);
-    const [file, other] = find(path, folder);
+    const fitting = find(path, folder);
+    // Folders of parts may have photos of equal names.
+    const inPart = fitting.filter((one) => one.split("/").includes(rest.part));
+    const [file, other] = inPart.length === 1 ? inPart : fitting;
     if (other !== undefined) several.push(`${JSON.stringify(path)}: ${file} and ${other}`);
     return { path: other === undefined && file !== undefined ? file : path, ...rest };
   });
@@ -89,7 +92,7 @@ function lackingColumns(there: Set<string>, { match = {}, columns = {} }: Preset
 }
 
 /** Returns an expression that fits the end of a path, from the start of a name on, in any case. */
-function ending(pattern: string): RegExp {
+export function ending(pattern: string): RegExp {
   return new RegExp(`(?:^|/)(?:${pattern})$`, "iu");
 }
 
@@ -138,10 +141,8 @@ async function readTables(
     );
     if (matching.length === 0) throw nothingFits("table", only ?? pattern, files.paths);
     for (const path of matching) {
-      const bytes = await files.read(path);
-      if (!(bytes instanceof Uint8Array)) throw new Error(`${path}: it is ${bytes}`);
       const groups = defined(fits.exec(path)?.groups), folder = path.replace(/[^/]*$/, "");
-      for (const row of parseTable(bytes, path, header, skip)) {
+      for (const row of parseTable(await readWhole(files, path), path, header, skip)) {
         rows.push({ row: { ...row, ...groups }, folder });
       }
     }
@@ -180,6 +181,7 @@ export function parseTable(
       return [Object.fromEntries(single || Array.isArray(value) ? own : [["path", key], ...own])];
     });
   }
+  if (/\.cls$/i.test(path)) return [{ cls: decodeText(bytes, path).trim() }];
   const lines = decodeText(bytes, path).split(/\r\n|\r|\n/).slice(skip);
   if (!/[,;\t]/.test(lines[0]) && /\S\s+\S/.test(lines[0])) {
     const all = lines.map((line) => line.trim().split(/\s+/)).filter(([value]) => value !== "");

@@ -20,6 +20,7 @@ import {
   namesIn,
   openPhotoFiles,
   type PhotoFiles,
+  readWhole,
   unreadArchives,
   walk,
 } from "./photo_files.ts";
@@ -92,15 +93,15 @@ async function readLabels(
   files: PhotoFiles,
   warn: (message: string) => void,
 ) {
+  const fail = (cause: Error): never => {
+    throw cannotUse(folder, cause.message, cause);
+  };
   if (!preset) {
     const name = given ?? onlyTable(folder, files.paths.filter(isTable));
-    const bytes = await files.read(name);
-    if (!(bytes instanceof Uint8Array)) throw cannotUse(folder, `"${name}": it is ${bytes}`);
+    const bytes = await readWhole(files, name).catch(fail);
     return { name: basename(name), bytes, labels: parseLabels(bytes, `${folder}/${name}`) };
   }
-  const { csv, unmatched, warnings } = await applyPreset(preset, files, given).catch((error) => {
-    throw cannotUse(folder, (error as Error).message, error);
-  });
+  const { csv, unmatched, warnings } = await applyPreset(preset, files, given).catch(fail);
   warnings.forEach(warn);
   if (unmatched.length > 0) {
     const some = unmatched.slice(0, MAX_EXAMPLES).join(", ");
@@ -198,13 +199,9 @@ export async function packFolder(
   const all = [...lacking.values()].flat();
   if (all.length === lines.size) {
     await Deno.remove(part);
-    const why = `none of ${counted(lines.size, "photo")} in "${name}" can be read, such as ${
-      all[0]
-    }`;
-    throw cannotUse(
-      folder,
-      `${why}. Paths are relative to the folder; look at it with deno task data`,
-    );
+    const none = `none of ${counted(lines.size, "photo")} in "${name}" can be read`;
+    const wayOut = "Paths are relative to the folder; look at it with deno task data";
+    throw cannotUse(folder, `${none}, such as ${all[0]}. ${wayOut}`);
   }
   await moveDurably(part, to);
   return { file: name, preset };

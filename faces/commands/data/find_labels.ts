@@ -5,9 +5,9 @@ import { counted } from "../../../packages/pipeline/causes.ts";
 import { didYouMean, joinWords, UsageError } from "../../../packages/pipeline/errors.ts";
 import { pause } from "../../../packages/pipeline/interrupt.ts";
 import type { Progress } from "../../../packages/pipeline/stage.ts";
-import { applyPreset, parseTable, suffixIndex } from "../../datasets/apply_preset.ts";
+import { applyPreset, ending, parseTable, suffixIndex } from "../../datasets/apply_preset.ts";
 import { BOX, type Label, type Labels, parseInterval, parseLabels } from "../../datasets/labels.ts";
-import { pathIndex, type PhotoFiles } from "../../datasets/photo_files.ts";
+import { pathIndex, type PhotoFiles, readWhole } from "../../datasets/photo_files.ts";
 import { choosePreset, OWN_PRESET, PART, type Preset, presets } from "../../datasets/presets.ts";
 import { PARQUET, PHOTO } from "../../datasets/sources.ts";
 import type { DataFound } from "../../evaluation/data_page.ts";
@@ -26,7 +26,7 @@ const NAMES: readonly Preset[] = [
   { photos: String.raw`(?<gender>(?:fe)?male|(?:wo)?man)\/[^\/]*\.(?:jpe?g|png|webp)` },
 ];
 
-/** Labels of photos, and the preset that reads them. */
+/** Labels of photos, and the preset that reads them, whose warnings are among the strays. */
 export type FoundLabels = Pick<DataFound, "preset"> & { labels: Labels };
 
 /** A preset to try, or a table that has the project's columns. */
@@ -48,13 +48,15 @@ export async function findLabels(
 ): Promise<{ found?: FoundLabels | undefined; why: string }> {
   const has = pathIndex(files.paths);
   const read = async ({ table = "", preset }: Attempt): Promise<FoundLabels> => {
-    if (preset === undefined) return { labels: parseLabels(await bytesOf(files, table), table) };
-    const { csv } = await applyPreset(choosePreset(preset), files);
-    return { preset, labels: parseLabels(csv, "labels.csv") };
+    if (preset === undefined) return { labels: parseLabels(await readWhole(files, table), table) };
+    const { csv, warnings } = await applyPreset(choosePreset(preset), files);
+    const labels = parseLabels(csv, "labels.csv");
+    const strays = [...labels.strays, ...warnings.map((warning) => `${warning}.`)];
+    return { preset, labels: { ...labels, strays } };
   };
   if (wanted) return { found: await read({ preset: wanted }), why: "" };
   let why = "";
-  const guessed = await guessTables(files, (error) => why ||= error.message.replace(/\.?$/, "."));
+  const guessed = await guessTables(files, (error) => why ||= error.message);
   const [own, ...others] = files.paths.filter((path) => /^[^/]*\.csv$/i.test(path));
   const readTranslated = async (attempt: Attempt): Promise<FoundLabels> => {
     const found = await read(attempt);
@@ -76,13 +78,13 @@ export async function findLabels(
     // An attempt fails where its files are not there, or are of another form.
     const found = await readTranslated(attempt).catch((error: Error) => {
       if (attempt.preset === undefined) why = error.message;
-      else if (attempt.table !== undefined) why ||= error.message.replace(/\.?$/, ".");
+      else if (attempt.table !== undefined) why ||= error.message;
     });
     const rows = found?.labels.rows ?? [], labelled = rows.filter(({ path }) => has(path));
     if (found && attempt.table !== undefined && labelled.length === 0) {
-      why =
-        `${attempt.table} has ${counted(rows.length, "row")}, and none of a photo that is there` +
-        (rows.length > 0 ? `, such as ${JSON.stringify(rows[0].path)}.` : ".");
+      const some = rows.length > 0 ? `, such as ${JSON.stringify(rows[0].path)}` : "";
+      const none = `${counted(rows.length, "row")}, and none of a photo that is there${some}.`;
+      why = [`${attempt.table} has ${none}`, ...found.labels.strays].join(" ");
     }
     // Of equal labels, those of a preferred preset, then those with parts, boxes, translations.
     const translated = Number(found?.preset !== attempt.preset) / 8;
@@ -97,7 +99,7 @@ export async function findLabels(
       [best, most] = [found, score];
     }
   }
-  return { found: best, why };
+  return { found: best, why: why && why.replace(/\.?$/, ".") };
 }
 
 /** Returns the gender of a word of some languages; "?", which means unknown, for others. */
@@ -107,13 +109,28 @@ function genderOf(word: string): string {
   return female.test(word) ? "female" : "?";
 }
 
+/** Letters of men and women: English, French, Spanish, Italian, Dutch, Swedish, Turkish, Russian. */
+const LETTERS = ["mf", "hf", "hm", "ud", "mv", "mk", "ek", "мж"];
+
 /** Returns a preset with `values` of genders; of two unknown words, to fill in, beside an attribute. */
 function translateGenders(preset: Preset, { doubts, rows }: Labels): Preset | undefined {
   const doubted = doubts.flatMap(({ column, value }) => column === "gender" ? value : []);
-  const words = [...new Set(doubted)], known = words.filter((word) => genderOf(word) !== "?");
-  const open = known.length === 0 && words.length === 2 && !rows.some((row) => row.gender >= 0);
+  const words = [...new Set(doubted)];
+  const found = new Set([
+    ...rows.map(({ gender }) => ["f", "m"][gender]),
+    ...words.flatMap((word) => [word.toLowerCase(), genderOf(word)[0]]),
+  ]);
+  const pairs = LETTERS.filter(([man, woman]) => found.has(man) && found.has(woman));
+  const [man, woman] = pairs.length === 1 ? pairs[0] : "";
+  if (man === "h" && woman === "m") words.push(words.includes("H") ? "M" : "m"); // mujer
+  const translate = (word: string) => {
+    const letter = word.toLowerCase();
+    return letter === man ? "male" : letter === woman ? "female" : genderOf(word);
+  };
+  const known = words.filter((word) => translate(word) !== "?");
+  const open = known.length === 0 && words.length === 2 && !found.has("m") && !found.has("f");
   if (!open && known.length === 0) return undefined;
-  const gender = Object.fromEntries((open ? words : known).map((word) => [word, genderOf(word)]));
+  const gender = Object.fromEntries((open ? words : known).map((word) => [word, translate(word)]));
   const source = preset.columns?.gender ?? "gender";
   const kept = open && { gender: source, [source === "gender" ? "gender_words" : source]: source };
   const values = { ...preset.values, gender: { ...preset.values?.gender, ...gender } };
@@ -152,12 +169,8 @@ function labelsOf(row: Label): number {
   return Number(hasAge(row)) + Number(row.gender >= 0) || Number(row.attributes !== undefined) / 2;
 }
 
-/** @throws if a file cannot be read */
-export async function bytesOf(files: PhotoFiles, path: string): Promise<Uint8Array> {
-  const bytes = await files.read(path);
-  if (bytes instanceof Uint8Array) return bytes;
-  throw new Error(`${path}: it is ${bytes}`);
-}
+/** Tables beside a photo, as in a WebDataset: a class, or an object of JSON. */
+const BESIDE = String.raw`(?<key>[^\/]+)\.(?:cls|json)`;
 
 /** Maximum number of tables to read, and of rows to guess from. */
 const MAX_TABLES = 20, MAX_ROWS = 200;
@@ -233,23 +246,36 @@ async function guessTables(
 ): Promise<Attempt[]> {
   const find = suffixIndex(files.paths);
   const guesses: Attempt[] = [];
-  const tables = new Map<string, string>(), parts = new RegExp(`(^|/)${PART}(?=[-_/\\\\])`, "i");
+  const parts = new RegExp(`(^|/)${PART}(?=[-_/\\\\])`, "i");
   const training = /(?:^|\/)train(?=[-_./])/i; // has all labels, which other parts may lack
-  for (const path of files.paths.filter((path) => /\.(csv|tsv|jsonl?|parquet)$/i.test(path))) {
+  const stemOf = (path: string) => path.replace(/\.[^./]*$/, "");
+  const photos = new Set(files.paths.filter((path) => PHOTO.test(path)).map(stemOf));
+  // One preset reads all pieces of a data set, which are numbered, and all of its parts.
+  const patternOf = (path: string) => {
+    if (ending(BESIDE).test(path) && photos.has(stemOf(path))) return BESIDE;
     const escaped = path.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&");
-    // One preset reads all pieces of a data set, which are numbered, and all of its parts.
     const pieces = PARQUET.test(path) ? escaped.replaceAll(/\d+(?![^/]*\/)/g, "\\d+") : escaped;
-    const labels = pieces.replace(parts, `$1${PART}`);
-    if (!tables.has(labels) || training.test(path)) tables.set(labels, path);
-  }
-  for (const [labels, path] of [...tables].slice(0, MAX_TABLES)) {
+    return pieces.replace(parts, `$1${PART}`);
+  };
+  const isTable = (path: string) => /\.(cls|csv|tsv|jsonl?|parquet)$/i.test(path);
+  const tables = Map.groupBy(files.paths.filter(isTable), patternOf);
+  for (const [labels, paths] of [...tables].slice(0, MAX_TABLES)) {
     try {
-      const all = parseTable(await bytesOf(files, path), path), some = all.slice(0, MAX_ROWS);
+      const isBeside = labels === BESIDE;
+      const path = paths.findLast((path) => training.test(path)) ?? paths[0];
+      const read = isBeside ? paths.filter((one) => stemOf(one) === stemOf(path)) : [path];
+      const rows: Row[] = [];
+      for (const one of read) rows.push(...parseTable(await readWhole(files, one), one));
+      const { groups } = ending(labels).exec(path)!;
+      const all: Row[] = isBeside ? [Object.assign({ ...groups }, ...rows)] : rows;
+      const some = all.slice(0, MAX_ROWS);
       const header = Object.keys(some[0] ?? {});
       const named = (pattern: RegExp) => header.find((name) => pattern.test(name));
       const folder = path.replace(/[^/]*$/, "");
-      const { path: photo, ...stripped } = pathOf(some, (value) =>
-        find(value, folder).length === 1) ??
+      const pathWhere = (fits: (photos: number) => boolean) =>
+        pathOf(some, (value) => fits(find(value, folder).length));
+      const { path: photo, ...stripped } = pathWhere((photos) => photos === 1) ??
+        pathWhere((photos) => photos > 1) ??
         { path: mostly(some, (value) => PHOTO.test(value)) }; // of photos that are not there
       const age = named(/^(?:real_?)?age$/i) ?? named(/(?:^|_)age(?:_|$)|^age/i) ??
         header.find((name) => YEARS.test(name) && some.every((row) => AGE.test(row[name] ?? "")));
@@ -276,7 +302,8 @@ async function guessTables(
         ...Object.keys(dates).length > 0 && { age: dates, ...bin && { [bin]: dates } },
       };
       const also = Object.keys(values).length > 0 && { values };
-      guesses.push({ table: path, preset: { labels, ...stripped, columns, ...also } });
+      const join = isBeside && { join: true };
+      guesses.push({ table: path, preset: { labels, ...join, ...stripped, columns, ...also } });
     } catch (error) {
       failed(error as Error); // another kind of table, or a damaged one
     }

@@ -7,7 +7,12 @@ import type { Progress } from "../../../packages/pipeline/stage.ts";
 import { random } from "../../../packages/random/random.ts";
 import { findCopies, type Frequencies, frequenciesOf } from "../../datasets/copies.ts";
 import type { Labels } from "../../datasets/labels.ts";
-import { openPhotoFiles, pathIndex, type PhotoFiles } from "../../datasets/photo_files.ts";
+import {
+  openPhotoFiles,
+  pathIndex,
+  type PhotoFiles,
+  readWhole,
+} from "../../datasets/photo_files.ts";
 import { choosePreset, type Preset } from "../../datasets/presets.ts";
 import { facePaths } from "../../datasets/rows.ts";
 import { PHOTO } from "../../datasets/sources.ts";
@@ -16,7 +21,7 @@ import type { NamedImage } from "../../evaluation/report_data.ts";
 import { thumbnail } from "../../evaluation/image_data_urls.ts";
 import { decode, ImageError } from "../../images/decode_image.ts";
 import { shownReason } from "../../images/image.ts";
-import { bytesOf, findLabels, type FoundLabels, parsePreset } from "./find_labels.ts";
+import { findLabels, type FoundLabels, parsePreset } from "./find_labels.ts";
 import { hintsOf } from "./propose_pipeline.ts";
 
 /** Fixed, so the same data show the same photos. */
@@ -48,43 +53,41 @@ export async function lookAt(
 ): Promise<DataFound> {
   const wanted = options.preset === undefined ? undefined : parsePreset(options.preset);
   const scratch = await Deno.makeTempDir();
-  try {
-    await using files = await openPhotoFiles(folder, scratch, options.signal).catch((error) => {
-      const { message, cause } = error as Error;
-      const wayOut = isDiskFull(message)
-        ? ` It is unpacked into ${scratch}: set TMPDIR to a folder on a larger disk.`
-        : "";
-      const why = message.replace(/\.$/, "");
-      throw new Error(`Cannot look at "${folder}": ${why}.${wayOut}`, { cause });
-    });
-    const photos = files.paths.filter((path) => PHOTO.test(path));
-    const { found, why } = await findLabels(files, photos, wanted, options);
-    const rows = found?.labels.rows ?? [];
-    const has = pathIndex(files.paths), named = pathIndex(rows.map(({ path }) => path));
-    const present = rows.filter(({ path }) => has(path));
-    return {
-      folder,
-      name: basename(folder),
-      files: files.paths.length,
-      photos,
-      ...found,
-      present: present.length,
-      missing: rows.filter(({ path }) => !has(path)).map(({ path }) => path),
-      unlabelled: photos.filter((path) => !named(path)),
-      repeated: found ? repeatedIn(found) : [],
-      ...await openPhotos(files, present.length > 0 ? present.map(({ path }) => path) : photos, {
-        ...options,
-        captionOf: captions(found?.labels),
-      }),
-      summary: `${counted(photos.length, "photo")} in ${counted(files.paths.length, "file")}; ` +
-        (found
-          ? `${counted(present.length, "row")} of labels with a photo.`
-          : `no labels found. ${why}`.trimEnd()),
-      hints: [...hintsOf(present, files.paths, folder), ...found?.labels.strays ?? []],
-    };
-  } finally {
-    await Deno.remove(scratch, { recursive: true }).catch(() => {});
-  }
+  await using end = new AsyncDisposableStack();
+  end.defer(() => Deno.remove(scratch, { recursive: true }).catch(() => {}));
+  await using files = await openPhotoFiles(folder, scratch, options.signal).catch((error) => {
+    const { message, cause } = error as Error;
+    const wayOut = isDiskFull(message)
+      ? ` It is unpacked into ${scratch}: set TMPDIR to a folder on a larger disk.`
+      : "";
+    const why = message.replace(/\.$/, "");
+    throw new Error(`Cannot look at "${folder}": ${why}.${wayOut}`, { cause });
+  });
+  const photos = files.paths.filter((path) => PHOTO.test(path));
+  const { found, why } = await findLabels(files, photos, wanted, options);
+  const rows = found?.labels.rows ?? [];
+  const has = pathIndex(files.paths), named = pathIndex(rows.map(({ path }) => path));
+  const present = rows.filter(({ path }) => has(path));
+  return {
+    folder,
+    name: basename(folder),
+    files: files.paths.length,
+    photos,
+    ...found,
+    present: present.length,
+    missing: rows.filter(({ path }) => !has(path)).map(({ path }) => path),
+    unlabelled: photos.filter((path) => !named(path)),
+    repeated: found ? repeatedIn(found) : [],
+    ...await openPhotos(files, present.length > 0 ? present.map(({ path }) => path) : photos, {
+      ...options,
+      captionOf: captions(found?.labels),
+    }),
+    summary: `${counted(photos.length, "photo")} in ${counted(files.paths.length, "file")}; ` +
+      (found
+        ? `${counted(present.length, "row")} of labels with a photo.`
+        : `no labels found. ${why}`.trimEnd()),
+    hints: [...hintsOf(present, files.paths, folder), ...found?.labels.strays ?? []],
+  };
 }
 
 /** Describes photos, or faces of a photo, that several rows name; the first of them counts. */
@@ -161,7 +164,7 @@ async function openPhotos(
   const pictures: DataFound["pairs"]["shown"][number][] = [];
   for (const [of, path, sign] of pairs.slice(0, MAX_PAIRS)) {
     for (const [one, before] of [[of, ""], [path, `${sign} `]]) {
-      const image = await thumbnail(await bytesOf(files, one), THUMBNAIL).catch(() => undefined);
+      const image = await thumbnail(await readWhole(files, one), THUMBNAIL).catch(() => undefined);
       const { name, label } = captionOf(one);
       if (image) pictures.push({ image, name: before + name, label: before + label });
     }

@@ -9,6 +9,7 @@ import { lookAt } from "../../../faces/commands/data/look_at.ts";
 import { proposePipeline } from "../../../faces/commands/data/propose_pipeline.ts";
 import { dataPage } from "../../../faces/evaluation/data_page.ts";
 import type { Preset } from "../../../faces/datasets/presets.ts";
+import { TarWriter } from "../../../packages/formats/tar.ts";
 import { readConfig } from "../../../packages/pipeline/config/config.ts";
 import { Registry } from "../../../packages/pipeline/registry.ts";
 import { stages } from "../../../stages/mod.ts";
@@ -507,6 +508,10 @@ Deno.test("lookAt() translates genders, and keeps two unknown words beside an at
       ["path,Sex,age", french, { gender: "Sex" }, { femme: "female", homme: "male" }, ",30"],
       ["path,sex", ["w", "m", "w"], { gender: "sex" }, { w: "female" }, ""],
       ["path,性别", ["女", "男", "女"], { gender: "性别" }, { 女: "female", 男: "male" }, ""],
+      ["path,sexe", ["F", "H", "F"], { gender: "sexe" }, { H: "male" }, ""],
+      ["path,sexo", ["M", "H", "M"], { gender: "sexo" }, { H: "male", M: "female" }, ""],
+      ["path,sex", ["d", "u", "d"], { gender: "sex" }, { d: "female", u: "male" }, ""],
+      ["path,sexe", ["femme", "H", "f"], { gender: "sexe" }, { femme: "female", H: "male" }, ""],
     ] as const
   ) {
     await withFiles(table(header, words, rest), async (folder) => {
@@ -535,8 +540,92 @@ Deno.test("lookAt() translates genders, and keeps two unknown words beside an at
       deepStrictEqual(labels!.rows.map(({ gender }) => gender), [0, 1, 0]);
     });
   }
-  await withFiles(table("path,gender", ["m", "f", "x"]), async (folder) => {
-    strictEqual((await look(folder)).preset, undefined);
+  for (const third of ["x", "h", "k"]) {
+    await withFiles(table("path,gender", ["m", "f", third]), async (folder) => {
+      strictEqual((await look(folder)).preset, undefined);
+    });
+  }
+});
+
+Deno.test("lookAt() finds photos of one name in several parts, or names what is ambiguous", async () => {
+  const face = await drawFace(30, true);
+  const photos = Object.fromEntries(
+    ["train/0.png", "train/1.png", "test/0.png", "test/1.png"].map((path) => [path, face]),
+  );
+  const paths = ["train/0.png", "train/1.png", "test/0.png", "test/1.png"];
+  const marked = "file,age,set\n0.png,30,train\n1.png,31,train\n0.png,40,test\n1.png,41,test\n";
+  await withFiles({ ...photos, "l.csv": marked }, async (folder) => {
+    const { preset, labels, present, hints } = await look(folder);
+    deepStrictEqual(preset, {
+      labels: "l\\.csv",
+      columns: { path: "file", part: "set" },
+    });
+    deepStrictEqual(labels!.rows.map(({ path, age }) => [path, age]), [
+      [paths[0], 30],
+      [paths[1], 31],
+      [paths[2], 40],
+      [paths[3], 41],
+    ]);
+    deepStrictEqual([present, hints], [4, []]);
+  });
+  const tables = {
+    "train.csv": "id,age\n0,30\n1,31\n",
+    "test.csv": "id,age\n0,40\n1,41\n",
+  };
+  await withFiles({ ...photos, ...tables }, async (folder) => {
+    const { preset, labels } = await look(folder);
+    deepStrictEqual((preset as Preset).columns, { path: "{id}.png" });
+    deepStrictEqual(labels!.rows.map(({ path }) => path).sort(), paths.toSorted());
+    deepStrictEqual(labels!.rows.map(({ attributes }) => attributes!.part).sort(), [
+      ...["test", "test", "train", "train"],
+    ]);
+  });
+  const bare = "file,age\n0.png,30\n1.png,31\n";
+  const ambiguous =
+    '2 rows whose path several files fit, such as "0.png": test/0.png and train/0.png. Remove ' +
+    "others, or write the folder in columns.path of the preset";
+  await withFiles({ ...photos, "l.csv": bare }, async (folder) => {
+    const { labels, summary } = await look(folder);
+    strictEqual(labels, undefined);
+    ok(summary.endsWith(`none of a photo that is there, such as "0.png". ${ambiguous}.`), summary);
+  });
+  const more = `${bare}2.png,32\n3.png,33\n4.png,34\n`;
+  const known = { "test/2.png": face, "test/3.png": face, "train/4.png": face };
+  await withFiles({ ...photos, ...known, "l.csv": more }, async (folder) => {
+    const found = await look(folder);
+    deepStrictEqual([found.present, found.missing], [3, ["0.png", "1.png"]]);
+    deepStrictEqual(found.hints, [`${ambiguous}.`]);
+  });
+});
+
+Deno.test("lookAt() reads the classes and objects beside the photos of a WebDataset", async () => {
+  const face = await drawFace(30, true), bytes = (text: string) => new TextEncoder().encode(text);
+  await withFiles({ "notes.txt": "" }, async (folder) => {
+    for (const [shard, keys] of [["0.tar", ["000", "001"]], ["1.tar", ["100", "101"]]] as const) {
+      using tar = new TarWriter(join(folder, shard));
+      for (const key of keys) {
+        tar.add(`${key}.cls`, bytes(`${Number(key) % 2}\n`));
+        tar.add(`${key}.png`, face);
+        tar.add(`${key}.json`, bytes(`{"Age": ${20 + Number(key)}, "sex": "${key[2]}"}`));
+      }
+      tar.close();
+    }
+    const found = await look(folder);
+    deepStrictEqual(found.preset, {
+      labels: "(?<key>[^\\/]+)\\.(?:cls|json)",
+      join: true,
+      columns: { path: "{key}.png", age: "Age", gender: "sex" },
+    });
+    const labels = found.labels!.rows.map(({ path, age, gender, attributes }) =>
+      [path, age, gender, attributes] as const
+    );
+    deepStrictEqual(labels, [
+      ["000.png", 20, 0, { cls: 0 }],
+      ["001.png", 21, 1, { cls: 1 }],
+      ["100.png", 120, 0, { cls: 0 }],
+      ["101.png", 121, 1, { cls: 1 }],
+    ]);
+    match(proposePipeline(found), /\n {2}trainCls:\n {4}use: trainClassifier\n/);
   });
 });
 
