@@ -15,7 +15,8 @@ const MAX_LEVELS = 12;
 /** Number of different whole numbers up to which they may be a scale. */
 const MAX_SCALE = 101;
 /** Columns that a network does not learn. */
-const NO_LABEL = new RegExp(`^(?:${INTERVAL.join("|")}|part|split|fold|subset|partition)$`, "i");
+const OTHERS = [...INTERVAL, "part", "split", "fold", "subset", "partition", "index", "idx", "key"];
+const NO_LABEL = new RegExp(`^(?:${OTHERS.join("|")}|(?:.*[_ -])?id|unnamed: \\d+)$`, "i");
 /** Maximum number of networks that are proposed beside those of age and gender. */
 const MAX_PROPOSED = 4;
 /** Number of photos, some 500 of them for training, below which larger batches make too few steps. */
@@ -126,17 +127,16 @@ function learnable(rows: readonly Label[]): Record<"proposed" | "others", readon
     const { size } = new Set(known), many = size > MAX_LEVELS;
     const numbers = many && known.every(Number.isFinite);
     const unique = many && size === known.length;
-    // Whole numbers that ascend, or are more than most scales have, are numbers of rows or people.
-    const ascending = known.every((value, i) => i === 0 || value > known[i - 1]);
-    const counts = known.every(Number.isInteger) && (ascending || size > MAX_SCALE);
-    if (size < 2 || unique && (counts || known.some((value) => typeof value === "string"))) {
-      continue;
-    }
-    if (!numbers && size > MAX_CLASSES) continue;
+    // Whole numbers that mostly follow each other are those of rows, some of which are left out.
+    const next = known.filter((value, i) => Number(value) - Number(known[i - 1]) === 1).length;
+    const counts = numbers && 2 * next > known.length;
+    if (size < 2 || counts || unique && !numbers || !numbers && size > MAX_CLASSES) continue;
     const use = numbers ? "trainRegressor" : "trainClassifier";
     const name = target.replaceAll(/\W+/g, "_");
     const id = `train${name[0].toUpperCase()}${name.slice(1)}`;
-    const fits = (numbers || !many) && 2 * known.length >= rows.length;
+    // Unique whole numbers that are more than most scales have may be those of people.
+    const doubtful = unique && size > MAX_SCALE && known.every(Number.isInteger);
+    const fits = (numbers || !many) && !doubtful && 2 * known.length >= rows.length;
     const same = proposed.some((one) => one.id === id);
     (fits && !same && proposed.length < MAX_PROPOSED ? proposed : others).push({ id, use, target });
   }

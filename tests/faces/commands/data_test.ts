@@ -629,6 +629,28 @@ Deno.test("lookAt() reads the classes and objects beside the photos of a WebData
   });
 });
 
+Deno.test("proposePipeline() proposes sorted numbers, and none of identifiers", async () => {
+  const photos = { "train/0.png": await drawFace(30, true) };
+  const rows = Array.from(
+    { length: 110 },
+    (_, i) => `0.png,${2 * i},${i % 55},${i % 55},${i % 55},${i % 55 * 3},${i * 7919 % 4001}`,
+  );
+  const header = "path,height,id,photo_id,row,Unnamed: 0,income";
+  const csv = (count: number) => [header, ...rows.slice(0, count)].join("\n");
+  await withFiles({ ...photos, "l.csv": csv(20) }, async (folder) => {
+    const yaml = proposePipeline(await look(folder));
+    match(yaml, /\n {2}trainHeight:\n {4}use: trainRegressor\n/);
+    match(yaml, /\n# Networks of height and income are guesses/);
+  });
+  await withFiles({ ...photos, "l.csv": csv(110) }, async (folder) => {
+    const { hints } = await look(folder);
+    deepStrictEqual(hints, [
+      "No network is proposed for height and income (trainRegressor). Add the stage with a label " +
+      "as target.",
+    ]);
+  });
+});
+
 Deno.test("lookAt() takes the year of a photo for no age where ages are known", async () => {
   const photos = { "a.png": await drawFace(30, true) };
   await withFiles({ ...photos, "l.csv": "path,age,year\na.png,30,2014\n" }, async (folder) => {
