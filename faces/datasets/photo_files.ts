@@ -195,7 +195,8 @@ export function pathIndex(paths: Iterable<string>): (path: string) => string | u
 /** Returns a file whose path two archives have, such as one of photos with another margin. */
 function ambiguous(path: string, one: Archived, other: Archived): Archived {
   const why = `it is in "${basename(one.archive)}" and another one in "${basename(other.archive)}"`;
-  const error = `Cannot read "${path}": ${why}. Leave one of these archives in the folder.`;
+  const wayOut = "Leave one of these archives there, or unpack each into a folder of its own";
+  const error = `Cannot read "${path}": ${why}. ${wayOut}.`;
   return { ...other, read: () => Promise.reject(new Error(error)) };
 }
 

@@ -627,6 +627,17 @@ Deno.test("lookAt() reads the classes and objects beside the photos of a WebData
     ]);
     match(proposePipeline(found), /\n {2}trainCls:\n {4}use: trainClassifier\n/);
   });
+  const unpacked = ["0", "1"].flatMap((shard) => [
+    [`${shard}/7.jpg`, face] as const,
+    [`${shard}/7.json`, `{"age": 3${shard}}`] as const,
+  ]);
+  await withFiles(Object.fromEntries(unpacked), async (folder) => {
+    const { labels } = await look(folder);
+    deepStrictEqual(labels!.rows.map(({ path, age }) => [path, age]), [
+      ["0/7.jpg", 30],
+      ["1/7.jpg", 31],
+    ]);
+  });
 });
 
 Deno.test("proposePipeline() proposes sorted numbers, and none of identifiers", async () => {
