@@ -312,11 +312,12 @@ function toReferencePredictions(
   return {
     name,
     positions: found.map(({ position }) => position),
-    prediction: found.map(({ age: years, male }) => {
-      // Age classes cover completed years.
-      const age = record.classes === null ? years : Math.max(0, Math.floor(years));
-      return labelOf(record, { age, gender: male > 0.5 ? 1 : 0 });
-    }),
+    // A predicted age may be below 0, which is an unknown one among labels. Classes cover completed years.
+    prediction: found.map(({ age, male }) =>
+      record.classes === null
+        ? age
+        : labelOf(record, { age: Math.max(0, Math.floor(age)), gender: male > 0.5 ? 1 : 0 })
+    ),
   };
 }
 

@@ -5,6 +5,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { openBackend } from "../../packages/compute/open_backend.ts";
 import { random } from "../../packages/random/random.ts";
 import type { MetricsFile } from "../../faces/evaluation/score_model.ts";
+import { writeReference } from "../../faces/evaluation/reference_predictions.ts";
 import { writePreprocessing } from "../../faces/images/preprocessing.ts";
 import { NpyFile, writeNpy } from "../../packages/formats/npy.ts";
 import { readParquet, writeParquet } from "../../packages/formats/parquet.ts";
@@ -154,6 +155,20 @@ Deno.test("evaluate puts ages into the model's groups", async () => {
   assert.equal(ageGroups.variant, "binary");
   const counts = ageGroups.confusion?.counts.flat() ?? [];
   assert.equal(counts.reduce((a, b) => a + b), 8);
+});
+
+Deno.test("evaluate scores ages that a pretrained network predicts below 0", async () => {
+  using context = testContext(evaluate);
+  const inputs = await artifacts(context.folder, people());
+  const { age, dataset } = people(), folder = join(context.folder, "faceApi");
+  const faces = [12, 13].map((row) => ({ dataset: dataset[row], path: `${row}.png` }));
+  const predictions = [{ age: -1.5, male: 1 }, { age: age[13] + 2, male: 0 }];
+  await Deno.mkdir(folder);
+  await writeReference(folder, "face-api", faces, predictions);
+  await context.run({ ...inputs, references: [testArtifact(folder, "reference", "faceApi")] });
+  const { trainAge, ageGroups } = (await metricsOf(context.outputs.report)).models;
+  close(trainAge.others![0].value, (age[12] + 1.5 + 2) / 2);
+  assert.equal(ageGroups.others![0].count, 2);
 });
 
 Deno.test("evaluate writes every prediction, that other tools can score again", async () => {
