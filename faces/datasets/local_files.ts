@@ -30,10 +30,12 @@ export async function copyFile(from: string, to: string, options: CopyOptions = 
   const part = `${to}.part`;
   {
     using target = await Deno.open(part, { write: true, create: true, truncate: true });
-    for await (const bytes of createReadStream(from, { highWaterMark: CHUNK })) {
+    for (let at = 0; at < source.size;) {
       options.signal?.throwIfAborted();
+      const bytes = source.read(at, Math.min(CHUNK, source.size - at));
       hash.update(bytes);
       writeAllSync(target, bytes);
+      at += bytes.length;
       options.onBytes?.(bytes.length);
     }
   }
