@@ -5,7 +5,7 @@ import { counted } from "../../packages/pipeline/causes.ts";
 import { joinWords } from "../../packages/pipeline/errors.ts";
 import { valueAt } from "./attributes.ts";
 import { BOX } from "./labels.ts";
-import { pathIndex, type PhotoFiles, readWhole } from "./photo_files.ts";
+import { bytesOf, pathIndex, type PhotoFiles } from "./photo_files.ts";
 import type { Preset } from "./presets.ts";
 import { PARQUET, PHOTO } from "./sources.ts";
 
@@ -142,7 +142,7 @@ async function readTables(
     if (matching.length === 0) throw nothingFits("table", only ?? pattern, files.paths);
     for (const path of matching) {
       const groups = defined(fits.exec(path)?.groups), folder = path.replace(/[^/]*$/, "");
-      for (const row of parseTable(await readWhole(files, path), path, header, skip)) {
+      for (const row of parseTable(await bytesOf(files, path), path, header, skip)) {
         rows.push({ row: { ...row, ...groups }, folder });
       }
     }

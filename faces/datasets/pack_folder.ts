@@ -12,6 +12,7 @@ import { applyPreset } from "./apply_preset.ts";
 import { parseLabels } from "./labels.ts";
 import {
   archivesIn,
+  bytesOf,
   isArchive,
   isFile,
   isFolder,
@@ -20,7 +21,6 @@ import {
   namesIn,
   openPhotoFiles,
   type PhotoFiles,
-  readWhole,
   unreadArchives,
   walk,
 } from "./photo_files.ts";
@@ -98,7 +98,7 @@ async function readLabels(
   };
   if (!preset) {
     const name = given ?? onlyTable(folder, files.paths.filter(isTable));
-    const bytes = await readWhole(files, name).catch(fail);
+    const bytes = await bytesOf(files, name).catch(fail);
     return { name: basename(name), bytes, labels: parseLabels(bytes, `${folder}/${name}`) };
   }
   const { csv, unmatched, warnings } = await applyPreset(preset, files, given).catch(fail);

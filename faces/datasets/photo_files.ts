@@ -28,7 +28,7 @@ export interface PhotoFiles extends AsyncDisposable {
 }
 
 /** Reads a file. @throws if it cannot be used */
-export async function readWhole({ read }: PhotoFiles, path: string): Promise<Uint8Array> {
+export async function bytesOf({ read }: PhotoFiles, path: string): Promise<Uint8Array> {
   const bytes = await read(path);
   if (bytes instanceof Uint8Array) return bytes;
   throw new Error(`${JSON.stringify(path)}: it is ${bytes}`);

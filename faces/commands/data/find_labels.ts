@@ -7,7 +7,7 @@ import { pause } from "../../../packages/pipeline/interrupt.ts";
 import type { Progress } from "../../../packages/pipeline/stage.ts";
 import { applyPreset, ending, parseTable, suffixIndex } from "../../datasets/apply_preset.ts";
 import { BOX, type Label, type Labels, parseInterval, parseLabels } from "../../datasets/labels.ts";
-import { pathIndex, type PhotoFiles, readWhole } from "../../datasets/photo_files.ts";
+import { bytesOf, pathIndex, type PhotoFiles } from "../../datasets/photo_files.ts";
 import { choosePreset, OWN_PRESET, PART, type Preset, presets } from "../../datasets/presets.ts";
 import { PARQUET, PHOTO } from "../../datasets/sources.ts";
 import type { DataFound } from "../../evaluation/data_page.ts";
@@ -48,7 +48,7 @@ export async function findLabels(
 ): Promise<{ found?: FoundLabels | undefined; why: string }> {
   const has = pathIndex(files.paths);
   const read = async ({ table = "", preset }: Attempt): Promise<FoundLabels> => {
-    if (preset === undefined) return { labels: parseLabels(await readWhole(files, table), table) };
+    if (preset === undefined) return { labels: parseLabels(await bytesOf(files, table), table) };
     const { csv, warnings } = await applyPreset(choosePreset(preset), files);
     const labels = parseLabels(csv, "labels.csv");
     const strays = [...labels.strays, ...warnings.map((warning) => `${warning}.`)];
@@ -265,7 +265,7 @@ async function guessTables(
       const path = paths.findLast((path) => training.test(path)) ?? paths[0];
       const read = isBeside ? paths.filter((one) => stemOf(one) === stemOf(path)) : [path];
       const rows: Row[] = [];
-      for (const one of read) rows.push(...parseTable(await readWhole(files, one), one));
+      for (const one of read) rows.push(...parseTable(await bytesOf(files, one), one));
       const { groups } = ending(labels).exec(path)!;
       const all: Row[] = isBeside ? [Object.assign({ ...groups }, ...rows)] : rows;
       const some = all.slice(0, MAX_ROWS);

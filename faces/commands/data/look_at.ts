@@ -7,12 +7,7 @@ import type { Progress } from "../../../packages/pipeline/stage.ts";
 import { random } from "../../../packages/random/random.ts";
 import { findCopies, type Frequencies, frequenciesOf } from "../../datasets/copies.ts";
 import type { Labels } from "../../datasets/labels.ts";
-import {
-  openPhotoFiles,
-  pathIndex,
-  type PhotoFiles,
-  readWhole,
-} from "../../datasets/photo_files.ts";
+import { bytesOf, openPhotoFiles, pathIndex, type PhotoFiles } from "../../datasets/photo_files.ts";
 import { choosePreset, type Preset } from "../../datasets/presets.ts";
 import { facePaths } from "../../datasets/rows.ts";
 import { PHOTO } from "../../datasets/sources.ts";
@@ -164,7 +159,7 @@ async function openPhotos(
   const pictures: DataFound["pairs"]["shown"][number][] = [];
   for (const [of, path, sign] of pairs.slice(0, MAX_PAIRS)) {
     for (const [one, before] of [[of, ""], [path, `${sign} `]]) {
-      const image = await thumbnail(await readWhole(files, one), THUMBNAIL).catch(() => undefined);
+      const image = await thumbnail(await bytesOf(files, one), THUMBNAIL).catch(() => undefined);
       const { name, label } = captionOf(one);
       if (image) pictures.push({ image, name: before + name, label: before + label });
     }
