@@ -61,6 +61,8 @@ import { activate, madd } from "./simd";
       s = v128.load32_splat(p3); c30 = madd(s, b0, c30); c31 = madd(s, b1, c31);
       p0 += 4; p1 += 4; p2 += 4; p3 += 4; b += 32;
     }
+    // With one run, a constant of `matrixTimesPanel`, no loop is left.
+    if (runs == 1) break;
     a0 += jump; a1 += jump; a2 += jump; a3 += jump;
   }
   if (kind != 0) {

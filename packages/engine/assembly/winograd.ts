@@ -11,15 +11,12 @@
  */
 import { address, ofThread, real, word } from "./simd";
 import { matrixTimesPanel, outerProducts } from "./gemm";
-import {
-  gradientTile3, inputTile3, outputTile3, weightsGradientTile3, weightsTile3,
-} from "./tiles/f2x2";
-import {
-  gradientTile4, inputTile4, outputTile4, weightsGradientTile4, weightsTile4,
-} from "./tiles/f2x3";
-import { gradientTile, outputTile } from "./tiles/f4";
-import { inputTile5, weightsGradientTile5, weightsTile5 } from "./tiles/f4x2";
-import { inputTile6, weightsGradientTile6, weightsTile6 } from "./tiles/f4x3";
+import { gradientTile3, inputTile3, outputTile3, weightsGradientTile3 } from "./tiles/f2x2";
+import { gradientTile4, inputTile4, outputTile4, weightsGradientTile4 } from "./tiles/f2x3";
+import { gradientTile, inputTile, outputTile } from "./tiles/f4";
+import { weightsGradientTile5 } from "./tiles/f4x2";
+import { weightsGradientTile6 } from "./tiles/f4x3";
+import { weightsTile } from "./tiles/weights";
 
 /** Tiles that pass at once, but for a row that has more; plan/layers/convolution_layer.ts has the same. */
 @inline const TILES = 32;
@@ -39,17 +36,17 @@ export function transformWeights(r: usize, item: i32): void {
   const tap = <usize> rows << 5, plane = tap * <usize> panels;
   const from = weights + tap * <usize> (taps * taps * item), to = address(r, 6) + tap * <usize> item;
   for (let at: usize = 0; at < tap; at += 16) {
-    if (n == 3) weightsTile3(from + at, tap, to + at, plane);
-    else if (n == 4) weightsTile4(from + at, tap, to + at, plane);
-    else if (n == 5) weightsTile5(from + at, tap, to + at, plane);
-    else weightsTile6(from + at, tap, to + at, plane);
+    if (n == 3) weightsTile(3, from + at, tap, to + at, plane);
+    else if (n == 4) weightsTile(4, from + at, tap, to + at, plane);
+    else if (n == 5) weightsTile(5, from + at, tap, to + at, plane);
+    else weightsTile(6, from + at, tap, to + at, plane);
   }
 }
 
-/** Transforms the images' input tiles to `[n²][tile][channels]`. */
+/** Transforms the images' input tiles to `[n²][tile][channels]`; `square` as in tiles/f4.ts. */
 function transformInput(
   x: usize, xImage: usize, xRow: usize, channels: i32, n: i32,
-  images: i32, tilesDown: i32, tilesAcross: i32, out: usize, plane: usize,
+  images: i32, tilesDown: i32, tilesAcross: i32, square: usize, out: usize, plane: usize,
 ): void {
   const step = <usize> channels << 2, outputs = <usize> outputsOf(n);
   let to = out;
@@ -62,9 +59,9 @@ function transformInput(
         } else if (n == 4) {
           for (let c: usize = 0; c < step; c += 16) inputTile4(at + c, step, xRow, to + c, plane);
         } else if (n == 5) {
-          for (let c: usize = 0; c < step; c += 16) inputTile5(at + c, step, xRow, to + c, plane);
+          for (let c: usize = 0; c < step; c += 16) inputTile(5, at + c, step, xRow, square, to + c, plane);
         } else {
-          for (let c: usize = 0; c < step; c += 16) inputTile6(at + c, step, xRow, to + c, plane);
+          for (let c: usize = 0; c < step; c += 16) inputTile(6, at + c, step, xRow, square, to + c, plane);
         }
         at += outputs * step;
         to += step;
@@ -85,6 +82,7 @@ export function winograd(r: usize, from: i32, to: i32, thread: i32): void {
   const n = word(r, 27), planes = n * n, outputs = outputsOf(n);
   const v = address(r, 23) + <usize> thread * <usize> word(r, 24);
   const plane = <usize> word(r, 25), m = v + <usize> planes * plane, zeros = address(r, 26);
+  const square = m + <usize> planes * plane;
   const channels = <i32> (xStep >> 2), panelBytes = xStep << 3;
   const mRow = <usize> panels << 5;
   const down = height / outputs, across = width / outputs;
@@ -95,7 +93,7 @@ export function winograd(r: usize, from: i32, to: i32, thread: i32): void {
       const rows = min(band, down - top), tiles = images * rows * across;
       transformInput(
         x + <usize> i * xImage + <usize> (outputs * top) * xRow,
-        xImage, xRow, channels, n, images, rows, across, v, plane,
+        xImage, xRow, channels, n, images, rows, across, square, v, plane,
       );
       for (let q = 0; q < planes; ++q) {
         const a = v + <usize> q * plane;
@@ -114,8 +112,8 @@ export function winograd(r: usize, from: i32, to: i32, thread: i32): void {
               const bias = v128.load(biasStep == 0 ? biases : biases + c);
               if (n == 3) outputTile3(at + c, plane, bias, kind, slope, o + c, outStep, outRow);
               else if (n == 4) outputTile4(at + c, plane, bias, kind, slope, o + c, outStep, outRow);
-              else if (n == 5) outputTile(5, at + c, plane, bias, kind, slope, o + c, outStep, outRow);
-              else outputTile(6, at + c, plane, bias, kind, slope, o + c, outStep, outRow);
+              else if (n == 5) outputTile(5, at + c, plane, bias, kind, slope, square, o + c, outStep, outRow);
+              else outputTile(6, at + c, plane, bias, kind, slope, square, o + c, outStep, outRow);
             }
             at += mRow;
             o += <usize> outputs * outStep;
@@ -129,7 +127,7 @@ export function winograd(r: usize, from: i32, to: i32, thread: i32): void {
 /** Transforms four channels of the outputs' gradients to `[n²][tile][8]`; adds their sum to the bias's. */
 function transformGradient(
   d: usize, dImage: usize, dRow: usize, dStep: usize, n: i32,
-  images: i32, tilesDown: i32, tilesAcross: i32, out: usize, plane: usize, bias: usize,
+  images: i32, tilesDown: i32, tilesAcross: i32, square: usize, out: usize, plane: usize, bias: usize,
 ): void {
   const outputs = <usize> outputsOf(n);
   let total = v128.load(bias);
@@ -140,8 +138,8 @@ function transformGradient(
         let sum: v128;
         if (n == 3) sum = gradientTile3(at, dStep, dRow, out, plane);
         else if (n == 4) sum = gradientTile4(at, dStep, dRow, out, plane);
-        else if (n == 5) sum = gradientTile(5, at, dStep, dRow, out, plane);
-        else sum = gradientTile(6, at, dStep, dRow, out, plane);
+        else if (n == 5) sum = gradientTile(5, at, dStep, dRow, square, out, plane);
+        else sum = gradientTile(6, at, dStep, dRow, square, out, plane);
         total = f32x4.add(total, sum);
         at += outputs * dStep;
         out += 32;
@@ -167,7 +165,7 @@ export function winogradGradient(
   const out = address(r, 18) + <usize> chunk * partBytes;
   const n = word(r, 24), planes = n * n, outputs = outputsOf(n), taps = tapsOf(n);
   const v = address(r, 21) + <usize> thread * <usize> word(r, 22);
-  const plane = <usize> word(r, 23), m = v + <usize> planes * plane;
+  const plane = <usize> word(r, 23), m = v + <usize> planes * plane, square = m + <usize> planes * plane;
   const sums = address(r, 25) + <usize> thread * <usize> word(r, 26);
   const channels = <i32> (xStep >> 2);
   const tap = <usize> channels << 5, sumPlane = tap * <usize> panels;
@@ -184,14 +182,14 @@ export function winogradGradient(
       const rows = min(band, down - top), tiles = images * rows * across;
       transformInput(
         x + <usize> i * xImage + <usize> (outputs * top) * xRow,
-        xImage, xRow, channels, n, images, rows, across, v, plane,
+        xImage, xRow, channels, n, images, rows, across, square, v, plane,
       );
       for (let p = 0; p < panels; ++p) {
         // The outputs' gradients, to [n²][tile][8].
         for (let half = <usize> p << 5; half < (<usize> p + 1) << 5; half += 16) {
           transformGradient(
             d + <usize> i * dImage + <usize> (outputs * top) * dRow + half, dImage, dRow, dStep, n,
-            images, rows, across, m + (half & 16), plane, bias + half,
+            images, rows, across, square, m + (half & 16), plane, bias + half,
           );
         }
         for (let q = 0; q < planes; ++q) {

@@ -38,6 +38,9 @@ interface SharedMemory {
   readonly sums: readonly { address: number; step: number }[];
 }
 
+/** Bytes of a tile between the two directions of its transform: packages/engine/assembly/tiles/f4.ts. */
+const SQUARE = 6 * 6 * 16;
+
 /** Returns what the engine needs of a layer's kind. */
 const declarationOf = ({ kind }: GraphLayer) => layerDeclarations[kind] as LayerDeclaration;
 
@@ -369,7 +372,7 @@ export class GraphBuilder {
       const step = Math.ceil((bytes + 64) / 64) * 64;
       return { address: this.#memory.allocate(threads * step), step };
     };
-    const packed = apart(pack), tiles = apart(2 * planes * plane);
+    const packed = apart(pack), tiles = apart(2 * planes * plane + SQUARE);
     this.shared = {
       packs: packed.address,
       packStep: packed.step,

@@ -3,9 +3,14 @@ import { madd } from "../simd";
 
 @inline export function add(a: v128, b: v128): v128 { return f32x4.add(a, b); }
 @inline export function sub(a: v128, b: v128): v128 { return f32x4.sub(a, b); }
-@inline export function half(a: v128): v128 { return f32x4.mul(a, f32x4.splat(0.5)); }
+@inline export function scaled(x: f32, a: v128): v128 { return f32x4.mul(f32x4.splat(x), a); }
+@inline export function half(a: v128): v128 { return scaled(0.5, a); }
+@inline export function sixth(a: v128): v128 { return scaled(1.0 / 6.0, a); }
 /** x a + b */
 @inline export function times(x: f32, a: v128, b: v128): v128 { return madd(f32x4.splat(x), a, b); }
+
+/** Number `n` of some `step` bytes apart. */
+@inline export function load(p: usize, step: usize, n: usize): v128 { return v128.load(p + n * step); }
 
 // Rows of planes: numbers `plane` bytes apart.
 @inline export function store3(o: usize, plane: usize, a: v128, b: v128, c: v128): void {

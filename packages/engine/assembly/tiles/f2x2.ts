@@ -51,16 +51,6 @@ import { add, store3, sub } from "./common";
   return all;
 }
 
-/** Transforms a window of weights, its taps `tap` bytes apart, to planes. */
-@inline export function weightsTile3(p: usize, tap: usize, o: usize, plane: usize): void {
-  const a = v128.load(p), b = v128.load(p + tap);
-  const c = v128.load(p + 2 * tap), d = v128.load(p + 3 * tap);
-  const ab = add(a, b), cd = add(c, d);
-  store3(o, plane, a, ab, b);
-  store3(o + 3 * plane, plane, add(a, c), add(ab, cd), add(b, d));
-  store3(o + 6 * plane, plane, c, cd, d);
-}
-
 /** Transforms planes to the gradients of a window of weights. */
 @inline export function weightsGradientTile3(p: usize, plane: usize, o: usize, tap: usize): void {
   const a0 = v128.load(p), a1 = v128.load(p + plane), a2 = v128.load(p + 2 * plane);

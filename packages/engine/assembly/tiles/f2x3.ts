@@ -72,25 +72,6 @@ import { add, half, store4, sub } from "./common";
   store4(o, plane, a, add(a, b), sub(a, b), f32x4.neg(b));
 }
 
-/** Transforms a window of weights, its taps `tap` bytes apart, to planes. */
-@inline export function weightsTile4(p: usize, tap: usize, o: usize, plane: usize): void {
-  const a0 = v128.load(p), a1 = v128.load(p + tap), a2 = v128.load(p + 2 * tap);
-  p += 3 * tap;
-  const b0 = v128.load(p), b1 = v128.load(p + tap), b2 = v128.load(p + 2 * tap);
-  p += 3 * tap;
-  const c0 = v128.load(p), c1 = v128.load(p + tap), c2 = v128.load(p + 2 * tap);
-  const s0 = half(add(a0, c0)), s1 = half(add(a1, c1)), s2 = half(add(a2, c2));
-  const h0 = half(b0), h1 = half(b1), h2 = half(b2);
-  weightsRow4(a0, a1, a2, o, plane);
-  weightsRow4(add(s0, h0), add(s1, h1), add(s2, h2), o + 4 * plane, plane);
-  weightsRow4(sub(s0, h0), sub(s1, h1), sub(s2, h2), o + 8 * plane, plane);
-  weightsRow4(c0, c1, c2, o + 12 * plane, plane);
-}
-@inline function weightsRow4(g0: v128, g1: v128, g2: v128, o: usize, plane: usize): void {
-  const s = half(add(g0, g2)), h = half(g1);
-  store4(o, plane, g0, add(s, h), sub(s, h), g2);
-}
-
 /** Transforms planes to the gradients of a window of weights. */
 @inline export function weightsGradientTile4(p: usize, plane: usize, o: usize, tap: usize): void {
   // Column by column of the planes, then along the rows.

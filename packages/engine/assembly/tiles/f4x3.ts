@@ -12,107 +12,19 @@
  *     y0 = m0 + m1 + m2 + m3 + m4,    y1 = m1 - m2 + 2 (m3 - m4),
  *     y2 = m1 + m2 + 4 (m3 + m4),     y3 = m1 - m2 + 8 (m3 - m4) + m5.
  */
-import { add, store3, store6, sub, times } from "./common";
+import { add, load, scaled, store6, sub, times } from "./common";
 
-// What is multiplied, from six inputs in a line.
-@inline function m0(d0: v128, d2: v128, d4: v128): v128 { return times(4, d0, times(-5, d2, d4)); }
-@inline function m1(d1: v128, d2: v128, d3: v128, d4: v128): v128 {
-  return add(times(-4, d2, d4), times(-4, d1, d3));
-}
-@inline function m2(d1: v128, d2: v128, d3: v128, d4: v128): v128 {
-  return sub(times(-4, d2, d4), times(-4, d1, d3));
-}
-@inline function m3(d1: v128, d2: v128, d3: v128, d4: v128): v128 {
-  return times(2, sub(d3, d1), sub(d4, d2));
-}
-@inline function m4(d1: v128, d2: v128, d3: v128, d4: v128): v128 {
-  return times(-2, sub(d3, d1), sub(d4, d2));
-}
-@inline function m5(d1: v128, d3: v128, d5: v128): v128 { return times(4, d1, times(-5, d3, d5)); }
-
-@inline function inputRow(
-  d0: v128, d1: v128, d2: v128, d3: v128, d4: v128, d5: v128, o: usize, plane: usize,
-): void {
+/** Computes what is multiplied, from six inputs in a line. */
+@inline export function inputs6(p: usize, step: usize, o: usize, oStep: usize): void {
+  const d0 = load(p, step, 0), d1 = load(p, step, 1), d2 = load(p, step, 2);
+  const d3 = load(p, step, 3), d4 = load(p, step, 4), d5 = load(p, step, 5);
+  const even = times(-4, d2, d4), odd = times(-4, d1, d3), d31 = sub(d3, d1), d42 = sub(d4, d2);
+  const twice = add(d31, d31);
   store6(
-    o, plane, m0(d0, d2, d4), m1(d1, d2, d3, d4), m2(d1, d2, d3, d4), m3(d1, d2, d3, d4),
-    m4(d1, d2, d3, d4), m5(d1, d3, d5),
+    o, oStep,
+    times(4, d0, times(-5, d2, d4)), add(even, odd), sub(even, odd), add(d42, twice), sub(d42, twice),
+    times(4, d1, times(-5, d3, d5)),
   );
-}
-
-/**
- * Transforms the input of a tile's windows to planes. Column by column, then row by row: spilled
- * values are on the runtime's stack, which is cached.
- */
-@inline export function inputTile6(p: usize, step: usize, row: usize, o: usize, plane: usize): void {
-  const row2 = row + row, row3 = row2 + row, row4 = row3 + row, row5 = row4 + row;
-  let d0 = v128.load(p), d1 = v128.load(p + row), d2 = v128.load(p + row2);
-  let d3 = v128.load(p + row3), d4 = v128.load(p + row4), d5 = v128.load(p + row5);
-  const a0 = m0(d0, d2, d4), a1 = m1(d1, d2, d3, d4), a2 = m2(d1, d2, d3, d4);
-  const a3 = m3(d1, d2, d3, d4), a4 = m4(d1, d2, d3, d4), a5 = m5(d1, d3, d5);
-  p += step;
-  d0 = v128.load(p); d1 = v128.load(p + row); d2 = v128.load(p + row2);
-  d3 = v128.load(p + row3); d4 = v128.load(p + row4); d5 = v128.load(p + row5);
-  const b0 = m0(d0, d2, d4), b1 = m1(d1, d2, d3, d4), b2 = m2(d1, d2, d3, d4);
-  const b3 = m3(d1, d2, d3, d4), b4 = m4(d1, d2, d3, d4), b5 = m5(d1, d3, d5);
-  p += step;
-  d0 = v128.load(p); d1 = v128.load(p + row); d2 = v128.load(p + row2);
-  d3 = v128.load(p + row3); d4 = v128.load(p + row4); d5 = v128.load(p + row5);
-  const c0 = m0(d0, d2, d4), c1 = m1(d1, d2, d3, d4), c2 = m2(d1, d2, d3, d4);
-  const c3 = m3(d1, d2, d3, d4), c4 = m4(d1, d2, d3, d4), c5 = m5(d1, d3, d5);
-  p += step;
-  d0 = v128.load(p); d1 = v128.load(p + row); d2 = v128.load(p + row2);
-  d3 = v128.load(p + row3); d4 = v128.load(p + row4); d5 = v128.load(p + row5);
-  const e0 = m0(d0, d2, d4), e1 = m1(d1, d2, d3, d4), e2 = m2(d1, d2, d3, d4);
-  const e3 = m3(d1, d2, d3, d4), e4 = m4(d1, d2, d3, d4), e5 = m5(d1, d3, d5);
-  p += step;
-  d0 = v128.load(p); d1 = v128.load(p + row); d2 = v128.load(p + row2);
-  d3 = v128.load(p + row3); d4 = v128.load(p + row4); d5 = v128.load(p + row5);
-  const f0 = m0(d0, d2, d4), f1 = m1(d1, d2, d3, d4), f2 = m2(d1, d2, d3, d4);
-  const f3 = m3(d1, d2, d3, d4), f4 = m4(d1, d2, d3, d4), f5 = m5(d1, d3, d5);
-  p += step;
-  d0 = v128.load(p); d1 = v128.load(p + row); d2 = v128.load(p + row2);
-  d3 = v128.load(p + row3); d4 = v128.load(p + row4); d5 = v128.load(p + row5);
-  const h0 = m0(d0, d2, d4), h1 = m1(d1, d2, d3, d4), h2 = m2(d1, d2, d3, d4);
-  const h3 = m3(d1, d2, d3, d4), h4 = m4(d1, d2, d3, d4), h5 = m5(d1, d3, d5);
-  const six: usize = 6 * plane;
-  inputRow(a0, b0, c0, e0, f0, h0, o, plane);
-  o += six;
-  inputRow(a1, b1, c1, e1, f1, h1, o, plane);
-  o += six;
-  inputRow(a2, b2, c2, e2, f2, h2, o, plane);
-  o += six;
-  inputRow(a3, b3, c3, e3, f3, h3, o, plane);
-  o += six;
-  inputRow(a4, b4, c4, e4, f4, h4, o, plane);
-  o += six;
-  inputRow(a5, b5, c5, e5, f5, h5, o, plane);
-}
-
-@inline function scaled(x: f32, a: v128): v128 { return f32x4.mul(f32x4.splat(x), a); }
-
-/** Factor of product `n`, from three weights. */
-@inline function weight(g0: v128, g1: v128, g2: v128, n: i32): v128 {
-  if (n == 0) return scaled(0.25, g0);
-  if (n == 5) return g2;
-  if (n < 3) {
-    const outer = add(g0, g2);
-    return scaled(-1.0 / 6.0, n == 1 ? add(outer, g1) : sub(outer, g1));
-  }
-  const outer = times(4, g2, g0);
-  return scaled(1.0 / 24.0, n == 3 ? times(2, g1, outer) : times(-2, g1, outer));
-}
-
-/** Transforms a window of weights, its taps `tap` bytes apart, to planes. */
-@inline export function weightsTile6(p: usize, tap: usize, o: usize, plane: usize): void {
-  const q = p + 3 * tap, r = q + 3 * tap;
-  for (let n = 0; n < 6; ++n) {
-    const a = weight(v128.load(p), v128.load(q), v128.load(r), n);
-    const b = weight(v128.load(p + tap), v128.load(q + tap), v128.load(r + tap), n);
-    const c = weight(v128.load(p + 2 * tap), v128.load(q + 2 * tap), v128.load(r + 2 * tap), n);
-    store3(o, plane, weight(a, b, c, 0), weight(a, b, c, 1), weight(a, b, c, 2));
-    store3(o + 3 * plane, plane, weight(a, b, c, 3), weight(a, b, c, 4), c);
-    o += 6 * plane;
-  }
 }
 
 /** Transforms planes to the gradients of a window of weights. */
