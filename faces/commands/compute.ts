@@ -53,13 +53,12 @@ async function measureAll(reporter: CommandContext["reporter"]): Promise<Backend
   using progress = reporter.startProgress("measuring");
   progress.start(names.length, "backends");
   const gpu = await lookForGpu();
-  const findings: BackendStatus[] = [];
-  for (const name of names) {
+  return await Array.fromAsync(names, async (name) => {
     progress.advance(0, name);
-    findings.push(await measureBackend(name, gpu));
+    const finding = await measureBackend(name, gpu);
     progress.advance(1);
-  }
-  return findings;
+    return finding;
+  });
 }
 
 async function list(json: boolean, reporter: CommandContext["reporter"]): Promise<number> {

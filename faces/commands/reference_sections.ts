@@ -37,15 +37,14 @@ function networks(): string {
     ...shared.map(([name, summary, model]) => {
       const operations = count(multiplyAdds(model));
       const { layers, weights } = describeNetwork(model);
-      const rows = layers.map(({ name, what, output, weights }) => [
-        ...[`\`${name}\``, what, output, count(weights)],
-      ]);
       model.dispose();
       const size = `${count(weights)} parameters, ${operations} multiply-adds per image`;
       return [
         `### Network ${name}\n\n${summary}; ${size}.\n`,
         "| layer | operation | output | parameters |\n| --- | --- | --- | ---: |",
-        ...rows.map((row) => `| ${row.join(" | ")} |`),
+        ...layers.map(({ name, what, output, weights }) =>
+          `| \`${name}\` | ${what} | ${output} | ${count(weights)} |`
+        ),
       ].join("\n");
     }),
   ].join("\n\n");

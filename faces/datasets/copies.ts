@@ -9,7 +9,7 @@
  */
 
 import { pause } from "../../packages/pipeline/interrupt.ts";
-import type { Image } from "../images/image.ts";
+import { type Image, lumaAt } from "../images/image.ts";
 import { resize } from "../images/resize.ts";
 
 /** Height and width of the images that are compared. */
@@ -63,10 +63,7 @@ function transform(values: Float64Array): Float64Array {
  * @returns [16, 16], row by row; the mean, [0, 0], is 0
  */
 export function lowFrequencies(pixels: Uint8Array): Float32Array {
-  const luma = new Float64Array(COPY_SIZE * COPY_SIZE);
-  for (let i = 0; i < luma.length; i++) {
-    luma[i] = 0.299 * pixels[3 * i] + 0.587 * pixels[3 * i + 1] + 0.114 * pixels[3 * i + 2];
-  }
+  const luma = Float64Array.from({ length: COPY_SIZE ** 2 }, (_, i) => lumaAt(pixels, 3 * i));
   const result = transform(transform(luma));
   result[0] = 0;
   const norm = Math.hypot(...result);

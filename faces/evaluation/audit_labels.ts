@@ -12,12 +12,7 @@ import type { Artifact, StageContext } from "../../packages/pipeline/stage.ts";
 import { jsonText } from "../../packages/pipeline/state.ts";
 import { random } from "../../packages/random/random.ts";
 import { normalizedMargins, residualScores } from "../../packages/statistics/label_quality.ts";
-import {
-  accuracy,
-  majorityClass,
-  meanAbsoluteError,
-  median,
-} from "../../packages/statistics/prediction_metrics.ts";
+import { majorityClass, mean, median } from "../../packages/statistics/prediction_metrics.ts";
 import { selectRows } from "../datasets/select_rows.ts";
 import { copiesOf, groupRows } from "../datasets/write_splits.ts";
 import { findSourceFaces, openFaces } from "../detection/faces_artifact.ts";
@@ -33,7 +28,7 @@ import type { Sources } from "./data_facts.ts";
 import { suspectLabels } from "./error_curves.ts";
 import { imageDataUrl, thumbnail } from "./image_data_urls.ts";
 import { judgePage } from "./judge_page.ts";
-import { primaryMetric } from "./metrics.ts";
+import { METRICS, primaryMetric } from "./metrics.ts";
 import { compareWithBaseline, isUseful } from "./score_model.ts";
 
 interface AuditParams extends Omit<ModelTraining["params"], "export"> {
@@ -149,10 +144,9 @@ export async function auditLabels(
       title: `Labels of ${target} that are probably wrong`,
     }),
   );
-  const [metric, compute] = classes
-    ? ["accuracy", accuracy] as const
-    : ["mae", meanAbsoluteError] as const;
-  const score = compute(truth, prediction);
+  const metric = classes ? "accuracy" : "mae", primary = primaryMetric(target, metric);
+  const scoreOf = (some: ArrayLike<number>) => mean(METRICS[primary].each(truth, some));
+  const score = scoreOf(prediction);
   const summary = {
     target,
     classes,
@@ -165,17 +159,13 @@ export async function auditLabels(
     `${summary.suspect} of ${rows.length} labels of ${target} are suspect; judge them in judge.html`,
   );
   const guess = classes ? majorityClass(truth, classes.length) : median(truth);
-  const constant = compute(truth, truth.map(() => guess));
+  const constant = formatNumber(scoreOf(truth.map(() => guess)));
   const who = rows.map((row) => columns.identity[row]);
-  const primary = primaryMetric(target, metric);
   if (!isUseful(compareWithBaseline(primary, { truth, prediction }, guess, who))) {
     context.warn(
       `The networks contradict labels of ${target} by chance: their ${metric} on the parts they were ` +
         `not trained on is ${formatNumber(score)}, not significantly better than that of the ` +
-        `constant baseline, ${
-          formatNumber(constant)
-        }. Raise auditLabels.epochs, or choose another ` +
-        "network.",
+        `constant baseline, ${constant}. Raise auditLabels.epochs, or choose another network.`,
     );
   }
 }

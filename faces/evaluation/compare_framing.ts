@@ -3,7 +3,7 @@ import { random } from "../../packages/random/random.ts";
 import type { Artifact } from "../../packages/pipeline/stage.ts";
 import { joinWords, quote } from "../../packages/pipeline/errors.ts";
 import { counted } from "../../packages/pipeline/causes.ts";
-import { groupsOf } from "../../packages/statistics/confidence_intervals.ts";
+import { groupsOf, SEED } from "../../packages/statistics/confidence_intervals.ts";
 import { mean, median } from "../../packages/statistics/prediction_metrics.ts";
 import { openArchives } from "../datasets/archives.ts";
 import { photoOf } from "../datasets/rows.ts";
@@ -11,6 +11,7 @@ import { openCropper } from "../detection/cropper.ts";
 import { configureDetector, DEFAULT_DETECTOR, openDetector } from "../detection/detectors.ts";
 import { findFaces } from "../detection/find_faces.ts";
 import { ImageError } from "../images/decode_image.ts";
+import { lumaAt } from "../images/image.ts";
 import { hasForeignModule, readPreprocessing } from "../images/preprocessing.ts";
 import { imagesInMemory, type ImageSource, readBytes } from "../training/image_source.ts";
 import { imageDataUrl } from "./image_data_urls.ts";
@@ -18,8 +19,6 @@ import { imageDataUrl } from "./image_data_urls.ts";
 /** Framing of a data set: where its images and the photos of serving show a face. */
 export type Framing = Awaited<ReturnType<typeof compareFraming>>;
 
-/** Fixed, so the same data show the same images. */
-const SEED = 20210;
 /** Images of a mean face at most, and at least where means are compared. */
 const MEAN_OF = 500, MIN_MEANS = 50;
 /** Random divisions that training and test sets are compared with. */
@@ -202,12 +201,9 @@ function standardized(image: Uint8Array): Float64Array {
   return values.map((value) => value / (deviation || 1));
 }
 
-/** Computes the luma of an image (Rec. 601), minus its mean. */
+/** Computes the luma of an image, minus its mean. */
 function luma(image: Uint8Array): Float64Array {
-  const values = Float64Array.from(
-    { length: image.length / 3 },
-    (_, i) => 0.299 * image[3 * i] + 0.587 * image[3 * i + 1] + 0.114 * image[3 * i + 2],
-  );
+  const values = Float64Array.from({ length: image.length / 3 }, (_, i) => lumaAt(image, 3 * i));
   const center = mean(values);
   return values.map((value) => value - center);
 }

@@ -1,6 +1,7 @@
 /** The report's facts on the data, from the artifacts before the dataset. Each may be missing. */
 import { join } from "node:path";
 import { random } from "../../packages/random/random.ts";
+import { SEED } from "../../packages/statistics/confidence_intervals.ts";
 import { imageDataUrl, thumbnail } from "./image_data_urls.ts";
 import type { DataReport, FaceGroup, PhotoCounts, Selection } from "./report_data.ts";
 import { type Faces, findSourceFaces, openFaces } from "../detection/faces_artifact.ts";
@@ -16,8 +17,6 @@ import { openArchives } from "../datasets/archives.ts";
 import { reasons } from "../datasets/rows.ts";
 import { readCopies } from "../datasets/write_splits.ts";
 
-/** Fixed, so the same data show the same images. */
-const SEED = 20210;
 /** Side of a thumbnail, pixels: twice its size on the page. */
 const THUMBNAIL = 112;
 
@@ -122,27 +121,22 @@ const LABELLED_BY: Readonly<Record<string, string>> = {
 export async function describeDatasets(
   artifacts: readonly Artifact[],
 ): Promise<Pick<DataReport, "terms" | "labelledBy" | "framedBy">> {
-  const found: Record<"terms" | "labelledBy" | "framedBy", Record<string, string>> = {
-    terms: {},
-    labelledBy: {},
-    framedBy: {},
+  const all = await Array.fromAsync(artifacts, (one) => openArchives(one, { photos: false }));
+  const datasets = all.flatMap(({ datasets }) => datasets);
+  const known = (fact: (dataset: typeof datasets[number]) => string | undefined) =>
+    Object.fromEntries(datasets.flatMap((one) => {
+      const text = fact(one);
+      return text === undefined ? [] : [[one.name, text]];
+    }));
+  return {
+    terms: known(({ terms }) => terms),
+    labelledBy: known(({ labelledBy, metadata }) =>
+      labelledBy ?? ("variable" in metadata ? LABELLED_BY[metadata.variable] : undefined)
+    ),
+    framedBy: known(({ layout, detect }) =>
+      layout === "aligned" ? "the whole photo" : detect === false ? "its middle" : undefined
+    ),
   };
-  for (const artifact of artifacts) {
-    using opened = await openArchives(artifact, { photos: false });
-    for (const { name, terms, labelledBy, metadata, layout, detect } of opened.datasets) {
-      const source = "variable" in metadata ? LABELLED_BY[metadata.variable] : undefined;
-      const framed = detect === false ? "its middle" : undefined;
-      const facts = {
-        terms,
-        labelledBy: labelledBy ?? source,
-        framedBy: layout === "aligned" ? "the whole photo" : framed,
-      };
-      for (const fact of ["terms", "labelledBy", "framedBy"] as const) {
-        if (facts[fact] !== undefined) found[fact][name] = facts[fact];
-      }
-    }
-  }
-  return found;
 }
 
 async function readSelection({ stage, path }: Artifact): Promise<Selection> {

@@ -151,10 +151,8 @@ function valuesCard(title: string, values: readonly (string | number)[]): Html {
 }
 
 function list(title: string, items: readonly string[]): Html | false {
-  const rest = items.length - MAX_LISTED;
+  const rest = items.length - MAX_LISTED, more = rest > 0 && html`<li>and ${count(rest)} more</li>`;
   return items.length > 0 &&
     html`<h3 class="row">${title} <small>${count(items.length)}</small></h3>
-<ul>${items.slice(0, MAX_LISTED).map((item) => html`<li>${item}</li>`)}${
-      rest > 0 && html`<li>and ${count(rest)} more</li>`
-    }</ul>`;
+<ul>${items.slice(0, MAX_LISTED).map((item) => html`<li>${item}</li>`)}${more}</ul>`;
 }

@@ -124,7 +124,10 @@ export async function evaluateModel(
   const own = { id, model, record, subject };
   const { predictions, sensitivity, gated } = await predictAll(own, chosen, data, params, context);
   const { test } = predictions, { classes } = subject;
-  const labelled = bySplit((name) => labelsOf(people, rows[name]));
+  const labelled = bySplit((name) => {
+    const of = <T>(column: readonly T[]) => Array.from(rows[name], (row) => column[row]);
+    return { age: of(people.age), gender: of(people.gender), identity: of(people.identity) };
+  });
   const references = ["gender", "age"].includes(record.task)
     ? data.references.map((one) => toReferencePredictions(one, record, people, rows))
     : [];
@@ -336,11 +339,6 @@ function curves(
   });
   const title = metricLabel(primaryMetric(task, metric), "title");
   return [curve("loss", "Loss", "loss"), curve(metric, title, "metric")];
-}
-
-function labelsOf({ age, gender, identity }: Data["people"], rows: ArrayLike<number>) {
-  const of = <T>(column: readonly T[]) => Array.from(rows, (row) => column[row]);
-  return { age: of(age), gender: of(gender), identity: of(identity) };
 }
 
 /** Computes the L2 penalty, which is part of the loss in training. */

@@ -37,7 +37,7 @@ export async function evaluate(
   params: EvaluateParams,
   context: StageContext,
 ): Promise<StageResult> {
-  const { dataset, splits, models } = inputs;
+  const { dataset, splits, models, archives } = inputs;
   const { examples, crops, sensitivity, gate, metrics, sections } = params;
   const output = context.outputs.report;
 
@@ -57,8 +57,7 @@ export async function evaluate(
   const further = chooseMetrics(metrics, metrics.length > 0 ? context.definitions("metric") : []);
   const chosenSections = chooseSections(sections, context.definitions("reportSection"));
   const references = await Promise.all(inputs.references.map(({ path }) => readReference(path)));
-  const { archives } = inputs;
-  const { steps } = await readPreprocessing(inputs.dataset.path);
+  const { steps } = await readPreprocessing(dataset.path);
   const data: Data = { images, persons, people, rows, references, archives, steps, further };
   if (gate && gate.limit < gate.threshold) {
     context.warn(
@@ -93,11 +92,9 @@ export async function evaluate(
     !reports.some(({ metrics }) => metrics.further?.some((one) => one.name === name))
   );
   for (const { name, of } of unused) {
+    const outputs = of === "years" ? "numbers" : of;
     context.warn(
-      `metrics: ${name} has no effect: it is of ${
-        of === "years" ? "numbers" : of
-      }, and no model of ` +
-        "these is evaluated. Add one.",
+      `metrics: ${name} has no effect: it is of ${outputs}, and no model of these is evaluated. Add one.`,
     );
   }
 

@@ -1,13 +1,12 @@
 /** Selection of example faces of the test set. */
 import { random } from "../../packages/random/random.ts";
+import { SEED } from "../../packages/statistics/confidence_intervals.ts";
 import type { Predictions, PredictionTask } from "./score_model.ts";
 import type { Examples, ModelReport } from "./report_data.ts";
 import { fit } from "./error_curves.ts";
 import { percent } from "./format_result.ts";
 import { formatMetricValue, primaryMetric } from "./metrics.ts";
 
-/** Fixed, so the selection depends on the results alone. */
-const SEED = 20210;
 /** Maximum number of dots of a scatter plot, at the width of a phone. */
 const MAX_DOTS = 1000;
 

@@ -1,6 +1,7 @@
 /** Sensitivity to changes of the images that photos meet: blur, compression, light, framing. */
 import sharp from "sharp";
 import { random } from "../../packages/random/random.ts";
+import { SEED } from "../../packages/statistics/confidence_intervals.ts";
 import { sample } from "../training/augment.ts";
 import { imagesInMemory, type ImageSource, readBytes } from "../training/image_source.ts";
 
@@ -47,8 +48,6 @@ const CHANGES: Readonly<Record<string, Change>> = {
   "rotation by 15°": turn(15),
 };
 
-/** Fixed, so the sample depends on the test set alone. */
-const SEED = 20210;
 /** Multiplications of all predictions: half a minute or so. At least `MIN` images are predicted. */
 const BUDGET = 2e11, MIN = 20;
 

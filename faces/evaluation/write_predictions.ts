@@ -5,8 +5,7 @@ import { type Predictions, type SplitName, splitNames } from "./score_model.ts";
 /**
  * Writes `predictions.parquet`, with a row for each model, split and image. `truth` and `prediction`
  * are class indices or years. `probabilities` are those of all classes, `probability` that of the
- * predicted class; both are null for years. `low` and
- * `high` end the interval of a calibrated model.
+ * predicted class; both are null for years. `low` and `high` end the interval of a calibrated model.
  */
 export async function writePredictions(
   path: string,

@@ -17,6 +17,11 @@ export interface Image {
   readonly height: number;
 }
 
+/** Computes the luma of a pixel, by Rec. 601. @param at index of its red byte */
+export function lumaAt(rgb: ArrayLike<number>, at: number): number {
+  return 0.299 * rgb[at] + 0.587 * rgb[at + 1] + 0.114 * rgb[at + 2];
+}
+
 /** A rectangle in pixels; x and y are its top left corner, possibly outside the image. */
 export interface Box {
   readonly x: number;

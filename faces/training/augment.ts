@@ -1,6 +1,7 @@
 /** Data augmentation: geometry, resolution, color, noise, random erasing. */
 import { z } from "zod";
 import type { Rng } from "../../packages/random/random.ts";
+import { lumaAt } from "../images/image.ts";
 
 const share = (max: number) => z.number().min(0).max(max);
 
@@ -147,8 +148,7 @@ function jitterColor(
 ): void {
   const offset = 128 * (1 - contrast) + light;
   for (let at = 0; at < image.length; at += 3) {
-    // Luma of Rec. 601.
-    const gray = 0.299 * image[at] + 0.587 * image[at + 1] + 0.114 * image[at + 2];
+    const gray = lumaAt(image, at);
     for (let channel = at; channel < at + 3; channel++) {
       image[channel] = contrast * (gray + saturation * (image[channel] - gray)) + offset;
     }

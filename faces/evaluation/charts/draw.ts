@@ -52,6 +52,17 @@ export function draw(label: string, options: Plot.PlotOptions): Html {
   );
 }
 
+/** Draws the intervals of points as vertical lines. @param x property of a point */
+export function whiskers<T extends { interval?: { low: number; high: number } }>(
+  points: readonly T[],
+  x: keyof T & string,
+  style: Plot.RuleXOptions,
+): Plot.Markish {
+  const known = points.filter(({ interval }) => interval);
+  const [y1, y2] = (["low", "high"] as const).map((end) => (point: T) => point.interval![end]);
+  return Plot.ruleX(known, { x, y1, y2, ...style });
+}
+
 /** Shortens a name from the data in an axis label, which would leave the chart. */
 export function inLabel(name: string): string {
   const letters = [...name];

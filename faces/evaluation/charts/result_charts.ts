@@ -1,7 +1,7 @@
 /** Charts of metrics and errors. */
 import * as Plot from "@observablehq/plot";
 import type { Html } from "../html.ts";
-import { colors, draw, inLabel } from "./draw.ts";
+import { colors, draw, inLabel, whiskers } from "./draw.ts";
 import type { CalibrationBin } from "../../../packages/statistics/calibration.ts";
 import type { RiskPoint } from "../../../packages/statistics/conformal.ts";
 import type { Roc } from "../../../packages/statistics/roc.ts";
@@ -32,13 +32,7 @@ export function bandChart(bands: readonly AgeBand[]): Html {
         fill: colors.train,
         title: ({ name, mae, count }) => `${name}: MAE ${mae.toFixed(1)} years, ${faces(count)}`,
       }),
-      Plot.ruleX(bars.filter(({ interval }) => interval), {
-        x: "name",
-        y1: ({ interval }) => interval!.low,
-        y2: ({ interval }) => interval!.high,
-        stroke: colors.ink,
-        strokeWidth: 1.25,
-      }),
+      whiskers(bars, "name", { stroke: colors.ink, strokeWidth: 1.25 }),
       Plot.tickY(bars, { x: "name", y: "guessMae", stroke: colors.baseline, strokeWidth: 3 }),
       Plot.ruleY([0]),
     ],
@@ -108,7 +102,7 @@ export function reliability(bins: readonly CalibrationBin[], of: string): Html {
       count,
       predicted: said!,
       observed: observed!,
-      ...interval!,
+      interval,
     }));
   return draw(`Calibration of ${of}`, {
     height: 320,
@@ -117,13 +111,7 @@ export function reliability(bins: readonly CalibrationBin[], of: string): Html {
     r: { range: [3, 13], domain: [0, points.reduce((a, { count }) => Math.max(a, count), 1)] },
     marks: [
       diagonal([0, 1]),
-      Plot.ruleX(points, {
-        x: "predicted",
-        y1: "low",
-        y2: "high",
-        stroke: colors.train,
-        strokeWidth: 1.5,
-      }),
+      whiskers(points, "predicted", { stroke: colors.train, strokeWidth: 1.5 }),
       Plot.dot(points, {
         x: "predicted",
         y: "observed",

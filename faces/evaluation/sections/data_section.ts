@@ -15,26 +15,20 @@ export function dataSection(data: DataReport): Html {
   const gendered = [...datasets, ...splitNames.map((name) => splits[name])]
     .map(({ name, genders }) => ({ name, genders: known(genders) }))
     .filter(({ genders }) => genders.length > 0);
+  const shares = gendered.length > 0 &&
+    figure("Women and men", "by data set and by split", genderShares(gendered));
+  const drawn = crops.map((image) => ({ image, name: "A crop" }));
+  const note = `${some(crops.length)} of ${faces(all)}, drawn at random`;
   return html`<section>
 <h2 id="faces">Data</h2>
 <div class="columns">
 ${rowsTable(data)}
 ${photosTable(data)}
 ${histograms(datasets)}
-${
-    gendered.length > 0 &&
-    figure("Women and men", "by data set and by split", genderShares(gendered))
-  }
+${shares}
 </div>
 ${ageBySplit(splits)}
-${
-    crops.length > 0 &&
-    sheet(
-      "Crops",
-      `${some(crops.length)} of ${faces(all)}, drawn at random`,
-      crops.map((image) => ({ image, name: "A crop" })),
-    )
-  }
+${crops.length > 0 && sheet("Crops", note, drawn)}
 ${data.framing && framingGrid(data.framing)}
 ${noFaces(noFace)}
 ${copiesSheet(data.copies)}
@@ -155,11 +149,10 @@ function framingGrid({ rows, served, means, photos, withoutFace, warnings }: Fra
     <div
       class="card framing">${rows.map(({ name, count: n, images }) =>
         html`<p><b>${name}</b> <small>${faces(n)}</small></p>${
-          images.map((image, i) =>
-            html`<img src="${image}" width="112" height="112" alt="${name}, ${
-              i === 0 ? "mean face" : `example ${i}`
-            }">`
-          )
+          images.map((image, i) => {
+            const label = `${name}, ${i === 0 ? "mean face" : `example ${i}`}`;
+            return html`<img src="${image}" width="112" height="112" alt="${label}">`;
+          })
         }`
       )}<p class="note">Serving: test photos, detected and cropped as predict and the webcam page do, the same
     examples as of the test set. ${found.join(" ")}</p></div>

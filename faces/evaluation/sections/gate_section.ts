@@ -1,7 +1,7 @@
 /** The report's section on age gates. */
 import * as Plot from "@observablehq/plot";
 import type { AgeGate, GateRates } from "../age_gate.ts";
-import { colors, draw } from "../charts/draw.ts";
+import { colors, draw, whiskers } from "../charts/draw.ts";
 import { MINIMUM } from "../fairness.ts";
 import { count, faces, modelTitle } from "../format_result.ts";
 import { type Html, html } from "../html.ts";
@@ -17,16 +17,15 @@ export function gateSection({ models }: Report): Html {
   const { threshold, limit } = gated[0].metrics.gate!;
   const keys = html`<span class="key"><i class="validation"></i>false accept</span>
 <span class="key"><i class="train"></i>false reject</span>`;
+  const lax = limit < threshold &&
+    html`<p class="notice">The limit is below the legal age: the gate lets in people
+that it estimates as minors.</p>`;
   return html`<section>
 <h2 id="gate">Age gate</h2>
 <p>A person is let in from an estimated age of ${limit} years on; the legal age is ${threshold}. False
 accept: share of the faces below ${threshold} years that is let in. False reject: share of the others
 that is refused. Test set, 95 % CI.</p>
-${
-    limit < threshold &&
-    html`<p class="notice">The limit is below the legal age: the gate lets in people
-that it estimates as minors.</p>`
-  }
+${lax}
 ${
     gated.map((model) =>
       html`
@@ -76,13 +75,7 @@ function rateChart({ by_year, threshold, limit }: AgeGate): Html {
     y: { label: "error rate", domain: [0, 1], grid: true },
     marks: [
       Plot.ruleX([threshold - 0.5], { stroke: colors.baseline, strokeDasharray: "4 3" }),
-      Plot.ruleX(points, {
-        x: "age",
-        stroke: ({ color }) => color,
-        strokeOpacity: 0.5,
-        y1: ({ interval }) => interval.low,
-        y2: ({ interval }) => interval.high,
-      }),
+      whiskers(points, "age", { stroke: ({ color }) => color, strokeOpacity: 0.5 }),
       Plot.dot(points, {
         x: "age",
         y: "value",

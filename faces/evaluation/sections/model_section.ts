@@ -69,11 +69,10 @@ function learningCurves({ curves: all, training }: ModelReport): Html[] {
 }
 
 function network({ id, network, params }: ModelReport): Html {
-  const { layers, weights, trainable, input, name } = network;
+  const { layers, weights, trainable, input, name } = network, { length } = layers;
   return html`
     <h3 class="row">Network <small><span class="id">${name}</span>,
-    ${count(weights)} parameters, ${count(trainable)} trainable, ${layers
-      .length} layers</small></h3>
+    ${count(weights)} parameters, ${count(trainable)} trainable, ${length} layers</small></h3>
     <div class="network">
       <div class="card">
         <h3>Hyperparameters</h3>

@@ -25,10 +25,9 @@ export function runFacts({ made: { lineage } }: Report): Html {
   const started = run && html`
     Run <code>${run.id}</code>, ${minuteOf(run)}.
   `;
+  const given = values ? html`with${values}` : "without overrides.";
   return html`${cautionsOf(stages).map((caution) => html`<p class="notice">${caution}</p>`)}
-<p class="over">${started}<span class="id">${lineage.file}</span> ${
-    values ? html`with${values}` : "without overrides."
-  }</p>`;
+<p class="over">${started}<span class="id">${lineage.file}</span> ${given}</p>`;
 }
 
 /** Renders everything that another result must share to be compared with this one. */
@@ -50,6 +49,7 @@ export function protocolSection({ data, models, made: { lineage } }: Report): Ht
   const cropping = datasets.every(({ name }) => framedBy[name] === "the whole photo")
     ? ""
     : `, alignment ${crop?.align ?? "none"}, margin ${crop?.margin}`;
+  const changes = Array.isArray(steps) && steps.length > 0 ? `; ${steps.join(", ")}` : "";
   const facts: readonly (readonly [string, Child])[] = [
     ["Data", datasets.map(({ name, ages }) => `${name}, ${faces(ages.length)}`).join("; ")],
     [
@@ -78,13 +78,7 @@ export function protocolSection({ data, models, made: { lineage } }: Report): Ht
       }[only === "all" ? "" : String(copies)],
     ],
     ["Framing", crop && framing.join("; ") + cropping],
-    [
-      "Pixels",
-      resize &&
-      html`${resize.size}×${resize.size}, RGB${
-        Array.isArray(steps) && steps.length > 0 && `; ${steps.join(", ")}`
-      }`,
-    ],
+    ["Pixels", resize && `${resize.size}×${resize.size}, RGB${changes}`],
     ["Pretraining", perModel(models, (model) => describePretraining(model, lineage) ?? "none")],
     ["Parameters", perModel(models, ({ network }) => count(network.weights))],
     [

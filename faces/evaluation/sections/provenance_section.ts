@@ -36,19 +36,16 @@ export function provenanceSection({ made }: Report): Html {
     ...[startedAt.slice(0, 10), duration(seconds)],
     html`<code>${fingerprint.slice(0, 16)}</code>`,
   ]);
+  const columns = ["stage", "date", "duration", "fingerprint"];
+  const before = stages.length > 0 &&
+    html`. The stages before this report took ${duration(seconds)} in total, without cache hits`;
   return html`<section>
 <h2 id="made">Provenance</h2>
-<p>Pipeline <b>${lineage.pipeline}</b> <span class="id">${lineage.file}</span>, seed ${lineage.seed}${
-    stages.length > 0 &&
-    html`. The stages before this report took ${duration(seconds)} in total, without cache hits`
-  }. ${created}Times depend on the machine; everything else on this page is reproducible.</p>
+<p>Pipeline <b>${lineage.pipeline}</b> <span class="id">${lineage.file}</span>, seed ${lineage.seed}${before}. ${created}Times depend on the machine; everything else on this page is reproducible.</p>
 <dl class="params facts">
 ${listEntries(facts.filter(([, value]) => value !== ""))}
 </dl>
-${
-    stages.length > 0 &&
-    wideCard("Stages", table(["stage", "date", "duration", "fingerprint"], rows))
-  }
+${stages.length > 0 && wideCard("Stages", table(columns, rows))}
 <h3 class="row">Reproduction</h3>
 <p><code>${command}</code></p>
 <p class="note">The file may have changed since. Below is the complete configuration of this run,

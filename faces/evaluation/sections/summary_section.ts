@@ -22,11 +22,9 @@ export function opening({ models, leftOut, data: { datasets, splits } }: Report)
   const all = datasets.reduce((sum, { ages }) => sum + ages.length, 0);
   const better = models.filter(({ metrics }) => metrics.verdict === "better").length;
   const balanced = models.filter(({ metrics }) => metrics.balanced).length;
-  const tested = usedImages(models, "test");
+  const trained = usedImages(models, "train"), tested = usedImages(models, "test");
   const what = splits.train.ages.length > 0
-    ? `trained on ${usedImages(models, "train")} of ${
-      faces(all)
-    } and tested on ${tested} held-out faces`
+    ? `trained on ${trained} of ${faces(all)} and tested on ${tested} held-out faces`
     : `trained elsewhere and tested on ${tested} of ${faces(all)}`;
   return `${counted(models.length, "network")}, ${what}. Significantly better than the constant ` +
     `baseline: ${count(better)} of ${count(models.length)}` +
@@ -54,13 +52,11 @@ export function cards({ models }: Report): Html {
 }
 
 function card({ id, metrics, network }: ModelReport): Html {
-  const { metric, test } = metrics, gap = overfitting(metrics);
+  const { metric, test } = metrics, gap = overfitting(metrics), { name } = METRICS[metric];
   const overfits = gap && html`<p class="verdict">${gap}</p>`;
   return html`<article class="card">
 <h3><a href="#${id}">${subject(metrics)}</a> <span class="id">${id}</span></h3>
-<p class="figure">${formatMetric(metricOf(test, metric), metric)} <small>${
-    METRICS[metric].name
-  }</small></p>
+<p class="figure">${formatMetric(metricOf(test, metric), metric)} <small>${name}</small></p>
 <p class="note">${summary(metrics)}${compared(metrics)}</p>
 <p class="note"><span class="id">${network.name}</span>, ${count(network.weights)} parameters</p>
 <p class="verdict ${metrics.balanced ? "better" : metrics.verdict}">${
