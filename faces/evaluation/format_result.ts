@@ -7,6 +7,7 @@ import {
   formatMetricValue,
   type MetricName,
   METRICS,
+  narrowness,
 } from "./metrics.ts";
 import { LESS_ACCURATE } from "../training/training_record.ts";
 import type { ModelReport, Report } from "./report_data.ts";
@@ -113,12 +114,13 @@ export function summary(metrics: ModelMetrics): string {
     ? ""
     : trainedOn === 0
     ? ` It was ${TRAINED} on none of these, ${RECOGNIZED}.`
-    : ` ${faces(trainedOn)} that it was ${TRAINED} on ${
-      trainedOn === 1 ? "is" : "are"
-    } left out, ${RECOGNIZED}.`;
+    : ` ${faces(trainedOn)} that it was ${TRAINED} on ` +
+      `${trainedOn === 1 ? "is" : "are"} left out, ${RECOGNIZED}.`;
   const show = (scores: Scores) => formatMetric(metricOf(scores, metric), metric);
   const { title, unit } = METRICS[metric];
-  const range = interval ? `95\u00a0% CI ${formatInterval(interval, metric)}${unit}` : TOO_FEW;
+  const range = interval
+    ? `95\u00a0% CI ${formatInterval(interval, metric)}${unit}${narrowness(interval, counts.test)}`
+    : TOO_FEW;
   return `${title} ${show(test)} on the ${faces(counts.test)} of the test set ` +
     `(${range}). Constant baseline ${show(baseline.test)}: ${describeBaseline(metrics)}.${seen}`;
 }
@@ -151,11 +153,10 @@ export function formatFurther(
   const value = (metrics[split] as Record<string, number | null>)[name];
   // Such as the AUC of one class; metrics.json has null for NaN.
   if (value === null || !Number.isFinite(value)) return { value: "–", interval: "not defined" };
+  const to = interval && interval.low < 0 ? " to " : "–";
   return {
     value: show(value),
-    ...(interval && {
-      interval: show(interval.low) + (interval.low < 0 ? " to " : "–") + show(interval.high),
-    }),
+    interval: interval && show(interval.low) + to + show(interval.high),
   };
 }
 
@@ -205,12 +206,14 @@ export function leftOutModels(leftOut: Report["leftOut"]): string {
 /** Formats a model's test metric as one line for the terminal. */
 export function line(
   id: string,
-  { metric, test, interval, baseline, verdict, balanced }: ModelMetrics,
+  { metric, test, interval, baseline, verdict, balanced, counts }: ModelMetrics,
 ): string {
   const { name, unit } = METRICS[metric];
   const number = (value: number) => formatMetricValue(value, metric, 2);
   const show = (scores: Scores) => number(metricOf(scores, metric)) + unit.replace("\u00a0", " ");
-  const between = interval ? `95 % CI ${number(interval.low)}–${number(interval.high)}` : TOO_FEW;
+  const between = interval
+    ? `95 % CI ${number(interval.low)}–${number(interval.high)}${narrowness(interval, counts.test)}`
+    : TOO_FEW;
   return `${id}: test ${name} ${show(test)} (${between}), ` +
     `${VERDICTS[verdict]} than the constant baseline, ${show(baseline.test)}` +
     (balanced

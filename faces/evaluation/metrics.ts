@@ -5,7 +5,9 @@ import {
   meanInterval,
 } from "../../packages/statistics/confidence_intervals.ts";
 import type { Choice } from "../../packages/pipeline/define.ts";
+import type { CacheKey } from "../../packages/pipeline/fingerprint.ts";
 import { formatNumber } from "../../packages/pipeline/format.ts";
+import type { RecordedStage } from "../../packages/pipeline/history.ts";
 import { CS_YEARS, furtherMetrics } from "../training/further_metrics.ts";
 import { absoluteErrors, isCorrect } from "../../packages/statistics/prediction_metrics.ts";
 
@@ -73,21 +75,36 @@ export const METRIC_DIRECTIONS: Readonly<Record<string, "more" | "less">> = {
   ),
 };
 
-/** Metric → the name that it is printed by, where it is not its key: both are an MAE. */
-export const METRIC_NAMES: Readonly<Record<string, string>> = { error: "mae" };
-
-/** Returns METRIC_NAMES, and "cs@5" with its limit. @param stages parameters of a run's stages */
+/**
+ * Returns metric → the name that it is printed by, where it is not its key: "mae" of errors, which both
+ * are, and "cs@5" with its limit, if stages have a single one.
+ */
 export function metricNames(
-  stages: readonly Readonly<Record<string, unknown>>[],
+  stages: readonly Pick<CacheKey, "use" | "params">[],
 ): Readonly<Record<string, string>> {
-  const choices = stages.flatMap(({ metrics }) =>
-    Array.isArray(metrics) ? metrics as Choice[] : []
+  const choices = stages.flatMap(({ use, params: { metrics } }) =>
+    use === "evaluate" && Array.isArray(metrics) ? metrics as Choice[] : []
   );
   const named = choices.flatMap((choice) => {
     const { use, within = CS_YEARS } = typeof choice === "string" ? { use: choice } : choice;
-    return use === "cs" || use === "cs5" ? [[use, `cs@${within}`]] : [];
+    return use === "cs" || use === "cs5" ? [[use, `cs@${within}`] as const] : [];
   });
-  return { ...METRIC_NAMES, ...Object.fromEntries(named) };
+  const single = named.filter(([use, name]) =>
+    named.every((other) => other[0] !== use || other[1] === name)
+  );
+  return Object.fromEntries([["error", "mae"], ...single]);
+}
+
+/** Returns the names of a model's metrics, which are those of the last stage that evaluated it. */
+export function metricNamesOf(
+  model: string,
+  stages: readonly Pick<RecordedStage, "after" | "dependencies">[],
+): ReturnType<typeof metricNames> {
+  const [id] = model.split(".");
+  const last = stages.findLast(({ after, dependencies }) =>
+    dependencies?.use === "evaluate" && after?.includes(id)
+  );
+  return metricNames((last ? [last] : stages).flatMap(({ dependencies = [] }) => dependencies));
 }
 
 /** Labels an axis or column: "accuracy", "MAE, years". */
@@ -112,14 +129,23 @@ export function formatMetricValue(
   return text.replace("-", "−");
 }
 
-/** Formats an interval without its unit: "4.1–5.6". */
-export function formatInterval({ low, high }: Interval, metric: MetricName): string {
-  return `${formatMetricValue(low, metric)}–${formatMetricValue(high, metric)}`;
+/** Faces below which a percentile bootstrap is too narrow. */
+export const NARROW_BELOW = 20;
+
+/** Returns what follows an interval of n faces: that it is too narrow, or nothing. */
+export function narrowness({ method }: Pick<Interval, "method">, n: number): string {
+  return method === "bootstrap" && n < NARROW_BELOW ? ", too narrow" : "";
 }
 
-/** Formats the interval of a bias: "−4.2 to −1.0". */
-export function formatSignedInterval({ low, high }: Interval, metric: MetricName): string {
-  return `${formatSigned(low, metric)} to ${formatSigned(high, metric)}`;
+/** Formats an interval without its unit: "4.1–5.6"; of a bias, with signs: "−4.2 to −1.0". */
+export function formatInterval(
+  { low, high }: Interval,
+  metric: MetricName,
+  signed = false,
+): string {
+  return signed
+    ? `${formatSigned(low, metric)} to ${formatSigned(high, metric)}`
+    : `${formatMetricValue(low, metric)}–${formatMetricValue(high, metric)}`;
 }
 
 /** Formats a number with its sign: "+1.2", "−3.4". */

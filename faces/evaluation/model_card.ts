@@ -31,8 +31,8 @@ import {
   formatInterval,
   formatMetricValue,
   formatSigned,
-  formatSignedInterval,
   metricLabel,
+  narrowness,
 } from "./metrics.ts";
 import type { ModelReport, Report } from "./report_data.ts";
 import type { ModelMetrics } from "./score_model.ts";
@@ -96,6 +96,9 @@ export function cardBlocks(facts: ModelCardData): Block[] {
   const found = joinWords([...new Set(framed)]) || detected;
   const whole = datasets.filter((name) => framing.get(name) === "the whole photo").length;
   const others = whole < datasets.length ? "of others" : "in serving";
+  const gendered = models.some(({ task, metrics }) =>
+    task === "gender" || metrics?.groups?.some(({ gender }) => gender !== undefined)
+  );
   const taken = whole > 0 ? `The whole photo, or ${others} a` : "A";
   return [
     heading("Intended use"),
@@ -110,7 +113,7 @@ export function cardBlocks(facts: ModelCardData): Block[] {
         "about children, or about people who have not consented. The models do not determine a " +
         "person's identity, age or gender; they predict which label similar images had in the " +
         "data set." +
-        (models.some(hasGenders) ? " The two genders are those of the data set." : ""),
+        (gendered ? " The two genders are those of the data set." : ""),
     ),
     heading("Models"),
     {
@@ -153,18 +156,14 @@ export function cardBlocks(facts: ModelCardData): Block[] {
   ];
 }
 
-/** Returns true if a model predicts genders, or is scored by them. */
-function hasGenders({ task, metrics }: CardModel): boolean {
-  return task === "gender" || Boolean(metrics?.groups?.some(({ gender }) => gender !== undefined));
-}
-
 /** Returns the test values of the metrics that `evaluate.metrics` names. */
 function further(models: readonly CardModel[]): Block[] {
   const rows = models.flatMap(({ id, title, metrics }) =>
     (metrics?.further ?? []).map((metric) => {
       const { value, interval = "too few faces" } = formatFurther(metric, metrics!, "test");
       const name = metric.unit ? `${metric.title}, ${metric.unit}` : metric.title;
-      return [`${title} (${id})`, name, value, interval];
+      const of = metric.intervals.test, few = of ? narrowness(of, metrics!.counts.test) : "";
+      return [`${title} (${id})`, name, value, interval + few];
     })
   );
   return rows.length === 0
@@ -221,6 +220,8 @@ function groups({ title, id, metrics }: CardModel): Block[] {
     : [];
   const listed = perClass && classes.length > 2 ? perClass : [];
   if (groups.length + listed.length === 0) return [];
+  const range = (n: number, interval: Interval | undefined, signed = false) =>
+    interval ? formatInterval(interval, metric, signed) + narrowness(interval, n) : "too few faces";
   const share = (value: number, interval: Interval | undefined, none: string) =>
     interval
       ? [formatMetricValue(value, "accuracy"), formatInterval(interval, "accuracy")]
@@ -235,11 +236,8 @@ function groups({ title, id, metrics }: CardModel): Block[] {
       ],
       rows: groups.map(({ count: n, value, interval, bias, biasInterval, ...group }) => [
         ...[groupName(group), count(n), formatMetricValue(value, metric)],
-        interval ? formatInterval(interval, metric) : "too few faces",
-        ...(bias === undefined ? [] : [
-          formatSigned(bias, metric),
-          biasInterval ? formatSignedInterval(biasInterval, metric) : "too few faces",
-        ]),
+        range(n, interval),
+        ...(bias === undefined ? [] : [formatSigned(bias, metric), range(n, biasInterval, true)]),
       ]),
     }]),
     ...(listed.length === 0 ? [] : [{
@@ -331,15 +329,19 @@ export function modelCard({ pipeline, models, leftOut, data, made: { lineage } }
     ),
     ...cardBlocks({
       models: sortModels(models).map((model) => {
-        const { id, metrics, training: { counts, datasets, epochs, seed }, network } = model;
+        const { id, metrics, params, network } = model;
+        const { counts, datasets, epochs, seed } = model.training;
         const before = describePretraining(model, lineage);
+        // The record of a joint network counts the faces with a label of either head.
+        const either = metrics.counts.train === 0 && "weights" in params;
         return {
           id,
           task: metrics.task,
           metrics,
           title: subject(metrics),
           worth: `${summary(metrics)} ${verdict(metrics)}.${unlabelledText(metrics)}`,
-          origin: `${faces(metrics.counts.train || counts.train)} of ` +
+          origin: faces(metrics.counts.train || counts.train) +
+            `${either ? " with a gender or an age" : ""} of ` +
             `${Object.keys(datasets).join(" and ")}; ` +
             (before === undefined ? "" : `pretraining: ${before}; `) +
             `${counted(epochs, "epoch")}, seed ${seed}, ` +

@@ -98,7 +98,7 @@ export interface FurtherMetric extends Pick<Metric, "title" | "unit" | "decimals
   leftOut?: number;
 }
 
-export interface ModelMetrics extends PredictionTask {
+export interface ModelMetrics extends PredictionTask, Record<SplitName, { loss: number } & Scores> {
   /** The primary metric. */
   metric: MetricName;
   /** Images of each split without a label of the task, which no metric counts. */
@@ -110,9 +110,6 @@ export interface ModelMetrics extends PredictionTask {
   trainedOn?: number | null;
   /** Number of images in each split. */
   counts: Record<SplitName, number>;
-  train: { loss: number } & Scores;
-  validation: { loss: number } & Scores;
-  test: { loss: number } & Scores;
   /** 95 % confidence interval of the test metric; of numbers only with enough images and people. */
   interval?: Interval;
   /** 95 % confidence intervals on the other splits. */
@@ -183,6 +180,12 @@ const metricsShape = z.looseObject({
 export async function readMetrics(folder: string): Promise<MetricsFile> {
   const wayOut = "Evaluate again: run `deno task verify`, then the pipeline";
   return await readJson(join(folder, "metrics.json"), metricsShape, wayOut) as never;
+}
+
+/** Reads the metrics of several reports; a model of several has those of the last one. */
+export async function readAllMetrics(folders: readonly string[]): Promise<MetricsFile["models"]> {
+  const all = await Promise.all(folders.map(readMetrics));
+  return Object.assign({}, ...all.map(({ models }) => models));
 }
 
 /**

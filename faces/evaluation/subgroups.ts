@@ -10,18 +10,12 @@ import { type MetricName, METRICS } from "./metrics.ts";
 /** Widths of age bands, years: of errors, and of genders. */
 const BAND = 10, GROUP_BAND = 20;
 
-export interface AgeBand {
-  /** First and last age of the band. */
-  from: number;
-  to: number;
-  /** Number of images whose true age is in the band. */
-  count: number;
+/** Images whose true age is in a band. */
+export interface AgeBand
+  extends Required<Pick<Group, "from" | "to" | "count" | "bias">>, Pick<Group, "biasInterval"> {
   /** MAE, years. Its interval is undefined where there are too few images or people. */
   mae: number;
   interval?: Interval;
-  /** Mean of prediction - truth, years: positive values overestimate. */
-  bias: number;
-  biasInterval?: Interval;
   /** MAE of the constant baseline, years. */
   guessMae: number;
 }
@@ -37,7 +31,7 @@ export interface Group {
   value: number;
   /** Undefined where there are too few images or people. */
   interval?: Interval;
-  /** Age in years only: mean of prediction - truth. */
+  /** Age in years only: mean of prediction - truth. Positive values overestimate. */
   bias?: number;
   biasInterval?: Interval;
 }
@@ -91,19 +85,15 @@ export function scoreGroups(
     const [bias, biasInterval] = signed ? average(signed, members, identity) : [];
     return [{ ...place, count: members.length, value, interval, bias, biasInterval }];
   };
-  const highest = all.reduce((highest, i) => Math.max(highest, age[i] || 0), 0);
-  const bands = Array.from(
-    { length: Math.floor(highest / GROUP_BAND) + 1 },
-    (_, i) => i * GROUP_BAND,
-  );
+  const bandOf = (i: number) => Math.floor(age[i] / GROUP_BAND) * GROUP_BAND;
   return [0, 1].flatMap((gender) => {
     const same = all.filter((i) => genders[i] === gender);
+    const bands = [...Map.groupBy(same.filter((i) => age[i] >= 0), bandOf)];
     return [
       ...score({ gender }, same),
-      ...bands.flatMap((from) => {
-        const to = from + GROUP_BAND - 1;
-        return score({ gender, from, to }, same.filter((i) => age[i] >= from && age[i] <= to));
-      }),
+      ...bands.sort(([a], [b]) => a - b).flatMap(([from, members]) =>
+        score({ gender, from, to: from + GROUP_BAND - 1 }, members)
+      ),
     ];
   });
 }

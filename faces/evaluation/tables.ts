@@ -1,7 +1,8 @@
 /** Tables and lists of the report. */
 import type { Interval } from "../../packages/statistics/confidence_intervals.ts";
+import { count } from "./format_result.ts";
 import { type Child, type Html, html } from "./html.ts";
-import { formatInterval, formatMetricValue, type MetricName } from "./metrics.ts";
+import { formatInterval, formatMetricValue, type MetricName, NARROW_BELOW } from "./metrics.ts";
 
 /** Renders a table whose first column names its rows; `strongLast` emphasizes the last row. */
 export function table(
@@ -25,6 +26,10 @@ export function table(
     </table>
   `;
 }
+
+/** Note on the cells of `withRange`. */
+export const SMALL_PRINT =
+  `Small print: 95 % CI; a bootstrap of fewer than ${NARROW_BELOW} faces is too narrow.`;
 
 /** Renders a cell with a value and, below it, its confidence interval. */
 export function withRange(value: Child, range: string | undefined): Html {
@@ -61,9 +66,7 @@ export function confusionTable(classes: readonly string[], counts: readonly numb
             // At most 0.45 opacity: the numbers stay legible in both themes.
             const share = (total === 0 ? 0 : 0.45 * n / total).toFixed(3);
             const kind = n === 0 ? "none" : truth === predicted ? "right" : "wrong";
-            return html`<td class="${kind}" style="--share:${share}">${
-              n.toLocaleString("en")
-            }</td>`;
+            return html`<td class="${kind}" style="--share:${share}">${count(n)}</td>`;
           })
         }</tr>`;
       })}</tbody>

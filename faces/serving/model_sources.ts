@@ -6,7 +6,7 @@ import {
   type ModelCardData,
   type Pretrained,
 } from "../evaluation/model_card.ts";
-import { type MetricsFile, type ModelMetrics, readMetrics } from "../evaluation/score_model.ts";
+import { type MetricsFile, type ModelMetrics, readAllMetrics } from "../evaluation/score_model.ts";
 import type { Lineage } from "../../packages/pipeline/stage.ts";
 import {
   dropModuleBeside,
@@ -35,8 +35,7 @@ export interface ReportedMetrics extends Pick<ModelCardData, "earlier" | "terms"
 
 /** Reads `report` artifacts; there may be none. */
 export async function readReports(folders: readonly string[]): Promise<ReportedMetrics> {
-  const metrics = await Promise.all(folders.map(readMetrics));
-  const models = Object.assign({}, ...metrics.map(({ models }) => models));
+  const models = await readAllMetrics(folders);
   if (folders.length === 0) return { models };
   return { models, page: await Deno.readTextFile(join(folders[0], "report.html")) };
 }

@@ -13,6 +13,7 @@ import {
 } from "../../packages/statistics/prediction_metrics.ts";
 import {
   type Interval,
+  type Statistic,
   statisticInterval,
 } from "../../packages/statistics/confidence_intervals.ts";
 import { aucInterval, meanAucInterval, rocCurve } from "../../packages/statistics/roc.ts";
@@ -70,6 +71,8 @@ export interface MetricDefinition<P extends z.ZodObject = z.ZodObject> extends D
   readonly better?: "more" | "less";
   readonly decimals: number;
   compute(predictions: ScoredPredictions, options: z.output<P>): number;
+  /** Returns a function that computes it of rows, which may repeat. Default: by `compute`. */
+  ofRows(predictions: ScoredPredictions, options: z.output<P>): Statistic;
   /**
    * Returns the group of each face, of a metric that is a mean over groups, such as classes; undefined:
    * left out. Resamples of its interval have all groups, and it has none with a group of few faces.
@@ -101,17 +104,21 @@ export interface MetricDefinition<P extends z.ZodObject = z.ZodObject> extends D
  * ```
  */
 export function defineMetric<P extends z.ZodObject>(
-  metric: Omit<MetricDefinition<P>, "extends" | "interval"> & Partial<MetricDefinition<P>>,
+  metric:
+    & Omit<MetricDefinition<P>, "extends" | "interval" | "ofRows">
+    & Partial<MetricDefinition<P>>,
 ): MetricDefinition {
+  const ofRows: MetricDefinition<P>["ofRows"] = metric.ofRows ??
+    ((all, options) => (rows) => metric.compute(selectRows(all, rows), options));
   const interval: MetricDefinition<P>["interval"] = (all, options, people) =>
-    statisticInterval(
-      all.truth.length,
-      (rows) => metric.compute(selectRows(all, rows), options),
-      { share: metric.unit === "", people, groups: metric.groups?.(all, options) },
-    );
+    statisticInterval(all.truth.length, ofRows(all, options), {
+      share: metric.unit === "",
+      people,
+      groups: metric.groups?.(all, options),
+    });
   // A plugin in JavaScript may leave out what TypeScript requires.
   const shown = { title: metric.name, unit: "", decimals: 3 };
-  return define({ kind: "metric", interval, ...shown, ...metric }) as never;
+  return define({ kind: "metric", interval, ofRows, ...shown, ...metric }) as never;
 }
 
 const none = z.strictObject({});
@@ -163,10 +170,9 @@ export const furtherMetrics: readonly MetricDefinition[] = [
     summary: "Mean F1 of the classes",
     groups: byClass,
     compute: (all) => meanF1(all, occurring(all)),
-    interval(all, _, people) {
-      const some = occurring(all), how = { share: true, people, groups: byClass(all) };
-      const of = (rows: ArrayLike<number>) => meanF1(selectRows(all, rows), some);
-      return statisticInterval(all.truth.length, of, how);
+    ofRows(all) {
+      const some = occurring(all);
+      return (rows) => meanF1(selectRows(all, rows), some);
     },
   }),
   defineMetric({
@@ -174,6 +180,7 @@ export const furtherMetrics: readonly MetricDefinition[] = [
     name: "auc",
     title: "AUC",
     summary: "Area under the ROC curve; of several classes, the mean of each against the rest",
+    groups: byClass,
     compute({ truth, probabilities, classes }) {
       const all = Array.from({ length: classes! }, (_, c) => c);
       const areas = (classes === 2 ? [1] : all).map((c) =>
@@ -276,6 +283,8 @@ export interface ChosenMetric
   /** Returns the group of each face; see MetricDefinition. Undefined: of no mean over groups. */
   groupsOf(predictions: ScoredPredictions): ArrayLike<unknown> | undefined;
   compute(predictions: ScoredPredictions): Promise<number>;
+  /** Of a built-in metric alone. */
+  ofRows(predictions: ScoredPredictions): Statistic;
   interval(
     predictions: ScoredPredictions,
     people?: readonly unknown[],
@@ -355,6 +364,7 @@ export function chooseMetrics(
         (definition.titled?.(options, metric === "error" ? "" : " years") ?? title) +
         (isMisused(name, classes) ? ", alphabetical neighbors" : ""),
       groupsOf: (all) => definition.groups?.(structuredClone(all), options),
+      ofRows: (all) => definition.ofRows(all, options),
       compute: async (all) => {
         const value = definition.call
           ? await definition.call("compute", bound, all, options)

@@ -11,8 +11,13 @@ import { readRecord, type StageRecord } from "../../packages/pipeline/stage_reco
 import { photoOf } from "../datasets/rows.ts";
 import { shownReason } from "../images/image.ts";
 import { suspectLabels } from "../evaluation/error_curves.ts";
-import { METRICS } from "../evaluation/metrics.ts";
-import { isUseful, type ModelMetrics, readMetrics } from "../evaluation/score_model.ts";
+import { METRICS, narrowness } from "../evaluation/metrics.ts";
+import {
+  isUseful,
+  type ModelMetrics,
+  readAllMetrics,
+  readMetrics,
+} from "../evaluation/score_model.ts";
 import { Problem } from "../serving/problem.ts";
 import { genderClasses } from "../training/targets.ts";
 import { readHistory, readRecord as readTraining } from "../training/training_record.ts";
@@ -102,13 +107,15 @@ export class RunFiles {
         return [];
       }
     }));
-    const evaluated = await this.evaluation().catch((error: Error) => {
+    const reports = this.outputs.filter(({ kind }) => kind === "report").map(({ path }) => path);
+    const evaluated = await readAllMetrics(reports).catch((error: Error) => {
       problems.push(error.message);
       return {};
     });
     const intervals = Object.fromEntries(
-      Object.entries(evaluated).flatMap(([model, { interval, intervals }]) =>
+      Object.entries(evaluated).flatMap(([model, { interval, intervals, counts }]) =>
         Object.entries({ ...intervals, ...interval && { test: interval } })
+          .filter(([split, one]) => !narrowness(one, counts[split as keyof typeof counts]))
           .map(([split, { low, high }]) => [`${model} ${split}`, { low, high }])
       ),
     );
@@ -116,7 +123,7 @@ export class RunFiles {
     return { curves: curves.flat(), intervals, ...(problem && { problem }) };
   }
 
-  /** Metrics of all models; none if there is no report. */
+  /** Metrics of the models of the first report, whose faces are shown; none if there is no report. */
   async evaluation(): Promise<Record<string, ModelMetrics>> {
     const report = this.#of("report");
     return report ? (await readMetrics(report.path)).models : {};

@@ -4,7 +4,7 @@ import { History, type RunRecord } from "../../packages/pipeline/history.ts";
 import { nameOf } from "../../packages/pipeline/find_runs.ts";
 import { settingKey, shownSettingsOf, valuesOf } from "../../packages/pipeline/run_settings.ts";
 import type { Metrics } from "../../packages/pipeline/stage.ts";
-import { METRIC_NAMES } from "../evaluation/metrics.ts";
+import { metricNamesOf } from "../evaluation/metrics.ts";
 import type { UiRun, UiRuns } from "./ui_api.ts";
 
 /** Time of reading in ms after which an answer leaves further records to the next one. */
@@ -99,7 +99,7 @@ function shorten(run: RunRecord): UiRun {
     group: run.ok ? settingKey(run).slice(0, 12) : run.id,
     settings: valuesOf(settings, false),
     seeds: valuesOf(settings, true),
-    metrics: printed(run.metrics),
+    metrics: printed(run),
     stages: run.stages.map(({ id, use, status, why, seconds, after, fingerprint }) => ({
       id,
       use,
@@ -114,10 +114,11 @@ function shorten(run: RunRecord): UiRun {
 }
 
 /** Returns metrics by the names that they are printed by. */
-function printed(metrics: Metrics): Metrics {
+function printed({ metrics, stages }: RunRecord): Metrics {
   const entries = Object.entries(metrics).map(([model, splits]) => {
+    const names = metricNamesOf(model, stages);
     const renamed = Object.entries(splits).map(([split, named]) => {
-      const values = Object.entries(named).map(([key, value]) => [METRIC_NAMES[key] ?? key, value]);
+      const values = Object.entries(named).map(([key, value]) => [names[key] ?? key, value]);
       return [split, Object.fromEntries(values)];
     });
     return [model, Object.fromEntries(renamed)];

@@ -1,6 +1,7 @@
 /** The interface of the app, which the runner is handed, and of its commands. */
 import type { Values } from "./args.ts";
 import type { BullmqSettings, Compute } from "./config/pipeline_schema.ts";
+import type { CacheKey } from "./fingerprint.ts";
 import type { Plan } from "./plan.ts";
 import type { LazyStage } from "./registry.ts";
 import type { Reporter } from "./reporter.ts";
@@ -70,9 +71,9 @@ export interface App {
   better?(): Promise<Directions>;
   /**
    * Returns metrics that are printed by another name, which `sweep.best.by` takes as well.
-   * @param stages parameters of a run's stages. Default: of none
+   * @param stages of a run. Default: none
    */
-  metricNames?(stages?: readonly Readonly<Record<string, unknown>>[]): Promise<MetricNames>;
+  metricNames?(stages?: readonly Pick<CacheKey, "use" | "params">[]): Promise<MetricNames>;
   /** Resolves the configured compute backend to an available one. */
   resolveCompute(wanted: Compute): Promise<ResolvedBackend>;
   /** Connects to workers on other machines. */

@@ -19,6 +19,9 @@ export interface Interval {
   unit: "image" | "person";
 }
 
+/** A function that computes a statistic from indices of images, which may repeat. */
+export type Statistic = (rows: ArrayLike<number>) => number;
+
 /** Confidence level. */
 const LEVEL = 0.95;
 /** The 0.975 quantile of the normal distribution. */
@@ -26,7 +29,7 @@ const Z = 1.959963984540054;
 const RESAMPLES = 2000;
 /** Minimum number of sampling units for a bootstrap. */
 export const MIN_COUNT = 5;
-/** Fixed, so equal predictions have equal intervals and p-values with any seed of the pipeline. */
+/** Fixed, so equal data and predictions have equal samples, intervals and p-values with any seed. */
 export const SEED = 20210;
 
 /**
@@ -88,31 +91,60 @@ export function meanInterval(
  */
 export function statisticInterval(
   n: number,
-  statistic: (rows: ArrayLike<number>) => number,
-  { share = false, people, groups = [] }: {
+  statistic: Statistic,
+  { share = false, people, groups }: {
     share?: boolean;
     people?: readonly unknown[];
     groups?: ArrayLike<unknown>;
   } = {},
 ): Interval | undefined {
-  const units = groupsOf(n, people);
-  const value = statistic(Int32Array.from({ length: n }, (_, i) => i));
-  const present = units.flatMap((unit) => [...new Set(unit.map((i) => groups[i]))]);
-  const sizes = Map.groupBy(present, (group) => group);
-  sizes.delete(undefined);
-  const few = areFew(Array.from(sizes.values(), ({ length }) => length), units.length);
-  if (few || Number.isNaN(value)) return undefined;
-  const complete = (rows: ArrayLike<number>) => {
-    const drawn = new Set<unknown>();
-    for (let i = 0; i < rows.length; i++) drawn.add(groups[rows[i]]);
-    drawn.delete(undefined);
-    return drawn.size === sizes.size;
-  };
-  const of = (rows: ArrayLike<number>) => complete(rows) ? statistic(rows) : NaN;
-  const ends = percentileInterval(bootstrapRows(n, units, of)), { low, high } = ends;
+  const sampling = samplingOf(n, people, groups);
+  if (!sampling || Number.isNaN(statistic(sampling.rows))) return undefined;
+  const { units, resample } = sampling;
+  const ends = percentileInterval(resample(statistic)), { low, high } = ends;
   return share && low === high && low >= 0 && low <= 1
     ? toInterval("wilson", wilson(low, units.length), units.length, n)
     : toInterval("bootstrap", ends, units.length, n);
+}
+
+/** Images, of which each resample has all groups. */
+export interface Sampling {
+  /** Indices of all images. */
+  readonly rows: Int32Array;
+  /** Sampling units, as indices of their images. */
+  readonly units: readonly (readonly number[])[];
+  /** Makes a statistic NaN of rows that lack a group. */
+  complete(statistic: Statistic): Statistic;
+  /** Returns a statistic of resamples, sorted; see `bootstrap`. */
+  resample(statistic: Statistic): Float64Array;
+}
+
+/**
+ * Returns the sampling of n images; undefined with fewer than `MIN_COUNT` units, or too small groups.
+ * @param people person of each image; without it, all are distinct
+ * @param groups see `statisticInterval`
+ */
+export function samplingOf(
+  n: number,
+  people?: readonly unknown[],
+  groups: ArrayLike<unknown> = [],
+): Sampling | undefined {
+  const units = groupsOf(n, people);
+  const present = units.flatMap((unit) => [...new Set(unit.map((i) => groups[i]))]);
+  const sizes = Map.groupBy(present, (group) => group);
+  sizes.delete(undefined);
+  if (areFew(Array.from(sizes.values(), ({ length }) => length), units.length)) return undefined;
+  const complete = (statistic: Statistic): Statistic => (rows) => {
+    const missing = new Set(sizes.keys());
+    for (let i = 0; missing.size > 0 && i < rows.length; i++) missing.delete(groups[rows[i]]);
+    return missing.size > 0 ? NaN : statistic(rows);
+  };
+  const resample = (statistic: Statistic): Float64Array => {
+    const of = complete(statistic);
+    if (units.length === n) return bootstrap(n, of); // most often a unit is one image
+    return bootstrap(units.length, (drawn) => of(Array.from(drawn, (unit) => units[unit]).flat()));
+  };
+  return { rows: Int32Array.from({ length: n }, (_, i) => i), units, complete, resample };
 }
 
 /**
@@ -133,16 +165,6 @@ export function toInterval(
   n: number,
 ): Interval {
   return { ...ends, level: LEVEL, method, unit: units === n ? "image" : "person" };
-}
-
-/** Returns a statistic of n images in resamples of their groups, sorted; see `bootstrap`. */
-export function bootstrapRows(
-  n: number,
-  groups: readonly (readonly number[])[],
-  statistic: (rows: ArrayLike<number>) => number,
-): Float64Array {
-  if (groups.length === n) return bootstrap(n, statistic); // most often a group is one image
-  return bootstrap(groups.length, (drawn) => statistic(Array.from(drawn, (g) => groups[g]).flat()));
 }
 
 /**

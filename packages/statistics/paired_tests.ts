@@ -5,12 +5,12 @@
 import { random } from "@reproducible/random/random";
 import {
   bootstrapMeans,
-  bootstrapRows,
   groupsOf,
   type Interval,
-  MIN_COUNT,
   percentileInterval,
+  samplingOf,
   SEED,
+  type Statistic,
 } from "./confidence_intervals.ts";
 import { mean, recalls, signedErrors } from "./prediction_metrics.ts";
 
@@ -73,10 +73,11 @@ export function compareErrors(
 
 /**
  * Compares two models by any statistic of their predictions, by a paired percentile bootstrap.
- * Returns undefined with fewer than five images or people, and for NaN.
+ * Returns undefined with fewer than five images or people, for too small `groups`, and for NaN.
  * @param n number of images
  * @param a computes the statistic of model a from indices of images, which may repeat; b likewise
  * @param people person of each image; without it, all are distinct
+ * @param groups class or group of each image, of a mean over these; see `statisticInterval`
  * @example
  * ```ts
  * import assert from "node:assert/strict";
@@ -88,15 +89,16 @@ export function compareErrors(
  */
 export function compareStatistics(
   n: number,
-  a: (rows: ArrayLike<number>) => number,
-  b: (rows: ArrayLike<number>) => number,
+  a: Statistic,
+  b: Statistic,
   people?: readonly unknown[],
+  groups?: ArrayLike<unknown>,
 ): PairedTest | undefined {
-  const groups = groupsOf(n, people);
-  const statistic = (rows: ArrayLike<number>) => a(rows) - b(rows);
-  const difference = statistic(Int32Array.from({ length: n }, (_, i) => i));
-  if (groups.length < MIN_COUNT || Number.isNaN(difference)) return undefined;
-  return paired(difference, bootstrapRows(n, groups, statistic), groups.length, n);
+  const sampling = samplingOf(n, people, groups);
+  const statistic: Statistic = (rows) => a(rows) - b(rows);
+  const difference = sampling ? statistic(sampling.rows) : NaN;
+  if (!sampling || Number.isNaN(difference)) return undefined;
+  return paired(difference, sampling.resample(statistic), sampling.units.length, n);
 }
 
 /**
@@ -164,11 +166,12 @@ const MAX_BLOCKS = 100;
 
 /**
  * Compares two settings by any statistic of predictions, as `compareSettings`, with the variance between
- * images by the jackknife: blocks of images, or of people, are left out in turn. Returns undefined for
- * NaN, which a statistic may be without a block.
+ * images by the jackknife: blocks of images, or of people, are left out in turn. Returns undefined as
+ * `compareStatistics`, and where a block has all of a group.
  * @param n number of images
  * @param samples for each setting, for each seed, computes the statistic from indices of images
  * @param people person of each image; without it, all are distinct
+ * @param groups class or group of each image, of a mean over these; see `statisticInterval`
  * @example
  * ```ts
  * import assert from "node:assert/strict";
@@ -184,22 +187,26 @@ const MAX_BLOCKS = 100;
  */
 export function compareSettingStatistics(
   n: number,
-  samples: readonly (readonly ((rows: ArrayLike<number>) => number)[])[],
+  samples: readonly (readonly Statistic[])[],
   people?: readonly unknown[],
+  groups?: ArrayLike<unknown>,
 ): PairedTest | undefined {
-  const groups = groupsOf(n, people), units = random(SEED, "jackknife").shuffle([...groups.keys()]);
-  const blocks = Map.groupBy(units, (_, i) => i % MAX_BLOCKS).values().map((own) => {
-    const left = new Set(own.flatMap((unit) => groups[unit]));
-    return Int32Array.from({ length: n }, (_, i) => i).filter((i) => !left.has(i));
+  const sampling = samplingOf(n, people, groups);
+  if (!sampling) return undefined;
+  const { units, rows: all, complete } = sampling;
+  const order = random(SEED, "jackknife").shuffle([...units.keys()]);
+  const blocks = Map.groupBy(order, (_, i) => i % MAX_BLOCKS).values().map((own) => {
+    const left = new Set(own.flatMap((unit) => units[unit]));
+    return all.filter((i) => !left.has(i));
   }).toArray();
   const parts = samples.map((seeds) =>
-    seeds.map((statistic) => {
-      const value = statistic(Int32Array.from({ length: n }, (_, i) => i));
+    seeds.map(complete).map((statistic) => {
+      const value = statistic(all);
       const influences = blocks.map((rows) => (value - statistic(rows)) * rows.length / n);
       return { value, influences };
     })
   );
-  const test = crossed(parts, groups.length, n);
+  const test = crossed(parts, units.length, n);
   return Number.isNaN(test.p) ? undefined : test;
 }
 

@@ -16,7 +16,7 @@ import { nameOf } from "../../../packages/pipeline/find_runs.ts";
 import { cautionLines, type RunRecord } from "../../../packages/pipeline/history.ts";
 import type { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts";
 import type { UiComparison } from "../../ui/ui_api.ts";
-import { type MetricName, METRICS } from "../../evaluation/metrics.ts";
+import { type MetricName, METRICS, NARROW_BELOW, narrowness } from "../../evaluation/metrics.ts";
 import {
   type MetricRow,
   metricRows,
@@ -25,7 +25,7 @@ import {
   parameterRows,
   statsOverSeeds,
 } from "./differences.ts";
-import { type ScoredPredictions, selectRows } from "../../training/further_metrics.ts";
+import { selectRows } from "../../training/further_metrics.ts";
 import type { Bounds } from "../../training/prediction_interval.ts";
 import { loadPredictions, type TestedModel } from "./load_predictions.ts";
 
@@ -38,7 +38,7 @@ export interface Comparison extends Pick<UiComparison, "parameters" | "cautions"
   /** Test metrics of runs whose test sets are disjoint, such as folds, over all their images. */
   readonly pooled?: readonly Pooled[];
   /** Tests of settings against each other, of which there are runs with several seeds each. */
-  readonly settings?: readonly SettingTest[];
+  readonly settings?: readonly (ModelTest & SeedCounts)[];
   readonly tests: readonly ModelTest[];
   /** Differences of further metrics, of settings where these are tested; p with Holm's correction. */
   readonly differences: readonly Difference[];
@@ -73,9 +73,6 @@ interface SeedCounts {
   readonly models: readonly [number, number];
 }
 
-/** Significance test of two settings. */
-export interface SettingTest extends ModelTest, SeedCounts {}
-
 /** Difference of a further metric of two models on the same images, or of two settings. */
 export interface Difference
   extends Pick<ModelTest, "model" | "a" | "b" | "better">, PairedTest, Partial<SeedCounts> {
@@ -90,6 +87,8 @@ const MIN_IMAGES = 20, MIN_PEOPLE = 10;
 /** Minimum number of seeds of a setting: of two, up to 11 % of equal settings differ. */
 const MIN_SEEDS = 3;
 const ALPHA = 0.05;
+/** Reason that means over groups are not tested. */
+const FEW = "is not tested, as a class or group has too few images or people";
 
 /** Compares runs by parameters, metrics and paired tests, which `progress` counts. */
 export async function compareRuns(
@@ -117,7 +116,8 @@ export async function compareRuns(
       const model = models.get(row.model);
       const primary = model?.metric === row.metric;
       const interval = primary ? intervalOf(model) : model?.further.get(row.metric);
-      return interval && { low: interval.low, high: interval.high };
+      if (!interval || narrowness(interval, model!.images.length)) return undefined;
+      return { low: interval.low, high: interval.high };
     });
     return intervals.some(Boolean) ? { ...row, intervals } : row;
   });
@@ -165,18 +165,20 @@ export async function compareRuns(
     metrics,
     ...(seeds && { seeds }),
     ...(pooled.length > 0 && { pooled }),
-    ...(settings.length > 0 && { settings: testPairs(settings, testSetting) }),
-    tests: testPairs(pairs, (pair) => testModel(pair, progress)),
-    differences: differencesOf(further, progress),
+    ...(settings.length > 0 && {
+      settings: testPairs(settings, ({ test }) => compareSettings(...test)),
+    }),
+    tests: testPairs(pairs, (pair) => testModels(pair, progress)),
+    differences: differencesOf(further, notes, progress),
     cautions: cautionLines(runs),
     notes: [...new Set(notes)],
   };
 }
 
-/** Computes the interval of a model's metric: Wilson's where the bootstrap's has no width. */
+/** Computes the interval of a model's metric: Wilson's where the bootstrap's has no width, or little. */
 function intervalOf({ metric, scores, people }: TestedModel): Interval | undefined {
-  const constant = scores.every((score) => score === scores[0]);
-  return (constant ? undefined : meanInterval(scores, people)) ??
+  const apt = scores.length >= NARROW_BELOW && scores.some((score) => score !== scores[0]);
+  return (apt ? meanInterval(scores, people) : undefined) ??
     METRICS[metric].interval(scores, people);
 }
 
@@ -190,7 +192,7 @@ function pool(
   if (models.length < Math.max(2, runs.length) || new Set(images).size < images.length) return;
   const { metric } = models[0]!, scores = models.flatMap((model) => [...model.scores]);
   const interval = METRICS[metric].interval(scores, models.flatMap(({ people }) => people));
-  if (!interval) return undefined;
+  if (!interval || narrowness(interval, images.length)) return undefined;
   const { low, high } = interval;
   return { model: label, metric, runs, images: images.length, value: mean(scores), low, high };
 }
@@ -380,24 +382,26 @@ function decide<T extends PairedTest & Pick<Compared, "a" | "b">>(
 }
 
 /** Tests pairs, with Holm's correction over those of a model. */
-function testPairs<P extends Compared, T extends PairedTest & Compared>(
+function testPairs<P extends Compared & Partial<SeedCounts>>(
   pairs: readonly P[],
-  test: (pair: P) => T,
-): (T & Pick<ModelTest, "corrected" | "real" | "better">)[] {
-  return [...Map.groupBy(pairs, ({ model }) => model).values()]
-    .flatMap((own) => decide(own.map(test), ({ metric }) => METRICS[metric].better));
+  test: (pair: P) => PairedTest,
+): (ModelTest & Pick<P, "models">)[] {
+  return [...Map.groupBy(pairs, ({ model }) => model).values()].flatMap((own) =>
+    decide(
+      own.map((pair) => {
+        const { model, metric, a, b, models } = pair;
+        return { model, metric, a, b, ...(models && { models }), ...test(pair) };
+      }),
+      ({ metric }) => METRICS[metric].better,
+    )
+  );
 }
 
-function testModel({ model, metric, a, b, several, rows }: Pair, progress?: Progress) {
+function testModels({ model, metric, several, rows }: Pair, progress?: Progress): PairedTest {
   progress?.advance(1, `${model} ${metric}`);
   const [x, y] = several.map(({ scores }, i) => selectValues(scores, rows[i]!));
   const people = selectValues(several[0]!.people, rows[0]!);
-  const test = (metric === "accuracy" ? compareHits : compareErrors)(x!, y!, people);
-  return { model, metric, a, b, ...test };
-}
-
-function testSetting({ model, metric, a, b, models, test }: SettingPair) {
-  return { model, metric, a, b, models, ...compareSettings(...test) };
+  return (metric === "accuracy" ? compareHits : compareErrors)(x!, y!, people);
 }
 
 /** Returns the further metrics that all models have. @param all false for those that evaluate names */
@@ -407,26 +411,27 @@ function metricsOf([first, ...others]: readonly TestedModel[], all: boolean) {
   );
 }
 
-/** Compares further metrics of all pairs, of models or settings. */
+/** Compares further metrics of all pairs, of models or settings. @param notes gets those without a test */
 function differencesOf(
   pairs: readonly (Pair & Partial<SeedCounts> & { metrics: ReturnType<typeof metricsOf> })[],
+  notes: string[],
   progress?: Progress,
 ): Difference[] {
   const found = pairs.flatMap(
     ({ model, metric: primary, a, b, several, rows, models, metrics }) => {
       const people = selectValues(several[0]!.people, rows[0]!), n = people.length;
       const scored = several.map(({ scored }, i) => selectRows(scored, rows[i]!));
-      return metrics.flatMap(({ name: metric, titleFor, compute, better }) => {
+      return metrics.flatMap(({ name: metric, titleFor, groupsOf, ofRows, better }) => {
         progress?.advance(1, `${model} ${metric}`);
-        const statistics = scored.map((all: ScoredPredictions) => (rows: ArrayLike<number>) =>
-          compute(selectRows(all, rows))
-        );
+        const statistics = scored.map(ofRows), groups = groupsOf(scored[0]!);
         const settings = [statistics.slice(0, models?.[0]), statistics.slice(models?.[0])];
         const test = models
-          ? compareSettingStatistics(n, settings, people)
-          : compareStatistics(n, statistics[0]!, statistics[1]!, people);
+          ? compareSettingStatistics(n, settings, people, groups)
+          : compareStatistics(n, statistics[0]!, statistics[1]!, people, groups);
         const title = titleFor(primary, several[0]!.classes);
-        return test ? [{ model, metric, title, a, b, models, direction: better, ...test }] : [];
+        if (test) return [{ model, metric, title, a, b, models, direction: better, ...test }];
+        if (groups) notes.push(`${model}, ${a} and ${b}: ${title} ${FEW}`);
+        return [];
       });
     },
   );

@@ -5,10 +5,7 @@ import { settingsOf, shownSettingsOf } from "../../../packages/pipeline/run_sett
 import { listMetrics, spreadOf } from "../../../packages/pipeline/spread.ts";
 import type { MetricStats } from "../../../packages/pipeline/sweep_summary.ts";
 import type { UiComparison, UiMetric } from "../../ui/ui_api.ts";
-import { METRIC_DIRECTIONS, metricNames } from "../../evaluation/metrics.ts";
-
-/** A parameter with its value in each run, undefined where a run lacks it. */
-export type ParameterRow = UiComparison["parameters"][number];
+import { METRIC_DIRECTIONS, metricNamesOf } from "../../evaluation/metrics.ts";
 
 /** A metric with its value in each run. */
 export interface MetricRow extends UiMetric {
@@ -30,7 +27,10 @@ export interface OverSeeds {
 export type Names = ReadonlyMap<string, string>;
 
 /** Returns the parameters in which runs differ. @param names of each run */
-export function parameterRows(runs: readonly RunRecord[], names: readonly Names[]): ParameterRow[] {
+export function parameterRows(
+  runs: readonly RunRecord[],
+  names: readonly Names[],
+): UiComparison["parameters"] {
   const rows = new Map<string, unknown[]>();
   runs.forEach((run, i) => {
     for (const [name, { value }] of shownSettingsOf(run, (id) => names[i]!.get(id) ?? id)) {
@@ -80,21 +80,21 @@ function collectMetrics(
   names: readonly Names[],
   subjects: readonly ReadonlyMap<string, string>[] = [],
 ) {
-  const found = runs.flatMap((run, i) => {
-    const printed = metricNames(
-      run.stages.map(({ dependencies }) => dependencies?.params ?? {}),
-    );
-    return listMetrics(run.metrics).map(({ stage: id, split, metric, value: number }) => {
+  const found = runs.flatMap((run, i) =>
+    listMetrics(run.metrics).map(({ stage: id, split, metric, value: number }) => {
       const model = names[i]!.get(id) ?? id, subject = subjects[i]?.get(model) ?? "";
       const stage = run.stages.find((stage) => stage.id === id.split(".")[0]);
       const result = stage?.fingerprint ?? String(i);
       const value = Number.isFinite(number) ? number : undefined;
-      const own = Object.keys(run.metrics[id]![split]!);
-      const measure = `${measureOf(stage, metric, own)} ${subject}`;
-      const name = printed[metric] ?? metric;
+      // Losses of different tasks, stages or settings are not comparable.
+      const loss = stage?.dependencies?.params.loss ?? null,
+        all = Object.keys(run.metrics[id]![split]!);
+      const how = metric === "loss" && [stage?.use ?? null, loss, all.sort()];
+      const measure = canonicalJson([metric, how, subject]);
+      const name = metricNamesOf(id, run.stages)[metric] ?? metric;
       return { i, model, split, metric, name, value, measure, result };
-    });
-  });
+    })
+  );
   return [
     ...Map.groupBy(found, (one) => [one.model, one.split, one.metric, one.name].join("\n"))
       .values(),
@@ -119,17 +119,6 @@ export function metricRows(...of: Parameters<typeof collectMetrics>): MetricRow[
     const best = better && there.length > 1 && holders.length === 1 ? holders[0] : undefined;
     return [{ model, split, metric, name, values, better, best }];
   });
-}
-
-/** Identifies the measure: losses of different tasks, stages or settings are not comparable. */
-function measureOf(
-  stage: RunRecord["stages"][number] | undefined,
-  metric: string,
-  metrics: readonly string[],
-) {
-  if (metric !== "loss") return metric;
-  const loss = stage?.dependencies?.params.loss ?? null;
-  return canonicalJson([stage?.use ?? null, loss, [...metrics].sort()]);
 }
 
 /**

@@ -86,9 +86,7 @@ export function formatComparison(
     rows.length === 0
       ? [style.item("no differences")]
       : style.table([["", ...runs.map(({ id }) => id)], ...rows]);
-  const metricRow = (
-    { model, split, name, values, best, intervals }: (typeof metrics)[number],
-  ) => [
+  const metricRows = metrics.map(({ model, split, name, values, best, intervals }) => [
     `${model} ${split} ${name}`,
     ...values.map((value, i) => {
       if (value === undefined) return "–";
@@ -97,7 +95,7 @@ export function formatComparison(
         (interval ? ` (${signed(interval.low)} to ${signed(interval.high)})` : "");
       return i === best ? style.best(text) : text;
     }),
-  ];
+  ]);
   const section = (title: string, content: readonly string[]) =>
     content.length > 0 ? [...style.heading(title), ...content] : [];
   const legend = [
@@ -129,7 +127,7 @@ export function formatComparison(
       further ? [...style.table(further.rows), "", style.item(further.note)] : [],
     ),
     ...scope ? [style.item(scope)] : [],
-    ...section("Metrics", differences(metrics.map(metricRow))),
+    ...section("Metrics", differences(metricRows)),
     ...legend ? ["", style.item(legend)] : [],
     ...section("Not compared", notes.map(style.item)),
   ];
@@ -241,13 +239,12 @@ function pooledSentence({ model, metric, runs, images, value, low, high }: Poole
 /** "gender: abcd is significantly better than 1234: 0.020 in accuracy (95 % CI 0.010 to ...)". */
 function sentence(test: ModelTest, nameOf = (id: string) => id): string {
   const { model, metric, difference, interval, p, corrected, pictures, unit, wilcoxon } = test;
+  const resampled = test.test === "t" ? "" : " resampled";
   const how = [
     TESTS[test.test],
     formatP(corrected) + (corrected === p ? "" : ", Holm-corrected (the interval is not)"),
     ...(wilcoxon === undefined ? [] : [`Wilcoxon signed-rank test ${formatP(wilcoxon)}`]),
-    `${counted(pictures, "image")}${
-      unit === "person" ? `,${test.test === "t" ? "" : " resampled"} by person` : ""
-    }`,
+    counted(pictures, "image") + (unit === "person" ? `,${resampled} by person` : ""),
   ].join("; ");
   const { name, unit: years } = METRICS[metric];
   const size = `${signed(difference)}${years.replace("\u00a0", " ")} in ${name} ` +

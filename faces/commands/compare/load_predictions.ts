@@ -5,7 +5,7 @@ import type { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts
 import { nameOf } from "../../../packages/pipeline/find_runs.ts";
 import type { RunRecord } from "../../../packages/pipeline/history.ts";
 import type { StageRecord } from "../../../packages/pipeline/stage_record.ts";
-import { type Choice, chosen } from "../../../packages/pipeline/define.ts";
+import type { Choice } from "../../../packages/pipeline/define.ts";
 import { assertIntact, damagedError } from "../../../packages/pipeline/verify_results.ts";
 import { METRICS } from "../../evaluation/metrics.ts";
 import { readMetrics } from "../../evaluation/score_model.ts";
@@ -33,36 +33,37 @@ export async function loadPredictions(
     if (damage !== undefined) damaged.push(damagedError(store.pathOf(use, fingerprint), damage));
     if (record) records.set(id, record);
   }
-  const folderOf = (kind: string, digest?: string) => {
-    for (const [id, record] of records) {
-      for (const [output, made] of Object.entries(record.outputs)) {
-        if (made.kind !== kind || (digest !== undefined && made.digest !== digest)) continue;
-        return { record, made, path: store.artifact(record, output, id).path };
-      }
-    }
-    return undefined;
-  };
-  const report = folderOf("report");
-  const [error] = damaged;
-  if (!report) {
+  const made = [...records].flatMap(([id, record]) =>
+    Object.entries(record.outputs).map(([output, made]) => {
+      const { path } = store.artifact(record, output, id);
+      return { ...made, path, dependencies: record.dependencies };
+    })
+  );
+  const reports = made.filter(({ kind }) => kind === "report"), [error] = damaged;
+  const evaluated = run.stages.filter(({ use, fingerprint }) => use === "evaluate" && fingerprint);
+  if (reports.length < Math.max(1, evaluated.length)) {
     if (error) throw error;
-    const evaluated = run.stages.some(({ use, fingerprint }) => use === "evaluate" && fingerprint);
-    const missing = evaluated
+    const missing = evaluated.length > 0
       ? `the predictions of run ${run.id} were removed; run ${nameOf(run)} with the same ` +
         "settings again"
       : `run ${run.id} evaluated no model`;
     return { models: [], missing };
   }
-  const { dataset } = report.record.dependencies.inputs;
-  const data = folderOf("dataset", String(dataset));
-  if (!data) {
-    if (error) throw error;
-    return { models: [], missing: `the dataset of run ${run.id} was removed` };
+  // A model of several reports is that of the last one, as in the metrics of the run.
+  const models = new Map<string, TestedModel>();
+  for (const report of reports) {
+    const { inputs, params: { metrics = [] } } = report.dependencies;
+    const data = made.find(({ kind, digest }) => kind === "dataset" && digest === inputs.dataset);
+    if (!data) {
+      if (error) throw error;
+      return { models: [], missing: `the dataset of run ${run.id} was removed` };
+    }
+    await assertIntact(report.path, report, ["metrics.json", "predictions.parquet"]);
+    await assertIntact(data.path, data, ["table.parquet"]);
+    const own = await readModels(report.path, data.path, builtIn(metrics as Choice[]));
+    for (const model of own) models.set(model.id, model);
   }
-  await assertIntact(report.path, report.made, ["metrics.json", "predictions.parquet"]);
-  await assertIntact(data.path, data.made, ["table.parquet"]);
-  const { metrics = [] } = report.record.dependencies.params as { metrics?: Choice[] };
-  return { models: await readModels(report.path, data.path, builtIn(metrics)) };
+  return { models: [...models.values()] };
 }
 
 /** Returns built-in metrics: as written, and all others with their defaults. Plugins are not loaded. */
@@ -74,11 +75,8 @@ function builtIn(written: readonly Choice[]) {
     const named = written.filter((choice) => isOf(metric, choice));
     return named.length > 0 ? named : [metric.name];
   });
-  return chooseMetrics(choices, []).map((metric, i) => {
-    const { definition, options } = chosen(choices[i], furtherMetrics, "");
-    const compute = (all: ScoredPredictions) => definition.compute(all, options);
-    return { ...metric, compute, named: written.includes(choices[i]!) };
-  });
+  return chooseMetrics(choices, [])
+    .map((metric, i) => ({ ...metric, named: written.includes(choices[i]!) }));
 }
 
 async function readModels(report: string, dataset: string, metrics: ReturnType<typeof builtIn>) {

@@ -5,7 +5,7 @@ import { type Fairness, LEAST, type MetricByGroup, MINIMUM } from "../fairness.t
 import { type Child, type Html, html } from "../html.ts";
 import { formatMetricValue, type MetricName, METRICS } from "../metrics.ts";
 import type { ModelReport, Report } from "../report_data.ts";
-import { table, wideCard, withRange } from "../tables.ts";
+import { SMALL_PRINT, table, wideCard, withRange } from "../tables.ts";
 
 /** Renders the metrics of all models by groups, and the differences between them. */
 export function fairnessSection({ models, data }: Report): Html {
@@ -23,21 +23,18 @@ they are most of each group; else there is no test (–). Of groups of ages, it 
   const words = compared.length > 0 && html`Difference: largest minus smallest value of the groups.
 p: permutation test, adjusted by Holm's method for all ${tests} tests of this page. ${strata} Paper has
 no pairs of attributes; ratios and all numbers are in fairness.json.`;
+  const sources = data.datasets.map(({ name }) =>
+    `Labels of ${name}: ${data.labelledBy?.[name] ?? "by an unknown source"}.`
+  );
+  const gendered = known("gender") &&
+    "Gender is labelled gender: what the data set states, not what a person is.";
   return html`<section>
 <h2 id="fairness">Fairness</h2>
-<p>Test set, by group. ${
-    known("gender") && "Gender is labelled gender: what the data set states, not what a person is."
-  }
-${labelSources(data.datasets.map(({ name }) => name), data.labelledBy)}</p>
-<p class="note">Groups of fewer than ${MINIMUM} faces are hidden. ${words}</p>
+<p>Test set, by group. ${gendered}
+${sources.join(" ")}</p>
+<p class="note">Groups of fewer than ${MINIMUM} faces are hidden. ${SMALL_PRINT} ${words}</p>
 ${tested.map(modelFairnessSection)}
 </section>`;
-}
-
-/** Returns who labelled the data sets, in sentences. */
-function labelSources(names: readonly string[], known: Readonly<Record<string, string>> = {}) {
-  return names.map((name) => `Labels of ${name}: ${known[name] ?? "by an unknown source"}.`)
-    .join(" ");
 }
 
 /** Pairs of attributes at most that are shown: their number is about half the square of the columns'. */
@@ -94,13 +91,12 @@ faces in large groups of ${count(crossings.length)}; fairness.json has all.</p>`
   const crossed = html`<details class="screen">
 <summary>Pairs of attributes: ${counted(pairs.length, "grouping")}</summary>${few}
 ${differences("Differences by pairs", pairs)}${values(pairs)}</details>`;
+  const others = left.length > 0 && ` Not compared: ${left.join(", ")}.`;
   return html`${heading}
 ${alone.length > 0 && differences("Differences", alone)}
 ${alone.length > 0 && html`<details><summary>Values by group</summary>${values(alone)}</details>`}
 ${pairs.length > 0 && crossed}
-<p class="note">${counted(hidden, "small group is", "small groups are")} hidden.${
-    left.length > 0 && ` Not compared: ${left.join(", ")}.`
-  }</p>`;
+<p class="note">${counted(hidden, "small group is", "small groups are")} hidden.${others}</p>`;
 }
 
 export function groupingName(by: Fairness["groupings"][number]["by"]): string {

@@ -4,7 +4,8 @@ import { OVERFITTING } from "../format_result.ts";
 import type { Report } from "../report_data.ts";
 
 export function glossarySection({ models }: Report): Html {
-  const grouped = models.some(({ metrics }) => metrics.interval?.unit === "person");
+  const grouped = models.some(({ metrics }) => metrics.interval?.unit === "person") &&
+    "Images are resampled by person, because images of one person are correlated.";
   const referred = models.some(({ metrics }) => metrics.others?.length);
   const words = Object.entries({
     "Constant baseline": `The score of a constant prediction, independent of the image: the majority
@@ -15,7 +16,7 @@ export function glossarySection({ models }: Report): Html {
     size. It may contain the constant baseline and the network be significantly better, as the same
     faces are difficult for both. Of an MAE or bias of fewer than 20 faces, it is too narrow,
     as those of a bootstrap are. Means over classes have none if one has fewer than five faces. ${
-      grouped ? "Images are resampled by person, because images of one person are correlated." : ""
+      grouped || ""
     }`,
     MAE: "Mean absolute error of a predicted number; of ages, in years.",
     Bias: "Mean signed error: predicted minus true value. Positive values overestimate.",

@@ -21,6 +21,7 @@ import {
   confusionTable,
   figure,
   noteCard,
+  SMALL_PRINT,
   table,
   valueCell,
   withRange,
@@ -40,7 +41,6 @@ import {
   formatMetric,
   formatMetricValue,
   formatSigned,
-  formatSignedInterval,
   metricLabel,
   type MetricName,
   METRICS,
@@ -48,6 +48,9 @@ import {
 
 export function resultsSection(model: ModelReport): Html {
   const { metrics } = model;
+  const unmarked = !isUseful(metrics) &&
+    html`<p class="note">Suspect labels are not marked: this network is
+not significantly better than the constant baseline, so it contradicts labels by chance.</p>`;
   return html`${comparison(model)}
 <div class="columns">
 ${metrics.confusion && confusion(metrics)}
@@ -61,11 +64,7 @@ ${model.sensitivity && sensitivityFigure(model.sensitivity, metrics)}
 ${(metrics.groups?.length ?? 0) > 0 && html`<div class="columns groups">${groups(metrics)}</div>`}
 ${uncertaintyCards(metrics)}
 ${model.examples.map(examples)}
-${
-    !isUseful(metrics) &&
-    html`<p class="note">Suspect labels are not marked: this network is
-not significantly better than the constant baseline, so it contradicts labels by chance.</p>`
-  }`;
+${unmarked}`;
 }
 
 /** Renders the metric on each split: the network's, and those of baselines and other networks. */
@@ -110,7 +109,7 @@ function comparison({ metrics, params, network }: ModelReport): Html {
     <div class="card comparison">
       <div><h3>${metricLabel(metric, "title")}</h3>
     ${table(["", ...names], rows)}</div>
-      <div class="note"><p>Small print: 95 % CI. The constant baseline is ${constant}.</p>
+      <div class="note"><p>${SMALL_PRINT} The constant baseline is ${constant}.</p>
     ${others.map(({ name, count: n, model }) =>
       html`<p>${name} is a pretrained network, trained on other data. It was evaluated on ${
         n === counts.test
@@ -149,7 +148,7 @@ function confusion({ confusion, perClass }: ModelMetrics): Html {
   ]);
   const note =
     html`Precision: correct share of the predictions of a class. Recall: correctly predicted
-share of the faces of a class. F1: harmonic mean of both. –: none of the class. Small print: 95 % CI.${few}`;
+share of the faces of a class. F1: harmonic mean of both. –: none of the class. ${SMALL_PRINT}${few}`;
   const color =
     html`Test set. Rows: true class, columns: predicted class; color: share of the row.${few}`;
   const cells = shown.map((i) => shown.map((j) => counts[i][j]));
@@ -175,17 +174,16 @@ function calibrationFigure({ calibration, classes }: ModelMetrics): Html {
   const two = classes!.length === 2;
   const of = two ? `“${classes![1]}”` : "the predicted class";
   const range = brierInterval && ` (95 % CI ${formatInterval(brierInterval, "accuracy")})`;
+  const constant = two && "; a constant probability of 0.5 scores 0.250";
   const caption = html`Dashed line: perfect calibration. Dot size: faces in the bin; lines: 95 % CI.
 Expected calibration error (ECE) <b class="inline">${ece.toFixed(3)}</b>,
 ${!two && "top-label"} Brier score
-<b class="inline">${brier.toFixed(3)}</b>${range}${
-    two && "; a constant probability of 0.5 scores 0.250"
-  }.`;
+<b class="inline">${brier.toFixed(3)}</b>${range}${constant}.`;
   return figure("Calibration", caption, reliability(bins, of));
 }
 
 function biasCell(bias: number, metric: MetricName, interval?: Interval): Html {
-  return withRange(formatSigned(bias, metric), interval && formatSignedInterval(interval, metric));
+  return withRange(formatSigned(bias, metric), interval && formatInterval(interval, metric, true));
 }
 
 function ageErrors({ byAgeBand, bias }: ModelMetrics): Html {
@@ -199,10 +197,10 @@ function ageErrors({ byAgeBand, bias }: ModelMetrics): Html {
   ]);
   const keys = html`<span class="key"><i class="train"></i>network</span>
 <span class="key"><i class="baseline"></i>constant baseline</span>`;
-  const range = bias?.interval && ` (95 % CI ${formatSignedInterval(bias.interval, "mae")})`;
+  const range = bias?.interval && ` (95 % CI ${formatInterval(bias.interval, "mae", true)})`;
   const overall = bias && html`, overall ${formatSigned(bias.value, "mae")}${range}`;
   const note = html`MAE of the network and of the constant baseline; bias: mean of predicted minus
-true age${overall}. In years. Small print: 95 % CI.`;
+true age${overall}. In years. ${SMALL_PRINT}`;
   return html`${figure("MAE by age, years", keys, bandChart(bands))}
 ${noteCard("MAE and bias by age", note, table(["age", "faces", "MAE", "baseline", "bias"], rows))}`;
 }
@@ -264,7 +262,7 @@ function groups({ groups = [], metric }: ModelMetrics): Html {
     ...(bias === undefined ? [] : [biasCell(bias, metric, biasInterval)]),
   ]);
   const values = table(["", "faces", name, ...(metric === "accuracy" ? [] : ["bias"])], rows);
-  return noteCard(`${title} by ${groupedBy(groups)}`, "Test set. Small print: 95 % CI.", values);
+  return noteCard(`${title} by ${groupedBy(groups)}`, `Test set. ${SMALL_PRINT}`, values);
 }
 
 function examples({ title, faces }: Examples): Html {

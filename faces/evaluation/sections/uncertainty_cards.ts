@@ -4,7 +4,7 @@ import { count, groupName, percent } from "../format_result.ts";
 import { type Html, html } from "../html.ts";
 import { formatInterval, formatMetricValue, type MetricName, METRICS } from "../metrics.ts";
 import type { ModelMetrics } from "../score_model.ts";
-import { figure, noteCard, table, valueCell } from "../tables.ts";
+import { figure, noteCard, SMALL_PRINT, table, valueCell } from "../tables.ts";
 
 export function uncertaintyCards(
   { coverage, abstention, metric, counts }: ModelMetrics,
@@ -45,7 +45,7 @@ function coverageCard(
   const note = `Of all true values, ${percent(level, 0)} are meant to lie inside: split-conformal,
 from the ${from} of the ${
     count(images)
-  } images of the calibration set. That holds on average, not for each group. Small print: 95 % CI.`;
+  } images of the calibration set. That holds on average, not for each group. ${SMALL_PRINT}`;
   const rows = [
     ["all", count(tested), valueCell(coverage, "accuracy", interval), size(width)],
     ...groups.map(({ count: n, value, interval, width, ...group }) => [
@@ -60,7 +60,7 @@ function abstentionCards({ aurc, at, curve, threshold }: NonNullable<ModelMetric
   const caption = html`Share of wrong predictions among those kept, if the least confident are
 withheld. Area under the curve (AURC): <b class="inline">${aurc.toFixed(3)}</b>; lower is better.`;
   const chosen = threshold ? thresholdText(threshold) : "";
-  const note = `Predictions below a probability are withheld. ${chosen} Small print: 95 % CI.`;
+  const note = `Predictions below a probability are withheld. ${chosen} ${SMALL_PRINT}`;
   const rows = at.map(({ confidence, kept, accuracy, interval }) => [
     ...[percent(confidence, 0), percent(kept), valueCell(accuracy, "accuracy", interval)],
   ]);

@@ -157,7 +157,9 @@ function matches(run: UiRun, query: string): boolean {
     const [, name, sign = "", wanted] = term.match(/^([^<>=]+)([<>]=?|=)(.+)$/) ?? [];
     if (name === undefined) return textOf(run).includes(term);
     return pairsOf(run).some(([key, value]) => {
-      if (!key.toLowerCase().endsWith(name)) return false;
+      // "cs" is "cs@5" as well.
+      const keys = [key, key.replace(/@\S+$/, "")];
+      if (!keys.some((one) => one.toLowerCase().endsWith(name))) return false;
       if (sign === "=") return text(value).toLowerCase() === wanted;
       const above = Number(value) - Number(wanted);
       return above === 0 ? sign.endsWith("=") : sign.startsWith("<") ? above < 0 : above > 0;

@@ -76,7 +76,7 @@ export const sweepsView: View = {
       return dots(`${model} ${metric} by ${name}`, name, `${metric} (${split})`, points);
     });
     const paths = metrics.map((one) => one.join(" "));
-    const sign = store.about.better[metric] === "more" ? -1 : 1;
+    const sign = store.about.better[metric.split("@")[0]!] === "more" ? -1 : 1;
     const order = rows.toSorted((a, b) => sign * (a.stats.mean - b.stats.mean));
     const choices = sweeps.map((one) => one.pipeline);
     const results = order.map((row) => {

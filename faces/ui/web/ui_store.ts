@@ -126,7 +126,7 @@ export function statsOf({ runs }: Pick<Row, "runs">, [model, split, metric]: rea
  */
 export function bestOf(means: readonly number[], path: readonly string[]): number | undefined {
   const [, split, metric] = path as [string, string, string];
-  const better = store.about.better[metric];
+  const better = store.about.better[metric.split("@")[0]!];
   if (split !== "validation" || !better || means.length < 2) return undefined;
   const best = (better === "more" ? Math.max : Math.min)(...means);
   return means.filter((mean) => mean === best).length === 1 ? best : undefined;

@@ -62,8 +62,8 @@ export default async function runs(call: CommandContext): Promise<number> {
       if (run.stages.length > 0) latest.set(pipelineOf(run), run);
     }
     const rows = await Promise.all(listed.map(async (run) => {
-      const params = run.stages.map(({ dependencies }) => dependencies?.params ?? {});
-      return rowOf(run, valuesOf(run, before.get(run)), await call.metricNames?.(params));
+      const made = run.stages.flatMap(({ dependencies = [] }) => dependencies);
+      return rowOf(run, valuesOf(run, before.get(run)), await call.metricNames?.(made));
     }));
     formatTable([head, ...rows], [3], reporter.columns()).forEach(reporter.log);
     const [run] = listed;

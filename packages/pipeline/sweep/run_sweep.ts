@@ -93,7 +93,7 @@ export async function runSweep(
   log(left === "" ? "all stages have run; collecting results" : `${runText} with ${left}`);
   const each = { ...selection, force: selection.force?.filter((id) => !shared.includes(id)) };
   const unvaried = first.stages.filter(({ id }) => variantsOf(id, points).length === 1);
-  const names = await call.metricNames?.(unvaried.map(({ params }) => params));
+  const names = await call.metricNames?.(unvaried);
   using progress = new SweepProgress(points, reporter, cautions, names);
   await (first.remoteWorkers
     ? runRemote(points, call, each, same, context, progress)

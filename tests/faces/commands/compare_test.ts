@@ -121,6 +121,24 @@ Deno.test("an accuracy of 1 is no certainty: its interval is Wilson's, as in the
   assert.ok(0.97 < low && low < 0.99 && high === 1, `${low} to ${high}`); // 200 images
 });
 
+Deno.test("compare has no bootstrap interval of fewer than 20 images, which is too narrow", async () => {
+  const measured = async (tested: number) => {
+    const run = (skill: number, error: number): FakeRun => ({
+      tested,
+      models: { trainGender: { skill }, trainAge: { error } },
+    });
+    await using shop = await workshop([run(0.5, 10), run(0.9, 20)]);
+    const { metrics } = await compareRuns(shop.runs, shop.store);
+    const known = metrics.filter(({ split }) => split === "test").map(({ metric, intervals }) =>
+      [metric, intervals !== undefined && intervals.every(Boolean)] as const
+    );
+    return Object.fromEntries(known);
+  };
+  const { accuracy, mae } = await measured(19);
+  assert.deepEqual([accuracy, mae], [true, false]); // Wilson's is none of a bootstrap
+  assert.deepEqual((await measured(20)).mae, true);
+});
+
 Deno.test("compare leaves out a metric that a run has no value of", async () => {
   const models = { trainAge: { error: 5 } };
   await using shop = await workshop([{ models }, { seed: 2, models }]);
@@ -208,6 +226,32 @@ Deno.test("compare tests further metrics of two runs, and of several those that 
   assert.match(formatComparison(several, "text", 120), limit);
 });
 
+Deno.test("compare has no test of a mean over classes or groups of which one has few images", async () => {
+  const runs = (seeds: readonly number[]) =>
+    [0.6, 0.9].flatMap((skill) =>
+      seeds.map((seed): FakeRun => ({
+        seed,
+        models: { trainGender: { skill, every: 60, params: { skill } } }, // 4 of 200
+      }))
+    );
+  for (const seeds of [[1], [1, 2, 3]]) {
+    await using shop = await workshop(
+      runs(seeds).map((run) => ({ ...run, metrics: ["balancedAccuracy", "f1", "auc"] })),
+    );
+    const { differences, notes, tests } = await compareRuns(shop.runs, shop.store);
+    assert.ok(tests.length > 0);
+    assert.deepEqual(differences, []);
+    const [a, b] = [shop.runs[0]!.id, shop.runs[seeds.length]!.id].toSorted();
+    assert.deepEqual(
+      notes.map((note) => note.replace(/[0-9a-f]{8} and [0-9a-f]{8}/, `${a} and ${b}`)),
+      ["balanced accuracy", "F1, macro", "AUC"].map((title) =>
+        `trainGender, ${a} and ${b}: ${title} is not tested, as a class or group has too few ` +
+        "images or people"
+      ),
+    );
+  }
+});
+
 Deno.test("compare names cumulative scores by their limits, which alone are comparable", async () => {
   const models = { trainAge: { error: 10 } }, two = { use: "cs", within: 2 };
   await using shop = await workshop(
@@ -223,10 +267,39 @@ Deno.test("compare names cumulative scores by their limits, which alone are comp
     ["cs", "cs@5", [undefined, 0.6, 0.7], 2],
   ]);
   const names = async (run: RunRecord) =>
-    await app.metricNames!(run.stages.map(({ dependencies }) => dependencies?.params ?? {}));
+    await app.metricNames!(run.stages.flatMap(({ dependencies = [] }) => dependencies));
   assert.deepEqual(await Promise.all(runs.map(async (run) => (await names(run)).cs)), [
     ...["cs@2", "cs@5", "cs@5"],
   ]);
+});
+
+Deno.test("compare takes each model from the last stage that evaluated it, with its limits", async () => {
+  const run = (error: number): FakeRun => ({
+    models: { trainAge: { error }, years: { error } },
+    metrics: ["cs"],
+    again: [{ use: "cs", within: 2 }],
+  });
+  await using shop = await workshop([run(10), run(20)]);
+  const runs = shop.runs.map((run, i) => ({
+    ...run,
+    metrics: { years: { test: { cs: 0.6 + i / 10 } }, trainAge: { test: { cs: 0.3 + i / 10 } } },
+  }));
+  const { metrics, differences } = await compareRuns(runs, shop.store);
+  assert.deepEqual(metrics.map(({ model, name }) => `${model} ${name}`), [
+    ...["years cs@5", "trainAge cs@2"],
+  ]);
+  const titles = differences.filter(({ metric }) => metric === "cs")
+    .map(({ model, title }) => `${model} ${title}`);
+  assert.deepEqual(titles.sort(), [
+    "trainAge cumulative score within 2 years",
+    "years cumulative score within 5 years",
+  ]);
+  // Lists of runs have a name for all models: none of two limits.
+  const stages = runs[0]!.stages.flatMap(({ dependencies = [] }) => dependencies);
+  assert.equal((await app.metricNames!(stages)).cs, undefined);
+  // A limit that a training monitors by is not that of its evaluation.
+  const training = { use: "trainAge", params: { metrics: [{ use: "cs", within: 3 }] } };
+  assert.equal((await app.metricNames!([training, stages.at(-1)!])).cs, "cs@2");
 });
 
 Deno.test("compare has the 1-off accuracy of ordered classes, and of others if it is named", async () => {

@@ -44,6 +44,8 @@ interface Fake {
   readonly skill?: number;
   /** Names of the classes. Default: female and male */
   readonly classes?: readonly string[];
+  /** One image of the second class in how many. Default: 2 */
+  readonly every?: number;
   /** Of an age, years. */
   readonly error?: number;
   /** Task of a model of numbers. Default: age */
@@ -63,14 +65,17 @@ export interface FakeRun {
   /** Data set of all images. Default: wiki_crop */
   readonly dataset?: string;
   readonly models: Record<string, Fake>;
-  /** First image of the test set, which has half of all. */
+  /** First image of the test set, and their number. Default: half of all */
   readonly testFrom?: number;
+  readonly tested?: number;
   /** Images per person. */
   readonly repeat?: number;
   readonly cautions?: readonly string[];
   readonly overrides?: Readonly<Record<string, unknown>>;
   /** As `evaluate.metrics`. */
   readonly metrics?: readonly unknown[];
+  /** The same of a second stage, which evaluates the first model again. */
+  readonly again?: readonly unknown[];
   /** True if the run has metrics of the validation set as well. */
   readonly validation?: boolean;
   /** True if the table has no gender. */
@@ -124,10 +129,12 @@ export async function workshop(fakes: readonly FakeRun[]) {
       dataset = "wiki_crop",
       models,
       testFrom = 0,
+      tested = 200,
       repeat = 1,
       cautions,
       overrides,
       metrics: further,
+      again,
       validation,
       genderless,
     }: FakeRun,
@@ -167,12 +174,12 @@ export async function workshop(fakes: readonly FakeRun[]) {
         await Deno.writeTextFile(join(folder, "problems.csv"), head + photo.repeat(9));
       }),
     ];
-    const parts = { train: [0], validation: [1], test: all.slice(testFrom, testFrom + 200) };
+    const parts = { train: [0], validation: [1], test: all.slice(testFrom, testFrom + tested) };
     const predicted = Object.entries(models).map(([stage, fake]) => {
-      const { skill, classes = GENDERS, error, task = "age" } = fake;
+      const { skill, classes = GENDERS, every = 2, error, task = "age" } = fake;
       const luck = random(number, stage);
       const said = (rows: number[]): Predictions => {
-        const truth = rows.map((row) => skill === undefined ? row % 70 : row % 2);
+        const truth = rows.map((row) => skill === undefined ? row % 70 : Number(row % every === 1));
         const prediction = truth.map((value) =>
           skill === undefined
             ? value + error! * (2 * luck.next() - 1)
@@ -257,16 +264,21 @@ export async function workshop(fakes: readonly FakeRun[]) {
         }),
       );
     }
-    stages.push(
-      await keep("evaluate", "evaluate", number, further ? { metrics: further } : {}, {
+    const evaluate = async (id: string, metrics: typeof further, some: typeof predicted) => {
+      const after = some.map(({ stage }) => stage);
+      const models = Object.fromEntries(after.map((stage) => [stage, judged[stage]]));
+      const stage = await keep(id, "evaluate", number, metrics ? { metrics } : {}, {
         dataset: "the images",
       }, {
-        report: output("report", `report ${number}`),
+        report: output("report", `report ${number}${id}`),
       }, async (folder) => {
-        await Deno.writeTextFile(join(folder, "metrics.json"), JSON.stringify({ models: judged }));
-        await writePredictions(join(folder, "predictions.parquet"), predicted);
-      }),
-    );
+        await Deno.writeTextFile(join(folder, "metrics.json"), JSON.stringify({ models }));
+        await writePredictions(join(folder, "predictions.parquet"), some);
+      });
+      stages.push(again ? { ...stage, after } : stage);
+    };
+    await evaluate("evaluate", further, predicted);
+    if (again) await evaluate("again", again, predicted.slice(0, 1));
     const metrics = Object.fromEntries(
       Object.entries(judged).map(([id, { train, test }]) => [
         id,

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { cardBlocks, notices, toMarkdown } from "../../../faces/evaluation/model_card.ts";
 import { modelCard } from "../../../faces/evaluation/model_card.ts";
+import { line, summary } from "../../../faces/evaluation/format_result.ts";
 import { madeUpReport } from "./fixture.ts";
 
 Deno.test("modelCard() states purpose, limits, data and its terms, and results by group", async () => {
@@ -60,6 +61,39 @@ Deno.test("modelCard() has the further metrics of each model with their interval
   }
 });
 
+Deno.test("a bootstrap interval of fewer than 20 faces is too narrow, which is stated beside it", async () => {
+  const { models: [, age], ...report } = await madeUpReport();
+  const interval = {
+    low: 4,
+    high: 6,
+    level: 0.95,
+    method: "bootstrap",
+    unit: "image",
+  } as const;
+  const one = { value: 5, interval, bias: 1, biasInterval: interval };
+  const textsOf = (test: number) => {
+    const metrics = {
+      ...age.metrics,
+      interval,
+      counts: { train: 100, validation: 50, test },
+      groups: [{ gender: 1, count: test, ...one }],
+    };
+    return [
+      line("trainAge", metrics),
+      summary(metrics).replaceAll("\u00a0", " "),
+      modelCard({ ...report, models: [{ ...age, metrics }] }),
+    ];
+  };
+  const [log, sentence, card] = textsOf(19);
+  assert.match(log, /\(95 % CI 4\.00–6\.00, too narrow\)/);
+  assert.match(sentence, /\(95 % CI 4\.0–6\.0 years, too narrow\)/);
+  assert.match(
+    card,
+    /\| men \| 19 \| 5\.0 \| 4\.0–6\.0, too narrow \| \+1\.0 \| \+4\.0 to \+6\.0, too narrow \|/,
+  );
+  for (const text of textsOf(20)) assert.doesNotMatch(text, /too narrow/);
+});
+
 Deno.test("modelCard() counts the training faces that have a label, of imported models too", async () => {
   const { models, ...report } = await madeUpReport();
   const [{ training, metrics, ...model }] = models as [typeof models[number]];
@@ -70,9 +104,13 @@ Deno.test("modelCard() counts the training faces that have a label, of imported 
     models: [{ ...model, metrics: imported, training: labelled }],
   });
   assert.match(card, /\| 620 faces of wiki\\_crop; 14 epochs/);
+  const params = { ...model.params, weights: { gender: 1, age: 1 } };
+  const heads = { ...model, params, metrics: imported, training: labelled };
+  const either = /\| 620 faces with a gender or an age of wiki\\_crop; 14 epochs/;
+  assert.match(modelCard({ ...report, models: [heads] }), either);
   // A joint network trains on images that have a label of any of its tasks.
   const own = { ...metrics, counts: { train: 610, validation: 150, test: 200 } };
-  const joint = modelCard({ ...report, models: [{ ...model, metrics: own, training: labelled }] });
+  const joint = modelCard({ ...report, models: [{ ...heads, metrics: own }] });
   assert.match(joint, /\| 610 faces of wiki\\_crop; 14 epochs/);
 });
 

@@ -93,6 +93,24 @@ Deno.test("the MAE of a number is named as that of ages", async () => {
   assert.deepEqual((await ui.runs())[0]!.metrics, { net: { test: { loss: 1, mae: 2 } } });
 });
 
+Deno.test("a model evaluated twice has name and intervals of the last evaluation", async () => {
+  const models = { trainAge: { error: 5 }, years: { error: 5 } };
+  const limit = { use: "cs", within: 2 };
+  await using shop = await workshop([{ models, metrics: ["cs"], again: [limit] }]);
+  const [{ id: _, at: __, ...run }] = shop.runs as [typeof shop.runs[number]];
+  const { id } = await new History(shop.artifacts).add({
+    ...run,
+    metrics: { trainAge: { test: { cs: 0.5 } }, years: { test: { cs: 0.6 } } },
+  });
+  await using ui = await start(shop.artifacts);
+  assert.deepEqual((await ui.runs()).find((one) => one.id === id)!.metrics, {
+    trainAge: { test: { "cs@2": 0.5 } },
+    years: { test: { "cs@5": 0.6 } },
+  });
+  const { intervals } = (await ui.get<Record<string, UiDetails>>(`/api/details?ids=${id}`))[id]!;
+  assert.ok(intervals["years test"] && intervals["trainAge test"]);
+});
+
 Deno.test("a running run, its log by offset, and a killed one", async () => {
   await using shop = await workshop([]);
   const history = new History(shop.artifacts);

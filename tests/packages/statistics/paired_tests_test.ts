@@ -211,6 +211,19 @@ const SKLEARN = {
   rmse: [-0.020431981068229743, -0.04234, 0.00141],
 };
 
+Deno.test("tests of means over groups take resamples with all of them, and none of few images", () => {
+  // 13 % of plain resamples lack one of 20 groups of five.
+  const groups = Array.from({ length: 100 }, (_, i) => i % 20), few = groups.with(0, 1);
+  const size = (rows: ArrayLike<number>) => new Set(Array.from(rows, (i) => groups[i])).size;
+  const none = () => 0;
+  assert.equal(compareStatistics(100, size, none)!.interval.low, 19);
+  assert.equal(compareStatistics(100, size, none, undefined, groups)!.interval.low, 20);
+  assert.equal(compareStatistics(100, size, none, undefined, few), undefined);
+  const seeds = [[size, size, size], [none, none, none]];
+  assert.equal(compareSettingStatistics(100, seeds, undefined, groups)!.difference, 20);
+  assert.equal(compareSettingStatistics(100, seeds, undefined, few), undefined);
+});
+
 Deno.test("compareStatistics() agrees with scikit-learn and NumPy, over people as well", () => {
   const all = Array.from({ length: 300 }, (_, i) => i);
   const truth = all.map((i) => i * 7 % 10 % 2);
