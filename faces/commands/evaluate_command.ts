@@ -4,7 +4,7 @@ import { parse, stringify } from "yaml";
 import { artifactsOption, parseOptions } from "../../packages/pipeline/args.ts";
 import { type Command, type CommandContext } from "../../packages/pipeline/app.ts";
 import { main } from "../../packages/pipeline/cli.ts";
-import { joinWords, UsageError } from "../../packages/pipeline/errors.ts";
+import { joinWords, quote, UsageError } from "../../packages/pipeline/errors.ts";
 import { sha256 } from "../../packages/pipeline/fingerprint.ts";
 import { identityNamed, isMissingPipeline } from "../../packages/pipeline/find_pipeline.ts";
 import { displayPath, fromFileUrl, resolveFrom } from "../../packages/pipeline/paths.ts";
@@ -76,7 +76,7 @@ Exit codes: 0 evaluated, 1 a stage failed, 2 wrong command line, 130 interrupted
       throw new UsageError(`--${option} is of a folder, and "${on}" is none`);
     }
     const data = isFolder
-      ? await folderData(folder, { preset, layout, part }, models, framing, tools.project)
+      ? await folderData(folder, { preset, layout, part }, models, framing, tools)
       : await pipelineData(on, part, tools);
     // A copied model is named by its folder, which may have any name.
     const names = models.map(({ stage }) =>
@@ -235,12 +235,23 @@ async function folderData(
   { preset, layout, part }: { preset?: string; layout?: string; part?: string },
   models: readonly FoundModel[],
   { detector: { name, module, ...options } }: Preprocessing,
-  project: string,
+  { project, reporter }: CommandContext,
 ): Promise<Data> {
+  const { choosePreset } = await import("../datasets/presets.ts");
   const { lookAt } = await import("./data/look_at.ts");
   const { proposePipeline } = await import("./data/propose_pipeline.ts");
   const signal = new AbortController().signal;
   const preferred = await presetsOf(models);
+  for (const one of preset === undefined ? new Set(preferred) : []) {
+    try {
+      choosePreset(one);
+    } catch {
+      reporter.log(
+        `warning: training read its photos by ${quote(one)}, a preset of a plugin, and evaluate ` +
+          "loads none. To read the folder by it, evaluate --on a pipeline that names both.",
+      );
+    }
+  }
   const found = await lookAt(folder, { preset, preferred, photos: 0, signal });
   if (!found.labels) {
     throw new UsageError(

@@ -243,6 +243,26 @@ Deno.test("evaluate", async (t) => {
       const { code, out, err } = await evaluate(folder, "sides", ...args, "--json");
       strictEqual(code, 0, err);
       strictEqual((await report(out)).models.trainSide.counts.test, 6);
+      ok(!/warning: training read/.test(err), err);
+    });
+
+    await t.step("warns of a preset that a plugin has", async () => {
+      const plugin = `export default ({ definePreset }) => definePreset({
+        name: "sidesOf", summary: "Hands",
+        preset: { columns: { path: "path", side: "hand" }, terms: "my own" },
+      });`;
+      await Deno.writeTextFile(join(folder, "preset.js"), plugin);
+      const text = await Deno.readTextFile(join(folder, "sides.yaml"));
+      const { stages, ...others } = JSON.parse(text);
+      stages.download.datasets[0].preset = "sidesOf";
+      const allow = [{ use: "./preset.js" }];
+      const yaml = JSON.stringify({ ...others, name: "plugin", plugins: allow, stages });
+      await Deno.writeTextFile(join(folder, "plugin.yaml"), yaml);
+      const trained = await run(artifacts, join(folder, "plugin.yaml"));
+      strictEqual(trained.code, 0, trained.text);
+      const on = ["--on", "capitals", "--artifacts", "results"];
+      const { err } = await evaluate(folder, "plugin", ...on);
+      match(err, /warning: training read its photos by "sidesOf", a preset of a plugin/);
     });
 
     await t.step("training warns of a model that was trained on the test set", async () => {
