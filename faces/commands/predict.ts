@@ -58,17 +58,15 @@ Exit codes: 0 all photos were read, 1 some were not, 2 wrong command line, 130 i
     const found = await findModels(values.model, artifacts, tools, given);
     const { origin, models, cautions, compute } = found;
     const { readSources } = await import("../serving/model_sources.ts");
-    const { photoDetector } = await import("../serving/service.ts");
+    const { photoDetector, preprocessingWarnings } = await import("../serving/service.ts");
     const { InferencePool } = await import("../serving/inference_pool.ts");
-    const { stepsWarning } = await import("../training/trained_on.ts");
     const { csvLines, jsonLines, predictPhotos } = await import("./predict/predict_photos.ts");
     const sources = await readSources(models, {});
     const { reporter } = tools;
     const warn = (message: string) => reporter.log(reporter.paint.yellow(message));
     cautions.forEach(warn);
-    for (const { id, description: { steps } } of sources) {
-      stepsWarning(id, steps, "these photos").forEach(warn);
-    }
+    const way = "Choose --detector, or predict with one model at a time: --model RUN/STAGE";
+    preprocessingWarnings(sources, "these photos", values.detector, way).forEach(warn);
     const photo = photoDetector(sources[0].preprocessing, values.detector);
     reporter.log(`${joinWords(sources.map(({ id }) => id))} of ${origin}; faces by ${photo.name}`);
     using interrupt = abortOnSignal(reporter);

@@ -5,13 +5,14 @@ import { takeTensor } from "../training/predict_rows.ts";
 import type { NpyFile } from "../../packages/formats/npy.ts";
 import type { Artifact, StageContext } from "../../packages/pipeline/stage.ts";
 import { counted } from "../../packages/pipeline/causes.ts";
-import { quote } from "../../packages/pipeline/errors.ts";
+import { joinWords, quote } from "../../packages/pipeline/errors.ts";
 import {
   crossEntropy,
   mean,
   meanAbsoluteError,
 } from "../../packages/statistics/prediction_metrics.ts";
 import { rocCurve } from "../../packages/statistics/roc.ts";
+import { framingDifferences, type Preprocessing } from "../images/preprocessing.ts";
 import { type ChosenMetric, decodeOutputs, orderWarnings } from "../training/further_metrics.ts";
 import { loadModel } from "../training/model_files.ts";
 import { boundsOf, rowsOf } from "../training/prediction_interval.ts";
@@ -53,8 +54,8 @@ export interface Data {
   rows: Record<SplitName, Int32Array>;
   references: readonly Reference[];
   archives: readonly Artifact[];
-  /** Stages between crop and dataset that changed its faces. */
-  steps: readonly string[];
+  /** Steps from photo to dataset. */
+  preprocessing: Preprocessing;
   /** Metrics beside the primary one, of classes and of years. */
   further: readonly ChosenMetric[];
 }
@@ -114,13 +115,22 @@ export async function evaluateModel(
         `Set resize32.size to ${size}.`,
     );
   }
-  for (const warning of stepsWarning(id, record.preprocessing.steps, "the dataset", data.steps)) {
+  const { steps } = data.preprocessing;
+  for (const warning of stepsWarning(id, record.preprocessing.steps, "the dataset", steps)) {
     context.warn(`${warning}. Evaluate it on a pipeline with the same stages.`);
   }
   for (const warning of orderWarnings(data.further, id, subject.classes)) context.warn(warning);
   const chosen = await chooseRows({ id, path, record }, data, context);
   if (typeof chosen === "string") return chosen;
   const { rows, unlabelled, trainedOn } = chosen;
+  const differences = framingDifferences(record.preprocessing, data.preprocessing);
+  // Within a pipeline, another framing is meant: its YAML names both.
+  if (trainedOn !== undefined && differences.length > 0) {
+    context.warn(
+      `"${id}" was trained on other crops than those of the dataset: ${joinWords(differences)}. ` +
+        "Expect other results than on its own test set. Set faceCrop as for its training.",
+    );
+  }
   const own = { id, model, record, subject };
   const { predictions, sensitivity, gated } = await predictAll(own, chosen, data, params, context);
   const { test } = predictions, { classes } = subject;

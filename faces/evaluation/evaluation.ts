@@ -18,12 +18,7 @@ import { readReference } from "./reference_predictions.ts";
 import type { ModelReport, Report } from "./report_data.ts";
 import { reportPage } from "./report_page.ts";
 import { chooseSections } from "./report_sections.ts";
-import {
-  type Data,
-  type EvaluatedModel,
-  evaluateModel,
-  type EvaluateParams,
-} from "./evaluate_model.ts";
+import { type EvaluatedModel, evaluateModel, type EvaluateParams } from "./evaluate_model.ts";
 import { bySplit, splitNames, usedSplits } from "./score_model.ts";
 import { writePredictions } from "./write_predictions.ts";
 
@@ -57,8 +52,8 @@ export async function evaluate(
   const further = chooseMetrics(metrics, metrics.length > 0 ? context.definitions("metric") : []);
   const chosenSections = chooseSections(sections, context.definitions("reportSection"));
   const references = await Promise.all(inputs.references.map(({ path }) => readReference(path)));
-  const { steps } = await readPreprocessing(dataset.path);
-  const data: Data = { images, persons, people, rows, references, archives, steps, further };
+  const preprocessing = await readPreprocessing(dataset.path);
+  const data = { images, persons, people, rows, references, archives, preprocessing, further };
   if (gate && gate.limit < gate.threshold) {
     context.warn(
       `gate.limit ${gate.limit} is below gate.threshold ${gate.threshold}: the gate lets in people ` +

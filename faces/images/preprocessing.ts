@@ -43,6 +43,28 @@ export type CropPreprocessing = z.output<typeof cropPreprocessing>;
 /** Steps from photo to tensor: `preprocessing.json` of a dataset. */
 export type Preprocessing = z.output<typeof preprocessing>;
 
+/** Steps that decide where images show a face. */
+export type Framing =
+  & Pick<Preprocessing, "detector">
+  & Partial<Pick<Preprocessing, "crop" | "resize">>;
+
+/**
+ * Returns what differs from the framing of a training, such as "detector ssdMobilenetv1, here
+ * tinyFaceDetector". Options of detectors are compared if both are the same one.
+ */
+export function framingDifferences(trained: Framing, here: Framing): string[] {
+  const same = trained.detector.name === here.detector.name;
+  const settings = (
+    { detector: { name, ...options }, crop, resize }: Framing,
+  ): Record<string, unknown> => ({ detector: name, ...same && options, ...crop, ...resize });
+  const [own, other] = [settings(trained), settings(here)];
+  const shown = (value: unknown) => typeof value === "string" ? value : JSON.stringify(value);
+  return Object.keys({ ...own, ...other })
+    .map((name) => [name, shown(own[name] ?? "none"), shown(other[name] ?? "none")])
+    .filter(([, before, now]) => before !== now)
+    .map(([name, before, now]) => `${name} ${before}, here ${now}`);
+}
+
 const FILE = "preprocessing.json";
 const WAY_OUT = "It may be of another version; recreate it with --force faceCrop";
 

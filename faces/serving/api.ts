@@ -62,7 +62,7 @@ export const face = z.object({
   ),
   predictions: z.array(prediction).describe("Predictions of all models, in the order of /model"),
   crop: z.string().optional().describe(
-    "With ?crops=true: the input of the networks, a lossless PNG as a data URL",
+    "With ?crops=true: the input of the first network, a lossless PNG as a data URL",
   ),
 });
 

@@ -31,14 +31,13 @@ export async function buildAssets(
   reported: ReportedMetrics,
   local: boolean,
 ): Promise<Assets> {
-  const [{ preprocessing }] = setup.models;
   const read = (name: string) => Deno.readTextFile(new URL(name, web));
   const assets = new Map([
     ["/", asset("index.html", renderPage(await read("index.html"), service, reported, local))],
     ["/style.css", asset("style.css", await read("style.css"))],
     ["/favicon.svg", asset("favicon.svg", await read("favicon.svg"))],
     ["/page.js", asset("page.js", await bundle(new URL("page.ts", web)))],
-    ["/card", asset("card.html", renderCard(service, preprocessing, reported))],
+    ["/card", asset("card.html", renderCard(service, setup.models, reported))],
   ]);
   if (reported.page !== undefined) {
     const report = asset("report.html", reported.page);

@@ -7,9 +7,12 @@ import {
   type Pretrained,
 } from "../evaluation/model_card.ts";
 import { type MetricsFile, type ModelMetrics, readAllMetrics } from "../evaluation/score_model.ts";
+import { joinWords } from "../../packages/pipeline/errors.ts";
 import type { Lineage } from "../../packages/pipeline/stage.ts";
 import {
   dropModuleBeside,
+  type Framing,
+  framingDifferences,
   parsePreprocessing,
   type Preprocessing,
 } from "../images/preprocessing.ts";
@@ -103,4 +106,14 @@ function testOf(metrics?: ModelMetrics): ServedModel["test"] {
       ...ends(intervals.test),
     })),
   };
+}
+
+/** Returns what models have in place of the first one's: '"gender" has margin 0, here 0.2'. */
+export function otherFramings(
+  [first, ...others]: readonly { readonly id: string; readonly preprocessing: Framing }[],
+): string[] {
+  return others.flatMap(({ id, preprocessing }) => {
+    const differences = framingDifferences(preprocessing, first.preprocessing);
+    return differences.length === 0 ? [] : `"${id}" has ${joinWords(differences)}`;
+  });
 }

@@ -4,11 +4,11 @@ import { capitalized, subject, subjects, summary, verdict } from "../evaluation/
 import { cardBlocks, notices, toHtml } from "../evaluation/model_card.ts";
 import { formatMetric, METRICS, primaryMetric } from "../evaluation/metrics.ts";
 import type { ModelMetrics } from "../evaluation/score_model.ts";
-import type { Preprocessing } from "../images/preprocessing.ts";
 import { counted } from "../../packages/pipeline/causes.ts";
 import { joinWords } from "../../packages/pipeline/errors.ts";
 import type { ServedModel, Service } from "./api.ts";
-import type { ReportedMetrics } from "./model_sources.ts";
+import type { Setup } from "./inference_session.ts";
+import { otherFramings, type ReportedMetrics } from "./model_sources.ts";
 
 /**
  * Fills in `faces/serving/web/index.html`, so nothing moves when its script starts.
@@ -51,9 +51,11 @@ export function renderPage(
 /** Renders the model card; `faces/evaluation/model_card.ts` has its content. */
 export function renderCard(
   { models, cautions, detectors, mode }: Service,
-  preprocessing: Preprocessing,
+  sources: Setup["models"],
   { models: metrics, earlier, terms, framedBy }: ReportedMetrics,
 ): string {
+  const [{ id: first, preprocessing }] = sources, others = otherFramings(sources);
+  const described = ` This paragraph describes "${first}". Of others, ${others.join("; ")}.`;
   const blocks = cardBlocks({
     models: models.map((model) => {
       const { id, trained: { epochs, seed, weights } } = model;
@@ -72,7 +74,8 @@ export function renderCard(
     terms,
     framedBy,
     preprocessing,
-    serving: `Here ${detectors.photo} detects them in photos, ${detectors.live} in the live view.`,
+    serving: `Here ${detectors.photo} detects them in photos, ${detectors.live} in the live view.` +
+      (others.length > 0 ? described : ""),
     privacy: mode === "browser"
       ? "The page analyzes photos itself; they do not leave the browser."
       : "Photos are analyzed in the server's memory. They are neither stored nor logged.",

@@ -18,7 +18,7 @@ import { buildAssets } from "./assets.ts";
 import { InferencePool } from "./inference_pool.ts";
 import type { Setup } from "./inference_session.ts";
 import { createLiveViews } from "./live.ts";
-import type { ReportedMetrics, Source } from "./model_sources.ts";
+import { otherFramings, type ReportedMetrics, type Source } from "./model_sources.ts";
 import { createApp } from "./routes.ts";
 import { isLocal } from "./security.ts";
 import { listen, type ListenOptions, type Server } from "./server.ts";
@@ -78,6 +78,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     throw new Error(notInPage(plugin.name));
   }
   const maxBodyBytes = Math.round(options.maxBodyMegabytes * 1e6);
+  const way = "Choose webcamServe.detector, or serve the models apart";
   const service: Service = {
     models: sources.map(({ description }) => description),
     detectors: { photo: detectors.photo.name, live: detectors.live.name },
@@ -85,9 +86,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     cautions: [
       ...options.cautions ?? [],
       ...baselineCautions(sources, reported),
-      ...sources.flatMap(({ id, description: { steps } }) =>
-        stepsWarning(id, steps, "the service").map((warning) => `${warning}.`)
-      ),
+      ...preprocessingWarnings(sources, "the service", options.detector, way),
     ],
     report: reported.page !== undefined,
     maxBodyBytes,
@@ -162,6 +161,28 @@ function baselineCautions(sources: readonly Source[], { models }: ReportedMetric
     return `The predictions of ${ids} are of no use: on the ${set} set, ${networks} not better than ` +
       "the same answer for every face.";
   });
+}
+
+/**
+ * Returns warnings on steps of trainings that a use of their models does not apply: stages of plugins and,
+ * if no detector is chosen, other detectors than that of the first model.
+ * @param way way out of the latter
+ */
+export function preprocessingWarnings(
+  sources: readonly Pick<Source, "id" | "preprocessing">[],
+  use: string,
+  chosen: Choice | undefined,
+  way: string,
+): string[] {
+  const steps = sources.flatMap(({ id, preprocessing: { steps } }) => stepsWarning(id, steps, use));
+  const alone = otherFramings(sources.map(({ id, preprocessing }) => {
+    const detector = { ...photoDetector(preprocessing), minFace: 0 };
+    return { id, preprocessing: { detector } };
+  }));
+  const all = `Faces are detected for all models as for "${sources[0].id}". Alone, ` +
+    `${alone.join("; ")}: expect other faces and predictions. ${way}`;
+  return [...steps, ...chosen === undefined && alone.length > 0 ? [all] : []]
+    .map((warning) => `${warning}.`);
 }
 
 /** Returns the detector of the training data, or ssdMobilenetv1 where the data set has boxes. */

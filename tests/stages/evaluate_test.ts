@@ -10,7 +10,7 @@ import { writePreprocessing } from "../../faces/images/preprocessing.ts";
 import { NpyFile, writeNpy } from "../../packages/formats/npy.ts";
 import { readParquet, writeParquet } from "../../packages/formats/parquet.ts";
 import { sha256 } from "../../packages/pipeline/fingerprint.ts";
-import type { Artifact } from "../../packages/pipeline/stage.ts";
+import type { Artifact, StageProvenance } from "../../packages/pipeline/stage.ts";
 import evaluate from "../../stages/evaluate.ts";
 import { saveModel } from "../../faces/training/model_files.ts";
 import { type TrainingRecord, writeRecord } from "../../faces/training/training_record.ts";
@@ -350,6 +350,38 @@ Deno.test("evaluate warns of faces that other stages changed than in a model's t
     context.warnings[0],
     /^"ageGroups" was trained on faces changed by no stage, and the faces of the dataset are changed by "grey 1": /,
   );
+});
+
+Deno.test("evaluate warns of other crops than those of an imported model's training", async () => {
+  const lineage = (use: string) => ({
+    pipeline: "p",
+    file: "p.yaml",
+    seed: 1,
+    compute: "auto",
+    command: "",
+    stages: [
+      { id: "trainGender", use, inputs: {}, params: {}, packages: {}, startedAt: "2026-01-01" },
+    ] as unknown as StageProvenance[],
+  });
+  const detector = { name: "ssdMobilenetv1", minConfidence: 0.4, inputSizes: [256] };
+  const warnings = [];
+  for (const use of ["importModel", "trainGender"]) {
+    using context = testContext(evaluate, { lineage: lineage(use) });
+    const inputs = await artifacts(context.folder, people());
+    await context.run(inputs, { framing: 0, sections: [] });
+    await writePreprocessing((inputs.dataset as Artifact).path, {
+      ...preprocessing,
+      detector,
+      crop: { margin: 0.4, maxSize: 64, align: "eyes" },
+    });
+    await context.run(inputs, { framing: 0, sections: [] });
+    warnings.push(...context.warnings);
+  }
+  assert.deepEqual(warnings, [
+    '"trainGender" was trained on other crops than those of the dataset: detector metadata, here ' +
+    "ssdMobilenetv1, margin 0.2, here 0.4 and align none, here eyes. Expect other results than on " +
+    "its own test set. Set faceCrop as for its training.",
+  ]);
 });
 
 Deno.test("evaluate stops when it is told to", async () => {

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { StageProvenance } from "../../packages/pipeline/stage.ts";
-import { photoDetector } from "../../faces/serving/service.ts";
+import { photoDetector, preprocessingWarnings } from "../../faces/serving/service.ts";
+import { configureDetector } from "../../faces/detection/detectors.ts";
 import webcamServe from "../../stages/webcamServe.ts";
 import { testArtifact, testContext } from "../context.ts";
-import { drawnFace, writeModel } from "../faces/serving/fixture.ts";
+import { drawnFace, preprocessing, writeModel } from "../faces/serving/fixture.ts";
 
 /** Two models and a report on one of them, by their folders. */
 async function artifacts() {
@@ -83,11 +84,25 @@ Deno.test("webcamServe serves until it is stopped", async (t) => {
     .exec(context.infos[0])!;
 
   await t.step("warns about a preprocessing step that it does not apply", () => {
-    assert.equal(context.warnings.length, 2);
+    assert.equal(context.warnings.length, 3);
     assert.equal(
       context.warnings[1],
       '"age" was trained on faces changed by "blur sigma=1.5", and the faces of the service are ' +
         "changed by no stage: expect other results than on its own test set.",
+    );
+  });
+
+  await t.step("warns about a model that was trained with another detector", async () => {
+    const warning =
+      'Faces are detected for all models as for "age". Alone, "gender" has detector ' +
+      "tinyFaceDetector, here ssdMobilenetv1: expect other faces and predictions. Choose " +
+      "webcamServe.detector, or serve the models apart.";
+    assert.equal(context.warnings[2], warning);
+    const page = await (await fetch(url)).text();
+    assert.ok(page.includes(`<p class="notice">${warning.replaceAll('"', "&quot;")}</p>`));
+    assert.match(
+      await (await fetch(`${url}/card`)).text(),
+      / This paragraph describes &quot;age&quot;\. Of others, &quot;gender&quot; has detector tinyFaceDetector, here metadata\. A square crop/,
     );
   });
 
@@ -201,6 +216,30 @@ Deno.test("webcamServe explains what another address means, and what tls lacks",
   const [cert, key] = await webcamServe.check!({ tls }, { inputs: {} } as never);
   assert.deepEqual([cert, key].map(({ path }) => path), [["tls", "cert"], ["tls", "key"]]);
   assert.match(cert.message, /Cannot serve over HTTPS: .*"?\/no\/such\.pem/);
+});
+
+Deno.test("preprocessingWarnings() compares the detectors that models alone would take", () => {
+  const model = (id: string, name: string, options: object = {}) => {
+    const { inputSizes } = configureDetector(name);
+    const detector = { name, minConfidence: 0.4, inputSizes, ...options };
+    return { id, preprocessing: { ...preprocessing, detector } };
+  };
+  const sources = [
+    model("a", "ssdMobilenetv1"),
+    model("b", "metadata"),
+    model("c", "ssdMobilenetv1", { inputSizes: [512] }),
+    model("d", "dlibCnn", { minFace: 0.1 }),
+  ];
+  assert.deepEqual(preprocessingWarnings(sources, "the service", undefined, "Choose one"), [
+    'Faces are detected for all models as for "a". Alone, "c" has inputSizes [512], here ' +
+    '[256,192,512]; "d" has detector dlibCnn, here ssdMobilenetv1: expect other faces and ' +
+    "predictions. Choose one.",
+  ]);
+  assert.deepEqual(preprocessingWarnings(sources.slice(0, 2), "the service", undefined, ""), []);
+  assert.deepEqual(preprocessingWarnings(sources, "the service", "dlibCnn", ""), []);
+  const faces = [0, 0.1].map((minFace) => model(`${minFace}`, "dlibCnn", { minFace }));
+  // Serving looks for faces of all sizes.
+  assert.deepEqual(preprocessingWarnings(faces, "the service", undefined, ""), []);
 });
 
 Deno.test("webcamServe takes options of its detectors, and without them training's confidence", () => {

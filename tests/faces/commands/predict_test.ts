@@ -10,6 +10,7 @@ import {
 import predictCommand from "../../../faces/commands/predict.ts";
 import { writtenStages } from "../../../packages/pipeline/run_settings.ts";
 import { findModels } from "../../../faces/commands/predict/find_models.ts";
+import { configureDetector } from "../../../faces/detection/detectors.ts";
 import { ImageError } from "../../../faces/images/decode_image.ts";
 import type { CommandContext } from "../../../packages/pipeline/app.ts";
 import { readConfig } from "../../../packages/pipeline/config/config.ts";
@@ -34,8 +35,13 @@ const group = [
   { seed: 2, age: 70, gender: "male", left: 350, top: 190 },
 ] as const;
 
-/** A folder with photos, and artifacts of untrained models as runs leave them. */
-async function workplace(): Promise<AsyncDisposable & { folder: string; photos: string }> {
+/**
+ * A folder with photos, and artifacts of untrained models as runs leave them.
+ * @param ofAge changes of the preprocessing of ages
+ */
+async function workplace(
+  ofAge?: Parameters<typeof writeModel>[2],
+): Promise<AsyncDisposable & { folder: string; photos: string }> {
   const folder = await Deno.makeTempDir({ prefix: "predict-" });
   const photos = join(folder, "photos");
   await Deno.mkdir(join(photos, "b"), { recursive: true });
@@ -52,7 +58,7 @@ async function workplace(): Promise<AsyncDisposable & { folder: string; photos: 
   for (const [use, model] of [["trainAge", "ageRegression"], ["trainGender", "gender"]] as const) {
     const fingerprint = use.length.toString(16).padStart(64, "0");
     const place = join(artifacts, use, fingerprint.slice(0, 16));
-    await writeModel(join(place, "model"), model);
+    await writeModel(join(place, "model"), model, use === "trainAge" ? ofAge : undefined);
     const outputs = { model: { kind: "model", ...await digestFolder(join(place, "model")) } };
     const caution = "Drawn."; // in truth it is download's
     const empty = { params: {}, inputs: {}, modules: {}, packages: {}, external: {} };
@@ -125,6 +131,23 @@ Deno.test("predict", async (t) => {
       }
     }
     strictEqual(out, lines.join("\n") + "\n");
+  });
+
+  await t.step("warns about a model that was trained with another detector", async () => {
+    await using other = await workplace({ detector: configureDetector("ssdMobilenetv1") });
+    const args = [other.folder, "photos/a.JPG", "--artifacts", "results", "--model"] as const;
+    const { code, err } = await predict(...args, "p");
+    strictEqual(code, 0, err);
+    const warning =
+      'Faces are detected for all models as for "trainGender". Alone, "trainAge" has ' +
+      "detector ssdMobilenetv1, here tinyFaceDetector: expect other faces and predictions. Choose " +
+      "--detector, or predict with one model at a time: --model RUN/STAGE.\n";
+    ok(err.includes(warning), err);
+    for (const one of [["p", "--detector", "ssdMobilenetv1"], ["abcd0001/trainAge"]]) {
+      const { code, err } = await predict(...args, ...one);
+      strictEqual(code, 0, err);
+      ok(!err.includes("Faces are detected for all models"), err);
+    }
   });
 
   await t.step("predicts one photo as in its folder", async () => {
