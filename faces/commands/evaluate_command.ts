@@ -160,8 +160,8 @@ function framed(
 
 /** Returns the stage that makes a kind for no other maker of it; undefined if several do. */
 function onlyMaker({ stages }: Plan, kind: string): string | undefined {
-  const makers = stages.filter(({ stage }) =>
-    Object.values(stage.outputs).some((output) => output.kind === kind)
+  const makers = stages.filter(({ definition }) =>
+    Object.values(definition.outputs).some((output) => output.kind === kind)
   );
   const last = makers.filter(({ id }) => !makers.some(({ after }) => after.includes(id)));
   return last.length === 1 ? last[0].id : undefined;

@@ -63,7 +63,8 @@ Exit codes: 0 written, 2 wrong command line, or a file exists.`,
       throw new UsageError(`there is a stage "${name}" already: choose another name`);
     }
     const module = `plugins/${name}.ts`;
-    const registry = new Registry().add(stages).extend([{ kind, name, summary: kind, module }]);
+    const definition = { extends: kind, name, summary: kind };
+    const registry = new Registry().add(stages).extend([{ kind, name, module, definition }]);
     const check = () => Promise.all(registry.names().map((one) => registry.get(one)));
     const [taken] = await problemsOf([[[], check]]);
     if (taken) throw new UsageError(taken.message);

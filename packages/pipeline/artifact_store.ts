@@ -176,14 +176,11 @@ export class ArtifactStore {
     if (left.length < used.length) await this.#noteUsed(pipeline, Object.fromEntries(left));
   }
 
-  /** True if an interrupted attempt left files to resume from. */
-  async interrupted(use: string, fingerprint: string): Promise<boolean> {
-    return await hasScratch(this.workOf(use, fingerprint));
-  }
-
-  /** True if a live run makes a result. */
-  async atWork(use: string, fingerprint: string): Promise<boolean> {
-    return await isHeld(`${this.workOf(use, fingerprint)}.lock`);
+  /** Returns the state of an attempt at a result: made by a live run, or left to resume from. */
+  async attempt(use: string, fingerprint: string): Promise<"at work" | "interrupted" | undefined> {
+    const work = this.workOf(use, fingerprint);
+    if (await isHeld(`${work}.lock`)) return "at work";
+    return await hasScratch(work) ? "interrupted" : undefined;
   }
 
   /** Returns the folder of attempts at a result; their lock is beside it. */

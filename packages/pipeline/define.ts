@@ -48,40 +48,11 @@ export function define<D extends Omit<Definition, "extends"> & { readonly kind: 
 /** Value of a parameter that names a definition, as validated. */
 export type Choice = string | { readonly use?: string; readonly [option: string]: unknown };
 
-/** The definitions that a parameter can name. */
+/** The definitions that a parameter can name, and their kind. */
 export interface Chooses {
+  readonly kind: string;
   readonly definitions: readonly Definition[];
   readonly fallback?: string;
-}
-
-/** Returns the schemas directly within a schema. */
-export function partsOf(schema: z.ZodType): {
-  readonly innerType?: z.ZodType; // of an optional, or of one with a default
-  readonly element?: z.ZodType; // of a list
-  readonly valueType?: z.ZodType; // of a map of any names
-  readonly shape?: Readonly<Record<string, z.ZodType>>;
-  readonly catchall?: z.ZodType; // of any other name
-  readonly options?: readonly z.ZodType[]; // of a union
-} {
-  return schema instanceof z.ZodLazy ? partsOf(schema.unwrap() as z.ZodType) : schema.def as never;
-}
-
-/** Returns the schema of a key of a map, through optionals and defaults. */
-export function fieldOf(
-  schema: z.ZodType | undefined,
-  key: string | number,
-): z.ZodType | undefined {
-  const { innerType, shape } = schema ? partsOf(schema) : {};
-  return innerType
-    ? fieldOf(innerType, key)
-    : Object.hasOwn(shape ?? {}, key) && shape![key] || undefined;
-}
-
-/** Returns all schemas directly within a schema but that of a map's values. */
-export function schemasWithin(schema: z.ZodType): z.ZodType[] {
-  const { innerType, element, shape, options } = partsOf(schema);
-  const one = innerType ?? element;
-  return one ? [one] : [...Object.values(shape ?? {}), ...options ?? []];
 }
 
 const NO_OPTIONS = z.strictObject({});
@@ -111,7 +82,7 @@ export function definedChoice(
     });
   // Built when a value is parsed: most parameters of a pipeline are left out.
   return z.lazy(() => z.union([z.enum(short()), z.discriminatedUnion("use", members() as never)]))
-    .meta({ choice: kind, chooses: { definitions, fallback } satisfies Chooses }) as never;
+    .meta({ chooses: { kind, definitions, fallback } satisfies Chooses }) as never;
 }
 
 /** A list of choices, each of which is there once: results are stored by their names. */
@@ -127,11 +98,6 @@ export function definedChoices(
       addIssue({ code: "custom", path: [i], message: "expected each name once" });
     }
   });
-}
-
-/** Returns the definitions that a parameter can name; undefined for another parameter. */
-export function choosesOf(schema: z.ZodType | undefined): Chooses | undefined {
-  return schema && (schema.meta()?.chooses ?? choosesOf(partsOf(schema).innerType)) as Chooses;
 }
 
 /** Returns the present name of what a choice names; undefined stands for the fallback. */

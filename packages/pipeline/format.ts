@@ -107,9 +107,7 @@ export function formatBytes(bytes: number): string {
 export function formatTimestamp(iso: string): string {
   const date = new Date(iso);
   if (Number.isNaN(date.getTime())) return iso;
-  const pad = (n: number) => String(n).padStart(2, "0");
-  const day = [date.getFullYear(), pad(date.getMonth() + 1), pad(date.getDate())].join("-");
-  return `${day} ${pad(date.getHours())}:${pad(date.getMinutes())}`;
+  return date.toLocaleString("sv").slice(0, 16);
 }
 
 /** Formats a parameter: strings bare, other values as JSON, cut to 60 characters. */

@@ -53,10 +53,10 @@ export function wiringProblems(config: Parts): readonly Problem[] {
 function wireAll(config: Parts): PlannedStage[] {
   const problems: Problem[] = [];
   const byId = new Map(config.stages.map((stage) => [stage.id, stage]));
-  const edges = config.stages.flatMap(({ id, stage }) =>
-    Object.keys(stage.outputs).map((output): Edge => ({ stage: id, output }))
+  const edges = config.stages.flatMap(({ id, definition }) =>
+    Object.keys(definition.outputs).map((output): Edge => ({ stage: id, output }))
   );
-  const kindOf = ({ stage, output }: Edge) => byId.get(stage)!.stage.outputs[output]!.kind;
+  const kindOf = ({ stage, output }: Edge) => byId.get(stage)!.definition.outputs[output]!.kind;
   const makers = Map.groupBy(edges, kindOf);
   const wiring: Wiring = { ...config, byId, makers, replaced: new Map(), problems };
   for (const stage of config.stages) {
@@ -66,7 +66,7 @@ function wireAll(config: Parts): PlannedStage[] {
   const planned = config.stages.map((stage): PlannedStage => {
     if (problems.length >= MAX_PROBLEMS) return { ...stage, wires: {}, after: [] };
     const wires: Record<string, Edge | readonly Edge[]> = {};
-    const known = Object.keys(stage.stage.inputs);
+    const known = Object.keys(stage.definition.inputs);
     for (const name of Object.keys(stage.inputs).filter((name) => !known.includes(name))) {
       problems.push({
         at: config.source.at(["stages", stage.id, "inputs", name], true),
@@ -74,7 +74,7 @@ function wireAll(config: Parts): PlannedStage[] {
           (known.length > 0 ? `It has ${joinWords(known)}.` : "It takes none."),
       });
     }
-    for (const [name, wanted] of Object.entries(stage.stage.inputs)) {
+    for (const [name, wanted] of Object.entries(stage.definition.inputs)) {
       const found = wire(stage, name, wanted, wiring);
       if (found) wires[name] = found;
     }
@@ -98,9 +98,9 @@ function replace(stage: ConfiguredStage, { byId, source, replaced, problems }: W
     const near = didYouMean(maker!, known);
     report(`there is no stage "${maker}".${near} There are ${joinWords(known)}.`);
   } else {
-    const outputs = Object.entries(byId.get(maker!)!.stage.outputs)
+    const outputs = Object.entries(byId.get(maker!)!.definition.outputs)
       .filter(([output]) => only === undefined || only === output);
-    const kinds = turnedBy(stage.stage);
+    const kinds = turnedBy(stage.definition);
     const found = outputs.filter(([, { kind }]) => kinds.includes(kind));
     if (found.length === 0) {
       const made = joinWords(outputs.map(([, { kind }]) => quote(kind)), "or") || "its output";
@@ -146,7 +146,7 @@ function wire(
   const takesAll = "all" in wanted;
   const { kind, summary } = takesAll ? wanted.all : wanted;
   const makers = (wiring.makers.get(kind) ?? []).filter((other) => other.stage !== stage.id);
-  const named = (edge: Edge) => edgeName(edge, byId.get(edge.stage)!.stage);
+  const named = (edge: Edge) => edgeName(edge, byId.get(edge.stage)!.definition);
   const replacerOf = ({ stage, output }: Edge) => replaced.get(`${stage}.${output}`);
   const isReplaced = !takesAll && makers.some((other) => replacerOf(other) === stage.id);
   const written = stage.inputs[name] ?? (isReplaced ? stage.replaces : undefined);
@@ -197,7 +197,7 @@ function wire(
     );
   }
   // A stage that turns the kind into itself (a blur) was most likely added to be taken.
-  const meant = free.findLast((one) => turnedBy(byId.get(one.stage)!.stage).includes(kind));
+  const meant = free.findLast((one) => turnedBy(byId.get(one.stage)!.definition).includes(kind));
   const [first, ...others] = free.filter((other) => other !== meant).map(named);
   const everywhere = meant && others.length === 0 && !byId.get(meant.stage)!.replaces
     ? `, or for all stages ${meant.stage}: { replaces: ${first} }`
@@ -281,11 +281,32 @@ export function descendants(plan: Plan, ids: Ids): Set<string> {
   return found;
 }
 
+/** Ids of stages, as the command line names them. */
+export interface Selection {
+  /** These stages and all that they need. */
+  until?: readonly string[];
+  /** These and all that need one of them. */
+  from?: readonly string[];
+  only?: readonly string[];
+  /** Run even if cached. */
+  force?: readonly string[];
+}
+
+/** Returns the ids of the stages to run, without services. */
+export function select(plan: Plan, { until, from, only }: Selection): Set<string> {
+  let ids = plan.stages.filter(({ definition }) => !definition.service).map(({ id }) => id);
+  const keep = (wanted: ReadonlySet<string>) => ids = ids.filter((id) => wanted.has(id));
+  if (until) keep(ancestors(plan, until));
+  if (from) keep(descendants(plan, from));
+  if (only) keep(new Set(only));
+  return new Set(ids);
+}
+
 /** Returns the stages as a Mermaid flowchart. */
 export function mermaid({ stages }: Plan): string {
-  const boxes = stages.map(({ id, use, stage }) => {
+  const boxes = stages.map(({ id, use, definition }) => {
     const label = id === use ? id : `${id}<br/><small>${use}</small>`;
-    return stage.service ? `  ${id}(["${label}"])` : `  ${id}["${label}"]`;
+    return definition.service ? `  ${id}(["${label}"])` : `  ${id}["${label}"]`;
   });
   const arrows = stages.flatMap(({ id, wires }) =>
     Object.values(wires).flat().map((wire) => `  ${wire.stage} -- ${wire.output} --> ${id}`)

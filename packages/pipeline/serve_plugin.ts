@@ -89,10 +89,10 @@ async function declarations({ stages, extensions }: Plugin): Promise<object> {
       check: stage.check !== undefined,
     })),
     definitions: extensions.map(({ definition }) => ({
-      ...definition!,
-      ...(definition!.params && { params: schema(definition!.params) }),
+      ...definition,
+      ...(definition.params && { params: schema(definition.params) }),
       isData: Object.getPrototypeOf(definition) === Object.prototype &&
-        Object.values(definition!).every((part) => typeof part !== "function"),
+        Object.values(definition).every((part) => typeof part !== "function"),
     })),
   };
 }

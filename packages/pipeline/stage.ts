@@ -479,9 +479,6 @@ export function pathParam({ byContent = false } = {}): z.ZodString {
   return z.string().min(1).meta({ path: true, ...byContent && { byContent } });
 }
 
-/** Begin of the error of a parameter without effect. */
-export const UNUSED = "expected to be left out";
-
 /**
  * Refuses parameters that another parameter's value leaves without effect, instead of ignoring them.
  * A parameter that has its default is not refused.
@@ -496,8 +493,8 @@ export function refuseUnused<P extends z.ZodObject>(
       const field = params.shape[name] as z.ZodType;
       const value = (given as Record<string, unknown>)[name];
       if (JSON.stringify(value) === JSON.stringify(field.safeParse(undefined).data)) continue;
-      const message = `${UNUSED} ${reason}`;
-      context.addIssue({ code: "custom", path: [name], message });
+      const message = `expected to be left out ${reason}`;
+      context.addIssue({ code: "custom", path: [name], message, params: { unused: true } });
     }
   });
 }

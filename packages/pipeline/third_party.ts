@@ -156,7 +156,6 @@ async function load(given: Omit<Sandbox, "modules">): Promise<Plugin> {
     extensions: declarations.definitions.map(({ params, isData, ...one }) => ({
       kind: one.extends,
       name: one.name,
-      summary: one.summary,
       module: specifier,
       isData,
       definition: {
@@ -239,7 +238,7 @@ function stageOf(declared: Declarations["stages"][number], sandbox: Sandbox): St
 
 /** Returns a stage that runs as a whole in a process, since definitions of plugins take part. */
 export function inProcess(stage: Stage, extensions: readonly Extension[], module: string): Stage {
-  const sandboxes = extensions.flatMap(({ definition }) => definition?.sandbox ?? []);
+  const sandboxes = extensions.flatMap(({ definition }) => definition.sandbox ?? []);
   const [first, second] = new Map(sandboxes.map((one) => [one.specifier, one])).values();
   if (!first) return stage;
   if (second) {

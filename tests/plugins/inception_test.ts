@@ -11,9 +11,9 @@ import { writeDataset, writeSplits } from "../stages/training_data.ts";
 
 Deno.test("trainJoint trains a plugin's network and writes a model of each task", async () => {
   const module = "plugins/inception.ts";
-  const { name, summary } = inception;
+  const { name } = inception;
   using context = testContext(trainJoint, {
-    extensions: [{ kind: "network", name, summary, module, definition: inception }],
+    extensions: [{ kind: "network", name, module, definition: inception }],
   });
   const people = Array.from({ length: 20 }, (_, i) => ({ age: (i * 7) % 80, gender: i % 2 }));
   await context.run({

@@ -48,7 +48,7 @@ Deno.test("a pipeline may name a plugin's detector once it lists the plugin", as
   );
   assert.equal(stage.params.detector, "skinColour");
   assert.deepEqual(stage.extensions.map(({ name }) => name), ["skinColour"]);
-  assert.equal(stage.stage.compute(stage.params), false);
+  assert.equal(stage.definition.compute(stage.params), false);
   const paramsOf = async (detector: string) => (await read("", detector)).stages[2].params;
   const { detector, upsample } = await paramsOf("{ use: dlibCnn, upsample: 1 }");
   assert.deepEqual([detector, upsample], ["dlibCnn", 1]);
@@ -66,7 +66,7 @@ Deno.test("faceCrop finds faces with a plugin's detector, in any number of worke
   for (const workers of [1, 2]) {
     using context = testContext(faceCrop, {
       extensions: [
-        { kind: "detector", name: "skinColour", summary: "Skin", module, definition: skinColour },
+        { kind: "detector", name: "skinColour", module, definition: skinColour },
       ],
     });
     const photos = [{ path: "a.png", bytes: await patch() }];

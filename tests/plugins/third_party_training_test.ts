@@ -33,7 +33,8 @@ Deno.test("a third-party network trains as a whole in a process, within its righ
   const folder = await Deno.makeTempDir({ prefix: "third-" });
   try {
     const params = "network: flat, loss: gentle, variant: , epochs: 1, batchSize: 6";
-    const { stage, params: valid, rights } = await configured(folder, "trainAge", params);
+    const trained = await configured(folder, "trainAge", params);
+    const { definition: stage, params: valid, rights } = trained;
     assert.deepEqual(rights, []);
     // As where the artifact folder is a link to a larger disk.
     const linked = join(folder, "linked");

@@ -63,8 +63,8 @@ export async function findModels(
     if (!isMissingPipeline(error)) throw error;
   });
   const store = new ArtifactStore(plan && !given ? plan.artifacts : artifacts);
-  const trained = plan?.stages.flatMap(({ id, stage }) =>
-    Object.values(stage.outputs).some(({ kind }) => kind === "model") ? [id] : []
+  const trained = plan?.stages.flatMap(({ id, definition }) =>
+    Object.values(definition.outputs).some(({ kind }) => kind === "model") ? [id] : []
   );
   // The newest run with all models, or else the newest result of each stage.
   const listed = store.folder === artifacts ? runs : await new History(store.folder).list();

@@ -9,7 +9,6 @@ import { fileNameOf } from "../pipeline_identity.ts";
 import { ancestors, type Edge, outputName, type Plan, type PlannedStage } from "../plan.ts";
 import { withoutSecrets } from "../secrets.ts";
 import type { RunContext } from "../run/run_context.ts";
-import { WAITS } from "../run/run_report.ts";
 import type { StageRecord } from "../stage_record.ts";
 
 /** Returns the URLs of a stage's module and of the plugins that its parameters name. */
@@ -19,22 +18,21 @@ export function modulesOf({ module, extensions }: PlannedStage): string[] {
 
 /** Returns the part of a stage's cache key that the YAML gives. */
 export function writtenKey(
-  { use, params, stage, seed }: PlannedStage,
+  { use, params, definition, seed }: PlannedStage,
   plan: Pick<Plan, "seed">,
 ): Pick<CacheKey, "use" | "params" | "seed"> {
   const located = mapPaths(
     params,
-    stage.params,
-    [],
-    (text, _, schema) => schema.meta()?.byContent === true ? basename(text) : text,
+    definition.params,
+    (text, field) => field.meta()?.byContent === true ? basename(text) : text,
   ) as PlannedStage["params"];
   const counting = Object.entries(located).filter(([name, value]) =>
-    value !== undefined && !stage.ignoreInCacheKey.includes(name)
+    value !== undefined && !definition.ignoreInCacheKey.includes(name)
   );
   return {
     use,
     params: withoutSecrets(Object.fromEntries(counting)),
-    ...stage.seeded(params) && { seed: seed ?? plan.seed },
+    ...definition.seeded(params) && { seed: seed ?? plan.seed },
   };
 }
 
@@ -57,7 +55,7 @@ export async function cacheKeyOf(
     using progress = reporter.startProgress(stage.id);
     try {
       const place = { artifacts: plan.artifacts, signal, progress };
-      return withoutSecrets(await stage.stage.external(stage.params, place));
+      return withoutSecrets(await stage.definition.external(stage.params, place));
     } catch (error) {
       signal.throwIfAborted();
       // After a pull the data is not here: what was pulled counts.
@@ -84,12 +82,12 @@ export async function cacheKeyOf(
     params,
     inputs,
     ...seed !== undefined && { seed },
-    ...stage.stage.compute(stage.params) &&
+    ...stage.definition.compute(stage.params) &&
       { compute: (await resolveCompute(plan.compute)).backend },
     modules: Object.assign({}, ...graphs.map((graph) => graph.modules)),
     packages: denoLock.versions([...packages].map((name) => moduleHasher.imports.mapped(name))),
     external: await externals.getOrInsertComputed(given, external),
-    ...stage.stage.lineage && {
+    ...stage.definition.lineage && {
       pipeline: plan.name,
       file: plan.identity,
       lineage: Object.fromEntries(
@@ -99,27 +97,26 @@ export async function cacheKeyOf(
   };
 }
 
-interface Circumstances {
-  /** Changes are explained against the results that this pipeline used last. */
-  readonly plan: Pick<Plan, "identity" | "former">;
-  readonly force: boolean;
-  /** Ids of earlier stages that a dry run would run. */
-  readonly pending: ReadonlySet<string>;
-}
-
-/** Decides whether a stage must run. @returns a hit's record, or a miss's human-readable reason */
+/**
+ * Decides whether a stage must run.
+ * @param plan its changes are explained against the results that this pipeline used last
+ * @param pending ids of earlier stages that a dry run would run
+ * @returns a hit's record, or a miss's human-readable reason; `waits`: it is stages before it alone
+ */
 export async function checkCache(
-  { id, use, after, stage }: PlannedStage,
+  { id, use, after, definition }: PlannedStage,
   cacheKey: CacheKey,
   store: ArtifactStore,
-  { plan, force, pending }: Circumstances,
-): Promise<{ record: StageRecord } | { why: string }> {
+  plan: Pick<Plan, "identity" | "former">,
+  force: boolean,
+  pending: ReadonlySet<string>,
+): Promise<{ record: StageRecord } | { why: string; waits?: true }> {
   const hash = fingerprint(cacheKey);
   if (force) return { why: "forced by --force" };
   const waitsFor = after.filter((other) => pending.has(other));
   const { record, damage } = waitsFor.length > 0
     ? {}
-    : await store.find(use, hash, Object.keys(stage.outputs));
+    : await store.find(use, hash, Object.keys(definition.outputs));
   if (record) return { record };
   if (damage) return { why: damage };
   const last = await store.latest(fileNameOf(plan.identity), id, plan.former);
@@ -129,13 +126,16 @@ export async function checkCache(
     const more = reasons.length > 4 ? ` and ${reasons.length - 4} more` : "";
     return { why: reasons.slice(0, 4).join(", ") + more };
   }
-  if (waitsFor.length > 0) return { why: `${joinWords(waitsFor)}${WAITS}` };
-  if (await store.atWork(use, hash)) {
+  if (waitsFor.length > 0) {
+    return { why: `${joinWords(waitsFor)} will run before it`, waits: true };
+  }
+  const attempt = await store.attempt(use, hash);
+  if (attempt === "at work") {
     const runs = await new History(store.folder).list();
     const [run, ...others] = runs.filter(({ state }) => state === "running");
     const maker = run && others.length === 0 ? `run ${run.id}` : "another run";
     return { why: `it is at work in ${maker}` };
   }
-  if (await store.interrupted(use, hash)) return { why: "an earlier run of it was interrupted" };
+  if (attempt === "interrupted") return { why: "an earlier run of it was interrupted" };
   return { why: last ? "its last result is gone" : "it has not run yet" };
 }

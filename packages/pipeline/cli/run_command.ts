@@ -1,7 +1,7 @@
 /** deno task run and serve. */
 import { join } from "node:path";
 import { didYouMean, joinWords, UsageError } from "../errors.ts";
-import type { Plan } from "../plan.ts";
+import { type Plan, select, type Selection } from "../plan.ts";
 import { commandOf, shellQuote } from "../pipeline_identity.ts";
 import { abortOnSignal } from "../interrupt.ts";
 import { loadPlan } from "../load_plan.ts";
@@ -13,7 +13,6 @@ import { formatDuration } from "../format.ts";
 import { printJson, type Reporter } from "../reporter.ts";
 import { runPlan, type RunResult } from "../run/run_pipeline.ts";
 import { withoutSecrets } from "../secrets.ts";
-import { select, type Selection } from "../run/selection.ts";
 import { projectCache } from "../config/config.ts";
 import { type followParent, PARENT_ENV } from "../sweep/child_process.ts";
 
@@ -21,7 +20,7 @@ export async function run(call: CommandContext): Promise<number> {
   const { values } = call;
   const kind = Deno.env.get(PARENT_ENV);
   if (kind === "order") {
-    return await (await import("../sweep/remote_run_main.ts")).runRemoteRun(call);
+    return await (await import("../sweep/remote_run.ts")).runRemoteRun(call);
   }
   if (kind === "point") return await (await import("../sweep/local_sweep.ts")).runLocalRun(call);
   const planned = await loadPlan(call).catch(async (error) => {
@@ -90,8 +89,8 @@ export function selectionOf({ values }: Pick<CommandContext, "values">, planned:
   const { until, from, only, force } = values;
   const selection = { until, from, only, force };
   if (select(planned, selection).size > 0) return selection;
-  const service = planned.stages.find(({ id, stage }) =>
-    stage.service && (only ?? from ?? until ?? [id]).includes(id)
+  const service = planned.stages.find(({ id, definition }) =>
+    definition.service && (only ?? from ?? until ?? [id]).includes(id)
   );
   throw new UsageError(
     service
@@ -134,8 +133,8 @@ function logNext(
 ): void {
   const made = (id: string) =>
     report.stages.some((one) => one.id === id && Object.keys(one.outputs).length > 0);
-  const model = stages.some(({ id, stage }) =>
-    made(id) && Object.values(stage.outputs).some(({ kind }) => kind === "model")
+  const model = stages.some(({ id, definition }) =>
+    made(id) && Object.values(definition.outputs).some(({ kind }) => kind === "model")
   );
   const words = (values: Plan["overrides"]) =>
     commandOf(identity, withoutSecrets(values)).slice("deno task run ".length);
@@ -144,7 +143,7 @@ function logNext(
     ? ""
     : ` --artifacts ${shellQuote(artifacts)}`;
   const next = [
-    stages.some(({ stage, after }) => stage.service && after.every(made)) &&
+    stages.some(({ definition, after }) => definition.service && after.every(made)) &&
     `serve ${words(overrides)}`,
     model && commands?.predict && `predict FOLDER --model ${id ?? words({})}${elsewhere}`,
     id !== undefined && Object.keys(report.metrics).length > 0 && commands?.compare &&
@@ -157,9 +156,9 @@ function logNext(
 export async function serve(call: CommandContext): Promise<number> {
   const { values } = call;
   let planned = await loadPlan(call);
-  const services = planned.stages.filter((stage) => stage.stage.service);
+  const services = planned.stages.filter(({ definition }) => definition.service);
   if (values.host !== undefined) {
-    const set = services.filter(({ stage }) => "host" in stage.params.shape)
+    const set = services.filter(({ definition }) => "host" in definition.params.shape)
       .map(({ id }) => `${id}.host=${JSON.stringify(values.host)}`);
     planned = await loadPlan({
       ...call,

@@ -11,11 +11,11 @@ import type { z } from "zod";
 import { ConfigError, didYouMean, joinWords, quote } from "../errors.ts";
 import type { Location, Problem } from "../errors.ts";
 import { isRecord } from "../fingerprint.ts";
-import { type Chooses, choosesOf, fieldOf, presentName } from "../define.ts";
+import { type Chooses, presentName } from "../define.ts";
 import { displayPath, resolveFrom } from "../paths.ts";
 import type { Override } from "./override.ts";
 import { type Path, pathKey, YamlFile } from "./yaml_file.ts";
-import { mapsAt } from "./zod_issues.ts";
+import { choosesOf, keysAt, schemasAt } from "./schemas.ts";
 
 /** Keys of the top level that hold further ones, and those that hold none. */
 const HOLDERS = ["stages", "bullmq", "remote", "sweep", "plugins"];
@@ -230,18 +230,15 @@ function wholePath(override: Override): readonly string[] {
   return path.at(-1) === "use" ? path.slice(0, -1) : path;
 }
 
-function schemaAt([top, id, ...path]: Path, schemas?: Schemas): z.ZodType | undefined {
-  return top === "stages" ? path.reduce(fieldOf, schemas?.get(String(id))) : undefined;
-}
-
-function choiceAt(path: Path, schemas?: Schemas): Chooses | undefined {
-  return choosesOf(schemaAt(path, schemas));
+function choiceAt([top, id, ...path]: Path, schemas?: Schemas): Chooses | undefined {
+  const params = top === "stages" && schemas?.get(String(id));
+  return params ? schemasAt(params, path).map(choosesOf).find((one) => one) : undefined;
 }
 
 /** Returns the keys of each map that a value may be, such as { part } or { fold, of }. */
-function formsAt(path: Path, schemas?: Schemas): string[][] {
-  const schema = schemaAt(path, schemas);
-  return schema ? mapsAt(schema) : [];
+function formsAt([top, id, ...path]: Path, schemas?: Schemas): string[][] {
+  const params = top === "stages" && schemas?.get(String(id));
+  return params ? keysAt(params, path) : [];
 }
 
 /** True if all keys of some maps belong to one of several forms. */

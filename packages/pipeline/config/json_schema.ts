@@ -1,9 +1,10 @@
 /** JSON Schema of a pipeline, for completion in editors, and docs/reference.md. */
 import { z } from "zod";
-import { choosesOf, type Definition, partsOf, schemasWithin } from "../define.ts";
+import type { Definition } from "../define.ts";
 import { FIXED, pipelineSchema, rangeSchema, seedSchema } from "./pipeline_schema.ts";
 import { turnedBy } from "../plan.ts";
 import type { Kind, Stage } from "../stage.ts";
+import { choicesIn, choosesOf } from "./schemas.ts";
 import { STAGE_ID } from "./stage_config.ts";
 import { isSeed } from "../sweep_summary.ts";
 
@@ -137,7 +138,7 @@ function sweepable(stages: readonly Stage[]): Json {
     const forms = [...schemas.values()], refs = forms.map(({ $ref }) => ({ $ref }));
     const items = refs.length > 1 ? { anyOf: refs } : refs[0];
     const list = { type: "array", minItems: 1, uniqueItems: true, items };
-    const types = isSeed(key) ? [] : forms.flatMap(typesOf);
+    const types = isSeed(key) ? [] : forms.flatMap(formsOf).map(({ type }) => type);
     // Of whole numbers, others are refused.
     const range = types.includes("number")
       ? reference("range")
@@ -146,15 +147,9 @@ function sweepable(stages: readonly Stage[]): Json {
   }));
 }
 
-/** Returns the types that a value may have, such as "number". */
-function typesOf({ type, anyOf = [] }: Json): unknown[] {
-  return [type, ...(anyOf as Json[]).flatMap(typesOf)];
-}
-
-/** Returns the options of each definition that a choice can name. */
-function optionsOf(schema: Json): Record<string, Json>[] {
-  const forms = schema.anyOf as Json[] | undefined ?? [];
-  return forms.flatMap(({ oneOf }) => oneOf as Json[] ?? []).map(propertiesOf);
+/** Returns the alternatives of a value. */
+function formsOf({ anyOf, ...schema }: Json): Json[] {
+  return anyOf ? (anyOf as Json[]).flatMap(formsOf) : [schema];
 }
 
 const reference = (definition: string) => ({ $ref: `#/definitions/${definition}` });
@@ -166,11 +161,10 @@ function toJson(schema: z.ZodType): Json {
     target: "draft-7",
     unrepresentable: "any", // a plugin's own type, which the runner checks
     override({ zodSchema, jsonSchema }) {
-      const { innerType } = partsOf(zodSchema as never);
-      const renamed = innerType && choosesOf(innerType)?.definitions
+      const renamed = choosesOf(zodSchema as never)?.definitions
         .find(({ former }) => former?.includes(jsonSchema.default as string));
       if (renamed) jsonSchema.default = renamed.name;
-      for (const key of ["path", "byContent", "choice", "mistaken", "aliases", "chooses"]) {
+      for (const key of ["path", "byContent", "mistaken", "aliases", "chooses"]) {
         delete jsonSchema[key];
       }
     },
@@ -268,12 +262,11 @@ function stageMarkdown(stage: Stage): string {
 function choicesMarkdown(stages: readonly Stage[]): string[] {
   const found = new Map<string, Map<string, Definition>>();
   const walk = (schema: z.ZodType): void => {
-    const kind = schema.meta()?.choice as string, chooses = choosesOf(schema);
-    if (kind !== undefined && chooses) {
+    for (const { kind, definitions } of choicesIn(schema)) {
       const known = found.getOrInsertComputed(kind, () => new Map());
-      for (const one of chooses.definitions) known.set(one.name, one);
-      chooses.definitions.forEach(({ params }) => params && walk(params));
-    } else schemasWithin(schema).forEach(walk);
+      for (const one of definitions) known.set(one.name, one);
+      definitions.forEach(({ params }) => params && walk(params));
+    }
   };
   for (const { params } of stages) walk(params);
   if (found.size === 0) return [];
@@ -343,7 +336,7 @@ function parameterRows(name: string, schema: Json, required: boolean): string[][
   const description = String(schema.description ?? "");
   const rows = [
     ...formsOf(schema).flatMap((form) => rowsOf(`${name}.`, form)),
-    ...formsOf(schema.items as Json | undefined).flatMap((form) => rowsOf(`${name}[].`, form)),
+    ...formsOf(schema.items as Json ?? {}).flatMap((form) => rowsOf(`${name}[].`, form)),
   ];
   // Without the map, the defaults within it do not hold.
   return schema.properties && (fallback !== "" || description === "")
@@ -351,19 +344,13 @@ function parameterRows(name: string, schema: Json, required: boolean): string[][
     : [[`\`${name}\``, values(schema), fallback, description], ...rows];
 }
 
-/** Returns the maps among the alternatives of a value. */
-function formsOf(schema: Json | undefined): Json[] {
-  if (schema?.properties) return [schema];
-  return (schema?.anyOf as Json[] | undefined ?? []).flatMap(formsOf);
-}
-
 /** Formats the values that a schema allows: "number, more than 0, less than 1". */
 function values(schema: Json): string {
   if (Array.isArray(schema.enum)) return schema.enum.map((value) => `\`${value}\``).join(" ");
   if (schema.const !== undefined) return `\`${schema.const}\``;
-  const choices = optionsOf(schema);
+  const choices = formsOf(schema).flatMap(({ oneOf }) => oneOf as Json[] ?? []).map(propertiesOf);
   if (choices.length > 0) {
-    const names = choices.map(({ use }) => use.const ?? (use.enum as string[])[0]);
+    const names = choices.map(({ use }) => use!.const ?? (use!.enum as string[])[0]);
     return `${names.map((name) => `\`${name}\``).join(" ")} or \`{ use, ...options }\``;
   }
   if (Array.isArray(schema.anyOf)) return (schema.anyOf as Json[]).map(values).join(" or ");

@@ -10,7 +10,7 @@ import { addChoices } from "./extension.ts";
 import { pluginEntry } from "./pipeline_schema.ts";
 import { loadPlugin, type Plugin } from "./plugins.ts";
 import { schemasOf } from "./stage_config.ts";
-import { valueAt } from "./zod_issues.ts";
+import { valueAt } from "./schemas.ts";
 
 type PluginEntry = z.output<typeof pluginEntry>;
 
@@ -96,7 +96,7 @@ async function loadWithRights(
   return {
     stages: stages.map((one) => ({ ...one, rights })),
     // Presets are data.
-    extensions: extensions.map((one) => all || one.definition?.sandbox ? { ...one, rights } : one),
+    extensions: extensions.map((one) => all || one.definition.sandbox ? { ...one, rights } : one),
   };
 }
 

@@ -60,8 +60,8 @@ export async function loadPlugin(
     stages: exported.filter((one) => !isExtension(one))
       .map((stage) => stageOf(stage as Stage, name, specifier)),
     extensions: exported.filter(isExtension).map((definition) => {
-      const { extends: kind, name, summary } = definition;
-      return { kind, name, summary, module: specifier, definition };
+      const { extends: kind, name } = definition;
+      return { kind, name, module: specifier, definition };
     }),
   };
 }

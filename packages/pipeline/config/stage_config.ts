@@ -1,10 +1,11 @@
 /** A stage in the YAML → the stage and its parameters. */
 import { z } from "zod";
 import { type Problem, quote } from "../errors.ts";
-import { type Extension, hasChoice, usedExtensions } from "./extension.ts";
-import { toProblems, valueAt } from "./zod_issues.ts";
+import { type Extension, usedExtensions } from "./extension.ts";
+import { toProblems } from "./zod_issues.ts";
+import { choicesIn, mapValue, valueAt } from "./schemas.ts";
 import { seedSchema } from "./pipeline_schema.ts";
-import { type Aliases, choosesOf, fieldOf, partsOf } from "../define.ts";
+import type { Aliases } from "../define.ts";
 import { isRecord } from "../fingerprint.ts";
 import { resolveFrom } from "../paths.ts";
 import type { Registry } from "../registry.ts";
@@ -28,7 +29,8 @@ export const STAGE_ID = /^[a-zA-Z][\w-]*$/;
 export interface ConfiguredStage {
   readonly id: string;
   readonly use: string;
-  readonly stage: Stage;
+  /** The stage that `use` names. */
+  readonly definition: Stage;
   /** URL of the stage's module. */
   readonly module: string;
   readonly params: Record<string, unknown>;
@@ -89,42 +91,43 @@ export async function readStage(
   if (written !== null && written !== map) {
     return report(path, `expected the parameters of ${id}, got ${quote(written)}`);
   }
-  const { stage, module, plugin = false, rights: granted } = await registry.get(use);
-  const absolute = (text: string, at: Path) => text && resolveFrom(text, source.folderOf(at));
-  const parsed = stage.params.safeParse(mapPaths(raw, stage.params, path, absolute));
+  const { stage: definition, module, plugin = false, rights: granted } = await registry.get(use);
+  const absolute = (text: string, _: z.ZodType, at: Path) =>
+    text && resolveFrom(text, source.folderOf([...path, ...at]));
+  const parsed = definition.params.safeParse(mapPaths(raw, definition.params, absolute));
   if (!parsed.success) {
     const issues = parsed.error.issues.filter(({ path: [key] }) => {
-      const field: z.ZodType | undefined = stage.params.shape[String(key)];
-      return !incomplete || !field || !hasChoice(field);
+      const field: z.ZodType | undefined = definition.params.shape[String(key)];
+      return !incomplete || !field || choicesIn(field).length === 0;
     });
     const error = new z.ZodError(issues);
-    problems.push(...toProblems(error, source, path, stage.params, RESERVED));
+    problems.push(...toProblems(error, source, path, definition.params, RESERVED));
   }
-  for (const [name, place] of Object.entries(stage.params.meta()?.aliases as Aliases ?? {})) {
+  for (const [name, place] of Object.entries(definition.params.meta()?.aliases as Aliases ?? {})) {
     const other = place.split(".");
     if ([name.split("."), other].some((one) => valueAt(raw, one) === undefined)) continue;
     const both = `${id}.${name} and ${id}.${place}`;
     report([...path, ...other], `${both} are two spellings of one value. Remove one of them.`);
   }
   if (!own.success) return undefined;
-  if (parsed.success && own.data.seed !== undefined && !stage.seeded(parsed.data)) {
+  if (parsed.success && own.data.seed !== undefined && !definition.seeded(parsed.data)) {
     report([...path, "seed"], `${id} draws nothing at random, so a seed changes nothing`);
   }
   const params: Record<string, unknown> = parsed.data ?? {};
   for (const name of Object.keys(params)) {
-    if (isJson(params[name]) || stage.ignoreInCacheKey.includes(name)) continue;
+    if (isJson(params[name]) || definition.ignoreInCacheKey.includes(name)) continue;
     const why = "so any value would have the same cache key. Transform it within run()";
     report([...path, name], `${id}.${name}: it becomes what JSON cannot hold, ${why}`);
   }
-  const extensions = usedExtensions(params, stage.params, registry.extensions);
+  const extensions = usedExtensions(params, definition.params, registry.extensions);
   const all = [granted, ...extensions.map(({ rights }) => rights)].filter((one) => !!one);
   const rights = all.length > 0 ? [...new Set(all.flat())] : undefined;
-  const read = { ...own.data, id, use, stage, module, plugin, rights, params, extensions };
-  if (extensions.every(({ definition }) => !definition?.sandbox)) return read;
+  const read = { ...own.data, id, use, definition, module, plugin, rights, params, extensions };
+  if (extensions.every(({ definition }) => !definition.sandbox)) return read;
   const { callingPlugins, inProcess } = await import("../third_party.ts");
-  const bounded = stage.callsPlugins ? callingPlugins : inProcess;
+  const bounded = definition.callsPlugins ? callingPlugins : inProcess;
   try {
-    return { ...read, stage: bounded(stage, extensions, module) };
+    return { ...read, definition: bounded(definition, extensions, module) };
   } catch (error) {
     return report(path, (error as Error).message, true);
   }
@@ -153,22 +156,10 @@ function isJson(value: unknown): boolean {
 export function mapPaths(
   value: unknown,
   schema: z.ZodType,
-  path: Path,
-  change: (text: string, path: Path, schema: z.ZodType) => string,
+  change: (text: string, field: z.ZodType, path: Path) => string,
 ): unknown {
-  // No path, so the schema of a choice need not be built.
-  if (typeof value === "string" ? choosesOf(schema) : typeof value !== "object") return value;
-  const { innerType, element, valueType, options } = partsOf(schema);
-  const form = innerType ?? options?.find((option) => option.safeParse(value).success);
-  if (form) return mapPaths(value, form, path, change);
-  if (typeof value === "string") {
-    return schema.meta()?.path === true ? change(value, path, schema) : value;
-  }
-  const inside = (key: string | number, part: unknown) => {
-    const of = typeof key === "number" ? element : fieldOf(schema, key) ?? valueType;
-    return of ? mapPaths(part, of, [...path, key], change) : part;
-  };
-  if (Array.isArray(value)) return value.map((item, i) => inside(i, item));
-  if (!isRecord(value)) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, inside(key, part)]));
+  return mapValue(value, schema, (text, field, path) => {
+    const isPath = typeof text === "string" && field.meta()?.path === true;
+    return isPath ? change(text, field, path) : undefined;
+  });
 }

@@ -1,5 +1,6 @@
 /** One YAML file: its values and their places. */
 import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import { ConfigError, type Location } from "../errors.ts";
 import { sha256 } from "../fingerprint.ts";
@@ -93,8 +94,9 @@ export class YamlFile {
   /** Keeps values and places for `read()`, without which the next run parses the file again. */
   async keep(cache: string): Promise<void> {
     const { path, parsed: { values, places } } = this;
-    const secret = JSON.stringify(withoutSecrets(values)) !== JSON.stringify(values);
-    if ("text" in this.parsed || !isJson(values) || secret) return;
+    // Neither secrets nor what JSON cannot hold, such as NaN.
+    const plain = isDeepStrictEqual(JSON.parse(JSON.stringify(withoutSecrets(values))), values);
+    if ("text" in this.parsed || !plain) return;
     const kept = { format: 1, parser: PARSER, text: sha256(this.text), values, places };
     // A read-only folder is no reason to fail.
     await writeState(fileOf(path, cache), kept).catch(() => {});
@@ -111,11 +113,4 @@ export class YamlFile {
 
 function fileOf(path: string, cache: string): string {
   return join(cache, `yaml-${sha256(path).slice(0, 16)}.json`);
-}
-
-/** Returns true if JSON holds the same value: it has neither NaN nor -0. */
-function isJson(value: unknown): boolean {
-  if (typeof value === "number") return Number.isFinite(value) && !Object.is(value, -0);
-  if (typeof value !== "object" || value === null) return value !== undefined;
-  return Object.values(value).every(isJson);
 }

@@ -1,10 +1,9 @@
 /** Errors of zod in the words of YAML. */
 import type { z } from "zod";
-import { choosesOf, partsOf, schemasWithin } from "../define.ts";
-import { UNUSED } from "../stage.ts";
 import { didYouMean, joinWords, type Problem, quote } from "../errors.ts";
 import { isRecord } from "../fingerprint.ts";
 import type { ConfigSource } from "./config_source.ts";
+import { choicesIn, choosesOf, keysAt, valueAt } from "./schemas.ts";
 import type { Path } from "./yaml_file.ts";
 
 /**
@@ -24,10 +23,11 @@ export function toProblems(
   return strictest(error.issues.flatMap(likelyUnionMember)).flatMap((found): Problem[] => {
     const inner = found.path as (string | number)[];
     const field: z.ZodType | undefined = schema.shape[inner[0]!];
-    const issue = field ? withoutNames(found, formerNames(field)) : found;
+    const definitions = field ? choicesIn(field).flatMap((choice) => choice.definitions) : [];
+    const issue = withoutNames(found, definitions.flatMap(({ former = [] }) => former));
     const path = [...base, ...inner];
     const name = [...base.slice(1), ...inner].join(".");
-    const maps = mapsAt(schema, inner, valueAt(source.values, base));
+    const maps = keysAt(schema, inner, valueAt(source.values, base));
     const forms = joinWords(maps.map((keys) => `{ ${keys.join(", ")} }`), "or");
     const known = [...new Set([...maps.flat(), ...(inner.length === 0 ? more : [])])];
     const value = valueAt(source.values, path);
@@ -36,7 +36,7 @@ export function toProblems(
         issue.code === "unrecognized_keys" && issue.keys.some((key) => known.includes(key)));
     // The definition that a value without `use` means.
     const meantUse = inner.length === 1 && isRecord(value) && !Object.hasOwn(value, "use")
-      ? choosesOf(field)?.fallback
+      ? field && choosesOf(field)?.fallback
       : undefined;
     if (issue.code === "unrecognized_keys" && !mixed) {
       return issue.keys.map((key) => {
@@ -62,7 +62,7 @@ export function toProblems(
       : value === null
       ? "it is empty"
       : `got ${quote(value)}`;
-    const hint = expected.startsWith(UNUSED)
+    const hint = issue.code === "custom" && issue.params?.unused
       ? source.leavingOut(path)
       : typeof value !== "string"
       ? ""
@@ -101,36 +101,11 @@ function likelyUnionMember(issue: z.core.$ZodIssue): z.core.$ZodIssue[] {
   );
 }
 
-/** Returns the keys of each map that a path may have, through lists and unions; "...": any other. */
-export function mapsAt(schema: z.ZodType, path: Path = [], value?: unknown): string[][] {
-  const { innerType, options, element, shape, catchall } = partsOf(schema);
-  if (innerType) return mapsAt(innerType, path, value);
-  if (options) {
-    // Of the maps that a choice takes, the one that is named.
-    const { use } = (value ?? {}) as { use?: unknown };
-    const named = options.filter((option) => partsOf(option).shape?.use?.safeParse(use).success);
-    return (named.length > 0 ? named : options).flatMap((option) => mapsAt(option, path, value));
-  }
-  const inside = (value as Record<string | number, unknown> | null | undefined)?.[path[0]!];
-  if (element && path.length > 0) return mapsAt(element, path.slice(1), inside);
-  if (!shape) return [];
-  const isOpen = catchall && catchall.def.type !== "never";
-  if (path.length === 0) return [[...Object.keys(shape), ...isOpen ? ["..."] : []]];
-  const next = shape[path[0]!] ?? catchall;
-  return next ? mapsAt(next, path.slice(1), inside) : [];
-}
-
 /** Suggests by the schema's own `mistaken` values (written → meant), else by the spelling. */
 function suggestion(field: z.ZodType | undefined, value: string, known: string[]): string {
   const mistaken = field?.meta()?.mistaken as Record<string, string> | undefined;
   const meant = mistaken?.[value.toLowerCase()];
   return meant === undefined ? didYouMean(value, known) : ` Did you mean ${meant}?`;
-}
-
-/** Returns the earlier names of all that a parameter can name. */
-function formerNames(schema: z.ZodType): string[] {
-  return choosesOf(schema)?.definitions.flatMap(({ former = [] }) => former) ??
-    schemasWithin(schema).flatMap(formerNames);
 }
 
 /** Returns an issue that does not list some of the valid values. */
@@ -196,12 +171,4 @@ export function expectation(issue: z.core.$ZodIssue): string {
 function bound(origin: string, relation: string, limit: number | bigint): string {
   const unit = { string: " character", array: " item" }[origin] ?? "";
   return `expected ${relation} ${limit}${unit}${unit && limit !== 1 ? "s" : ""}`;
-}
-
-/** Returns what is at a path within a value; undefined: nothing. */
-export function valueAt(values: unknown, path: Path): unknown {
-  return path.reduce<unknown>(
-    (value, part) => (value as Record<string | number, unknown> | null | undefined)?.[part],
-    values,
-  );
 }

@@ -86,12 +86,19 @@ export function localCodeVersion(
   return { modules, packages, deno: Deno.version.deno, platform: Deno.build.target };
 }
 
-/** Describes how a worker's code differs from the run's; undefined if it does not. */
-export function codeDifference(run: CodeVersion, worker: CodeVersion): string | undefined {
-  if (run.deno !== worker.deno) return `the run uses Deno ${run.deno}, the worker ${worker.deno}`;
+/** @throws {IncompatibleWorkerError} if this worker's code is not the run's */
+export function assertSameCode(run: CodeVersion, worker: CodeVersion): void {
+  const refuse = (difference: string) => {
+    throw new IncompatibleWorkerError(
+      `its version is another one: ${difference}. Update it to the run's version`,
+    );
+  };
+  if (run.deno !== worker.deno) refuse(`the run uses Deno ${run.deno}, the worker ${worker.deno}`);
   if (run.platform !== worker.platform) {
-    return `the run is on ${run.platform}, the worker on ${worker.platform}, ` +
-      "whose results may differ in their last digits";
+    refuse(
+      `the run is on ${run.platform}, the worker on ${worker.platform}, ` +
+        "whose results may differ in their last digits",
+    );
   }
   for (const kind of ["packages", "modules"] as const) {
     const names = new Set([...Object.keys(run[kind]), ...Object.keys(worker[kind])]);
@@ -99,17 +106,7 @@ export function codeDifference(run: CodeVersion, worker: CodeVersion): string | 
     if (other.length > 0) {
       const more = other.length > 3 ? ` and ${other.length - 3} more` : "";
       const differ = other.length > 1 ? "differ" : "differs";
-      return `${other.slice(0, 3).join(", ")}${more} ${differ} from the run's`;
+      refuse(`${other.slice(0, 3).join(", ")}${more} ${differ} from the run's`);
     }
   }
-  return undefined;
-}
-
-/** @throws {IncompatibleWorkerError} if this worker's code is not the run's */
-export function assertSameCode(run: CodeVersion, worker: CodeVersion): void {
-  const difference = codeDifference(run, worker);
-  if (difference === undefined) return;
-  throw new IncompatibleWorkerError(
-    `its version is another one: ${difference}. Update it to the run's version`,
-  );
 }

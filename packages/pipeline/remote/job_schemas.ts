@@ -7,15 +7,11 @@ import { codeSchema, relativePathSchema } from "./compatibility.ts";
 /** Version of the format; raised when older workers would misread a job. */
 export const JOB_FORMAT = 2;
 
-const common = {
+/** A shard of a stage's work. */
+const shardSchema = z.strictObject({
   version: z.literal(JOB_FORMAT),
   /** Id of the run or sweep that dispatched the job. */
   run: z.string(),
-};
-
-/** A shard of a stage's work. */
-const shardSchema = z.strictObject({
-  ...common,
   kind: z.literal("part"),
   /** Name of the stage's module. */
   use: z.string(),
@@ -29,7 +25,8 @@ const shardSchema = z.strictObject({
   data: z.unknown(),
 });
 
-const sweepSchema = z.strictObject({ ...common, kind: z.literal("point"), order: orderSchema });
+const sweepSchema = shardSchema.pick({ version: true, run: true })
+  .extend({ kind: z.literal("point"), order: orderSchema });
 
 export const jobSchema = z.discriminatedUnion("kind", [shardSchema, sweepSchema]);
 

@@ -6,7 +6,7 @@
 import { addAbortListener } from "node:events";
 import { type ChildReport, crashReport, startChild } from "../sweep/child_process.ts";
 import { formatValues } from "../format.ts";
-import type { RemoteRunInit } from "../sweep/remote_run_main.ts";
+import type { RemoteRunInit } from "../sweep/remote_run.ts";
 import {
   assertPluginsInProject,
   assertSameCode,

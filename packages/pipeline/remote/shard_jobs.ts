@@ -1,21 +1,17 @@
 /** Dispatches the shards of a stage's work. */
 import { join, sep } from "node:path";
 import { counted } from "../causes.ts";
-import type { FinishedShard, Progress, Shard } from "../stage.ts";
-import { type CodeVersion, toRelative } from "./compatibility.ts";
+import type { ShardedWork } from "../run/run_context.ts";
+import type { FinishedShard, Shard } from "../stage.ts";
+import { toRelative } from "./compatibility.ts";
 import { dispatchJobs, type DispatchOptions } from "./coordinator.ts";
 import { firstProblem, JOB_FORMAT, type ShardJob, shardResultSchema } from "./job_schemas.ts";
 
-export interface ShardDispatch extends Omit<DispatchOptions, "run"> {
-  readonly use: string;
-  readonly code: CodeVersion;
-  readonly compute?: string;
-  /** Input → its folder. All folders lie in `artifacts`, which the machines share. */
-  readonly inputs: Readonly<Record<string, string>>;
-  readonly scratch: string;
-  readonly artifacts: string;
-  readonly progress: Progress;
-}
+/** A stage's work, whose folders all lie in `artifacts`, and the workers that do it. */
+type ShardDispatch =
+  & ShardedWork
+  & Omit<DispatchOptions, "run">
+  & Pick<ShardJob, "code" | "compute">;
 
 /** Dispatches shards. Yields each exactly once, in any order; its files are removed afterwards. */
 export async function* dispatchShards(

@@ -20,7 +20,7 @@ export async function checkParams(
   const resolved = new Map<string, Promise<ParamProblem[]>>();
   for (const { stages, source, artifacts, compute } of plans) {
     const before = new Map<string, InputStage>();
-    for (const { stage, wires, extensions, ...configured } of stages) {
+    for (const { definition, wires, extensions, ...configured } of stages) {
       const { id, params } = configured;
       const inputs = Object.fromEntries(
         Object.entries(wires).map(([name, from]) => [
@@ -32,16 +32,16 @@ export async function checkParams(
       if (!selected.has(id)) continue;
       const context = { artifacts, inputs, definitions: definitionsOf(extensions) };
       const found: ParamProblem[] = [];
-      const check = async () => found.push(...await stage.check?.(params, context) ?? []);
+      const check = async () => found.push(...await definition.check?.(params, context) ?? []);
       found.push(...await problemsOf([[[], check]], "Cannot check it: "));
-      if (stage.compute(params)) {
+      if (definition.compute(params)) {
         const resolve = () => problemsOf([[[], () => resolveCompute(compute)]]);
         for (const { message } of await resolved.getOrInsertComputed(compute, resolve)) {
           problems.push({ at: source.at(["compute"]), message: `compute: ${message}` });
         }
       }
       for (const { path = [], message } of found) {
-        const [key] = path, field = stage.params.shape[String(key)] as z.ZodType | undefined;
+        const [key] = path, field = definition.params.shape[String(key)] as z.ZodType | undefined;
         const hint = field?.isOptional() ? source.leavingOut(["stages", id, key!]) : "";
         const place = [id, ...path], at = source.at(["stages", ...place]);
         problems.push({ at, message: `${place.join(".")}: ${message}${hint}` });

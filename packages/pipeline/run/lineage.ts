@@ -45,8 +45,7 @@ export function lineageOf(
         // Folders of this machine are of no use on another.
         params: withoutSecrets(mapPaths(
           params,
-          stage.stage.params,
-          [],
+          stage.definition.params,
           (path) => isAbsolute(path) ? displayPath(path, project) : path,
         )) as StageProvenance["params"],
         inputs,

@@ -13,20 +13,14 @@ import {
 import type { ReadyStage } from "./run_stage.ts";
 import { type CacheKey, fingerprint, PENDING } from "../fingerprint.ts";
 import { formatBytes, formatDuration } from "../format.ts";
-import { ancestors, type Plan, type PlannedStage } from "../plan.ts";
+import { type Beginning, type Begun, History } from "../history.ts";
+import { LiveLog } from "../live_log.ts";
+import { ancestors, type Plan, type PlannedStage, select, type Selection } from "../plan.ts";
 import { fileNameOf } from "../pipeline_identity.ts";
 import { displayPath } from "../paths.ts";
 import type { RemoteResults } from "../remote_results/remote_results.ts";
 import { bytesOf, type StageRecord } from "../stage_record.ts";
-import {
-  INTERRUPTED,
-  type RunReport,
-  type StageReport,
-  type Status,
-  WOULD_RUN,
-} from "./run_report.ts";
-import { RunEntry } from "./run_entry.ts";
-import { select, type Selection } from "./selection.ts";
+import { type Cause, INTERRUPTED, type RunReport, type Status } from "./run_report.ts";
 import { cautionsOf, type Metrics } from "../stage.ts";
 import type { ResolvedBackend, RunContext } from "./run_context.ts";
 
@@ -37,14 +31,17 @@ export interface RunResult {
   readonly report: RunReport;
   /** Its id, if it is listed: a run that changed nothing is not. */
   readonly id?: string;
+  /** Stage id → its result, if it has one. */
+  readonly records: ReadonlyMap<string, StageRecord>;
 }
 
 export interface RunOptions {
   readonly dryRun?: boolean;
   readonly services?: boolean;
-  /** Run the shared stages of a sweep: not listed, and without lines for unselected stages. */
-  readonly shared?: boolean;
-  /** The sweep's stages that come later, by id, with all parameters: they may check shared results. */
+  /**
+   * All stages of a sweep, by id, with all parameters, which may check shared results: the run of the
+   * shared ones is not listed, and has no lines for unselected stages.
+   */
   readonly ahead?: ReadonlyMap<string, readonly PlannedStage[]>;
   /** The varied values of a run of a sweep, key → value. */
   readonly point?: Readonly<Record<string, unknown>>;
@@ -59,10 +56,10 @@ export async function runPlan(
   tools: RunContext,
   options: RunOptions = {},
 ): Promise<RunResult> {
-  const { dryRun = false, services = false, shared, point } = options;
+  const { dryRun = false, services = false, ahead, point } = options;
   const began = performance.now();
   const { name: pipeline, identity: file, overrides, seed } = plan;
-  const entry = shared || dryRun
+  const entry = ahead || dryRun
     ? undefined
     : new RunEntry(tools.store.folder, { pipeline, file, overrides, seed, point });
   const context = entry ? { ...tools, reporter: entry.live.reporter(tools.reporter) } : tools;
@@ -77,7 +74,7 @@ export async function runPlan(
     // A service may run for days: the hashes are stored before.
     await moduleHasher.close();
     // A run of a sweep is listed even if all its results are cached.
-    if (entry && (run.worthRecording || point)) id = await run.record(reportNow(), entry);
+    if (entry && (run.worked || run.usesOthers || point)) id = await run.record(reportNow(), entry);
     if (services && run.ok && !dryRun) {
       await entry?.close();
       await run.services();
@@ -86,10 +83,8 @@ export async function runPlan(
     await entry?.close();
     await moduleHasher.close();
   }
-  return { report: reportNow(), id };
+  return { report: reportNow(), id, records: run.records };
 }
-
-const UNSELECTED = "not selected";
 
 /** Size in bytes up to which a service's input files are compared with their digests. */
 const MAX_CHECKED = 1e9;
@@ -98,14 +93,14 @@ const MAX_CHECKED = 1e9;
  * One execution of a plan, a stage after the other. Each is the first of these: failed by a check
  * ahead, skipped, given, cached, pulled, refused as it is needed but not selected, or made.
  *
- * `#records` has a stage once its result is complete in the store, or, in a dry run, would be pulled.
- * A stage is made when `#records` has all stages that it takes from.
+ * `records` has a stage once its result is complete in the store, or, in a dry run, would be pulled.
+ * A stage is made when `records` has all stages that it takes from.
  */
 class Run {
   readonly #selected: ReadonlySet<string>;
   /** Those, and all that they take from. */
   readonly #needed: ReadonlySet<string>;
-  readonly #records = new Map<string, StageRecord>();
+  readonly records = new Map<string, StageRecord>();
   /** Stages of a dry run that would run. */
   readonly #pending = new Set<string>();
   /** Modules of the stages that were made: an edit of these counts in the next run. */
@@ -114,15 +109,15 @@ class Run {
   readonly #checked = new Map<string, number>();
   /** Id → why it would fail. */
   readonly #doomed = new Map<string, string>();
-  readonly #reports: StageReport[] = [];
+  readonly #reports: RunReport["stages"] = [];
   readonly #show: string[] = [];
   #compute: ResolvedBackend | undefined;
   #remote: RemoteResults | "failed" | undefined;
   ok = true;
   /** True if a result was made or pulled, or a stage failed. */
-  #worked = false;
+  worked = false;
   /** True if other results are used than last time. */
-  #usesOthers = false;
+  usesOthers = false;
 
   /** @param entry where the run is listed, if it is to be */
   constructor(
@@ -138,10 +133,6 @@ class Run {
     entry?.live.add({ type: "run", pipeline: plan.name, startedAt: entry.startedAt, stages });
   }
 
-  get worthRecording(): boolean {
-    return this.#worked || this.#usesOthers;
-  }
-
   async stages(): Promise<void> {
     const { dryRun } = this.options;
     const { store, moduleHasher, excludedFolders, reporter } = this.context;
@@ -152,12 +143,14 @@ class Run {
       for (const module of modulesOf(stage)) await moduleHasher.graph(module, excludedFolders);
     }
     for (const stage of this.plan.stages) await this.#stage(stage);
-    if (this.ok && !dryRun) this.#usesOthers = await this.#setCurrent();
+    if (this.ok && !dryRun) this.usesOthers = await this.#setCurrent();
     if (this.ok && !dryRun) this.#show.forEach(reporter.log);
   }
 
   async #stage(stage: PlannedStage): Promise<void> {
     const { id } = stage, { paint } = this.context.reporter;
+    // Also where all results that the runs of a sweep share are cached.
+    if (this.ok && this.options.ahead?.has(id)) await this.#failsAhead();
     const doomed = this.#doomed.get(id), left = this.#skipReason(stage);
     if (doomed !== undefined) return this.#finish(stage, "failed", doomed);
     if (left !== undefined) return this.#skip(stage, left);
@@ -168,7 +161,7 @@ class Run {
     } catch (error) {
       if (this.context.signal.aborted) {
         this.ok = false;
-        this.#worked = true;
+        this.worked = true;
         this.#log(paint.yellow("!"), id, "interrupted; the next run resumes here");
         this.#finish(stage, "failed", INTERRUPTED, seconds());
       } else {
@@ -185,11 +178,8 @@ class Run {
     const known = given?.get(id);
     if (known) return this.#takeCached(stage, known);
     const cacheKey = await this.#cacheKey(stage);
-    const decision = await checkCache(stage, cacheKey, this.context.store, {
-      plan: this.plan,
-      force: this.#isForced(id),
-      pending: this.#pending,
-    });
+    const { plan, context: { store } } = this, force = this.#isForced(id);
+    const decision = await checkCache(stage, cacheKey, store, plan, force, this.#pending);
     if ("record" in decision) return this.#takeCached(stage, decision.record);
     if (await this.#pull(stage, cacheKey)) return;
     const { why } = decision;
@@ -202,26 +192,30 @@ class Run {
     // Now it is skipped, or it is the one that fails.
     if (!dryRun && await this.#failsAhead()) return this.#stage(stage);
     const granted = rights ? `; third-party code, allow: [${rights.join(", ")}]` : "";
-    this.#log(this.context.reporter.paint.bold(">"), id, `runs: ${why}${granted}`);
+    const text = `runs: ${why}${granted}`;
+    this.#log(this.context.reporter.paint.bold(">"), id, text);
     if (dryRun) {
       this.#pending.add(id);
-      return this.#finish(stage, "skipped", WOULD_RUN + why + granted);
+      // Rights are part of the reason, so it is printed.
+      const cause = decision.waits && !rights ? "waits" : "runs";
+      return this.#finish(stage, "skipped", text, 0, cause);
     }
     this.entry?.live.add({ type: "stage", id, status: "running", why });
     await this.#make(await this.#ready(stage, cacheKey), why, seconds);
   }
 
   #skip(stage: PlannedStage, why: string): void {
-    const { id, stage: { service } } = stage, { paint } = this.context.reporter;
-    if (this.context.signal.aborted && !service && this.#needed.has(id)) this.ok = false;
-    const shown = !service && !(this.options.shared && why === UNSELECTED);
+    const { id, definition: { service } } = stage, { signal: { aborted }, reporter } = this.context;
+    const { paint } = reporter, needed = this.#needed.has(id);
+    if (aborted && !service && needed) this.ok = false;
+    const shown = !service && (needed || aborted || !this.options.ahead);
     if (shown) this.#log(paint.dim("-"), id, paint.dim(`skipped: ${why}`));
     this.#finish(stage, "skipped", why);
   }
 
   #fail(id: string, why: string): void {
     this.ok = false;
-    this.#worked = true;
+    this.worked = true;
     this.#log(this.context.reporter.paint.red("✗"), id, `failed: ${why}`);
   }
 
@@ -231,17 +225,18 @@ class Run {
     for (const one of stages) {
       const { id } = one;
       const ahead = this.options.ahead?.get(id) ?? (this.#needed.has(id) ? [one] : []);
-      if (!ahead.some(({ stage }) => stage.checkAhead)) continue;
+      if (!ahead.some(({ definition }) => definition.checkAhead)) continue;
       const before = ancestors(this.plan, one.after);
       const behind = stages.filter((other) => before.has(other.id));
       // A plugin's stage may change what was found before it.
       const from = Math.max(0, behind.findLastIndex(({ plugin }) => plugin));
-      const found = behind.slice(from).filter((one) => this.#records.has(one.id));
+      const found = behind.slice(from).filter((one) => this.records.has(one.id));
+      const unchecked = found.slice(this.#checked.get(id) ?? 0);
       try {
-        for (const { id: maker, stage: { outputs } } of found.slice(this.#checked.get(id) ?? 0)) {
+        for (const { id: maker, definition: { outputs } } of unchecked) {
           for (const output of Object.keys(outputs)) {
-            const artifact = store.artifact(this.#records.get(maker)!, output, maker);
-            for (const { stage, params } of ahead) await stage.checkAhead?.(params, artifact);
+            const artifact = store.artifact(this.records.get(maker)!, output, maker);
+            for (const one of ahead) await one.definition.checkAhead?.(one.params, artifact);
           }
         }
       } catch (error) {
@@ -292,9 +287,9 @@ class Run {
       const origin = [`${size} from ${place.url}`, madeElsewhere(found)].filter(Boolean).join("; ");
       if (this.options.dryRun) {
         this.#log(paint.bold(">"), id, `would pull ${origin}`);
-        this.#finish(stage, "skipped", `${WOULD_RUN}it would be pulled`);
+        this.#finish(stage, "skipped", "runs: it would be pulled", 0, "runs");
         // Later stages are compared with what it will be.
-        this.#records.set(id, found);
+        this.records.set(id, found);
         return true;
       }
       this.entry?.live.add({ type: "stage", id, status: "running", why: "it is pulled" });
@@ -302,7 +297,7 @@ class Run {
       const record = await this.#remote.pull(found, store, info, progress);
       this.#useResult(stage, record);
       await this.#setCurrent();
-      this.#worked = true;
+      this.worked = true;
       this.#log(paint.dim("·"), id, `pulled ${origin}`);
       this.#finish(stage, "cached", `pulled from ${place.url}`, (performance.now() - began) / 1000);
       return true;
@@ -328,7 +323,7 @@ class Run {
     const { record, made } = await executeStage(ready, this.plan, this.context, force);
     this.#useResult(stage, record);
     await this.#setCurrent();
-    this.#worked = true;
+    this.worked = true;
     if (made) {
       this.#log(paint.green("✓"), stage.id, `done in ${formatDuration(seconds())}`);
       this.#finish(stage, "ran", why, seconds());
@@ -343,7 +338,7 @@ class Run {
     const { store, reporter } = this.context;
     const { identity, former } = this.plan;
     try {
-      return await store.setCurrent(fileNameOf(identity), this.#records, former);
+      return await store.setCurrent(fileNameOf(identity), this.records, former);
     } catch (error) {
       reporter.log(`what this run uses could not be noted: ${formatError(error)}`);
       return false;
@@ -355,25 +350,25 @@ class Run {
     this.context.reporter.log(`${mark} ${id.padEnd(width)}  ${text}`);
   }
 
-  #finish(stage: PlannedStage, status: Status, why: string, seconds = 0): void {
+  #finish(stage: PlannedStage, status: Status, why: string, seconds = 0, cause?: Cause): void {
     const { id, use } = stage;
     this.entry?.live.add({ type: "stage", id, status, why, seconds });
-    const record = this.#records.get(id);
+    const record = this.records.get(id);
     const outputs = Object.fromEntries(
-      Object.keys(record ? stage.stage.outputs : {}).map((name) => {
+      Object.keys(record ? stage.definition.outputs : {}).map((name) => {
         const { path } = this.context.store.artifact(record!, name, id);
         return [name, displayPath(path, this.context.project)];
       }),
     );
-    this.#reports.push({ id, use, status, why, seconds, outputs });
+    this.#reports.push({ id, use, status, why, cause, seconds, outputs });
   }
 
   #useResult(stage: PlannedStage, record: StageRecord): void {
     const { log: line, paint } = this.context.reporter;
-    const known = cautionsOf(this.#records.values());
-    this.#records.set(stage.id, record);
+    const known = cautionsOf(this.records.values());
+    this.records.set(stage.id, record);
     // Before the first line with a score.
-    cautionsOf(this.#records.values()).filter((caution) => !known.includes(caution))
+    cautionsOf(this.records.values()).filter((caution) => !known.includes(caution))
       .forEach((caution) => line(paint.yellow(caution)));
     for (const file of record.show ?? []) {
       const place = this.context.store.pathOf(stage.use, record.fingerprint);
@@ -386,9 +381,9 @@ class Run {
   /** Returns the reason to skip a stage, if there is one. */
   #skipReason(stage: PlannedStage): string | undefined {
     if (this.context.signal.aborted) return "the run was interrupted";
-    if (stage.stage.service) return "a service; deno task serve starts it";
-    const missing = stage.after.filter((id) => !this.#records.has(id) && !this.#pending.has(id));
-    if (!this.#needed.has(stage.id)) return UNSELECTED;
+    if (stage.definition.service) return "a service; deno task serve starts it";
+    const missing = stage.after.filter((id) => !this.records.has(id) && !this.#pending.has(id));
+    if (!this.#needed.has(stage.id)) return "not selected";
     if (!this.ok) {
       return missing.length > 0
         ? `${joinWords(missing)} did not finish`
@@ -407,8 +402,8 @@ class Run {
       stage,
       plan,
       context,
-      ({ stage: id, output }) => this.#records.get(id)?.outputs[output]?.digest ?? PENDING,
-      (id) => this.#records.get(id)?.fingerprint ?? PENDING,
+      ({ stage: id, output }) => this.records.get(id)?.outputs[output]?.digest ?? PENDING,
+      (id) => this.records.get(id)?.fingerprint ?? PENDING,
     );
     if (cacheKey.compute) this.#compute = await context.resolveCompute(plan.compute);
     return cacheKey;
@@ -417,18 +412,18 @@ class Run {
   async #ready(stage: PlannedStage, cacheKey: CacheKey): Promise<ReadyStage> {
     const begun = await this.entry?.begin();
     const { prepareStage } = await loadRunStage();
-    return prepareStage(stage, cacheKey, this.plan, this.#records, this.context, begun);
+    return prepareStage(stage, cacheKey, this.plan, this.records, this.context, begun);
   }
 
   /** Starts the pipeline's services and waits until they are stopped. */
   async services(): Promise<void> {
     const { reporter, signal } = this.context;
-    const services = this.plan.stages.filter((stage) => stage.stage.service);
+    const services = this.plan.stages.filter(({ definition }) => definition.service);
     await Promise.all(services.map(async (stage) => {
       try {
         const cacheKey = await this.#cacheKey(stage);
         for (const { stage: id, output } of Object.values(stage.wires).flat()) {
-          const record = this.#records.get(id)!;
+          const record = this.records.get(id)!;
           const { path } = this.context.store.artifact(record, output, id);
           const { files } = record.outputs[output];
           const names = Object.keys(files).filter((name) => files[name].size < MAX_CHECKED);
@@ -447,10 +442,10 @@ class Run {
 
   report(seconds: number): RunReport {
     const metrics: Metrics = {};
-    for (const record of this.#records.values()) Object.assign(metrics, record.metrics);
+    for (const record of this.records.values()) Object.assign(metrics, record.metrics);
     const { name: pipeline } = this.plan;
     const stages = this.#reports.map((stage) => ({ ...stage, seconds: toMs(stage.seconds) }));
-    const cautions = cautionsOf(this.#records.values());
+    const cautions = cautionsOf(this.records.values());
     return {
       pipeline,
       ok: this.ok,
@@ -464,13 +459,13 @@ class Run {
   /** Keeps what ran, from what, with what result; returns the run's id, if it could be kept. */
   async record(report: RunReport, entry: RunEntry): Promise<string | undefined> {
     const stages = report.stages.map((stage) => {
-      const { fingerprint, dependencies, warnings } = this.#records.get(stage.id) ?? {};
+      const { fingerprint, dependencies, warnings } = this.records.get(stage.id) ?? {};
       const { after } = this.plan.stages.find(({ id }) => id === stage.id)!;
       return { ...stage, after, fingerprint, dependencies, warnings };
     });
     const run = { ...report, ...entry.beginning, compute: this.#compute, stages };
     // The runs of a sweep take turns with what they use: one that did nothing was there before.
-    const same = run.point && !this.#worked ? await entry.history.find(run) : undefined;
+    const same = run.point && !this.worked ? await entry.history.find(run) : undefined;
     if (same) return same.id;
     try {
       return await entry.record(run);
@@ -478,6 +473,47 @@ class Run {
       this.context.reporter.log(`this run could not be recorded: ${formatError(error)}`);
       return undefined;
     }
+  }
+}
+
+/**
+ * A run's entry in the history, and its live log: made at its first work, kept if it is recorded. A run
+ * with nothing to do never begins it, and so writes nothing.
+ */
+class RunEntry {
+  readonly live: LiveLog;
+  readonly startedAt: string = new Date().toISOString();
+  readonly history: History;
+  #begun: Begun | undefined;
+  #state: "open" | "recorded" | "closed" = "open";
+
+  /** @param artifacts the artifact folder */
+  constructor(artifacts: string, readonly beginning: Beginning) {
+    this.live = new LiveLog(artifacts);
+    this.history = new History(artifacts);
+  }
+
+  /** Lists the run as running, if it is not. */
+  async begin(): Promise<Begun> {
+    if (!this.#begun) {
+      this.#begun = await this.history.begin(this.beginning, this.startedAt);
+      this.live.open(this.#begun.id);
+    }
+    return this.#begun;
+  }
+
+  /** Records the run's end; returns its id. */
+  async record(run: Parameters<History["add"]>[0]): Promise<string> {
+    const { id } = await this.history.add(run, await this.begin());
+    this.#state = "recorded";
+    return id;
+  }
+
+  /** Ends the live log, and removes an entry that is not recorded. */
+  async close(): Promise<void> {
+    if (this.#begun && this.#state === "open") await this.history.drop(this.#begun);
+    this.#state = "closed";
+    await this.live.close();
   }
 }
 

@@ -9,21 +9,19 @@ export type Status = "ran" | "cached" | "skipped" | "failed";
 /** Reason of a stage that Ctrl-C ended. */
 export const INTERRUPTED = "interrupted";
 
-/** Begins the reason of a stage of a dry run that would run. */
-export const WOULD_RUN = "runs: ";
+export type Cause = "runs" | "waits";
 
 export interface StageReport {
   id: string;
   use: string;
   status: Status;
   why: string;
+  /** Set for a stage of a dry run that would run; "waits": because others before it would. */
+  cause?: Cause;
   seconds: number;
   /** Output → folder, from the project. */
   outputs: Record<string, string>;
 }
-
-/** End of the reason of a stage that has none of its own. */
-export const WAITS = " will run before it";
 
 export interface RunReport {
   pipeline: string;
@@ -41,6 +39,7 @@ export const stageReportShape: Shape<StageReport> = {
   id: text,
   use: text,
   why: text,
+  cause: z.enum(["runs", "waits"]).optional(),
   seconds: z.number(),
   status: z.enum(["ran", "cached", "skipped", "failed"]),
   outputs: z.record(text, text),

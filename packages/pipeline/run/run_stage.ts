@@ -1,5 +1,6 @@
 /** Runs one stage: makes a result, or serves until it is stopped. */
 import { basename, dirname, join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import { openAttempt } from "../cache/attempt.ts";
 import { type CacheKey, explainChanges, fingerprint } from "../fingerprint.ts";
 import { mapPaths } from "../config/stage_config.ts";
@@ -36,8 +37,8 @@ export function prepareStage(
   begun?: Begun,
 ): ReadyStage {
   const open = (edge: Edge) => {
-    const { stage } = plan.stages.find(({ id }) => id === edge.stage)!;
-    return store.artifact(records.get(edge.stage)!, edge.output, edgeName(edge, stage));
+    const { definition } = plan.stages.find(({ id }) => id === edge.stage)!;
+    return store.artifact(records.get(edge.stage)!, edge.output, edgeName(edge, definition));
   };
   const inputs = Object.fromEntries(
     Object.entries(stage.wires).map(([name, wired]) => [
@@ -45,7 +46,7 @@ export function prepareStage(
       "stage" in wired ? open(wired) : wired.map(open),
     ]),
   );
-  const lineage = stage.stage.lineage
+  const lineage = stage.definition.lineage
     ? lineageOf(plan, stage.id, records, project, begun)
     : undefined;
   return { stage, cacheKey, inputs, lineage };
@@ -66,8 +67,8 @@ export async function executeStage(
   const { paint } = reporter;
   const startedAt = new Date();
   const info = (message: string) => reporter.log(`  ${stage.id}: ${message}`);
-  await using attempt = await openAttempt(store, stage.stage, cacheKey, info, signal);
-  const { outputs, bounded } = stage.stage, hash = fingerprint(cacheKey);
+  await using attempt = await openAttempt(store, stage.definition, cacheKey, info, signal);
+  const { outputs, bounded } = stage.definition, hash = fingerprint(cacheKey);
   const { record: there } = force ? {} : await store.find(stage.use, hash, Object.keys(outputs));
   if (there) return { record: there, made: false };
   if (attempt.resumed) info("resumes an interrupted attempt");
@@ -80,7 +81,7 @@ export async function executeStage(
     earlierResults: () => store.resultsOf(cacheKey),
     async checkExternal() {
       const place = { artifacts: store.folder, signal, progress };
-      const external = withoutSecrets(await stage.stage.external(stage.params, place));
+      const external = withoutSecrets(await stage.definition.external(stage.params, place));
       const changes = explainChanges(stage.id, cacheKey, { ...cacheKey, external });
       if (changes.length === 0) return;
       throw new Error(`Cannot use its data: ${joinWords(changes)} while it was read. Run again.`);
@@ -111,18 +112,18 @@ export async function executeStage(
   };
   const context = stageContextOf({ ...stage, project }, { ...cacheKey, lineage }, {
     ...given,
-    ...(remoteWorkers && connectWorkers && stage.stage.part
+    ...(remoteWorkers && connectWorkers && stage.definition.part
       ? { remoteWorkers: connectWorkers(remoteWorkers, work) }
       : {}),
   });
   const unchanged = stage.plugin && !bounded ? await watchInputs(stage.id, inputs, run) : undefined;
   const result: StageResult | void = await Promise
-    .try(() => stage.stage.run(inputs, stage.params, context)).finally(unchanged);
+    .try(() => stage.definition.run(inputs, stage.params, context)).finally(unchanged);
   signal.throwIfAborted();
   await checkOutputs(stage.id, outputs, attempt.outputs, checkFile, bounded);
   if (stage.plugin) {
     // The folders of this machine are nothing for a model card.
-    const named = mapPaths(cacheKey.params, stage.stage.params, [], (path) => basename(path));
+    const named = mapPaths(cacheKey.params, stage.definition.params, (path) => basename(path));
     const step = [stage.use, formatValues(named as CacheKey["params"])].filter(Boolean).join(" ");
     const made = Object.entries(attempt.outputs).map(([key, path]) => ({ ...outputs[key]!, path }));
     await noteStep?.(step, signal, Object.values(inputs).flat(), made);
@@ -150,24 +151,27 @@ async function watchInputs(
   inputs: ReadyStage["inputs"],
   { store, signal }: RunContext,
 ): Promise<() => Promise<void>> {
-  const stampOf = async ({ path }: Artifact) =>
-    JSON.stringify((await listFiles(path)).map((name) => {
+  const stampsOf = async ({ path }: Artifact) =>
+    new Map((await listFiles(path)).map((name) => {
       const { size, mtime, ctime } = Deno.statSync(join(path, name));
-      return [name, size, mtime, ctime];
+      return [`${basename(path)}/${name}`, JSON.stringify([size, mtime, ctime])];
     }));
   const artifacts = Object.values(inputs).flat();
-  const before = await Promise.all(artifacts.map(stampOf));
+  const before = await Promise.all(artifacts.map(stampsOf));
   return async () => {
     for (const [i, artifact] of artifacts.entries()) {
-      if (await stampOf(artifact).catch(String) === before[i]) continue;
+      const now = await stampsOf(artifact).catch(() => new Map<string, string>());
+      if (isDeepStrictEqual(now, before[i])) continue;
       const path = dirname(artifact.path);
       const place = { use: basename(dirname(path)), fingerprint: basename(path), path };
       const { record, problems, strangers } = await verifyResult(place);
       if (record && problems.length > 0) {
         await store.markDamaged(place, record, problems, () => {}, signal);
       }
-      // File managers leave hidden files.
-      const added = strangers.filter((name) => !basename(name).startsWith("."));
+      // File managers leave hidden files, and an earlier stage may have left others.
+      const added = strangers.filter((name) =>
+        !basename(name).startsWith(".") && now.has(name) && !before[i].has(name)
+      );
       const changes = [...problems, ...added.map((name) => `${name} is no part of it`)];
       if (changes.length === 0) continue; // another run made it again
       throw new Error(
@@ -180,11 +184,11 @@ async function watchInputs(
 
 /** Returns modules of plugins that take part in a stage whose files the cache key may lack. */
 async function withUnknownFiles(
-  { plugin, module, stage, extensions }: PlannedStage,
+  { plugin, module, definition, extensions }: PlannedStage,
   { moduleHasher, excludedFolders }: RunContext,
 ): Promise<Set<string>> {
   const modules = extensions.filter(({ isData }) => !isData).map(({ module }) => module);
-  if (plugin && !stage.hasExternal) modules.push(module);
+  if (plugin && !definition.hasExternal) modules.push(module);
   const graphs = modules.map((one) => moduleHasher.graph(one, excludedFolders));
   return new Set((await Promise.all(graphs)).flatMap(({ computed }) => computed));
 }
@@ -206,7 +210,7 @@ export async function executeService(
   const rest = { id, outputs: {}, scratch, earlierResults, signal, progress, info, warn };
   const context = stageContextOf({ ...stage, project }, { ...cacheKey, lineage }, rest);
   try {
-    await stage.stage.run(inputs, stage.params, context);
+    await stage.definition.run(inputs, stage.params, context);
   } finally {
     await Deno.remove(scratch, { recursive: true });
   }

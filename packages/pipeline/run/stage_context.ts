@@ -8,7 +8,7 @@ type Declared = Partial<Pick<StageContext, "seed" | "compute" | "lineage">>;
 
 /** Returns the function that finds definitions of a kind among extensions. */
 export function definitionsOf(extensions: readonly Extension[]): StageContext["definitions"] {
-  return (kind) => extensions.flatMap((one) => one.kind === kind ? one.definition ?? [] : []);
+  return (kind) => extensions.flatMap((one) => one.kind === kind ? one.definition : []);
 }
 
 /** Returns a context that throws when the stage reads something undeclared. */

@@ -8,10 +8,9 @@ import { runOne } from "../cli/run_command.ts";
 import { readConfig } from "../config/config.ts";
 import { parsePipeline } from "../config/parse_yaml.ts";
 import { YamlFile } from "../config/yaml_file.ts";
-import { createPlan } from "../plan.ts";
+import { createPlan, type Selection } from "../plan.ts";
 import { Registry } from "../registry.ts";
 import type { RunContext } from "../run/run_context.ts";
-import type { Selection } from "../run/selection.ts";
 import type { SweepProgress } from "./sweep_progress.ts";
 import {
   type ChildReport,

@@ -3,28 +3,23 @@
  * computed before and referenced by fingerprint. The cache keys of all other results travel along,
  * so a machine on which results would differ refuses the run.
  */
+import { hostname } from "node:os";
 import { join, resolve } from "node:path";
 import { z } from "zod";
 import { readConfig } from "../config/config.ts";
 import { pipelineSchema } from "../config/pipeline_schema.ts";
 import { pluginSpecifier } from "../config/plugin_entries.ts";
 import { cacheKeyOf } from "../cache/cache_key.ts";
-import {
-  type CacheKey,
-  cacheKeySchema,
-  canonicalJson,
-  explainChanges,
-  fingerprint,
-} from "../fingerprint.ts";
-import { ancestors, createPlan, type Plan } from "../plan.ts";
+import { type CacheKey, cacheKeySchema, canonicalJson, explainChanges } from "../fingerprint.ts";
+import { ancestors, createPlan, type Plan, select, type Selection } from "../plan.ts";
 import { displayPath, fromFileUrl, toFileUrl } from "../paths.ts";
 import type { StageRecord } from "../stage_record.ts";
 import { Registry } from "../registry.ts";
-import type { App } from "../app.ts";
+import { type App, type CommandContext, EXIT } from "../app.ts";
 import { withoutSecrets } from "../secrets.ts";
-import { select, type Selection } from "../run/selection.ts";
-import type { ArtifactStore, Used } from "../artifact_store.ts";
+import { ArtifactStore } from "../artifact_store.ts";
 import {
+  assertBackend,
   assertSameCode,
   codeSchema,
   IncompatibleWorkerError,
@@ -32,7 +27,11 @@ import {
   relativePathSchema,
   toRelative,
 } from "../remote/compatibility.ts";
-import type { RunContext } from "../run/run_context.ts";
+import { createRunContext, type RunContext } from "../run/run_context.ts";
+import { runPlan } from "../run/run_pipeline.ts";
+import { withPaths } from "../run/run_report.ts";
+import { printJson } from "../reporter.ts";
+import { followParent } from "./child_process.ts";
 import { parsePipeline } from "../config/parse_yaml.ts";
 import { YamlFile } from "../config/yaml_file.ts";
 
@@ -126,30 +125,6 @@ export function pluginsOf({ source }: Plan, project: string): string[] {
         "set executor: local.",
     );
   });
-}
-
-/** Finds the cached results of some stages. @param ids stages that are equal in all runs */
-export async function finishedResults(
-  planned: Plan,
-  ids: readonly string[],
-  context: RunContext,
-): Promise<Used> {
-  const found = new Map<string, StageRecord>();
-  for (const stage of planned.stages.filter(({ id }) => ids.includes(id))) {
-    if (!stage.after.every((id) => found.has(id))) continue;
-    const cacheKey = await cacheKeyOf(
-      stage,
-      planned,
-      context,
-      ({ stage, output }) => found.get(stage)!.outputs[output]!.digest,
-      (id) => found.get(id)!.fingerprint,
-    );
-    const { record } = await context.store.find(stage.use, fingerprint(cacheKey));
-    if (record) found.set(stage.id, record);
-  }
-  return Object.fromEntries(
-    [...found].map(([id, { fingerprint, dependencies: { use } }]) => [id, { use, fingerprint }]),
-  );
 }
 
 /** Compares the plugins with the run's before any is imported. @throws {IncompatibleWorkerError} */
@@ -266,4 +241,40 @@ async function needsOf(
     Object.assign(packages, ownPackages);
   }
   return { needs, code: localCodeVersion({ modules, packages }) };
+}
+
+/** First line of standard input; the worker has validated the order and where its plugins lie. */
+export interface RemoteRunInit {
+  readonly order: RemoteRun;
+  /** The artifact folder on this machine. */
+  readonly artifacts: string;
+  /** Ms without a heartbeat after which another run's lock on a result is stale. */
+  readonly patience: number;
+}
+
+/** Runs it, and prints its report or `{ refused }` with the reason. */
+export async function runRemoteRun(call: CommandContext): Promise<number> {
+  using parent = followParent();
+  const { order, artifacts, patience }: RemoteRunInit = JSON.parse(await parent.order);
+  const { project } = call;
+  try {
+    const context = await createRunContext(artifacts, call, parent.signal, `modules-${hostname()}`);
+    await assertSamePlugins(order, context);
+    const planned = await planOf(order, call, artifacts);
+    await assertSameResults(order, planned, context);
+    if (order.backend) await assertBackend(order.backend.backend, call);
+    const { selection, point, backend = { backend: "", why: "" } } = order;
+    const store = new ArtifactStore(artifacts, { patience });
+    const own = { ...context, store, resolveCompute: () => Promise.resolve(backend) };
+    const given = await openResults(order.given, store);
+    const { report, id } = await runPlan(planned, selection, own, { point, given });
+    // Relative to the artifact folder, which other machines have elsewhere.
+    const shared = (path: string) => toRelative(resolve(project, path), artifacts) ?? path;
+    printJson({ ...withPaths(report, shared), run: id });
+    return report.ok ? EXIT.ok : EXIT.failed;
+  } catch (error) {
+    if (!(error instanceof IncompatibleWorkerError)) throw error;
+    printJson({ refused: error.message });
+    return EXIT.failed;
+  }
 }

@@ -1,16 +1,15 @@
 /** Runs the runs of a sweep on workers of other machines. */
 import { join } from "node:path";
 import { displayPath } from "../paths.ts";
-import type { Plan } from "../plan.ts";
+import type { Plan, Selection } from "../plan.ts";
 import type { CommandContext } from "../app.ts";
-import { INTERRUPTED, type RunReport, withPaths, WOULD_RUN } from "../run/run_report.ts";
-import { runPlan } from "../run/run_pipeline.ts";
-import type { Selection } from "../run/selection.ts";
+import { INTERRUPTED, withPaths } from "../run/run_report.ts";
+import { runPlan, type RunResult } from "../run/run_pipeline.ts";
 import type { RunContext } from "../run/run_context.ts";
 import type { SweepProgress } from "./sweep_progress.ts";
 import { failedReport } from "./child_process.ts";
 import type { SweepPoint } from "./sweep_points.ts";
-import { describeRemoteRun, finishedResults, pluginsOf, type RemoteRun } from "./remote_run.ts";
+import { describeRemoteRun, pluginsOf, type RemoteRun } from "./remote_run.ts";
 
 /** @throws if runs remain for workers and plugins or Redis prevent it */
 export async function checkWorkersReachable(
@@ -78,17 +77,30 @@ export async function runRemote(
 
 /** Returns true if all results of a run are cached. */
 async function isCached(planned: Plan, selection: Selection, context: RunContext) {
-  const { ok, stages } = await rehearse(planned, selection, context);
-  return ok && !stages.some(({ why }) => why.startsWith(WOULD_RUN));
+  const { report: { ok, stages } } = await rehearse(planned, selection, context);
+  return ok && stages.every(({ cause }) => cause === undefined);
 }
 
-/** Returns the report of a dry run, which logs nothing. */
+/** Finds the cached results of some stages. @param ids stages that are equal in all runs */
+export async function finishedResults(
+  planned: Plan,
+  ids: readonly string[],
+  context: RunContext,
+): Promise<RemoteRun["given"]> {
+  const { report, records } = await rehearse(planned, { until: ids }, context);
+  const cached = report.stages.filter(({ status }) => status === "cached");
+  return Object.fromEntries(
+    cached.map(({ id, use }) => [id, { use, fingerprint: records.get(id)!.fingerprint }]),
+  );
+}
+
+/** Executes a dry run, which logs nothing. */
 export async function rehearse(
   planned: Plan,
   selection: Selection,
   context: RunContext,
-): Promise<RunReport> {
-  return (await runPlan(planned, selection, silent(context), { dryRun: true })).report;
+): Promise<RunResult> {
+  return await runPlan(planned, selection, silent(context), { dryRun: true });
 }
 
 function silent(context: RunContext): RunContext {

@@ -2,11 +2,10 @@
 import { cacheKeyOf } from "../cache/cache_key.ts";
 import { joinWords } from "../errors.ts";
 import { fingerprint } from "../fingerprint.ts";
-import type { Plan, PlannedStage } from "../plan.ts";
+import { type Plan, type PlannedStage, select, type Selection } from "../plan.ts";
 import type { CommandContext } from "../app.ts";
-import { type RunReport, type StageReport, WAITS, WOULD_RUN } from "../run/run_report.ts";
+import type { RunReport, StageReport } from "../run/run_report.ts";
 import { runPlan } from "../run/run_pipeline.ts";
-import { select, type Selection } from "../run/selection.ts";
 import { createRunContext, type RunContext } from "../run/run_context.ts";
 import { SweepProgress, type SweepRunResult } from "./sweep_progress.ts";
 import { checkWorkersReachable, rehearse, runRemote } from "./remote_sweep.ts";
@@ -56,7 +55,6 @@ export async function runSweep(
     stages: StageReport[],
     ok: boolean,
     runs: readonly SweepRunResult[],
-    summary = summarise(runs.filter(({ ok }) => ok)),
   ): SweepReport => ({
     pipeline: first.name,
     ok,
@@ -64,7 +62,7 @@ export async function runSweep(
     stages,
     metrics: {},
     runs,
-    summary,
+    summary: summarise(runs.filter(({ ok }) => ok)),
   });
   log(`${counted(points.length, "run")}: ${axesText(points)}`);
   if (options.dryRun) {
@@ -81,7 +79,6 @@ export async function runSweep(
   if (shared.length > 0) {
     const once = { ...selection, until: shared };
     const { report: made } = await runPlan(first, once, context, {
-      shared: true,
       ahead: new Map(selected.map((id) => [id, variantsOf(id, points)])),
     });
     prepared = made.stages.filter(({ id, status }) => shared.includes(id) || status === "failed");
@@ -158,7 +155,7 @@ async function dryRun(
   const runs: SweepRunResult[] = [];
   const seen = new Set<string>();
   for (const [i, { plan, values }] of points.entries()) {
-    const report = await rehearse(plan, selection, context);
+    const { report } = await rehearse(plan, selection, context);
     runs.push({ values, ...report });
     if (i === 0) {
       for (const { id, why, status } of report.stages.filter(({ id }) => shared.includes(id))) {
@@ -167,13 +164,13 @@ async function dryRun(
       }
     }
     const own: string[] = [], after: string[] = [], earlier: string[] = [], cached: string[] = [];
-    for (const { id, status, why } of report.stages) {
+    for (const { id, status, why, cause } of report.stages) {
       const name = predicted[i]!.get(id)!;
-      if (shared.includes(id) || (status === "skipped" && !why.startsWith(WOULD_RUN))) continue;
+      if (shared.includes(id) || (status === "skipped" && cause === undefined)) continue;
       if (status === "failed") own.push(why);
       else if (status === "cached") cached.push(id);
       else if (seen.has(name)) earlier.push(id);
-      else if (why.endsWith(WAITS)) after.push(id);
+      else if (cause === "waits") after.push(id);
       else own.push(`${id} ${why}`);
       seen.add(name);
     }

@@ -70,8 +70,8 @@ Deno.test("an attempt that is not committed leaves its scratch and nothing else"
   assert.deepEqual(left.map((name) => name.split("/").slice(2).join("/")).filter(Boolean), [
     "scratch/half",
   ]);
-  assert.equal(await store.interrupted("count", fingerprint(dependencies(1))), true);
-  assert.equal(await store.interrupted("count", fingerprint(dependencies(2))), false);
+  assert.equal(await store.attempt("count", fingerprint(dependencies(1))), "interrupted");
+  assert.equal(await store.attempt("count", fingerprint(dependencies(2))), undefined);
   await using second = await attempt();
   assert.equal(second.resumed, true);
   assert.equal(await Deno.readTextFile(join(second.scratch, "half")), "of it");
@@ -183,7 +183,7 @@ Deno.test("what killed runs left is swept up, but what can be gone on from", asy
     ...["busy.lock", "busy/result/numbers/numbers.txt", "busy/scratch/half"],
     ...["resumable.lock", "resumable/scratch/half"],
   ]);
-  assert.deepEqual(await store.interrupted("count", "none"), false);
+  assert.equal(await store.attempt("count", "none"), undefined);
   await (await attempt(2))[Symbol.asyncDispose]();
 });
 

@@ -353,16 +353,22 @@ Deno.test("a plugin's stage that changes its input fails, and the input is made 
         await Deno.writeTextFile(${path}, "${text}");
       }`,
     );
-  const input = 'numbers.path + "/numbers.txt"';
+  const input = 'numbers.path + "/numbers.txt"', hidden = 'numbers.path + "/.DS_Store"';
   await using project = await Project.make({
     "pipeline.yaml": "stages: { count: { to: 3 }, negate: }",
     "plugins/content.ts": writing(input, "9\\n9\\n9"),
     "plugins/stranger.ts": writing('numbers.path + "/more.txt"', "9"),
     "plugins/right.ts": writing('outputs.numbers + "/more.txt"', "9"),
-    "plugins/hidden.ts": writing('numbers.path + "/.DS_Store"', "9"),
+    "plugins/hidden.ts": writing(hidden, "9"),
   });
   const run = (name: string) => project.run({ set: [`plugins=[plugins/${name}.ts]`] });
   assert.equal((await run("hidden")).statuses.negate, "ran"); // as if a file manager did it
+  const [numbers] = (await project.files()).filter((name) => /^count.*numbers\.txt$/.test(name));
+  const left = `artifacts/${numbers!.replace("numbers.txt", "left.txt")}`;
+  await project.write({ [left]: "9", "plugins/hidden.ts": writing(hidden, "99") });
+  const after = await run("hidden"); // changes its input, but has not left the other file there
+  assert.equal(after.statuses.negate, "ran", after.text);
+  await Deno.remove(project.path(left));
   const changed =
     'Cannot keep what stage "negate" made: it changed the result of "count": numbers/';
   for (

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import {
-  codeDifference,
+  assertSameCode,
   type CodeVersion,
 } from "../../../../packages/pipeline/remote/compatibility.ts";
 import {
@@ -55,25 +55,20 @@ Deno.test("parseRedisAddress() refuses what is no address, and hides the passwor
   });
 });
 
-Deno.test("codeDifference() describes what differs", () => {
+Deno.test("assertSameCode() describes what differs", () => {
   const code: CodeVersion = {
     modules: { "a.ts": "1", "b.ts": "2" },
     packages: { sharp: "1" },
     deno: "2.9.6",
     platform: "x86_64-unknown-linux-gnu",
   };
-  assert.equal(codeDifference(code, structuredClone(code)), undefined);
-  const differs = (other: Partial<CodeVersion>) => codeDifference(code, { ...code, ...other });
-  assert.match(differs({ deno: "3.0.0" })!, /the run uses Deno 2\.9\.6, the worker 3\.0\.0/);
-  assert.match(
-    differs({ platform: "aarch64-apple-darwin" })!,
-    /the worker on aarch64-apple-darwin/,
-  );
-  assert.match(differs({ packages: { sharp: "2" } })!, /^sharp differs from the run's/);
-  assert.match(
-    differs({ modules: { "a.ts": "3", "c.ts": "1" } })!,
-    /^a\.ts, b\.ts, c\.ts differ from/,
-  );
+  assertSameCode(code, structuredClone(code));
+  const differs = (other: Partial<CodeVersion>, message: RegExp) =>
+    assert.throws(() => assertSameCode(code, { ...code, ...other }), message);
+  differs({ deno: "3.0.0" }, /another one: the run uses Deno 2\.9\.6, the worker 3\.0\.0\. Upd/);
+  differs({ platform: "aarch64-apple-darwin" }, /the worker on aarch64-apple-darwin/);
+  differs({ packages: { sharp: "2" } }, /one: sharp differs from the run's/);
+  differs({ modules: { "a.ts": "3", "c.ts": "1" } }, /one: a\.ts, b\.ts, c\.ts differ from/);
 });
 
 Deno.test("a pipeline's address of Redis is checked before anything runs, and not printed", async () => {

@@ -277,6 +277,10 @@ export default defineStage({
     );
     const other = await project.cli("run", "pipeline", ...sweep, "--until", "clamp");
     assert.equal(other.code, 0, other.out + other.err);
+    const cached = ["--sweep", "picky.number=3,8", "--set", "clamp.max=2"];
+    const { out: last } = await project.cli("run", "pipeline", ...cached);
+    assert.match(last, /✗ picky {2}failed: there is no 8 in count\n/);
+    assert.ok(!last.includes("1/2"), last);
   });
   await t.step(
     "unless a plugin's stage is in between, which may change what it finds",

@@ -9,12 +9,12 @@ import { ArtifactStore } from "../../../../packages/pipeline/artifact_store.ts";
 import {
   assertSameResults,
   describeRemoteRun,
-  finishedResults,
   openResults,
   orderSchema,
   planOf,
   type RemoteRun,
 } from "../../../../packages/pipeline/sweep/remote_run.ts";
+import { finishedResults } from "../../../../packages/pipeline/sweep/remote_sweep.ts";
 import { IncompatibleWorkerError } from "../../../../packages/pipeline/remote/compatibility.ts";
 import { Project } from "../toy/project.ts";
 import { stages } from "../toy/stages.ts";

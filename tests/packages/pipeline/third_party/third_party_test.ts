@@ -105,9 +105,9 @@ Deno.test("a hostile plugin is refused everything, and costs its stage only", as
   });
   const limited = async (limits: string) => {
     await project.write({ "limited.yaml": pipeline(plugin, limits) });
-    return (await project.plan("limited.yaml")).stages[1]!.stage;
+    return (await project.plan("limited.yaml")).stages[1]!.definition;
   };
-  const { stage } = (await project.plan()).stages[1]!;
+  const { definition: stage } = (await project.plan()).stages[1]!;
   const stages: Record<string, typeof stage> = {
     loop: await limited(", minutes: 0.03"),
     memory: await limited(", memory: 0.4"),

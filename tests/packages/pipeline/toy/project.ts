@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
 import { type Config, readConfig } from "../../../../packages/pipeline/config/config.ts";
 import { ConfigError } from "../../../../packages/pipeline/errors.ts";
-import { createPlan, type Plan } from "../../../../packages/pipeline/plan.ts";
+import { createPlan, type Plan, type Selection } from "../../../../packages/pipeline/plan.ts";
 import { DenoLock } from "../../../../packages/pipeline/cache/deno_lock.ts";
 import { ImportMap } from "../../../../packages/pipeline/cache/import_map.ts";
 import { ModuleHasher } from "../../../../packages/pipeline/cache/module_graph.ts";
@@ -13,7 +13,6 @@ import { createReporter } from "../../../../packages/pipeline/reporter.ts";
 import { parseOverride } from "../../../../packages/pipeline/config/override.ts";
 import type { RunReport } from "../../../../packages/pipeline/run/run_report.ts";
 import { runPlan } from "../../../../packages/pipeline/run/run_pipeline.ts";
-import type { Selection } from "../../../../packages/pipeline/run/selection.ts";
 import { ArtifactStore } from "../../../../packages/pipeline/artifact_store.ts";
 import { stages } from "./stages.ts";
 
