@@ -121,8 +121,12 @@ export interface CommandContext extends App {
   readonly reporter: Reporter;
   /** Columns of standard output's terminal. */
   columns(): number;
-  /** Reads a pipeline by its name, such as `experiments/first`. @throws {ConfigError} */
-  openPlan(name: string): Promise<Plan>;
+  /**
+   * Reads a pipeline by its name, such as `experiments/first`.
+   * @param given values in place of the YAML's, such as those of a run of its sweep
+   * @throws {ConfigError}
+   */
+  openPlan(name: string, given?: Plan["overrides"]): Promise<Plan>;
 }
 
 /** Executes a command of the runner and returns the exit code. */

@@ -11,7 +11,7 @@ import {
   UsageError,
 } from "./errors.ts";
 import { HELP, mainHelp } from "./cli/help.ts";
-import { loadPlan, resolveRunId } from "./load_plan.ts";
+import { loadPlan, overridesOf, resolveRunId } from "./load_plan.ts";
 import { invocationDir } from "./paths.ts";
 import { type App, type CommandContext, type CommandHandler, EXIT } from "./app.ts";
 import { mermaid } from "./plan.ts";
@@ -130,6 +130,7 @@ function commandContextOf(
     reporter,
     cwd,
     columns: standardOutput("stdout").columns,
-    openPlan: (name) => loadPlan({ ...app, cwd, names: [name], values: {} }),
+    openPlan: (name, given = {}) =>
+      loadPlan({ ...app, cwd, names: [name], values: {} }, overridesOf(given, `a run of ${name}`)),
   };
 }

@@ -46,6 +46,12 @@ export async function loadPlan(
   return createPlan(await readConfig(file, { ...options, overrides }));
 }
 
+/** Returns values in place of a YAML's. @param origin names their place in messages */
+export function overridesOf(values: Readonly<Record<string, unknown>>, origin: string): Override[] {
+  const at = { text: origin };
+  return Object.entries(values).map(([key, value]) => ({ path: key.split("."), value, at }));
+}
+
 /**
  * Returns a call with a run's id replaced by its pipeline and the values that the run was given, which
  * those of the command line come after. Any other call is returned as it is.

@@ -1,5 +1,6 @@
 /** Settings of recorded runs, in which they are compared with each other and with a plan. */
 import { writtenKey } from "./cache/cache_key.ts";
+import { ConfigError } from "./errors.ts";
 import { canonicalJson, explainChanges, isRecord, sha256 } from "./fingerprint.ts";
 import { nameOf } from "./find_runs.ts";
 import type { RecordedStage, RunRecord } from "./history.ts";
@@ -105,19 +106,36 @@ export function writtenStages(plan: Plan, ids: ReadonlySet<string>): WrittenStag
   );
 }
 
-/** Explains how a plan's stages differ from a run's record; undefined if they do not. */
-export function editSince(
+/**
+ * Explains how a plan's stages differ from a run's record; undefined if they do not.
+ * @param written if a plan does not take the run's values, it rejects with a ConfigError
+ */
+export async function editSince(
   { stages }: Pick<RunRecord, "stages">,
-  written: WrittenStages,
-): string | undefined {
-  for (const [id, now] of written) {
-    const { dependencies, after } = stages.find((stage) => stage.id === id) ?? {};
-    if (!dependencies) continue; // a new stage gives others new inputs
-    const [change] = explainChanges(id, dependencies, { ...dependencies, ...now });
-    if (change !== undefined) return change;
-    // Records of earlier versions have no inputs.
-    const same = after === undefined || canonicalJson(after) === canonicalJson(now.after);
-    if (!same) return `${id} takes other inputs`;
+  written: Promise<WrittenStages>,
+): Promise<string | undefined> {
+  try {
+    for (const [id, now] of await written) {
+      const { dependencies, after } = stages.find((stage) => stage.id === id) ?? {};
+      if (!dependencies) continue; // a new stage gives others new inputs
+      const [change] = explainChanges(id, dependencies, { ...dependencies, ...now });
+      if (change !== undefined) return change;
+      // Records of earlier versions have no inputs.
+      const same = after === undefined || canonicalJson(after) === canonicalJson(now.after);
+      if (!same) return `${id} takes other inputs`;
+    }
+    return undefined;
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems[0]!.message;
+    throw error;
   }
-  return undefined;
+}
+
+/** Returns the values that a sweep gave a run, with paths as they counted. */
+export function sweptValues({ point = {}, overrides = {} }: RunRecord): Record<string, unknown> {
+  const counted = (key: string, value: unknown) =>
+    typeof value === "string" ? overrides[key.replace(/^stages\./, "")] ?? value : value;
+  return Object.fromEntries(
+    Object.entries(point).map(([key, value]) => [key, counted(key, value)]),
+  );
 }

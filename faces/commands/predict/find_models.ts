@@ -13,11 +13,11 @@ import {
   nameOf,
   pipelinesOf,
 } from "../../../packages/pipeline/find_runs.ts";
-import { editSince, writtenStages } from "../../../packages/pipeline/run_settings.ts";
+import { editSince, sweptValues, writtenStages } from "../../../packages/pipeline/run_settings.ts";
 import { History, resultsOf, type RunRecord } from "../../../packages/pipeline/history.ts";
 import { commandOf, fileNameOf, typed } from "../../../packages/pipeline/pipeline_identity.ts";
 import { readTextIfExists } from "../../../packages/pipeline/paths.ts";
-import { ancestors } from "../../../packages/pipeline/plan.ts";
+import { ancestors, type Plan } from "../../../packages/pipeline/plan.ts";
 import { cautionsOf } from "../../../packages/pipeline/stage.ts";
 import { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts";
 import { assertIntact } from "../../../packages/pipeline/verify_results.ts";
@@ -85,7 +85,12 @@ export async function findModels(
       throw new UsageError(`run ${run.id} has no model "${part}". It has ${has}.`);
     }
     if (models.length >= Math.max(1, trained?.length ?? 0)) {
-      const edit = plan && editSince(run, writtenStages(plan, ancestors(plan, trained!)));
+      const stagesNow = async (plan: Plan) => {
+        // What a sweep varied is no edit of the YAML.
+        const now = run.point ? await tools.openPlan(wanted, sweptValues(run)) : plan;
+        return writtenStages(now, ancestors(now, trained!));
+      };
+      const edit = plan && await editSince(run, stagesNow(plan));
       const unlike = edit === undefined ? "" : `, unlike its YAML now: ${edit}`;
       const origin = byId ? `run ${run.id}` : `pipeline ${wanted} (run ${run.id}${unlike})`;
       return { models, origin, cautions: run.cautions ?? [], compute: plan?.compute ?? "auto" };

@@ -84,7 +84,9 @@ export interface SweptPipeline {
   /** Varied values; none if the command line alone varies. */
   readonly axes: readonly Axis[];
   /** The values of all runs of its sweep. */
-  readonly points: readonly RunRecord["point"][];
+  readonly points: readonly Point[];
+  /** Returns the varied values of a run by the keys that the YAML has for them now. */
+  respelled(point: Point): Point;
   /**
    * Returns the stages that a metric of a run with these values depends on.
    * @throws {ConfigError} if the pipeline does not take the values
@@ -116,7 +118,7 @@ export async function bestPoints(
   const last = runsOfPipeline(of, runs).findLast(({ point }) => point);
   const now = await pipelineNow(last?.point), listed = runsOfPipeline(of, runs, now.identity);
   const swept = listed.filter((run): run is SweptRun => run.ok && run.point !== undefined)
-    .sort(byTime);
+    .map((run): SweptRun => ({ ...run, point: now.respelled(run.point) })).sort(byTime);
   const edits = await editsSince(swept, now);
   const groups = Map.groupBy(swept, (run) => edits.get(run));
   const matching = groups.get(undefined) ?? [];
@@ -134,8 +136,7 @@ export async function bestPoints(
       `sweep.best leaves out ${count} of "${of}" that its YAML, as it is now, does not make: ${left}`,
     );
   }
-  const made = new Set(matching.map(({ point }) => canonicalJson(point)));
-  const done = now.points.filter((point) => made.has(canonicalJson(point))).length;
+  const done = countDone(matching.map(({ point }) => point), now.points);
   if (swept.length > 0 && done < now.points.length) {
     log(
       `sweep.best: only ${done} of ${counted(now.points.length, "run")} of "${of}" are done, ` +
@@ -172,6 +173,15 @@ export async function bestPoints(
   return rows.slice(0, Math.ceil(share * rows.length - 1e-9)).map(({ values }) => values);
 }
 
+/** Counts the points of a sweep that are done. Other draws within its ranges are as good as its own. */
+function countDone(made: readonly Point[], points: readonly Point[]): number {
+  const seedsOf = (point: Point) =>
+    canonicalJson(Object.fromEntries(Object.entries(point).filter(([key]) => isSeed(key))));
+  const wanted = new Set(points.map(seedsOf));
+  const counting = made.filter((point) => wanted.has(seedsOf(point)));
+  return Math.min(new Set(counting.map(canonicalJson)).size, points.length);
+}
+
 type SweptRun = RunRecord & { readonly point: Point };
 
 /**
@@ -182,7 +192,7 @@ async function editsSince(swept: readonly SweptRun[], now: SweptPipeline) {
   const data = new Map<string, string>(), edits = new Map<SweptRun, string | undefined>();
   for (const run of swept.toReversed()) {
     const edit = triesOthers(run.point, now.axes) ??
-      await now.stagesOf(run.point).then((stages) => editSince(run, stages), refusal);
+      await editSince(run, now.stagesOf(run.point));
     // Data is not in the YAML: of equal values, such as paths, the newest run has it as it is now.
     const other = edit === undefined && run.stages.find(({ id, dependencies }) => {
       const external = canonicalJson(dependencies?.external ?? null);
@@ -196,22 +206,15 @@ async function editsSince(swept: readonly SweptRun[], now: SweptPipeline) {
   return edits;
 }
 
-/** Returns why a pipeline does not take a run's values. */
-function refusal(error: unknown): string {
-  if (error instanceof ConfigError) return error.problems[0]!.message;
-  throw error;
-}
-
 /** Explains that a sweep does not try the values of a point; more trials draw within its ranges. */
 function triesOthers(point: Point, axes: readonly Axis[]): string | undefined {
   if (axes.length === 0) return undefined;
-  const named = (key: string) => shortPath(key.split(".")).join(".");
-  const values = new Map(Object.entries(point).map(([key, value]) => [named(key), value]));
-  const tried = new Map(axes.map((axis) => [named(axis.key), axis]));
-  const other = [...values.keys(), ...tried.keys()].filter((key) => !isSeed(key)).find((key) => {
-    const axis = tried.get(key), value = values.get(key), text = canonicalJson(value ?? null);
-    if (!axis || !values.has(key)) return true;
+  const keys = [...Object.keys(point), ...axes.map(({ key }) => key)];
+  const other = keys.filter((key) => !isSeed(key)).find((key) => {
+    const axis = axes.find((one) => one.key === key), value = point[key];
+    if (!axis || !Object.hasOwn(point, key)) return true;
     const { range, values: listed } = axis;
+    const text = canonicalJson(value ?? null);
     if (!range) return listed.every(({ value }) => canonicalJson(value ?? null) !== text);
     return typeof value !== "number" || value < range.from || value > range.to;
   });

@@ -4,7 +4,8 @@ import { ConfigError, type Location, mapAll, type Problem, quote, UsageError } f
 import { canonicalJson, isRecord } from "../fingerprint.ts";
 import { ancestors, createPlan, type Plan } from "../plan.ts";
 import { isMissingPipeline } from "../find_pipeline.ts";
-import { configOptions, loadPlan } from "../load_plan.ts";
+import { configOptions, loadPlan, overridesOf } from "../load_plan.ts";
+import type { Aliases } from "../define.ts";
 import { writtenStages } from "../run_settings.ts";
 import { expectation } from "../config/zod_issues.ts";
 import { type Override, parseOverride, parseValue } from "../config/override.ts";
@@ -200,12 +201,6 @@ async function combine(
   return grid(axes.filter(({ key }) => isSeed(key)), drawn);
 }
 
-/** @param origin names the place of the values in messages */
-function overridesOf(values: Readonly<Record<string, unknown>>, origin: string): Override[] {
-  const at = { text: origin };
-  return Object.entries(values).map(([key, value]) => ({ path: key.split("."), value, at }));
-}
-
 /**
  * Reads the pipeline of an earlier sweep, without the values of the command line.
  * @param known values of a run, for what the YAML lacks as the command line varied it
@@ -221,7 +216,16 @@ async function readSwept(
     if (!known) throw error;
     return planOf(known);
   });
+  /** Returns a key in the spelling that validated values have. */
+  const nameOf = (key: string) => {
+    const [id, ...path] = shortPath(key.split(".")), place = path.join(".");
+    const params = base.stages.find((stage) => stage.id === id)?.definition.params;
+    const aliases = Object.entries(params?.meta()?.aliases as Aliases ?? {});
+    const [name = place] = aliases.find(([, other]) => other === place) ?? [];
+    return [id, name].join(".");
+  };
   const sweep = readSweep(base.source, first);
+  const keys = new Map(sweep.axes.map(({ key }) => [nameOf(key), key]));
   // Which points a chain of choices has depends on the runs before it, which may be those of now.
   const listed = sweep.best === undefined && sweep.axes.length > 0;
   const points = listed ? await pointsOf(sweep, base, first) : [];
@@ -231,6 +235,10 @@ async function readSwept(
     identity: base.identity,
     axes: listed ? sweep.axes : [],
     points: points.map(({ values }) => values),
+    respelled: (point) =>
+      Object.fromEntries(
+        Object.entries(point).map(([key, value]) => [keys.get(nameOf(key)) ?? key, value]),
+      ),
     async stagesOf(point) {
       const plan = plans.get(canonicalJson(point)) ?? await planOf(point);
       const ids = plan.stages.map(({ id }) => id), metric = ids.filter((id) => id === metricStage);
@@ -244,7 +252,7 @@ async function readSwept(
 function directionsOf(stages: Plan["stages"]): Record<string, "more" | "less"> {
   return Object.fromEntries(
     stages.flatMap(({ extensions }) => extensions).flatMap(({ name, definition }) => {
-      const { better } = (definition ?? {}) as { better?: unknown };
+      const { better } = definition as { better?: unknown };
       return better === "more" || better === "less" ? [[name, better]] : [];
     }),
   );

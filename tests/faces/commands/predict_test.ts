@@ -233,8 +233,14 @@ Deno.test("predict", async (t) => {
         ),
       );
       const none = new ConfigError([{ at: { text: "?" }, message: "there is no such pipeline." }]);
-      const openPlan = (name: string) => {
+      const openPlan = async (name: string, given?: Record<string, unknown>) => {
         const found = new Map(plans).get(name);
+        if (given) {
+          const overrides = Object.entries(given)
+            .map(([key, value]) => ({ path: key.split("."), value, at: { text: key } }));
+          const varied = { ...options, overrides };
+          return createPlan(await readConfig(join(folder, `${name}.yaml`), varied));
+        }
         return found ? Promise.resolve(found) : Promise.reject(none);
       };
       const tools = { project: root, cwd: folder, openPlan } as unknown as CommandContext;
@@ -281,6 +287,10 @@ Deno.test("predict", async (t) => {
       const [start, text] = String((await find("q"))[0]).split(", unlike its YAML now: ");
       deepStrictEqual([start, change.test(text!)], [`pipeline q (run ${before.id}`, true]);
       await history.remove(new Set([before.id]));
+      const point = { "trainAge.epochs": 99 };
+      const swept = await history.add({ ...base, ok: true, stages: edited, point });
+      deepStrictEqual((await find("q"))[0], `pipeline q (run ${swept.id})`);
+      await history.remove(new Set([swept.id]));
       // Pulled runs, whose pipeline has no YAML here.
       const gone = { ...base, pipeline: "gone", file: "experiments/gone.yaml" };
       const pulled = await history.add({ ...gone, ok: true, stages: made });

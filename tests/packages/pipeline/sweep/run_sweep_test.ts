@@ -33,7 +33,8 @@ function sweptOnCommandLine(
     () => new Map(),
 ): () => Promise<SweptPipeline> {
   const stages: SweptPipeline["stagesOf"] = (point) => Promise.resolve(stagesOf(point));
-  return () => Promise.resolve({ identity: "search.yaml", axes: [], points: [], stagesOf: stages });
+  const rest = { axes: [], points: [], respelled: (point: object) => ({ ...point }) };
+  return () => Promise.resolve({ identity: "search.yaml", ...rest, stagesOf: stages });
 }
 
 /** Stage → how often it ran. */
@@ -372,6 +373,66 @@ Deno.test("sweep.best judges runs by the YAML as it is now, not by the newest ru
       (await plan()).err,
       /^error: longer\.yaml:1:16: search: there is no such pipeline/,
     );
+  });
+});
+
+Deno.test("sweep.best counts runs whose keys are respelled, or whose range is widened", async (t) => {
+  const url = (path: string) => new URL(path, import.meta.url).href;
+  const write = `import { z } from "npm:zod@4.6.7";
+import { withAliases } from "${url("../../../../packages/pipeline/define.ts")}";
+import { defineStage } from "${stageUrl}";
+import { numbers } from "${url("../toy/stages.ts")}";
+const number = z.number().optional();
+export default defineStage({
+  name: "write", summary: "Write a number", inputs: {}, outputs: { numbers },
+  params: withAliases(
+    z.strictObject({ number, of: z.strictObject({ number }).optional() }), { number: "of.number" },
+  ),
+  async run(_, { number }, { outputs }) {
+    await Deno.writeTextFile(outputs.numbers + "/numbers.txt", String(number));
+  },
+});
+`;
+  const search = (sweep: string) =>
+    `sweep: { ${sweep} }\nplugins: [write.ts]\nstages: { write: , sum: , judge: }\n`;
+  await using project = await Project.make({
+    "write.ts": write,
+    "longer.yaml": "extends: search.yaml\n" +
+      "sweep: { best: { of: search, by: sum.loss, share: 0.5 } }\n",
+  });
+  const best = async (sweep: string) => {
+    await project.write({ "search.yaml": search(sweep) });
+    const { code, out, err } = await project.cli("run", "longer", "--dry-run", "--json");
+    assert.equal(code, 0, err);
+    const runs = JSON.parse(out).runs as { values: Record<string, number> }[];
+    return { err, values: runs.map(({ values }) => values) };
+  };
+  const run = async (sweep: string) => {
+    await project.write({ "search.yaml": search(sweep) });
+    const { code, err } = await project.cli("run", "search");
+    assert.equal(code, 0, err);
+  };
+  await run("write.of.number: [3, 9]");
+  for (const key of ["write.of.number", "stages.write.of.number", "write.number"]) {
+    await t.step(key, async () => {
+      const { err, values } = await best(`${key}: [3, 9]`);
+      assert.ok(!err.includes("sweep.best"), err);
+      assert.deepEqual(values.map((one) => Object.keys(one)), [[key]]);
+    });
+  }
+  await t.step("a list of more values has some to make", async () => {
+    const { err } = await best("write.number: [3, 9, 27]");
+    assert.match(err, /only 2 of 3 runs of "search" are done/);
+  });
+  await t.step("a range", async () => {
+    const range = (to: number, trials = 3) =>
+      `trials: ${trials}, write.number: { from: 100, to: ${to}, step: 1 }, seed: [1, 2]`;
+    await run(range(120));
+    const { err } = await best(range(150));
+    assert.ok(!err.includes("only"), err);
+    assert.match((await best(range(150, 4))).err, /only 6 of 8 runs of "search" are done/);
+    const { err: seeds } = await best(range(150).replace("[1, 2]", "[2, 3]"));
+    assert.match(seeds, /only 3 of 6 runs of "search" are done/);
   });
 });
 
