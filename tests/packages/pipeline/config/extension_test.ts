@@ -22,6 +22,7 @@ export default defineStage({
   params: z.strictObject({
     of: definedChoice("number", [one, two]).default("one").describe("Which number"),
     other: definedChoice("number", [one]).optional(),
+    named: z.record(z.string(), definedChoice("number", [one])).optional(),
     several: z.array(z.strictObject({ of: definedChoice("number", [one]) })).optional(),
   }),
   async run(_, { of }, context) {
@@ -61,6 +62,15 @@ Deno.test("an extension's value is taken, told to the stage, and its code counts
   assert.equal((await project.run()).why.pick, "plugins/value3.ts changed");
   const own = await project.run({ set: ["pick.of=two"] });
   assert.equal(await project.output(own, "pick", "numbers.txt"), "2");
+});
+
+Deno.test("an extension's value is taken wherever a choice is", async () => {
+  await using project = await make(
+    "plugins: [plugins/pick.ts, plugins/three.ts, plugins/four.ts]\n" +
+      "stages: { pick: { named: { a: three, b: one }, several: [{ of: four }] } }",
+  );
+  const { stages: [pick] } = await project.config();
+  assert.deepEqual(pick!.extensions.map(({ name }) => name), ["three", "four"]);
 });
 
 Deno.test("without its plugin, or misspelt, an extension's value is refused", async () => {
