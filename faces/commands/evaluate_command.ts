@@ -7,7 +7,7 @@ import { main } from "../../packages/pipeline/cli.ts";
 import { joinWords, quote, UsageError } from "../../packages/pipeline/errors.ts";
 import { sha256 } from "../../packages/pipeline/fingerprint.ts";
 import { identityNamed, isMissingPipeline } from "../../packages/pipeline/find_pipeline.ts";
-import { displayPath, fromFileUrl, resolveFrom } from "../../packages/pipeline/paths.ts";
+import { displayPath, pluginName, resolveFrom } from "../../packages/pipeline/paths.ts";
 import { ancestors, type Plan } from "../../packages/pipeline/plan.ts";
 import { withoutSecrets } from "../../packages/pipeline/secrets.ts";
 import type { Preset } from "../datasets/presets.ts";
@@ -213,7 +213,7 @@ async function pipelineData(
   return {
     seed: plan.seed,
     compute: plan.compute,
-    plugins: [...new Set(modules)].map((one) => one.startsWith("file:") ? fromFileUrl(one) : one),
+    plugins: [...new Set(modules)].map(pluginName),
     stages: { ...stages, ...!part && { split: { only: "all", copies: "ignore" } } },
     ...report && { evaluate: report.params },
   };

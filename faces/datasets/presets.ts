@@ -3,6 +3,7 @@
  * plugin's, and a pipeline can have one of its own as a map.
  */
 import { z } from "zod";
+import { defineMembers } from "../../packages/pipeline/check_definition.ts";
 import { type Choice, chosen, define, type Definition } from "../../packages/pipeline/define.ts";
 
 const expression = z.string().min(1).superRefine((text, context) => {
@@ -58,6 +59,8 @@ export interface PresetDefinition extends Definition {
   readonly preset: Preset;
 }
 
+defineMembers<PresetDefinition>("preset", { preset: presetFields });
+
 /**
  * Declares a preset. Its fields are the defaults of the options that a pipeline may set.
  * @example
@@ -73,8 +76,6 @@ export interface PresetDefinition extends Definition {
 export function definePreset(
   definition: { name: string; summary: string; preset: Preset },
 ): PresetDefinition {
-  const { error } = presetFields.safeParse(definition.preset);
-  if (error) throw new Error(`preset "${definition.name}" is malformed: ${z.prettifyError(error)}`);
   return define({ kind: "preset", params: presetFields, ...definition }) as PresetDefinition;
 }
 

@@ -1,5 +1,6 @@
 /** The contract of detectors. `detectors.ts` lists the built-in ones and opens them. */
 import { z } from "zod";
+import { defineMembers, method } from "../../packages/pipeline/check_definition.ts";
 import { define, type Definition } from "../../packages/pipeline/define.ts";
 import type { Sandbox } from "../../packages/pipeline/sandbox.ts";
 import type { Box, Image } from "../images/image.ts";
@@ -69,6 +70,12 @@ export interface DetectorDefinition<Options extends z.ZodObject = z.ZodObject> e
   /** Opens the model; several may be open at the same time, each in a process of its own. */
   open(options: z.output<Options>): Promise<DetectorModel>;
 }
+
+defineMembers<DetectorDefinition>("detector", {
+  tensorFlow: z.boolean().optional(),
+  needsLabels: z.boolean().optional(),
+  open: method,
+});
 
 /**
  * Defines a detector. A plugin's module has it as default export; a pipeline that lists the module

@@ -1,6 +1,8 @@
 /** The built-in detectors; opens a detector by its name. */
 import { z } from "zod";
+import { checkDefinition } from "../../packages/pipeline/check_definition.ts";
 import type { Choice } from "../../packages/pipeline/define.ts";
+import { cut } from "../../packages/pipeline/errors.ts";
 import { scaleBox } from "../images/image.ts";
 import type { DetectorConfig } from "../images/preprocessing.ts";
 import {
@@ -235,10 +237,13 @@ async function importDetector(name: string, module: string): Promise<DetectorDef
     throw new Error(`${cannot}: it does not load (${(cause as Error).message}).`, { cause });
   }
   const found = exported.find((one): one is DetectorDefinition => {
-    const { extends: kind, name: its, open } = (one ?? {}) as Record<string, unknown>;
-    return kind === "detector" && its === name && typeof open === "function";
+    const { extends: kind, name: its } = (one ?? {}) as Partial<DetectorDefinition>;
+    return kind === "detector" && its === name;
   });
-  if (found) return checked(found, `the detector "${name}" of the plugin "${module}"`);
+  if (found) {
+    checkDefinition(found, module);
+    return checked(found, `the detector "${name}" of the plugin "${module}"`);
+  }
   throw new Error(
     `${cannot}: no default export has that name. Write: export default defineDetector({ ` +
       `name: "${name}", ... }).`,
@@ -268,10 +273,12 @@ export function checked(definition: DetectorDefinition, shown: string): Detector
           if (Array.isArray(found) && !many && found.every(isDetection)) {
             return found.toSorted((a, b) => b.score - a.score);
           }
-          const got = many ? `${found.length} faces` : `${JSON.stringify(found)}`.slice(0, 80);
+          const got = many
+            ? `${found.length} faces`
+            : cut(Deno.inspect(found, { breakLength: Infinity }));
           throw new Error(
             `Cannot use ${shown}: detect() returned ${got}. Return a list of at most ${MAX_FACES} ` +
-              "{ box: { x, y, width, height }, score } with finite numbers.",
+              "{ box: { x, y, width, height }, score } with finite numbers, width and height above 0.",
           );
         },
         close: () => model.close(),

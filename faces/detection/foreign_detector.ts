@@ -1,5 +1,6 @@
 /** Detectors of third-party plugins. The page of `webcamServe` has none of this. */
-import { nameOf, openPlugin, type PluginProcess } from "../../packages/pipeline/sandbox.ts";
+import { pluginName } from "../../packages/pipeline/paths.ts";
+import { openPlugin, type PluginProcess } from "../../packages/pipeline/sandbox.ts";
 import { callDefinition } from "../../packages/pipeline/third_party.ts";
 import type { Detection, DetectorDefinition, DetectorModel, ForeignDetector } from "./detector.ts";
 import { checked, type DetectorOptions, ownOptions } from "./detectors.ts";
@@ -31,6 +32,6 @@ export async function openForeign(
     }
   };
   const open = () => Promise.resolve({ detect, close: () => void close() });
-  const shown = `the detector "${definition}" of the plugin "${nameOf(sandbox.specifier)}"`;
+  const shown = `the detector "${definition}" of the plugin "${pluginName(sandbox.specifier)}"`;
   return await checked({ open } as unknown as DetectorDefinition, shown).open({});
 }

@@ -24,8 +24,7 @@ export async function reportPage(
   sections: readonly ChosenSection[] = chooseSections(),
 ): Promise<string> {
   const report = { ...unordered, models: sortModels(unordered.models) };
-  const rendered = await Promise.all(sections.map((section) => section.render(report)));
-  const links = await Promise.all(sections.map((section) => section.links(report)));
+  const written = await Promise.all(sections.map((section) => section.write(report)));
   const policy = sections.some(({ foreign }) => foreign) && trusted(POLICY);
   const about = `${subjects(report.models.map(({ metrics }) => metrics))} from faces`;
   return document(
@@ -37,12 +36,12 @@ export async function reportPage(
         <h1>${capitalized(about)}</h1>
         ${runFacts(report)}
         <p class="lead">${opening(report)}</p>
-        ${contents(links.flat())}
+        ${contents(written.flatMap(({ links }) => links))}
       </header>
       <main>
       ${cards(report)}
       ${protocolSection(report)}
-      ${rendered}
+      ${written.map(({ html }) => html)}
       </main>
       <footer>${glossarySection(report)}</footer>
     `,

@@ -1,5 +1,6 @@
 /** Sections of the report, for the parameter `sections` of evaluate. */
 import { z } from "zod";
+import { defineMembers, method } from "../../packages/pipeline/check_definition.ts";
 import { type Choice, chosen, define, type Definition } from "../../packages/pipeline/define.ts";
 import { quote } from "../../packages/pipeline/errors.ts";
 import { modelTitle } from "./format_result.ts";
@@ -17,6 +18,8 @@ export interface ReportSectionDefinition<P extends z.ZodObject = z.ZodObject> ex
   /** Renders the section, with the anchors as `id` of its headings. */
   render(report: Report, options: z.output<P>): Html | Promise<Html>;
 }
+
+defineMembers<ReportSectionDefinition>("reportSection", { links: method, render: method });
 
 /**
  * Declares a section, for `sections: [NAME]` of evaluate. `html` of `faces/evaluation/html.ts` escapes
@@ -103,16 +106,24 @@ export function chooseSections(
     const { definition, options } = chosen(choice, all, "");
     const { call, name } = definition;
     return {
-      links: (report: Report) =>
-        call ? call("links", linksSchema, report) : definition.links(report),
-      render: async (report: Report) => {
-        if (!call) {
-          const html = await definition.render(report, options);
-          if (typeof html?.valueOf() === "string") return html;
-          throw new Error(`Cannot write section "${name}": render() returned ${quote(html)}.`);
-        }
-        const text = await call("render", htmlSchema, report, options);
-        return (await import("./html.ts")).trusted(text);
+      async write(report: Report): Promise<{ links: Links; html: Html }> {
+        const { trusted } = await import("./html.ts");
+        const html = call
+          ? trusted(await call("render", htmlSchema, report, options))
+          : await definition.render(report, options);
+        const links = call ? await call("links", linksSchema, report) : definition.links(report);
+        if (reportSections.includes(definition)) return { links, html };
+        const found = linksSchema.safeParse(links).data, text = String(html);
+        const lost = found?.find(([id]) => !text.includes(`id="${id}"`));
+        if (html?.isEscaped && found && !lost) return { links, html };
+        throw new Error(
+          `Cannot write section "${name}": ` +
+            (!html?.isEscaped
+              ? `render() returned ${quote(html)}. Return html\`...\`, of faces/evaluation/html.ts.`
+              : found
+              ? `render() wrote no id="${lost![0]}", which links() returned. Give it to a heading.`
+              : `links() returned ${quote(links)}. Return pairs, [["id", "Title"]].`),
+        );
       },
       foreign: call !== undefined,
     };

@@ -1,5 +1,6 @@
 /** Metrics beside the primary ones, for the parameter `metrics` of evaluate and training stages. */
 import { z } from "zod";
+import { defineMembers, method } from "../../packages/pipeline/check_definition.ts";
 import { type Choice, chosen, define, type Definition } from "../../packages/pipeline/define.ts";
 import { quote } from "../../packages/pipeline/errors.ts";
 import {
@@ -88,6 +89,19 @@ export interface MetricDefinition<P extends z.ZodObject = z.ZodObject> extends D
     people?: readonly unknown[],
   ): Interval | undefined;
 }
+
+defineMembers<MetricDefinition>("metric", {
+  of: z.enum(["classes", "years"]),
+  title: z.string(),
+  titled: method.optional(),
+  unit: z.string(),
+  better: z.enum(["more", "less"]).optional(),
+  decimals: z.int().min(0).max(20),
+  compute: method,
+  groups: method.optional(),
+  ofRows: method,
+  interval: method,
+});
 
 /**
  * Declares a metric, for `metrics: [NAME]` of evaluate.

@@ -5,6 +5,7 @@
 import { z } from "zod";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import type { layers, SymbolicTensor } from "@tensorflow/tfjs-layers";
+import { defineMembers, method } from "../../packages/pipeline/check_definition.ts";
 import { define, type Definition } from "../../packages/pipeline/define.ts";
 import type { Rng } from "../../packages/random/random.ts";
 import type { Person } from "./targets.ts";
@@ -53,6 +54,12 @@ export interface NetworkDefinition<P extends z.ZodObject = z.ZodObject> extends 
   ): layers.Layer[] | SymbolicTensor;
 }
 
+defineMembers<NetworkDefinition>("network", {
+  initializers: z.object({ trunk: z.enum(initializers), heads: z.enum(initializers) }).optional(),
+  modelName: method.optional(),
+  trunk: method,
+});
+
 /**
  * Declares a network. Built-in ones are listed in `models/mod.ts`; a plugin's is its default export.
  * @example
@@ -94,6 +101,13 @@ export interface OptimizerDefinition<P extends z.ZodObject = z.ZodObject> extend
     tf: Tf,
   ): (gradient: Tensor, state: readonly Tensor[]) => { change: Tensor; state: Tensor[] };
 }
+
+defineMembers<OptimizerDefinition>("optimizer", {
+  state: z.array(z.string()),
+  weightDecay: z.number().nullish(),
+  engine: z.enum(["adam", "sgd", "rmsprop"]).optional(),
+  prepare: method,
+});
 
 const optimizerOptions = {
   learningRate: z.number().gt(0).max(1).optional().describe(
@@ -143,6 +157,8 @@ export interface ScheduleDefinition<P extends z.ZodObject = z.ZodObject> extends
   readonly params?: P;
   factor(options: z.output<P>): Schedule;
 }
+
+defineMembers<ScheduleDefinition>("schedule", { factor: method });
 
 /**
  * Declares a learning rate schedule, for `schedule: NAME`.
@@ -220,6 +236,11 @@ export interface LossDefinition<P extends z.ZodObject = z.ZodObject> extends Def
   ): Head;
 }
 
+defineMembers<LossDefinition>("loss", {
+  of: z.array(z.enum(["classes", "years"])).min(1),
+  head: method,
+});
+
 /**
  * Declares a loss, for `loss: NAME`.
  * @example
@@ -256,6 +277,8 @@ export interface SamplingDefinition<P extends z.ZodObject = z.ZodObject> extends
     options: z.output<P>,
   ): Int32Array;
 }
+
+defineMembers<SamplingDefinition>("sampling", { order: method });
 
 /**
  * Declares a sampling, for `sampling: NAME`.

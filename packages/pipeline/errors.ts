@@ -1,5 +1,5 @@
 /** Errors that a user can fix, and their formatting. */
-import { fromFileUrl } from "./paths.ts";
+import { pluginName } from "./paths.ts";
 import { hideSecrets } from "./secrets.ts";
 import type { ParamProblem } from "./stage.ts";
 
@@ -189,7 +189,7 @@ export function placeIn(error: unknown, module: string): string | undefined {
     const stack = at.stack?.replaceAll(/\x1b\[\d+m/g, "");
     const frame = stack?.split("\n").map(decodeUrl).find((line) => line.includes(`${url}:`));
     const place = frame?.slice(frame.indexOf(url) + url.length).match(/^(:\d+:\d+)/);
-    if (place) return `${module.startsWith("file:") ? fromFileUrl(module) : module}${place[1]}`;
+    if (place) return `${pluginName(module)}${place[1]}`;
   }
   return undefined;
 }

@@ -10,6 +10,11 @@ export function isUrl(text: string): boolean {
   return /^[a-z][a-z0-9+.-]+:\/\//i.test(text);
 }
 
+/** Returns a plugin's path or package. */
+export function pluginName(specifier: string): string {
+  return specifier.startsWith("file:") ? fromFileUrl(specifier) : specifier;
+}
+
 /** Makes a path absolute from a folder, `~/` from the home folder; URLs stay as they are. */
 export function resolveFrom(path: string, folder: string): string {
   if (isUrl(path)) return path;

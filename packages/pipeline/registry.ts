@@ -1,4 +1,5 @@
 /** Stage name → stage. Filled from explicit lists; modules load on demand. */
+import { checkDefinition } from "./check_definition.ts";
 import { didYouMean, joinWords, quote } from "./errors.ts";
 import { addChoices, type Extension } from "./config/extension.ts";
 import type { Stage } from "./stage.ts";
@@ -27,9 +28,11 @@ export class Registry {
     return this;
   }
 
-  /** Adds values to choices of stages. @throws if a name is taken */
+  /** Adds values to choices of stages. @throws if one is malformed, or its name is taken */
   extend(extensions: readonly Extension[]): this {
     for (const one of extensions) {
+      // Of a third-party plugin, its process does so, which has the functions.
+      if (one.definition && !one.definition.sandbox) checkDefinition(one.definition, one.module);
       const same = ({ kind, name }: Extension) => kind === one.kind && name === one.name;
       this.#check(one.kind, one, this.extensions.find(same));
       this.extensions.push(one);

@@ -6,7 +6,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { startChild } from "@reproducible/workers/child";
 import { RunError } from "./errors.ts";
-import { fromFileUrl } from "./paths.ts";
+import { fromFileUrl, pluginName } from "./paths.ts";
 
 /** A third-party plugin, and the limits of its processes. */
 export interface Sandbox {
@@ -87,7 +87,7 @@ export async function openPlugin(
   let current = ready;
   const end = Promise.withResolvers<never>();
   for (const { promise } of [ready, end]) promise.catch(() => {}); // reported by a call
-  const name = nameOf(specifier);
+  const name = pluginName(specifier);
   const fail = (why: string) => end.reject(new RunError(`the process of plugin "${name}" ${why}`));
   const child = startChild({
     module: new URL(api),
@@ -213,7 +213,7 @@ async function flagsOf(
       if (parted !== undefined) {
         const why = `"${parted}" has a comma, which ends a path in Deno's permissions`;
         throw new RunError(
-          `Cannot run the plugin "${nameOf(specifier)}": ${why}. Rename the folder.`,
+          `Cannot run the plugin "${pluginName(specifier)}": ${why}. Rename the folder.`,
         );
       }
       return values.includes("") ? `--allow-${kind}` : `--allow-${kind}=${values.join(",")}`;
@@ -245,7 +245,7 @@ async function refuseLinks(folder: string, root: string): Promise<void> {
 export async function cachePackages(specifier: string, project: string): Promise<void> {
   const args = ["cache", "--quiet", "--config", join(project, "deno.json"), specifier];
   await deno(...args).catch((cause) => {
-    throw new RunError(`cannot load plugin "${nameOf(specifier)}"`, { cause });
+    throw new RunError(`cannot load plugin "${pluginName(specifier)}"`, { cause });
   });
 }
 
@@ -271,9 +271,4 @@ async function deno(...args: string[]): Promise<string> {
   }).output();
   if (!success) throw new RunError(new TextDecoder().decode(stderr).trim().replace(/^error: /, ""));
   return new TextDecoder().decode(stdout);
-}
-
-/** Returns a plugin's path or package. */
-export function nameOf(specifier: string): string {
-  return specifier.startsWith("file:") ? fromFileUrl(specifier) : specifier;
 }

@@ -55,8 +55,7 @@ export async function servePlugin(api: object, builtIn: readonly LazyStage[] = [
         target = models.get(key) as Opens;
       }
       if (typeof target?.[method] !== "function") {
-        const has = of === undefined ? "it has" : "open() returned";
-        throw new Error(`Cannot use the ${kind} "${name}": ${has} no ${method}().`);
+        throw new Error(`Cannot use the ${kind} "${name}": open() returned no ${method}().`);
       }
       return await target[method](...deserialize(bytes));
     };

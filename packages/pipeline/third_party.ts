@@ -13,13 +13,12 @@ import { factsSchema, type Plugin, problemsSchema } from "./config/plugins.ts";
 import type { Definition } from "./define.ts";
 import { RunError } from "./errors.ts";
 import { canonicalJson, sha256 } from "./fingerprint.ts";
-import { fromFileUrl, readTextIfExists } from "./paths.ts";
+import { fromFileUrl, pluginName, readTextIfExists } from "./paths.ts";
 import { apiVersion } from "./plugin_api.ts";
 import {
   cachePackages,
   type CallOptions,
   callPlugin,
-  nameOf,
   openPlugin,
   packagesFolder,
   type PluginProcess,
@@ -119,7 +118,7 @@ export async function loadThirdParty(given: Omit<Sandbox, "modules">): Promise<P
     const { state } = await Deno.permissions.query({ name: "run" });
     if (state === "granted") throw cause;
     const message =
-      `plugin "${nameOf(given.specifier)}" is read by a process, which this command ` +
+      `plugin "${pluginName(given.specifier)}" is read by a process, which this command ` +
       "may not start. Run the pipeline once with --dry-run, which reads it for all commands";
     // Of a process that esbuild may not start, Deno throws one that explains nothing.
     throw new Error(message, cause instanceof TypeError ? {} : { cause });
@@ -177,7 +176,7 @@ async function refuseSharedFolder(specifier: string, project: string): Promise<v
     other !== undefined && join(other, "/").startsWith(join(folder, "/"))
   );
   if (shared === undefined) return;
-  const name = nameOf(specifier);
+  const name = pluginName(specifier);
   throw new Error(
     `plugin "${name}" lies in "${folder}", which has ${shared} in it, and it may read its folder. ` +
       "Name a file in a folder of its own",
@@ -208,7 +207,9 @@ function validated<T>(schema: z.ZodType<T>, value: unknown, specifier: string, p
   const { success, data, error } = schema.safeParse(value);
   if (success) return data;
   throw new RunError(
-    `${part}plugin "${nameOf(specifier)}" answered what is not valid: ${z.prettifyError(error)}`,
+    `${part}plugin "${pluginName(specifier)}" answered what is not valid: ${
+      z.prettifyError(error)
+    }`,
   );
 }
 
@@ -310,7 +311,7 @@ function runner(
       else if (message[0] === "advance") progress.advance(message[1], message[2] || undefined);
       else if (++lines <= MAX_LINES) context[message[0]](message[1]);
       else {
-        const name = nameOf(sandbox.specifier);
+        const name = pluginName(sandbox.specifier);
         throw new Error(`plugin "${name}" logs more than ${MAX_LINES} lines`);
       }
     };

@@ -36,7 +36,7 @@ Deno.test("evaluate takes a plugin's section of the report, with its options", a
   await Deno.remove(folder, { recursive: true });
 });
 
-Deno.test("a section that returns no markup is an error that names it", async () => {
+Deno.test("a section that returns no markup or no links of it is an error that names it", async () => {
   const report = await madeUpReport();
   const written = (part: object) =>
     reportPage(
@@ -45,8 +45,9 @@ Deno.test("a section that returns no markup is an error that names it", async ()
         { ...modelSizes, ...part } as typeof modelSizes,
       ]),
     );
-  await assert.rejects(
-    written({ render: () => undefined }),
-    /section "modelSizes": render\(\) returned undefined\./,
-  );
+  const refused = (part: object, message: RegExp) => assert.rejects(written(part), message);
+  await refused({ render: () => undefined }, /"modelSizes": render\(\) returned undefined\./);
+  await refused({ render: () => "<b>a</b>" }, /render\(\) returned "<b>a<\/b>"\. Return html`/);
+  await refused({ links: () => ["mine"] }, /links\(\) returned \["mine"\]\. Return pairs/);
+  await refused({ links: () => [["mine", "Mine"]] }, /render\(\) wrote no id="mine", which links/);
 });

@@ -21,8 +21,7 @@ export interface Extension {
 }
 
 export function isExtension(value: unknown): value is Definition {
-  const { extends: kind, name, summary } = (value ?? {}) as Partial<Definition>;
-  return [kind, name, summary].every((text) => typeof text === "string" && text !== "");
+  return typeof (value as Partial<Definition> | undefined)?.extends === "string";
 }
 
 /** Returns a schema with what extensions add to the choices in it. */

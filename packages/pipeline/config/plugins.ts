@@ -3,10 +3,11 @@
  * export is a stage or an extension, a list of them, or a function of the API that returns these.
  */
 import { z } from "zod";
+import { checkMembers, method } from "../check_definition.ts";
 import { cut, placeIn } from "../errors.ts";
-import type { Definition } from "../define.ts";
 import { type Extension, isExtension } from "./extension.ts";
-import { fromFileUrl } from "../paths.ts";
+import { isRecord } from "../fingerprint.ts";
+import { pluginName } from "../paths.ts";
 import type { LazyStage } from "../registry.ts";
 import { apiVersion } from "../plugin_api.ts";
 import type { All, Kind, Stage } from "../stage.ts";
@@ -29,7 +30,7 @@ export async function loadPlugin(
   specifier: string,
   api: () => Promise<object> = () => import("../plugin_api.ts"),
 ): Promise<Plugin> {
-  const name = specifier.startsWith("file:") ? fromFileUrl(specifier) : specifier;
+  const name = pluginName(specifier);
   let exported: unknown[];
   // Deno does not name a module whose top level never ends.
   const notice = setTimeout(() => console.error(`waiting for plugin "${name}" to load`), NOTICE_MS);
@@ -70,31 +71,36 @@ function isKind(value: unknown): value is Kind {
   return typeof (value as Partial<Kind> | undefined)?.kind === "string";
 }
 
+const wiring = (isOne: (value: unknown) => boolean) =>
+  z.custom(
+    (map) => isRecord(map) && Object.values(map).every(isOne),
+    "expected name: kind, as in { images }, or {}",
+  );
+
+/** Members of a stage that `defineStage` does not fill in. */
+const stageMembers = z.looseObject({
+  summary: z.string().min(1),
+  inputs: wiring((value) => isKind(value) || isKind((value as Partial<All> | null)?.all)),
+  outputs: wiring(isKind),
+  run: method,
+});
+
 function stageOf(stage: Stage, name: string, specifier: string): LazyStage {
-  if (typeof stage?.name !== "string" || typeof stage?.run !== "function") {
-    const { extends: kind, name: own = "" } = (stage ?? {}) as Partial<Definition>;
-    if (kind !== undefined) {
-      throw new Error(`the ${kind} "${own}" of plugin "${name}" needs a name and a summary`);
-    }
+  if (typeof stage?.name !== "string") {
     throw new Error(
-      `plugin "${name}" has no stage as its default export. ` +
-        "Write: export default (api) => api.defineStage({ ... }).",
+      `plugin "${name}" has no stage as its default export. Write: export default defineStage({ ... }), ` +
+        "or outside the project: export default (api) => api.defineStage({ ... }).",
     );
   }
+  const title = `stage "${stage.name}" of plugin "${name}"`;
   const refuse = (why: string) => {
-    throw new Error(`stage "${stage.name}" of plugin "${name}" ${why}`);
+    throw new Error(`${title} ${why}`);
   };
   // Without TypeScript anything may be exported; `defineStage` fills in what is left out.
   if (typeof stage.canBeSeeded !== "boolean" || typeof stage.external !== "function") {
     refuse("is a plain object. Write: export default defineStage({ ... }).");
   }
-  for (const part of ["inputs", "outputs"] as const) {
-    const kinds: unknown[] = Object.values(stage[part] ?? [undefined]);
-    if (kinds.every((kind) => isKind(kind) || part === "inputs" && isKind((kind as All)?.all))) {
-      continue;
-    }
-    refuse(`declares no ${part}: expected name: kind, as in ${part}: { images }, or {}`);
-  }
+  checkMembers(stage, stageMembers, title);
   // `def` is zod's own account of a schema; of another major version it is not there.
   const { type, catchall } = (stage.params as Partial<z.ZodObject>)?.def ?? {};
   if (type !== "object" || catchall?._zod.def.type !== "never") {

@@ -14,7 +14,7 @@ import type { Path } from "./yaml_file.ts";
  */
 export function toProblems(
   error: z.ZodError,
-  source: ConfigSource,
+  source: Pick<ConfigSource, "values" | "at" | "leavingOut">,
   base: Path,
   schema: z.ZodObject,
   more: readonly string[],

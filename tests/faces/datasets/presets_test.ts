@@ -19,6 +19,7 @@ import { Registry } from "../../../packages/pipeline/registry.ts";
 import { stages } from "../../../stages/mod.ts";
 import { applyPreset } from "../../../faces/datasets/apply_preset.ts";
 import { parseLabels } from "../../../faces/datasets/labels.ts";
+import { checkDefinition } from "../../../packages/pipeline/check_definition.ts";
 import { choosePreset, definePreset } from "../../../faces/datasets/presets.ts";
 import { openFaces } from "../../../faces/detection/faces_artifact.ts";
 import { TarWriter } from "../../../packages/formats/tar.ts";
@@ -654,8 +655,10 @@ Deno.test("a plugin's preset is found, and its folder is described without it", 
   });
 });
 
-Deno.test("definePreset() refuses fields that no preset has", () => {
-  const preset = { label: "labels.csv" } as object;
-  const define = () => definePreset({ name: "mine", summary: "Mine", preset });
-  throws(define, /preset "mine" is malformed: .*"label"/);
+Deno.test("a plugin's preset has no fields that no preset has", () => {
+  const mine = definePreset({ name: "mine", summary: "Mine", preset: { label: "x" } as object });
+  throws(
+    () => checkDefinition(mine, "mine.ts"),
+    /preset "mine" of plugin "mine\.ts": preset has no "label"\. Did you mean "labels"\?/,
+  );
 });

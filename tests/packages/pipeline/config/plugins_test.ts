@@ -128,14 +128,22 @@ Deno.test("plugins", async (t) => {
       "plugins/flags.ts": plain.replace("params:", "seeded: () => true, params:"),
       "plugins/inputs.ts": plugin("open").replace("inputs: { numbers },", ""),
       "plugins/outputs.ts": plugin("closed").replace("outputs: { numbers }", "outputs: { a: 3 }"),
+      "plugins/runs.ts": plugin("still").replace("run()", "runs()"),
     });
     const told = /1:11: stage "plain" of plugin ".*" is a plain object\. Write: export default def/;
     await says("plugins: [plugins/plain.ts]\nstages: { plain: }", told);
     await says("plugins: [plugins/flags.ts]\nstages: { plain: }", told);
-    await says("plugins: [plugins/inputs.ts]\nstages: { open: }", /"open" .* declares no inputs: /);
+    await says(
+      "plugins: [plugins/inputs.ts]\nstages: { open: }",
+      /"open" .*: inputs: expected name: kind, /,
+    );
     await says(
       "plugins: [plugins/outputs.ts]\nstages: { x: }",
-      /"closed" .* declares no outputs: /,
+      /"closed" .*: outputs: expected name: kind, as in \{ images \}, or \{\}, got \{"a":3\}\./,
+    );
+    await says(
+      "plugins: [plugins/runs.ts]\nstages: { still: }",
+      /1:11: stage "still" of plugin ".*runs\.ts": run: expected a function, it is missing\./,
     );
   });
   await t.step("must have a stage as their default export", async () => {
@@ -146,7 +154,7 @@ Deno.test("plugins", async (t) => {
     await project.write({
       "plugins/bare.js": `export default (api) => api.define({ kind: "loss", name: "bare" });`,
     });
-    const bare = /1:11: the loss "bare" of plugin ".*bare.js" needs a name and a summary/;
+    const bare = /1:11: loss "bare" of plugin ".*bare.js": summary: expected a text, it is missing/;
     await says("plugins: [plugins/bare.js]\nstages: { count: }", bare);
   });
   await t.step("must refuse parameters that they do not know", async () => {
