@@ -64,7 +64,8 @@ Exit codes: 0 written, 2 wrong command line, or a file exists.`,
     }
     const module = `plugins/${name}.ts`;
     const definition = { extends: kind, name, summary: kind };
-    const registry = new Registry().add(stages).extend([{ kind, name, module, definition }]);
+    const registry = new Registry().add(stages);
+    registry.extensions.push({ kind, name, module, definition }); // not made yet, so unchecked
     const check = () => Promise.all(registry.names().map((one) => registry.get(one)));
     const [taken] = await problemsOf([[[], check]]);
     if (taken) throw new UsageError(taken.message);

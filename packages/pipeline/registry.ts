@@ -32,7 +32,7 @@ export class Registry {
   extend(extensions: readonly Extension[]): this {
     for (const one of extensions) {
       // Of a third-party plugin, its process does so, which has the functions.
-      if (one.definition && !one.definition.sandbox) checkDefinition(one.definition, one.module);
+      if (!one.definition.sandbox) checkDefinition(one.definition, one.module);
       const same = ({ kind, name }: Extension) => kind === one.kind && name === one.name;
       this.#check(one.kind, one, this.extensions.find(same));
       this.extensions.push(one);
