@@ -536,18 +536,23 @@ inChromium("many runs, long names and equal values fit their charts and a phone"
       fontSizes: { standard: 32 },
     });
     await page.reload();
-    await page.waitForSelector('tr[data-row="0"] .number small', patience);
-    await page.focus('tr[data-row="0"]');
+    // In one step each: rows are drawn anew when their intervals arrive.
+    await page.waitForFunction(() => {
+      const row = document.querySelector<HTMLElement>('tr[data-row="0"]');
+      row?.focus();
+      return !!row?.querySelector(".number small")?.textContent;
+    }, patience);
     await page.keyboard.press("End");
-    await page.waitForSelector('tr[data-row="59"]:focus', patience);
-    const low = await page.$$eval(
-      ".runs tbody tr:not(.space)",
-      (rows) =>
-        rows.filter((row) => {
-          const [outer, ...inner] = [row, ...row.querySelectorAll(".number, small")]
-            .map((one) => one.getBoundingClientRect());
-          return outer!.height !== 92 || inner.some(({ bottom }) => bottom > outer!.bottom);
-        }).length,
+    await page.waitForFunction(() => {
+      const row = document.querySelector('tr[data-row="59"]:focus');
+      return !!row?.querySelector(".number small")?.textContent;
+    }, patience);
+    const low = await page.evaluate(() =>
+      [...document.querySelectorAll(".runs tbody tr:not(.space)")].filter((row) => {
+        const [outer, ...inner] = [row, ...row.querySelectorAll(".number, small")]
+          .map((one) => one.getBoundingClientRect());
+        return outer!.height !== 92 || inner.some(({ bottom }) => bottom > outer!.bottom);
+      }).length
     );
     assert.equal(low, 0);
     assert.deepEqual(wrong, []);
