@@ -3,8 +3,13 @@
  * plugin's, and a pipeline can have one of its own as a map.
  */
 import { z } from "zod";
-import { defineMembers } from "../../packages/pipeline/check_definition.ts";
-import { type Choice, chosen, define, type Definition } from "../../packages/pipeline/define.ts";
+import {
+  type Choice,
+  chosen,
+  define,
+  defineMembers,
+  type Definition,
+} from "../../packages/pipeline/define.ts";
 
 const expression = z.string().min(1).superRefine((text, context) => {
   try {

@@ -1,7 +1,6 @@
 /** The contract of detectors. `detectors.ts` lists the built-in ones and opens them. */
 import { z } from "zod";
-import { defineMembers, method } from "../../packages/pipeline/check_definition.ts";
-import { define, type Definition } from "../../packages/pipeline/define.ts";
+import { define, defineMembers, type Definition, method } from "../../packages/pipeline/define.ts";
 import type { Sandbox } from "../../packages/pipeline/sandbox.ts";
 import type { Box, Image } from "../images/image.ts";
 

@@ -1,8 +1,6 @@
 /** The built-in detectors; opens a detector by its name. */
 import { z } from "zod";
-import { checkDefinition } from "../../packages/pipeline/check_definition.ts";
 import type { Choice } from "../../packages/pipeline/define.ts";
-import { cut } from "../../packages/pipeline/errors.ts";
 import { scaleBox } from "../images/image.ts";
 import type { DetectorConfig } from "../images/preprocessing.ts";
 import {
@@ -240,10 +238,10 @@ async function importDetector(name: string, module: string): Promise<DetectorDef
     const { extends: kind, name: its } = (one ?? {}) as Partial<DetectorDefinition>;
     return kind === "detector" && its === name;
   });
-  if (found) {
-    checkDefinition(found, module);
+  if (typeof found?.open === "function") {
     return checked(found, `the detector "${name}" of the plugin "${module}"`);
   }
+  if (found) throw new Error(`${cannot}: it has no open().`);
   throw new Error(
     `${cannot}: no default export has that name. Write: export default defineDetector({ ` +
       `name: "${name}", ... }).`,
@@ -275,7 +273,7 @@ export function checked(definition: DetectorDefinition, shown: string): Detector
           }
           const got = many
             ? `${found.length} faces`
-            : cut(Deno.inspect(found, { breakLength: Infinity }));
+            : Deno.inspect(found, { breakLength: Infinity }).slice(0, 80);
           throw new Error(
             `Cannot use ${shown}: detect() returned ${got}. Return a list of at most ${MAX_FACES} ` +
               "{ box: { x, y, width, height }, score } with finite numbers, width and height above 0.",

@@ -1,7 +1,13 @@
 /** Sections of the report, for the parameter `sections` of evaluate. */
 import { z } from "zod";
-import { defineMembers, method } from "../../packages/pipeline/check_definition.ts";
-import { type Choice, chosen, define, type Definition } from "../../packages/pipeline/define.ts";
+import {
+  type Choice,
+  chosen,
+  define,
+  defineMembers,
+  type Definition,
+  method,
+} from "../../packages/pipeline/define.ts";
 import { quote } from "../../packages/pipeline/errors.ts";
 import { modelTitle } from "./format_result.ts";
 import type { Html } from "./html.ts";

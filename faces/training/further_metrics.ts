@@ -1,7 +1,13 @@
 /** Metrics beside the primary ones, for the parameter `metrics` of evaluate and training stages. */
 import { z } from "zod";
-import { defineMembers, method } from "../../packages/pipeline/check_definition.ts";
-import { type Choice, chosen, define, type Definition } from "../../packages/pipeline/define.ts";
+import {
+  type Choice,
+  chosen,
+  define,
+  defineMembers,
+  type Definition,
+  method,
+} from "../../packages/pipeline/define.ts";
 import { quote } from "../../packages/pipeline/errors.ts";
 import {
   absoluteErrors,

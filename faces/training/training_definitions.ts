@@ -5,8 +5,7 @@
 import { z } from "zod";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import type { layers, SymbolicTensor } from "@tensorflow/tfjs-layers";
-import { defineMembers, method } from "../../packages/pipeline/check_definition.ts";
-import { define, type Definition } from "../../packages/pipeline/define.ts";
+import { define, defineMembers, type Definition, method } from "../../packages/pipeline/define.ts";
 import type { Rng } from "../../packages/random/random.ts";
 import type { Person } from "./targets.ts";
 import { type AgeEstimator, type Initializer, initializers } from "./network_options.ts";

@@ -45,6 +45,27 @@ export function define<D extends Omit<Definition, "extends"> & { readonly kind: 
   return Object.freeze({ extends: kind, ...definition }) as never;
 }
 
+/** A member of definitions that is a function. */
+export const method: z.ZodType<never> = z.custom<never>(
+  (given) => typeof given === "function",
+  "expected a function",
+);
+
+const membersByKind = new Map<string, z.ZodRawShape>();
+
+/** Declares the members that a kind's definitions have beside those of all; a plugin's are checked. */
+export function defineMembers<D extends Definition>(
+  kind: string,
+  own: { readonly [Name in Exclude<keyof D, keyof Definition>]: z.ZodType<D[Name]> },
+): void {
+  membersByKind.set(kind, own);
+}
+
+/** Returns the schemas that `defineMembers` has of a kind. */
+export function membersOf(kind: string): z.ZodRawShape | undefined {
+  return membersByKind.get(kind);
+}
+
 /** Value of a parameter that names a definition, as validated. */
 export type Choice = string | { readonly use?: string; readonly [option: string]: unknown };
 

@@ -3,7 +3,8 @@
  * export is a stage or an extension, a list of them, or a function of the API that returns these.
  */
 import { z } from "zod";
-import { checkMembers, method } from "../check_definition.ts";
+import { checkMembers } from "../check_definition.ts";
+import { method } from "../define.ts";
 import { cut, placeIn } from "../errors.ts";
 import { type Extension, isExtension } from "./extension.ts";
 import { isRecord } from "../fingerprint.ts";
