@@ -303,7 +303,7 @@ export interface ChosenMetric
   /** Returns the group of each face; see MetricDefinition. Undefined: of no mean over groups. */
   groupsOf(predictions: ScoredPredictions): ArrayLike<unknown> | undefined;
   compute(predictions: ScoredPredictions): Promise<number>;
-  /** Of a built-in metric alone. */
+  /** Returns a function that computes it of rows, which may repeat; for a built-in metric alone. */
   ofRows(predictions: ScoredPredictions): Statistic;
   interval(
     predictions: ScoredPredictions,

@@ -21,8 +21,8 @@ export type Score = {
 };
 
 /**
- * What a training minimizes and measures: heads, each with some of the network's outputs. Made by
- * `jointHead` alone. Targets that are NaN are missing labels.
+ * Loss and metric of a training: heads, each with some of the network's outputs. `jointHead` makes all
+ * objectives. Targets that are NaN are missing labels.
  */
 export interface Objective {
   readonly heads: readonly Head[];
