@@ -125,8 +125,9 @@ export class ModuleHasher {
   async close(): Promise<void> {
     if (!this.#changed) return;
     this.#changed = false;
-    // That of all hashers: it would never answer the others.
-    if (analyses === 0) await (await import("esbuild")).stop();
+    const { stop } = await import("esbuild");
+    // That of all hashers: it would never answer the others, which may have begun meanwhile.
+    if (analyses === 0) await stop();
     try {
       await Deno.mkdir(join(this.cache, ".."), { recursive: true });
       const there = Object.entries(this.#facts).filter(([path]) => fileInfo(path));
