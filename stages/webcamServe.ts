@@ -28,7 +28,7 @@ const params = z.strictObject({
   }).optional().describe("Serve over HTTPS. Browsers allow the camera on secure pages only"),
   detector: definedChoice("detector", networks).optional().describe(
     "Face detector for photos. Its name alone takes minConfidence from the training data. Default: " +
-      "the detector of the training data, or ssdMobilenetv1 where that is metadata",
+      "that of each model's training data, or ssdMobilenetv1 where that is metadata",
   ),
   liveDetector: definedChoice("detector", networks).default("tinyFaceDetector").describe(
     "Face detector of the live view, where speed matters. tinyFaceDetector takes a fifth " +
@@ -72,9 +72,10 @@ export default defineStage({
       [["tls", name], () => Deno.readFile(path)] as const
     );
     const problems = await problemsOf(files, "Cannot serve over HTTPS: ");
-    const trained = lineageOf(inputs.models).find(({ use }) => use === "faceCrop")?.params.detector;
-    const plugin = [detector ?? trained as Choice | undefined, liveDetector].map(detectorName)
-      .find((name) => !detectorNames.includes(name));
+    const trained = lineageOf(inputs.models).filter(({ use }) => use === "faceCrop")
+      .map(({ params }) => params.detector as Choice | undefined);
+    const plugin = [...detector === undefined ? trained : [detector], liveDetector]
+      .map(detectorName).find((name) => !detectorNames.includes(name));
     if (mode !== "browser" || plugin === undefined) return problems;
     return [...problems, { path: ["mode"], message: notInPage(plugin) }];
   },

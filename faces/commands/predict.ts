@@ -19,7 +19,7 @@ const command: Command = {
                      a run, or the beginning of one; RUN/STAGE for one of its models; or the folder
                      of a model
   --detector NAME    face detector: ssdMobilenetv1, tinyFaceDetector or dlibCnn. Default: that of
-                     the training
+                     each model's training
   --json             print a JSON object per photo instead of CSV, also for photos without a face
   --no-recursive     skip subfolders
   --workers N        photos analyzed in parallel. Default: one per core, at most 4
@@ -58,21 +58,25 @@ Exit codes: 0 all photos were read, 1 some were not, 2 wrong command line, 130 i
     const found = await findModels(values.model, artifacts, tools, given);
     const { origin, models, cautions, compute } = found;
     const { readSources } = await import("../serving/model_sources.ts");
-    const { photoDetector, preprocessingWarnings } = await import("../serving/service.ts");
+    const { withDetectors } = await import("../serving/service.ts");
+    const { namesOf } = await import("../serving/prediction.ts");
     const { InferencePool } = await import("../serving/inference_pool.ts");
+    const { stepsWarning } = await import("../training/trained_on.ts");
     const { csvLines, jsonLines, predictPhotos } = await import("./predict/predict_photos.ts");
     const sources = await readSources(models, {});
     const { reporter } = tools;
     const warn = (message: string) => reporter.log(reporter.paint.yellow(message));
     cautions.forEach(warn);
-    const way = "Choose --detector, or predict with one model at a time: --model RUN/STAGE";
-    preprocessingWarnings(sources, "these photos", values.detector, way).forEach(warn);
-    const photo = photoDetector(sources[0].preprocessing, values.detector);
-    reporter.log(`${joinWords(sources.map(({ id }) => id))} of ${origin}; faces by ${photo.name}`);
+    for (const { id, description: { steps } } of sources) {
+      stepsWarning(id, steps, "these photos").forEach(warn);
+    }
+    const ready = withDetectors(sources, values.detector);
+    const by = namesOf(ready.map(({ detectors }) => detectors.photo));
+    reporter.log(`${joinWords(sources.map(({ id }) => id))} of ${origin}; faces by ${by}`);
     using interrupt = abortOnSignal(reporter);
     const open = (backend: Backend) =>
       new InferencePool(
-        { backend, detectors: { photo, live: photo }, models: sources },
+        { backend, models: ready },
         { workers, queue: 4 * workers, timeout: TIMEOUT, warn },
       ).open();
     let pool: Awaited<ReturnType<typeof open>> | undefined;

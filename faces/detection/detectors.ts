@@ -1,7 +1,7 @@
 /** The built-in detectors; opens a detector by its name. */
 import { z } from "zod";
 import type { Choice } from "../../packages/pipeline/define.ts";
-import { scaleBox } from "../images/image.ts";
+import { hasCenterIn, iou, scaleBox } from "../images/image.ts";
 import type { DetectorConfig } from "../images/preprocessing.ts";
 import {
   defineDetector,
@@ -190,14 +190,25 @@ export async function openModel(name: string, options: DetectorOptions): Promise
   });
 }
 
+/** IoU above which boxes of two input sizes or detectors are the same face. */
+const SAME_FACE = 0.3;
+
+export function isSameFace({ box: a }: Detection, { box: b }: Detection): boolean {
+  return iou(a, b) > SAME_FACE || hasCenterIn(a, b) || hasCenterIn(b, a);
+}
+
 /**
  * Opens a detector.
  * @param open opens its model. Default: in this thread
+ * @param everySize detects at all input sizes, to find small faces beside large ones. Training needs one
+ *   face per photo and stops at the first size that finds one: a face found at several sizes keeps the
+ *   box of the first, so its crop is the same as in training. Default: false
  */
 export async function openDetector(
   name: string,
   { inputSizes = [], ...options }: DetectorOptions,
   open = openModel,
+  everySize = false,
 ): Promise<Detector> {
   const model = await open(name, options);
   const close = () => model.close();
@@ -207,13 +218,15 @@ export async function openDetector(
   return {
     name,
     async detect(image) {
+      const faces: Detection[] = [];
       for (const size of inputSizes) {
-        const found = await model.detect(await letterbox(image, size));
-        if (found.length === 0) continue;
         const unit = Math.max(image.width, image.height) / size;
-        return found.map(({ box, score }) => ({ box: scaleBox(box, unit), score }));
+        const found = (await model.detect(await letterbox(image, size)))
+          .map(({ box, score }) => ({ box: scaleBox(box, unit), score }));
+        faces.push(...found.filter((face) => !faces.some((other) => isSameFace(face, other))));
+        if (faces.length > 0 && !everySize) break;
       }
-      return [];
+      return faces.sort((a, b) => b.score - a.score);
     },
     close,
   };

@@ -117,7 +117,7 @@ export async function evaluateModel(
   }
   const { steps } = data.preprocessing;
   for (const warning of stepsWarning(id, record.preprocessing.steps, "the dataset", steps)) {
-    context.warn(`${warning}. Evaluate it on a pipeline with the same stages.`);
+    context.warn(`${warning} Evaluate it on a pipeline with the same stages.`);
   }
   for (const warning of orderWarnings(data.further, id, subject.classes)) context.warn(warning);
   const chosen = await chooseRows({ id, path, record }, data, context);

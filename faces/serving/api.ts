@@ -56,13 +56,18 @@ export const box = z.object({
 export const face = z.object({
   box,
   score: z.number().describe("Confidence of the detector, 0 to 1; above 1 at times for dlibCnn"),
-  gender: classPrediction.optional().describe("Present if a gender model is served"),
-  age: prediction.optional().describe(
-    "Present if an age model is served: the age in years, else the most age groups",
+  gender: classPrediction.optional().describe(
+    "Present if a gender model is served that predicts for this face",
   ),
-  predictions: z.array(prediction).describe("Predictions of all models, in the order of /model"),
+  age: prediction.optional().describe(
+    "Present if an age model is served that predicts for this face: the age in years, else the most " +
+      "age groups",
+  ),
+  predictions: z.array(prediction).describe(
+    "Predictions of all models whose detector finds this face, in the order of /model",
+  ),
   crop: z.string().optional().describe(
-    "With ?crops=true: the input of the first network, a lossless PNG as a data URL",
+    "With ?crops=true: the input of the first of these models, a lossless PNG as a data URL",
   ),
 });
 
@@ -79,7 +84,7 @@ export const timings = z.object({
 export const analysis = z.object({
   width: z.int().describe("Of the upright image, in pixels"),
   height: z.int(),
-  detector: z.string(),
+  detector: z.string().describe("Names of all detectors, such as of several models"),
   faces: z.array(face).describe("Highest score first"),
   timings,
 });
@@ -128,7 +133,7 @@ export const servedModel = z.object({
 export const service = z.object({
   models: z.array(servedModel),
   detectors: z.object({
-    photo: z.string().describe("Detector for photos"),
+    photo: z.string().describe("Detectors for photos"),
     live: z.string().describe("Detector of the live view"),
   }),
   mode: z.enum(["server", "browser"]).describe("Place of the page's inference"),

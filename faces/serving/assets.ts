@@ -56,14 +56,6 @@ async function addInference(assets: Map<string, Asset>, setup: Setup): Promise<v
     assets.set(path, asset(file, await Deno.readFile(file)));
     return path;
   };
-  const models = [];
-  for (const [i, { path, ...model }] of setup.models.entries()) {
-    const folder = `/models/${i}`;
-    for (const name of ["model.json", "weights.bin", "training.json"]) {
-      await add(folder, join(path, name));
-    }
-    models.push({ ...model, path: folder });
-  }
   if (setup.models.some(({ preprocessing: { crop } }) => crop.align !== undefined)) {
     for (const file of await weightFiles("face_landmark_68")) await add("/detectors", file);
   }
@@ -72,13 +64,20 @@ async function addInference(assets: Map<string, Asset>, setup: Setup): Promise<v
     for (const file of await detectorFiles(detector)) await add("/detectors", file);
     return weights === undefined ? rest : { ...rest, weights: await add("/detectors", weights) };
   };
-  const { photo, live } = setup.detectors;
-  const detectors = { photo: await served(photo), live: await served(live) };
+  const models = [];
+  for (const [i, { path, detectors: { photo, live }, ...model }] of setup.models.entries()) {
+    const folder = `/models/${i}`;
+    for (const name of ["model.json", "weights.bin", "training.json"]) {
+      await add(folder, join(path, name));
+    }
+    const detectors = { photo: await served(photo), live: await served(live) };
+    models.push({ ...model, path: folder, detectors });
+  }
   // The second is for browsers without SIMD, such as Safari before 16.4.
   for (const name of ["tfjs-backend-wasm-simd.wasm", "tfjs-backend-wasm.wasm"]) {
     await add("/wasm", fileOf(`@tensorflow/tfjs-backend-wasm/dist/${name}`));
   }
-  const written: Setup = { ...setup, backend: "wasm", detectors, models };
+  const written: Setup = { backend: "wasm", models };
   assets.set("/setup.json", asset("setup.json", JSON.stringify(written)));
 }
 

@@ -3,10 +3,10 @@ import sharp from "sharp";
 import { openBackend } from "../../packages/compute/open_backend.ts";
 import type { Backend } from "../../packages/compute/backends.ts";
 import { type Cropper, openCropper } from "../detection/cropper.ts";
-import type { Detection, Detector, DetectorModel } from "../detection/detector.ts";
-import { openDetector, openModel } from "../detection/detectors.ts";
+import type { Detection, Detector } from "../detection/detector.ts";
+import { isSameFace, openDetector, openModel } from "../detection/detectors.ts";
 import { decode } from "../images/decode_image.ts";
-import { hasCenterIn, iou } from "../images/image.ts";
+import { type Image, iou } from "../images/image.ts";
 import type { DetectorConfig, Preprocessing } from "../images/preprocessing.ts";
 import { toNetworkInput } from "../images/resize.ts";
 import { imagesInMemory } from "../training/image_source.ts";
@@ -15,8 +15,8 @@ import { rowsOf } from "../training/prediction_interval.ts";
 import { openPredictor, type Predictor } from "../training/predictor.ts";
 import type { TrainingRecord } from "../training/training_record.ts";
 import { withDistribution } from "../training/with_distribution.ts";
-import type { Analysis } from "./api.ts";
-import { type OutputSpec, readOutputs, summarize } from "./prediction.ts";
+import type { Analysis, Prediction } from "./api.ts";
+import { namesOf, type OutputSpec, readOutputs, summarize } from "./prediction.ts";
 
 /** Use of an analysis: accurate for photos, fast for frames of the live view. */
 export type View = "photo" | "live";
@@ -24,10 +24,10 @@ export type View = "photo" | "live";
 /** Everything that a session opens, as JSON. */
 export interface Setup {
   readonly backend: Backend;
-  readonly detectors: Readonly<Record<View, DetectorConfig>>;
   readonly models: readonly (Pick<OutputSpec, "id" | "error"> & {
     readonly path: string;
     readonly preprocessing: Preprocessing;
+    readonly detectors: Readonly<Record<View, DetectorConfig>>;
   })[];
 }
 
@@ -42,67 +42,42 @@ export interface AnalyzeOptions {
  * @param openDetectorModel opens a detector's model. Default: in this thread
  */
 export async function openInferenceSession(
-  { backend, detectors, models }: Setup,
+  { backend, models }: Setup,
   openDetectorModel = openModel,
 ) {
   await openBackend(backend);
-  const opened = await openDetectors(detectors, openDetectorModel);
+  const shared = once(openDetectorModel);
+  const detectorOf = once((config: DetectorConfig, everySize: boolean) =>
+    openDetector(config.name, config, shared, everySize)
+  );
+  const cropperOf = once(openCropper);
   const ready: Model[] = [];
-  /** By their options: models with equal crops share the landmark network. */
-  const croppers = new Map<string, Cropper>();
   for (const model of models) {
     const { model: network, record } = await loadModel(model.path);
     const whole = record.interval?.of === "distribution" ? withDistribution(network) : network;
     const predictor = await openPredictor(whole, { batch: 8, threads: 0 }); // a few faces at once
-    const { crop } = model.preprocessing, key = JSON.stringify(crop);
-    const cropper = croppers.get(key) ?? await openCropper(crop);
-    croppers.set(key, cropper);
-    ready.push({ ...record, ...model, predictor, cropper });
+    const cropper = await cropperOf(model.preprocessing.crop);
+    const detectors = {
+      photo: await detectorOf(model.detectors.photo, true), // small faces beside large ones
+      live: await detectorOf(model.detectors.live, false),
+    };
+    ready.push({ ...record, ...model, predictor, cropper, detectors });
   }
   /** @throws {ImageError} if the photo cannot be decoded */
-  return (photo: Uint8Array, { view, crops }: AnalyzeOptions): Promise<Result> =>
-    analyzePhoto(photo, opened[view], ready, crops);
+  return (photo: Uint8Array, options: AnalyzeOptions): Promise<Result> =>
+    analyzePhoto(photo, ready, options);
 }
 
-/** Opens both detectors; equal networks at several input sizes share their weights. */
-async function openDetectors({ photo, live }: Setup["detectors"], open: typeof openModel) {
-  const networks = new Map<string, DetectorModel>();
-  const shared: typeof openModel = async (name, options) => {
-    const key = JSON.stringify([name, options]);
-    const network = networks.get(key) ?? await open(name, options);
-    networks.set(key, network);
-    return network;
-  };
-  const each = photo.inputSizes.length > 0 ? photo.inputSizes.map((size) => [size]) : [[]];
-  const sizes = await Array.fromAsync(
-    each,
-    (inputSizes) => openDetector(photo.name, { ...photo, inputSizes }, shared),
-  );
-  return { photo: multiScale(sizes), live: await openDetector(live.name, live, shared) };
-}
-
-/** IoU above which boxes found at two input sizes are the same face. */
-const SAME_FACE = 0.3;
-
-/**
- * Combines detectors that differ in their input size, to find small faces beside large ones.
- * Training needs one face per photo and stops at the first size that finds one: a face found at
- * several sizes keeps the box of the first, so its crop is the same as in training.
- */
-export function multiScale(detectors: readonly Detector[]): Detector {
-  const same = ({ box: a }: Detection, { box: b }: Detection) =>
-    iou(a, b) > SAME_FACE || hasCenterIn(a, b) || hasCenterIn(b, a);
-  return {
-    name: detectors[0].name,
-    async detect(image) {
-      const faces: Detection[] = [];
-      for (const detector of detectors) {
-        const found = await detector.detect(image);
-        faces.push(...found.filter((face) => !faces.some((other) => same(face, other))));
-      }
-      return faces.sort((a, b) => b.score - a.score);
-    },
-    close: () => detectors.forEach((detector) => detector.close()),
+/** Returns a function that opens a network once for equal options: models share it. */
+function once<Options extends unknown[], Opened>(
+  open: (...options: Options) => Promise<Opened>,
+): (...options: Options) => Promise<Opened> {
+  const opened = new Map<string, Opened>();
+  return async (...options) => {
+    const key = JSON.stringify(options);
+    const one = opened.get(key) ?? await open(...options);
+    opened.set(key, one);
+    return one;
   };
 }
 
@@ -112,57 +87,99 @@ interface Model extends OutputSpec {
   readonly preprocessing: Preprocessing;
   /** Crops as its preprocessing does. */
   readonly cropper: Cropper;
+  readonly detectors: Readonly<Record<View, Detector>>;
+}
+
+/** A face, by each detector that found it; the first one's detection is shown. */
+type DetectedFace = ReadonlyMap<Detector, Detection>;
+
+/**
+ * Detects the faces of an image by each detector. A face of two has its boxes matched one to one, the
+ * largest overlap first.
+ * @returns the faces, highest score first
+ */
+export async function detectFaces(
+  detectors: Iterable<Detector>,
+  image: Image,
+): Promise<DetectedFace[]> {
+  const faces: Map<Detector, Detection>[] = [];
+  for (const detector of detectors) {
+    const left = new Set(await detector.detect(image));
+    const pairs = faces.flatMap((face) =>
+      [...left].filter((detection) => isSameFace(shownOf(face), detection))
+        .map((detection) => ({ face, detection, overlap: iou(shownOf(face).box, detection.box) }))
+    );
+    for (const { face, detection } of pairs.sort((a, b) => b.overlap - a.overlap)) {
+      if (!face.has(detector) && left.delete(detection)) face.set(detector, detection);
+    }
+    for (const detection of left) faces.push(new Map([[detector, detection]]));
+  }
+  return faces.sort((a, b) => shownOf(b).score - shownOf(a).score);
+}
+
+function shownOf(face: DetectedFace): Detection {
+  const [first] = face.values();
+  return first;
 }
 
 /** An analysis without its time in the queue. */
 export type Result = Omit<Analysis, "timings"> & { timings: Omit<Analysis["timings"], "queue"> };
 
 /**
- * Detects the faces of a photo and predicts with every model, on crops made as in its training.
- * @param withCrops returns the inputs of the first model
+ * Detects the faces of a photo and predicts with every model, on crops made as in its training. A face
+ * that a model's detector does not find has no prediction of it.
  */
 async function analyzePhoto(
   photo: Uint8Array,
-  detector: Detector,
   models: readonly Model[],
-  withCrops: boolean,
+  { view, crops: withCrops }: AnalyzeOptions,
 ): Promise<Result> {
   const began = performance.now();
   const image = await decode(photo);
   const decoded = performance.now();
-  const found = await detector.detect(image);
+  const detectors = [...new Set(models.map((model) => model.detectors[view]))];
+  const found = await detectFaces(detectors, image);
   const detected = performance.now();
   const groups = Map.groupBy(
     models,
-    ({ preprocessing: { crop, resize } }) => JSON.stringify([crop, resize]),
+    ({ detectors: own, preprocessing: { crop, resize } }) =>
+      JSON.stringify([detectors.indexOf(own[view]), crop, resize]),
   );
-  /** Outputs of each model, by face. */
-  const outputs = new Map<Model, Float32Array[]>();
-  let crops: string[] | undefined;
+  /** Predictions of each model, by face. */
+  const predicted = new Map<Model, Map<DetectedFace, Prediction>>();
+  const crops = new Map<DetectedFace, string>();
   let crop = 0, predict = 0;
   for (const group of groups.values()) {
-    const { preprocessing: { resize: { size } }, cropper } = group[0];
+    const { preprocessing: { resize: { size } }, cropper, detectors: own } = group[0];
+    const seen = found.filter((face) => face.has(own[view]));
     const started = performance.now();
-    const tensors = await Array.fromAsync(
-      found,
-      async ({ box }) => await toNetworkInput(await cropper.crop(image, box), size),
-    );
+    const tensors = await Array.fromAsync(seen, async (face) => {
+      const { box } = face.get(own[view])!;
+      return await toNetworkInput(await cropper.crop(image, box), size);
+    });
     const cropped = performance.now();
-    for (const model of group) outputs.set(model, await predictAll(model, tensors));
+    for (const model of group) {
+      const outputs = await predictAll(model, tensors);
+      predicted.set(model, new Map(seen.map((face, i) => [face, readOutputs(model, outputs[i])])));
+    }
     crop += cropped - started;
     predict += performance.now() - cropped;
-    if (withCrops) crops ??= await Promise.all(tensors.map((tensor) => dataUrl(tensor, size)));
+    const uncropped = withCrops ? [...seen.entries()].filter(([, face]) => !crops.has(face)) : [];
+    await Promise.all(uncropped.map(async ([i, face]) => {
+      crops.set(face, await dataUrl(tensors[i], size));
+    }));
   }
 
-  const faces = found.map((detection, i): Analysis["faces"][number] => {
-    const predictions = models.map((model) => readOutputs(model, outputs.get(model)![i]));
-    const crop = crops && { crop: crops[i] };
-    return { ...detection, ...summarize(models, predictions), predictions, ...crop };
+  const faces = found.map((face): Analysis["faces"][number] => {
+    const seeing = models.filter((model) => face.has(model.detectors[view]));
+    const predictions = seeing.map((model) => predicted.get(model)!.get(face)!);
+    const crop = withCrops && { crop: crops.get(face) };
+    return { ...shownOf(face), ...summarize(seeing, predictions), predictions, ...crop };
   });
   const { width, height } = image;
   const [decoding, detect] = [decoded - began, detected - decoded];
   const timings = { decode: decoding, detect, crop, predict, total: performance.now() - began };
-  return { width, height, detector: detector.name, faces, timings };
+  return { width, height, detector: namesOf(detectors), faces, timings };
 }
 
 async function predictAll(

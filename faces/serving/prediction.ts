@@ -52,3 +52,8 @@ export function summarize(
     ...(age ? { age: predictions[age.i] } : {}),
   };
 }
+
+/** Returns the names of detectors as the API shows them: "ssdMobilenetv1, tinyFaceDetector". */
+export function namesOf(detectors: readonly { readonly name: string }[]): string {
+  return [...new Set(detectors.map(({ name }) => name))].join(", ");
+}

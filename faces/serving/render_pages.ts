@@ -55,6 +55,7 @@ export function renderCard(
   { models: metrics, earlier, terms, framedBy }: ReportedMetrics,
 ): string {
   const [{ id: first, preprocessing }] = sources, others = otherFramings(sources);
+  const several = detectors.photo.includes(",");
   const described = ` This paragraph describes "${first}". Of others, ${others.join("; ")}.`;
   const blocks = cardBlocks({
     models: models.map((model) => {
@@ -74,8 +75,8 @@ export function renderCard(
     terms,
     framedBy,
     preprocessing,
-    serving: `Here ${detectors.photo} detects them in photos, ${detectors.live} in the live view.` +
-      (others.length > 0 ? described : ""),
+    serving: `Here ${detectors.photo} ${several ? "detect" : "detects"} them in photos, ` +
+      `${detectors.live} in the live view.` + (others.length > 0 ? described : ""),
     privacy: mode === "browser"
       ? "The page analyzes photos itself; they do not leave the browser."
       : "Photos are analyzed in the server's memory. They are neither stored nor logged.",

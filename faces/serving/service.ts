@@ -18,7 +18,8 @@ import { buildAssets } from "./assets.ts";
 import { InferencePool } from "./inference_pool.ts";
 import type { Setup } from "./inference_session.ts";
 import { createLiveViews } from "./live.ts";
-import { otherFramings, type ReportedMetrics, type Source } from "./model_sources.ts";
+import type { ReportedMetrics, Source } from "./model_sources.ts";
+import { namesOf } from "./prediction.ts";
 import { createApp } from "./routes.ts";
 import { isLocal } from "./security.ts";
 import { listen, type ListenOptions, type Server } from "./server.ts";
@@ -69,24 +70,24 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const { sources, reported, mode, host, timeoutSeconds: timeout, viewers, warn } = options;
   const local = isLocal(host);
   const [{ preprocessing }] = sources;
-  const detectors = {
-    photo: photoDetector(preprocessing, options.detector, options.detectors),
-    live: detectorConfig(preprocessing, options.liveDetector, options.detectors),
-  };
-  const plugin = Object.values(detectors).find(({ module }) => module !== undefined);
+  const liveDetector = detectorConfig(preprocessing, options.liveDetector, options.detectors);
+  const models = withDetectors(sources, options.detector, options.detectors, liveDetector);
+  const photo = models.map(({ detectors }) => detectors.photo);
+  const plugin = [...photo, liveDetector].find(({ module }) => module !== undefined);
   if (mode === "browser" && plugin) {
     throw new Error(notInPage(plugin.name));
   }
   const maxBodyBytes = Math.round(options.maxBodyMegabytes * 1e6);
-  const way = "Choose webcamServe.detector, or serve the models apart";
   const service: Service = {
     models: sources.map(({ description }) => description),
-    detectors: { photo: detectors.photo.name, live: detectors.live.name },
+    detectors: { photo: namesOf(photo), live: liveDetector.name },
     mode,
     cautions: [
       ...options.cautions ?? [],
       ...baselineCautions(sources, reported),
-      ...preprocessingWarnings(sources, "the service", options.detector, way),
+      ...sources.flatMap(({ id, description: { steps } }) =>
+        stepsWarning(id, steps, "the service")
+      ),
     ],
     report: reported.page !== undefined,
     maxBodyBytes,
@@ -100,16 +101,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     );
   }
   service.cautions.forEach(warn);
-  const setup: Setup = {
-    backend: options.backend,
-    detectors,
-    models: sources.map(({ id, error, path, preprocessing }) => ({
-      id,
-      error,
-      path,
-      preprocessing,
-    })),
-  };
+  const setup: Setup = { backend: options.backend, models };
   const name = Deno.hostname();
   const plugins = Object.fromEntries(
     Object.entries(options.detectors ?? {})
@@ -164,25 +156,20 @@ function baselineCautions(sources: readonly Source[], { models }: ReportedMetric
 }
 
 /**
- * Returns warnings on steps of trainings that a use of their models does not apply: stages of plugins and,
- * if no detector is chosen, other detectors than that of the first model.
- * @param way way out of the latter
+ * Returns models with their detectors: for photos the chosen one or else that of each model's training.
+ * @param live detector of the live view. Default: that of photos
  */
-export function preprocessingWarnings(
-  sources: readonly Pick<Source, "id" | "preprocessing">[],
-  use: string,
-  chosen: Choice | undefined,
-  way: string,
-): string[] {
-  const steps = sources.flatMap(({ id, preprocessing: { steps } }) => stepsWarning(id, steps, use));
-  const alone = otherFramings(sources.map(({ id, preprocessing }) => {
-    const detector = { ...photoDetector(preprocessing), minFace: 0 };
-    return { id, preprocessing: { detector } };
-  }));
-  const all = `Faces are detected for all models as for "${sources[0].id}". Alone, ` +
-    `${alone.join("; ")}: expect other faces and predictions. ${way}`;
-  return [...steps, ...chosen === undefined && alone.length > 0 ? [all] : []]
-    .map((warning) => `${warning}.`);
+export function withDetectors(
+  sources: readonly Pick<Source, "id" | "error" | "path" | "preprocessing">[],
+  chosen?: Choice,
+  plugins?: PluginDetectors,
+  live?: DetectorConfig,
+): Setup["models"] {
+  return sources.map(({ id, error, path, preprocessing }) => {
+    const own = chosen === undefined ? preprocessing : sources[0].preprocessing;
+    const photo = photoDetector(own, chosen, plugins);
+    return { id, error, path, preprocessing, detectors: { photo, live: live ?? photo } };
+  });
 }
 
 /** Returns the detector of the training data, or ssdMobilenetv1 where the data set has boxes. */
@@ -194,7 +181,7 @@ export function photoDetector(
   const { detector } = preprocessing;
   if (detector.name !== "metadata" && (wanted ?? detector.name) === detector.name) {
     // Small faces beside a large one are wanted, unlike in training.
-    return { ...detector, name: detector.name, minFace: 0 };
+    return "minFace" in detector ? { ...detector, minFace: 0 } : detector;
   }
   return detectorConfig(preprocessing, wanted, plugins);
 }

@@ -325,6 +325,6 @@ export function stepsWarning(
 ): string[] {
   const [made, here] = [trained, steps].map((all) => joinWords(all.map(quote)) || "no stage");
   const warning = `"${id}" was trained on faces changed by ${made}, and the faces of ${use} are ` +
-    `changed by ${here}: expect other results than on its own test set`;
+    `changed by ${here}: expect other results than on its own test set.`;
   return made === here ? [] : [warning];
 }

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { StageProvenance } from "../../packages/pipeline/stage.ts";
-import { photoDetector, preprocessingWarnings } from "../../faces/serving/service.ts";
+import { photoDetector, withDetectors } from "../../faces/serving/service.ts";
 import { configureDetector } from "../../faces/detection/detectors.ts";
+import type { Analysis } from "../../faces/serving/api.ts";
 import webcamServe from "../../stages/webcamServe.ts";
 import { testArtifact, testContext } from "../context.ts";
 import { drawnFace, preprocessing, writeModel } from "../faces/serving/fixture.ts";
@@ -84,7 +85,7 @@ Deno.test("webcamServe serves until it is stopped", async (t) => {
     .exec(context.infos[0])!;
 
   await t.step("warns about a preprocessing step that it does not apply", () => {
-    assert.equal(context.warnings.length, 3);
+    assert.equal(context.warnings.length, 2);
     assert.equal(
       context.warnings[1],
       '"age" was trained on faces changed by "blur sigma=1.5", and the faces of the service are ' +
@@ -92,17 +93,10 @@ Deno.test("webcamServe serves until it is stopped", async (t) => {
     );
   });
 
-  await t.step("warns about a model that was trained with another detector", async () => {
-    const warning =
-      'Faces are detected for all models as for "age". Alone, "gender" has detector ' +
-      "tinyFaceDetector, here ssdMobilenetv1: expect other faces and predictions. Choose " +
-      "webcamServe.detector, or serve the models apart.";
-    assert.equal(context.warnings[2], warning);
-    const page = await (await fetch(url)).text();
-    assert.ok(page.includes(`<p class="notice">${warning.replaceAll('"', "&quot;")}</p>`));
+  await t.step("describes what differs in the preprocessing of its models", async () => {
     assert.match(
       await (await fetch(`${url}/card`)).text(),
-      / This paragraph describes &quot;age&quot;\. Of others, &quot;gender&quot; has detector tinyFaceDetector, here metadata\. A square crop/,
+      /<p>[^<]*Here ssdMobilenetv1, tinyFaceDetector detect them in photos, tinyFaceDetector in the live view\. This paragraph describes &quot;age&quot;\. Of others, &quot;gender&quot; has detector tinyFaceDetector, here metadata\. A square crop/,
     );
   });
 
@@ -121,11 +115,17 @@ Deno.test("webcamServe serves until it is stopped", async (t) => {
     assert.deepEqual(cautions, context.warnings);
   });
 
-  await t.step("uses ssdMobilenetv1 if the data set has the boxes", async () => {
-    const { detectors, report } = await (await fetch(`${url}/model`)).json();
-    assert.deepEqual(detectors, { photo: "ssdMobilenetv1", live: "tinyFaceDetector" });
-    assert.equal(report, true);
-  });
+  await t.step(
+    "uses each model's detector, ssdMobilenetv1 if the data set has the boxes",
+    async () => {
+      const { detectors, report } = await (await fetch(`${url}/model`)).json();
+      assert.deepEqual(detectors, {
+        photo: "ssdMobilenetv1, tinyFaceDetector",
+        live: "tinyFaceDetector",
+      });
+      assert.equal(report, true);
+    },
+  );
 
   await t.step("shows the reported metrics of a model, and serves the report", async () => {
     const page = await (await fetch(url)).text();
@@ -182,25 +182,36 @@ Deno.test("webcamServe serves until it is stopped", async (t) => {
   await assert.rejects(fetch(`${url}/health`), TypeError);
 });
 
-Deno.test("webcamServe finds all three faces of a group", async () => {
+Deno.test("webcamServe predicts for each face of a group as with each model alone", async () => {
   await using made = await artifacts();
-  const stop = new AbortController();
-  using context = testContext(webcamServe, { signal: stop.signal });
-  const run = context.run({ models: made.inputs.models, reports: [], archives: [] }, {
-    port: 0,
-    workers: 1,
-  });
-  await until(() => context.infos.length > 0);
-  const [url] = /http:\S+/.exec(context.infos[0])!;
   const photo = new URL(import.meta.resolve("@vladmandic/face-api/demo/sample1.jpg"));
-  const response = await fetch(`${url}/predict`, {
-    method: "POST",
-    headers: { "content-type": "image/jpeg" },
-    body: await Deno.readFile(photo),
-  });
-  assert.equal((await response.json()).faces.length, 3);
-  stop.abort();
-  await run;
+  const answer = async (models: typeof made.inputs.models) => {
+    const stop = new AbortController();
+    using context = testContext(webcamServe, { signal: stop.signal });
+    const inputs = { models, reports: [], archives: [] };
+    const run = context.run(inputs, { port: 0, workers: 1 });
+    await until(() => context.infos.length > 0);
+    const [url] = /http:\S+/.exec(context.infos[0])!;
+    const body = await Deno.readFile(photo);
+    const response = await fetch(`${url}/predict?crops=true`, { method: "POST", body });
+    const analysis: Analysis = await response.json();
+    stop.abort();
+    await run;
+    return analysis;
+  };
+  const { faces, detector } = await answer(made.inputs.models);
+  assert.equal(detector, "ssdMobilenetv1, tinyFaceDetector");
+  assert.equal(faces.length, 3);
+  for (const [i, model] of made.inputs.models.entries()) {
+    const alone = await answer([model]);
+    assert.equal(alone.faces.length, 3);
+    const own = faces.map(({ predictions }) => predictions[i]);
+    for (const { predictions: [prediction], box, crop } of alone.faces) {
+      const at = own.findIndex((one) => JSON.stringify(one) === JSON.stringify(prediction));
+      assert.ok(at >= 0, JSON.stringify([prediction, own]));
+      if (i === 0) assert.deepEqual([faces[at].box, faces[at].crop], [box, crop]);
+    }
+  }
 });
 
 Deno.test("webcamServe explains what another address means, and what tls lacks", async () => {
@@ -218,11 +229,11 @@ Deno.test("webcamServe explains what another address means, and what tls lacks",
   assert.match(cert.message, /Cannot serve over HTTPS: .*"?\/no\/such\.pem/);
 });
 
-Deno.test("preprocessingWarnings() compares the detectors that models alone would take", () => {
+Deno.test("withDetectors() gives models the detectors that they would have alone", () => {
   const model = (id: string, name: string, options: object = {}) => {
     const { inputSizes } = configureDetector(name);
     const detector = { name, minConfidence: 0.4, inputSizes, ...options };
-    return { id, preprocessing: { ...preprocessing, detector } };
+    return { id, error: 1, path: id, preprocessing: { ...preprocessing, detector } };
   };
   const sources = [
     model("a", "ssdMobilenetv1"),
@@ -230,16 +241,24 @@ Deno.test("preprocessingWarnings() compares the detectors that models alone woul
     model("c", "ssdMobilenetv1", { inputSizes: [512] }),
     model("d", "dlibCnn", { minFace: 0.1 }),
   ];
-  assert.deepEqual(preprocessingWarnings(sources, "the service", undefined, "Choose one"), [
-    'Faces are detected for all models as for "a". Alone, "c" has inputSizes [512], here ' +
-    '[256,192,512]; "d" has detector dlibCnn, here ssdMobilenetv1: expect other faces and ' +
-    "predictions. Choose one.",
-  ]);
-  assert.deepEqual(preprocessingWarnings(sources.slice(0, 2), "the service", undefined, ""), []);
-  assert.deepEqual(preprocessingWarnings(sources, "the service", "dlibCnn", ""), []);
-  const faces = [0, 0.1].map((minFace) => model(`${minFace}`, "dlibCnn", { minFace }));
+  const ssd = { name: "ssdMobilenetv1", minConfidence: 0.4, inputSizes: [256, 192, 512] };
   // Serving looks for faces of all sizes.
-  assert.deepEqual(preprocessingWarnings(faces, "the service", undefined, ""), []);
+  const dlib = { name: "dlibCnn", minConfidence: 0.4, inputSizes: [], minFace: 0 };
+  const live = configureDetector("tinyFaceDetector");
+  assert.deepEqual(
+    withDetectors(sources, undefined, {}, live).map(({ id, detectors }) => ({ id, ...detectors })),
+    [
+      { id: "a", photo: ssd, live },
+      { id: "b", photo: ssd, live },
+      { id: "c", photo: { ...ssd, inputSizes: [512] }, live },
+      { id: "d", photo: dlib, live },
+    ],
+  );
+  // One detector is opened for equal options, in any order of models.
+  const [a, b] = withDetectors(sources).map(({ detectors }) => JSON.stringify(detectors.photo));
+  assert.equal(a, b);
+  const chosen = withDetectors(sources.toReversed(), "dlibCnn").map(({ detectors }) => detectors);
+  assert.deepEqual(chosen, Array(4).fill({ photo: dlib, live: dlib }));
 });
 
 Deno.test("webcamServe takes options of its detectors, and without them training's confidence", () => {

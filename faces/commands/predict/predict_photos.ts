@@ -10,6 +10,7 @@ import { mapOrdered } from "../../../packages/workers/ordered_map.ts";
 import { PHOTO } from "../../datasets/sources.ts";
 import { ImageError } from "../../images/decode_image.ts";
 import { shownReason } from "../../images/image.ts";
+import type { ClassPrediction, Prediction } from "../../serving/api.ts";
 import type { InferencePool } from "../../serving/inference_pool.ts";
 import type { Result } from "../../serving/inference_session.ts";
 import type { OutputSpec } from "../../serving/prediction.ts";
@@ -166,7 +167,6 @@ function holdsPhoto(path: string): boolean {
 }
 
 type Face = Result["faces"][number];
-type Prediction = Face["predictions"][number];
 type Years = Extract<Prediction, { years: number }>;
 type Value = Extract<Prediction, { value: number }>;
 
@@ -195,33 +195,37 @@ export function csvLines(models: readonly OutputSpec[]): Lines {
     height: ({ box }) => box.height.toFixed(1),
     score: ({ score }) => score.toFixed(4),
   };
-  for (const [i, { id, task, classes, interval }] of models.entries()) {
+  for (const { id, task, classes, interval } of models) {
     let name = models.filter((other) => other.task === task).length === 1 ? task : id;
     // A column of the labels may be called x or score.
     while (["path", "face", ...Object.keys(columns)].includes(name)) name += "_";
-    if (classes === null) {
-      const number = (face: Face) => face.predictions[i] as Years | Value;
-      const text = (value: number) => task === "age" ? value.toFixed(1) : numberText(value);
-      columns[name] = (face) => {
-        const one = number(face);
-        return text("years" in one ? one.years : one.value);
+    const add = <Kind extends Prediction>(
+      column: string,
+      read: (prediction: Kind) => string | number | undefined,
+    ): void => {
+      columns[column] = ({ predictions }) => {
+        const own = predictions.find(({ model }) => model === id);
+        return own && read(own as Kind); // none where the model's detector does not find the face
       };
+    };
+    if (classes === null) {
+      const text = (value: number) => task === "age" ? value.toFixed(1) : numberText(value);
+      add(name, (one: Years | Value) => text("years" in one ? one.years : one.value));
       if (interval) {
-        columns[`${name}_low`] = (face) => text(number(face).interval!.low);
-        columns[`${name}_high`] = (face) => text(number(face).interval!.high);
+        add(`${name}_low`, ({ interval }: Years | Value) => text(interval!.low));
+        add(`${name}_high`, ({ interval }: Years | Value) => text(interval!.high));
       }
       continue;
     }
-    const chosen = ({ predictions }: Face) => predictions[i] as Exclude<Prediction, Years | Value>;
-    const certain = (key: "label" | "minAge" | "maxAge") => (face: Face) =>
-      chosen(face).uncertain ? "uncertain" : chosen(face)[key];
-    if (task !== "age") columns[name] = certain("label");
+    const certain = (key: "label" | "minAge" | "maxAge") => (one: ClassPrediction) =>
+      one.uncertain ? "uncertain" : one[key];
+    if (task !== "age") add(name, certain("label"));
     else {
       // Two numbers, because spreadsheets read "3-9" as a date.
-      columns[`${name}_from`] = certain("minAge");
-      columns[`${name}_to`] = certain("maxAge");
+      add(`${name}_from`, certain("minAge"));
+      add(`${name}_to`, certain("maxAge"));
     }
-    columns[`${name}_probability`] = (face) => chosen(face).probability.toFixed(4);
+    add(`${name}_probability`, ({ probability }: ClassPrediction) => probability.toFixed(4));
   }
   const read = Object.values(columns);
   return {

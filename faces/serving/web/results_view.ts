@@ -29,7 +29,7 @@ export function showResults({ faces, detector, timings: times }: Analysis): void
 }
 
 function card({ crop, predictions }: Face, i: number, count: number): Node {
-  const size = service.models[0].input;
+  const { input: size } = service.models.find(({ id }) => id === predictions[0].model)!;
   return dom`<li class="face card"><figure>${
     crop && part`<img src="${crop}" width="96" height="96"
       alt="Face ${i + 1} as the networks receive it">`

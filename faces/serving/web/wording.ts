@@ -28,12 +28,10 @@ export function caption(
   models: Service["models"],
 ): string {
   const usual = [gender, age].filter((one) => one !== undefined).map(formatPrediction).join(", ");
-  const tasks = models.map(({ task }) => task);
-  const others = tasks.flatMap((task, i) =>
-    task === "gender" || task === "age" || tasks.indexOf(task) < i
-      ? []
-      : `${task}: ${formatPrediction(predictions[i])}`
-  );
+  const tasks = new Map(models.map(({ id, task }) => [id, task]));
+  const others = [...Map.groupBy(predictions, ({ model }) => tasks.get(model) ?? "age")]
+    .filter(([task]) => task !== "gender" && task !== "age")
+    .map(([task, [first]]) => `${task}: ${formatPrediction(first)}`);
   return [usual, ...others].filter(Boolean).join("\n");
 }
 

@@ -133,21 +133,32 @@ Deno.test("predict", async (t) => {
     strictEqual(out, lines.join("\n") + "\n");
   });
 
-  await t.step("warns about a model that was trained with another detector", async () => {
+  await t.step("predicts with models of several detectors as with each alone", async () => {
     await using other = await workplace({ detector: configureDetector("ssdMobilenetv1") });
     const args = [other.folder, "photos/a.JPG", "--artifacts", "results", "--model"] as const;
-    const { code, err } = await predict(...args, "p");
-    strictEqual(code, 0, err);
-    const warning =
-      'Faces are detected for all models as for "trainGender". Alone, "trainAge" has ' +
-      "detector ssdMobilenetv1, here tinyFaceDetector: expect other faces and predictions. Choose " +
-      "--detector, or predict with one model at a time: --model RUN/STAGE.\n";
-    ok(err.includes(warning), err);
-    for (const one of [["p", "--detector", "ssdMobilenetv1"], ["abcd0001/trainAge"]]) {
-      const { code, err } = await predict(...args, ...one);
+    const cells = async (...model: string[]) => {
+      const { code, out, err } = await predict(...args, ...model);
       strictEqual(code, 0, err);
-      ok(!err.includes("Faces are detected for all models"), err);
-    }
+      const [head, ...rows] = out.trimEnd().split("\n").map((line) => line.split(","));
+      const [row] = rows;
+      strictEqual(rows.length, 1, out);
+      return { err, ...Object.fromEntries(head!.map((name, i) => [name, row![i]])) };
+    };
+    const { err, x, gender_probability, age }: Record<string, string | undefined> = await cells(
+      "p",
+    );
+    match(err!, /faces by tinyFaceDetector, ssdMobilenetv1\n/);
+    const gender: Record<string, string | undefined> = await cells("abcd0001/trainGender");
+    deepStrictEqual([x, gender_probability], [gender.x, gender.gender_probability]);
+    const ages: Record<string, string | undefined> = await cells("abcd0001/trainAge");
+    strictEqual(age, ages.age);
+    const chosen: Record<string, string | undefined> = await cells(
+      "p",
+      "--detector",
+      "ssdMobilenetv1",
+    );
+    deepStrictEqual([chosen.x, chosen.age], [ages.x, ages.age]);
+    ok(chosen.x !== x, x);
   });
 
   await t.step("predicts one photo as in its folder", async () => {
@@ -476,14 +487,18 @@ Deno.test("predictPhoto() retries once, except for a damaged photo", async () =>
 });
 
 Deno.test("csvLines() has the box also where a model's task is called as one of its columns", () => {
-  const model = (task: string) => ({ id: "tr", task, classes: null, error: 1 });
+  const model = (task: string) => ({ id: `${task} id`, task, classes: null, error: 1 });
   match(predictCommand.help, /with _ where a\s+column above has it, as in height_;/);
   const { head, photo } = csvLines([model("x"), model("score"), model("iq")]);
   strictEqual(head, "path,face,x,y,width,height,score,x_,score_,iq\n");
   const face = {
     box: { x: 1, y: 2, width: 3, height: 4 },
     score: 0.5,
-    predictions: [7, 8, 9].map((value) => ({ model: "tr", value, error: 1 })),
+    predictions: [7, 8, 9].map((value, i) => ({
+      model: `${["x", "score", "iq"][i]} id`,
+      value,
+      error: 1,
+    })),
   };
   const result = { width: 9, height: 9, faces: [face] } as unknown as Parameters<typeof photo>[1];
   strictEqual(photo("a.jpg", result), "a.jpg,1,1.0,2.0,3.0,4.0,0.5000,7.0000,8.0000,9.0000\n");
@@ -491,4 +506,6 @@ Deno.test("csvLines() has the box also where a model's task is called as one of 
   for (const [i, value] of [0.00012345, -0.1, 2.5e-8].entries()) face.predictions[i].value = value;
   const small = photo("a.jpg", result).split(",").slice(-3).join();
   strictEqual(small, "0.0001234,-0.1000,2.5e-8\n");
+  face.predictions.splice(1, 1);
+  strictEqual(photo("a.jpg", result).split(",").slice(-3).join(), "0.0001234,,2.5e-8\n");
 });

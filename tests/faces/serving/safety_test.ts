@@ -37,8 +37,13 @@ Deno.test("a worker that exceeds the timeout is replaced", async () => {
   const warnings: string[] = [];
   const pool = new InferencePool({
     backend: "wasm",
-    detectors: { photo: choice, live: choice },
-    models: [{ id: "gender", error: 0, path, preprocessing }],
+    models: [{
+      id: "gender",
+      error: 0,
+      path,
+      preprocessing,
+      detectors: { photo: choice, live: choice },
+    }],
   }, { workers: 1, queue: 4, timeout: 0.001, warn: (message) => void warnings.push(message) });
   try {
     await pool.open();

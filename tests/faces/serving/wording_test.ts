@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
-import type { Detection, Detector } from "../../../faces/detection/detector.ts";
+import type { Detection, Detector, DetectorModel } from "../../../faces/detection/detector.ts";
+import { openDetector } from "../../../faces/detection/detectors.ts";
 import type { ClassPrediction, Face, ServedModel } from "../../../faces/serving/api.ts";
 import { readOutputs, summarize } from "../../../faces/serving/prediction.ts";
-import { multiScale } from "../../../faces/serving/inference_session.ts";
+import { detectFaces } from "../../../faces/serving/inference_session.ts";
 import { ageClasses, genderClasses } from "../../../faces/training/targets.ts";
 import { formatScore, origin } from "../../../faces/serving/render_pages.ts";
 import { announcement, cameraError, caption, percent } from "../../../faces/serving/web/wording.ts";
@@ -60,7 +61,7 @@ Deno.test("announcement() counts faces, and helps if there is none", () => {
   // Without a description of its models, a service of another column has no caption.
   const { age: _, ...plain } = face;
   assert.equal(announcement([plain], []), "1 face detected.");
-  const models = [{ task: "smile" }] as ServedModel[],
+  const models = [{ id: "s", task: "smile" }] as ServedModel[],
     value = { model: "s", value: 0.5, error: 0.1 };
   const smile = { ...plain, predictions: [value] };
   assert.equal(announcement([smile], models), "1 face: smile: 0.500 ± 0.100.");
@@ -69,18 +70,24 @@ Deno.test("announcement() counts faces, and helps if there is none", () => {
 Deno.test("caption() has a line for each column other than gender and age", () => {
   const classes = [{ label: "no" }, { label: "yes" }];
   const models = [years, gender, years].map((model) => ({ ...model, classes: [] })) as object[];
-  models.push({ task: "glasses" }, { task: "glasses" }, { task: "score" });
+  models.push({ id: "a", task: "glasses" }, { id: "b", task: "glasses" });
+  models.push({ id: "c", task: "score" });
   const predictions = [
     ...[years, gender, years].map((model) => readOutputs(model, [0.2, 0.8])),
     ...["a", "b"].map((id, i) =>
       readOutputs({ ...gender, id, task: "glasses", classes }, [i, 1 - i])
     ),
-    readOutputs({ ...years, task: "score", error: 0.00123 }, [-0.0456]),
+    readOutputs({ ...years, id: "c", task: "score", error: 0.00123 }, [-0.0456]),
   ];
   const face = { gender: predictions[1] as ClassPrediction, predictions };
   assert.equal(
     caption(face, models as ServedModel[]),
     "male 80 %\nglasses: yes 100 %\nscore: -0.046 ± 0.001",
+  );
+  const [, , , , second, score] = predictions;
+  assert.equal(
+    caption({ predictions: [score, second] }, models as ServedModel[]),
+    "score: -0.046 ± 0.001\nglasses: no 100 %",
   );
   assert.equal(caption({ predictions }, (models as ServedModel[]).slice(0, 3)), "");
 });
@@ -124,23 +131,51 @@ Deno.test("cameraError() always names a way out", () => {
   assert.match(cameraError("", false), /https/);
 });
 
-Deno.test("multiScale() keeps the first detector's box of a face that several detect", async () => {
-  const at = (x: number, score: number, size = 10): Detection => ({
-    box: { x, y: 0, width: size, height: size },
+const at = (x: number, score: number, size = 10): Detection => ({
+  box: { x, y: 0, width: size, height: size },
+  score,
+});
+
+Deno.test("openDetector() keeps the first size's box of a face that several detect", async () => {
+  const finds = new Map([
+    [32, []],
+    [64, [at(0, 0.5), at(32, 0.6)]],
+    [128, [at(1, 0.9), at(62, 0.9, 30), at(32, 0.7), at(34, 0.65)]],
+  ]);
+  const model: DetectorModel = {
+    detect: ({ width }) => Promise.resolve(finds.get(width)!),
+    close: () => {},
+  };
+  const image = { data: new Uint8Array(64 * 64 * 3), width: 64, height: 64 };
+  const detect = async (everySize: boolean) => {
+    const options = { inputSizes: [32, 64, 128] };
+    const open = () => Promise.resolve(model);
+    return await (await openDetector("made up", options, open, everySize)).detect(image);
+  };
+  // Two faces of one size are different, even if they are close.
+  const half = (x: number, score: number) => ({
+    box: { x, y: 0, width: 5, height: 5 },
     score,
   });
+  assert.deepEqual(await detect(true), [half(16, 0.7), half(17, 0.65), at(32, 0.6), at(0, 0.5)]);
+  assert.deepEqual(await detect(false), [at(32, 0.6), at(0, 0.5)]);
+});
+
+Deno.test("detectFaces() makes one face of two detectors' boxes, by the largest overlap", async () => {
   const finds = (...found: Detection[]): Detector => ({
     name: "made up",
     detect: () => Promise.resolve(found),
     close: () => {},
   });
-  const detector = multiScale([
-    finds(),
-    finds(at(0, 0.5), at(100, 0.6)),
-    finds(at(1, 0.9), at(98, 0.9, 30), at(50, 0.7), at(53, 0.65)),
-  ]);
   const image = { data: new Uint8Array(), width: 200, height: 10 };
-  const faces = await detector.detect(image);
-  // Two faces of one detector are different, even if they are close.
-  assert.deepEqual(faces, [at(50, 0.7), at(53, 0.65), at(100, 0.6), at(0, 0.5)]);
+  const first = finds(at(0, 0.8), at(7, 0.7), at(150, 0.2));
+  // The first box overlaps with both faces, and more with the second one.
+  const second = finds(at(5, 0.9), at(-2, 0.6), at(100, 0.5));
+  const faces = await detectFaces([first, second], image);
+  assert.deepEqual(faces.map((face) => [first, second].map((one) => face.get(one))), [
+    [at(0, 0.8), at(-2, 0.6)],
+    [at(7, 0.7), at(5, 0.9)],
+    [undefined, at(100, 0.5)],
+    [at(150, 0.2), undefined],
+  ]);
 });
