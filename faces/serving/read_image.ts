@@ -89,7 +89,7 @@ export function checked(image: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer>
 }
 
 /**
- * Returns the field "image" of a form, or its first file. Searches instead of parsing: a form of many
+ * Returns the field "image" of a form, or else its only file. Searches instead of parsing: a form of many
  * small fields would take seconds and a hundred times its size.
  */
 function fromForm(body: Uint8Array<ArrayBuffer>, type: string): Uint8Array<ArrayBuffer> {
@@ -101,7 +101,7 @@ function fromForm(body: Uint8Array<ArrayBuffer>, type: string): Uint8Array<Array
   if (boundary === undefined) throw malformed("its boundary is missing");
   const mark = `\r\n--${boundary}`;
   const names: string[] = [];
-  let file: Uint8Array<ArrayBuffer> | undefined;
+  const images: Uint8Array<ArrayBuffer>[] = [], others: typeof images = [];
   let at = body.length;
   if (bytes.indexOf(mark.slice(2)) === 0) at = mark.length - 2;
   else if (bytes.includes(mark)) at = bytes.indexOf(mark) + mark.length;
@@ -114,12 +114,16 @@ function fromForm(body: Uint8Array<ArrayBuffer>, type: string): Uint8Array<Array
     const head = bytes.toString("utf8", at, from);
     const part = body.subarray(from, to);
     const name = /;\s*name="?([^";\r\n]*)/i.exec(head)?.[1] ?? "";
-    if (name === "image") return fromPart(part);
-    if (/;\s*filename\*?=/i.test(head)) file ??= part;
+    if (name === "image") images.push(part);
+    else if (/;\s*filename\*?=/i.test(head)) others.push(part);
     names.push(JSON.stringify(name.slice(0, 40)));
     at = to + mark.length;
   }
-  if (file) return fromPart(file);
+  const [image, second] = images.length > 0 ? images : others;
+  if (second) {
+    throw malformed('it has several images; send one alone in each request, as the field "image"');
+  }
+  if (image) return fromPart(image);
   const fields = names.length > 0 ? `, only ${names.slice(0, 5).join(", ")}` : "";
   const message = `The form has no file${fields}. Send the image as its field "image".`;
   throw new Problem(400, "no_picture", message);

@@ -52,15 +52,21 @@ export async function predictPhotos(
     });
     for await (const { path, result } of analyzed) {
       signal.throwIfAborted();
+      const warn = (problem: string) => {
+        const message = printable(problem).replaceAll("\n", "\\n");
+        reporter.log(`  ${reporter.paint.yellow(message)}`);
+      };
       if (typeof result === "string") {
         counts.unreadable++;
-        const message = printable(`cannot read ${path}: ${result}`).replaceAll("\n", "\\n");
-        reporter.log(`  ${reporter.paint.yellow(message)}`);
+        warn(`cannot read ${path}: ${result}`);
         print(lines.unreadable(path, result));
       } else {
         counts.read++;
         counts.faces += result.faces.length;
-        if (result.faces.length === 0) counts.faceless++;
+        if (result.faces.length === 0) {
+          counts.faceless++;
+          warn(`no face in ${path}`);
+        }
         print(lines.photo(path, result));
       }
       progress.advance(1, path);

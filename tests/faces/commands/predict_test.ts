@@ -179,6 +179,7 @@ Deno.test("predict", async (t) => {
     const one = await predict(folder, ...args, "--workers", "1");
     strictEqual(one.code, 1, one.err);
     match(one.err, /cannot read b\/bad.png: it is none of JPEG, PNG, .* and AVIF\n/);
+    match(one.err, /\n {2}no face in b\/grey, "x"\.png\n/);
     match(one.err, /; 1 photo without a face; 1 file could not be read; 1 file is no photo\n$/);
     const said = one.out.trimEnd().split("\n").map((line) => JSON.parse(line));
     deepStrictEqual(said.map(({ path }) => path), [

@@ -263,9 +263,28 @@ Deno.test("POST /predict", async (t) => {
     for (const [body, type, message] of cases) {
       assert.match((await problemOf(await server.predict(body, type), 400)).message, message);
     }
-    const form = new FormData();
-    form.append("name", "no file");
-    assert.match((await problemOf(await server.predict(form), 400)).message, /no file|data URL/);
+    const form = (...fields: readonly (readonly [string, string | Blob])[]) => {
+      const form = new FormData();
+      for (const [name, value] of fields) form.append(name, value);
+      return form;
+    };
+    const none = form(["photo", "no file"], ["note", "hi"]);
+    assert.equal(
+      (await problemOf(await server.predict(none), 400)).message,
+      'The form has no file, only "photo", "note". Send the image as its field "image".',
+    );
+    const file = new File([face], "me.png", { type: "image/png" });
+    for (const name of ["image", "photo"]) {
+      const { message } = await problemOf(
+        await server.predict(form([name, file], ["note", "hi"], [name, file])),
+        400,
+      );
+      assert.match(message, /form-data: it has several images; .* as the field "image"\.$/, name);
+    }
+    const { faces } = await analysisOf(
+      await server.predict(form(["other", new Blob(["no picture"])], ["image", file])),
+    );
+    assert.equal(faces.length, 1);
     await problemOf(await server.predict(face, "image/png", "?crops=maybe"), 400);
     await problemOf(await server.predict(face, "image/png", "?other=1"), 400);
   });
