@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { OWN_PRESET, presets } from "../faces/datasets/presets.ts";
-import { datasetNames, nameOf, sources } from "../faces/datasets/sources.ts";
+import { datasetNames, layouts, nameOf, sources } from "../faces/datasets/sources.ts";
 import { joinWords } from "../packages/pipeline/errors.ts";
 import { definedChoice } from "../packages/pipeline/define.ts";
 import { defineStage, pathParam, refuseUnused } from "../packages/pipeline/stage.ts";
@@ -26,7 +26,7 @@ const folder = z.strictObject({
   ),
   name: z.string().regex(/^[\w.-]+$/, "expected letters, digits, '-', '_' and '.'").optional()
     .describe("Name of the data set in reports. Default: the folder's name"),
-  layout: z.enum(["full", "crop", "aligned"]).optional().describe(
+  layout: z.enum(layouts).optional().describe(
     "full: original photos; crop: photos cut around the face, whose box is their middle " +
       "1/1.8, as in the _crop archives; aligned: the photo is the face, and no detector runs. " +
       "Default: the preset's, or full",

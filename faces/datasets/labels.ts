@@ -59,12 +59,17 @@ const FURTHER_FACE = "has the ending of a photo's further faces. Rename the phot
 /**
  * Reads a folder's CSV.
  * @param source its name in errors
+ * @param wayOut way out of columns and paths that are not the project's
  * @throws if it is not a CSV, lacks columns, or has paths outside of the folder; lists all problems
  */
-export function parseLabels(bytes: Uint8Array, source: string): Labels {
+export function parseLabels(
+  bytes: Uint8Array,
+  source: string,
+  wayOut = "take the preset that deno task data FOLDER proposes",
+): Labels {
   const found: string[] = [], outside: string[] = [], strays: string[] = [];
   const table = readCsv(bytes, source, found);
-  const columns = findColumns(table, found);
+  const columns = findColumns(table, found, wayOut);
   const attributesOf = parseAttributes(table, strays);
   const doubts: Labels["doubts"][number][] = [];
   const rows = table.rows.map(({ values, line }): Label => {
@@ -102,7 +107,7 @@ export function parseLabels(bytes: Uint8Array, source: string): Labels {
   });
   if (outside.length > 0) {
     outside[0] += ". Paths are relative to the folder; put the photo, or a link to it, there, or " +
-      "take the preset that deno task data proposes";
+      wayOut;
   }
   const problems = [...found, ...outside];
   if (problems.length > 0) throw new Error(`Cannot use "${source}": ${listProblems(problems)}.`);
@@ -172,8 +177,9 @@ function straysOf(column: string, known: number, texts: readonly string[]): stri
   const names = texts.some((text) => /^\d+$/.test(text)); // such as 01
   if (texts.length === 0 || names || 2 * others.length >= known) return [];
   const shown = Array.from(new Set([...others, ...texts]), quote).slice(0, 3);
+  const [first] = texts, number = first.replaceAll(/^\+|\s/g, "").replace(",", ".");
   const wayOut = others.length === 0
-    ? "Write 1571.5 in place of 1 571,5"
+    ? `Write ${number} in place of ${first}`
     : `Empty texts by the preset: values: { ${column}: { ${shown[0]}: "" } }`;
   const some = `${texts.length} of ${known} values are no numbers, such as ${shown.join(", ")}`;
   return [`${column} is text: ${some}. ${wayOut} (docs/guide/own_data.md).`];
@@ -211,7 +217,11 @@ function decimal(text: string): number {
   return /^[+-]?\d+([.,]\d*)?(e[+-]\d+)?$/i.test(text) ? Number(text.replace(",", ".")) : NaN;
 }
 
-function findColumns({ header }: CsvTable, problems: string[]): Map<LabelColumn, number> {
+function findColumns(
+  { header }: CsvTable,
+  problems: string[],
+  wayOut: string,
+): Map<LabelColumn, number> {
   const found = new Map<LabelColumn, number>();
   for (const [i, written] of header.entries()) {
     const name = labelOf(written);
@@ -227,7 +237,7 @@ function findColumns({ header }: CsvTable, problems: string[]): Map<LabelColumn,
   }
   if (missing.length > 0) {
     const has = `its first line has ${header.map((name) => `"${name}"`).join(", ")}`;
-    missing.push(`${missing.pop()}; ${has}`);
+    missing.push(`${missing.pop()}; ${has}. Rename columns, or ${wayOut}`);
   }
   problems.push(...missing);
   return found;

@@ -10,6 +10,7 @@ import {
   defineMembers,
   type Definition,
 } from "../../packages/pipeline/define.ts";
+import { layouts } from "./sources.ts";
 
 const expression = z.string().min(1).superRefine((text, context) => {
   try {
@@ -45,7 +46,7 @@ const presetFields = z.strictObject({
   omit: z.array(z.string()).optional().describe("Columns that are left out"),
   values: z.record(z.string(), z.record(z.string(), z.union([z.string(), z.number()]))).optional()
     .describe("Column of the labels: its written values, and what they stand for. Empty: unknown"),
-  layout: z.enum(["full", "crop", "aligned"]).optional().describe(
+  layout: z.enum(layouts).optional().describe(
     "full: original photos; crop: the face is the middle of the photo; aligned: the photo is the " +
       "face. Without a detector in the last two",
   ),

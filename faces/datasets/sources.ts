@@ -19,7 +19,8 @@ export interface FolderDataset {
 }
 
 /** Framing of photos: original, the face in the middle, or the face alone. */
-export type Layout = "full" | "crop" | "aligned";
+export const layouts = ["full", "crop", "aligned"] as const;
+export type Layout = typeof layouts[number];
 
 /** Names of photos, also of formats that are not decoded. */
 export const PHOTO = /\.(jpe?g|jpe|jfif|png|webp|gif|tiff?|avif|hei[cf])$/i;

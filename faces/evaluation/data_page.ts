@@ -9,7 +9,7 @@ import { style } from "./report_style.ts";
 import { sheet } from "./sections/data_section.ts";
 import { figure, table } from "./tables.ts";
 import { INTERVAL } from "../datasets/attributes.ts";
-import type { Labels } from "../datasets/labels.ts";
+import type { Label, Labels } from "../datasets/labels.ts";
 import type { Preset } from "../datasets/presets.ts";
 
 /** Findings on a data set's files and labels. */
@@ -28,7 +28,7 @@ export interface DataFound {
   /** Undefined if none were found. */
   readonly labels?: Labels;
   /** Rows whose photo is there. */
-  readonly present: number;
+  readonly present: readonly Label[];
   /** Paths of rows without a photo, and photos without a row. */
   readonly missing: readonly string[];
   readonly unlabelled: readonly string[];
@@ -58,7 +58,7 @@ const MASONRY = html`
 /** Renders the page. All text from data is escaped. */
 export function dataPage(found: DataFound): string {
   const { name, folder, summary, labels, preset, photos, present, missing, unlabelled } = found;
-  const rows = labels?.rows ?? [];
+  const rows = present.length > 0 ? present : labels?.rows ?? [];
   const none = labels ? "none, the CSV has the project's columns" : "none fits";
   const written = typeof preset === "object"
     ? html`<pre>${stringify({ preset })}</pre>`
@@ -87,8 +87,8 @@ export function dataPage(found: DataFound): string {
         <div class="columns masonry">
           <div class="card"><h3>Understood</h3>${table(["", "count"], [
             ["photos", count(photos.length)],
-            ["rows of labels", count(rows.length)],
-            ["rows with a photo", count(present)],
+            ["rows of labels", count(labels?.rows.length ?? 0)],
+            ["rows with a photo", count(present.length)],
             ["rows without an age", lacking(ages.length + bands.length)],
             ["ages known as an interval", count(bands.length)],
             ["rows without a gender", lacking(genders.length)],
@@ -102,6 +102,7 @@ export function dataPage(found: DataFound): string {
             ["groups of exact copies among them", count(found.copies.length)],
             ["near copies among them", count(found.near)],
             ["values not understood", count(labels?.doubts.length ?? 0)],
+            ["columns and paths in doubt", count(labels?.strays.length ?? 0)],
           ])}</div>
           ${chartOf("Ages", ages.length, ", bins of five years", ageHistogram(ages, `in ${name}`))}
           ${chartOf("Women and men", genders.length, "", genderShares([{ name, genders }]))}
@@ -122,6 +123,7 @@ export function dataPage(found: DataFound): string {
         ${found.pairs.shown.length > 0 &&
           sheet("Copies in pairs", "near ones first", found.pairs.shown)}
         ${list("Copies", found.pairs.lines)}
+        ${list("Columns and paths in doubt", labels?.strays ?? [])}
         ${list(
           "Values not understood",
           (labels?.doubts ?? []).map(({ line, column, value }) =>

@@ -48,9 +48,12 @@ export async function findLabels(
 ): Promise<{ found?: FoundLabels | undefined; why: string }> {
   const has = pathIndex(files.paths);
   const read = async ({ table = "", preset }: Attempt): Promise<FoundLabels> => {
-    if (preset === undefined) return { labels: parseLabels(await bytesOf(files, table), table) };
+    const wayOut = "write a preset";
+    if (preset === undefined) {
+      return { labels: parseLabels(await bytesOf(files, table), table, wayOut) };
+    }
     const { csv, warnings } = await applyPreset(choosePreset(preset), files);
-    const labels = parseLabels(csv, "labels.csv");
+    const labels = parseLabels(csv, "labels.csv", wayOut);
     const strays = [...labels.strays, ...warnings.map((warning) => `${warning}.`)];
     return { preset, labels: { ...labels, strays } };
   };

@@ -69,7 +69,7 @@ export async function lookAt(
     files: files.paths.length,
     photos,
     ...found,
-    present: present.length,
+    present,
     missing: rows.filter(({ path }) => !has(path)).map(({ path }) => path),
     unlabelled: photos.filter((path) => !named(path)),
     repeated: found ? repeatedIn(found) : [],

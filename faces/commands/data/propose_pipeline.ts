@@ -26,9 +26,7 @@ const MAX_NAMED = 3;
 
 /** Returns a pipeline that reads the data set, with comments on what was found. */
 export function proposePipeline(found: DataFound): string {
-  const { folder, labels, preset, repeated, unreadable } = found;
-  const missing = new Set(found.missing);
-  const rows = (labels?.rows ?? []).filter(({ path }) => !missing.has(path));
+  const { folder, labels, preset, repeated, unreadable, present: rows } = found;
   const known = {
     gender: rows.filter(({ gender }) => gender >= 0).length,
     age: rows.filter(hasAge).length,

@@ -136,7 +136,7 @@ Deno.test("data writes the page into the project's artifacts, named after the fo
 Deno.test("lookAt() takes the preset that fits, and proposes no regression of intervals", async () => {
   await withFiles(await fairface(), async (folder) => {
     const found = await look(folder);
-    deepStrictEqual([found.preset, found.present], ["fairface", 5]);
+    deepStrictEqual([found.preset, found.present.length], ["fairface", 5]);
     const yaml = proposePipeline(found);
     match(yaml, /trainGender/);
     match(yaml, /split:\n +test:\n +part: val\n/);
@@ -170,8 +170,11 @@ Deno.test("proposePipeline() takes published divisions, and requires what it tra
   });
   const { "imdb/02/nm0000002_rm2_1924-9-16_1955.jpg": _, ...partly } = await imdbClean();
   await withFiles(partly, async (folder) => {
-    const yaml = proposePipeline(await look(folder));
+    const found = await look(folder), yaml = proposePipeline(found);
     match(yaml, /\n# Ages: 2, genders: 2, people: 2; 1 photo missing, /);
+    const page = dataPage(found).replaceAll(/<[^>]+>/g, " ");
+    match(page, /rows of labels +3 +rows with a photo +2 +rows without an age +0 /);
+    match(page, /people +2 [^]* Ages +2 rows, [^]* Women and men +2 rows/);
     match(yaml, /split:\n +test:\n +part: test\n +by: identity\n/, "no photo of val is there");
   });
 });
@@ -232,11 +235,11 @@ Deno.test("proposePipeline() keeps rows that have attributes alone, and names wh
 
 Deno.test("proposePipeline() takes more and smaller steps for few photos", async () => {
   await withFiles(await fairface(), async (folder) => {
-    const found = await look(folder), { rows, ...labels } = found.labels!;
+    const found = await look(folder);
     const yaml = proposePipeline(found);
     match(yaml, /batchSize: 8\n {4}epochs: 40\n.*\n {4}earlyStopping:\n {6}patience: 12\n/);
-    const many = Array.from({ length: 800 }, () => rows[0]);
-    const more = proposePipeline({ ...found, labels: { ...labels, rows: many } });
+    const many = Array.from({ length: 800 }, () => found.present[0]);
+    const more = proposePipeline({ ...found, present: many });
     match(more, /batchSize: 32\n.*\n {4}earlyStopping:\n {6}patience: 5\n/);
   });
 });
@@ -361,13 +364,13 @@ Deno.test("lookAt() reads all pieces and parts of Hugging Face's data sets, and 
       labels: `data/${parts}-\\d+-of-\\d+\\.parquet`,
       columns: { gender: "label" },
     });
-    deepStrictEqual([found.photos.length, present, labels!.rows.length], [20, 20, 28]);
+    deepStrictEqual([found.photos.length, present.length, labels!.rows.length], [20, 20, 28]);
     match(proposePipeline(found), divided);
   });
   await withFiles(
     { "0.25/train.parquet": photos, "1.25/train.parquet": photos },
     async (folder) => {
-      strictEqual((await look(folder)).present, 5, "one of two versions of the data set");
+      strictEqual((await look(folder)).present.length, 5, "one of two versions of the data set");
     },
   );
   await withFiles({ "a-1.parquet": photos, "a-2.parquet": photos.slice(9) }, async (folder) => {
@@ -389,7 +392,7 @@ Deno.test("lookAt() reads all pieces and parts of Hugging Face's data sets, and 
       labels: `${parts}/metadata\\.csv`,
       columns: { path: "file_name" },
     });
-    strictEqual(found.present, 6);
+    strictEqual(found.present.length, 6);
     match(proposePipeline(found), divided);
   });
   const tables = folders.flatMap((part) => [
@@ -402,7 +405,7 @@ Deno.test("lookAt() reads all pieces and parts of Hugging Face's data sets, and 
   await withFiles(Object.fromEntries(tables), async (folder) => {
     const { preset, present, labels } = await look(folder);
     deepStrictEqual(preset, { labels: `${parts}\\.csv`, columns: { age: "years", gender: "sex" } });
-    deepStrictEqual([present, labels!.rows.filter(({ age }) => age === 31).length], [3, 2]);
+    deepStrictEqual([present.length, labels!.rows.filter(({ age }) => age === 31).length], [3, 2]);
   });
   const classes = folders.flatMap((part) =>
     ["male", "female"].map((name) => [`${part}/${name}/0.png`, face] as const)
@@ -461,7 +464,7 @@ Deno.test("lookAt() finds photos by paths of another machine, in another case, a
     await withFiles({ ...photos, "l.csv": `${header}\n${rows.join("")}` }, async (folder) => {
       const found = await look(folder);
       deepStrictEqual(found.preset, preset, prefix);
-      deepStrictEqual([found.present, found.unlabelled, found.missing], [3, [], []]);
+      deepStrictEqual([found.present.length, found.unlabelled, found.missing], [3, [], []]);
     });
   }
   const numbered = Object.fromEntries(Array.from({ length: 40 }, (_, i) => [`${i}.png`, face]));
@@ -566,7 +569,7 @@ Deno.test("lookAt() finds photos of one name in several parts, or names what is 
       [paths[2], 40],
       [paths[3], 41],
     ]);
-    deepStrictEqual([present, hints], [4, []]);
+    deepStrictEqual([present.length, hints], [4, []]);
   });
   const tables = {
     "train.csv": "id,age\n0,30\n1,31\n",
@@ -593,7 +596,7 @@ Deno.test("lookAt() finds photos of one name in several parts, or names what is 
   const known = { "test/2.png": face, "test/3.png": face, "train/4.png": face };
   await withFiles({ ...photos, ...known, "l.csv": more }, async (folder) => {
     const found = await look(folder);
-    deepStrictEqual([found.present, found.missing], [3, ["0.png", "1.png"]]);
+    deepStrictEqual([found.present.length, found.missing], [3, ["0.png", "1.png"]]);
     deepStrictEqual(found.hints, [`${ambiguous}.`]);
   });
 });
@@ -678,16 +681,24 @@ Deno.test("lookAt() names texts among numbers, and columns that may be the age",
   );
   const csv = `path;mass;code;word;Alter;score\n${rows.join("")}`;
   await withFiles({ ...photos, "l.csv": csv }, async (folder) => {
-    const { hints } = await look(folder);
+    const found = await look(folder), { hints } = found;
+    const page = dataPage(found);
+    match(page, /<h3>Problems<[^]*>columns and paths in doubt<[^]*?<td>3<[^]*<h3>/);
+    match(page, /Columns and paths in doubt <small>3<[^]*<li>score is text: 8 of 8 values/);
     deepStrictEqual(hints.slice(-4), [
       "Perhaps the age: Alter. If so, name it in columns.age of the preset.",
       'mass is text: 2 of 8 values are no numbers, such as "k.A.". Empty texts by the preset: ' +
       'values: { mass: { "k.A.": "" } } (docs/guide/own_data.md).',
       'Alter is text: 1 of 8 values are no numbers, such as "9 Jahre". Empty texts by the preset: ' +
       'values: { Alter: { "9 Jahre": "" } } (docs/guide/own_data.md).',
-      'score is text: 8 of 8 values are no numbers, such as "3,0", "3,1". Write 1571.5 in place of ' +
-      "1 571,5 (docs/guide/own_data.md).",
+      'score is text: 8 of 8 values are no numbers, such as "3,0", "3,1". Write 3.0 in place of ' +
+      "3,0 (docs/guide/own_data.md).",
     ]);
+  });
+  const heights = ["+170", "1 571,5", "33"].map((height) => `a.png;${height}\n`).join("");
+  await withFiles({ ...photos, "l.csv": `path;height\n${heights}` }, async (folder) => {
+    const [hint] = (await look(folder)).hints.slice(-1);
+    match(hint!, /"\+170", "1 571,5"\. Write 170 in place of \+170 \(/);
   });
   const ages = ["31", "n/a", "30", "29"].map((age) => `a.png,${age}\n`).join("");
   await withFiles({ ...photos, "l.csv": `path,years\n${ages}` }, async (folder) => {
@@ -796,12 +807,12 @@ Deno.test("lookAt() finds photos in either Unicode form, as the pipeline does", 
     const files = { "l.csv": `path,age\n${listed},30\n`, [stored]: face };
     await withFiles(files, async (folder) => {
       const { labels, present, missing, unlabelled } = await look(folder);
-      deepStrictEqual([labels?.rows.length, present, missing, unlabelled], [1, 1, [], []]);
+      deepStrictEqual([labels?.rows.length, present.length, missing, unlabelled], [1, 1, [], []]);
     });
     const below = { "l.csv": `file,years_of_age\n${listed},30\n`, [`img/${stored}`]: face };
     await withFiles(below, async (folder) => {
       const { labels, present } = await look(folder);
-      deepStrictEqual([labels?.rows[0].age, present], [30, 1], "by the end of its path");
+      deepStrictEqual([labels?.rows[0].age, present.length], [30, 1], "by the end of its path");
     });
   }
 });

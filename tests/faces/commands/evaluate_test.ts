@@ -254,7 +254,8 @@ Deno.test("evaluate", async (t) => {
       await Deno.writeTextFile(join(folder, "preset.js"), plugin);
       const text = await Deno.readTextFile(join(folder, "sides.yaml"));
       const { stages, ...others } = JSON.parse(text);
-      stages.download.datasets[0].preset = "sidesOf";
+      // Of another name, as its table would else be that of the step before.
+      Object.assign(stages.download.datasets[0], { name: "plugged", preset: "sidesOf" });
       const allow = [{ use: "./preset.js" }];
       const yaml = JSON.stringify({ ...others, name: "plugin", plugins: allow, stages });
       await Deno.writeTextFile(join(folder, "plugin.yaml"), yaml);
@@ -460,6 +461,7 @@ Deno.test("evaluate", async (t) => {
         [`${id} --on empty`]: /has no labels to evaluate with: 1 photo in 1 file; no labels found/,
         [`${id} --on p --part tset`]: /--part tset: of a pipeline, take train, validation or test/,
         [`${id} --on empty --preset utkfce`]: /no preset "utkfce"\. Did you mean "utkface"\?/,
+        [`${id} --on theirs --layout foo`]: /--layout foo: expected full, crop or aligned$/,
         [`${id} --on p --preset utkface`]: /--preset is of a folder, and "p" is none/,
         [`${id} --on theirs --prat test`]: /--prat/,
         [`${id} --on theirs --part tset`]: /--part tset: the labels of ".*" name test and train$/,

@@ -130,9 +130,9 @@ Deno.test("parseLabels() tells all structural mistakes at once", async () => {
         "line 3 has 3 values, the header 2; quote values that contain a separator",
         "line 5 has 1 value, the header 2",
         'it has no labels: no column "age", nor "born" and "taken", nor "gender"; its first line has ' +
-        '"path", "name"',
+        '"path", "name". Rename columns, or take the preset that deno task data FOLDER proposes',
         'on line 2 the path "../x.jpg" leads outside of the folder. Paths are relative to the folder; ' +
-        "put the photo, or a link to it, there, or take the preset that deno task data proposes",
+        "put the photo, or a link to it, there, or take the preset that deno task data FOLDER proposes",
         'on line 4 the path "/y.jpg" leads outside of the folder.',
       ]);
       return true;
