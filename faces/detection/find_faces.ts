@@ -1,35 +1,8 @@
-/** Detects and crops the faces of a photo, identically for training and serving. */
+/** Detects and crops the labelled face of a photo. */
 import { decode, type Decoded, turnUpright } from "../images/decode_image.ts";
 import { type Box, clip, hasCenterIn, type Image, iou } from "../images/image.ts";
-import type { Preprocessing } from "../images/preprocessing.ts";
-import { toNetworkInput } from "../images/resize.ts";
 import type { Cropper } from "./cropper.ts";
 import type { Detection, Detector } from "./detector.ts";
-
-/** A face in a photo, with the network's input. */
-export interface Face extends Detection {
-  readonly crop: Image;
-  /** RGB, [size, size, 3], 0 to 255. */
-  readonly tensor: Uint8Array;
-}
-
-/**
- * Detects all faces in a photo, highest score first.
- * @param cropper of the preprocessing's `crop`
- * @throws {ImageError} if the photo cannot be decoded
- */
-export async function findFaces(
-  photo: Uint8Array,
-  { resize }: Preprocessing,
-  detector: Detector,
-  cropper: Cropper,
-): Promise<Face[]> {
-  const image = await decode(photo);
-  return await Array.fromAsync(await detector.detect(image), async ({ box, score }) => {
-    const crop = await cropper.crop(image, box);
-    return { box, score, crop, tensor: await toNetworkInput(crop, resize.size) };
-  });
-}
 
 /** Expected position of the labelled face, from the data set. */
 export type ExpectedFace =

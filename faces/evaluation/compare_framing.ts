@@ -9,10 +9,11 @@ import { openArchives } from "../datasets/archives.ts";
 import { photoOf } from "../datasets/rows.ts";
 import { openCropper } from "../detection/cropper.ts";
 import { configureDetector, DEFAULT_DETECTOR, openDetector } from "../detection/detectors.ts";
-import { findFaces } from "../detection/find_faces.ts";
+import { findLabelledFace } from "../detection/find_faces.ts";
 import { ImageError } from "../images/decode_image.ts";
 import { lumaAt } from "../images/image.ts";
 import { hasForeignModule, readPreprocessing } from "../images/preprocessing.ts";
+import { toNetworkInput } from "../images/resize.ts";
 import { imagesInMemory, type ImageSource, readBytes } from "../training/image_source.ts";
 import { imageDataUrl } from "./image_data_urls.ts";
 
@@ -140,11 +141,12 @@ async function serve(
         const photo = photos.places.has(set) && photos.read(set, labels.path[row]);
         if (!photo) continue;
         found.asked++;
-        const [face] = await findFaces(photo, preprocessing, detector, cropper).catch((error) => {
-          if (error instanceof ImageError) return [];
-          throw error;
-        });
-        if (face) inputs.set(row, face.tensor);
+        const { crop } = await findLabelledFace(photo, undefined, detector, cropper)
+          .catch((error) => {
+            if (error instanceof ImageError) return { crop: undefined };
+            throw error;
+          });
+        if (crop) inputs.set(row, await toNetworkInput(crop, preprocessing.resize.size));
         else found.withoutFace++;
       }
     }

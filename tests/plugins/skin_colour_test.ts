@@ -4,8 +4,7 @@ import { fileURLToPath } from "node:url";
 import sharp from "sharp";
 import { openFaces } from "../../faces/detection/faces_artifact.ts";
 import { openDetector } from "../../faces/detection/detectors.ts";
-import { openCropper } from "../../faces/detection/cropper.ts";
-import { findFaces } from "../../faces/detection/find_faces.ts";
+import { decode } from "../../faces/images/decode_image.ts";
 import { readCropPreprocessing } from "../../faces/images/preprocessing.ts";
 import { readConfig } from "../../packages/pipeline/config/config.ts";
 import { Registry } from "../../packages/pipeline/registry.ts";
@@ -85,13 +84,7 @@ Deno.test("faceCrop finds faces with a plugin's detector, in any number of worke
       cell: 16,
     });
     const detector = await openDetector(preprocessing.detector.name, preprocessing.detector);
-    const resize = { size: 32, kernel: "lanczos3", fit: "fill" } as const;
-    const [face] = await findFaces(
-      await patch(),
-      { ...preprocessing, resize },
-      detector,
-      await openCropper(preprocessing.crop),
-    );
+    const [face] = await detector.detect(await decode(await patch()));
     assert.deepEqual(face.box, box);
   }
   assert.deepEqual(results, [Object.values(box), Object.values(box)]);

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import sharp from "sharp";
 import { openBackend } from "../../../packages/compute/open_backend.ts";
 import { openFaces } from "../../../faces/detection/faces_artifact.ts";
 import { openDetector } from "../../../faces/detection/detectors.ts";
-import { findFaces, findLabelledFace } from "../../../faces/detection/find_faces.ts";
+import { findLabelledFace } from "../../../faces/detection/find_faces.ts";
 import { crop } from "../../../faces/images/crop.ts";
 import { decode } from "../../../faces/images/decode_image.ts";
 import { openCropper } from "../../../faces/detection/cropper.ts";
@@ -12,7 +13,9 @@ import { readPreprocessing } from "../../../faces/images/preprocessing.ts";
 import { readNpy } from "../../../packages/formats/npy.ts";
 import faceCrop from "../../../stages/faceCrop.ts";
 import resize32 from "../../../stages/resize32.ts";
+import { openInferenceSession } from "../../../faces/serving/inference_session.ts";
 import { testContext } from "../../context.ts";
+import { writeModel } from "../serving/fixture.ts";
 import { gradient, photoArtifacts } from "./fixture.ts";
 
 /** A detector that finds these boxes, in this order. */
@@ -31,7 +34,7 @@ const options = { margin: 0, maxSize: 0 };
 const cropper = await openCropper(options);
 
 for (const align of ["none", "eyes", "template"] as const) {
-  Deno.test(`findFaces() gives byte for byte the stages' tensors, align: ${align}`, () =>
+  Deno.test(`serving gives byte for byte the stages' tensors, align: ${align}`, () =>
     sameTensors(align));
 }
 
@@ -51,24 +54,26 @@ async function sameTensors(align: "none" | "eyes" | "template"): Promise<void> {
   using resizing = testContext(resize32);
   await resizing.run({ faces: cropping.artifact("faces") });
 
-  await openBackend("wasm");
   const dataset = resizing.outputs.dataset;
   const preprocessing = await readPreprocessing(dataset);
   const { data, shape } = readNpy(join(dataset, "images.npy"), "uint8");
   assert.deepEqual(shape, [names.length, 32, 32, 3]);
   using stored = await openFaces(cropping.outputs.faces);
   assert.equal(preprocessing.crop.align ?? "none", align);
-  const cropper = await openCropper(preprocessing.crop);
-  const detector = await openDetector(preprocessing.detector.name, preprocessing.detector);
+  const path = join(cropping.folder, "model");
+  await writeModel(path, "gender", preprocessing);
+  const detectors = { photo: preprocessing.detector, live: preprocessing.detector };
+  const models = [{ id: "gender", error: 0, path, preprocessing, detectors }];
+  const analyze = await openInferenceSession({ backend: "wasm", models });
   for (const [i, { bytes }] of photos.entries()) {
-    const found = await findFaces(bytes, preprocessing, detector, cropper);
+    const { faces } = await analyze(bytes, { view: "photo", crops: true });
     const { box_x, box_y } = stored.rows[i];
-    const same = found.find(({ box }) => box.x === box_x && box.y === box_y);
-    assert.ok(same, `the face of ${names[i]} is among the ${found.length} that serving finds`);
-    assert.deepEqual([...same.tensor], [...data.subarray(i * 3072, (i + 1) * 3072)]);
+    const same = faces.find(({ box }) => box.x === box_x && box.y === box_y);
+    assert.ok(same, `the face of ${names[i]} is among the ${faces.length} that serving finds`);
+    const png = await (await fetch(same.crop!)).bytes();
+    const pixels = await sharp(png).raw().toBuffer();
+    assert.deepEqual([...pixels], [...data.subarray(i * 3072, (i + 1) * 3072)]);
   }
-  detector.close();
-  cropper.close();
 }
 
 Deno.test("findLabelledFace() takes the face that agrees best with the data set", async () => {
