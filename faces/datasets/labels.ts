@@ -52,6 +52,8 @@ const genders = new Map([
 
 const unknown = new Set(["", "?", "-", "na", "n/a", "nan", "null", "none", "unknown"]);
 
+/** Way out of columns and paths that are not the project's. */
+export const PROPOSED = "take the preset that deno task data FOLDER proposes";
 const CONTROL = "has a line break or another control character. Rename the photo";
 const FURTHER_FACE = "has the ending of a photo's further faces. Rename the photo; write further " +
   "faces as rows of one photo, each with its box";
@@ -59,17 +61,12 @@ const FURTHER_FACE = "has the ending of a photo's further faces. Rename the phot
 /**
  * Reads a folder's CSV.
  * @param source its name in errors
- * @param wayOut way out of columns and paths that are not the project's
  * @throws if it is not a CSV, lacks columns, or has paths outside of the folder; lists all problems
  */
-export function parseLabels(
-  bytes: Uint8Array,
-  source: string,
-  wayOut = "take the preset that deno task data FOLDER proposes",
-): Labels {
+export function parseLabels(bytes: Uint8Array, source: string): Labels {
   const found: string[] = [], outside: string[] = [], strays: string[] = [];
   const table = readCsv(bytes, source, found);
-  const columns = findColumns(table, found, wayOut);
+  const columns = findColumns(table, found);
   const attributesOf = parseAttributes(table, strays);
   const doubts: Labels["doubts"][number][] = [];
   const rows = table.rows.map(({ values, line }): Label => {
@@ -107,7 +104,7 @@ export function parseLabels(
   });
   if (outside.length > 0) {
     outside[0] += ". Paths are relative to the folder; put the photo, or a link to it, there, or " +
-      wayOut;
+      PROPOSED;
   }
   const problems = [...found, ...outside];
   if (problems.length > 0) throw new Error(`Cannot use "${source}": ${listProblems(problems)}.`);
@@ -217,11 +214,7 @@ function decimal(text: string): number {
   return /^[+-]?\d+([.,]\d*)?(e[+-]\d+)?$/i.test(text) ? Number(text.replace(",", ".")) : NaN;
 }
 
-function findColumns(
-  { header }: CsvTable,
-  problems: string[],
-  wayOut: string,
-): Map<LabelColumn, number> {
+function findColumns({ header }: CsvTable, problems: string[]): Map<LabelColumn, number> {
   const found = new Map<LabelColumn, number>();
   for (const [i, written] of header.entries()) {
     const name = labelOf(written);
@@ -237,7 +230,7 @@ function findColumns(
   }
   if (missing.length > 0) {
     const has = `its first line has ${header.map((name) => `"${name}"`).join(", ")}`;
-    missing.push(`${missing.pop()}; ${has}. Rename columns, or ${wayOut}`);
+    missing.push(`${missing.pop()}; ${has}. Rename columns, or ${PROPOSED}`);
   }
   problems.push(...missing);
   return found;

@@ -140,39 +140,31 @@ async function analyzePhoto(
   const detectors = [...new Set(models.map((model) => model.detectors[view]))];
   const found = await detectFaces(detectors, image);
   const detected = performance.now();
-  const groups = Map.groupBy(
-    models,
-    ({ detectors: own, preprocessing: { crop, resize } }) =>
-      JSON.stringify([detectors.indexOf(own[view]), crop, resize]),
-  );
-  /** Predictions of each model, by face. */
-  const predicted = new Map<Model, Map<DetectedFace, Prediction>>();
-  const crops = new Map<DetectedFace, string>();
+  const predictions = new Map<DetectedFace, Prediction[]>(found.map((face) => [face, []]));
+  const crops = new Map<DetectedFace, string>(), inputs = new Map<string, Uint8Array[]>();
   let crop = 0, predict = 0;
-  for (const group of groups.values()) {
-    const { preprocessing: { resize: { size } }, cropper, detectors: own } = group[0];
-    const seen = found.filter((face) => face.has(own[view]));
+  for (const model of models) {
+    const { cropper, detectors: { [view]: detector }, preprocessing } = model;
+    const { size } = preprocessing.resize, seen = found.filter((face) => face.has(detector));
+    const key = JSON.stringify([detectors.indexOf(detector), preprocessing.crop, size]);
     const started = performance.now();
-    const tensors = await Array.fromAsync(seen, async (face) => {
-      const { box } = face.get(own[view])!;
+    const tensors = inputs.get(key) ?? await Array.fromAsync(seen, async (face) => {
+      const { box } = face.get(detector)!;
       return await toNetworkInput(await cropper.crop(image, box), size);
     });
+    inputs.set(key, tensors);
     const cropped = performance.now();
-    for (const model of group) {
-      const outputs = await predictAll(model, tensors);
-      predicted.set(model, new Map(seen.map((face, i) => [face, readOutputs(model, outputs[i])])));
-    }
+    const outputs = await predictAll(model, tensors);
+    seen.forEach((face, i) => predictions.get(face)!.push(readOutputs(model, outputs[i])));
     crop += cropped - started;
     predict += performance.now() - cropped;
-    const uncropped = withCrops ? [...seen.entries()].filter(([, face]) => !crops.has(face)) : [];
-    await Promise.all(uncropped.map(async ([i, face]) => {
-      crops.set(face, await dataUrl(tensors[i], size));
+    await Promise.all(seen.map(async (face, i) => {
+      if (withCrops && !crops.has(face)) crops.set(face, await dataUrl(tensors[i], size));
     }));
   }
 
-  const faces = found.map((face): Analysis["faces"][number] => {
+  const faces = [...predictions].map(([face, predictions]): Analysis["faces"][number] => {
     const seeing = models.filter((model) => face.has(model.detectors[view]));
-    const predictions = seeing.map((model) => predicted.get(model)!.get(face)!);
     const crop = withCrops && { crop: crops.get(face) };
     return { ...shownOf(face), ...summarize(seeing, predictions), predictions, ...crop };
   });

@@ -6,7 +6,14 @@ import { didYouMean, joinWords, UsageError } from "../../../packages/pipeline/er
 import { pause } from "../../../packages/pipeline/interrupt.ts";
 import type { Progress } from "../../../packages/pipeline/stage.ts";
 import { applyPreset, ending, parseTable, suffixIndex } from "../../datasets/apply_preset.ts";
-import { BOX, type Label, type Labels, parseInterval, parseLabels } from "../../datasets/labels.ts";
+import {
+  BOX,
+  type Label,
+  type Labels,
+  parseInterval,
+  parseLabels,
+  PROPOSED,
+} from "../../datasets/labels.ts";
 import { bytesOf, pathIndex, type PhotoFiles } from "../../datasets/photo_files.ts";
 import { choosePreset, OWN_PRESET, PART, type Preset, presets } from "../../datasets/presets.ts";
 import { PARQUET, PHOTO } from "../../datasets/sources.ts";
@@ -48,12 +55,9 @@ export async function findLabels(
 ): Promise<{ found?: FoundLabels | undefined; why: string }> {
   const has = pathIndex(files.paths);
   const read = async ({ table = "", preset }: Attempt): Promise<FoundLabels> => {
-    const wayOut = "write a preset";
-    if (preset === undefined) {
-      return { labels: parseLabels(await bytesOf(files, table), table, wayOut) };
-    }
+    if (preset === undefined) return { labels: parseLabels(await bytesOf(files, table), table) };
     const { csv, warnings } = await applyPreset(choosePreset(preset), files);
-    const labels = parseLabels(csv, "labels.csv", wayOut);
+    const labels = parseLabels(csv, "labels.csv");
     const strays = [...labels.strays, ...warnings.map((warning) => `${warning}.`)];
     return { preset, labels: { ...labels, strays } };
   };
@@ -102,7 +106,7 @@ export async function findLabels(
       [best, most] = [found, score];
     }
   }
-  return { found: best, why: why && why.replace(/\.?$/, ".") };
+  return { found: best, why: why && why.replace(PROPOSED, "write a preset").replace(/\.?$/, ".") };
 }
 
 /** Returns the gender of a word of some languages; "?", which means unknown, for others. */
