@@ -43,19 +43,14 @@ export type CropPreprocessing = z.output<typeof cropPreprocessing>;
 /** Steps from photo to tensor: `preprocessing.json` of a dataset. */
 export type Preprocessing = z.output<typeof preprocessing>;
 
-/** Steps that decide where images show a face. */
-export type Framing =
-  & Pick<Preprocessing, "detector">
-  & Partial<Pick<Preprocessing, "crop" | "resize">>;
-
 /**
  * Returns what differs from the framing of a training, such as "detector ssdMobilenetv1, here
  * tinyFaceDetector". Options of detectors are compared if both are the same one.
  */
-export function framingDifferences(trained: Framing, here: Framing): string[] {
+export function framingDifferences(trained: Preprocessing, here: Preprocessing): string[] {
   const same = trained.detector.name === here.detector.name;
   const settings = (
-    { detector: { name, ...options }, crop, resize }: Framing,
+    { detector: { name, ...options }, crop, resize }: Preprocessing,
   ): Record<string, unknown> => ({ detector: name, ...same && options, ...crop, ...resize });
   const [own, other] = [settings(trained), settings(here)];
   const shown = (value: unknown) => typeof value === "string" ? value : JSON.stringify(value);
@@ -101,19 +96,13 @@ export function dropModuleBeside(model: string, { detector }: Preprocessing): st
   return module;
 }
 
-/** Validates the steps in a JSON value, such as of a model's training.json. */
-export function parsePreprocessing(value: unknown, source: string): Preprocessing {
-  const { data, error } = preprocessing.safeParse(value);
-  if (!error) {
-    if (hasForeignModule(data)) delete data.detector.module;
-    return data;
-  }
-  const [{ path, message }] = error.issues;
-  throw new Error(
-    `Cannot use the preprocessing in "${source}": ${path.join(".") || "it"}: ${message}. ` +
-      `${WAY_OUT}.`,
-    { cause: error },
-  );
+/** Reads the steps of a model's training; a module of its detector that is not the project's is dropped. */
+export async function readModelPreprocessing(model: string): Promise<Preprocessing> {
+  const shape = z.looseObject({ preprocessing });
+  const record = await readJson(join(model, "training.json"), shape, WAY_OUT);
+  if (hasForeignModule(record.preprocessing)) delete record.preprocessing.detector.module;
+  dropModuleBeside(model, record.preprocessing);
+  return record.preprocessing;
 }
 
 export async function writePreprocessing(folder: string, value: CropPreprocessing | Preprocessing) {

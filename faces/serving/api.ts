@@ -56,16 +56,11 @@ export const box = z.object({
 export const face = z.object({
   box,
   score: z.number().describe("Confidence of the detector, 0 to 1; above 1 at times for dlibCnn"),
-  gender: classPrediction.optional().describe(
-    "Present if a gender model is served that predicts for this face",
-  ),
+  gender: classPrediction.optional().describe("Present if a gender model detects the face"),
   age: prediction.optional().describe(
-    "Present if an age model is served that predicts for this face: the age in years, else the most " +
-      "age groups",
+    "Present if an age model detects the face: the age in years, else the most age groups",
   ),
-  predictions: z.array(prediction).describe(
-    "Predictions of all models whose detector finds this face, in the order of /model",
-  ),
+  predictions: z.array(prediction).describe("Of models that detect the face, in /model's order"),
   crop: z.string().optional().describe(
     "With ?crops=true: the input of the first of these models, a lossless PNG as a data URL",
   ),

@@ -185,10 +185,9 @@ class Worker {
     const job = this.#end();
     if (outcome instanceof Error) job!.answer.reject(outcome);
     else if ("result" in outcome) {
-      const { timings, ...result } = outcome.result;
-      const queue = job!.started - job!.since;
+      const { timings } = outcome.result, queue = job!.started - job!.since;
       const total = timings.total + queue;
-      job!.answer.resolve({ ...result, timings: { queue, ...timings, total } });
+      job!.answer.resolve({ ...outcome.result, timings: { ...timings, queue, total } });
     } else {
       const { unreadable, way } = outcome;
       job!.answer.reject(new ImageError(unreadable, undefined, way));

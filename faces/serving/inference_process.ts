@@ -4,12 +4,8 @@ import { serve } from "../../packages/workers/worker_main.ts";
 import type { ForeignDetector } from "../detection/detector.ts";
 import { openModel } from "../detection/detectors.ts";
 import { ImageError } from "../images/decode_image.ts";
-import {
-  type AnalyzeOptions,
-  openInferenceSession,
-  type Result,
-  type Setup,
-} from "./inference_session.ts";
+import type { Analysis } from "./api.ts";
+import { type AnalyzeOptions, openInferenceSession, type Setup } from "./inference_session.ts";
 
 export interface ProcessSetup extends Setup {
   /** Maximum memory of an analysis in bytes. Default: unlimited. */
@@ -19,7 +15,7 @@ export interface ProcessSetup extends Setup {
 }
 
 /** Outcome of an analysis. `fatal`: it still runs, so the process must be killed. */
-export type Outcome = { result: Result } | { unreadable: string; way?: string; fatal?: true };
+export type Outcome = { result: Analysis } | { unreadable: string; way?: string; fatal?: true };
 
 /** Interval in ms at which memory is read. */
 const INTERVAL_MS = 20;

@@ -64,7 +64,7 @@ export async function openInferenceSession(
     ready.push({ ...record, ...model, predictor, cropper, detectors });
   }
   /** @throws {ImageError} if the photo cannot be decoded */
-  return (photo: Uint8Array, options: AnalyzeOptions): Promise<Result> =>
+  return (photo: Uint8Array, options: AnalyzeOptions): Promise<Analysis> =>
     analyzePhoto(photo, ready, options);
 }
 
@@ -122,9 +122,6 @@ function shownOf(face: DetectedFace): Detection {
   return first;
 }
 
-/** An analysis without its time in the queue. */
-export type Result = Omit<Analysis, "timings"> & { timings: Omit<Analysis["timings"], "queue"> };
-
 /**
  * Detects the faces of a photo and predicts with every model, on crops made as in its training. A face
  * that a model's detector does not find has no prediction of it.
@@ -133,7 +130,7 @@ async function analyzePhoto(
   photo: Uint8Array,
   models: readonly Model[],
   { view, crops: withCrops }: AnalyzeOptions,
-): Promise<Result> {
+): Promise<Analysis> {
   const began = performance.now();
   const image = await decode(photo);
   const decoded = performance.now();
@@ -170,7 +167,8 @@ async function analyzePhoto(
   });
   const { width, height } = image;
   const [decoding, detect] = [decoded - began, detected - decoded];
-  const timings = { decode: decoding, detect, crop, predict, total: performance.now() - began };
+  const times = { queue: 0, decode: decoding, detect, crop, predict };
+  const timings = { ...times, total: performance.now() - began };
   return { width, height, detector: namesOf(detectors), faces, timings };
 }
 

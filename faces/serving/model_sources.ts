@@ -10,11 +10,9 @@ import { type MetricsFile, type ModelMetrics, readAllMetrics } from "../evaluati
 import { joinWords } from "../../packages/pipeline/errors.ts";
 import type { Lineage } from "../../packages/pipeline/stage.ts";
 import {
-  dropModuleBeside,
-  type Framing,
   framingDifferences,
-  parsePreprocessing,
   type Preprocessing,
+  readModelPreprocessing,
 } from "../images/preprocessing.ts";
 import { readHistory, readRecord } from "../training/training_record.ts";
 import type { ServedModel } from "./api.ts";
@@ -55,8 +53,7 @@ export async function readSources(
   return await Promise.all(models.map(async ({ stage: id, path }) => {
     const record = await readRecord(path);
     const history = await readHistory(path);
-    const preprocessing = parsePreprocessing(record.preprocessing, join(path, "training.json"));
-    dropModuleBeside(path, preprocessing);
+    const preprocessing = await readModelPreprocessing(path);
     const { task, variant, metric, classes } = record;
     const { counts, datasets, epochs, seed, backend, weights } = record;
     const stage = lineage.stages.find((stage) => stage.id === id.split(".")[0]);
@@ -110,7 +107,7 @@ function testOf(metrics?: ModelMetrics): ServedModel["test"] {
 
 /** Returns what models have in place of the first one's: '"gender" has margin 0, here 0.2'. */
 export function otherFramings(
-  [first, ...others]: readonly { readonly id: string; readonly preprocessing: Framing }[],
+  [first, ...others]: readonly Pick<Source, "id" | "preprocessing">[],
 ): string[] {
   return others.flatMap(({ id, preprocessing }) => {
     const differences = framingDifferences(preprocessing, first.preprocessing);

@@ -10,9 +10,8 @@ import { mapOrdered } from "../../../packages/workers/ordered_map.ts";
 import { PHOTO } from "../../datasets/sources.ts";
 import { ImageError } from "../../images/decode_image.ts";
 import { shownReason } from "../../images/image.ts";
-import type { ClassPrediction, Prediction } from "../../serving/api.ts";
+import type { Analysis, ClassPrediction, Face, Prediction } from "../../serving/api.ts";
 import type { InferencePool } from "../../serving/inference_pool.ts";
-import type { Result } from "../../serving/inference_session.ts";
 import type { OutputSpec } from "../../serving/prediction.ts";
 
 /** Maximum size of a file: a photo of 64 megapixels, the most that is decoded, is smaller. */
@@ -59,7 +58,6 @@ export async function predictPhotos(
       if (typeof result === "string") {
         counts.unreadable++;
         warn(`cannot read ${path}: ${result}`);
-        print(lines.unreadable(path, result));
       } else {
         counts.read++;
         counts.faces += result.faces.length;
@@ -67,8 +65,8 @@ export async function predictPhotos(
           counts.faceless++;
           warn(`no face in ${path}`);
         }
-        print(lines.photo(path, result));
       }
+      print(lines.photo(path, result));
       progress.advance(1, path);
     }
   } catch (error) {
@@ -172,15 +170,13 @@ function holdsPhoto(path: string): boolean {
   }
 }
 
-type Face = Result["faces"][number];
-type Years = Extract<Prediction, { years: number }>;
-type Value = Extract<Prediction, { value: number }>;
+type NumberPrediction = Exclude<Prediction, ClassPrediction>;
 
 export interface Lines {
   /** First line, if any. */
   readonly head: string;
-  photo(path: string, result: Pick<Result, "width" | "height" | "faces">): string;
-  unreadable(path: string, reason: string): string;
+  /** @param result the reason of a file that cannot be read */
+  photo(path: string, result: Pick<Analysis, "width" | "height" | "faces"> | string): string;
 }
 
 /** Returns a number with 4 decimals, or with 4 digits if it is that small. */
@@ -216,10 +212,10 @@ export function csvLines(models: readonly OutputSpec[]): Lines {
     };
     if (classes === null) {
       const text = (value: number) => task === "age" ? value.toFixed(1) : numberText(value);
-      add(name, (one: Years | Value) => text("years" in one ? one.years : one.value));
+      add(name, (one: NumberPrediction) => text("years" in one ? one.years : one.value));
       if (interval) {
-        add(`${name}_low`, ({ interval }: Years | Value) => text(interval!.low));
-        add(`${name}_high`, ({ interval }: Years | Value) => text(interval!.high));
+        add(`${name}_low`, ({ interval }: NumberPrediction) => text(interval!.low));
+        add(`${name}_high`, ({ interval }: NumberPrediction) => text(interval!.high));
       }
       continue;
     }
@@ -236,10 +232,11 @@ export function csvLines(models: readonly OutputSpec[]): Lines {
   const read = Object.values(columns);
   return {
     head: csvLine(["path", "face", ...Object.keys(columns)]),
-    photo: (path, { faces }) =>
-      faces.map((face, i) => csvLine([path, i + 1, ...read.map((column) => column(face))]))
-        .join(""),
-    unreadable: () => "", // logged to standard error
+    photo(path, result) {
+      const faces = typeof result === "string" ? [] : result.faces; // logged to standard error
+      return faces.map((face, i) => csvLine([path, i + 1, ...read.map((column) => column(face))]))
+        .join("");
+    },
   };
 }
 
@@ -248,7 +245,9 @@ export function jsonLines(): Lines {
   const line = (value: unknown) => JSON.stringify(value) + "\n";
   return {
     head: "",
-    photo: (path, { width, height, faces }) => {
+    photo(path, result) {
+      if (typeof result === "string") return line({ path, error: result });
+      const { width, height, faces } = result;
       const numbered = faces.map(({ box, score, predictions }, i) => ({
         face: i + 1,
         box,
@@ -257,6 +256,5 @@ export function jsonLines(): Lines {
       }));
       return line({ path, width, height, faces: numbered });
     },
-    unreadable: (path, reason) => line({ path, error: reason }),
   };
 }

@@ -839,7 +839,10 @@ Deno.test("lookAt() says why a CSV is of no use where nothing else has labels", 
     /no labels found\. l\.csv has 1 row, and none of a photo that is there, such as "b\.png"\./,
   );
   const { summary } = await summaryOf("file,name\nb.png,30\n");
-  match(summary, /no column "path"; its first line has "file", "name"\. Rename columns, or write a preset\.$/);
+  match(
+    summary,
+    /no column "path"; its first line has "file", "name"\. Rename columns, or write a preset\.$/,
+  );
   match(
     (await summaryOf("photo;sex\nb.png;f\n")).summary,
     /no labels found\. l\.csv has 1 row, and none of a photo that is there, such as "b\.png"\./,

@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import {
-  parsePreprocessing,
   type Preprocessing,
   readCropPreprocessing,
+  readModelPreprocessing,
   readPreprocessing,
   writePreprocessing,
 } from "../../../faces/images/preprocessing.ts";
+import { temporaryFolder } from "../../temporary_folder.ts";
 
 const value: Preprocessing = {
   detector: { name: "tinyFaceDetector", minConfidence: 0.4, inputSizes: [224, 96] },
@@ -35,18 +36,24 @@ Deno.test("readPreprocessing() says which file it cannot read", async () => {
   await Deno.remove(folder, { recursive: true });
 });
 
-Deno.test("parsePreprocessing() says what is wrong and where it came from", () => {
-  const wrong = { ...value, resize: { ...value.resize, kernel: "nearest" } };
-  assert.throws(
-    () => parsePreprocessing(wrong, "training.json"),
-    /Cannot use the preprocessing in "training\.json": resize\.kernel: .*--force faceCrop/,
+/** Reads the steps of a model whose record has them. */
+async function trainedOn(preprocessing: unknown): Promise<Preprocessing> {
+  const model = temporaryFolder("preprocessing-");
+  await Deno.writeTextFile(join(model, "training.json"), JSON.stringify({ preprocessing }));
+  return await readModelPreprocessing(model);
+}
+
+Deno.test("readModelPreprocessing() says what is wrong and where it came from", async () => {
+  await assert.rejects(
+    trainedOn({ ...value, resize: { ...value.resize, kernel: "nearest" } }),
+    /Cannot read ".*training\.json": it is damaged at "preprocessing\.resize\.kernel"\. .*--force faceCrop/,
   );
 });
 
-Deno.test("parsePreprocessing() trusts modules of the project only", () => {
-  const moduleOf = (module: string) =>
-    parsePreprocessing({ ...value, detector: { ...value.detector, module } }, "").detector.module;
-  for (const own of ["plugins/skinColour.ts", "mine.js"]) assert.equal(moduleOf(own), own);
+Deno.test("readModelPreprocessing() trusts modules of the project only", async () => {
+  const moduleOf = async (module: string) =>
+    (await trainedOn({ ...value, detector: { ...value.detector, module } })).detector.module;
+  for (const own of ["plugins/skinColour.ts", "mine.js"]) assert.equal(await moduleOf(own), own);
   for (
     const other of [
       ...["npm:evil@1.0.0", "evil", "/tmp/evil.js", "../evil.js", "plugins/../../evil.js"],
@@ -57,5 +64,5 @@ Deno.test("parsePreprocessing() trusts modules of the project only", () => {
       // A URL leaves out tabs and line breaks, and spaces at its start.
       ...["\t../evil.js", "arti\tfacts/a/evil.js", "a\n/../../evil.js", " artifacts/a/evil.js"],
     ]
-  ) assert.equal(moduleOf(other), undefined, other);
+  ) assert.equal(await moduleOf(other), undefined, other);
 });

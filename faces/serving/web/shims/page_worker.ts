@@ -28,8 +28,7 @@ self.addEventListener("message", async ({ data }: MessageEvent<ToWorker>) => {
   const { id, image, options } = data;
   try {
     const bytes = image instanceof ImageBitmap ? bytesOf(image) : image;
-    const { timings, ...result } = await (await session)(bytes, options);
-    answer({ id, result: { ...result, timings: { queue: 0, ...timings } } });
+    answer({ id, result: await (await session)(bytes, options) });
   } catch (error) {
     const { message, cause } = error as Error;
     const known = cause instanceof Undecodable ? cause.message : message;
