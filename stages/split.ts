@@ -25,7 +25,7 @@ export default defineStage({
     ),
     stratify: z.array(z.string().min(1)).default([]).describe(
       "Columns whose values shares and folds keep in proportion, such as [gender, age]; numbers of " +
-        "many values count by deciles",
+        "many values count by deciles, and of a person in one set, the first image",
     ),
     by: z.enum(["image", "identity"]).default("image").describe(
       "Unit of the split: image, as in the 2021 paper, or identity, which keeps all images " +

@@ -223,14 +223,15 @@ async function pipelineData(
   };
 }
 
-/** Returns the presets of the folders behind models, as far as these are stored. */
-async function presetsOf(models: readonly FoundModel[]): Promise<(string | Preset)[]> {
+/** Returns how the data sets behind models are read, as far as these are stored. */
+async function datasetsOf(
+  models: readonly FoundModel[],
+): Promise<{ preset?: string | Preset; layout?: string }[]> {
   const { recordsBehind } = await import("../training/trained_on.ts");
   const records = await Promise.all(models.map(({ path }) => recordsBehind(path)));
-  return records.flat().flatMap(({ dependencies: { use, params } }) => {
-    const datasets = use === "download" ? params.datasets as { preset?: string | Preset }[] : [];
-    return datasets.flatMap(({ preset }) => preset ?? []);
-  });
+  return records.flat().flatMap(({ dependencies: { use, params } }) =>
+    use === "download" ? params.datasets as { preset?: string | Preset; layout?: string }[] : []
+  );
 }
 
 /** Returns stages that read a folder, as `deno task data` proposes them. */
@@ -245,7 +246,8 @@ async function folderData(
   const { lookAt } = await import("./data/look_at.ts");
   const { proposePipeline } = await import("./data/propose_pipeline.ts");
   const signal = new AbortController().signal;
-  const preferred = await presetsOf(models);
+  const trained = await datasetsOf(models);
+  const preferred = trained.flatMap(({ preset }) => preset ?? []);
   for (const one of preset === undefined ? new Set(preferred) : []) {
     try {
       choosePreset(one);
@@ -269,7 +271,15 @@ async function folderData(
     throw new UsageError(`--part ${part}: the labels of "${folder}" name ${named}`);
   }
   const { download } = parse(proposePipeline(found)).stages;
-  if (layout !== undefined) download.datasets[0].layout = layout;
+  const [dataset] = download.datasets;
+  if (layout !== undefined) dataset.layout = layout;
+  const aligned = trained.length > 0 && trained.every(({ layout }) => layout === "aligned");
+  if (aligned && layout === undefined && dataset.layout !== "aligned") {
+    reporter.log(
+      "warning: training took its photos whole (layout: aligned), and here faces are looked for in " +
+        "them. If these are aligned faces as well, add --layout aligned.",
+    );
+  }
   const { inputSizes, ...others } = options;
   const own = { use: name, ...others, ...inputSizes.length > 0 && { inputSizes } };
   // Boxes of the labels, which a folder of photos has in their middle if they are crops.

@@ -263,6 +263,9 @@ async function predictAll(
 > {
   const penalty = await l2Penalty(model);
   const { input: { mirror }, interval, abstention } = record, classes = subject.classes?.length;
+  const spans = persons.map(({ ageInterval }) =>
+    subject.task === "age" && !classes ? ageInterval : undefined
+  );
   const whole = interval?.of === "distribution" ? withDistribution(model) : model;
   await using predictor = await openPredictor(whole);
   /** Returns the predictions alone. */
@@ -285,6 +288,7 @@ async function predictAll(
       loss: loss + penalty,
       ...(interval && { bounds: rowsOf(outputs, n).map((row) => boundsOf(interval, row)) }),
       ...(abstention && { abstention }),
+      middles: Array.from(all[name]).flatMap((row) => spans[row] ? mean(spans[row]) : []),
     };
   }
   if (most > 0) {

@@ -132,7 +132,7 @@ export function unlabelledText({ task, classes, unlabelled }: ModelMetrics): str
   const label = task === "age" ? "an exact age" : `a label of ${task}${known}`;
   const parts = Object.entries(unlabelled).filter(([, n]) => n > 0)
     .map(([split, n]) => `${count(n)} of ${split}`);
-  return ` Faces without ${label} are left out: ${parts.join(", ")}.`;
+  return ` No metric counts faces without ${label}: ${parts.join(", ")}.`;
 }
 
 /** Orders models as the 2021 paper does: gender, age in years, age groups. */
@@ -187,12 +187,8 @@ export function overfitting(metrics: ModelMetrics): string | undefined {
     `set, ${formatMetric(test, metric)} on the test set`;
 }
 
-/** Formats the number of a set's images that models use, or the least and the most of several. */
-export function usedImages(
-  models: readonly Pick<ModelReport, "metrics">[],
-  set: SplitName,
-): string {
-  const used = models.map(({ metrics }) => metrics.counts[set]);
+/** Formats the number of images that models use: "512", or the least and the most of several. */
+export function rangeOf(used: readonly number[]): string {
   const [least, most] = [Math.min(...used), Math.max(...used)];
   return least === most ? count(most) : `${count(least)} to ${count(most)}`;
 }

@@ -333,14 +333,14 @@ export function modelCard({ pipeline, models, leftOut, data, made: { lineage } }
         const { counts, datasets, epochs, seed } = model.training;
         const before = describePretraining(model, lineage);
         // The record of a joint network counts the faces with a label of either head.
-        const either = metrics.counts.train === 0 && "weights" in params;
+        const either = "weights" in params && counts.train !== metrics.counts.train;
         return {
           id,
           task: metrics.task,
           metrics,
           title: subject(metrics),
           worth: `${summary(metrics)} ${verdict(metrics)}.${unlabelledText(metrics)}`,
-          origin: faces(metrics.counts.train || counts.train) +
+          origin: faces(counts.train) +
             `${either ? " with a gender or an age" : ""} of ` +
             `${Object.keys(datasets).join(" and ")}; ` +
             (before === undefined ? "" : `pretraining: ${before}; `) +

@@ -53,6 +53,8 @@ export interface Predictions
   rows: ArrayLike<number>;
   /** Numbers only: the model's interval of each row, if it was calibrated. */
   bounds?: readonly Bounds[];
+  /** Ages only: the middles of those that are intervals, which have no error but count for the median. */
+  middles?: readonly number[];
   /** Classifiers only: the model's threshold, if it has one. */
   abstention?: AbstentionThreshold;
   /** The training loss, L2 penalty included. */
@@ -211,8 +213,9 @@ export function scoreModel(
   const metric = primaryMetric(subject.task, classes ? "accuracy" : "mae");
   const { each, interval: intervalOf } = METRICS[metric];
   if (test.truth.length === 0) throw new Error("Cannot score predictions: the test set is empty.");
-  const known = train.truth.length > 0 ? train : test;
-  const constant = classes ? majorityClass(known.truth, classes.length) : median(known.truth);
+  const labelsOf = ({ truth, middles = [] }: Predictions) => [...Array.from(truth), ...middles];
+  const trained = labelsOf(train), known = trained.length > 0 ? trained : labelsOf(test);
+  const constant = classes ? majorityClass(known, classes.length) : median(known);
   const tested = people?.test;
   const measured = bySplit((name) => each(predictions[name].truth, predictions[name].prediction));
   const scores = bySplit((name) => ({
@@ -250,7 +253,7 @@ export function scoreModel(
     intervals,
     baseline: {
       guess: classes ? classes[constant] : constant,
-      of: train.truth.length === 0 ? "test" : undefined,
+      of: trained.length === 0 ? "test" : undefined,
       ...constants,
     },
     ...compareWithBaseline(metric, test, constant, tested?.identity),

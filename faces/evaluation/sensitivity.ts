@@ -15,7 +15,7 @@ export interface Sensitivity {
 
 type Change = (image: Uint8Array, size: number, position: number) => Promise<Uint8Array>;
 
-/** Blurs; `share`: standard deviation as a share of the side. */
+/** Blurs; `share`: standard deviation as a share of the side, and at least the 0.3 pixels of sharp. */
 const blur = (share: number): Change => (image, size) =>
   raw(image, size).blur(Math.max(0.3, share * size)).raw().toBuffer();
 

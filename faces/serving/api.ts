@@ -32,7 +32,10 @@ const interval = z.object({
 export const yearsPrediction = z.object({
   model,
   years: z.number().min(0),
-  error: z.number().min(0).describe("MAE on the model's validation set, in years"),
+  error: z.number().min(0).describe(
+    "MAE on the model's validation set, in years, without mirror images; where all its ages are " +
+      "intervals, the mean distance to the nearer end",
+  ),
   interval,
 });
 

@@ -64,7 +64,8 @@ function errorHead(loss: string, weight: number, lossOf: (tf: Tf, errors: Tensor
 /**
  * Returns a label distribution head. Its labels are normal distributions around the true age, with a
  * standard deviation of `spread` years; the age is estimated by mean or median. The bins extend beyond
- * the range of ages, so that both estimators are unbiased on the labels of a spread of up to 6 years.
+ * the range of ages, so that both estimators are unbiased within a quarter of a year on the labels of a
+ * spread of up to 6 years.
  * Gao et al., "Deep label distribution learning with label ambiguity" (2017).
  */
 export function distributionHead(

@@ -250,7 +250,7 @@ export class MatCell {
       } else if (header.count === 0 && header.class < mxFUNCTION) {
         texts.addBytes(NONE);
       } else {
-        throw source.error(at, `, part ${count(i)} of a cell, is not a row of text`);
+        throw source.error(at, `(part ${count(i)} of a cell) is not a row of text`);
       }
     }
     return texts;
@@ -269,7 +269,7 @@ export class MatCell {
       } else if (isNumeric(header) && header.count === 0) {
         result.fill(NaN, i * width, (i + 1) * width);
       } else {
-        throw source.error(at, `, part ${count(i)} of a cell, is not ${width} numbers`);
+        throw source.error(at, `(part ${count(i)} of a cell) is not ${width} numbers`);
       }
     }
     return result;

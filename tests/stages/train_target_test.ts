@@ -115,7 +115,7 @@ Deno.test("trainClassifier learns a column's classes: report, predictions and ON
   assert.ok("f1" in metrics.test && !("rmse" in metrics.test));
   const page = await Deno.readTextFile(join(judged.outputs.report, "report.html"));
   assert.match(page, /tone, multiclass/);
-  assert.match(page, /left out: 5 of train, 3 of validation, 2 of test\./);
+  assert.match(page, /counts faces .*: 5 of train, 3 of validation, 2 of test\./);
 
   const [source] = await readSources([{ stage: "a", path: trained.outputs.model }], {});
   const face = readOutputs(source, [0.1, 0.7, 0.2]);

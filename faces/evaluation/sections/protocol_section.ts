@@ -1,6 +1,6 @@
 /** The report's head: which run it is of, and the protocol that comparable results share. */
 import { cautionsOf, type Lineage } from "../../../packages/pipeline/stage.ts";
-import { count, faces, usedImages } from "../format_result.ts";
+import { count, faces, rangeOf } from "../format_result.ts";
 import { type Child, type Html, html } from "../html.ts";
 import { describePretraining } from "../model_card.ts";
 import type { ModelReport, Report } from "../report_data.ts";
@@ -40,7 +40,8 @@ export function protocolSection({ data, models, made: { lineage } }: Report): Ht
   const drawn = cautionsOf(sources).some((caution) => caution.includes("synthetic"));
   const part = Object.entries(typeof test === "object" ? { ...test } : {})
     .map((pair) => pair.join(" ")).join(" ");
-  const { framedBy = {} } = data, tested = usedImages(models, "test");
+  const { framedBy = {} } = data;
+  const tested = rangeOf(models.map(({ metrics }) => metrics.counts.test));
   const framing = Object.entries(framedBy).map(([name, part]) => `face in ${name}: ${part}`);
   if (datasets.some(({ name }) => framedBy[name] === undefined)) {
     framing.push(`box of ${detector?.name}`);

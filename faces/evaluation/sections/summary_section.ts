@@ -9,22 +9,25 @@ import {
   leftOutModels,
   metricOf,
   overfitting,
+  rangeOf,
   subject,
   summary,
-  usedImages,
   verdict,
 } from "../format_result.ts";
 import { formatMetric, METRICS } from "../metrics.ts";
 import type { Links } from "../report_sections.ts";
 
 /** Summarizes all models in two or three sentences. */
-export function opening({ models, leftOut, data: { datasets, splits } }: Report): string {
+export function opening({ models, leftOut, data: { datasets } }: Report): string {
   const all = datasets.reduce((sum, { ages }) => sum + ages.length, 0);
   const better = models.filter(({ metrics }) => metrics.verdict === "better").length;
   const balanced = models.filter(({ metrics }) => metrics.balanced).length;
-  const trained = usedImages(models, "train"), tested = usedImages(models, "test");
-  const what = splits.train.ages.length > 0
-    ? `trained on ${trained} of ${faces(all)} and tested on ${tested} held-out faces`
+  // Imported models may have been trained on other faces.
+  const own = models.filter(({ metrics }) => metrics.trainedOn === undefined);
+  const trained = own.map(({ training }) => training.counts.train);
+  const tested = rangeOf(models.map(({ metrics }) => metrics.counts.test));
+  const what = own.length > 0
+    ? `trained on ${rangeOf(trained)} of ${faces(all)} and tested on ${tested} held-out faces`
     : `trained elsewhere and tested on ${tested} of ${faces(all)}`;
   return `${counted(models.length, "network")}, ${what}. Significantly better than the constant ` +
     `baseline: ${count(better)} of ${count(models.length)}` +

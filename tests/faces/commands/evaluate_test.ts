@@ -1,5 +1,5 @@
 /** `deno task evaluate`: trained models on other data, and on their own. */
-import { deepStrictEqual, match, ok, rejects, strictEqual } from "node:assert/strict";
+import { deepStrictEqual, doesNotMatch, match, ok, rejects, strictEqual } from "node:assert/strict";
 import { join, resolve } from "node:path";
 import sharp from "sharp";
 import command from "../../../faces/commands/evaluate_command.ts";
@@ -151,6 +151,17 @@ Deno.test("evaluate", async (t) => {
       strictEqual(code, 0, err);
       strictEqual((await report(out)).models.trainAge.counts.test, 3);
     });
+
+    await t.step(
+      "warns where faces are detected in place of the training's whole photos",
+      async () => {
+        const args = [id, "--on", "theirs", "--artifacts", "results", "--set", "faceCrop.none=1"];
+        const warned =
+          /training took its photos whole \(layout: aligned\).* add --layout aligned\./;
+        match((await evaluate(folder, ...args)).err, warned);
+        doesNotMatch((await evaluate(folder, ...args, "--layout", "full")).err, warned);
+      },
+    );
 
     await t.step(
       "takes the middle of crops for a model trained on boxes of the labels",

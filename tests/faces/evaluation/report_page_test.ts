@@ -223,7 +223,8 @@ Deno.test("reportPage() counts the faces that models use, and names no detector 
   const framedBy = Object.fromEntries(report.data.datasets.map(({ name }) => [name, "its middle"]));
   const [first, ...others] = report.models.map((model, i) => {
     const counts = { train: 600 + i, validation: 160, test: 150 + i };
-    return { ...model, metrics: { ...model.metrics, counts } };
+    const training = { ...model.training, counts };
+    return { ...model, training, metrics: { ...model.metrics, counts } };
   });
   const data = { ...report.data, framedBy };
   const html = text(await reportPage({ ...report, models: [first!, ...others], data }));
@@ -659,11 +660,11 @@ Deno.test("the report writes what is there: pretraining in words, no empty count
     page,
     /init 0b976cfa\/trainAge \(freeze conv1\* and norm1\*\), teacher a\/trainAge and b\/trainAge \(weight 0\.5\)/,
   );
-  assert.match(page, /Faces without an exact age are left out: 3 of train, 1 of test\./);
+  assert.match(page, /No metric counts faces without an exact age: 3 of train, 1 of test\./);
   const tone = { ...age.metrics, task: "tone", classes: ["a", "b"] }; // and faces of a tone c
   assert.match(
     unlabelledText(tone),
-    /without a label of tone that the network predicts are left out: 3 of train/,
+    /without a label of tone that the network predicts: 3 of train/,
   );
   assert.doesNotMatch(
     page.split("Glossary").at(-2)!,

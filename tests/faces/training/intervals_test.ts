@@ -10,6 +10,7 @@ import { openBackend } from "../../../packages/compute/open_backend.ts";
 import { chosen } from "../../../packages/pipeline/define.ts";
 import { random } from "../../../packages/random/random.ts";
 import { defineLoss, type Head } from "../../../faces/training/training_definitions.ts";
+import evaluate from "../../../stages/evaluate.ts";
 import trainAge from "../../../stages/trainAge.ts";
 import trainJoint from "../../../stages/trainJoint.ts";
 import { z } from "zod";
@@ -183,6 +184,36 @@ Deno.test("stages train on intervals, and validate exact ages", async () => {
     // Bands of the paper hold few intervals: 0 to 9, 10 to 19, 70 to 79 ...
     assert.equal(used.train < 40, "variant" in params);
   }
+});
+
+Deno.test("a report counts intervals that were learned, and takes their middles for the median", async () => {
+  const people = Array.from({ length: 60 }, (_, i): Person => {
+    const old = i >= 10, within = i % 10;
+    const interval = old && i < 40 ? { ageInterval: [60, 69] as const } : {};
+    return { age: old ? 60 + within : 10 + within, gender: i % 2, ...interval };
+  });
+  using trained = testContext(trainAge), judged = testContext(evaluate);
+  const inputs = {
+    dataset: await writeDataset(join(trained.folder, "dataset"), people),
+    splits: await writeSplits(join(trained.folder, "splits"), {
+      train: 40,
+      validation: 10,
+      test: 10,
+    }),
+  };
+  await trained.run(inputs, { epochs: 1, network: { use: "plain", blocks: [[2]] } });
+  const models = [{ ...trained.artifact("model"), stage: "trainAge" }];
+  const none = { references: [], faces: [], tables: [], archives: [] };
+  await judged.run({ ...inputs, models, ...none }, { sensitivity: 0, framing: 0 });
+  const read = (name: string) => Deno.readTextFile(join(judged.outputs.report, name));
+  const { models: { trainAge: { baseline, counts, test } } } = JSON.parse(
+    await read("metrics.json"),
+  );
+  // The median of 10 ages below 20 and 30 intervals: by the exact ages alone, 14.5.
+  assert.equal(baseline.guess, 64.5);
+  assert.deepEqual([counts.train, test.mae > baseline.test.mae], [10, true]);
+  assert.match(await read("report.html"), /trained on 40 of 60 faces/);
+  assert.match(await read("MODEL_CARD.md"), /\| 40 faces of /);
 });
 
 Deno.test("stages train and validate on intervals alone, as FairFace has them", async () => {
