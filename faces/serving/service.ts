@@ -156,7 +156,8 @@ function baselineCautions(sources: readonly Source[], { models }: ReportedMetric
 }
 
 /**
- * Returns models with their detectors: for photos the chosen one or else that of each model's training.
+ * Returns models with their detectors: for photos the chosen one, else that of each model's training, or
+ * ssdMobilenetv1 where its data set has boxes.
  * @param live detector of the live view. Default: that of photos
  */
 export function withDetectors(
@@ -166,24 +167,14 @@ export function withDetectors(
   live?: DetectorConfig,
 ): Setup["models"] {
   return sources.map(({ id, error, path, preprocessing }) => {
-    const own = chosen === undefined ? preprocessing : sources[0].preprocessing;
-    const photo = photoDetector(own, chosen, plugins);
+    const own = chosen === undefined ? preprocessing : sources[0].preprocessing, { detector } = own;
+    // Small faces beside a large one are wanted, unlike in training.
+    const trained = "minFace" in detector ? { ...detector, minFace: 0 } : detector;
+    const photo = detector.name !== "metadata" && (chosen ?? detector.name) === detector.name
+      ? trained
+      : detectorConfig(own, chosen, plugins);
     return { id, error, path, preprocessing, detectors: { photo, live: live ?? photo } };
   });
-}
-
-/** Returns the detector of the training data, or ssdMobilenetv1 where the data set has boxes. */
-export function photoDetector(
-  preprocessing: Preprocessing,
-  wanted?: Choice,
-  plugins?: PluginDetectors,
-): DetectorConfig {
-  const { detector } = preprocessing;
-  if (detector.name !== "metadata" && (wanted ?? detector.name) === detector.name) {
-    // Small faces beside a large one are wanted, unlike in training.
-    return "minFace" in detector ? { ...detector, minFace: 0 } : detector;
-  }
-  return detectorConfig(preprocessing, wanted, plugins);
 }
 
 function detectorConfig(

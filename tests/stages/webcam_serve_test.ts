@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { StageProvenance } from "../../packages/pipeline/stage.ts";
-import { photoDetector, withDetectors } from "../../faces/serving/service.ts";
+import { withDetectors } from "../../faces/serving/service.ts";
 import { configureDetector } from "../../faces/detection/detectors.ts";
 import type { Analysis } from "../../faces/serving/api.ts";
 import webcamServe from "../../stages/webcamServe.ts";
@@ -270,9 +270,12 @@ Deno.test("webcamServe takes options of its detectors, and without them training
   assert.deepEqual(liveDetector, { use: "dlibCnn", ...options });
   const trained = { name: "ssdMobilenetv1", minConfidence: 0.7, inputSizes: [256] };
   const preprocessing = { detector: trained, crop: {}, background: "#ffffff", steps: [] } as never;
-  const chosen = photoDetector(preprocessing, detector as never);
+  const photo = (chosen: unknown) =>
+    withDetectors([{ id: "a", error: 1, path: "a", preprocessing }], chosen as never)[0]!
+      .detectors.photo;
+  const chosen = photo(detector);
   assert.deepEqual(chosen, { name: "tinyFaceDetector", minConfidence: 0.4, inputSizes: [320] });
-  const named = photoDetector(preprocessing, "tinyFaceDetector");
+  const named = photo("tinyFaceDetector");
   assert.deepEqual([named.minConfidence, named.inputSizes], [0.7, [224, 96, 416]]);
   assert.throws(
     () => webcamServe.params.parse({ detector: { use: "tinyFaceDetector", minFace: 0.3 } }),

@@ -1,6 +1,7 @@
 /** The report's section on provenance and reproduction. */
 import { stringify } from "yaml";
 import type { Machine } from "../../../packages/pipeline/stage.ts";
+import { asWritten } from "../../training/trained_models.ts";
 import { type Html, html } from "../html.ts";
 import type { Report } from "../report_data.ts";
 import { listEntries, table, wideCard } from "../tables.ts";
@@ -71,6 +72,9 @@ function describe({ processor, cores, memory, system }: Machine): string {
 /** Returns the pipeline as YAML, with every parameter of these results. */
 export function configuration({ lineage, id, use, params }: Report["made"]): string {
   const { pipeline, seed, compute, plugins, stages } = lineage;
+  const models = ["model", "init", "teacher", "from"];
+  const written = (key: unknown, value: unknown) =>
+    models.some((name) => name === key) && typeof value === "string" ? asWritten(value) : value;
   const entries = [
     ...stages.map(({ id, use, seed, inputs, replaces, params }) => [id, {
       use: use === id ? undefined : use,
@@ -81,12 +85,16 @@ export function configuration({ lineage, id, use, params }: Report["made"]): str
     }]),
     [id, { use: use === id ? undefined : use, ...params }],
   ];
-  return stringify({
-    // A file name may contain characters that `name` does not allow.
-    name: /^[\w.-]+$/.test(pipeline) ? pipeline : undefined,
-    seed,
-    compute,
-    plugins,
-    stages: Object.fromEntries(entries),
-  }, { flowCollectionPadding: true, lineWidth: 100 });
+  return stringify(
+    {
+      // A file name may contain characters that `name` does not allow.
+      name: /^[\w.-]+$/.test(pipeline) ? pipeline : undefined,
+      seed,
+      compute,
+      plugins,
+      stages: Object.fromEntries(entries),
+    },
+    written,
+    { flowCollectionPadding: true, lineWidth: 100 },
+  );
 }

@@ -364,6 +364,21 @@ Deno.test("reportPage() explains how to supply the hidden part of a URL", async 
   assert.match(html, /--set 'download\.mirror=URL'/);
 });
 
+Deno.test("configuration() names the models of runs as their pipeline does", async () => {
+  const { made } = await madeUpReport();
+  const [stage] = made.lineage.stages;
+  const params = {
+    imported: { model: "experiments/dc636100/trainGender" },
+    tuned: { init: "/home/me/1a2b3c4d", teacher: { from: "../models/mine", weight: 0.5 } },
+  };
+  const stages = Object.entries(params).map(([id, params]) => ({ ...stage!, id, use: id, params }));
+  const { stages: written } = parseYaml(
+    configuration({ ...made, lineage: { ...made.lineage, stages } }),
+  );
+  assert.deepEqual(written.imported, { model: "dc636100/trainGender" });
+  assert.deepEqual(written.tuned, { ...params.tuned, init: "1a2b3c4d" });
+});
+
 Deno.test("configuration() names plugins and their grants", async () => {
   const { made } = await madeUpReport();
   const [stage] = made.lineage.stages;
