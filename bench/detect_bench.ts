@@ -3,7 +3,7 @@ import { join } from "node:path";
 import sharp from "sharp";
 import { random } from "../packages/random/random.ts";
 import { decode } from "../faces/images/decode_image.ts";
-import { type Box, hasCenterIn, type Image } from "../faces/images/image.ts";
+import { type Box, hasCenterIn, type Image, scaleBox } from "../faces/images/image.ts";
 import { faceSvg } from "../faces/synthetic/drawn_face.ts";
 import { drawSvg } from "../faces/synthetic/sample_archive.ts";
 import { drawBackground } from "../faces/synthetic/scene.ts";
@@ -170,12 +170,7 @@ export function photos(): Pictures {
       for (const [name, places] of Object.entries(PLACES)) {
         const file = await Deno.readFile(new URL(name, demo));
         const image = await decode(await sharp(file).resize(960).png().toBuffer());
-        const faces = places.map(([x, y, side]) => ({
-          x: x / 2,
-          y: y / 2,
-          width: side / 2,
-          height: side / 2,
-        }));
+        const faces = places.map(([x, y, width]) => scaleBox({ x, y, width, height: width }, 0.5));
         yield { name, image, faces };
       }
     },

@@ -91,6 +91,10 @@ export class RunFiles {
     );
   }
 
+  get #reports(): Output[] {
+    return this.outputs.filter(({ kind }) => kind === "report");
+  }
+
   /** Curves of all models, and intervals of their metrics. */
   async details(): Promise<UiDetails> {
     const problems = this.problem === undefined ? [] : [this.problem];
@@ -107,7 +111,7 @@ export class RunFiles {
         return [];
       }
     }));
-    const reports = this.outputs.filter(({ kind }) => kind === "report").map(({ path }) => path);
+    const reports = this.#reports.map(({ path }) => path);
     const evaluated = await readAllMetrics(reports).catch((error: Error) => {
       problems.push(error.message);
       return {};
@@ -123,16 +127,17 @@ export class RunFiles {
     return { curves: curves.flat(), intervals, ...(problem && { problem }) };
   }
 
-  /** Metrics of the models of the first report, whose faces are shown; none if there is no report. */
+  /** Metrics of the models of the first report; none if there is no report. */
   async evaluation(): Promise<Record<string, ModelMetrics>> {
-    const report = this.#of("report");
+    const [report] = this.#reports;
     return report ? (await readMetrics(report.path)).models : {};
   }
 
-  #report(): { report: Output; data: Output } {
-    const report = this.#of("report");
+  /** Returns a report, its dataset and models. @param stage that made it. Default: the first one */
+  async #report(stage?: string) {
+    const report = this.#reports.find((one) => one.stage === (stage || one.stage));
     const data = report && this.#of("dataset", report.record.dependencies.inputs.dataset);
-    if (report && data) return { report, data };
+    if (report && data) return { report, data, evaluated: (await readMetrics(report.path)).models };
     const why = this.problem ?? "it evaluated no model";
     throw new Problem(404, "no_predictions", `This run has no predictions: ${why}.`);
   }
@@ -142,9 +147,9 @@ export class RunFiles {
    * @param other lists the faces on which another run disagrees, of those that both predicted
    */
   async faces(query: Readonly<Record<string, string>>, other?: RunFiles) {
-    const { report, data } = this.#report();
+    const { report, data, evaluated } = await this.#report(query.report);
     const { split = "test", only = "", sort } = query;
-    const evaluated = await this.evaluation();
+    const reports = this.#reports.map(({ stage }) => stage);
     const models = Object.keys(evaluated);
     const images = other && await imagesOf(data.path);
     const list = async (model: string) => {
@@ -185,21 +190,22 @@ export class RunFiles {
       }).sort((a, b) => b.rank - a.rank).map(({ face }) => face);
       const faces = pageOf(found, query.from, FACES);
       const all = theirs ? own.filter(({ row }) => theirs.has(images![row]!)).length : own.length;
-      return { models, model, classes, near, total: found.length, all, faces };
+      const of = { reports, report: report.stage, models, model, classes };
+      return { ...of, near, total: found.length, all, faces };
     };
-    const [wanted] = models.filter((model) => model === query.model);
-    let listed = await list(wanted ?? models[0]!);
-    if (wanted !== undefined || !other) return listed;
+    const wanted = models.find((model) => model === query.model) ?? (other ? undefined : models[0]);
     // The first model on which they disagree.
-    for (const model of models.slice(1)) if (listed.total === 0) listed = await list(model);
+    const [first, ...others] = wanted === undefined ? models : [wanted];
+    let listed = await list(first!);
+    for (const model of others) if (listed.total === 0) listed = await list(model);
     return listed;
   }
 
   /** Returns image → prediction, of the model of a name or else the only one of its task and classes. */
   async #byImage(model: string, { task, classes }: ModelMetrics, split: string) {
-    const { report, data } = this.#report();
+    const { report, data, evaluated } = await this.#report();
     const images = await imagesOf(data.path);
-    const alike = Object.entries(await this.evaluation()).filter(([, other]) =>
+    const alike = Object.entries(evaluated).filter(([, other]) =>
       other.task === task && String(other.classes) === String(classes)
     ).map(([name]) => name);
     const [name] = alike.length === 1 ? alike : alike.filter((one) => one === model);
@@ -207,8 +213,9 @@ export class RunFiles {
     return new Map(own.map(({ row, prediction }) => [images[row]!, prediction]));
   }
 
-  modelOf(stage: string, row: number): { folder: string; images: string } {
-    const images = join(this.#report().data.path, "images.npy");
+  /** Returns the paths of a model and of the images of a report, which have a row of that number. */
+  async modelOf(stage: string, row: number, report?: string) {
+    const images = join((await this.#report(report)).data.path, "images.npy");
     const folder = this.outputs.find((one) => one.kind === "model" && one.stage === stage)?.path;
     if (folder === undefined) {
       throw new Problem(404, "no_model", `This run has no model ${JSON.stringify(stage)}.`);
@@ -251,8 +258,8 @@ export class RunFiles {
   }
 
   /** Follows a face from its photo to the predictions. */
-  async way(row: number): Promise<UiStep[]> {
-    const { report, data } = this.#report();
+  async way(row: number, stage?: string): Promise<UiStep[]> {
+    const { report, data, evaluated } = await this.#report(stage);
     const steps: UiStep[] = [];
     const labels = await readTable(join(data.path, "table.parquet"));
     const values = rowOf(labels, row);
@@ -285,7 +292,6 @@ export class RunFiles {
       values: { ...values, gender: genderClasses[values.gender as number]?.label ?? values.gender },
     });
     const all = await readTable(join(report.path, "predictions.parquet"));
-    const evaluated = await this.evaluation();
     all.row!.forEach((one, i) => {
       if (one !== row) return;
       const { stage, split, truth, prediction, probability } = rowOf(all, i);

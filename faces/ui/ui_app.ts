@@ -86,10 +86,10 @@ export async function createUi(options: UiOptions): Promise<Hono> {
     const other = query.other ? await open(query.other) : undefined;
     return (await open(query.id)).faces(query, other);
   });
-  json("/api/way", async ({ id, row }) => (await open(id)).way(Number(row)));
+  json("/api/way", async ({ id, row, report }) => (await open(id)).way(Number(row), report));
   json("/api/problems", async (query) => (await open(query.id)).problems(query));
-  json("/api/occlusion", async ({ id, row, model = "" }) => {
-    const { folder, images } = (await open(id)).modelOf(model, Number(row));
+  json("/api/occlusion", async ({ id, row, model = "", report }) => {
+    const { folder, images } = await (await open(id)).modelOf(model, Number(row), report);
     return options.occlude(folder, images, Number(row));
   });
   json("/api/files", async ({ id }) => {

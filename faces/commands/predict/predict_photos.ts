@@ -51,20 +51,13 @@ export async function predictPhotos(
     });
     for await (const { path, result } of analyzed) {
       signal.throwIfAborted();
-      const warn = (problem: string) => {
-        const message = printable(problem).replaceAll("\n", "\\n");
-        reporter.log(`  ${reporter.paint.yellow(message)}`);
-      };
-      if (typeof result === "string") {
-        counts.unreadable++;
-        warn(`cannot read ${path}: ${result}`);
-      } else {
-        counts.read++;
-        counts.faces += result.faces.length;
-        if (result.faces.length === 0) {
-          counts.faceless++;
-          warn(`no face in ${path}`);
-        }
+      const read = typeof result === "string" ? undefined : result.faces.length;
+      counts[read === undefined ? "unreadable" : "read"]++;
+      counts.faces += read ?? 0;
+      if (read === 0) counts.faceless++;
+      if (!read) {
+        const problem = read === 0 ? `no face in ${path}` : `cannot read ${path}: ${result}`;
+        reporter.log(`  ${reporter.paint.yellow(printable(problem).replaceAll("\n", "\\n"))}`);
       }
       print(lines.photo(path, result));
       progress.advance(1, path);

@@ -205,7 +205,12 @@ async function disagreements(runs: readonly UiRun[], params: URLSearchParams): P
   const { models, model, classes, total, all, faces } = await get<UiFaces>("/api/faces", query);
   const others = runs.slice(1).map(({ id }) => id);
   const cards = faces.slice(0, 24).map((face) =>
-    faceCard(face, classes, first.id, [first, second].map((run) => swatch(runs.indexOf(run))))
+    faceCard(
+      face,
+      classes,
+      `id=${first.id}`,
+      [first, second].map((run) => swatch(runs.indexOf(run))),
+    )
   );
   return dom`<p class="tools">${select("Model", models, model, (model) => turn({ model }))}
     ${select(`${first.id} and`, others, second.id, (id) => turn({ with: id }))}</p>

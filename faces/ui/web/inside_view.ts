@@ -17,7 +17,7 @@ export const insideView: View = {
     if (!run) return dom`<p>Choose a run in <a href="#runs">Runs</a>.</p>`;
     const [file, row] = [params.get("file"), params.get("row")];
     const parts: [title: string, content: Promise<Node>][] = row
-      ? [[`The way of face ${row}`, way(id, row)]]
+      ? [[`The way of face ${row}`, way({ id, row, report: params.get("report") ?? "" })]]
       : file
       ? [[titleOf(file), file.endsWith("model.json") ? layers(file) : sheet(file, params)]]
       : [
@@ -39,11 +39,11 @@ function titleOf(file: string): string {
   return `${path.join("/")} of ${use}`;
 }
 
-/** A face with its truth and predictions; the link follows its way. */
+/** A face with its truth and predictions; the link follows its way. @param of query of its run */
 export function faceCard(
   { row, truth, prediction, probability, wrong, other, image }: UiFace,
   classes: readonly string[] | undefined,
-  id: string,
+  of: string,
   marks?: readonly Node[],
 ): Node {
   const nameOf = (value: number) => classes?.[value] ?? formatNumber(value);
@@ -53,15 +53,15 @@ export function faceCard(
     : dom`<span class="${wrong && "bad"}">pred. ${nameOf(prediction)} ${
       probability !== null && dom`<small>${Math.round(probability * 100)} %</small>`
     }</span>`;
-  return dom`<li><a href="#inside?id=${id}&row=${row}"><img src="${image}" width="96" height="96"
+  return dom`<li><a href="#inside?${of}&row=${row}"><img src="${image}" width="96" height="96"
     loading="lazy" alt="Face ${row}"></a><span>true: ${real}</span>${line}</li>`;
 }
 
 async function grid(id: string, params: URLSearchParams): Promise<Node> {
-  const names = ["model", "split", "label", "prediction", "only", "sort", "from"];
+  const names = ["report", "model", "split", "label", "prediction", "only", "sort", "from"];
   const query = Object.fromEntries(names.map((name) => [name, params.get(name) ?? ""]));
   const found = await get<UiFaces>("/api/faces", { id, ...query });
-  const { models, model, classes, near, total, all, faces } = found;
+  const { reports, report, models, model, classes, near, total, all, faces } = found;
   const field = (name: string, options?: readonly Option[], chosen = query[name]!) => {
     const label = name[0]!.toUpperCase() + name.slice(1);
     const change = (value: string) => turn({ [name]: value, from: "" });
@@ -70,7 +70,8 @@ async function grid(id: string, params: URLSearchParams): Promise<Node> {
       data-key="${label}" @change=${withValue(change)}></label>`;
   };
   const labels = classes && ["", ...classes];
-  return dom`<div class="tools">${field("model", models, model)}
+  return dom`<div class="tools">${reports.length > 1 && field("report", reports, report)}
+    ${field("model", models, model)}
     ${field("split", [["", "test"], "validation", "train", "all"])}${field("label", labels)}
     ${field("prediction", labels)}${
     field("only", ["", "wrong", "right", ["suspect", "suspect labels"]])
@@ -79,7 +80,9 @@ async function grid(id: string, params: URLSearchParams): Promise<Node> {
     <p class="muted">${number(total)} of ${counted(all, "face")}${
     !classes && `; right: an error below ${formatNumber(near)}`
   }${query.only === "suspect" && ": the predictions contradict their labels"}.</p>
-    <ul class="faces-grid">${faces.map((face) => faceCard(face, classes, id))}</ul>
+    <ul class="faces-grid">${
+    faces.map((face) => faceCard(face, classes, `id=${id}&report=${report}`))
+  }</ul>
     ${pages(total, Number(query.from), PAGE.faces)}`;
 }
 
@@ -112,10 +115,10 @@ function pages(total: number, from: number, size: number, param = "from"): Node 
   }</p>`;
 }
 
-async function way(id: string, row: string): Promise<Node> {
-  const steps = await get<UiStep[]>("/api/way", { id, row });
+async function way(query: Record<"id" | "row" | "report", string>): Promise<Node> {
+  const steps = await get<UiStep[]>("/api/way", query);
   const hungOn = (model: string) => ({ target }: Event) => {
-    const asked = get<UiStep>("/api/occlusion", { id, row, model });
+    const asked = get<UiStep>("/api/occlusion", { ...query, model });
     (target as HTMLElement).replaceWith(later(asked.then(stepOf)));
   };
   const shown = steps.map((step) =>

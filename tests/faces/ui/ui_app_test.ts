@@ -246,6 +246,34 @@ Deno.test("runs disagree on faces that both predicted, by models of one task", a
   assert.deepEqual([none.total, none.all], [0, 0]);
 });
 
+Deno.test("faces of each report of a run are shown, and their way", async () => {
+  await using shop = await workshop([
+    { models: { trainGender: { skill: 0.9, curve: [0.5] }, trainAge: { error: 5 } }, again: [] },
+  ]);
+  await using ui = await start(shop.artifacts);
+  const { id } = shop.runs[0]!;
+  const shown = async (query: string) => {
+    const { reports, report, models, total } = await ui.get<UiFaces>(`/api/faces?id=${id}${query}`);
+    assert.equal(total, 200);
+    return { reports, report, models };
+  };
+  const reports = ["evaluate", "again"];
+  const all = ["trainGender", "trainAge"];
+  assert.deepEqual(await shown(""), { reports, report: "evaluate", models: all });
+  assert.deepEqual(await shown("&report=again"), {
+    reports,
+    report: "again",
+    models: ["trainGender"],
+  });
+  const steps = async (query: string) =>
+    (await ui.get<UiStep[]>(`/api/way?id=${id}&row=5${query}`)).map(({ title }) => title);
+  const titles = ["Image", "Prediction of trainGender"];
+  assert.deepEqual(await steps(""), [...titles, "Prediction of trainAge"]);
+  assert.deepEqual(await steps("&report=again"), titles);
+  await ui.get<UiStep>(`/api/occlusion?id=${id}&row=5&model=trainGender&report=again`);
+  await ui.fails(`/api/faces?id=${id}&report=other`, 404);
+});
+
 Deno.test("a range of numbers holds whole years to their end, and decimals as they are", async () => {
   await using shop = await workshop([{ models: { trainAge: { error: 5 } } }]);
   await using ui = await start(shop.artifacts);
