@@ -141,7 +141,7 @@ export async function auditLabels(
       column: target,
       correct: task.classes !== null,
       suspects: await Promise.all(shown),
-      title: `Labels of ${target} that are probably wrong`,
+      title: `Labels of ${target}, the most suspicious first`,
     }),
   );
   const metric = classes ? "accuracy" : "mae", primary = primaryMetric(target, metric);

@@ -102,7 +102,7 @@ export interface ModelReport {
   curves: readonly Curve[];
   training:
     & Pick<TrainingRecord, "epochs" | "weightsOfEpoch" | "stoppedEarly" | "backend" | "seed">
-    & Pick<TrainingRecord, "counts" | "datasets" | "constantBaseline">
+    & Pick<TrainingRecord, "counts" | "datasets" | "constantBaseline" | "input">
     & {
       /** Path that computed the steps: the engine or TensorFlow.js with its reason, if known. */
       computedBy?: string;

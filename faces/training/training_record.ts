@@ -13,7 +13,8 @@ export const MORE_STEPS =
   "Take more steps (smaller batchSize, more epochs and earlyStopping.patience)";
 
 /** Explains a network that is better than the constant baseline in balanced accuracy alone. */
-export const LESS_ACCURATE = "Balanced sampling and class weights trade accuracy for it";
+export const LESS_ACCURATE =
+  "It predicts rare classes more often, which costs accuracy, as with balanced sampling or class weights";
 
 /** One line of history.csv. `TrainingRecord.metric` names the metric. */
 export interface EpochRecord {

@@ -68,15 +68,15 @@ ${unmarked}`;
 }
 
 /** Renders the metric on each split: the network's, and those of baselines and other networks. */
-function comparison({ metrics, params, network }: ModelReport): Html {
+function comparison({ metrics, params, network, training }: ModelReport): Html {
   const { metric, baseline, counts, interval, intervals, further = [], others = [] } = metrics;
   const ranges = { ...intervals, test: interval };
   const show = (value: number) => formatMetricValue(value, metric);
   const names = usedSplits(metrics);
   const report = names.length > 1 ? published(metrics) : undefined;
   const constant = describeBaseline(metrics);
-  // Tables have the same loss with any other loss of the training, and of standardized numbers.
-  const loss = params.loss === undefined && metric !== "error"
+  // Tables have the same loss with any other loss of the training, as of joint networks.
+  const loss = params.loss === undefined && !("weights" in params) && metric !== "error"
     ? "loss"
     : (metrics.confusion ? "cross-entropy" : "MAE") + (network.penalized ? " and L2 penalty" : "");
   const rows: Child[][] = [
@@ -109,7 +109,9 @@ function comparison({ metrics, params, network }: ModelReport): Html {
     <div class="card comparison">
       <div><h3>${metricLabel(metric, "title")}</h3>
     ${table(["", ...names], rows)}</div>
-      <div class="note"><p>${SMALL_PRINT} The constant baseline is ${constant}.</p>
+      <div class="note"><p>${SMALL_PRINT} The constant baseline is ${constant}.${training.input
+        .mirror &&
+        " Predictions are means over the image and its mirror image; the curves have the image alone."}</p>
     ${others.map(({ name, count: n, model }) =>
       html`<p>${name} is a pretrained network, trained on other data. It was evaluated on ${
         n === counts.test

@@ -260,7 +260,8 @@ export async function madeUpReport({ suffix = "", seed = 1 }: FixtureOptions = {
     const epochs = { epochs: 14, weightsOfEpoch: 11, stoppedEarly: true };
     const secondsPerEpoch = range(14).map((i) => 2 + 0.1 * (i % 3));
     const images = { counts: { train: 640, validation: 160 }, datasets: { wiki_crop: 640 } };
-    return { ...epochs, ...images, backend: "wasm", seed: 42, secondsPerEpoch };
+    const input = { size: 32, channels: "RGB", divisor: 255 } as const;
+    return { input, ...epochs, ...images, backend: "wasm", seed: 42, secondsPerEpoch };
   }
 
   async function examples(title: string, truth: string, prediction: string): Promise<Examples> {

@@ -659,6 +659,17 @@ Deno.test("a network worse than the constant baseline names the baseline of any 
   assert.match(text(await reportPage(report)), /8\.000 by the median of the training set/);
 });
 
+Deno.test("the report names the loss of a joint network's table, and its mirror images", async () => {
+  const report = await madeUpReport(), age = report.models.find(({ id }) => id === "trainAge")!;
+  const mirrored = /Predictions are means over the image and its mirror image/;
+  assert.doesNotMatch(text(await reportPage({ ...report, models: [age] })), mirrored);
+  age.params = { ...age.params, weights: { gender: 1, age: 1 } };
+  age.training.input.mirror = true;
+  const page = text(await reportPage({ ...report, models: [age] }));
+  assert.match(page, mirrored);
+  assert.match(page, /MAE and L2 penalty/);
+});
+
 Deno.test("the report writes what is there: pretraining in words, no empty counts, no absent penalty", async () => {
   const report = await madeUpReport();
   const age = report.models.find(({ id }) => id === "trainAge")!;
