@@ -7,6 +7,7 @@ import { insertDiagram, roomsDiagram } from "../docs/architecture.ts";
 import { app } from "../main.ts";
 import { HELP } from "../packages/pipeline/cli/help.ts";
 import { markdownFiles, root, shellExamples } from "./markdown.ts";
+import { pluginTypes, TYPES } from "./plugin_types.ts";
 import { benches, moduleOf } from "../bench/mod.ts";
 
 const files = await markdownFiles();
@@ -23,6 +24,11 @@ const exists = (path: string) => Deno.stat(join(root, path)).then(() => true, ()
 
 Deno.test("README.md has at most 200 lines", () => {
   assert.ok(byPath.get("README.md")!.text.trimEnd().split("\n").length <= 200);
+});
+
+Deno.test("the types of plugins are current", async () => {
+  const written = await Deno.readTextFile(join(root, TYPES));
+  assert.equal(written, await pluginTypes(), "run deno run -A tests/plugin_types.ts");
 });
 
 Deno.test("every relative link and anchor resolves", async () => {
