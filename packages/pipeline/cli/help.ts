@@ -122,17 +122,17 @@ last stays until its run is forgotten, as does what live runs may need.
   --artifacts FOLDER       another folder than artifacts/ in the project
   --help`,
   push:
-    `Copy a run's results to the remote of its pipeline, and list the run there. What is there already
-is not copied again; an interrupted push resumes. A result of the same inputs that someone else
-pushed before stays.
+    `Copy a run's results to the remote of its pipeline, and list the run there; of a pipeline whose
+newest run is one of a sweep, all of that sweep. What is there already is not copied again; an
+interrupted push resumes. A result of the same inputs that someone else pushed before stays.
 
   deno task push [RUN] [OPTIONS]            (default RUN: the newest of pipeline.yaml)
 
 ${REMOTE_OPTIONS}`,
   pull:
-    `Copy a run's results from the remote of its pipeline, and list the run here: to predict, compare and
-evaluate as if it had run here; serve also needs its YAML. Each file is compared with its digest. An
-interrupted pull resumes.
+    `Copy a run's results from the remote of its pipeline, and list the run here, or all of a sweep as push
+does: to predict, compare and evaluate as if it had run here; serve also needs its YAML. Each file
+is compared with its digest. An interrupted pull resumes.
 
   deno task pull [RUN] [OPTIONS]            (default RUN: the newest of pipeline.yaml there)
 

@@ -20,6 +20,7 @@ import {
   type UsedResult,
 } from "../history.ts";
 import { findRun, nameOf } from "../find_runs.ts";
+import { canonicalJson } from "../fingerprint.ts";
 import { abortOnSignal } from "../interrupt.ts";
 import { resolveFrom } from "../paths.ts";
 import {
@@ -77,23 +78,35 @@ async function settingsOf(call: CommandContext, pipeline: string): Promise<Remot
   );
 }
 
-/** Finds a run as other commands do. */
-async function runNamed(call: CommandContext, all: readonly RunRecord[], listedBy?: string) {
+/**
+ * Finds a run as other commands do; of a pipeline whose newest run is one of a sweep, all runs with values
+ * of the same keys, of equal values the newest.
+ */
+async function runsNamed(call: CommandContext, all: readonly RunRecord[], listedBy?: string) {
   const { names, names: [name = "pipeline", ...others] } = call;
   if (others.length > 0) throw new UsageError(`one run at a time; got ${names.join(" and ")}`);
-  const identity = await identityNamed(name, call);
-  return findRun(name, all, { identity, has: ({ ok }) => ok, what: "succeeded", listedBy });
+  const identity = await identityNamed(name, call), has = ({ ok }: RunRecord) => ok;
+  const found = findRun(name, all, { identity, has, what: "succeeded", listedBy });
+  if (found.id.startsWith(name) || !found.point) return [found];
+  const sweepOf = ({ point = {}, ...run }: RunRecord) =>
+    canonicalJson([noteOf(run), Object.keys(point).sort()]);
+  const swept = all.filter((run) => run.ok && run.point && sweepOf(run) === sweepOf(found));
+  return [...new Map(swept.map((run) => [canonicalJson(run.point), run])).values()];
 }
 
-/** Copies each result of a run, with a line and a progress bar. Returns false if some failed. */
+/** Copies each result of runs, with a line and a progress bar. Returns false if some failed. */
 async function each(
   { reporter }: CommandContext,
-  run: RunRecord,
+  runs: readonly RunRecord[],
   { signal }: RemoteResults,
   copy: (result: UsedResult, progress: Progress) => Promise<string>,
 ): Promise<boolean> {
   let ok = true;
-  for (const result of resultsOf(run)) {
+  // The runs of a sweep share results.
+  const results = new Map(
+    runs.flatMap(resultsOf).map((one) => [`${one.use} ${one.fingerprint}`, one]),
+  );
+  for (const result of results.values()) {
     using progress = reporter.startProgress(result.id);
     try {
       const text = await copy(result, progress);
@@ -110,12 +123,12 @@ async function each(
 
 export async function push(call: CommandContext): Promise<number> {
   const { log } = call.reporter, artifacts = artifactsOption(call.values, call);
-  const run = await runNamed(call, await new History(artifacts).list());
+  const runs = await runsNamed(call, await new History(artifacts).list()), [run] = runs;
   const { names: [name = "pipeline"], values, project } = call;
   const typed = values.remote ?? await identityNamed(name, call);
   if (typed === undefined) assertOwnPipeline(run, project);
   return await sharing(call, nameOf(run), artifacts, async ({ store, history, remote }) => {
-    const ok = await each(call, run, remote, async ({ use, fingerprint }, progress) => {
+    const ok = await each(call, runs, remote, async ({ use, fingerprint }, progress) => {
       const { record, damage = "it is gone" } = await store.find(use, fingerprint);
       if (!record) throw new Error(`its result cannot be pushed: ${damage}`);
       const place = store.pathOf(use, fingerprint);
@@ -125,9 +138,12 @@ export async function push(call: CommandContext): Promise<number> {
       return `another result of the same inputs is there and stays (${maker}); yours stays here`;
     });
     if (!ok) return false;
-    const name = (await history.names()).find((name) => name.endsWith(`-${run.id}.json`))!;
-    await remote.place.put(RUNS + name, await Deno.readFile(join(history.folder, name)));
-    log(`pushed run ${run.id} to ${remote.place.url}`);
+    const names = await history.names();
+    for (const { id } of runs) {
+      const name = names.find((name) => name.endsWith(`-${id}.json`))!;
+      await remote.place.put(RUNS + name, await Deno.readFile(join(history.folder, name)));
+      log(`pushed run ${id} to ${remote.place.url}`);
+    }
     return true;
   });
 }
@@ -159,25 +175,28 @@ export async function pull(call: CommandContext): Promise<number> {
   const pipeline = await identityNamed(name, call) ?? "pipeline";
   const artifacts = artifactsOption(call.values, call, true);
   return await sharing(call, pipeline, artifacts, async ({ store, history, remote }) => {
-    const { runs, files } = await runsAt(remote, log);
-    const run = await runNamed(call, runs, `deno task remote status --remote ${remote.place.url}`);
-    const records = new Map<string, StageRecord>();
-    const ok = await each(call, run, remote, async ({ id, use, fingerprint }, progress) => {
+    const { runs: all, files } = await runsAt(remote, log);
+    const runs = await runsNamed(call, all, `deno task remote status --remote ${remote.place.url}`);
+    const records = new Map<string, StageRecord>(), newest = runs.at(-1)!;
+    const ok = await each(call, runs, remote, async ({ id, use, fingerprint }, progress) => {
       const { record } = await store.find(use, fingerprint);
       const found = record ?? await remote.find(use, fingerprint);
       if (!found) throw new Error(`${remote.place.url} does not have its result`);
       if (!record) await remote.pull(found, store, (line) => log(`  ${id}: ${line}`), progress);
-      records.set(id, found);
+      records.set(fingerprint, found);
       const origin = madeElsewhere(found);
       const text = record ? "was here" : formatBytes(bytesOf(found));
       return text + (origin ? `; ${origin}` : "");
     });
     if (!ok) return false;
-    const { name, bytes } = files.get(run.id)!;
     await ensureFolder(history.folder);
-    await writeFileAtomic(join(history.folder, name), bytes);
-    await store.setCurrent(noteOf(run), records, undefined, true);
-    log(`pulled run ${run.id} of ${nameOf(run)}`);
+    for (const run of runs) {
+      const { name, bytes } = files.get(run.id)!;
+      await writeFileAtomic(join(history.folder, name), bytes);
+      log(`pulled run ${run.id} of ${nameOf(run)}`);
+    }
+    const used = resultsOf(newest).map((one) => [one.id, records.get(one.fingerprint)!] as const);
+    await store.setCurrent(noteOf(newest), new Map(used), undefined, true);
     return true;
   });
 }

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { ArtifactStore } from "../../../../packages/pipeline/artifact_store.ts";
+import { History } from "../../../../packages/pipeline/history.ts";
 import { openPlace } from "../../../../packages/pipeline/remote_results/place.ts";
 import {
   PART,
@@ -18,6 +19,12 @@ const CHAIN = `stages:
   add: { by: 2 }
   sum: { inputs: { numbers: add } }
 `;
+
+/** Returns the file of the results that the only pipeline of a project used last. */
+async function latest(project: Project): Promise<string> {
+  const [file] = await Array.fromAsync(Deno.readDir(project.path("artifacts/.latest")));
+  return file!.name;
+}
 
 Deno.test("a run that was pushed into a folder", async (t) => {
   await using first = await Project.make({ "pipeline.yaml": `remote: ./shared\n${CHAIN}` });
@@ -196,6 +203,34 @@ Deno.test("a run that was pushed into a folder", async (t) => {
     const { statuses } = await second.run({ force: ["sum"] });
     assert.equal(statuses.sum, "ran");
   });
+});
+
+Deno.test("a pipeline's name pushes and pulls all runs of its sweep, and each result once", async () => {
+  const yaml = `remote: ./shared\nsweep: { add.by: [3, 4, 5] }\n${CHAIN}`;
+  await using project = await Project.make({ "pipeline.yaml": yaml });
+  assert.equal((await project.cli("run", "pipeline")).code, 0);
+  await project.run({ set: ["count.to=2"] }); // not of the sweep, and not the newest
+  assert.equal((await project.cli("run", "pipeline", "--force", "sum")).code, 0);
+  const runs = async (one: Project) =>
+    (await new History(one.path("artifacts")).list()).filter(({ point }) => point);
+  const own = await runs(project), newest = own.slice(-3).map(({ id }) => id);
+  const first = await project.cli("push");
+  assert.equal(first.code, 0, first.out);
+  const pushed = first.out.match(/(?<=^pushed run )\w+/gm);
+  assert.deepEqual(pushed?.toSorted(), newest.toSorted());
+  assert.deepEqual(first.out.match(/^✓ \w+/gm)?.toSorted(), [
+    ...["✓ add", "✓ add", "✓ add", "✓ count", "✓ sum", "✓ sum", "✓ sum"],
+  ]);
+  await using other = await Project.make({ "pipeline.yaml": CHAIN });
+  const from = ["--remote", project.path("shared")];
+  const one = await other.cli("pull", newest[0]!, ...from);
+  assert.deepEqual(one.out.match(/^pulled run \w+/gm), [`pulled run ${newest[0]}`]);
+  assert.equal((await other.cli("pull", "pipeline", ...from)).code, 0);
+  assert.deepEqual((await runs(other)).map(({ id }) => id).sort(), newest.toSorted());
+  const { add } = JSON.parse(
+    await Deno.readTextFile(other.path("artifacts/.latest", await latest(other))),
+  ).used;
+  assert.equal(add.fingerprint, own.at(-1)!.stages.find(({ id }) => id === "add")!.fingerprint);
 });
 
 Deno.test("the first of two results of the same inputs stays; who comes later learns it", async () => {
