@@ -72,8 +72,10 @@ function describe({ at, message }: Problem): string {
 /** Returns ` Did you mean "split"?`, or nothing when no known name is near. */
 export function didYouMean(name: string, known: readonly string[]): string {
   if (known.length === 0) return "";
-  const distances = known.map((k) => distance(name.toLowerCase(), k.toLowerCase()));
-  const away = Math.min(...distances), near = known[distances.indexOf(away)]!;
+  // Of a path, the last part may be meant.
+  const texts = known.flatMap((k) => [[k, k], [k.replace(/^.*\//, ""), k]] as const);
+  const distances = texts.map(([text]) => distance(name.toLowerCase(), text.toLowerCase()));
+  const away = Math.min(...distances), [near, meant] = texts[distances.indexOf(away)]!;
   // "drop" is far from "dropout" in letters, and still likely.
   const longer = known.filter((k) => k.toLowerCase().startsWith(name.toLowerCase()));
   if (name.length > 2 && longer.length === 1) return ` Did you mean "${longer[0]}"?`;
@@ -83,7 +85,7 @@ export function didYouMean(name: string, known: readonly string[]): string {
     near.length - 1,
     name.length - 1,
   );
-  return away <= limit ? ` Did you mean "${near}"?` : "";
+  return away <= limit ? ` Did you mean "${meant}"?` : "";
 }
 
 /** Levenshtein distance: insertions, deletions and substitutions from one text to the other. */

@@ -75,11 +75,11 @@ export function runsOfPipeline(
 ): RunRecord[] {
   const found = byPipeline(name, runs, identity);
   if (found.length > 0) return found;
-  const known = namesOf(runs);
-  throw new UsageError(
-    `no run of a pipeline "${name}" is listed.${didYouMean(name, known)} ` +
-      `Run it first${known.length > 0 ? `, or take ${joinWords(known, "or")}` : ""}.`,
-  );
+  const known = namesOf(runs), near = didYouMean(name, known), some = known.slice(-5);
+  const others = some.length > 0 ? `, or take ${joinWords(some, "or")}` : "";
+  const wayOut = near === "" ? ` Run it first${others}.` : near;
+  const list = known.length > some.length ? " deno task runs lists all." : "";
+  throw new UsageError(`no run of a pipeline "${name}" is listed.${wayOut}${list}`);
 }
 
 /** Returns the runs of a pipeline. @throws {UsageError} if several pipelines bear a label */

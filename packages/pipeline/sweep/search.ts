@@ -11,7 +11,7 @@ import { ConfigError, joinWords, type Location, UsageError } from "../errors.ts"
 import { editSince, type WrittenStages } from "../run_settings.ts";
 import { canonicalJson } from "../fingerprint.ts";
 import { byTime, History, type RunRecord } from "../history.ts";
-import { runsOfPipeline } from "../find_runs.ts";
+import { byPipeline, runsOfPipeline } from "../find_runs.ts";
 import { counted } from "../causes.ts";
 import { commandOf } from "../pipeline_identity.ts";
 import { isSeed, summarise } from "../sweep_summary.ts";
@@ -115,7 +115,7 @@ export async function bestPoints(
 ): Promise<Record<string, unknown>[]> {
   const nameOf = (stage: string, metric: string) => `${stage}.${names[metric] ?? metric}`;
   const runs = await new History(artifacts).list();
-  const last = runsOfPipeline(of, runs).findLast(({ point }) => point);
+  const last = byPipeline(of, runs).findLast(({ point }) => point);
   const now = await pipelineNow(last?.point), listed = runsOfPipeline(of, runs, now.identity);
   const swept = listed.filter((run): run is SweptRun => run.ok && run.point !== undefined)
     .map((run): SweptRun => ({ ...run, point: now.respelled(run.point) })).sort(byTime);

@@ -28,6 +28,10 @@ Deno.test("didYouMean() offers near names and no others", () => {
     assert.equal(didYouMean(typed, known), "", typed);
   }
   assert.equal(didYouMean("x", []), "");
+  const files = ["experiments/search1", "experiments/gender", "pipeline"];
+  assert.equal(didYouMean("search1", files), ' Did you mean "experiments/search1"?');
+  assert.equal(didYouMean("serch1", files), ' Did you mean "experiments/search1"?');
+  assert.equal(didYouMean("ages", files), "");
 });
 
 Deno.test("list() and quote() write what a person would", () => {

@@ -1,7 +1,7 @@
 /** Which runs are listed, by which names they are found, and what is removed when. */
 import assert from "node:assert/strict";
 import { findRun, runsOfPipeline } from "../../../packages/pipeline/find_runs.ts";
-import { cautionLines, History } from "../../../packages/pipeline/history.ts";
+import { cautionLines, History, type RunRecord } from "../../../packages/pipeline/history.ts";
 import { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts";
 import type { CommandContext } from "../../../packages/pipeline/app.ts";
 import gc from "../../../packages/pipeline/cli/gc_command.ts";
@@ -185,7 +185,12 @@ Deno.test("runs", async (t) => {
   await t.step("tells what it does not know", async () => {
     const bad = await project.cli("runs", "tow");
     assert.equal(bad.code, 2);
-    assert.match(bad.err, /^error: no run of a pipeline "tow" is listed\. Did you mean "two"\?/);
+    assert.match(bad.err, /^error: no run of a pipeline "tow" is listed\. Did you mean "two"\?$/m);
+    const some = ["a", "b", "c", "d", "e", "f"].map((pipeline) => ({ pipeline }) as RunRecord);
+    assert.throws(() => runsOfPipeline("search", some), {
+      message: 'no run of a pipeline "search" is listed. Run it first, or take b, c, d, e or f. ' +
+        "deno task runs lists all.",
+    });
     assert.match((await project.cli("runs", "--last", "0")).err, /--last 0: expected a whole num/);
     assert.match((await project.cli("runs", "--forget", "x")).err, /there is no run "x"/);
   });

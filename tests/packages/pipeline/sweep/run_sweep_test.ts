@@ -437,7 +437,7 @@ export default defineStage({
 });
 
 Deno.test("a sweep is validated like everything", async () => {
-  await using project = await Project.make();
+  await using project = await Project.make({ "experiments/search1.yaml": "stages: { count: }" });
   const cases: [string, string[], string][] = [
     ["sweep: { cuont.to: [1] }", [], 'pipeline.yaml:1:10: pipeline.yaml has no stage "cuont". Did'],
     ["sweep: { count.tp: [1] }", [], 'pipeline.yaml:1:10: count has no "tp". Did you mean "to"?'],
@@ -494,7 +494,12 @@ Deno.test("a sweep is validated like everything", async () => {
     [
       "sweep: { best: { of: other, by: sum.loss } }",
       [],
-      '1:16: no run of a pipeline "other" is listed. Run it first',
+      "1:16: other: there is no such pipeline. Looked for",
+    ],
+    [
+      "sweep: { best: { of: search1, by: sum.loss } }",
+      [],
+      '1:16: search1: there is no such pipeline. Did you mean "experiments/search1"?',
     ],
     [
       "sweep: { count.to: [1], stages.count.to: [2] }",
