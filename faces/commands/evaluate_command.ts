@@ -4,7 +4,7 @@ import { parse, stringify } from "yaml";
 import { artifactsOption, parseOptions } from "../../packages/pipeline/args.ts";
 import { type Command, type CommandContext } from "../../packages/pipeline/app.ts";
 import { main } from "../../packages/pipeline/cli.ts";
-import { joinWords, quote, UsageError } from "../../packages/pipeline/errors.ts";
+import { joinWords, problemsOf, quote, UsageError } from "../../packages/pipeline/errors.ts";
 import { sha256 } from "../../packages/pipeline/fingerprint.ts";
 import { identityNamed, isMissingPipeline } from "../../packages/pipeline/find_pipeline.ts";
 import { displayPath, pluginName, resolveFrom } from "../../packages/pipeline/paths.ts";
@@ -242,21 +242,23 @@ async function folderData(
   { detector: { name, module, ...options } }: Preprocessing,
   { project, reporter }: CommandContext,
 ): Promise<Data> {
-  const { choosePreset } = await import("../datasets/presets.ts");
+  const { choosePreset, OWN_PRESET, presets } = await import("../datasets/presets.ts");
   const { lookAt } = await import("./data/look_at.ts");
   const { proposePipeline } = await import("./data/propose_pipeline.ts");
   const signal = new AbortController().signal;
   const trained = await datasetsOf(models);
   const preferred = trained.flatMap(({ preset }) => preset ?? []);
   for (const one of preset === undefined ? new Set(preferred) : []) {
-    try {
-      choosePreset(one);
-    } catch {
-      reporter.log(
-        `warning: training read its photos by ${quote(one)}, a preset of a plugin, and evaluate ` +
-          "loads none. To read the folder by it, evaluate --on a pipeline that names both.",
-      );
-    }
+    const { use = OWN_PRESET } = typeof one === "string" ? { use: one } : one as { use?: string };
+    const [problem] = await problemsOf([[[], () => choosePreset(one)]]);
+    if (!problem) continue;
+    const why = presets.some(({ name }) => name === use)
+      ? "a preset that this version does not take"
+      : "a preset of a plugin, and evaluate loads none";
+    reporter.log(
+      `warning: training read its photos by ${quote(one)}, ${why}. To read the folder by it, ` +
+        "evaluate --on a pipeline that names both.",
+    );
   }
   const found = await lookAt(folder, { preset, preferred, photos: 0, signal });
   if (!found.labels) {
