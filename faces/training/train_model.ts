@@ -220,6 +220,11 @@ export async function trainModel(
     const validation = await writeModels(result, parts, context);
     const { history, stoppedEarly, weightsOfEpoch, seconds: secondsPerEpoch, computedBy } = result;
     const epochs = counted(history.length, "epoch");
+    // As `evaluate` returns them.
+    const kept = tasks.map(({ output, task: { task }, metric }) => [
+      tasks.length > 1 ? `*.${output}` : "*",
+      { validation: { [metric]: validation[task].val_metric } },
+    ]);
     const scores = tasks.map(({ task: { task }, metric }) =>
       `${tasks.length > 1 ? `${task} ` : ""}val_${metric} ` +
       validation[task].val_metric.toPrecision(3)
@@ -236,6 +241,7 @@ export async function trainModel(
         computedBy,
         validation,
       },
+      metrics: Object.fromEntries(kept),
       ...caution !== "" && { caution },
     };
   } finally {

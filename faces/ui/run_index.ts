@@ -1,6 +1,6 @@
 /** The runs of an artifact folder in the short form of the page, read once per change. */
 import { join } from "node:path";
-import { History, type RunRecord } from "../../packages/pipeline/history.ts";
+import { History, isInterrupted, type RunRecord } from "../../packages/pipeline/history.ts";
 import { nameOf } from "../../packages/pipeline/find_runs.ts";
 import { settingKey, shownSettingsOf, valuesOf } from "../../packages/pipeline/run_settings.ts";
 import type { Metrics } from "../../packages/pipeline/stage.ts";
@@ -87,7 +87,7 @@ export class RunIndex {
 function shorten(run: RunRecord): UiRun {
   const settings = shownSettingsOf(run);
   const failed = run.stages.filter(({ status }) => status === "failed");
-  const interrupted = failed.length > 0 && failed.every(({ why }) => why === "interrupted");
+  const interrupted = failed.length > 0 && failed.every(isInterrupted);
   return {
     id: run.id,
     name: nameOf(run),
@@ -100,6 +100,7 @@ function shorten(run: RunRecord): UiRun {
     settings: valuesOf(settings, false),
     seeds: valuesOf(settings, true),
     metrics: printed(run),
+    better: run.better,
     stages: run.stages.map(({ id, use, status, why, seconds, after, fingerprint }) => ({
       id,
       use,
@@ -127,22 +128,10 @@ function printed({ metrics, stages }: RunRecord): Metrics {
 }
 
 function damaged(name: string, problem: string, date: Date): UiRun {
-  const at = date.toISOString();
-  return {
-    id: name.replace(/\.json$/, ""),
-    name: "?",
-    at,
-    startedAt: at,
-    state: "damaged",
-    problem,
-    seconds: 0,
-    group: name,
-    settings: {},
-    seeds: {},
-    metrics: {},
-    stages: [],
-    cautions: [],
-  };
+  const id = name.replace(/\.json$/, ""), at = date.toISOString();
+  const none = { ok: false, seconds: 0, seed: 0, stages: [], metrics: {} };
+  const run = shorten({ id, pipeline: "?", at, ...none });
+  return { ...run, state: "damaged", problem, group: name, seeds: {} };
 }
 
 /** Joins the options of a map to one setting where another run has a plain value in its place. */

@@ -1,6 +1,5 @@
 /** JSON that the server sends to its page. */
-import type { RecordedStage } from "../../packages/pipeline/history.ts";
-import type { Metrics } from "../../packages/pipeline/stage.ts";
+import type { RecordedStage, RunRecord } from "../../packages/pipeline/history.ts";
 import type { layersOf, RunFiles, tableOf } from "./run_files.ts";
 
 export type UiStage = Pick<RecordedStage, "id" | "use" | "status" | "why" | "seconds" | "after"> & {
@@ -9,23 +8,18 @@ export type UiStage = Pick<RecordedStage, "id" | "use" | "status" | "why" | "sec
 };
 
 /** A run, or a record that cannot be read. */
-export interface UiRun {
-  readonly id: string;
+export interface UiRun extends Pick<RunRecord, "id" | "at" | "seconds" | "metrics" | "better"> {
   /** Pipeline, as commands take it. */
   readonly name: string;
-  /** ISO 8601. */
-  readonly at: string;
   readonly startedAt: string;
   readonly state: "ok" | "failed" | "running" | "interrupted" | "damaged";
   /** Reason that its record cannot be read. */
   readonly problem?: string;
-  readonly seconds: number;
   /** Equal for runs that differ in seeds alone. */
   readonly group: string;
   /** Settings that differ between runs. */
   readonly settings: Readonly<Record<string, unknown>>;
   readonly seeds: Readonly<Record<string, unknown>>;
-  readonly metrics: Metrics;
   readonly stages: readonly UiStage[];
   readonly cautions: readonly string[];
 }
@@ -83,6 +77,8 @@ export interface UiMetric {
   /** Name that it is printed by, with options where these set it apart: "cs@5". */
   readonly name: string;
   readonly values: readonly (number | undefined)[];
+  /** Direction of better values, if known. */
+  readonly better?: "more" | "less";
   /** Index of the run with the best value; undefined if several share it. */
   readonly best?: number;
   /** Test metrics only: the 95 % interval of each run. */

@@ -3,6 +3,7 @@
  * like a plugin's, and a parameter takes `NAME` or `{ use: NAME, ...options }`.
  */
 import { z } from "zod";
+import type { Directions } from "./app.ts";
 import type { Sandbox } from "./sandbox.ts";
 
 /** Something that a parameter can name, with its own options. */
@@ -139,6 +140,17 @@ export function chosen<D extends Definition>(
   const definition = definitions.find(({ name, former = [] }) => [name, ...former].includes(use));
   if (!definition) throw new Error(`No ${definitions[0]?.extends} has the name "${use}".`);
   return { definition, options: (definition.params ?? NO_OPTIONS).parse(options) };
+}
+
+/** Returns which values are better of metrics that plugins brought to stages; undefined without one. */
+export function directionsOf(
+  stages: readonly { readonly extensions: readonly { name: string; definition: object }[] }[],
+): Directions | undefined {
+  const all = stages.flatMap(({ extensions }) => extensions).flatMap(({ name, definition }) => {
+    const { better } = definition as { better?: unknown };
+    return better === "more" || better === "less" ? [[name, better] as const] : [];
+  });
+  return all.length > 0 ? Object.fromEntries(all) : undefined;
 }
 
 /** Parameter → place of the other spelling of its value, such as "optimizer.learningRate". */

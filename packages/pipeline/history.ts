@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { mapOrdered } from "@reproducible/workers/ordered_map";
 import { z } from "zod";
+import type { Directions } from "./app.ts";
 import { ensureFolder } from "./durable.ts";
 import { joinWords } from "./errors.ts";
 import { type CacheKey, cacheKeySchema, canonicalJson, sha256, type Shape } from "./fingerprint.ts";
@@ -9,6 +10,7 @@ import { fileNameOf, formerName } from "./pipeline_identity.ts";
 import { isHeld, type Lock, takeLock, withFreeLocks } from "./cache/file_lock.ts";
 import { entries, ignoreNotFound } from "./paths.ts";
 import {
+  INTERRUPTED,
   type RunReport,
   runReportShape,
   type StageReport,
@@ -42,6 +44,8 @@ export interface RunRecord extends Readonly<Omit<RunReport, "stages">> {
   /** The varied values of a run of a sweep, key → value. */
   readonly point?: Readonly<Record<string, unknown>>;
   readonly compute?: { readonly backend: string; readonly why: string };
+  /** Better values of metrics of plugins; runs of earlier versions have none. */
+  readonly better?: Directions;
   readonly deno?: string;
   readonly platform?: string;
   readonly stages: readonly RecordedStage[];
@@ -60,6 +64,7 @@ const runSchema = z.object<Shape<Omit<RunRecord, "id"> & { readonly id?: string 
   overrides: z.record(text, z.unknown()).optional(),
   point: z.record(text, z.unknown()).optional(),
   compute: z.object({ backend: text, why: text }).optional(),
+  better: z.record(text, z.enum(["more", "less"])).optional(),
   deno: text.optional(),
   platform: text.optional(),
   stages: z.array(z.object<Shape<RecordedStage>>({
@@ -235,6 +240,11 @@ export function byTime(a: RunRecord, b: RunRecord): number {
 
 function hash(text: string): string {
   return sha256(text).slice(0, 8);
+}
+
+/** Returns true for a stage that Ctrl-C ended. */
+export function isInterrupted({ status, cause, why }: Readonly<StageReport>): boolean {
+  return status === "failed" && (cause ?? why) === INTERRUPTED;
 }
 
 /** Returns the name of the file in which the store has the last results of a run's pipeline. */

@@ -318,6 +318,7 @@ export interface CheckContext
 
 /** Optional facts about a stage's result, beside its artifacts. */
 export interface StageResult {
+  /** A key may begin with `*` for the id of the stage itself: equal stages of other ids share results. */
   metrics?: Metrics;
   /** Files worth opening, as `output/file`; their paths are printed at the end of the run. */
   show?: readonly string[];

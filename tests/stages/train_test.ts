@@ -198,6 +198,8 @@ Deno.test("a training logs and records what computed it", async () => {
     /^training on engine, \d threads?$/,
   );
   assert.match(result.observed!.computedBy as string, /^engine, \d threads?$/);
+  const { gender } = result.observed!.validation as Record<string, { val_metric: number }>;
+  assert.deepEqual(result.metrics, { "*": { validation: { accuracy: gender.val_metric } } });
   using other = testContext(trainGender, { compute: "node" });
   const model = buildGender2021({ size: 32, classes: 2, seed: 1 });
   const options = { model, objective: classification(2), learningRate: 0.1, batchSize: 4 };

@@ -8,7 +8,7 @@ import { loadPlan } from "../load_plan.ts";
 import { checkParams } from "../run/check_params.ts";
 import { createRunContext } from "../run/run_context.ts";
 import { type CommandContext, EXIT } from "../app.ts";
-import { INTERRUPTED } from "../run/run_report.ts";
+import { isInterrupted } from "../history.ts";
 import { formatDuration } from "../format.ts";
 import { printJson, type Reporter } from "../reporter.ts";
 import { runPlan, type RunResult } from "../run/run_pipeline.ts";
@@ -102,7 +102,7 @@ export function selectionOf({ values }: Pick<CommandContext, "values">, planned:
 function logSummary({ report, id }: RunResult, interrupted: boolean, reporter: Reporter): void {
   const { log, paint } = reporter;
   report.cautions?.forEach((caution) => log(paint.yellow(caution)));
-  const ended = report.stages.filter(({ why }) => why !== INTERRUPTED);
+  const ended = report.stages.filter((stage) => !isInterrupted(stage));
   const count = (wanted: string) => ended.filter(({ status }) => status === wanted).length;
   const counts = ["ran", "cached", "failed"].map((status) => [count(status), status] as const);
   const named = id === undefined ? "" : `  ${paint.dim(`run ${id}`)}`;

@@ -4,7 +4,15 @@ import { artifactsOption, parseWhole } from "../args.ts";
 import { joinWords } from "../errors.ts";
 import { identityNamed } from "../find_pipeline.ts";
 import { canonicalJson } from "../fingerprint.ts";
-import { byTime, cautionLines, History, noteOf, resultsOf, type RunRecord } from "../history.ts";
+import {
+  byTime,
+  cautionLines,
+  History,
+  isInterrupted,
+  noteOf,
+  resultsOf,
+  type RunRecord,
+} from "../history.ts";
 import {
   byPipeline,
   findByIdPrefix,
@@ -18,7 +26,6 @@ import { displayPath, invocationDir } from "../paths.ts";
 import { type CommandContext, EXIT, type MetricNames } from "../app.ts";
 import { withoutSecrets } from "../secrets.ts";
 import { printJson } from "../reporter.ts";
-import { INTERRUPTED } from "../run/run_report.ts";
 import { ArtifactStore } from "../artifact_store.ts";
 import type { State } from "../state.ts";
 import {
@@ -157,7 +164,7 @@ async function resultRows({ stages }: RunRecord, store: ArtifactStore, cwd: stri
 
 function rowOf(run: RunRecord, values: string, metricNames?: MetricNames): string[] {
   const failed = run.stages.filter(({ status }) => status === "failed");
-  const ends = failed.map(({ id, why }) => `${id} ${why === INTERRUPTED ? why : "failed"}`);
+  const ends = failed.map((one) => `${one.id} ${isInterrupted(one) ? one.why : "failed"}`);
   const result = run.state ??
     (joinWords(ends) || formatMetrics(run.metrics, metricNames) || "no metrics");
   const seconds = run.state === undefined

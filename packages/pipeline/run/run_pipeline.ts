@@ -1,6 +1,7 @@
 /** Runs the stages of a plan that lack a result, and records the run. */
 import { basename, join } from "node:path";
 import { cacheKeyOf, checkCache, modulesOf } from "../cache/cache_key.ts";
+import { directionsOf } from "../define.ts";
 import { assertIntact } from "../verify_results.ts";
 import {
   formatError,
@@ -152,7 +153,7 @@ class Run {
     // Also where all results that the runs of a sweep share are cached.
     if (this.ok && this.options.ahead?.has(id)) await this.#failsAhead();
     const doomed = this.#doomed.get(id), left = this.#skipReason(stage);
-    if (doomed !== undefined) return this.#finish(stage, "failed", doomed);
+    if (doomed !== undefined) return this.#finish(stage, "failed", doomed, 0, "error");
     if (left !== undefined) return this.#skip(stage, left);
     const started = performance.now();
     const seconds = () => (performance.now() - started) / 1000;
@@ -163,11 +164,11 @@ class Run {
         this.ok = false;
         this.worked = true;
         this.#log(paint.yellow("!"), id, "interrupted; the next run resumes here");
-        this.#finish(stage, "failed", INTERRUPTED, seconds());
+        this.#finish(stage, "failed", INTERRUPTED, seconds(), INTERRUPTED);
       } else {
         const place = this.#placeOf(error, stage) + wayOutOf(error);
         this.#fail(id, formatErrorWithStack(error, place));
-        this.#finish(stage, "failed", formatError(error) + place, seconds());
+        this.#finish(stage, "failed", formatError(error) + place, seconds(), "error");
       }
     }
   }
@@ -442,7 +443,11 @@ class Run {
 
   report(seconds: number): RunReport {
     const metrics: Metrics = {};
-    for (const record of this.records.values()) Object.assign(metrics, record.metrics);
+    for (const [id, record] of this.records) {
+      for (const [key, splits] of Object.entries(record.metrics ?? {})) {
+        metrics[key.replace(/^\*/, id)] = splits;
+      }
+    }
     const { name: pipeline } = this.plan;
     const stages = this.#reports.map((stage) => ({ ...stage, seconds: toMs(stage.seconds) }));
     const cautions = cautionsOf(this.records.values());
@@ -463,7 +468,8 @@ class Run {
       const { after } = this.plan.stages.find(({ id }) => id === stage.id)!;
       return { ...stage, after, fingerprint, dependencies, warnings };
     });
-    const run = { ...report, ...entry.beginning, compute: this.#compute, stages };
+    const better = directionsOf(this.plan.stages);
+    const run = { ...report, ...entry.beginning, compute: this.#compute, better, stages };
     // The runs of a sweep take turns with what they use: one that did nothing was there before.
     const same = run.point && !this.worked ? await entry.history.find(run) : undefined;
     if (same) return same.id;

@@ -9,14 +9,18 @@ export type Status = "ran" | "cached" | "skipped" | "failed";
 /** Reason of a stage that Ctrl-C ended. */
 export const INTERRUPTED = "interrupted";
 
-export type Cause = "runs" | "waits";
+const causes = ["runs", "waits", "error", INTERRUPTED] as const;
+export type Cause = typeof causes[number];
 
 export interface StageReport {
   id: string;
   use: string;
   status: Status;
   why: string;
-  /** Set for a stage of a dry run that would run; "waits": because others before it would. */
+  /**
+   * Set for a stage of a dry run that would run ("waits": because others before it would), and for a
+   * failed one; not in records of earlier versions.
+   */
   cause?: Cause;
   seconds: number;
   /** Output → folder, from the project. */
@@ -39,7 +43,7 @@ export const stageReportShape: Shape<StageReport> = {
   id: text,
   use: text,
   why: text,
-  cause: z.enum(["runs", "waits"]).optional(),
+  cause: z.enum(causes).optional(),
   seconds: z.number(),
   status: z.enum(["ran", "cached", "skipped", "failed"]),
   outputs: z.record(text, text),

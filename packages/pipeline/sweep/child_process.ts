@@ -1,8 +1,9 @@
 /** A run of a sweep as a process of its own: a failure or crash ends only that run. */
 import { killProcess } from "@reproducible/workers/child";
 import { onStopSignal } from "@reproducible/workers/stop_signals";
+import { Interrupted } from "../errors.ts";
 import { TextLineStream } from "../text_line_stream.ts";
-import type { RunReport } from "../run/run_report.ts";
+import { INTERRUPTED, type RunReport } from "../run/run_report.ts";
 
 /** Final output of a run's process. */
 export interface ChildReport extends RunReport {
@@ -117,7 +118,7 @@ export function followParent(): Disposable & {
       const lines = Deno.stdin.readable.pipeThrough(new TextLineStream());
       for await (const line of lines) order.resolve(line);
     } finally {
-      controller.abort(new Error("interrupted"));
+      controller.abort(new Interrupted(INTERRUPTED));
       order.reject(controller.signal.reason);
     }
   };

@@ -15,6 +15,7 @@ import type { Child } from "./child_process.ts";
 import { runLocal } from "./local_sweep.ts";
 import { summarise, summaryLines, type SummaryRow } from "../sweep_summary.ts";
 import { counted } from "../causes.ts";
+import { directionsOf } from "../define.ts";
 
 /** Machine-readable report of a sweep; its stages are the shared ones. */
 export interface SweepReport extends RunReport {
@@ -99,8 +100,8 @@ export async function runSweep(
   const ok = runs.length === points.length && runs.every(({ ok }) => ok);
   const result = report(prepared, ok, runs);
   if (result.summary.length > 0) {
-    const better = await call.better?.(), columns = reporter.columns();
-    const lines = summaryLines(result.summary, better, columns, names);
+    const better = Object.assign({}, await call.better?.(), directionsOf(first.stages));
+    const lines = summaryLines(result.summary, better, reporter.columns(), names);
     ["", ...lines, ""].forEach(log);
   }
   return result;

@@ -5,7 +5,7 @@ import { canonicalJson, isRecord } from "../fingerprint.ts";
 import { ancestors, createPlan, type Plan } from "../plan.ts";
 import { isMissingPipeline } from "../find_pipeline.ts";
 import { configOptions, loadPlan, overridesOf } from "../load_plan.ts";
-import type { Aliases } from "../define.ts";
+import { type Aliases, directionsOf } from "../define.ts";
 import { writtenStages } from "../run_settings.ts";
 import { expectation } from "../config/zod_issues.ts";
 import { type Override, parseOverride, parseValue } from "../config/override.ts";
@@ -179,7 +179,7 @@ async function combine(
 ): Promise<ReturnType<typeof grid>> {
   if (best) {
     const { better, metricNames, reporter: { log } } = call;
-    const directions = { ...await better?.(), ...directionsOf(stages) };
+    const directions = Object.assign({}, await better?.(), directionsOf(stages));
     const names = await metricNames?.();
     const now = (point?: Point) => readSwept(best, call, point);
     const found = await bestPoints(best, artifacts, now, directions, log, names).catch((error) => {
@@ -246,14 +246,4 @@ async function readSwept(
       return writtenStages(plan, ancestors(plan, metric.length > 0 ? metric : ids));
     },
   };
-}
-
-/** Returns the directions that metrics of plugins declare. */
-function directionsOf(stages: Plan["stages"]): Record<string, "more" | "less"> {
-  return Object.fromEntries(
-    stages.flatMap(({ extensions }) => extensions).flatMap(({ name, definition }) => {
-      const { better } = definition as { better?: unknown };
-      return better === "more" || better === "less" ? [[name, better]] : [];
-    }),
-  );
 }

@@ -1,5 +1,6 @@
 /** Progress of a sweep: one bar over its runs, and a line for each finished run. */
 import { INTERRUPTED } from "../run/run_report.ts";
+import { isInterrupted } from "../history.ts";
 import type { MetricNames } from "../app.ts";
 import type { Reporter } from "../reporter.ts";
 import { formatDuration, formatMetrics, formatValues } from "../format.ts";
@@ -82,6 +83,6 @@ export class SweepProgress implements Disposable {
 }
 
 function reasonOf({ error, stages }: ChildReport): string {
-  const failed = stages.filter(({ status, why }) => status === "failed" && why !== INTERRUPTED);
+  const failed = stages.filter((stage) => stage.status === "failed" && !isInterrupted(stage));
   return error ?? (failed.map(({ id, why }) => `${id}: ${why}`).join("; ") || INTERRUPTED);
 }

@@ -49,7 +49,10 @@ Deno.test("run --json", async (t) => {
     assert.equal(typeof report.seconds, "number");
     assert.deepEqual(report.metrics, { sum: { test: { loss: 10 } } });
     for (const stage of report.stages) {
-      assert.deepEqual(Object.keys(stage), ["id", "use", "status", "why", "seconds", "outputs"]);
+      const cause = stage.status === "failed" ? ["cause"] : [];
+      assert.deepEqual(Object.keys(stage), [
+        ...["id", "use", "status", "why", ...cause, "seconds", "outputs"],
+      ]);
       assert.equal(typeof stage.seconds, "number");
     }
     const [count, , , greet, broken] = report.stages;

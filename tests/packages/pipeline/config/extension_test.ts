@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { pipelineJsonSchema } from "../../../../packages/pipeline/config/json_schema.ts";
 import { readTopLevel } from "../../../../packages/pipeline/config/config.ts";
+import { History } from "../../../../packages/pipeline/history.ts";
 import { Registry } from "../../../../packages/pipeline/registry.ts";
 import { Project, stageUrl } from "../toy/project.ts";
 import { stages } from "../toy/stages.ts";
@@ -62,6 +63,18 @@ Deno.test("an extension's value is taken, told to the stage, and its code counts
   assert.equal((await project.run()).why.pick, "plugins/value3.ts changed");
   const own = await project.run({ set: ["pick.of=two"] });
   assert.equal(await project.output(own, "pick", "numbers.txt"), "2");
+});
+
+Deno.test("a run records which values of an extension's metric are better", async () => {
+  await using project = await make(
+    "plugins: [plugins/pick.ts, plugins/three.ts]\nstages: { pick: { of: three } }",
+  );
+  const declared = number("three", 3).replace("value }]", 'value, better: "more" }]');
+  await project.write({ "plugins/three.ts": declared });
+  await project.run();
+  await project.run({ set: ["pick.of=one"] });
+  const runs = await new History(project.path("artifacts")).list();
+  assert.deepEqual(runs.map(({ better }) => better), [{ three: "more" }, undefined]);
 });
 
 Deno.test("an extension's value is taken wherever a choice is", async () => {

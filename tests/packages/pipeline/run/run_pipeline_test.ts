@@ -403,6 +403,37 @@ Deno.test("an artifact has its stage's name, and its output's where the stage ma
   );
 });
 
+Deno.test("a metric of a stage's own has the stage's id, also where two share a result", async () => {
+  await using project = await Project.make({
+    "pipeline.yaml":
+      "plugins: [learn.ts]\nstages: { first: { use: learn }, second: { use: learn } }",
+    "learn.ts": `import { z } from "npm:zod@4.6.7";
+import { defineStage } from "${stageUrl}";
+import { numbers } from "${new URL("../toy/stages.ts", import.meta.url).href}";
+export default defineStage({
+  name: "learn", summary: "Learn", inputs: {}, outputs: { numbers }, params: z.strictObject({}),
+  async run(_, __, context) {
+    await Deno.writeTextFile(context.outputs.numbers + "/numbers.txt", "1");
+    const validation = { mae: 5 };
+    return { metrics: { "*": { validation }, "*.age": { validation } } };
+  },
+});
+`,
+  });
+  const { report, statuses } = await project.run({ only: ["first"] });
+  const own = (id: string) => ({
+    [id]: { validation: { mae: 5 } },
+    [`${id}.age`]: { validation: { mae: 5 } },
+  });
+  assert.deepEqual([statuses.first, report.metrics], ["ran", own("first")]);
+  const all = await project.run();
+  assert.deepEqual([all.statuses.second, all.report.metrics], ["cached", {
+    ...own("first"),
+    ...own("second"),
+  }]);
+  assert.match((await project.cli("runs")).out, / first mae 5\.00, first\.age\s+mae 5\.00\n/);
+});
+
 Deno.test("what a result cautions against is shown before all scores that stem from it", async () => {
   await using project = await Project.make({
     "pipeline.yaml":
