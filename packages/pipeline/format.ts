@@ -72,12 +72,19 @@ function width(text: string): number {
   return [...text.replaceAll(/\x1b\[\d+m|\p{M}/gu, "").replaceAll(WIDE, "ww")].length;
 }
 
-/** Formats three significant digits: 0.681, 11.4, 1,234. */
-export function formatNumber(value: number): string {
-  if (!Number.isFinite(value)) return String(value);
-  if (Math.abs(value) >= 1000) return Math.round(value).toLocaleString("en");
-  const digits = Math.abs(value) < 1 ? 3 : Math.abs(value) < 10 ? 2 : Math.abs(value) < 100 ? 1 : 0;
+/** Formats three significant digits: 0.681, 11.4, 1,234. The decimals are those of `like`. */
+export function formatNumber(exact: number, like = exact): string {
+  if (!Number.isFinite(exact)) return String(exact);
+  // Sums in another order differ in their last digits: 0.1375 may be 0.13749999999999996.
+  const value = Number(exact.toPrecision(12)), size = Math.abs(like);
+  if (size >= 1000) return Math.round(value).toLocaleString("en");
+  const digits = size < 1 ? 3 : size < 10 ? 2 : size < 100 ? 1 : 0;
   return value === 0 || Math.abs(value) >= 0.0005 ? value.toFixed(digits) : value.toPrecision(2);
+}
+
+/** Formats as `formatNumber` does, with a minus sign. */
+export function signedNumber(value: number, like = value): string {
+  return value < 0 ? `−${formatNumber(-value, like)}` : formatNumber(value, like);
 }
 
 /** 1,234,567. */

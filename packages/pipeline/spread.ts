@@ -19,6 +19,8 @@ export function listMetrics(metrics: Metrics): RunMetric[] {
 }
 
 export interface Spread {
+  /** Number of results; one that several runs used counts once. */
+  readonly runs: number;
   readonly mean: number;
   /** Standard deviation of the sample (n - 1); undefined for one value. */
   readonly deviation?: number;
@@ -29,16 +31,23 @@ export interface Spread {
 /** Relative spread below which values count as equal: rounding of their last digits. */
 const NOISE = 1e-9;
 
-/** Computes the spread of one or more values. */
-export function spreadOf(values: readonly number[]): Spread {
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+/** Computes the spread of the finite values of results; undefined without one. */
+export function spreadOf(
+  all: readonly { readonly result: unknown; readonly value?: number | null }[],
+): Spread | undefined {
+  const known = all.filter(({ value }) => Number.isFinite(value));
+  const unique = new Map(known.map(({ result, value }) => [`${result} ${value}`, value!]));
+  const values = [...unique.values()], runs = values.length;
+  if (runs === 0) return undefined;
+  const mean = values.reduce((sum, value) => sum + value, 0) / runs;
   const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
   const [least, most] = [Math.min(...values), Math.max(...values)];
   const alike = most - least <= NOISE * Math.max(Math.abs(least), Math.abs(most));
-  const deviation = alike ? 0 : Math.sqrt(squares / (values.length - 1));
+  const deviation = alike ? 0 : Math.sqrt(squares / (runs - 1));
   return {
+    runs,
     mean: least === most ? least : mean,
-    ...(values.length > 1 ? { deviation } : {}),
+    ...(runs > 1 ? { deviation } : {}),
     least,
     most,
   };

@@ -15,8 +15,6 @@ export interface MetricStats extends Spread {
   readonly stage: string;
   readonly split: string;
   readonly metric: string;
-  /** Number of results with a value; one that several runs used counts once. */
-  readonly runs: number;
 }
 
 export interface SummaryRow {
@@ -46,25 +44,17 @@ export function summarise(finished: readonly Finished[]): SummaryRow[] {
 }
 
 export function spreads(runs: readonly Pick<Finished, "metrics" | "stages">[]): MetricStats[] {
-  const counted = new Set<string>();
-  const found = runs.flatMap(({ metrics, stages = [] }) =>
-    listMetrics(metrics).filter(({ stage, split, metric, value }) => {
-      // A metric without a value, such as the AUC of one class, is null in a record.
-      if (!Number.isFinite(value)) return false;
+  const found = runs.flatMap(({ metrics, stages = [] }, i) =>
+    listMetrics(metrics).map((one) => {
       // Its folder identifies a result.
-      const { outputs = {} } = stages.find(({ id }) => id === stage.split(".")[0]) ?? {};
-      const [made] = Object.values(outputs);
-      const once = [stage, split, metric, made, value].join("\n");
-      if (made !== undefined && counted.has(once)) return false;
-      counted.add(once);
-      return true;
+      const { outputs = {} } = stages.find(({ id }) => id === one.stage.split(".")[0]) ?? {};
+      return { ...one, result: Object.values(outputs)[0] ?? i };
     })
   );
   const groups = Map.groupBy(found, (one) => [one.stage, one.split, one.metric].join("\n"));
-  return [...groups.values()].map((group) => {
-    const [{ stage, split, metric }] = group;
-    const spread = spreadOf(group.map(({ value }) => value));
-    return { stage, split, metric, runs: group.length, ...spread };
+  return [...groups.values()].flatMap((group) => {
+    const [{ stage, split, metric }] = group, spread = spreadOf(group);
+    return spread ? [{ stage, split, metric, ...spread }] : [];
   });
 }
 
@@ -90,10 +80,10 @@ export function summaryLines(
   );
   const keys = Object.keys(rows[0]?.values ?? {});
   const seeds = rows.some(({ runs }) => runs > 1);
-  const spreadOf = (row: SummaryRow, { stage, split, metric }: MetricStats) =>
+  const statsOf = (row: SummaryRow, { stage, split, metric }: MetricStats) =>
     row.metrics.find((one) => one.stage === stage && one.split === split && one.metric === metric);
   const cells = [...columns.values()].map((column) => {
-    const spreads = rows.map((row) => spreadOf(row, column));
+    const spreads = rows.map((row) => statsOf(row, column));
     // Different losses are not comparable.
     const other = column.metric === "loss" && keys.some((key) => /\.(loss|use)$/.test(key));
     const sign = other ? 0 : { more: 1, less: -1 }[better[column.metric]] ?? 0;

@@ -18,7 +18,6 @@ import type { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts
 import type { UiComparison } from "../../ui/ui_api.ts";
 import { type MetricName, METRICS, NARROW_BELOW, narrowness } from "../../evaluation/metrics.ts";
 import {
-  type MetricRow,
   metricRows,
   type Names,
   type OverSeeds,
@@ -30,9 +29,9 @@ import type { Bounds } from "../../training/prediction_interval.ts";
 import { loadPredictions, type TestedModel } from "./load_predictions.ts";
 
 /** Result of a comparison, as `compare --json` prints it. */
-export interface Comparison extends Pick<UiComparison, "parameters" | "cautions" | "notes"> {
+export interface Comparison
+  extends Pick<UiComparison, "parameters" | "metrics" | "cautions" | "notes"> {
   readonly runs: readonly Pick<RunRecord, "id" | "pipeline" | "at" | "seconds" | "ok">[];
-  readonly metrics: readonly MetricRow[];
   /** Means over runs that differ in seeds alone, if there are any. */
   readonly seeds?: OverSeeds;
   /** Test metrics of runs whose test sets are disjoint, such as folds, over all their images. */
@@ -74,12 +73,10 @@ interface SeedCounts {
 }
 
 /** Difference of a further metric of two models on the same images, or of two settings. */
-export interface Difference
-  extends Pick<ModelTest, "model" | "a" | "b" | "better">, PairedTest, Partial<SeedCounts> {
+export interface Difference extends Omit<ModelTest, "metric">, Partial<SeedCounts> {
   /** Key, as evaluate.metrics names it. */
   readonly metric: string;
   readonly title: string;
-  readonly corrected: number;
 }
 
 /** Minimum number of images in both test sets for a test, and of people: few vary too little. */
@@ -87,6 +84,8 @@ const MIN_IMAGES = 20, MIN_PEOPLE = 10;
 /** Minimum number of seeds of a setting: of two, up to 11 % of equal settings differ. */
 const MIN_SEEDS = 3;
 const ALPHA = 0.05;
+/** Reason that there is no test of models. */
+const DISJOINT = "no image is in both test sets";
 /** Reason that means over groups are not tested. */
 const FEW = "is not tested, as a class or group has too few images or people";
 
@@ -106,10 +105,17 @@ export async function compareRuns(
   const named = tested.map((models, run) =>
     new Map(models.map((model) => [names[run]!.get(model.id)!, model]))
   );
-  const subjects = named.map((models) =>
-    new Map(Array.from(models, ([name, model]) => [name, subjectOf(model) + model.datasets]))
+  const labels = [...new Set(named.flatMap((models) => [...models.keys()]))];
+  const apart = new Set(
+    labels.filter((label) => !areAlike(named.flatMap((models) => models.get(label) ?? []))),
   );
-  const metrics = metricRows(runs, names, subjects).map((row) => {
+  const subjectIn = (run: number, name: string) => {
+    const model = named[run]!.get(name);
+    return model
+      ? subjectOf(model) + model.datasets + (apart.has(name) ? ` of run ${run}` : "")
+      : "";
+  };
+  const metrics = metricRows(runs, names, subjectIn).map((row) => {
     if (row.split !== "test") return row;
     const intervals = named.map((models, run) => {
       if (row.values[run] === undefined) return undefined;
@@ -121,13 +127,20 @@ export async function compareRuns(
     });
     return intervals.some(Boolean) ? { ...row, intervals } : row;
   });
-  const labels = [...new Set(named.flatMap((models) => [...models.keys()]))];
   const seeds = statsOverSeeds(runs, names), groups = seeds?.groups ?? [];
   const modelsOf = (label: string, ids: readonly string[]) =>
     ids.flatMap((id) => named[runs.findIndex((run) => run.id === id)]!.get(label) ?? []);
-  const pooled = labels.flatMap((label) =>
-    groups.flatMap((ids) => pool(label, ids, modelsOf(label, ids)) ?? [])
+  const folds = labels.flatMap((label) =>
+    groups.map((ids) => ({ label, ids, models: modelsOf(label, ids) })).filter(areFolds)
   );
+  const pooled = folds.flatMap((one) => pool(one) ?? []);
+  const folded = new Set(folds.flatMap(({ ids }) => ids));
+  for (const { ids: [first, ...others] } of folds) {
+    notes.push(
+      `${first} and ${others.length} more are folds, each tested on other images: see their mean ` +
+        "and spread",
+    );
+  }
   const settings = labels.flatMap((label) =>
     pairSettings(label, groups.map((ids) => ({ ids, models: modelsOf(label, ids) })), notes)
   );
@@ -138,7 +151,8 @@ export async function compareRuns(
       runs.map(({ id }) => ({ ids: [id], models: modelsOf(label, [id]) })),
       (a, b) => {
         const found = commonRows([...a.models, ...b.models]);
-        return typeof found === "object" && found.equal ? undefined : found;
+        const apart = found === DISJOINT && [a, b].every(({ ids: [id] }) => folded.has(id!));
+        return apart || typeof found === "object" && found.equal ? undefined : found;
       },
       // Tests of settings are shown in place of these.
       alone(label) ? notes : [],
@@ -182,19 +196,28 @@ function intervalOf({ metric, scores, people }: TestedModel): Interval | undefin
     METRICS[metric].interval(scores, people);
 }
 
-/** Pools the predictions of runs that differ in seeds or folds, if no image is in two test sets. */
-function pool(
-  label: string,
-  runs: readonly string[],
-  models: readonly TestedModel[],
-): Pooled | undefined {
+/** Returns true if at least half of the images of each test set are in all of them. */
+function areAlike(models: readonly TestedModel[]): boolean {
+  const sets = models.map(({ images }) => new Set(images));
+  const common = sets.reduce((some, one) => some.intersection(one));
+  return sets.every(({ size }) => 2 * common.size >= size);
+}
+
+/** Returns true if all runs have a model, of which no image is in two test sets. */
+function areFolds({ ids, models }: Candidate): boolean {
   const images = models.flatMap((model) => model.images);
-  if (models.length < Math.max(2, runs.length) || new Set(images).size < images.length) return;
-  const { metric } = models[0]!, scores = models.flatMap((model) => [...model.scores]);
+  return models.length >= Math.max(2, ids.length) && new Set(images).size === images.length;
+}
+
+/** Pools the predictions of folds. */
+function pool(
+  { label: model, ids: runs, models }: Candidate & { readonly label: string },
+): Pooled | undefined {
+  const { metric } = models[0]!, scores = models.flatMap(({ scores }) => [...scores]);
   const interval = METRICS[metric].interval(scores, models.flatMap(({ people }) => people));
-  if (!interval || narrowness(interval, images.length)) return undefined;
+  if (!interval || narrowness(interval, scores.length)) return undefined;
   const { low, high } = interval;
-  return { model: label, metric, runs, images: images.length, value: mean(scores), low, high };
+  return { model, metric, runs, images: scores.length, value: mean(scores), low, high };
 }
 
 function subjectOf({ task, metric, classes }: TestedModel): string {
@@ -280,7 +303,7 @@ function commonRows(several: readonly TestedModel[]) {
   const rows = maps.map((map) => Int32Array.from(own, (row) => map.get(images[row]!)!));
   const equal = (of: (model: TestedModel) => ArrayLike<number>) =>
     rows.every((rows, m) => rows.every((row, i) => of(several[m]!)[row] === of(first!)[own[i]!]));
-  if (own.length === 0) return "no image is in both test sets";
+  if (own.length === 0) return DISJOINT;
   // An unknown person is in a single image.
   const persons = new Set(own.map((row) => people[row] || `image\n${images[row]}`)).size;
   const few = own.length < MIN_IMAGES

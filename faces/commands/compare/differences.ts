@@ -7,17 +7,11 @@ import type { MetricStats } from "../../../packages/pipeline/sweep_summary.ts";
 import type { UiComparison, UiMetric } from "../../ui/ui_api.ts";
 import { METRIC_DIRECTIONS, metricNamesOf } from "../../evaluation/metrics.ts";
 
-/** A metric with its value in each run. */
-export interface MetricRow extends UiMetric {
-  /** Direction of better values, if known. */
-  readonly better?: "more" | "less";
-}
-
 /** Metrics over seeds, of each group of runs that differ in seeds alone. */
 export interface OverSeeds {
   /** Ids of the runs of each group. */
   readonly groups: readonly (readonly string[])[];
-  readonly rows: readonly (Pick<MetricRow, "model" | "split" | "metric" | "name"> & {
+  readonly rows: readonly (Pick<UiMetric, "model" | "split" | "metric" | "name"> & {
     /** One value per group. */
     readonly spreads: readonly (MetricStats | undefined)[];
   })[];
@@ -78,21 +72,23 @@ function stageOf(name: string, rows: ReadonlyMap<string, unknown>): string {
 function collectMetrics(
   runs: readonly RunRecord[],
   names: readonly Names[],
-  subjects: readonly ReadonlyMap<string, string>[] = [],
+  subjectIn: (run: number, model: string) => string = () => "",
 ) {
-  const found = runs.flatMap((run, i) =>
-    listMetrics(run.metrics).map(({ stage: id, split, metric, value: number }) => {
-      const model = names[i]!.get(id) ?? id, subject = subjects[i]?.get(model) ?? "";
-      const stage = run.stages.find((stage) => stage.id === id.split(".")[0]);
-      const result = stage?.fingerprint ?? String(i);
-      const value = Number.isFinite(number) ? number : undefined;
-      // Losses of different tasks, stages or settings are not comparable.
-      const loss = stage?.dependencies?.params.loss ?? null,
-        all = Object.keys(run.metrics[id]![split]!);
-      const how = metric === "loss" && [stage?.use ?? null, loss, all.sort()];
-      const measure = canonicalJson([metric, how, subject]);
-      const name = metricNamesOf(id, run.stages)[metric] ?? metric;
-      return { i, model, split, metric, name, value, measure, result };
+  const found = runs.flatMap(({ stages, metrics, better: declared }, i) =>
+    Object.entries(metrics).flatMap(([id, splits]) => {
+      const model = names[i]!.get(id) ?? id, subject = subjectIn(i, model);
+      const stage = stages.find((stage) => stage.id === id.split(".")[0]);
+      const result = stage?.fingerprint ?? String(i), printed = metricNamesOf(id, stages);
+      return listMetrics({ [id]: splits }).map(({ split, metric, value: number }) => {
+        const value = Number.isFinite(number) ? number : undefined;
+        // Losses of different tasks, stages or settings are not comparable.
+        const loss = stage?.dependencies?.params.loss ?? null, all = Object.keys(splits[split]!);
+        const how = metric === "loss" && [stage?.use ?? null, loss, all.sort()];
+        const better = METRIC_DIRECTIONS[metric] ?? declared?.[metric];
+        const measure = canonicalJson([metric, how, subject, better ?? null]);
+        const name = printed[metric] ?? metric;
+        return { i, model, split, metric, name, value, better, measure, result };
+      });
     })
   );
   return [
@@ -104,15 +100,15 @@ function collectMetrics(
 /**
  * Returns the metrics in which runs differ. Marks a best value only where all runs measure the same.
  * @param names of each run
- * @param subjects of each run: model → its prediction task and data sets, if known
+ * @param subjectIn returns the prediction task and data sets of a run's model, if known
  */
-export function metricRows(...of: Parameters<typeof collectMetrics>): MetricRow[] {
+export function metricRows(...of: Parameters<typeof collectMetrics>): UiMetric[] {
   return collectMetrics(...of).flatMap((all) => {
-    const { model, split, metric, name } = all[0]!;
+    const { model, split, metric, name, better: direction } = all[0]!;
     const values = of[0].map((_, run) => all.find(({ i }) => i === run)?.value);
     const measures = new Set(all.map(({ measure }) => measure));
     if (values.every((value) => value === values[0])) return [];
-    const better = measures.size === 1 ? METRIC_DIRECTIONS[metric] : undefined;
+    const better = measures.size === 1 ? direction : undefined;
     const there = values.filter((value) => value !== undefined);
     const top = better === "more" ? Math.max(...there) : Math.min(...there);
     const holders = values.flatMap((value, i) => value === top ? [i] : []);
@@ -143,12 +139,8 @@ export function statsOverSeeds(
   const rows = collectMetrics(runs, names).map((all) => {
     const { model, split, metric, name } = all[0]!;
     const spreads = groups.map((group): MetricStats | undefined => {
-      const known = all.filter(({ i, value }) => group.includes(i) && value !== undefined);
-      // Runs that share results are one experiment.
-      const unique = new Map(known.map(({ result, value }) => [`${result} ${value}`, value!]));
-      if (unique.size === 0) return undefined;
-      const spread = spreadOf([...unique.values()]);
-      return { stage: model, split, metric, runs: unique.size, ...spread };
+      const spread = spreadOf(all.filter(({ i }) => group.includes(i)));
+      return spread && { stage: model, split, metric, ...spread };
     });
     return { model, split, metric, name, spreads };
   });

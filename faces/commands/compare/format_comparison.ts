@@ -8,6 +8,7 @@ import {
   formatTable,
   formatTimestamp,
   formatValue,
+  signedNumber,
 } from "../../../packages/pipeline/format.ts";
 import { METRICS } from "../../evaluation/metrics.ts";
 import type { Comparison, ModelTest, Pooled } from "./compare_runs.ts";
@@ -91,8 +92,8 @@ export function formatComparison(
     ...values.map((value, i) => {
       if (value === undefined) return "–";
       const interval = intervals?.[i];
-      const text = signed(value) +
-        (interval ? ` (${signed(interval.low)} to ${signed(interval.high)})` : "");
+      const text = signedNumber(value) +
+        (interval ? ` (${signedNumber(interval.low)} to ${signedNumber(interval.high)})` : "");
       return i === best ? style.best(text) : text;
     }),
   ]);
@@ -223,7 +224,8 @@ function seedRows({ groups, rows }: OverSeeds, settingOf: ReturnType<typeof sett
       ...spreads.map((spread) => {
         if (!spread) return "–";
         const { mean, deviation } = spread;
-        return signed(mean) + (deviation === undefined ? "" : ` ± ${formatNumber(deviation)}`);
+        return signedNumber(mean) +
+          (deviation === undefined ? "" : ` ± ${formatNumber(deviation)}`);
       }),
     ]),
   ];
@@ -247,8 +249,8 @@ function sentence(test: ModelTest, nameOf = (id: string) => id): string {
     counted(pictures, "image") + (unit === "person" ? `,${resampled} by person` : ""),
   ].join("; ");
   const { name, unit: years } = METRICS[metric];
-  const size = `${signed(difference)}${years.replace("\u00a0", " ")} in ${name} ` +
-    `(95 % CI ${signed(interval.low)} to ${signed(interval.high)})`;
+  const size = `${signedNumber(difference)}${years.replace("\u00a0", " ")} in ${name} ` +
+    `(95 % CI ${signedNumber(interval.low)} to ${signedNumber(interval.high)})`;
   const [a, b] = [nameOf(test.a), nameOf(test.b)];
   const finding = test.better === undefined
     ? `no significant difference between ${a} and ${b}`
@@ -293,8 +295,12 @@ function differenceRows(
       ({ model, title, a, b, models, difference, interval, corrected, better }) => {
         const [first, second] = [a, b].map((id) => models ? settingOf(id) : id);
         return [
-          ...[`${model} ${title}`, ...(pairs ? [`${first}, ${second}`] : []), signed(difference)],
-          `${signed(interval.low)} to ${signed(interval.high)}`,
+          ...[
+            `${model} ${title}`,
+            ...(pairs ? [`${first}, ${second}`] : []),
+            signedNumber(difference),
+          ],
+          `${signedNumber(interval.low)} to ${signedNumber(interval.high)}`,
           formatP(corrected).replace("p = ", "").replace("p ", ""),
           better === undefined ? "–" : better === a ? first! : second!,
         ];
@@ -305,8 +311,4 @@ function differenceRows(
 
 function formatP(p: number): string {
   return p < 0.001 ? "p < 0.001" : `p = ${p.toFixed(3)}`;
-}
-
-function signed(value: number): string {
-  return value < 0 ? `−${formatNumber(-value)}` : formatNumber(value);
 }

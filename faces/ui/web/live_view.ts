@@ -204,27 +204,22 @@ const [WIDTH, HEIGHT, GAP_X, GAP_Y] = [148, 58, 24, 14];
 
 /** Draws stages in columns: each one right of all that it takes from. */
 function stageGraph(stages: readonly GraphStage[], of = ""): Node {
-  const byId = new Map(stages.map((stage) => [stage.id, stage]));
-  const depths = new Map<string, number>();
-  const depth = (id: string): number => {
-    if (!depths.has(id)) {
-      const before = (byId.get(id)?.after ?? []).filter((one) => byId.has(one));
-      depths.set(id, Math.max(-1, ...before.map(depth)) + 1);
-    }
-    return depths.get(id)!;
-  };
-  const columns = Map.groupBy(stages, ({ id }) => depth(id));
+  // Stages are in the order of execution.
+  const depths = new Map<string, number>(), above = new Map<string, ReadonlySet<string>>();
+  for (const { id, after } of stages) {
+    depths.set(id, Math.max(-1, ...after.map((one) => depths.get(one) ?? -1)) + 1);
+    above.set(id, new Set(after.flatMap((one) => [one, ...above.get(one) ?? []])));
+  }
+  const columns = Map.groupBy(stages, ({ id }) => depths.get(id)!);
   const places = new Map(
     [...columns].flatMap(([column, list]) =>
       list.map(({ id }, i) => [id, [column * (WIDTH + GAP_X), i * (HEIGHT + GAP_Y)]] as const)
     ),
   );
-  const reaches = (from: string, to: string): boolean =>
-    (byId.get(from)?.after ?? []).some((id) => id === to || reaches(id, to));
   const edges = stages.flatMap(({ id, after }) =>
     after.filter((one) =>
       // Arrows that follow from others are left out.
-      places.has(one) && !after.some((other) => other !== one && reaches(other, one))
+      places.has(one) && !after.some((other) => above.get(other)?.has(one))
     ).map((one) => {
       const [x1, y1] = places.get(one)!, [x2, y2] = places.get(id)!;
       const [from, to, middle] = [y1 + HEIGHT / 2, y2 + HEIGHT / 2, x2 - GAP_X / 2];

@@ -108,7 +108,7 @@ function arrange(): void {
     ...(several ? [{ key: "pipeline", value: ({ first }: Row) => first.name }] : []),
     ...metricsOf(runs, show).map((path): Column => {
       const [model, split, metric] = path;
-      const best = bestOf(rows.flatMap((row) => statsOf(row, path)?.mean ?? []), path);
+      const best = bestOf(rows, path);
       return {
         key: path.join(" "),
         head: headOf(`${model}.${metric}`, split),
@@ -196,7 +196,7 @@ function metricCell(row: Row, path: readonly string[], best: number | undefined)
   if (!stats) return "–";
   const interval = detailsOf(row.first, refill)?.intervals[`${path[0]} ${path[1]}`];
   const spread = stats.deviation !== undefined
-    ? `± ${number(stats.deviation, false, stats.mean)}, ${stats.n} ${repeatsOf(row)}`
+    ? `± ${number(stats.deviation, false, stats.mean)}, ${stats.runs} ${repeatsOf(row)}`
     : /^(accuracy|mae)$/.test(path[2]!) && range(interval);
   const value = number(stats.mean, false);
   const marked = stats.mean === best ? part`<b title="best on validation">★ ${value}</b>` : value;
@@ -235,9 +235,8 @@ const ranOf = ({ stages }: UiRun) =>
 
 function stagesCell({ first }: Row): unknown {
   const ran = ranOf(first);
-  const ids = ran.map(({ id, status, why }) =>
-    status !== "failed" ? id : `${id} ${why === "interrupted" ? why : status}`
-  );
+  // A run ends at the first stage that does not succeed.
+  const ids = ran.map(({ id, status }) => status === "failed" ? `${id} ${first.state}` : id);
   const line = first.problem ?? (ids.length > 3 ? `${ids.length} ran` : ids.join(", "));
   const reasons = ran.map(({ id, why }) => `${id}: ${why}`).join("\n");
   return part`<span class="why" title="${reasons}">${
@@ -381,7 +380,11 @@ function pin({ key }: Row): void {
   focusRow(rows.findIndex((row) => row.key === key));
 }
 
-const compare = () => setParams({ ids: [...picked].join() }, "compare");
+/** Compares the chosen runs, the oldest first as after `deno task compare --last`. */
+function compare(): void {
+  const ids = store.runs.map(({ id }) => id).filter((id) => picked.has(id)).reverse();
+  setParams({ ids: ids.join() }, "compare");
+}
 
 /** Opens a dialog on a row: reasons of its stages, its runs, a note. */
 function details(row: Row): void {

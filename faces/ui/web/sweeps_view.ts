@@ -5,6 +5,7 @@ import { number, select, table, text } from "./ui_dom.ts";
 import type { UiRun } from "../ui_api.ts";
 import {
   bestOf,
+  betterOf,
   metricsOf,
   repeatsOf,
   rowsOf,
@@ -62,11 +63,11 @@ export const sweepsView: View = {
     }
     const { pipeline, metrics, path, rows, varied } = sweep;
     const [model, split, metric] = path as [string, string, string];
-    const most = bestOf(rows.map(({ stats }) => stats.mean), path);
+    const most = bestOf(rows, path);
     const best = rows.find(({ stats }) => stats.mean === most);
     const charts = varied.map((name) => {
       const points = rows.map((row): Dot => {
-        const { stats: { mean, deviation, n }, first: { settings } } = row;
+        const { stats: { mean, deviation, runs: n }, first: { settings } } = row;
         const spread = deviation !== undefined && { low: mean - deviation, high: mean + deviation };
         const values = varied.map((key) => `${key} ${text(settings[key])}`).join("\n");
         const title = `${number(mean, false)}, n ${n}\n${values}`;
@@ -76,11 +77,11 @@ export const sweepsView: View = {
       return dots(`${model} ${metric} by ${name}`, name, `${metric} (${split})`, points);
     });
     const paths = metrics.map((one) => one.join(" "));
-    const sign = store.about.better[metric.split("@")[0]!] === "more" ? -1 : 1;
+    const sign = betterOf(rows, metric) === "more" ? -1 : 1;
     const order = rows.toSorted((a, b) => sign * (a.stats.mean - b.stats.mean));
     const choices = sweeps.map((one) => one.pipeline);
     const results = order.map((row) => {
-      const { first, stats: { mean, deviation, n } } = row;
+      const { first, stats: { mean, deviation, runs: n } } = row;
       const spread = deviation === undefined ? "" : ` ± ${number(deviation, false, mean)}`;
       return [
         ...varied.map((name) => text(first.settings[name])),

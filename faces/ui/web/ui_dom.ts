@@ -3,6 +3,7 @@
 /// <reference lib="dom" />
 /// <reference lib="dom.iterable" />
 /// <reference lib="esnext" />
+import { signedNumber } from "../../../packages/pipeline/format.ts";
 import { dom, part } from "../../serving/page_dom.ts";
 
 /** Requests JSON. @throws {Error} with the server's message */
@@ -43,18 +44,16 @@ export function later(promise: Promise<Node>): HTMLElement {
   return place;
 }
 
-/** "0.984", "12.7", "1,234"; a metric, not `whole`, "1.000". The decimals are those of `like`. */
+/** "0.984", "12.7", "1,234"; a metric, not `whole`, "1.00". The decimals are those of `like`. */
 export function number(value: number | null | undefined, whole = true, like = value): string {
   if (value === null || value === undefined || Number.isNaN(value)) return "–";
   if (whole && Number.isInteger(value)) return value.toLocaleString("en");
-  const size = Math.abs(like ?? value);
-  if ((size > 0 && size < 0.001) || size >= 1e6) return value.toPrecision(3);
-  return value.toFixed(size < 2 ? 3 : size < 100 ? 2 : 1);
+  return signedNumber(value, like ?? value);
 }
 
 /** "0.912 to 0.934", or nothing. */
 export const range = (interval?: { readonly low: number; readonly high: number }) =>
-  interval && `${number(interval.low, false, interval.high)} to ${number(interval.high, false)}`;
+  interval && `${signedNumber(interval.low)} to ${signedNumber(interval.high)}`;
 
 /** "68k", "1.2M". */
 export const short = (value: number) =>

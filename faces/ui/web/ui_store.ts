@@ -110,24 +110,37 @@ export function repeatsOf({ runs }: Row): string {
 
 /** Returns spread and number of a metric over the runs of a row; undefined without a value. */
 export function statsOf({ runs }: Pick<Row, "runs">, [model, split, metric]: readonly string[]) {
-  const values = new Map<string, number>();
-  for (const { id, metrics, stages } of runs) {
-    const value = metrics[model!]?.[split!]?.[metric!];
-    // A result that several runs share counts once.
-    const result = stages.find((stage) => stage.id === model!.split(".")[0])?.result;
-    if (value !== undefined && value !== null) values.set(`${result ?? id} ${value}`, value);
-  }
-  return values.size === 0 ? undefined : { n: values.size, ...spreadOf([...values.values()]) };
+  return spreadOf(runs.map(({ id, metrics, stages }) => ({
+    result: stages.find((stage) => stage.id === model!.split(".")[0])?.result ?? id,
+    value: metrics[model!]?.[split!]?.[metric!],
+  })));
+}
+
+/** Returns which values of a metric are better, if rows know it. */
+export function betterOf(rows: readonly Row[], metric: string): "more" | "less" | undefined {
+  const name = metric.split("@")[0]!;
+  return store.about.better[name] ??
+    rows.map(({ first: { better } }) => better?.[name]).find((one) => one !== undefined);
+}
+
+/** Names the test and validation set of a row's runs, as far as settings and a single fold do. */
+function setsOf({ first: { settings, seeds }, runs }: Row): string {
+  const all = Object.entries(settings).concat(runs.length > 1 ? [] : Object.entries(seeds));
+  return JSON.stringify(
+    all.filter(([name]) => /^[^.]+\.(test|validation)(\.|$)/.test(name)).sort(),
+  );
 }
 
 /**
  * Returns the best of a metric's means over rows. Choices are made on validation; of equal values none is
- * the best.
+ * the best, nor where rows have other sets, such as folds beside a random split.
  */
-export function bestOf(means: readonly number[], path: readonly string[]): number | undefined {
+export function bestOf(rows: readonly Row[], path: readonly string[]): number | undefined {
   const [, split, metric] = path as [string, string, string];
-  const better = store.about.better[metric.split("@")[0]!];
+  const measured = rows.filter((row) => statsOf(row, path));
+  const means = measured.map((row) => statsOf(row, path)!.mean), better = betterOf(rows, metric);
   if (split !== "validation" || !better || means.length < 2) return undefined;
+  if (new Set(measured.map(setsOf)).size > 1) return undefined;
   const best = (better === "more" ? Math.max : Math.min)(...means);
   return means.filter((mean) => mean === best).length === 1 ? best : undefined;
 }

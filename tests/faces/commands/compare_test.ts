@@ -582,8 +582,10 @@ Deno.test("compare pools the predictions of folds, whose test sets are disjoint"
   const comparison = await compareRuns(shop.runs, shop.store);
   const ids = shop.runs.map(({ id }) => id);
   const [age, gender] = comparison.pooled!;
-  assert.equal(comparison.notes.length, 2);
-  assert.ok(comparison.notes.every((note) => note.endsWith(": no image is in both test sets")));
+  assert.deepEqual(comparison.notes, [
+    `${ids[0]} and 1 more are folds, each tested on other images: see their mean and spread`,
+  ]);
+  assert.ok(comparison.metrics.every(({ best }) => best === undefined), "no fold is the best");
   const [one, two] = shop.runs.map(({ metrics }) => metrics);
   assert.deepEqual([age!.model, age!.images, age!.runs], ["trainAge", 400, ids]);
   assert.ok(
@@ -600,9 +602,47 @@ Deno.test("compare pools the predictions of folds, whose test sets are disjoint"
     formatComparison(comparison, "markdown"),
     new RegExp(`trainAge: MAE \\S+ \\(95 % CI .* on the 400 test images of ${ids[0]} and 1 more`),
   );
-  // Overlapping test sets are not pooled.
-  await using other = await workshop([fold(0), fold(150)]);
-  assert.equal((await compareRuns(other.runs, other.store)).pooled, undefined);
+  // Overlapping test sets are not pooled. A value is the best of about the same images alone.
+  for (const [testFrom, starred] of [[150, false], [20, true]] as const) {
+    await using other = await workshop([fold(0), fold(testFrom)]);
+    const { pooled, metrics } = await compareRuns(other.runs, other.store);
+    assert.equal(pooled, undefined);
+    assert.equal(metrics.some(({ best }) => best !== undefined), starred, `${testFrom}`);
+  }
+});
+
+Deno.test("compare expects no common images of folds of two settings", async () => {
+  const runs = [0.1, 0.2].flatMap((rate) =>
+    [0, 200].map((testFrom): FakeRun => ({
+      testFrom,
+      seed: testFrom,
+      models: { trainAge: { error: 100 * rate, params: { rate } } },
+    }))
+  );
+  await using shop = await workshop(runs);
+  const { tests, notes } = await compareRuns(shop.runs, shop.store);
+  assert.equal(tests.length, 1); // on the fold of the best
+  assert.deepEqual(notes.filter((note) => !/and 1 more are folds/.test(note)), [
+    "trainAge: settings of fewer than 3 seeds are not tested",
+  ]);
+});
+
+Deno.test("compare marks the best of a plugin's metric, whose direction runs record", async () => {
+  const models = { trainAge: { error: 5 } };
+  await using shop = await workshop([{ models }, { models }]);
+  const measured = async (...directions: RunRecord["better"][]) => {
+    const runs = shop.runs.map((run, i): RunRecord => ({
+      ...run,
+      metrics: { trainAge: { test: { far: i } } },
+      better: directions[i],
+    }));
+    const { metrics: [row] } = await compareRuns(runs, shop.store);
+    return row!.best;
+  };
+  assert.equal(await measured({ far: "more" }, { far: "more" }), 1);
+  assert.equal(await measured({ far: "less" }, { far: "less" }), 0);
+  assert.equal(await measured({ far: "less" }, { far: "more" }), undefined);
+  assert.equal(await measured(undefined, undefined), undefined); // runs of earlier versions
 });
 
 Deno.test("compare does not test equal models", async () => {

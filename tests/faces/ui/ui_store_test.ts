@@ -1,8 +1,15 @@
 /** Requests of the page's store. */
 import assert from "node:assert/strict";
-import { detailsOf, rowsOf, statsOf, variedOf } from "../../../faces/ui/web/ui_store.ts";
+import {
+  bestOf,
+  detailsOf,
+  rowsOf,
+  statsOf,
+  store,
+  variedOf,
+} from "../../../faces/ui/web/ui_store.ts";
 import { shortName } from "../../../faces/ui/web/ui_charts.ts";
-import { text } from "../../../faces/ui/web/ui_dom.ts";
+import { number, text } from "../../../faces/ui/web/ui_dom.ts";
 import type { UiRun } from "../../../faces/ui/ui_api.ts";
 
 Deno.test("files of a run are requested again after the server was away", async () => {
@@ -55,9 +62,47 @@ Deno.test("statsOf() has no spread of equal values, and counts a shared result o
       } as unknown as UiRun)),
     }, ["train", "test", "accuracy"]);
   const equal = { mean: 0.7, least: 0.7, most: 0.7 };
-  assert.deepEqual(stats([0.7, "a"], [0.7, "b"], [0.7, "c"]), { n: 3, deviation: 0, ...equal });
-  assert.deepEqual(stats([0.7, "a"], [0.7, "a"]), { n: 1, ...equal });
-  const apart = { n: 2, mean: 1.5, deviation: Math.SQRT1_2, least: 1, most: 2 };
+  assert.deepEqual(stats([0.7, "a"], [0.7, "b"], [0.7, "c"]), { runs: 3, deviation: 0, ...equal });
+  assert.deepEqual(stats([0.7, "a"], [0.7, "a"]), { runs: 1, ...equal });
+  const apart = { runs: 2, mean: 1.5, deviation: Math.SQRT1_2, least: 1, most: 2 };
   assert.deepEqual(stats([1, "a"], [2, "b"], [null, "c"]), apart);
   assert.equal(stats([null, "a"]), undefined);
+});
+
+Deno.test("bestOf() has none of folds and a random split, and one of a plugin's metric", () => {
+  const run = (id: string, value: number, settings: object, seeds = {}) => ({
+    id,
+    settings,
+    seeds,
+    group: JSON.stringify(settings),
+    metrics: { train: { validation: { mae: value, "far@2": value } } },
+    better: { far: "more" },
+    stages: [{ id: "parts", use: "split" }, { id: "train", use: "trainAge", result: id }],
+  } as unknown as UiRun);
+  const fold = (fold: number, value: number, dropout: number) =>
+    run(`${fold}${dropout}`, value, { "parts.test.of": 5, "train.dropout": dropout }, {
+      "parts.test.fold": fold,
+    });
+  const folds = [fold(1, 4, 0.1), fold(2, 6, 0.1), fold(1, 7, 0.2), fold(2, 8, 0.2)];
+  const random = run("r", 1, { "parts.test": 0.2, "train.dropout": 0.1 });
+  const best = (runs: UiRun[], metric = "mae", fold = true) =>
+    bestOf(rowsOf(runs, fold), ["train", "validation", metric]);
+  const { about } = store;
+  try {
+    store.about = { ...about, better: { mae: "less" } };
+    assert.equal(best(folds), 5);
+    assert.equal(best([...folds, random]), undefined);
+    assert.equal(best(folds, "mae", false), undefined); // single folds
+    assert.equal(best([folds[0]!, folds[2]!], "mae", false), 4); // the same fold
+    assert.equal(best(folds, "far@2"), 7.5);
+  } finally {
+    store.about = about;
+  }
+});
+
+Deno.test("number() prints as compare does", () => {
+  assert.deepEqual([0.13749999999999996, -0.1375, 12.34, 1.234].map((one) => number(one)), [
+    ...["0.138", "−0.138", "12.3", "1.23"],
+  ]);
+  assert.deepEqual([number(3), number(1, false), number(null)], ["3", "1.00", "–"]);
 });

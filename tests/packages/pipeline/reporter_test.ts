@@ -1,6 +1,11 @@
 /** What a person sees: a bar on a terminal, plain lines elsewhere. */
 import assert from "node:assert/strict";
-import { formatDuration, formatInteger } from "../../../packages/pipeline/format.ts";
+import {
+  formatDuration,
+  formatInteger,
+  formatNumber,
+  signedNumber,
+} from "../../../packages/pipeline/format.ts";
 import { createReporter, type Output, ProgressMeter } from "../../../packages/pipeline/reporter.ts";
 
 /** An output that keeps what was written, and a clock that stands until it is set. */
@@ -169,4 +174,17 @@ Deno.test("Meter counts one item in the singular", () => {
   assert.equal(meter.text(), "0/1 epoch");
   meter.start(2, "epochs", 0);
   assert.equal(meter.text(), "0/2 epochs");
+});
+
+Deno.test("formatNumber() rounds sums alike, whatever the order of their parts", () => {
+  const [sum, other] = [0.7625 - 0.625, 0.9 - 0.7625];
+  assert.notEqual(sum, other);
+  assert.deepEqual([sum, other, 0.13749999999999996].map((one) => formatNumber(one)), [
+    ...["0.138", "0.138", "0.138"],
+  ]);
+  assert.equal(signedNumber(-0.13749999999999996), "−0.138");
+  assert.equal(formatNumber(0.05, 12.34), "0.1");
+  assert.deepEqual([0, 0.00012, 1234.5, NaN].map((one) => formatNumber(one)), [
+    ...["0.000", "0.00012", "1,235", "NaN"],
+  ]);
 });
