@@ -32,13 +32,13 @@ export async function applyPreset(
   const unmatched: string[] = [];
   const rows = preset.photos === undefined || only !== undefined
     ? await readTables(preset, files, only)
-    : matchPhotos(preset.photos, files.paths, unmatched).map((row) => ({ row, folder: "" }));
+    : matchPhotos(preset.photos, files.paths, unmatched).map((row) => ({ row, table: "" }));
   const there = new Set(rows.values().flatMap(({ row }) => Object.keys(row)));
   const find = suffixIndex(files.paths);
   const several: string[] = [];
-  const mapped = rows.map(({ row, folder }) => {
+  const mapped = rows.map(({ row, table }) => {
     const { path = "", ...rest } = mapRow(row, preset);
-    const fitting = find(path, folder);
+    const fitting = find(path, table.replace(/[^/]*$/, ""));
     // Folders of parts may have photos of equal names.
     const inPart = fitting.filter((one) => one.split("/").includes(rest.part));
     const [file, other] = inPart.length === 1 ? inPart : fitting;
@@ -49,7 +49,7 @@ export async function applyPreset(
     const columns = joinWords([...there]) || "no rows";
     throw new Error(`no row has a path; there are ${columns}. Name theirs in columns.path`);
   }
-  const table = preset.join ? joined(mapped) : mapped;
+  const table = preset.join ? joined(mapped, rows.map(({ table }) => table)) : mapped;
   const header = [...new Set(table.flatMap((row) => Object.keys(row)))];
   const lines = [
     header,
@@ -123,17 +123,17 @@ function nothingFits(what: string, pattern: string, paths: readonly string[]): E
   );
 }
 
-/** Reads tables. Returns their rows, with the table's folder. */
+/** Reads tables. Returns their rows, with the table's path. */
 async function readTables(
   preset: Preset,
   files: PhotoFiles,
   only?: string,
-): Promise<{ row: Row; folder: string }[]> {
+): Promise<{ row: Row; table: string }[]> {
   const { labels = String.raw`[^\/]+\.csv` } = preset;
   const tables: { files: string; header?: string[] | undefined; skip: number }[] =
     typeof labels === "string" ? [{ files: labels, skip: 0 }] : labels;
   const own = tables.find(({ files }) => ending(files).test(only ?? "")) ?? tables[0];
-  const rows: { row: Row; folder: string }[] = [];
+  const rows: { row: Row; table: string }[] = [];
   for (const { files: pattern, header, skip } of only === undefined ? tables : [own]) {
     const fits = ending(pattern);
     const matching = files.paths.filter((path) =>
@@ -141,9 +141,9 @@ async function readTables(
     );
     if (matching.length === 0) throw nothingFits("table", only ?? pattern, files.paths);
     for (const path of matching) {
-      const groups = defined(fits.exec(path)?.groups), folder = path.replace(/[^/]*$/, "");
+      const groups = defined(fits.exec(path)?.groups);
       for (const row of parseTable(await bytesOf(files, path), path, header, skip)) {
-        rows.push({ row: { ...row, ...groups }, folder });
+        rows.push({ row: { ...row, ...groups }, table: path });
       }
     }
   }
@@ -276,12 +276,15 @@ export function suffixIndex(
   };
 }
 
-/** Joins rows of the same path; of two values the later counts. */
-function joined(rows: readonly (Row & { path: string })[]): (Row & { path: string })[] {
+/**
+ * Joins rows of the same path; of two values the later counts. Several rows of one table, such as of the
+ * faces of a photo, stay apart.
+ */
+function joined(rows: readonly (Row & { path: string })[], tables: readonly string[]): Row[] {
   const known = (row: Row) => Object.entries(row).filter(([, value]) => value !== "");
-  const byPath = Map.groupBy(rows, ({ path }) => path);
-  return Array.from(byPath, ([path, same]) => ({
-    ...Object.fromEntries(same.flatMap(known)),
-    path,
-  }));
+  const byPath = Map.groupBy(rows.keys(), (i) => rows[i].path);
+  return [...byPath].flatMap(([path, same]) => {
+    if (new Set(same.map((i) => tables[i])).size < same.length) return same.map((i) => rows[i]);
+    return { ...Object.fromEntries(same.flatMap((i) => known(rows[i]))), path };
+  });
 }

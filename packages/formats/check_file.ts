@@ -19,7 +19,7 @@ export async function checkFile(path: string): Promise<void> {
     case ".json":
       return await checkJson(path);
     case ".npy":
-      return new NpyFile(path).close();
+      return new NpyFile(path)[Symbol.dispose]();
     case ".parquet":
       return void await readParquet(path, {});
     case ".tar": {

@@ -151,12 +151,8 @@ export class NpyFile<D extends Dtype = Dtype> implements Disposable {
     return new array(bytes.buffer) as NpyArray<D>;
   }
 
-  close(): void {
-    this.#file.close();
-  }
-
   [Symbol.dispose](): void {
-    this.close();
+    this.#file.close();
   }
 }
 

@@ -641,6 +641,24 @@ Deno.test("lookAt() reads the classes and objects beside the photos of a WebData
       ["1/7.jpg", 31],
     ]);
   });
+  // Faces of a photo, whose labels are no later values of each other.
+  const listed = (age: number) =>
+    `[{"age": ${age}, "gender": "f", "left": 1, "top": 1, "right": 40, "bottom": 40},
+      {"age": ${age + 9}, "gender": "m", "left": 50, "top": 1, "right": 90, "bottom": 40}]`;
+  const faces = { "0.jpg": face, "0.json": listed(20), "1.jpg": face, "1.json": listed(40) };
+  await withFiles(faces, async (folder) => {
+    const { labels, repeated } = await look(folder);
+    deepStrictEqual(
+      labels!.rows.map(({ path, age, gender, box }) => [path, age, gender, box![0]]),
+      [
+        ["0.jpg", 20, 0, 1],
+        ["0.jpg", 29, 1, 50],
+        ["1.jpg", 40, 0, 1],
+        ["1.jpg", 49, 1, 50],
+      ],
+    );
+    deepStrictEqual(repeated, []);
+  });
 });
 
 Deno.test("proposePipeline() proposes sorted numbers, and none of identifiers", async () => {
