@@ -7,7 +7,7 @@ import { valueAt } from "./schemas.ts";
 import { toProblems } from "./zod_issues.ts";
 import type { Override } from "./override.ts";
 import { formerName, identityOf } from "../pipeline_identity.ts";
-import { displayPath, resolveFrom } from "../paths.ts";
+import { displayPath } from "../paths.ts";
 import {
   type BullmqSettings,
   type Compute,
@@ -111,7 +111,6 @@ export async function readConfig(
   const { top, ...open } = await readTopLevel(read, options);
   const { registry, problems } = open;
   const source = open.source.withChoices(await schemasOf(open.source, registry));
-  problems.push(...source.problems);
   const scope = { ...open, source };
   const stages: ConfiguredStage[] = [];
   for (const id of Object.keys(top.stages ?? {})) {
@@ -129,13 +128,19 @@ export async function readConfig(
   if (top.stages && Object.keys(top.stages).length === 0) {
     problems.push({ at: source.at(["stages"], true), message: "the pipeline has no stages" });
   }
+  const artifacts = artifactsIn(top, source, project);
+  const ca = top.bullmq?.ca && source.pathOf(["bullmq", "ca"], top.bullmq.ca);
+  const { remote: place } = top;
+  const remote = typeof place === "string"
+    ? { url: source.pathOf(["remote"], place) }
+    : place && { ...place, url: source.pathOf(["remote", "url"], place.url) };
+  problems.push(...source.problems);
   if (problems.length > 0) {
     // Wiring needs no parameters, so its errors are reported as well.
     const allKnown = stages.length === Object.keys(top.stages ?? {}).length;
     throw new ConfigError([...problems, ...allKnown ? wiringProblems({ stages, source }) : []]);
   }
 
-  const artifacts = artifactsIn(top, source, project);
   await assertFolder(artifacts, source);
   const shown = displayPath(file, project);
   const name = top.name ?? shown.replace(/\.ya?ml$/, "").replace(/[\\/]+/g, "-");
@@ -143,11 +148,7 @@ export async function readConfig(
   const identity = await identityOf(file, project);
   const overrides = overridesOf(source, stages, artifacts);
   const { seed, compute, executor, bullmq } = pipelineSchema.parse({ ...top, stages: {} });
-  const ca = bullmq.ca && resolveFrom(bullmq.ca, source.folderOf(["bullmq", "ca"]));
   const remoteWorkers = executor === "bullmq" ? { ...bullmq, ca } : undefined;
-  const { remote: place } = top, given = typeof place === "string" ? { url: place } : place;
-  const remote = given &&
-    { ...given, url: resolveFrom(given.url, source.folderOf(["remote", "url"])) };
   return {
     file,
     identity,
@@ -168,7 +169,7 @@ export async function readConfig(
 function artifactsIn(top: { artifacts?: string }, source: ConfigSource, project: string): string {
   return top.artifacts === undefined
     ? join(project, "artifacts")
-    : resolveFrom(top.artifacts, source.folderOf(["artifacts"]));
+    : source.pathOf(["artifacts"], top.artifacts);
 }
 
 /** @throws {ConfigError} if the artifact folder is something else; it need not exist */

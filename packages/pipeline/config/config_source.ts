@@ -6,13 +6,14 @@
  * a parameter leaves the base's out. A stage or a choice with another `use`, or a map of another form,
  * keeps nothing of the base's. The base's name is not inherited.
  */
+import { existsSync } from "node:fs";
 import { dirname } from "node:path";
 import type { z } from "zod";
 import { ConfigError, didYouMean, joinWords, quote } from "../errors.ts";
 import type { Location, Problem } from "../errors.ts";
 import { isRecord } from "../fingerprint.ts";
 import { type Chooses, presentName } from "../define.ts";
-import { displayPath, resolveFrom } from "../paths.ts";
+import { displayPath, isUrl, resolveFrom } from "../paths.ts";
 import type { Override } from "./override.ts";
 import { type Path, pathKey, YamlFile } from "./yaml_file.ts";
 import { choosesOf, keysAt, schemasAt } from "./schemas.ts";
@@ -33,7 +34,7 @@ export class ConfigSource {
   readonly values: Record<string, unknown>;
   /** Overrides with whole paths. */
   readonly overrides: Override[] = [];
-  /** Errors of overrides, which are then not applied. */
+  /** Errors of overrides, which are then not applied, and of paths that were asked for. */
   readonly problems: Problem[] = [];
 
   /**
@@ -176,6 +177,21 @@ export class ConfigSource {
     return override ? override.folder ?? this.cwd : dirname(this.#fileOf(path).path);
   }
 
+  /** Returns a path that is written here, absolute. A variable of the shell in it is a problem. */
+  pathOf(path: Path, written: string): string {
+    const absolute = resolveFrom(written, this.folderOf(path));
+    const [variable] = written.match(isUrl(written) ? /\$\{\w+\}/ : /\$([a-z_]\w*|\{\w+\})/i) ?? [];
+    if (variable !== undefined && !existsSync(absolute)) {
+      const wayOut = "Write its value, or give it by --set, where the shell inserts it.";
+      const message = `${variable} is no variable here, got ${quote(written)}. ${wayOut}`;
+      this.problems.push({
+        at: this.at(path),
+        message: `${shortPath(path).join(".")}: ${message}`,
+      });
+    }
+    return absolute;
+  }
+
   /** Returns how to leave out a value of a file that the pipeline's own extends; empty for another. */
   leavingOut(path: Path): string {
     if (this.#overrideOf(path) || this.#fileOf(path) === this.files[0]) return "";
@@ -220,7 +236,7 @@ export function refuseTwice(all: readonly { readonly key: string; readonly at: L
 }
 
 /** "stages.split.test" and "split.test" are the same. */
-export function shortPath(path: readonly string[]): readonly string[] {
+export function shortPath<Part>(path: readonly Part[]): readonly Part[] {
   return path[0] === "stages" && path.length > 1 ? path.slice(1) : path;
 }
 

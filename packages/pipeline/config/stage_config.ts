@@ -7,7 +7,6 @@ import { choicesIn, mapValue, valueAt } from "./schemas.ts";
 import { seedSchema } from "./pipeline_schema.ts";
 import type { Aliases } from "../define.ts";
 import { isRecord } from "../fingerprint.ts";
-import { resolveFrom } from "../paths.ts";
 import type { Registry } from "../registry.ts";
 import type { ConfigSource } from "./config_source.ts";
 import type { Stage } from "../stage.ts";
@@ -93,7 +92,7 @@ export async function readStage(
   }
   const { stage: definition, module, plugin = false, rights: granted } = await registry.get(use);
   const absolute = (text: string, _: z.ZodType, at: Path) =>
-    text && resolveFrom(text, source.folderOf([...path, ...at]));
+    text && source.pathOf([...path, ...at], text);
   const parsed = definition.params.safeParse(mapPaths(raw, definition.params, absolute));
   if (!parsed.success) {
     const issues = parsed.error.issues.filter(({ path: [key] }) => {

@@ -99,6 +99,19 @@ stages:
     yaml: "stages:\n  count: { constructor: { a: 1 } }",
     says: ['pipeline.yaml:2:12: count has no "constructor". It has to, label, use'],
   },
+  "paths with variables of the shell": {
+    yaml: "artifacts: ${HOME}/results\nremote: $REMOTE\nstages:\n" +
+      "  readFile: { file: a$1.txt, more: [$DATA/a.txt, 'https://x/${A}', 'https://x/?$b=1'] }\n",
+    set: ["compute=wsam"],
+    says: [
+      'pipeline.yaml:1:12: artifacts: ${HOME} is no variable here, got "${HOME}/results". Write its ' +
+      "value, or give it by --set, where the shell inserts it.\n    artifacts",
+      'pipeline.yaml:2:9: remote: $REMOTE is no variable here, got "$REMOTE".',
+      'pipeline.yaml:4:37: readFile.more.0: $DATA is no variable here, got "$DATA/a.txt".',
+      'pipeline.yaml:4:50: readFile.more.1: ${A} is no variable here, got "https://x/${A}".',
+      "--set compute=wsam: compute: expected",
+    ],
+  },
   "an unknown stage": {
     yaml: "stages:\n  cuont:\n  mine: { use: coutn }",
     says: [
