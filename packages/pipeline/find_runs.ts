@@ -1,5 +1,6 @@
 /** Names on the command line → recorded runs: an id, the beginning of one, or a pipeline. */
 import { didYouMean, joinWords, UsageError } from "./errors.ts";
+import { canonicalJson } from "./fingerprint.ts";
 import type { RunRecord } from "./history.ts";
 import { formerName, typed } from "./pipeline_identity.ts";
 
@@ -122,6 +123,21 @@ export function pipelinesOf(runs: readonly RunRecord[]): (run: RunRecord) => str
     const [only, ...others] = files.get(pipeline) ?? [];
     return file ?? (only !== undefined && others.length === 0 ? only : pipeline);
   };
+}
+
+/**
+ * Groups runs of a pipeline by sweep: those with values of the same keys, of equal values the newest. Any
+ * other is one of its own. The newest are first.
+ */
+export function bySweep(runs: readonly RunRecord[]): RunRecord[][] {
+  const points = new Map<string, number>();
+  const groups = Map.groupBy(runs.toReversed(), ({ id, point }) => {
+    if (point === undefined) return id;
+    const text = canonicalJson(point), newer = points.get(text) ?? 0;
+    points.set(text, newer + 1);
+    return canonicalJson([Object.keys(point).sort(), newer]);
+  });
+  return [...groups.values()];
 }
 
 function namesOf(runs: readonly RunRecord[]): string[] {

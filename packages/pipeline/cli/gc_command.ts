@@ -3,7 +3,7 @@ import { artifactsOption, parseWhole } from "../args.ts";
 import { counted } from "../causes.ts";
 import { UsageError } from "../errors.ts";
 import { findUnreferenced, interrupted, type Removable } from "../cache/garbage.ts";
-import { pipelinesOf } from "../find_runs.ts";
+import { bySweep, pipelinesOf } from "../find_runs.ts";
 import type { RunRecord } from "../history.ts";
 import { removeStaleLogs } from "../live_log.ts";
 import { displayPath, invocationDir, remove } from "../paths.ts";
@@ -102,12 +102,18 @@ async function findGarbage(
   };
 }
 
-/** All runs but the last ones of each pipeline; those that have not ended count as none of them. */
+/**
+ * All runs but the last ones of each pipeline, those of a sweep counted as one; those that have not ended
+ * count as none of them.
+ */
 function allButLast(runs: readonly RunRecord[], keep: number): RunRecord[] {
   return [...Map.groupBy(runs, pipelinesOf(runs)).values()].flatMap((group) => {
-    const oldest = group.filter(({ state }) => state === undefined).at(-keep);
-    const before = oldest === undefined ? 0 : group.indexOf(oldest);
-    return group.slice(0, before).filter(({ state }) => state !== "running");
+    const last = bySweep(group.filter(({ state }) => state === undefined)).slice(0, keep);
+    const kept = new Set(last.flat());
+    const oldest = last.length < keep ? 0 : group.findIndex((run) => kept.has(run));
+    return group.filter((run, i) =>
+      run.state === undefined ? !kept.has(run) : run.state === "interrupted" && i < oldest
+    );
   });
 }
 

@@ -114,7 +114,7 @@ last stays until its run is forgotten, as does what live runs may need.
 
   deno task gc [OPTIONS]
 
-  --keep N                 first forget all but the last N runs of each pipeline
+  --keep N                 first forget all but the last N runs or sweeps of each pipeline
   --interrupted            also remove the files that interrupted stages would resume from
   --dry-run                only print what would be removed
   --yes                    do not ask (without a terminal it is needed)

@@ -240,6 +240,22 @@ Deno.test("gc", async (t) => {
     await project.cli("gc", "--keep", "1", "--yes");
     for (const name of Object.keys(mine)) await Deno.stat(project.path(name));
   });
+  await t.step("counts the runs of a sweep as one", async () => {
+    await project.write({ "swept.yaml": "stages: { count: { to: 3 } }" });
+    const left = async () => {
+      assert.equal((await project.cli("gc", "--keep", "1", "--yes")).code, 0);
+      const runs = runsOfPipeline("swept", await new History(project.path("artifacts")).list());
+      return runs.map(({ point }) => point?.["count.to"]);
+    };
+    await project.cli("run", "swept", "--set", "count.to=2");
+    await project.cli("run", "swept", "--sweep", "count.to=3,4,5", "--jobs", "1");
+    assert.deepEqual((await left()).toSorted(), [3, 4, 5]);
+    // Of equal values, the older run is of an earlier sweep.
+    await project.cli("run", "swept", "--sweep", "count.to=4,5", "--set", "count.label=a");
+    assert.deepEqual((await left()).toSorted(), [3, 4, 5]);
+    await project.cli("run", "swept", "--set", "count.to=9");
+    assert.deepEqual(await left(), [undefined]);
+  });
   await t.step("takes no names", async () => {
     assert.equal((await project.cli("gc", "pipeline")).code, 2);
   });
