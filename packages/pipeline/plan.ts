@@ -31,7 +31,17 @@ interface Wiring extends Parts {
   readonly makers: ReadonlyMap<string, readonly Edge[]>;
   /** Replaced output (`stage.output`) → id of the stage that replaces it. */
   readonly replaced: Map<string, string>;
+  /** Inputs that several outputs could be taken for, by these. */
+  readonly choices: Map<string, readonly Choice[]>;
   readonly problems: Problem[];
+}
+
+/** An input of a stage that several outputs could be taken for. */
+interface Choice {
+  readonly id: string;
+  readonly name: string;
+  readonly kind: string;
+  readonly free: readonly Edge[];
 }
 
 /** Wires and sorts a pipeline. @throws {ConfigError} on missing or ambiguous inputs and cycles */
@@ -58,7 +68,8 @@ function wireAll(config: Parts): PlannedStage[] {
   );
   const kindOf = ({ stage, output }: Edge) => byId.get(stage)!.definition.outputs[output]!.kind;
   const makers = Map.groupBy(edges, kindOf);
-  const wiring: Wiring = { ...config, byId, makers, replaced: new Map(), problems };
+  const choices: Wiring["choices"] = new Map();
+  const wiring: Wiring = { ...config, byId, makers, replaced: new Map(), choices, problems };
   for (const stage of config.stages) {
     if (stage.replaces !== undefined && problems.length < MAX_PROBLEMS) replace(stage, wiring);
   }
@@ -81,6 +92,7 @@ function wireAll(config: Parts): PlannedStage[] {
     const after = [...new Set(Object.values(wires).flat().map((source) => source.stage))];
     return { ...stage, wires, after };
   });
+  problems.push(...choices.values().map((choice) => ambiguity(choice, wiring)));
   if (problems.length > 0) throw new ConfigError(problems);
   return order(planned, config);
 }
@@ -136,7 +148,7 @@ function wire(
   stage: ConfiguredStage,
   name: string,
   wanted: Kind | All,
-  { source, byId, replaced, problems, ...wiring }: Wiring,
+  { source, byId, replaced, choices, problems, ...wiring }: Wiring,
 ): Edge | readonly Edge[] | undefined {
   const path = ["stages", stage.id];
   const reportAt = (at: Problem["at"], message: string) => {
@@ -196,17 +208,38 @@ function wire(
         "pipeline makes it. Add one that does.",
     );
   }
+  const choice = [kind, ...free.map(named)].join(" ");
+  choices.set(choice, [...choices.get(choice) ?? [], { id: stage.id, name, kind, free }]);
+  return undefined;
+}
+
+/** Returns the problem of inputs with the same outputs to choose from: at their stage, or that of an output. */
+function ambiguity(
+  [{ id, name, kind, free }, ...more]: readonly Choice[],
+  { source, byId }: Wiring,
+): Problem {
+  const definitionOf = ({ stage }: Edge) => byId.get(stage)!.definition;
+  const named = (edge: Edge) => edgeName(edge, definitionOf(edge));
   // A stage that turns the kind into itself (a blur) was most likely added to be taken.
-  const meant = free.findLast((one) => turnedBy(byId.get(one.stage)!.definition).includes(kind));
-  const [first, ...others] = free.filter((other) => other !== meant).map(named);
-  const everywhere = meant && others.length === 0 && !byId.get(meant.stage)!.replaces
-    ? `, or for all stages ${meant.stage}: { replaces: ${first} }`
+  const turns = (edge: Edge) => turnedBy(definitionOf(edge)).includes(kind);
+  const meant = free.findLast(turns) ?? free.at(-1)!, { use, replaces } = byId.get(meant.stage)!;
+  const [first, ...others] = free.filter(({ stage }) => stage !== meant.stage);
+  const takers = [...new Set([id, ...more.map((other) => other.id)])], several = takers.length > 1;
+  const inPlace = !first || others.length > 0 || replaces
+    ? ""
+    : turns(meant)
+    ? `, or for all stages ${meant.stage}: { replaces: ${named(first)} }`
+    : several
+    ? `, or for all stages ${first.stage}: { use: ${use}, ... } in place of ${meant.stage}`
     : "";
-  return report(
-    `${stage.id} needs one ${quote(kind)}, and ${joinWords(free.map(named))} make one each. ` +
-      `Choose one: ${stage.id}: { inputs: { ${name}: ${named(meant ?? free.at(-1)!)} } }` +
-      everywhere,
-  );
+  return {
+    at: source.at(["stages", several ? meant.stage : id], true),
+    message: `${joinWords(takers)} ${several ? "need" : "needs"} one ${quote(kind)}, and ` +
+      `${joinWords(free.map(named))} make one each. Choose one${
+        several ? " for each, as in" : ":"
+      } ` +
+      `${id}: { inputs: { ${name}: ${named(meant)} } }${inPlace}`,
+  };
 }
 
 /** Returns an output as `inputs:` names it: its stage, or `stage.output` if it makes several. */

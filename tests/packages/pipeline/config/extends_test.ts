@@ -208,12 +208,20 @@ Deno.test("mistakes are told in the file that holds them", async (t) => {
       'shared/base.yaml:6:5: tune has no "rte". Did you mean "rate"?',
       "shared/base.yaml:6:5: tune.rate: expected a number, it is missing.",
     ));
-  await t.step("wiring", () =>
-    says(
-      "stages: { add: { inputs: { numbers: count } } }",
-      BASE.replace("sum: { inputs: { numbers: count } }", "sum:"),
-      'shared/base.yaml:9:3: sum needs one "numbers", and count and add make one each.',
-    ));
+  await t.step("wiring, at the stage that was added", async () => {
+    const base = BASE.replace("sum: { inputs: { numbers: count } }", "sum:");
+    const ways =
+      "Choose one for each, as in tune: { inputs: { numbers: more } }, or for all stages";
+    const added = (use: string, way: string) =>
+      says(
+        `stages: { more: { ${use} } }`,
+        base,
+        'pipeline.yaml:2:11: tune and sum need one "numbers", and count and more make one each. ' +
+          `${ways} ${way}\n    stages`,
+      );
+    await added("use: count, to: 3", "count: { use: count, ... } in place of more");
+    await added("use: add", "more: { replaces: count }");
+  });
   await t.step(
     "YAML that is none",
     () =>
