@@ -19,8 +19,7 @@ import {
   type RunRecord,
   type UsedResult,
 } from "../history.ts";
-import { findRun, nameOf } from "../find_runs.ts";
-import { canonicalJson } from "../fingerprint.ts";
+import { bySweep, findRun, nameOf } from "../find_runs.ts";
 import { abortOnSignal } from "../interrupt.ts";
 import { resolveFrom } from "../paths.ts";
 import {
@@ -78,20 +77,15 @@ async function settingsOf(call: CommandContext, pipeline: string): Promise<Remot
   );
 }
 
-/**
- * Finds a run as other commands do; of a pipeline whose newest run is one of a sweep, all runs with values
- * of the same keys, of equal values the newest.
- */
+/** Finds a run as other commands do; of a pipeline whose newest run is one of a sweep, all its runs. */
 async function runsNamed(call: CommandContext, all: readonly RunRecord[], listedBy?: string) {
   const { names, names: [name = "pipeline", ...others] } = call;
   if (others.length > 0) throw new UsageError(`one run at a time; got ${names.join(" and ")}`);
   const identity = await identityNamed(name, call), has = ({ ok }: RunRecord) => ok;
   const found = findRun(name, all, { identity, has, what: "succeeded", listedBy });
-  if (found.id.startsWith(name) || !found.point) return [found];
-  const sweepOf = ({ point = {}, ...run }: RunRecord) =>
-    canonicalJson([noteOf(run), Object.keys(point).sort()]);
-  const swept = all.filter((run) => run.ok && run.point && sweepOf(run) === sweepOf(found));
-  return [...new Map(swept.map((run) => [canonicalJson(run.point), run])).values()];
+  if (found.id.startsWith(name)) return [found];
+  const own = all.filter((run) => run.ok && noteOf(run) === noteOf(found));
+  return bySweep(own).find((runs) => runs.includes(found))!.reverse();
 }
 
 /** Copies each result of runs, with a line and a progress bar. Returns false if some failed. */
