@@ -221,10 +221,14 @@ export async function trainModel(
     const { history, stoppedEarly, weightsOfEpoch, seconds: secondsPerEpoch, computedBy } = result;
     const epochs = counted(history.length, "epoch");
     // As `evaluate` returns them.
-    const kept = tasks.map(({ output, task: { task }, metric }) => [
-      tasks.length > 1 ? `*.${output}` : "*",
-      { validation: { [metric]: validation[task].val_metric } },
-    ]);
+    const kept = tasks.map(({ output, task: { task }, metric }, i) => {
+      const { further = {} } = headHistory(history, i)[weightsOfEpoch - 1];
+      const others = Object.entries(further).map(([column, value]) =>
+        [column.replace("val_", ""), value ?? NaN] as const
+      );
+      const all = Object.fromEntries([[metric, validation[task].val_metric], ...others]);
+      return [tasks.length > 1 ? `*.${output}` : "*", { validation: all }];
+    });
     const scores = tasks.map(({ task: { task }, metric }) =>
       `${tasks.length > 1 ? `${task} ` : ""}val_${metric} ` +
       validation[task].val_metric.toPrecision(3)

@@ -192,14 +192,17 @@ Deno.test("a training's curves can be followed, also over a kill, and are the mo
 
 Deno.test("a training logs and records what computed it", async () => {
   using context = testContext(trainGender);
-  const result = await trainOn(context, { ...quick, epochs: 1 });
+  const result = await trainOn(context, { ...quick, epochs: 1, metrics: ["f1"] });
   assert.match(
     context.infos[0],
     /^training on engine, \d threads?$/,
   );
   assert.match(result.observed!.computedBy as string, /^engine, \d threads?$/);
   const { gender } = result.observed!.validation as Record<string, { val_metric: number }>;
-  assert.deepEqual(result.metrics, { "*": { validation: { accuracy: gender.val_metric } } });
+  const [header, epoch] = read(context)["history.csv"].split("\n").map((line) => line.split(","));
+  const f1 = Number(epoch[header.indexOf("val_f1")]);
+  const validation = { accuracy: gender.val_metric, f1 };
+  assert.deepEqual(result.metrics, { "*": { validation } });
   using other = testContext(trainGender, { compute: "node" });
   const model = buildGender2021({ size: 32, classes: 2, seed: 1 });
   const options = { model, objective: classification(2), learningRate: 0.1, batchSize: 4 };
