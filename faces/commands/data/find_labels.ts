@@ -36,8 +36,8 @@ const NAMES: readonly Preset[] = [
 /** Labels of photos, and the preset that reads them, whose warnings are among the strays. */
 export type FoundLabels = Pick<DataFound, "preset"> & { labels: Labels };
 
-/** A preset to try, or a table that has the project's columns. */
-type Attempt = Pick<DataFound, "preset"> & { table?: string };
+/** A preset to try, with a sentence on what is doubtful; or a table that has the project's columns. */
+type Attempt = Pick<DataFound, "preset"> & { table?: string; doubt?: string | undefined };
 
 /**
  * Finds the preset that labels most photos.
@@ -54,11 +54,15 @@ export async function findLabels(
   },
 ): Promise<{ found?: FoundLabels | undefined; why: string }> {
   const has = pathIndex(files.paths);
-  const read = async ({ table = "", preset }: Attempt): Promise<FoundLabels> => {
+  const read = async ({ table = "", preset, doubt }: Attempt): Promise<FoundLabels> => {
     if (preset === undefined) return { labels: parseLabels(await bytesOf(files, table), table) };
     const { csv, warnings } = await applyPreset(choosePreset(preset), files);
     const labels = parseLabels(csv, "labels.csv");
-    const strays = [...labels.strays, ...warnings.map((warning) => `${warning}.`)];
+    const strays = [
+      ...doubt ? [doubt] : [],
+      ...labels.strays,
+      ...warnings.map((warning) => `${warning}.`),
+    ];
     return { preset, labels: { ...labels, strays } };
   };
   if (wanted) return { found: await read({ preset: wanted }), why: "" };
@@ -69,7 +73,7 @@ export async function findLabels(
     const found = await read(attempt);
     const preset = attempt.preset ?? guessed.find(({ table }) => table === own)?.preset;
     const translated = typeof preset === "object" && translateGenders(preset, found.labels);
-    return translated ? await read({ preset: translated }) : found;
+    return translated ? await read({ preset: translated, doubt: attempt.doubt }) : found;
   };
   const attempts: Attempt[] = [
     ...preferred.map((preset) => ({ preset })),
@@ -184,9 +188,16 @@ const MAX_TABLES = 20, MAX_ROWS = 200;
 
 const IS_PART = new RegExp(`^${PART}$`, "i");
 
-/** An age in years, or none; and columns that may be ages. */
+/** An age in years, or none. */
 const AGE = /^(?:(?:\d\d?|1[01]\d)(?:[.,]\d+)?|[?-]|n\/?a)?$/i;
+/** Names of columns of ages: surely in years, in years if all values may be ages, and others. */
+const AGE_IN_YEARS = /(?:^|[_ ])age.*year|year.*[_ ]age/i, AGE_NAME = /(?:^|_)age(?:_|$)|^age/i;
 export const YEARS = /^(?:years?(?:_old)?|alter|âge|edad|età|leeftijd|idade|ålder|wiek)$/i;
+/** Names of what is no age in years: other units, uncertainty, one end of an interval, codes. */
+const NO_AGE =
+  /month|day|week|hour|std|dev|var|conf|score|prob|error|(?:_|\W)(?:sd|ids?|codes?|low|high|min|max|n)(?![a-z])/i;
+/** Names of classes of ages, whose numbers are codes. */
+const AGE_CLASS = /group|class|bin|band|bucket|range|categ/i;
 
 /** Names of the sides of a face's box. */
 const CORNERS = [
@@ -204,6 +215,32 @@ function bandOf(date: string): [[date: string, band: string]] | undefined {
   const numbers = [first, last].map((one) => MONTHS.indexOf(one) + 1 || Number(one));
   const band = numbers.join("-");
   return band !== date && /[a-z]/.test(date) && parseInterval(band) ? [[date, band]] : undefined;
+}
+
+/** Parses an interval of years, also one that became a date. */
+function intervalOf(value: string) {
+  return parseInterval(bandOf(value)?.[0][1] ?? value);
+}
+
+/** Returns the column of ages in years, and whether its name leaves that open. */
+function ageColumn(rows: readonly Row[]): { age?: string | undefined; doubtful?: boolean } {
+  const header = Object.keys(rows[0] ?? {});
+  const exact = header.find((name) => /^(?:real_?)?age$/i.test(name));
+  if (exact !== undefined) return { age: exact };
+  const isInterval = (value: string) => intervalOf(value.trim()) !== undefined;
+  const isAge = (value: string) => AGE.test(value.trim()) || isInterval(value);
+  const named = (pattern: RegExp) =>
+    mostly(rows, (value, name) =>
+      pattern.test(name) && !NO_AGE.test(name) &&
+      (AGE_CLASS.test(name) ? isInterval(value) : isAge(value)));
+  const age = named(AGE_IN_YEARS) ??
+    header.find((name) => YEARS.test(name) && rows.every((row) => isAge(row[name] ?? "")));
+  if (age !== undefined) return { age };
+  const other = named(AGE_NAME);
+  return {
+    age: other,
+    doubtful: other !== undefined && !rows.some((row) => isInterval(row[other])),
+  };
 }
 
 type Row = Readonly<Record<string, string>>;
@@ -284,8 +321,7 @@ async function guessTables(
       const { path: photo, ...stripped } = pathWhere((photos) => photos === 1) ??
         pathWhere((photos) => photos > 1) ??
         { path: mostly(some, (value) => PHOTO.test(value)) }; // of photos that are not there
-      const age = named(/^(?:real_?)?age$/i) ?? named(/(?:^|_)age(?:_|$)|^age/i) ??
-        header.find((name) => YEARS.test(name) && some.every((row) => AGE.test(row[name] ?? "")));
+      const { age, doubtful } = ageColumn(some);
       const gender = named(/^(?:gender|sex)$/i) ?? named(/gender|sex|geschlecht|^male$/i) ??
         mostly(some, (value) => !/^w$/i.test(value) && genderOf(value) !== "?");
       const part = mostly(some, (value) => IS_PART.test(value));
@@ -295,7 +331,7 @@ async function guessTables(
       if (photo === undefined || some[0][photo] !== undefined && PHOTO.test(photo)) continue; // without a header
       const ages = all.map((row) => row[age ?? ""] ?? "");
       const dates = Object.fromEntries(ages.flatMap((value) => bandOf(value) ?? []));
-      const binned = ages.filter((value) => parseInterval(dates[value] ?? value)).length;
+      const binned = ages.filter(intervalOf).length;
       // Intervals are also classes.
       const bin = 2 * binned > all.length ? age?.replace(/^age$/i, "age_bin") : undefined;
       const columns: Record<string, string> = Object.fromEntries([
@@ -310,7 +346,10 @@ async function guessTables(
       };
       const also = Object.keys(values).length > 0 && { values };
       const join = isBeside && { join: true };
-      guesses.push({ table: path, preset: { labels, ...join, ...stripped, columns, ...also } });
+      const wayOut = "If that is no age in years, remove age from the columns of the preset.";
+      const doubt = doubtful ? `The age is taken from ${age}. ${wayOut}` : undefined;
+      const preset = { labels, ...join, ...stripped, columns, ...also };
+      guesses.push({ table: path, preset, doubt });
     } catch (error) {
       failed(error as Error); // another kind of table, or a damaged one
     }

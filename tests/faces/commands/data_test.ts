@@ -332,6 +332,34 @@ Deno.test("lookAt() takes years for ages if they may be, and names labels withou
   });
 });
 
+Deno.test("lookAt() takes no months, codes or certainty of an age for years", async () => {
+  const face = await drawFace(30, true), photos = { "a.png": face, "b.png": face };
+  for (
+    const [header, first, second, column, doubtful = false] of [
+      ["age_months", "30", "90", undefined],
+      ["age_confidence,years", "0.9,31", "0.5,32", "years"],
+      ["age_std,age_years", "3,31", "4,32", "age_years"],
+      ["ageMonths,Age (years),age_group_id", "90,31,3", "80,32,3", "Age (years)"],
+      ["age_group", "3", "4", undefined],
+      ["age_group", "20-29", "3-9", "age_group"],
+      ["apparent_age", "31", "32", "apparent_age", true],
+      ["age_low,age_high", "3,9", "20,29", undefined],
+      ["inferred_age", "1999", "2001", undefined],
+    ] as const
+  ) {
+    const csv = `file,${header},sex\na.png,${first},f\nb.png,${second},m\n`;
+    await withFiles({ ...photos, "l.csv": csv }, async (folder) => {
+      const found = await look(folder);
+      strictEqual((found.preset as Preset).columns?.age, column, header);
+      const doubt =
+        `The age is taken from ${column}. If that is no age in years, remove age from ` +
+        "the columns of the preset.";
+      strictEqual(found.hints.includes(doubt), doubtful, header);
+      strictEqual(proposePipeline(found).includes(`\n# ${doubt}\n`), doubtful);
+    });
+  }
+});
+
 Deno.test("lookAt() reads metadata.jsonl of Hugging Face's folders of images", async () => {
   const face = await drawFace(30, true);
   const lines = '{"file_name": "a.jpg", "age": 31}\n{"file_name": "b.jpg", "age": 32}\n';
