@@ -9,6 +9,9 @@ import { bytesOf, pathIndex, type PhotoFiles } from "./photo_files.ts";
 import type { Preset } from "./presets.ts";
 import { PARQUET, PHOTO } from "./sources.ts";
 
+/** Maximum number of damaged files to name. */
+const MAX_EXAMPLES = 3;
+
 type Row = Readonly<Record<string, string>>;
 
 export interface PresetLabels {
@@ -29,9 +32,9 @@ export async function applyPreset(
   files: PhotoFiles,
   only?: string,
 ): Promise<PresetLabels> {
-  const unmatched: string[] = [];
+  const unmatched: string[] = [], damaged: Error[] = [];
   const rows = preset.photos === undefined || only !== undefined
-    ? await readTables(preset, files, only)
+    ? await readTables(preset, files, damaged, only)
     : matchPhotos(preset.photos, files.paths, unmatched).map((row) => ({ row, table: "" }));
   const there = new Set(rows.values().flatMap(({ row }) => Object.keys(row)));
   const find = suffixIndex(files.paths);
@@ -61,6 +64,11 @@ export async function applyPreset(
     const doubtful = `${counted(several.length, "row")} whose path several files fit`;
     const wayOut = "Remove others, or write the folder in columns.path of the preset";
     warnings.push(`${doubtful}, such as ${several[0]}. ${wayOut}`);
+  }
+  if (damaged.length > 0) {
+    const left = `${counted(damaged.length, "file")} beside a photo left out`;
+    const some = damaged.slice(0, MAX_EXAMPLES).map(reasonOf).join("; ");
+    warnings.push(`${left}: ${some}. Mend or remove it: its photo lacks these labels`);
   }
   return { csv: new TextEncoder().encode(text), unmatched, warnings };
 }
@@ -123,10 +131,43 @@ function nothingFits(what: string, pattern: string, paths: readonly string[]): E
   );
 }
 
-/** Reads tables. Returns their rows, with the table's path. */
+/** Returns a path without its ending. */
+export const stemOf = (path: string) => path.replace(/\.[^./]*$/, "");
+
+/** Returns a function that finds labels of a single photo, beside it: those of a WebDataset. */
+export function besidePhotos(paths: readonly string[]): (path: string) => boolean {
+  const photos = new Set(paths.filter((path) => PHOTO.test(path)).map(stemOf));
+  return (path) => /\.(?:cls|json)$/i.test(path) && photos.has(stemOf(path));
+}
+
+/** Returns the message of an error within a sentence. */
+const reasonOf = ({ message }: Error) => message.replace(/\.$/, "");
+
+/** Reads a table. @throws if it is damaged, with the archive that has it */
+export async function readTable(
+  files: PhotoFiles,
+  path: string,
+  header?: readonly string[],
+  skip = 0,
+): Promise<Row[]> {
+  const bytes = await bytesOf(files, path);
+  try {
+    return parseTable(bytes, path, header, skip);
+  } catch (cause) {
+    const archive = files.archiveOf(path);
+    if (archive === undefined) throw cause;
+    throw new Error(`in "${archive}": ${reasonOf(cause as Error)}`, { cause });
+  }
+}
+
+/**
+ * Reads tables. Returns their rows, with the table's path.
+ * @param damaged collects errors of labels beside a photo, without which others are of use
+ */
 async function readTables(
   preset: Preset,
   files: PhotoFiles,
+  damaged: Error[],
   only?: string,
 ): Promise<{ row: Row; table: string }[]> {
   const { labels = String.raw`[^\/]+\.csv` } = preset;
@@ -134,6 +175,7 @@ async function readTables(
     typeof labels === "string" ? [{ files: labels, skip: 0 }] : labels;
   const own = tables.find(({ files }) => ending(files).test(only ?? "")) ?? tables[0];
   const rows: { row: Row; table: string }[] = [];
+  let isBeside: ReturnType<typeof besidePhotos> | undefined;
   for (const { files: pattern, header, skip } of only === undefined ? tables : [own]) {
     const fits = ending(pattern);
     const matching = files.paths.filter((path) =>
@@ -142,11 +184,16 @@ async function readTables(
     if (matching.length === 0) throw nothingFits("table", only ?? pattern, files.paths);
     for (const path of matching) {
       const groups = defined(fits.exec(path)?.groups);
-      for (const row of parseTable(await bytesOf(files, path), path, header, skip)) {
-        rows.push({ row: { ...row, ...groups }, table: path });
-      }
+      const found = await readTable(files, path, header, skip).catch((error: Error) => {
+        isBeside ??= besidePhotos(files.paths);
+        if (!isBeside(path)) throw error;
+        damaged.push(error);
+        return [];
+      });
+      for (const row of found) rows.push({ row: { ...row, ...groups }, table: path });
     }
   }
+  if (rows.length === 0 && damaged.length > 0) throw damaged[0];
   return rows;
 }
 
@@ -154,7 +201,7 @@ async function readTables(
 const NOT_FINITE = /("(?:[^"\\]|\\.)*")|-?\b(?:NaN|Infinity)\b/g;
 
 /** Parses JSON (a list of objects, a map of these by path, or lines), a CSV, or columns between blanks. */
-export function parseTable(
+function parseTable(
   bytes: Uint8Array,
   path: string,
   header?: readonly string[],
@@ -232,11 +279,14 @@ function mapRow(given: Row, { match = {}, columns = {}, omit = [], values = {} }
   );
   const result: Record<string, string> = { ...mapped, ...Object.fromEntries(others) };
   for (const [name, map] of Object.entries(values)) {
-    const written = valueAt(result, name) ?? "";
+    const written = valueAt(result, name) ?? "", trimmed = written.trim();
     // Programs write 1 as 1.0 where other rows have no value.
-    const value = valueAt(map, written) ?? valueAt(map, written.replace(/^(-?\d+)\.0+$/, "$1"));
+    const value = valueAt(map, written) ?? valueAt(map, trimmed) ??
+      valueAt(map, trimmed.replace(/^(-?\d+)\.0+$/, "$1"));
     if (value !== undefined) result[name] = String(value);
   }
+  // As values of a CSV are; names of files may have outer blanks.
+  for (const name of Object.keys(result)) if (name !== "path") result[name] = result[name].trim();
   const { quad, ...rest } = result;
   return quad === undefined ? rest : { ...rest, ...uprightBox(quad) };
 }

@@ -25,6 +25,8 @@ export interface PhotoFiles extends AsyncDisposable {
   readonly paths: readonly string[];
   /** Reads a file, whose path may have any Unicode normalization form. */
   read(path: string): Promise<Uint8Array | Lack>;
+  /** Returns the name of the archive that a file is in. */
+  archiveOf(path: string): string | undefined;
 }
 
 /** Reads a file. @throws if it cannot be used */
@@ -170,6 +172,10 @@ export async function openPhotoFiles(
         : await readPhoto(find(path) ?? resolve(folder, path));
       if (photo !== "missing") return photo;
       return await archived.get(written(path) ?? "")?.read() ?? photo;
+    },
+    archiveOf(path) {
+      const archive = archived.get(path)?.archive;
+      return archive === undefined ? undefined : basename(archive);
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };

@@ -5,7 +5,14 @@ import { counted } from "../../../packages/pipeline/causes.ts";
 import { didYouMean, joinWords, UsageError } from "../../../packages/pipeline/errors.ts";
 import { pause } from "../../../packages/pipeline/interrupt.ts";
 import type { Progress } from "../../../packages/pipeline/stage.ts";
-import { applyPreset, ending, parseTable, suffixIndex } from "../../datasets/apply_preset.ts";
+import {
+  applyPreset,
+  besidePhotos,
+  ending,
+  readTable,
+  stemOf,
+  suffixIndex,
+} from "../../datasets/apply_preset.ts";
 import {
   BOX,
   type Label,
@@ -283,6 +290,20 @@ function pathOf(
   return undefined;
 }
 
+/** Reads the first table, or all labels beside a photo, that can be read. @throws if there are none */
+async function firstReadable(files: PhotoFiles, samples: readonly (readonly string[])[]) {
+  let first: unknown;
+  for (const paths of samples) {
+    try {
+      const tables = await Promise.all(paths.map((path) => readTable(files, path)));
+      return { path: paths[0], rows: tables.flat() };
+    } catch (error) {
+      first ??= error;
+    }
+  }
+  throw first;
+}
+
 /** Guesses which columns of tables are path, age, gender, identity, part and the sides of boxes. */
 async function guessTables(
   files: PhotoFiles,
@@ -292,11 +313,10 @@ async function guessTables(
   const guesses: Attempt[] = [];
   const parts = new RegExp(`(^|/)${PART}(?=[-_/\\\\])`, "i");
   const training = /(?:^|\/)train(?=[-_./])/i; // has all labels, which other parts may lack
-  const stemOf = (path: string) => path.replace(/\.[^./]*$/, "");
-  const photos = new Set(files.paths.filter((path) => PHOTO.test(path)).map(stemOf));
+  const isBeside = besidePhotos(files.paths);
   // One preset reads all pieces of a data set, which are numbered, and all of its parts.
   const patternOf = (path: string) => {
-    if (ending(BESIDE).test(path) && photos.has(stemOf(path))) return BESIDE;
+    if (isBeside(path)) return BESIDE;
     const escaped = path.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&");
     const pieces = PARQUET.test(path) ? escaped.replaceAll(/\d+(?![^/]*\/)/g, "\\d+") : escaped;
     return pieces.replace(parts, `$1${PART}`);
@@ -305,13 +325,13 @@ async function guessTables(
   const tables = Map.groupBy(files.paths.filter(isTable), patternOf);
   for (const [labels, paths] of [...tables].slice(0, MAX_TABLES)) {
     try {
-      const isBeside = labels === BESIDE;
-      const path = paths.findLast((path) => training.test(path)) ?? paths[0];
-      const read = isBeside ? paths.filter((one) => stemOf(one) === stemOf(path)) : [path];
-      const rows: Row[] = [];
-      for (const one of read) rows.push(...parseTable(await bytesOf(files, one), one));
+      const join = labels === BESIDE;
+      const preferred = paths.filter((path) => training.test(path)).toReversed();
+      const [first, ...others] = preferred.length > 0 ? preferred : paths;
+      const samples = join ? [...Map.groupBy([first, ...others], stemOf).values()] : [[first]];
+      const { path, rows } = await firstReadable(files, samples.slice(0, MAX_TABLES));
       const { groups } = ending(labels).exec(path)!;
-      const all: Row[] = isBeside ? [Object.assign({ ...groups }, ...rows)] : rows;
+      const all: readonly Row[] = join ? [Object.assign({ ...groups }, ...rows)] : rows;
       const some = all.slice(0, MAX_ROWS);
       const header = Object.keys(some[0] ?? {});
       const named = (pattern: RegExp) => header.find((name) => pattern.test(name));
@@ -345,10 +365,9 @@ async function guessTables(
         ...Object.keys(dates).length > 0 && { age: dates, ...bin && { [bin]: dates } },
       };
       const also = Object.keys(values).length > 0 && { values };
-      const join = isBeside && { join: true };
       const wayOut = "If that is no age in years, remove age from the columns of the preset.";
       const doubt = doubtful ? `The age is taken from ${age}. ${wayOut}` : undefined;
-      const preset = { labels, ...join, ...stripped, columns, ...also };
+      const preset = { labels, ...join && { join }, ...stripped, columns, ...also };
       guesses.push({ table: path, preset, doubt });
     } catch (error) {
       failed(error as Error); // another kind of table, or a damaged one

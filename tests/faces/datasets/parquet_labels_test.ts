@@ -3,6 +3,7 @@ import { deepStrictEqual, match, rejects, strictEqual } from "node:assert/strict
 import { Buffer } from "node:buffer";
 import { join } from "node:path";
 import { z } from "zod";
+import { lookAt } from "../../../faces/commands/data/look_at.ts";
 import { openArchives } from "../../../faces/datasets/archives.ts";
 import { readParquet, writeParquet } from "../../../packages/formats/parquet.ts";
 import { TarWriter } from "../../../packages/formats/tar.ts";
@@ -153,6 +154,41 @@ Deno.test("objects of JSON beside the photos of a WebDataset are their labels", 
     const { table } = await parse(join(folder, "mine.tar"), { preset });
     deepStrictEqual(table.full_path, ["000000.jpg", "000001.jpg"]);
     deepStrictEqual(table.age, [31, 32]);
+  });
+});
+
+Deno.test("damaged labels beside a photo of a WebDataset are left out with a warning", async () => {
+  await withFiles({}, async (folder) => {
+    await Deno.mkdir(folder);
+    const pack = (broken: readonly number[]) => {
+      using tar = new TarWriter(join(folder, "7.tar"));
+      for (let i = 0; i < 4; i++) {
+        tar.add(`00${i}.jpg`, new TextEncoder().encode(`${i}`));
+        tar.add(
+          `00${i}.json`,
+          new TextEncoder().encode(broken.includes(i) ? "{broken" : `{"age": 3${i}}`),
+        );
+      }
+      tar.close();
+    };
+    pack([0, 2]);
+    const signal = new AbortController().signal;
+    const { preset, hints, present } = await lookAt(folder, { photos: 0, signal });
+    deepStrictEqual(present.map(({ path, age }) => [path, age]), [["001.jpg", 31], [
+      "003.jpg",
+      33,
+    ]]);
+    const left =
+      /^2 files beside a photo left out: in "7\.tar": "000\.json" is not valid JSON \(.*\); in .*"002\.json".*\. Mend or remove it: its photo lacks these labels\.$/;
+    match(hints.at(-1)!, left);
+    const { table, warnings } = await parse(folder, { preset });
+    deepStrictEqual([table.full_path, table.age], [["001.jpg", "003.jpg"], [31, 33]]);
+    match(warnings[0], /^mine: 2 files beside a photo left out: in "7\.tar": "000\.json" is not/);
+    pack([0, 1, 2, 3]);
+    await rejects(
+      parse(folder, { preset }),
+      /Cannot use the folder ".*": in "7\.tar": "000\.json"/,
+    );
   });
 });
 

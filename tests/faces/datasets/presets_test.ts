@@ -224,6 +224,7 @@ async function apply(
   return await applyPreset(choosePreset(preset), {
     paths: Object.keys(files),
     read: (path) => Promise.resolve(Buffer.from(files[path] as string)),
+    archiveOf: () => undefined,
     [Symbol.asyncDispose]: () => Promise.resolve(),
   }, only);
 }
@@ -233,6 +234,23 @@ async function labelsOf(...given: Parameters<typeof apply>) {
   const { csv } = await apply(...given);
   return new TextDecoder().decode(csv).trim().split("\n");
 }
+
+Deno.test("values of all tables are trimmed, paths are not", async () => {
+  const rows = [{ path: " a.jpg", race: "White ", sex: "w " }, { path: "b.jpg", race: "White" }];
+  const values = { race: { "White ": "white" }, sex: { w: "female" } };
+  const files = { "l.jsonl": rows.map((row) => JSON.stringify(row)).join("\n"), " a.jpg": "" };
+  const labels = "l\\.jsonl";
+  deepStrictEqual(await labelsOf({ labels }, files), [
+    "path,race,sex",
+    '" a.jpg",White,w',
+    "b.jpg,White,",
+  ]);
+  deepStrictEqual(await labelsOf({ labels, values }, files), [
+    "path,race,sex",
+    '" a.jpg",white,female',
+    "b.jpg,White,",
+  ], "values of the preset may have the blank");
+});
 
 Deno.test("benchmark2024: sets of a published division keep it", async () => {
   const rows = ["UTKFace", "CACD", "CLAP2016", "ChaLearn2016"].flatMap((database) =>
@@ -323,7 +341,7 @@ Deno.test("JSON of Python may have NaN, which is unknown", async () => {
   const json = '[{"path": "a, NaN.jpg", "age": NaN, "box": [NaN, -Infinity]}, ' +
     '{"path": "b.jpg", "age": 3}]';
   deepStrictEqual(await labelsOf({ labels: ".*json" }, { "l.json": json }), [
-    ...["path,age,box", '"a, NaN.jpg",," "', "b.jpg,3,"],
+    ...["path,age,box", '"a, NaN.jpg",,', "b.jpg,3,"],
   ]);
   await rejects(
     labelsOf({ labels: ".*json" }, { "l.json": '[{"path": Nan}]' }),
@@ -370,7 +388,7 @@ Deno.test("tables of a preset may be UTF-16, have nested values, and no two colu
   const nested = '{"path": "ä.jpg", "box": [[1, 2], [3, null]], "pose": {"yaw": 1}, "age": 3}';
   deepStrictEqual(
     await labelsOf(preset, { "L.JSON": `[${nested}]` }),
-    ["path,box,pose,age", 'ä.jpg,"1 2 3 ","{""yaw"":1}",3'],
+    ["path,box,pose,age", 'ä.jpg,1 2 3,"{""yaw"":1}",3'],
   );
   const byPath = { "a.jpg": { age: 3 }, "b.jpg": { path: "c.jpg", age: 4 } };
   deepStrictEqual(await labelsOf(preset, { "l.json": JSON.stringify(byPath) }), [
