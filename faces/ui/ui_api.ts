@@ -17,6 +17,8 @@ export interface UiRun extends Pick<RunRecord, "id" | "at" | "seconds" | "metric
   readonly problem?: string;
   /** Equal for runs that differ in seeds alone. */
   readonly group: string;
+  /** Equal for runs with the same test and validation sets. */
+  readonly division: string;
   /** Settings that differ between runs. */
   readonly settings: Readonly<Record<string, unknown>>;
   readonly seeds: Readonly<Record<string, unknown>>;

@@ -1,5 +1,6 @@
 /** A table of runs: what varies, metrics with spread or interval, curves, state. */
 import { counted } from "../../../packages/pipeline/causes.ts";
+import { didYouMean } from "../../../packages/pipeline/did_you_mean.ts";
 import { formatDuration } from "../../../packages/pipeline/format.ts";
 import { listMetrics } from "../../../packages/pipeline/spread.ts";
 import { byId, dom, part, stored } from "../../serving/page_dom.ts";
@@ -154,17 +155,34 @@ function headOf(name: string, second = ""): unknown {
 /** Returns true if all words and conditions such as "dropout>0.3" hold. */
 function matches(run: UiRun, query: string): boolean {
   return query.toLowerCase().split(/\s+/).filter(Boolean).every((term) => {
-    const [, name, sign = "", wanted] = term.match(/^([^<>=]+)([<>]=?|=)(.+)$/) ?? [];
+    const [, name, sign = "", wanted] = term.match(CONDITION) ?? [];
     if (name === undefined) return textOf(run).includes(term);
     return pairsOf(run).some(([key, value]) => {
-      // "cs" is "cs@5" as well.
-      const keys = [key, key.replace(/@\S+$/, "")];
-      if (!keys.some((one) => one.toLowerCase().endsWith(name))) return false;
+      if (!isMeant(key, name)) return false;
       if (sign === "=") return text(value).toLowerCase() === wanted;
       const above = Number(value) - Number(wanted);
       return above === 0 ? sign.endsWith("=") : sign.startsWith("<") ? above < 0 : above > 0;
     });
   });
+}
+
+const CONDITION = /^([^<>=]+)([<>]=?|=)(.+)$/;
+
+/** Checks the end of a key; "cs" is "cs@5" as well. */
+function isMeant(key: string, name: string): boolean {
+  return [key, key.replace(/@\S+$/, "")].some((one) => one.toLowerCase().endsWith(name));
+}
+
+/** Returns an error for a condition on what no run has. */
+function unknownIn(query: string): string {
+  const keys = [...new Set(store.runs.flatMap(pairsOf).map(([key]) => key))];
+  const names = query.toLowerCase().split(/\s+/).flatMap((term) =>
+    term.match(CONDITION)?.[1] ?? []
+  );
+  const unknown = names.find((name) => !keys.some((key) => isMeant(key, name)));
+  if (unknown === undefined) return "";
+  const ends = keys.map((key) => key.split(/[. ]/).at(-1)!);
+  return `No column is called "${unknown}".${didYouMean(unknown, [...new Set(ends)])}`;
 }
 
 function pairsOf(run: UiRun): [string, unknown][] {
@@ -254,7 +272,7 @@ function draw(): void {
       : dom`${number(runs)} of ${counted(store.runs.length, "run")} in ${
         counted(rows.length, "row")
       }${left}.
-        <span class="bad">${[...cautions].join(" ")}</span>`,
+        <span class="bad">${rows.length > 0 ? [...cautions].join(" ") : unknownIn(query)}</span>`,
   );
   const heads = columns.map(({ key, head = key }) => {
     if (key === "curve") return dom`<th scope="col">${head}</th>`;

@@ -123,24 +123,18 @@ export function betterOf(rows: readonly Row[], metric: string): "more" | "less" 
     rows.map(({ first: { better } }) => better?.[name]).find((one) => one !== undefined);
 }
 
-/** Names the test and validation set of a row's runs, as far as settings and a single fold do. */
-function setsOf({ first: { settings, seeds }, runs }: Row): string {
-  const all = Object.entries(settings).concat(runs.length > 1 ? [] : Object.entries(seeds));
-  return JSON.stringify(
-    all.filter(([name]) => /^[^.]+\.(test|validation)(\.|$)/.test(name)).sort(),
-  );
-}
-
 /**
  * Returns the best of a metric's means over rows. Choices are made on validation; of equal values none is
- * the best, nor where rows have other sets, such as folds beside a random split.
+ * the best, nor where rows share less than half of their validation sets, as of folds and random splits.
  */
 export function bestOf(rows: readonly Row[], path: readonly string[]): number | undefined {
   const [, split, metric] = path as [string, string, string];
   const measured = rows.filter((row) => statsOf(row, path));
   const means = measured.map((row) => statsOf(row, path)!.mean), better = betterOf(rows, metric);
   if (split !== "validation" || !better || means.length < 2) return undefined;
-  if (new Set(measured.map(setsOf)).size > 1) return undefined;
+  const divisions = measured.map(({ runs }) => new Set(runs.map(({ division }) => division)));
+  const common = divisions.reduce((some, one) => some.intersection(one));
+  if (divisions.some(({ size }) => 2 * common.size < size)) return undefined;
   const best = (better === "more" ? Math.max : Math.min)(...means);
   return means.filter((mean) => mean === best).length === 1 ? best : undefined;
 }

@@ -49,6 +49,34 @@ Deno.test("runs: what varies, groups of seeds, a record that cannot be read, ETa
   assert.equal((await later.json() as UiRuns).runs.length, 3);
 });
 
+Deno.test("runs have one division with the same rows of the same data", async () => {
+  await using shop = await workshop([{ models: MODELS(0.9, 0.1) }]);
+  const history = new History(shop.artifacts), [run] = shop.runs, [image, , train] = run!.stages;
+  const key = image!.dependencies!;
+  const add = async (folder: string, size: number, rows: string) => {
+    const stages = [
+      { ...image!, id: "download", after: [], dependencies: { ...key, params: { folder } } },
+      { ...image!, after: ["download"], dependencies: { ...key, params: { size } } },
+      { ...image!, id: "parts", after: ["resize32"], outputs: { splits: `${size}${folder}` } },
+      // An imported model is no source of images.
+      { ...image!, id: "importModel", after: [], dependencies: { ...key, params: { size } } },
+      {
+        ...train!,
+        after: ["parts", "importModel"],
+        dependencies: { ...key, inputs: { dataset: `${size}`, splits: rows } },
+      },
+    ];
+    await history.add({ ...run!, stages });
+  };
+  await add("men", 32, "a");
+  await add("men", 64, "a");
+  await add("women", 32, "a");
+  await add("men", 32, "two faces");
+  await using ui = await start(shop.artifacts);
+  const all = (await ui.runs()).map(({ division }) => division).reverse().slice(1);
+  assert.deepEqual(all.map((one) => all.indexOf(one)), [0, 0, 2, 3]);
+});
+
 Deno.test("a path that a run was given is a setting, and so is all that a run at work was given", async () => {
   await using shop = await workshop([
     ...["a.csv", "b.csv"].map((verdicts) => ({

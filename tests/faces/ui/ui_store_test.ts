@@ -69,31 +69,29 @@ Deno.test("statsOf() has no spread of equal values, and counts a shared result o
   assert.equal(stats([null, "a"]), undefined);
 });
 
-Deno.test("bestOf() has none of folds and a random split, and one of a plugin's metric", () => {
-  const run = (id: string, value: number, settings: object, seeds = {}) => ({
-    id,
-    settings,
-    seeds,
-    group: JSON.stringify(settings),
+Deno.test("bestOf() has none of rows with other validation sets, and one of a plugin's metric", () => {
+  const run = (division: string, value: number, dropout: number) => ({
+    id: `${division}${dropout}`,
+    division,
+    settings: { "train.dropout": dropout },
+    seeds: {},
+    group: `${dropout}`,
     metrics: { train: { validation: { mae: value, "far@2": value } } },
     better: { far: "more" },
-    stages: [{ id: "parts", use: "split" }, { id: "train", use: "trainAge", result: id }],
+    stages: [{ id: "parts", use: "split" }, { id: "train", use: "trainAge", result: `${value}` }],
   } as unknown as UiRun);
-  const fold = (fold: number, value: number, dropout: number) =>
-    run(`${fold}${dropout}`, value, { "parts.test.of": 5, "train.dropout": dropout }, {
-      "parts.test.fold": fold,
-    });
-  const folds = [fold(1, 4, 0.1), fold(2, 6, 0.1), fold(1, 7, 0.2), fold(2, 8, 0.2)];
-  const random = run("r", 1, { "parts.test": 0.2, "train.dropout": 0.1 });
+  const folds = [run("1", 4, 0.1), run("2", 6, 0.1), run("1", 7, 0.2), run("2", 8, 0.2)];
   const best = (runs: UiRun[], metric = "mae", fold = true) =>
     bestOf(rowsOf(runs, fold), ["train", "validation", metric]);
   const { about } = store;
   try {
     store.about = { ...about, better: { mae: "less" } };
     assert.equal(best(folds), 5);
-    assert.equal(best([...folds, random]), undefined);
+    assert.equal(best([...folds, run("random", 1, 0.3)]), undefined);
     assert.equal(best(folds, "mae", false), undefined); // single folds
     assert.equal(best([folds[0]!, folds[2]!], "mae", false), 4); // the same fold
+    assert.equal(best(folds.slice(0, 3)), 5); // half of the sets are the same
+    assert.equal(best([...folds.slice(0, 3), run("3", 1, 0.1)]), undefined);
     assert.equal(best(folds, "far@2"), 7.5);
   } finally {
     store.about = about;
