@@ -1,5 +1,6 @@
 /** Reads and writes the artifacts `table` and `faces`, described in `stages/kinds.ts`. */
 import { join } from "node:path";
+import { identifyImage } from "../../packages/formats/image_format.ts";
 import { NpyFile } from "../../packages/formats/npy.ts";
 import {
   type Column,
@@ -130,6 +131,13 @@ export async function mapFaces(
     for await (const png of changed) {
       context.signal.throwIfAborted();
       const row = faces.rows[rows.length];
+      const format = png instanceof Uint8Array ? identifyImage(png)?.name : undefined;
+      if (format !== "a PNG") {
+        throw new Error(
+          `Cannot change the face "${row.full_path}": the function given to mapFaces() returned ` +
+            `${format ?? "no image"}. Return a PNG, as sharp(png).png().toBuffer() does.`,
+        );
+      }
       if (row.shard !== shard) {
         writer?.close();
         shard = row.shard;

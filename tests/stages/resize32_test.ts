@@ -87,6 +87,19 @@ Deno.test("resize32 scales faces that are no plain PNG, and names a face that it
     results.push(await Deno.readFile(join(context.outputs.dataset, "images.npy")));
   }
   assert.deepEqual(results[1], results[0]);
+  for (
+    const [unfit, shown] of [
+      [(png: Uint8Array) => sharp(png).raw().toBuffer(), "no image"],
+      [(png: Uint8Array) => sharp(png).jpeg().toBuffer(), "a JPEG"],
+      [() => Promise.resolve(undefined as never), "no image"],
+    ] as const
+  ) {
+    using context = testContext(faceCrop);
+    await assert.rejects(
+      mapFaces(cropping.outputs.faces, context.outputs.faces, context, "unfit", unfit),
+      new RegExp(`change the face "0.jpg": .* mapFaces\\(\\) returned ${shown}\\. Return a PNG`),
+    );
+  }
 
   using faces = await openFaces(other.outputs.faces);
   const shard = join(other.outputs.faces, faces.rows[1].shard);

@@ -116,11 +116,14 @@ export async function executeStage(
       ? { remoteWorkers: connectWorkers(remoteWorkers, work) }
       : {}),
   });
-  const unchanged = stage.plugin && !bounded ? await watchInputs(stage.id, inputs, run) : undefined;
+  const isOwn = stage.plugin && !bounded;
+  const unchanged = isOwn ? await watchInputs(stage.id, inputs, run) : undefined;
+  const assertAwaited = isOwn ? watchPromises(stage.id) : undefined;
   const result: StageResult | void = await Promise
     .try(() => stage.definition.run(inputs, stage.params, context)).finally(unchanged);
   signal.throwIfAborted();
   await checkOutputs(stage.id, outputs, attempt.outputs, checkFile, bounded);
+  assertAwaited?.();
   if (stage.plugin) {
     // The folders of this machine are nothing for a model card.
     const named = mapPaths(cacheKey.params, stage.definition.params, (path) => basename(path));
@@ -179,6 +182,20 @@ async function watchInputs(
           `${joinWords(changes)}. Write into context.outputs or context.scratch, and run again.`,
       );
     }
+  };
+}
+
+/** Keeps promises that a plugin does not await from ending the program, until none was rejected. */
+function watchPromises(id: string): () => void {
+  const errors: unknown[] = [], watching = new AbortController();
+  addEventListener("unhandledrejection", (event) => {
+    event.preventDefault();
+    errors.push(event.reason);
+  }, { signal: watching.signal });
+  return () => {
+    if (errors.length === 0) return watching.abort();
+    const why = "a call that run() does not await failed. Await it.";
+    throw new Error(`Cannot keep what stage "${id}" made: ${why}`, { cause: errors[0] });
   };
 }
 

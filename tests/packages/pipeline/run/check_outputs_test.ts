@@ -92,6 +92,14 @@ Deno.test("checkOutputs() finds what is missing, empty or no file of its format"
     const cut = await problem((folder) => Deno.truncate(join(folder, name), 15));
     match(cut ?? "", /output "all": ".*": Cannot read /, name);
   }
+  // As of a stage that does not await what writes: what it has begun is no reason.
+  match(
+    await problem((folder) => {
+      for (const name of ["a.json", "notes/a.txt"]) Deno.removeSync(join(folder, name));
+      Deno.truncateSync(join(folder, "shard-0.tar"), 600);
+    }) ?? "",
+    /"all": "a\.json" is missing, "notes\/\*\.txt" is missing\. It has .* ends: await each call/,
+  );
   match(
     await problem((folder) => Deno.truncate(join(folder, "weights.bin"), 20)) ?? "",
     /"model.json": Cannot use .*: its weights take 24 bytes, weights.bin has 20/,
