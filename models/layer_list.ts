@@ -77,7 +77,6 @@ const kinds = {
   multiply: merge,
   concatenate: merge,
 };
-type LayerName = keyof typeof kinds;
 
 const layer = z.strictObject(
   Object.fromEntries(Object.entries(kinds).map(([name, options]) => [name, options.optional()])),
@@ -91,7 +90,7 @@ const layer = z.strictObject(
 
 /** Returns the parts of an item; a layer without a name has its kind's and its position's. */
 function readItem(map: z.output<typeof layer>, i: number) {
-  const [[kind, written]] = Object.entries(map) as [LayerName, Record<string, unknown>][];
+  const [[kind, written]] = Object.entries(map) as [keyof typeof kinds, Record<string, unknown>][];
   const { name = `${kind}${i + 1}`, input, inputs, ...options } = Array.isArray(written)
     ? { inputs: written } as Record<string, unknown>
     : written;
@@ -174,17 +173,10 @@ const listed = defineNetwork({
       } catch (cause) {
         refuse(`does not fit: ${(cause as Error).message}`, cause);
       }
-      const ends = [[from].flat()[0], valueOf(name)];
-      const [before, after] = ends.map(({ shape }) =>
-        shape.slice(1) as number[]
-      );
-      if (Math.min(...after) < 1) {
-        refuse(
-          `leaves nothing of the ${before.join(" x ")} before it. Use a smaller window, smaller ` +
-            "strides before it, or padding: same.",
-        );
-      }
-      const [given, asked] = [before, after].map((shape) => shape.reduce((a, b) => a * b, 1));
+      const numbersOf = ({ shape }: SymbolicTensor) =>
+        (shape.slice(1) as number[]).reduce((a, b) =>
+          a * b, 1);
+      const given = numbersOf([from].flat()[0]), asked = numbersOf(valueOf(name));
       if (kind === "reshape" && given !== asked) {
         refuse(`makes ${asked} numbers of ${given}. Change its targetShape.`);
       }

@@ -48,7 +48,12 @@ export function chooseNetwork(
     name: definition.modelName?.(heads) ?? definition.name,
     trunk: (size) => () => {
       const image = tfjs.input({ shape: [size, size, 3], name: "image" });
-      const body = definition.trunk({ ...all, initializer, size } as never, tfjs, image);
+      let body: ReturnType<NetworkDefinition["trunk"]>;
+      try {
+        body = definition.trunk({ ...all, initializer, size } as never, tfjs, image);
+      } finally {
+        refuseEmpty(definition.name, image.sourceLayer); // it may be the cause of another error
+      }
       if (body instanceof SymbolicTensor) return { image, features: body };
       const isLayer = (one: unknown) => one instanceof layers.Layer;
       if (!Array.isArray(body) || body.length === 0 || !body.every(isLayer)) {
@@ -58,12 +63,37 @@ export function chooseNetwork(
             "Return layers, or the output computed from image.",
         );
       }
+      const [first] = body, channels = first.batchInputShape?.at(-1) ?? 3;
+      if (channels !== 3) {
+        throw new Error(
+          `Cannot build the network "${definition.name}": its first layer "${first.name}" has an ` +
+            `inputShape of ${channels} channels, and images have 3. Write inputShape: [size, size, 3]; ` +
+            "the channels of gray faces are equal.",
+        );
+      }
       // As the option inputShape: [size, size, 3] of the first layer.
-      Object.assign(body[0], { batchInputShape: image.shape, dtype: "float32" });
+      Object.assign(first, { batchInputShape: image.shape, dtype: "float32" });
       return body;
     },
     initializer: all.initializer ?? glorotUniform,
   };
+}
+
+/** @throws naming the layer, if one from `first` on leaves nothing of its input */
+function refuseEmpty(network: string, first: layers.Layer): void {
+  const reached = new Set([first]);
+  for (const { name, inboundNodes, outboundNodes } of reached) { // grows on the way
+    for (const { inputShapes, outputShapes } of inboundNodes) {
+      const [[, ...before], [, ...after]] = [inputShapes[0], outputShapes[0]] as number[][];
+      if (!after.some((side) => side !== null && side < 1)) continue;
+      throw new Error(
+        `Cannot build the network "${network}": its layer "${name}" leaves nothing of the ` +
+          `${before.join(" x ")} before it. Use a smaller window, smaller strides before it, or ` +
+          "padding: same.",
+      );
+    }
+    for (const { outboundLayer } of outboundNodes) reached.add(outboundLayer);
+  }
 }
 
 function defined<T extends object>(values: T): T {
@@ -72,9 +102,9 @@ function defined<T extends object>(values: T): T {
 
 /** Appends layers to a trunk; initializes the network if there is a seed. */
 function assemble(name: string, trunk: Trunk, heads: layers.Layer[], seed?: number) {
-  let whole: LayersModel;
+  let whole: LayersModel, body: ReturnType<Trunk> | undefined;
   try {
-    const body = trunk();
+    body = trunk();
     whole = Array.isArray(body) ? tfjs.sequential({ name, layers: [...body, ...heads] }) : model({
       name,
       inputs: body.image,
@@ -84,6 +114,8 @@ function assemble(name: string, trunk: Trunk, heads: layers.Layer[], seed?: numb
     if (!(cause instanceof RangeError)) throw cause;
     const why = `its weights do not fit into memory (${cause.message})`;
     throw new Error(`Cannot build the network: ${why}. Use a smaller one.`, { cause });
+  } finally {
+    if (Array.isArray(body)) refuseEmpty(name, body[0]);
   }
   const { shape } = heads[0].inboundNodes[0].inputTensors[0];
   if (shape.length !== 2) {

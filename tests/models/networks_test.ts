@@ -133,7 +133,7 @@ Deno.test("layers: names the item that cannot follow", async () => {
   );
   const wide = { conv2d: { filters: 2, kernelSize: 14 } };
   fails(
-    /layer 2 \(conv2d\) leaves nothing of the 3 x 3 x 2 before it. Use a smaller window/,
+    /network "layers": its layer "conv2d2" leaves nothing of the 3 x 3 x 2 before it. Use a smaller/,
     wide,
     wide,
     { flatten: {} },
@@ -205,12 +205,12 @@ Deno.test("layers: a value that one layer takes twice is there for the next", as
 Deno.test("a plugin's layers need no inputShape, and another result is an error", async () => {
   await openBackend("wasm");
   const params = z.strictObject({});
-  const build = (trunk: (tf: Tfjs) => unknown) => {
+  const build = (trunk: (tf: Tfjs, image: tfjs.SymbolicTensor) => unknown) => {
     const own = defineNetwork({
       name: "own",
       summary: "Own",
       params,
-      trunk: (_, tfjs) => trunk(tfjs) as never,
+      trunk: (_, ...given) => trunk(...given) as never,
     });
     const chosen = chooseNetwork("own", [own], "", {});
     return singleHeadModel("own", chosen.trunk(16), 2, chosen.initializer, 1);
@@ -227,6 +227,31 @@ Deno.test("a plugin's layers need no inputShape, and another result is an error"
       }),
     /^Error: Cannot build the network: its weights do not fit into memory .* smaller one\.$/,
   );
+  const empty = (strides: number, kernelSize: number) => ({ layers }: Tfjs) => [
+    layers.maxPooling2d({ name: "pool", poolSize: 64, strides }),
+    layers.conv2d({ name: "conv", filters: 2, kernelSize }),
+    layers.flatten({ name: "flat" }),
+    layers.dense({ name: "dense", units: 2 }),
+  ];
+  const graph =
+    (layers: (tf: Tfjs) => tfjs.layers.Layer[]) => (tf: Tfjs, image: tfjs.SymbolicTensor) =>
+      layers(tf).reduce((x, layer) => layer.apply(x) as tfjs.SymbolicTensor, image);
+  for (const layers of [empty(64, 1), empty(1, 1), empty(2, 3)]) {
+    for (const trunk of [layers, graph(layers)]) {
+      assert.throws(
+        () => build(trunk),
+        /network "own": its layer "pool" leaves nothing of the 16 x 16 x 3 before it\. Use a smaller/,
+      );
+    }
+  }
+  for (const inputShape of [[16, 16, 1], [48]]) {
+    assert.throws(
+      () => build(({ layers }) => [layers.flatten({ name: "flat", inputShape })]),
+      new RegExp(
+        `"own": its first layer "flat" has an inputShape of ${inputShape.at(-1)} channels`,
+      ),
+    );
+  }
   for (const [result, text] of [[undefined, "undefined"], [[], "\\[\\]"], [[7], "\\[7\\]"]]) {
     assert.throws(
       () => build(() => result),
