@@ -1,10 +1,14 @@
 /** Checks of what plugins export, since nothing has checked its types. */
 import { z } from "zod";
 import { toProblems } from "./config/zod_issues.ts";
-import { type Definition, membersOf } from "./define.ts";
+import { type Definition, membersOf, NAME } from "./define.ts";
 import { pluginName } from "./paths.ts";
 
-const text = z.string().min(1);
+/** Members that stages and definitions have. */
+export const described = {
+  name: z.string().regex(NAME, "expected a name in camelCase"),
+  summary: z.string().min(1),
+};
 const params = z.custom(
   (given) => given instanceof z.ZodObject,
   "expected a z.strictObject of zod 4",
@@ -14,8 +18,7 @@ const params = z.custom(
 export function checkDefinition(definition: Definition, module: string): void {
   const { extends: kind, name } = definition;
   const schema = z.looseObject({
-    name: text,
-    summary: text,
+    ...described,
     params: params.optional(),
     ...membersOf(kind),
   });

@@ -6,6 +6,9 @@ import { z } from "zod";
 import type { Directions } from "./app.ts";
 import type { Sandbox } from "./sandbox.ts";
 
+/** Names of stages and definitions, and ids of stages in YAML; some become folders. */
+export const NAME = /^[a-zA-Z][\w-]*$/;
+
 /** Something that a parameter can name, with its own options. */
 export interface Definition {
   /** Kind of choice that it belongs to, such as "network". */

@@ -2,6 +2,7 @@
 import { checkDefinition } from "./check_definition.ts";
 import { didYouMean, joinWords, quote } from "./errors.ts";
 import { addChoices, type Extension } from "./config/extension.ts";
+import { pluginName } from "./paths.ts";
 import type { Stage } from "./stage.ts";
 
 export interface LazyStage {
@@ -42,9 +43,10 @@ export class Registry {
 
   #check(kind: string, { name, module }: LazyStage | Extension, other?: LazyStage | Extension) {
     if (!other) return;
+    const [own, others] = [module, other.module].map(pluginName);
     throw new Error(
-      `Cannot register ${kind} "${name}" of ${module}: ${other.module} has that name already. ` +
-        `${other.module === module ? "Remove" : "Rename"} one of them.`,
+      `Cannot register ${kind} "${name}" of ${own}: ${others} has that name already. ` +
+        `${own === others ? "Remove" : "Rename"} one of them.`,
     );
   }
 

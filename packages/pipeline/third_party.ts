@@ -10,7 +10,7 @@ import { ImportMap } from "./cache/import_map.ts";
 import { ModuleHasher } from "./cache/module_graph.ts";
 import type { Extension } from "./config/extension.ts";
 import { factsSchema, type Plugin, problemsSchema } from "./config/plugins.ts";
-import type { Definition } from "./define.ts";
+import { type Definition, NAME } from "./define.ts";
 import { RunError } from "./errors.ts";
 import { canonicalJson, sha256 } from "./fingerprint.ts";
 import { fromFileUrl, pluginName, readTextIfExists } from "./paths.ts";
@@ -52,8 +52,7 @@ const MAX_MINUTES = 1;
 /** Number of lines that a stage may log. */
 const MAX_LINES = 10_000;
 
-/** Names that become folders. */
-const name = z.string().regex(/^[a-zA-Z][\w-]*$/);
+const name = z.string().regex(NAME);
 const line = z.string().max(500);
 const kind = z.strictObject({
   kind: name,

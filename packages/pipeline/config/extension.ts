@@ -4,6 +4,7 @@
  */
 import type { z } from "zod";
 import { type Chooses, definedChoice, type Definition } from "../define.ts";
+import { pluginName } from "../paths.ts";
 import { choosesOf, mapValue, withParts } from "./schemas.ts";
 
 export interface Extension {
@@ -62,7 +63,9 @@ function widened({ kind, definitions, fallback }: Chooses, added: readonly Exten
   const twice = added.find(({ name }) => own.includes(name));
   if (twice) {
     throw new Error(
-      `Cannot add the ${kind} "${twice.name}" of ${twice.module}: there is one of that name ` +
+      `Cannot add the ${kind} "${twice.name}" of ${
+        pluginName(twice.module)
+      }: there is one of that name ` +
         "already. Rename it.",
     );
   }

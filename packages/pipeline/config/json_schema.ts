@@ -1,11 +1,10 @@
 /** JSON Schema of a pipeline, for completion in editors, and docs/reference.md. */
 import { z } from "zod";
-import type { Definition } from "../define.ts";
+import { type Definition, NAME } from "../define.ts";
 import { FIXED, pipelineSchema, rangeSchema, seedSchema } from "./pipeline_schema.ts";
 import { turnedBy } from "../plan.ts";
 import type { Kind, Stage } from "../stage.ts";
 import { choicesIn, choosesOf } from "./schemas.ts";
-import { STAGE_ID } from "./stage_config.ts";
 import { isSeed } from "../sweep_summary.ts";
 
 type Json = Record<string, unknown>;
@@ -70,7 +69,7 @@ function definitionsOf(
   return {
     [map]: {
       type: "object",
-      propertyNames: { pattern: STAGE_ID.source },
+      propertyNames: { pattern: NAME.source },
       properties: Object.fromEntries(names.map((name) => [name, {
         if: { type: "object", required: ["use"] },
         then: reference(`${map}.named`),

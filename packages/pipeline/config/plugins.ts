@@ -3,7 +3,7 @@
  * export is a stage or an extension, a list of them, or a function of the API that returns these.
  */
 import { z } from "zod";
-import { checkMembers } from "../check_definition.ts";
+import { checkMembers, described } from "../check_definition.ts";
 import { method } from "../define.ts";
 import { cut, placeIn } from "../errors.ts";
 import { type Extension, isExtension } from "./extension.ts";
@@ -80,7 +80,7 @@ const wiring = (isOne: (value: unknown) => boolean) =>
 
 /** Members of a stage that `defineStage` does not fill in. */
 const stageMembers = z.looseObject({
-  summary: z.string().min(1),
+  ...described,
   inputs: wiring((value) => isKind(value) || isKind((value as Partial<All> | null)?.all)),
   outputs: wiring(isKind),
   run: method,

@@ -5,7 +5,7 @@ import { type Extension, usedExtensions } from "./extension.ts";
 import { toProblems } from "./zod_issues.ts";
 import { choicesIn, mapValue, valueAt } from "./schemas.ts";
 import { seedSchema } from "./pipeline_schema.ts";
-import type { Aliases } from "../define.ts";
+import { type Aliases, NAME } from "../define.ts";
 import { isRecord } from "../fingerprint.ts";
 import type { Registry } from "../registry.ts";
 import type { ConfigSource } from "./config_source.ts";
@@ -20,9 +20,6 @@ const reservedSchema = z.object({
   seed: seedSchema.optional(),
 });
 export const RESERVED = reservedSchema.keyof().options;
-
-/** Valid id of a stage in a pipeline. */
-export const STAGE_ID = /^[a-zA-Z][\w-]*$/;
 
 /** A stage of a pipeline, its parameters validated, its inputs not yet wired. */
 export interface ConfiguredStage {
@@ -66,7 +63,7 @@ export async function readStage(
     problems.push({ at: source.at(at, key), message });
     return undefined;
   };
-  if (!STAGE_ID.test(id)) {
+  if (!NAME.test(id)) {
     const message = `stage id ${quote(id)}: expected a letter, then letters, digits, - or _`;
     return report(path, message, true);
   }

@@ -99,7 +99,7 @@ Deno.test("without its plugin, or misspelt, an extension's value is refused", as
   );
   assert.match(
     await project.mistakes("plugins: [plugins/three.ts, plugins/three.ts]\nstages: { count: }"),
-    /1:29: Cannot register number "three" of file:.*: file:.*three.ts has that name already/,
+    /1:29: Cannot register number "three" of \/.*three.ts: \/.*three.ts has that name already/,
   );
 });
 

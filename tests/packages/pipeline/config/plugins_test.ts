@@ -129,6 +129,7 @@ Deno.test("plugins", async (t) => {
       "plugins/inputs.ts": plugin("open").replace("inputs: { numbers },", ""),
       "plugins/outputs.ts": plugin("closed").replace("outputs: { numbers }", "outputs: { a: 3 }"),
       "plugins/runs.ts": plugin("still").replace("run()", "runs()"),
+      "plugins/named.ts": plugin("my stage"),
     });
     const told = /1:11: stage "plain" of plugin ".*" is a plain object\. Write: export default def/;
     await says("plugins: [plugins/plain.ts]\nstages: { plain: }", told);
@@ -144,6 +145,10 @@ Deno.test("plugins", async (t) => {
     await says(
       "plugins: [plugins/runs.ts]\nstages: { still: }",
       /1:11: stage "still" of plugin ".*runs\.ts": run: expected a function, it is missing\./,
+    );
+    await says(
+      "plugins: [plugins/named.ts]\nstages: { x: { use: my stage } }",
+      /1:11: stage "my stage" of .*: name: expected a name in camelCase, got "my stage"\./,
     );
   });
   await t.step("must have a stage as their default export", async () => {
@@ -204,7 +209,7 @@ Deno.test("plugins", async (t) => {
   await t.step("cannot take a name twice", () =>
     says(
       "plugins: [./plugins/again.ts]\nstages:\n  count:",
-      /1:11: Cannot register stage "count" of file:.*plugins\/again.ts: file:.*toy\/stages.ts has/,
+      /1:11: Cannot register stage "count" of \/.*plugins\/again.ts: \/.*toy\/stages.ts has/,
       "Rename one of them.",
     ));
   await t.step("are not listed twice", () =>
@@ -392,4 +397,28 @@ Deno.test("a plugin's stage that changes its input fails, and the input is made 
     });
     await project.write({ "plugins/right.ts": writing('outputs.numbers + "/more.txt"', "10") });
   }
+});
+
+Deno.test("a promise that a plugin's stage does not await fails the stage, not the program", async () => {
+  const starting = (rest: string) =>
+    plugin("negate").replace(
+      "async run() {}",
+      `async run(_inputs, _params, { outputs }) {
+        globalThis.started.promise.then(() => { throw new Error("too late"); });
+        ${rest}
+      }`,
+    );
+  await using project = await Project.make({
+    "pipeline.yaml": "stages: { count: { to: 3 }, negate: }",
+    "plugins/early.ts": starting(`globalThis.started.resolve();
+        await Deno.writeTextFile(outputs.numbers + "/numbers.txt", "1");`),
+    "plugins/late.ts": starting(""),
+  });
+  const started = Promise.withResolvers<void>();
+  Object.assign(globalThis, { started });
+  const run = (name: string) => project.run({ set: [`plugins=[plugins/${name}.ts]`] });
+  assert.match((await run("late")).text, /"negate" made: .* is missing .* await each call/);
+  const { text } = await run("early");
+  assert.match(text, /does not await failed\. Await it\.\n {2}because: too late/);
+  Reflect.deleteProperty(globalThis, "started");
 });
