@@ -5,20 +5,15 @@ import { type Command, EXIT } from "../../packages/pipeline/app.ts";
 import { didYouMean, joinWords, problemsOf, UsageError } from "../../packages/pipeline/errors.ts";
 import { Registry } from "../../packages/pipeline/registry.ts";
 
-/** Kind → YAML of a pipeline that uses it; NAME stands for the name. */
-const STAGES: Readonly<Record<string, string>> = {
-  stage: "NAME: { replaces: faceCrop }",
-  network: "trainGender: { network: { use: NAME, units: 32 }, epochs: 2 }",
-  detector: "faceCrop: { detector: NAME }",
-  metric: "evaluate: { metrics: [NAME] }",
-  loss: "trainAge: { loss: NAME }",
-  preset: "download: { datasets: [{ folder: ../photos, preset: NAME }], sampleFaces: 400 }",
-};
+/**
+ * A file and its test for each kind; NAME stands for the name. The file begins with the line of a
+ * pipeline that uses it, and a blank one.
+ */
+const TEMPLATES = new URL("./templates/", import.meta.url);
+const kinds = [...Deno.readDirSync(TEMPLATES)].filter(({ name }) => name.endsWith("_test.txt"))
+  .map(({ name }) => name.replace("_test.txt", "")).sort();
 
-const kinds = Object.keys(STAGES);
-
-const template = (file: string) =>
-  Deno.readTextFile(new URL(`./templates/${file}.txt`, import.meta.url));
+const template = (file: string) => Deno.readTextFile(new URL(`${file}.txt`, TEMPLATES));
 
 const command: Command = {
   help: `Write a plugin to start from: its file, its test, and a pipeline that uses it.
@@ -51,7 +46,7 @@ Exit codes: 0 written, 2 wrong command line, or a file exists.`,
     if (kind === undefined || name === undefined || more.length > 0) {
       throw new UsageError(`expected a kind and a name: deno task new stage myStage`);
     }
-    if (!Object.hasOwn(STAGES, kind)) {
+    if (!kinds.includes(kind)) {
       throw new UsageError(
         `there is no kind "${kind}".${didYouMean(kind, [...kinds, "types"])} ` +
           `Take ${joinWords(kinds, "or")}, or types.`,
@@ -70,14 +65,15 @@ Exit codes: 0 written, 2 wrong command line, or a file exists.`,
     const check = () => Promise.all(registry.names().map((one) => registry.get(one)));
     const [taken] = await problemsOf([[[], check]]);
     if (taken) throw new UsageError(taken.message);
+    const [use, code] = (await template(kind)).split(/\n\n(.*)/s);
     const pipeline = `# yaml-language-server: $schema=./NAME.schema.json
 extends: ../pipeline.yaml
 plugins: [../plugins/NAME.ts]
 stages:
-  ${STAGES[kind]}
+  ${use}
 `;
     const files = {
-      [join("plugins", `${name}.ts`)]: await template(kind),
+      [join("plugins", `${name}.ts`)]: code!,
       [join("tests", "plugins", `${name}_test.ts`)]: await template(`${kind}_test`),
       [join("experiments", `${name}.yaml`)]: pipeline,
     };

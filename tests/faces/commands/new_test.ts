@@ -12,7 +12,10 @@ const root = fileURLToPath(new URL("../../../", import.meta.url));
 /** So long that lines with it would be broken. */
 const PREFIX = "aPluginWithAVeryLongName";
 const pluginApi = new URL("../../../plugins/plugin_process.ts", import.meta.url).href;
-const KINDS = ["stage", "network", "detector", "metric", "loss", "preset"];
+const KINDS = [
+  ...["stage", "network", "detector", "metric", "loss"],
+  ...["optimizer", "schedule", "sampling", "reportSection", "preset"],
+];
 
 /** A project whose modules are this one's, but plugins, tests and experiments are its own. */
 async function emptyProject(): Promise<string> {
