@@ -69,9 +69,8 @@ export type ModelParams = {
 function sourcesOf(params: ModelParams) {
   return (["init", "teacher"] as const).flatMap((name) => {
     const value = params[name];
-    if (value === undefined) return [];
     if (typeof value === "string") return [{ name, from: value, path: [name] }];
-    if (value.from === undefined) return [];
+    if (value?.from === undefined) return [];
     if (typeof value.from === "string") return [{ name, from: value.from, path: [name, "from"] }];
     return value.from.map((from, i) => ({ name, from, path: [name, "from", i] }));
   });
@@ -170,7 +169,10 @@ export async function importedFolder(from: string, artifacts: string): Promise<s
   const missing = ["weights.bin", "training.json", "history.csv"]
     .filter((name) => !files.includes(name));
   if (missing.length === 0) return folder;
-  throw new Error(`"${folder}" has no ${joinWords(missing)}. Copy the whole folder of the model.`);
+  throw new Error(
+    `"${folder}" has no ${joinWords(missing)}. Copy the whole folder of the model; ` +
+      "docs/guide/evaluation.md has the files of one that was trained elsewhere.",
+  );
 }
 
 function theOne(found: readonly string[]): string {

@@ -140,6 +140,8 @@ const recordShape = z.looseObject({
   input: z.looseObject({ size: z.number(), divisor: z.number() }),
   preprocessing: z.looseObject({}),
   params: z.looseObject({}),
+  seed: z.number(),
+  datasets: z.record(z.string(), z.number()),
   counts: z.looseObject({ train: z.number(), validation: z.number() }),
   epochs: z.number(),
   weightsOfEpoch: z.number(),
@@ -148,7 +150,7 @@ const recordShape = z.looseObject({
 /** Reads a model's `training.json`. Throws an error with the way out if it is damaged. */
 export async function readRecord(folder: string): Promise<TrainingRecord> {
   const wayOut = "Train the model again: `deno task verify` finds what is damaged, the next run " +
-    "makes it anew";
+    "makes it anew. docs/guide/evaluation.md has the fields of one that was trained elsewhere";
   return await readJson(join(folder, "training.json"), recordShape, wayOut) as never;
 }
 

@@ -13,6 +13,7 @@ import { sha256 } from "../../packages/pipeline/fingerprint.ts";
 import type { Artifact, StageProvenance } from "../../packages/pipeline/stage.ts";
 import { median } from "../../packages/statistics/prediction_metrics.ts";
 import evaluate from "../../stages/evaluate.ts";
+import importModel from "../../stages/importModel.ts";
 import { saveModel } from "../../faces/training/model_files.ts";
 import { type TrainingRecord, writeRecord } from "../../faces/training/training_record.ts";
 import { ageClasses, genderClasses } from "../../faces/training/targets.ts";
@@ -383,6 +384,42 @@ Deno.test("evaluate warns of other crops than those of an imported model's train
     "ssdMobilenetv1, margin 0.2, here 0.4 and align none, here eyes. Expect other results than on " +
     "its own test set. Set faceCrop as for its training.",
   ]);
+});
+
+Deno.test("evaluate scores a network trained elsewhere, with the files that the guide has", async () => {
+  const url = new URL("../../docs/guide/evaluation.md", import.meta.url);
+  const guide = (await Deno.readTextFile(url)).split("## Models trained elsewhere")[1];
+  const [json, csv] = ["json", "csv"].map((language) =>
+    new RegExp(`\`\`\`${language}\\n(.*?)\`\`\``, "s").exec(guide)![1].replaceAll(/^ {2}/gm, "")
+  );
+  using context = testContext(evaluate);
+  const inputs = await artifacts(context.folder, people());
+  const gender = (inputs.models as Artifact[])[2], folder = join(context.folder, "mine");
+  await Deno.mkdir(folder);
+  for (const name of ["model.json", "weights.bin"]) {
+    await Deno.copyFile(join(gender.path, name), join(folder, name));
+  }
+  await Deno.writeTextFile(join(folder, "history.csv"), csv);
+  using importing = testContext(importModel);
+  const write = (text: string) => Deno.writeTextFile(join(folder, "training.json"), text);
+  for (const field of ["datasets", "seed"]) {
+    await write(json.replace(field, "other"));
+    await assert.rejects(
+      importing.run({}, { model: folder }),
+      new RegExp(
+        `damaged at "${field}"\\. Train .* docs/guide/evaluation\\.md has the fields of one`,
+      ),
+    );
+  }
+  await write(json.replaceAll("64", `${SIZE}`));
+  await importing.run({}, { model: folder });
+  assert.match(importing.warnings[0], /not known which images .*mine" was trained on/);
+  await context.run({ ...inputs, models: [importing.artifact("model")] });
+  const { test } = Object.values((await metricsOf(context.outputs.report)).models)[0];
+  assert.equal(test.accuracy, 7 / 8);
+  const card = await Deno.readTextFile(join(context.outputs.report, "MODEL_CARD.md"));
+  assert.match(card, /1,000 faces of mine; 1 epoch, seed 1, 386 parameters/);
+  assert.doesNotMatch(card, /undefined|NaN/);
 });
 
 Deno.test("evaluate stops when it is told to", async () => {

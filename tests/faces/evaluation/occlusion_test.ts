@@ -60,6 +60,8 @@ Deno.test("the occlusion process loads a model and prints a map", async () => {
     metric: "mae",
     classes: null,
     params: {},
+    seed: 1,
+    datasets: {},
     input: { size: SIZE, divisor: 255 },
     preprocessing: {},
     epochs: 1,

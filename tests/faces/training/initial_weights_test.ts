@@ -234,7 +234,7 @@ Deno.test("a part of a model is refused, with what is missing or damaged", async
     importedFolder(folder, folder),
     new Error(
       `"${folder}" has no weights.bin, training.json and history.csv. Copy the whole folder of the ` +
-        "model.",
+        "model; docs/guide/evaluation.md has the files of one that was trained elsewhere.",
     ),
   );
   for (const name of ["weights.bin", "history.csv"]) {
