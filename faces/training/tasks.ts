@@ -145,7 +145,10 @@ export function rowsOfTasks(
         ? `one of its ${counted(classes.length, "value")} in the training set`
         : "a label of it";
       const name = set === "train" ? "training" : set;
-      throw new Error(`Cannot train ${task}: no image of the ${name} set has ${what}. Add some.`);
+      throw new Error(
+        `Cannot train ${task}: no image of the ${name} set has ${what}. Add some, or name its column ` +
+          "in columns of a preset.",
+      );
     }
   }
   return rows;

@@ -162,7 +162,7 @@ export function parsePreset(wanted: string): string | Preset {
   if (!wanted.startsWith("{") && !names.includes(wanted)) {
     throw new UsageError(
       `there is no preset "${wanted}".${didYouMean(wanted, names)} ` +
-        `Take ${joinWords(names, "or")}, or a map: '{photos: ...}'`,
+        `Take ${joinWords(names, "or")}, or a map, as of a plugin's: '{photos: ...}'`,
     );
   }
   try {
