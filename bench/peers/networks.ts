@@ -9,12 +9,8 @@ import {
 import { networks } from "../../models/mod.ts";
 import { buildAge2021, buildGender2021, deepTrunk } from "../../tests/models/build_2021.ts";
 import { classHead, distributionHead } from "../../faces/training/losses.ts";
-import {
-  classification,
-  jointHead,
-  type Objective,
-  regression,
-} from "../../faces/training/objective.ts";
+import { jointHead, type Objective } from "../../faces/training/objective.ts";
+import { classification, regression } from "../../tests/faces/training/plain_objectives.ts";
 import type { NetworkName } from "../peer.ts";
 
 interface Kind {

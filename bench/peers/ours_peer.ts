@@ -7,7 +7,7 @@ import { NpyFile, readNpy } from "../../packages/formats/npy.ts";
 import { mean } from "../../packages/statistics/prediction_metrics.ts";
 import { engineLoss, EngineTrainer } from "../../faces/training/engine_trainer.ts";
 import { imagesInMemory } from "../../faces/training/image_source.ts";
-import { classification, regression } from "../../faces/training/objective.ts";
+import { classification, regression } from "../../tests/faces/training/plain_objectives.ts";
 import { predictRows } from "../../faces/training/predict_rows.ts";
 import { toEngineNetwork } from "../../faces/training/to_engine_network.ts";
 import { train, type TrainOptions } from "../../faces/training/train.ts";

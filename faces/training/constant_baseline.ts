@@ -13,11 +13,6 @@ export interface Compared {
   worse: boolean;
 }
 
-interface Predicted {
-  prediction: ArrayLike<number>;
-  people: readonly unknown[];
-}
-
 /**
  * Compares the kept epoch with the constant baseline (majority class or median of the training set),
  * and warns if it is worse. Classes are worse only if their balanced accuracy is not better, by a paired
@@ -38,7 +33,9 @@ export async function compareWithConstant(
   { train, validation }: InputRows,
   { info, warn }: Pick<TrainingContext, "info" | "warn">,
   intervals: readonly (readonly [low: number, high: number] | undefined)[] = [],
-  predict?: (rows: Int32Array) => Promise<Predicted>,
+  predict?: (
+    rows: Int32Array,
+  ) => Promise<{ prediction: ArrayLike<number>; people: readonly unknown[] }>,
 ): Promise<Compared> {
   const known = (rows: Int32Array) =>
     Array.from(rows, (row) => targets[row]).filter((target) => !Number.isNaN(target));

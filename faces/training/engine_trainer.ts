@@ -1,7 +1,6 @@
 /** Trainer on the engine: multi-threaded WebAssembly kernels for the supported layers. */
 import * as tf from "@tensorflow/tfjs-core";
 import { cores } from "../../packages/workers/cores.ts";
-import type { Rng } from "../../packages/random/random.ts";
 import {
   type CustomLoss,
   Engine,
@@ -12,7 +11,7 @@ import {
 } from "../../packages/engine/engine.ts";
 import { readTensor } from "../../packages/compute/read_tensor.ts";
 import { counted } from "../../packages/pipeline/causes.ts";
-import { toEngineNetwork } from "./to_engine_network.ts";
+import { named, toEngineNetwork } from "./to_engine_network.ts";
 import { defaultOptimizer } from "./optimizer.ts";
 import { type Objective, scoresOf } from "./objective.ts";
 import { type BatchResult, Trainer, type TrainerOptions } from "./trainer.ts";
@@ -58,11 +57,7 @@ export class EngineTrainer extends Trainer<Engine> {
       : `${threads}; loss "${lossName(this.objective)}" by TensorFlow.js (${tf.getBackend()})`;
   }
 
-  async step(
-    images: Uint8Array,
-    targets: number[],
-    random: (layer: string) => Rng,
-  ): Promise<BatchResult> {
+  async step(...[images, targets, random]: Parameters<Trainer["step"]>): Promise<BatchResult> {
     const rng = random("all");
     const key = [rng.int(2 ** 32), rng.int(2 ** 32)] as const;
     return this.#means(await this.stepper.step(images, this.#labels(targets), key), targets);
@@ -89,7 +84,7 @@ export class EngineTrainer extends Trainer<Engine> {
     this.stepper.setAverages(named(this.model.weights, values));
   }
 
-  setWeights(weights: readonly Float32Array[]): void {
+  override setWeights(weights: readonly Float32Array[]): void {
     this.stepper.setWeights(named(this.model.weights, weights));
   }
 
@@ -106,8 +101,8 @@ export class EngineTrainer extends Trainer<Engine> {
     this.stepper.setOptimizerState({ step, ...Object.fromEntries(moments) });
   }
 
-  copyWeightsToModel(): void {
-    this.writeModel(this.#weights());
+  override copyWeightsToModel(): void {
+    super.setWeights(this.#weights());
   }
 
   close(): Promise<void> {
@@ -182,9 +177,4 @@ function lossName({ heads }: Objective): string {
 
 function lossOf(name: string): "categoricalCrossentropy" | "meanAbsoluteError" {
   return name === "categorical_crossentropy" ? "categoricalCrossentropy" : "meanAbsoluteError";
-}
-
-function named(weights: readonly { originalName: string }[], values: readonly Float32Array[]) {
-  const tensors = values.map((data) => ({ shape: [data.length], data }));
-  return new Map(weights.map(({ originalName }, i) => [originalName, tensors[i]]));
 }

@@ -1,6 +1,6 @@
 /** Training objectives: loss and metric. */
 import * as tf from "@tensorflow/tfjs-core";
-import { classHead, quantityHead, readOutput } from "./losses.ts";
+import { readOutput } from "./losses.ts";
 import type { Head } from "./training_definitions.ts";
 import { readTensor } from "../../packages/compute/read_tensor.ts";
 
@@ -60,16 +60,6 @@ export async function scoresOf(
     ? heads[0].metric
     : heads.reduce((sum, { loss }, h) => sum + objective.heads[h].weight * loss, 0);
   return { metric, heads };
-}
-
-/** Returns a classification objective: cross-entropy from logits, and accuracy. */
-export function classification(classes: number): Objective {
-  return jointHead([classHead(classes, 1)], { plain: true });
-}
-
-/** Returns a regression objective: the mean absolute error is loss and metric. */
-export function regression(): Objective {
-  return jointHead([quantityHead(1)], { plain: true });
 }
 
 /** Encodes rows as a tensor [rows, columns]; undefined ones, and missing labels, as 0. */

@@ -6,15 +6,10 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { layers, LayersModel } from "@tensorflow/tfjs-layers";
 import { cores } from "../../packages/workers/cores.ts";
 import { readTensor } from "../../packages/compute/read_tensor.ts";
-import {
-  Engine,
-  type EngineOptions,
-  type Tensors,
-  UnsupportedNetwork,
-} from "../../packages/engine/engine.ts";
+import { Engine, type EngineOptions, UnsupportedNetwork } from "../../packages/engine/engine.ts";
 import { isSoftmax } from "./forward.ts";
 import type { ImageSource } from "./image_source.ts";
-import { toEngineNetwork } from "./to_engine_network.ts";
+import { named, toEngineNetwork } from "./to_engine_network.ts";
 import { predictBatches, type PredictOptions, predictRows, takeTensor } from "./predict_rows.ts";
 
 /** Predicts rows of a file. */
@@ -67,11 +62,8 @@ async function enginePart(model: LayersModel, options: EngineOptions) {
   const cut = softmax >= 0 && model.getClassName() === "Sequential" ? softmax + 1 : undefined;
   const first = cut === undefined ? model.layers : model.layers.slice(0, cut);
   const rest = model.layers.slice(first.length);
-  const weights: Tensors = new Map();
-  for (const weight of first.flatMap((layer) => layer.weights)) {
-    const data = await readTensor(weight.read());
-    weights.set(weight.originalName, { shape: weight.shape as number[], data });
-  }
+  const weights = first.flatMap((layer) => layer.weights);
+  const values = await Promise.all(weights.map((weight) => readTensor(weight.read())));
   const last = rest.length > 0 ? first.at(-1)! : model.outputs[0].sourceLayer;
   const ends = model.outputs.length === 1 && isSoftmax(last);
   const loss = ends ? "categoricalCrossentropy" : "meanAbsoluteError";
@@ -80,7 +72,7 @@ async function enginePart(model: LayersModel, options: EngineOptions) {
       toEngineNetwork(model, loss, cut === undefined ? undefined : first),
       options,
     );
-    engine.setWeights(weights);
+    engine.setWeights(named(weights, values));
     return { engine, rest };
   } catch (error) {
     if (error instanceof UnsupportedNetwork) return undefined;

@@ -1,8 +1,8 @@
 /** Trainer on TensorFlow.js, for any network on the open backend. */
 import * as tf from "@tensorflow/tfjs-core";
 import type { layers } from "@tensorflow/tfjs-layers";
-import type { Rng } from "../../packages/random/random.ts";
 import { readTensor } from "../../packages/compute/read_tensor.ts";
+import { pause } from "../../packages/pipeline/interrupt.ts";
 import { Optimizer } from "./optimizer.ts";
 import { lerp } from "./optimizers.ts";
 import { type BatchStatistics, forward, normWeights } from "./forward.ts";
@@ -25,11 +25,7 @@ export class TfjsTrainer extends Trainer<Optimizer> {
     this.computedBy = `TensorFlow.js (${tf.getBackend()})${why === undefined ? "" : `: ${why}`}`;
   }
 
-  async step(
-    images: Uint8Array,
-    targets: number[],
-    random: (layer: string) => Rng,
-  ): Promise<BatchResult> {
+  async step(...[images, targets, random]: Parameters<Trainer["step"]>): Promise<BatchResult> {
     const statistics: [layers.Layer, BatchStatistics][] = [];
     const [loss, output] = tf.tidy(() => {
       const x = toTensor(images, this.model.inputs[0].shape);
@@ -64,7 +60,7 @@ export class TfjsTrainer extends Trainer<Optimizer> {
       return { loss: (await readTensor(loss))[0], ...scores };
     } finally {
       tf.dispose([loss, output]);
-      await turn();
+      await pause();
     }
   }
 
@@ -73,7 +69,7 @@ export class TfjsTrainer extends Trainer<Optimizer> {
     const [loss] = await takeTensor(tf.tidy(() => this.objective.lossOf(output, targets)));
     const scores = await scoresOf(this.objective, output, targets);
     output.dispose();
-    await turn();
+    await pause();
     return { loss, ...scores };
   }
 
@@ -83,10 +79,6 @@ export class TfjsTrainer extends Trainer<Optimizer> {
 
   async weights(): Promise<Float32Array[]> {
     return await Promise.all(this.model.getWeights().map(readTensor));
-  }
-
-  setWeights(weights: readonly Float32Array[]): void {
-    this.writeModel(weights);
   }
 
   protected averages(): Float32Array[] {
@@ -117,10 +109,6 @@ export class TfjsTrainer extends Trainer<Optimizer> {
     this.stepper.restore(steps, state);
   }
 
-  copyWeightsToModel(): void {
-    // Training updates the model's weights in place.
-  }
-
   close(): Promise<void> {
     this.stepper.dispose();
     return Promise.resolve();
@@ -137,8 +125,3 @@ export class TfjsTrainer extends Trainer<Optimizer> {
 
 /** Batch size of validation. Affects results only by rounding. */
 const VALIDATION_BATCH = 256;
-
-/** Yields to the event loop, so that Ctrl-C is handled. */
-function turn(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve));
-}

@@ -8,6 +8,7 @@ import {
   type Network,
   UnsupportedNetwork,
 } from "../../packages/engine/engine_network.ts";
+import type { Tensors } from "../../packages/engine/engine.ts";
 
 type Config = ReturnType<layers.Layer["getConfig"]>;
 
@@ -205,7 +206,7 @@ function windows(layer: layers.Layer, config: Config) {
   return { strides: pair(strides), padding } as const;
 }
 
-function isLast(layer: layers.Layer, axis: unknown): boolean {
+export function isLast(layer: layers.Layer, axis: unknown): boolean {
   const axes = [axis].flat(), { rank } = layer.inboundNodes[0].inputTensors[0];
   return axes.length === 1 && [-1, rank - 1].includes(axes[0] as number);
 }
@@ -245,4 +246,13 @@ export function pair(value: unknown): [number, number] {
 
 function unsupported(layer: layers.Layer, what: string): UnsupportedNetwork {
   return new UnsupportedNetwork(`The fast engine cannot train layer "${layer.name}": it ${what}`);
+}
+
+/** Returns values by the names of their weights, as the engine takes them. */
+export function named(
+  weights: readonly { originalName: string }[],
+  values: readonly Float32Array[],
+): Tensors {
+  const tensors = values.map((data) => ({ shape: [data.length], data }));
+  return new Map(weights.map(({ originalName }, i) => [originalName, tensors[i]]));
 }

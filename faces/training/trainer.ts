@@ -73,7 +73,6 @@ export abstract class Trainer<S extends Stepper = Stepper> {
   }
   /** Returns all weights, in the model's order. */
   abstract weights(): Promise<Float32Array[]>;
-  abstract setWeights(weights: readonly Float32Array[]): void;
   /** Returns and sets the moving averages of all weights, which each step updates. */
   protected abstract averages(): Float32Array[];
   abstract setAverages(values: readonly Float32Array[]): void;
@@ -83,8 +82,8 @@ export abstract class Trainer<S extends Stepper = Stepper> {
     steps: number,
     state: (name: string) => Float32Array[],
   ): void;
-  /** Copies the current weights into the model. */
-  abstract copyWeightsToModel(): void;
+  /** Copies the current weights into the model, where these are elsewhere. */
+  copyWeightsToModel(): void {}
   abstract close(): Promise<void>;
 
   /** Returns the mean of batches to come. */
@@ -153,7 +152,8 @@ export abstract class Trainer<S extends Stepper = Stepper> {
     return all("best", weights);
   }
 
-  protected writeModel(weights: readonly Float32Array[]): void {
+  /** Replaces all weights, by default those of the model. */
+  setWeights(weights: readonly Float32Array[]): void {
     tf.tidy(() =>
       this.model.setWeights(
         this.model.weights.map(({ shape }, i) => tf.tensor(weights[i], shape as number[])),

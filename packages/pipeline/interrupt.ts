@@ -4,10 +4,6 @@ import { EXIT } from "./app.ts";
 import { Interrupted } from "./errors.ts";
 import type { Reporter } from "./reporter.ts";
 
-interface Interrupt extends Disposable {
-  readonly signal: AbortSignal;
-}
-
 /** `deno task` repeats the terminal's Ctrl-C: within this many ms it is the same key press. */
 const ECHO_MS = 300;
 
@@ -23,7 +19,7 @@ export function abortOnSignal(
     atOnce?: () => void;
     stopping?: string;
   } = {},
-): Interrupt {
+): Disposable & { readonly signal: AbortSignal } {
   const interrupt = new AbortController();
   let first = 0;
   const stop = () => {

@@ -10,7 +10,7 @@ import type { Stage, StageResult } from "../../packages/pipeline/stage.ts";
 import { buildGender2021 } from "../models/build_2021.ts";
 import { compareWithConstant } from "../../faces/training/constant_baseline.ts";
 import { openTrainer } from "../../faces/training/open_trainer.ts";
-import { classification } from "../../faces/training/objective.ts";
+import { classification } from "../faces/training/plain_objectives.ts";
 import { genderClasses } from "../../faces/training/targets.ts";
 import { testArtifact, type TestContext, testContext } from "../context.ts";
 import { damageEach } from "../damages.ts";

@@ -12,7 +12,8 @@ import type { Backend } from "../../../packages/compute/backends.ts";
 import { networks } from "../../../models/mod.ts";
 import { chooseNetwork, singleHeadModel } from "../../training/build_network.ts";
 import { EngineTrainer } from "../../training/engine_trainer.ts";
-import { classification } from "../../training/objective.ts";
+import { classHead } from "../../training/losses.ts";
+import { jointHead } from "../../training/objective.ts";
 import { TfjsTrainer } from "../../training/tfjs_trainer.ts";
 import type { Timing } from "../compute.ts";
 
@@ -41,7 +42,12 @@ async function time(backend: Backend, batch: number): Promise<number> {
   const targets = Array.from({ length: batch }, () => rng.int(2));
   const { name, trunk, initializer } = chooseNetwork(undefined, networks, "gender2021", {});
   const model = singleHeadModel(name, trunk(32), 2, initializer, 1);
-  const options = { model, objective: classification(2), learningRate: 0.001, batchSize: batch };
+  const options = {
+    model,
+    objective: jointHead([classHead(2, 1)], { plain: true }),
+    learningRate: 0.001,
+    batchSize: batch,
+  };
   const trainer = backend === "wasm" ? await EngineTrainer.open(options) : new TfjsTrainer(options);
   const step = async () => {
     const began = performance.now();

@@ -1,9 +1,8 @@
 /** Conversion of layers to ONNX operators. Values are [batch, channels, ...] in ONNX. */
 import type { layers } from "@tensorflow/tfjs-layers";
 import type { Attribute, OnnxConstant } from "../../../packages/formats/onnx.ts";
-import { pair } from "../to_engine_network.ts";
+import { isLast, pair } from "../to_engine_network.ts";
 
-type Config = ReturnType<layers.Layer["getConfig"]>;
 type Weight = ReturnType<layers.Layer["getWeights"]>[number];
 
 /** A value of the graph, with its TensorFlow.js shape without the batch (channels last). */
@@ -46,7 +45,7 @@ export function convertLayer(layer: layers.Layer, inputs: readonly Value[], grap
 interface Call {
   readonly layer: layers.Layer;
   readonly weights: readonly Weight[];
-  readonly config: Config;
+  readonly config: ReturnType<layers.Layer["getConfig"]>;
   /** Name of the layer's output, and prefix of those of its parts. */
   readonly name: string;
   readonly input: Value;
@@ -204,11 +203,8 @@ const converters: Record<string, Converter> = {
 };
 
 /** Throws unless a layer works along its last axis. */
-function checkLastAxis({ config, input }: Call, what: string): void {
-  const [axis] = [config.axis].flat() as number[];
-  if (![-1, input.shape.length].includes(axis)) {
-    throw new UnknownLayer(`${what} another axis than the last`);
-  }
+function checkLastAxis({ config, layer }: Call, what: string): void {
+  if (!isLast(layer, config.axis)) throw new UnknownLayer(`${what} another axis than the last`);
 }
 
 function biasOf({ name, graph }: Call, bias: Weight | undefined): string[] {

@@ -105,17 +105,8 @@ export class GraphBuilder {
           // Behind all weights.
           void later.push(() => {
             for (const suffix of suffixes) {
-              const address = weights[suffix] = this.#memory.allocate(upTo8(channels) * 4);
-              tensors.push({
-                name: `${name}/${suffix}`,
-                shape: [channels],
-                trainable: false,
-                address,
-                groups: 1,
-                rows: 1,
-                paddedRows: 1,
-                columns: channels,
-              });
+              const place = [1, 1, 1, channels] as const;
+              weights[suffix] = parameter(`${name}/${suffix}`, [channels], place, 0, false);
             }
           }),
       });

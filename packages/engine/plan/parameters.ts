@@ -27,7 +27,7 @@ export function collectParameters(memory: Allocator) {
   const parameter = (
     name: string,
     shape: number[],
-    [groups, rows, paddedRows, columns]: [number, number, number, number],
+    [groups, rows, paddedRows, columns]: readonly [number, number, number, number],
     l2 = 0,
     trainable = true,
   ): number => {

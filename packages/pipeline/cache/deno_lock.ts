@@ -6,15 +6,9 @@ type Packages = Record<
   { integrity?: string; dependencies?: string[]; optionalDependencies?: string[] }
 >;
 
-interface LockFile {
-  specifiers?: Record<string, string>;
-  npm?: Packages;
-  jsr?: Packages;
-}
-
 /** Versions as locked, with the packages beneath. */
 export class DenoLock {
-  readonly #lock: LockFile;
+  readonly #lock: { specifiers?: Record<string, string>; npm?: Packages; jsr?: Packages };
   readonly #packages: Packages;
   /** Name → its first key. */
   readonly #firstKeys = new Map<string, string>();

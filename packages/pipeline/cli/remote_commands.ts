@@ -32,18 +32,16 @@ import { assertOwnPipeline, loadPlan } from "../load_plan.ts";
 import type { Progress } from "../stage.ts";
 import { bytesOf, type StageRecord } from "../stage_record.ts";
 
-interface Sharing {
-  readonly store: ArtifactStore;
-  readonly history: History;
-  readonly remote: RemoteResults;
-}
-
 /** Opens the remote, runs the command and returns its exit code. */
 async function sharing(
   call: CommandContext,
   pipeline: string,
   artifacts: string,
-  command: (sharing: Sharing) => Promise<boolean>,
+  command: (place: {
+    readonly store: ArtifactStore;
+    readonly history: History;
+    readonly remote: RemoteResults;
+  }) => Promise<boolean>,
 ): Promise<number> {
   using interrupt = abortOnSignal(call.reporter);
   const { signal } = interrupt;

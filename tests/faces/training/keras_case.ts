@@ -10,7 +10,8 @@ import { random } from "../../../packages/random/random.ts";
 import { writeNpy } from "../../../packages/formats/npy.ts";
 import { buildAge2021, buildGender2021 } from "../../models/build_2021.ts";
 import { writeCheckpoint } from "../../../faces/training/checkpoint.ts";
-import { classification, type Objective, regression } from "../../../faces/training/objective.ts";
+import type { Objective } from "../../../faces/training/objective.ts";
+import { classification, regression } from "./plain_objectives.ts";
 
 export const seed = 5;
 export const epochs = 4;

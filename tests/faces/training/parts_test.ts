@@ -26,7 +26,7 @@ import { batchNormWarmupWarning } from "../../../faces/training/training_choices
 import { checkTrainable, forward } from "../../../faces/training/forward.ts";
 import { NpyFile, writeNpy } from "../../../packages/formats/npy.ts";
 import { imagesInMemory, readBytes, toTensor } from "../../../faces/training/image_source.ts";
-import { classification, regression } from "../../../faces/training/objective.ts";
+import { classification, regression } from "./plain_objectives.ts";
 import { ageClasses, genderClasses, labelOf } from "../../../faces/training/targets.ts";
 
 function closeTo(actual: ArrayLike<number>, expected: ArrayLike<number>, tolerance: number): void {

@@ -6,7 +6,7 @@ import { openBackend } from "../../../packages/compute/open_backend.ts";
 import { random } from "../../../packages/random/random.ts";
 import { initialize, keepWeights } from "../../../faces/training/initialize.ts";
 import { imagesInMemory } from "../../../faces/training/image_source.ts";
-import { classification } from "../../../faces/training/objective.ts";
+import { classification } from "./plain_objectives.ts";
 import { optimizers } from "../../../faces/training/optimizers.ts";
 import { EngineTrainer } from "../../../faces/training/engine_trainer.ts";
 import { TfjsTrainer } from "../../../faces/training/tfjs_trainer.ts";

@@ -46,8 +46,6 @@ export function declareNorm(
   return weights;
 }
 
-type Norm = Pick<LayerOf<"batchNorm">, "momentum" | "epsilon" | "frozen">;
-
 /** Allocates the coefficients of a normalization and of its gradient, and sums per image. */
 export const normMemory = (graph: GraphBuilder, layer: GraphLayer, step: number) =>
   graph.allocateOnce(layer, {
@@ -65,7 +63,7 @@ type NormMemory = ReturnType<typeof normMemory>;
 /** Adds the computation of scale and shift. Returns what their readers read. */
 export function statistics(
   graph: GraphBuilder,
-  { momentum, epsilon, frozen }: Norm,
+  { momentum, epsilon, frozen }: Pick<LayerOf<"batchNorm">, "momentum" | "epsilon" | "frozen">,
   { value, positions, step }: GraphTensor,
   { gamma, beta, moving_mean, moving_variance }: Weights,
   m: NormMemory,
