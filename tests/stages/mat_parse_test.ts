@@ -244,7 +244,7 @@ Deno.test("matParse says what is wrong with a MATLAB file", async () => {
   );
   await broken(
     writeMat("wiki", { ...fields([good]), face_location: { cell: [[1, 2]] } }),
-    /part 0 of a cell, is not 4 numbers/,
+    /part 0 of a cell\) is not 4 numbers/,
   );
   await broken(
     new Uint8Array(500),
