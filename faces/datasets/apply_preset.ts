@@ -154,7 +154,7 @@ export async function readTable(
   try {
     return parseTable(bytes, path, header, skip);
   } catch (cause) {
-    const archive = files.archiveOf(path);
+    const archive = files.archiveOf?.(path);
     if (archive === undefined) throw cause;
     throw new Error(`in "${archive}": ${reasonOf(cause as Error)}`, { cause });
   }

@@ -25,8 +25,8 @@ export interface PhotoFiles extends AsyncDisposable {
   readonly paths: readonly string[];
   /** Reads a file, whose path may have any Unicode normalization form. */
   read(path: string): Promise<Uint8Array | Lack>;
-  /** Returns the name of the archive that a file is in. */
-  archiveOf(path: string): string | undefined;
+  /** Returns the name of the archive that a file is in; absent if there are no archives. */
+  archiveOf?(path: string): string | undefined;
 }
 
 /** Reads a file. @throws if it cannot be used */
