@@ -24,6 +24,7 @@ sharp.block({
   ).split(" ").map((name) => `VipsForeignLoad${name}`),
 });
 
+const DAMAGED = "it is damaged or cut short";
 const SUPPORTED = `${DECODED} are supported`;
 
 /** Undamaged files that libvips does not decode: their format, a mark in their header, the reason. */
@@ -110,7 +111,8 @@ export async function decode(bytes: Uint8Array): Promise<Decoded> {
     return { data, width: info.width, height: info.height, orientation };
   } catch (cause) {
     if (cause instanceof ImageError) throw cause;
-    throw new ImageError(reason(cause as Error, name, bytes), cause);
+    const why = reason(cause as Error, name, bytes);
+    throw new ImageError(why, cause, why === DAMAGED ? "Download or export it again." : undefined);
   }
 }
 
@@ -167,7 +169,7 @@ function reason({ message }: Error, format: string, bytes: Uint8Array): string {
   const tags = format === "a TIFF" && bytes.length >= 8 ? view.getUint32(4, bytes[0] === 0x49) : 0;
   const header = new TextDecoder("latin1").decode(bytes.subarray(tags, tags + 2 ** 16));
   return RARE.find(({ of, mark }) => of === format && mark.test(header))?.why ??
-    "it is damaged or cut short";
+    DAMAGED;
 }
 
 /**

@@ -37,7 +37,7 @@ export function createLiveViews({ pool, metrics, viewers, warn }: LiveOptions) {
     upgrade(request: Request): Response {
       const { headers } = request;
       if (headers.get("upgrade")?.toLowerCase() !== "websocket") {
-        const message = "/live accepts WebSockets only.";
+        const message = "/live accepts WebSockets only. Send a photo to /predict.";
         throw new Problem(426, "websocket", message, { upgrade: "websocket" });
       }
       // Deno checks only that both are present.

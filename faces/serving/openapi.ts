@@ -59,7 +59,7 @@ export function openapi(
           responses: {
             200: response("The faces, highest score first; the list may be empty", "Analysis"),
             ...problems({
-              400: "The body is not an image, or the image is damaged or too large",
+              400: "The body is not an image of an accepted format, or it is damaged or too large",
               403: FORBIDDEN,
               408: "The upload timed out",
               413: "The body is too large",

@@ -55,7 +55,8 @@ export function checkHostAndOrigin(names?: readonly string[]): MiddlewareHandler
       const why = names
         ? "it is no known name. Use the server's address, or list the name in webcamServe.names."
         : "the server only accepts local requests. Open " +
-          `http://127.0.0.1${port && `:${port}`} there; deno task serve --host accepts others.`;
+          `${port ? `http://127.0.0.1:${port}` : "the address that it logs"} there; ` +
+          "deno task serve --host accepts others.";
       throw new Problem(403, "wrong_host", `Host ${quoted} is not allowed: ${why}`);
     }
     // Browsers send no origin for images and frames of a page, which would start processes of `ui`.

@@ -72,6 +72,19 @@ class Connection implements Client {
   }
 }
 
+/** Opens a port. @throws if it is in use or the host is not an address of this machine */
+export function openPort(
+  { host, port, tls }: Pick<ListenOptions, "host" | "port" | "tls">,
+): Deno.Listener<Deno.Conn> {
+  try {
+    const at = { hostname: host, port };
+    return tls ? Deno.listenTls({ ...at, ...tls }) : Deno.listen(at);
+  } catch (cause) {
+    const why = reason(cause as Error, tls !== undefined);
+    throw new Error(`Cannot listen on ${host}, port ${port}: ${why}`, { cause });
+  }
+}
+
 /**
  * Listens. Deno.serve limits neither the time for a request's head nor the number of connections. It
  * listens on a local port that answers this process only; clients' bytes are forwarded to it.
@@ -82,14 +95,7 @@ export function listen(
   app: { fetch(request: Request, client: Client): Response | Promise<Response> },
   { host, port, tls, connections, headMs = HEAD_MS, warn }: ListenOptions,
 ): Server {
-  let listener: Deno.Listener<Deno.Conn>;
-  try {
-    const at = { hostname: host, port };
-    listener = tls ? Deno.listenTls({ ...at, ...tls }) : Deno.listen(at);
-  } catch (cause) {
-    const why = reason(cause as Error, tls !== undefined);
-    throw new Error(`Cannot listen on ${host}, port ${port}: ${why}`, { cause });
-  }
+  const listener = openPort({ host, port, tls });
   /** Connections by the local port that they are forwarded from. */
   const forwarded = new Map<number, Connection>();
   const server = Deno.serve({

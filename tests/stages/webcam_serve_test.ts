@@ -175,6 +175,11 @@ Deno.test("webcamServe serves until it is stopped", async (t) => {
       other.run(made.inputs, { port, workers: 1 }) as Promise<void>,
       /Cannot listen on 127\.0\.0\.1, port \d+: another program uses it\. Choose another/,
     );
+    // Before the stages that it needs run, too.
+    const params = webcamServe.params.parse({ port });
+    const [{ path, message }] = await webcamServe.check!(params, { inputs: {} } as never);
+    assert.deepEqual(path, ["port"]);
+    assert.match(message, /^Cannot listen on 127\.0\.0\.1, port \d+: another program uses it\./);
   });
 
   stop.abort();

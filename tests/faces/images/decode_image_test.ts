@@ -113,7 +113,10 @@ Deno.test("decode() refuses what is empty, no picture, damaged or cut short", as
   const refusals: [Uint8Array, RegExp][] = [
     [new Uint8Array(), /^Cannot decode the photo: it is empty \(0 bytes\)\.$/],
     [new TextEncoder().encode("<html>404</html>"), /it is none of JPEG, PNG/],
-    [jpeg.subarray(0, jpeg.length / 2), /it is damaged or cut short\.$/],
+    [
+      jpeg.subarray(0, jpeg.length / 2),
+      /it is damaged or cut short\. Download or export it again\.$/,
+    ],
     [jpeg.subarray(0, 20), /it is (damaged or cut short|no picture)/],
     [deep(jpeg), /it is a JPEG of 12 bits a channel, which is not supported; save it with 8/],
   ];
@@ -144,7 +147,10 @@ Deno.test("decode() takes a JPEG that lacks only its end marker, but none that l
         assert.deepEqual(await decode(jpeg.subarray(0, -lost)), whole, `${lost} bytes`);
       }
       for (let lost = 8; lost < jpeg.length; lost += 1 + (jpeg.length >> 4)) {
-        await assert.rejects(decode(jpeg.subarray(0, -lost)), /it is damaged or cut short\.$/);
+        await assert.rejects(
+          decode(jpeg.subarray(0, -lost)),
+          /it is damaged or cut short\. Download or export it again\.$/,
+        );
       }
     }
   }
