@@ -1,7 +1,8 @@
 /** Parses the CSV with the labels of a local folder; `labelColumns` lists its columns. */
 import { type CsvTable, listProblems, readCsv } from "../../packages/formats/csv.ts";
+import { nearest } from "../../packages/pipeline/did_you_mean.ts";
 import { quote } from "../../packages/pipeline/errors.ts";
-import { type Attribute, attributeName, type Attributes, INTERVAL } from "./attributes.ts";
+import { type Attribute, attributeName, type Attributes, INTERVAL, valueAt } from "./attributes.ts";
 import { photoOf } from "./rows.ts";
 
 /** Sides of the face's box in a CSV, in pixels of the stored photo from 0. */
@@ -41,7 +42,7 @@ export interface Labels {
   readonly rows: readonly Label[];
   /** Values that could not be parsed and are treated as unknown. */
   readonly doubts: readonly { line: number; column: string; value: string }[];
-  /** Sentences about columns that are text for some of their values. */
+  /** Sentences about doubtful values: texts among numbers, misspelt classes, ages of nobody. */
   readonly strays: readonly string[];
 }
 
@@ -106,6 +107,7 @@ export function parseLabels(bytes: Uint8Array, source: string): Labels {
     outside[0] += ". Paths are relative to the folder; put the photo, or a link to it, there, or " +
       PROPOSED;
   }
+  strays.push(...implausible(rows));
   const problems = [...found, ...outside];
   if (problems.length > 0) throw new Error(`Cannot use "${source}": ${listProblems(problems)}.`);
   return { rows, doubts, strays, columns: { gender: columns.has("gender"), age: hasAge(columns) } };
@@ -182,6 +184,55 @@ function straysOf(column: string, known: number, texts: readonly string[]): stri
   return [`${column} is text: ${some}. ${wayOut} (docs/guide/own_data.md).`];
 }
 
+/** Maximum number of classes, and how much rarer a misspelt one is. */
+const MAX_CLASSES = 100, RARER = 5;
+const ANSWERS: Readonly<Record<string, string>> = { y: "yes", true: "yes", n: "no", false: "no" };
+
+/** Describes values of a column that are frequent ones in another case, or rare ones spelt nearly as these. */
+function misspeltOf(column: string, known: readonly string[]): string[] {
+  const values = [...Map.groupBy(known, (value) => value)].sort(([, a], [, b]) =>
+    b.length - a.length
+  )
+    .map(([value, { length }]) => ({ value, length }));
+  if (values.length > MAX_CLASSES) return [];
+  const word = (text: string) => valueAt(ANSWERS, text.toLowerCase()) ?? text.toLowerCase();
+  const meant = values.flatMap(({ value, length }, i) => {
+    const same = values.slice(0, i).find((other) => word(other.value) === word(value));
+    // Those with a number are others, such as a1 and a2.
+    const frequent = values.filter((other) => other.length >= RARER * length)
+      .flatMap((other) => /\d/.test(other.value) ? [] : other.value);
+    const near = same?.value ?? (/\d/.test(value) ? undefined : nearest(value, frequent));
+    return near === undefined ? [] : [[value, near]];
+  });
+  if (meant.length === 0) return [];
+  const map = meant.map(([value, near]) => `${quote(value)}: ${quote(near)}`).join(", ");
+  return [
+    `${column} has values that resemble more frequent ones. If they are the same, set in the preset: ` +
+    `values: { ${column}: { ${map} } } (docs/guide/own_data.md).`,
+  ];
+}
+
+/** Maximum plausible age in years. */
+const MAX_AGE = 120;
+
+/** Returns true for an age that a person may have. */
+export function isPlausible(age: number): boolean {
+  return age >= 0 && age <= MAX_AGE;
+}
+
+/** Describes ages that no person has. */
+function implausible(rows: readonly Label[]): string[] {
+  const odd = rows.filter(({ age }) => !Number.isNaN(age) && !isPlausible(age));
+  if (odd.length === 0) return [];
+  const some = odd.slice(0, 3).map(({ age, path }) => `${age} of ${path}`).join(", ");
+  return [
+    `age has values below 0 or above ${MAX_AGE}, ${odd.length} of ${rows.length}: ${some}. Empty those ` +
+    `that mean unknown by the preset: values: { age: { "${
+      odd[0].age
+    }": "" } } (docs/guide/own_data.md).`,
+  ];
+}
+
 /** Returns a function that reads the other columns of a row: numbers where all values are, else text. */
 function parseAttributes(csv: CsvTable, strays: string[]): (row: readonly string[]) => Attributes {
   const others = csv.header.flatMap((written, i) => {
@@ -193,6 +244,7 @@ function parseAttributes(csv: CsvTable, strays: string[]): (row: readonly string
       !/^-?(?:0|[1-9]\d{0,14})(?:\.\d+)?(?:e[+-]\d{1,3})?$/i.test(value)
     );
     strays.push(...straysOf(written, known.length, texts));
+    if (texts.length > 0) strays.push(...misspeltOf(written, known));
     const read = (value: string): Attribute =>
       isUnknown(value) ? null : texts.length === 0 ? Number(value) : value;
     return [{ i, name: attributeName(written), read }];

@@ -9,7 +9,7 @@ import { style } from "./report_style.ts";
 import { sheet } from "./sections/data_section.ts";
 import { figure, table } from "./tables.ts";
 import { INTERVAL } from "../datasets/attributes.ts";
-import type { Label, Labels } from "../datasets/labels.ts";
+import { isPlausible, type Label, type Labels } from "../datasets/labels.ts";
 import type { Preset } from "../datasets/presets.ts";
 
 /** Findings on a data set's files and labels. */
@@ -64,7 +64,7 @@ export function dataPage(found: DataFound): string {
     ? html`<pre>${stringify({ preset })}</pre>`
     : html`<p class="note">Preset: ${preset ?? none}</p>`;
   const people = new Set(rows.flatMap(({ identity }) => identity ?? [])).size;
-  const ages = rows.map(({ age }) => age).filter((age) => age >= 0);
+  const ages = rows.map(({ age }) => age).filter(isPlausible);
   const genders = rows.map(({ gender }) => gender).filter((gender) => gender >= 0);
   const bands = rows.filter(({ attributes }) => attributes?.age_low != null);
   const attributes = [...new Set(rows.flatMap(({ attributes = {} }) => Object.keys(attributes)))]

@@ -80,6 +80,10 @@ export function proposePipeline(found: DataFound): string {
   const steps = few ? { batchSize: 8, epochs: 40 } : { batchSize: 32 };
   const training = { ...steps, batchNormMomentum: 0.9, earlyStopping };
   const division = publishedDivision(new Set(rows.map(({ attributes }) => attributes?.part)));
+  const byPerson = people > 1 && {
+    by: "identity",
+    ...known.gender > 0 && !division?.validation && { stratify: ["gender"] }, // people are few
+  };
   const pipeline = {
     seed: 42,
     stages: {
@@ -93,7 +97,7 @@ export function proposePipeline(found: DataFound): string {
       matParse: partial && labels ? { require: required } : null,
       faceCrop: null,
       resize32: null,
-      split: people > 1 || division ? { ...division, ...people > 1 && { by: "identity" } } : null,
+      split: people > 1 || division ? { ...division, ...byPerson } : null,
       ...known.gender > 0 && { trainGender: training },
       ...exact && { trainAge: { variant: "regression", ...training } },
       ...Object.fromEntries(

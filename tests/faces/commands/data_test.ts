@@ -360,6 +360,55 @@ Deno.test("lookAt() takes no months, codes or certainty of an age for years", as
   }
 });
 
+Deno.test("lookAt() names misspelt classes and ages of nobody, on the page and in the YAML", async () => {
+  const face = await drawFace(30, true),
+    counts = Object.entries({
+      White: 24,
+      Black: 20,
+      Wihte: 2,
+      white: 2,
+      Blak: 1,
+      Other: 1,
+    });
+  const races = counts.flatMap(([race, count]) => Array.from({ length: count }, () => race));
+  const rows = races.map((race, i) => {
+    const smile = i < 20 ? "yes" : i < 46 ? "no" : ["y", "N", "TRUE", "N"][i - 46];
+    const age = i === 0 ? -3 : i === 1 ? 240 : 30;
+    return `a.png,${age},${race},${smile},${i % 2 ? "a1" : "a2"}\n`;
+  });
+  const csv = `path,age,race,smile,code\n${rows.join("")}a.png,30,White,yes,a3\n`;
+  await withFiles({ "a.png": face, "l.csv": csv }, async (folder) => {
+    const found = await look(folder), page = dataPage(found);
+    const same =
+      "values that resemble more frequent ones. If they are the same, set in the preset: ";
+    const strays = [
+      `race has ${same}values: { race: { "Wihte": "White", "white": "White", "Blak": "Black" } } ` +
+      "(docs/guide/own_data.md).",
+      `smile has ${same}values: { smile: { "N": "no", "y": "yes", "TRUE": "yes" } } ` +
+      "(docs/guide/own_data.md).",
+      "age has values below 0 or above 120, 2 of 51: -3 of a.png, 240 of a.png. Empty those that mean " +
+      'unknown by the preset: values: { age: { "-3": "" } } (docs/guide/own_data.md).',
+    ];
+    deepStrictEqual(found.hints.slice(-3), strays);
+    for (const stray of strays) ok(proposePipeline(found).includes(`\n# ${stray}\n`));
+    match(page, /columns and paths in doubt<[^]*?<td>3<[^]*<li>race has values that resemble/);
+    match(page, />rows without an age<[^]*?<td>2<[^]*Ages<\/b>49 rows/);
+  });
+});
+
+Deno.test("proposePipeline() keeps genders in proportion where people are divided", async () => {
+  const face = await drawFace(30, true);
+  const split = (more: string) => new RegExp(`\n {2}split:\n {4}by: identity\n${more} {2}train`);
+  for (
+    const [header, more] of [["gender", " {4}stratify:\n {6}- gender\n"], ["mood", ""]] as const
+  ) {
+    const csv = `path,${header},identity\na.png,f,p\nb.png,m,q\n`;
+    await withFiles({ "a.png": face, "b.png": face, "l.csv": csv }, async (folder) => {
+      match(proposePipeline(await look(folder)), split(more));
+    });
+  }
+});
+
 Deno.test("lookAt() reads metadata.jsonl of Hugging Face's folders of images", async () => {
   const face = await drawFace(30, true);
   const lines = '{"file_name": "a.jpg", "age": 31}\n{"file_name": "b.jpg", "age": 32}\n';
