@@ -117,7 +117,26 @@ export async function findLabels(
       [best, most] = [found, score];
     }
   }
+  const folders = best === undefined && why === "" && classFolders(photos);
+  if (folders) best = await read({ preset: folders });
   return { found: best, why: why && why.replace(PROPOSED, "write a preset").replace(/\.?$/, ".") };
+}
+
+/** Maximum number of folders that may be classes, and mean number of photos that each has at least. */
+const MAX_CLASSES = 12, PHOTOS_EACH = 5;
+
+/** Returns a preset of photos in few folders with many photos each, maybe below those of parts. */
+function classFolders(all: readonly string[]): Preset | undefined {
+  const below = String.raw`(?<label>[^\/]*[^\/\d][^\/]*)\/[^\/]*\.(?:jpe?g|png|webp)`; // no numbers
+  for (const photos of [String.raw`${PART}\/${below}`, below]) {
+    const fits = ending(photos);
+    const found = all.flatMap((path) => fits.exec(path)?.groups?.label ?? []);
+    const labels = new Set(found), enough = Math.max(PHOTOS_EACH * labels.size, all.length / 2);
+    const isPart = [...labels].every((label) => IS_PART.test(label));
+    const few = labels.size > 1 && labels.size <= MAX_CLASSES;
+    if (few && found.length >= enough && !isPart) return { photos };
+  }
+  return undefined;
 }
 
 /** Returns the gender of a word of some languages; "?", which means unknown, for others. */

@@ -879,6 +879,52 @@ Deno.test("lookAt() takes the folders female and male as labels", async () => {
   });
 });
 
+Deno.test("lookAt() takes few folders of many photos each as classes", async () => {
+  const face = await drawFace(30, true);
+  const inside = (folders: readonly string[], count = 5) =>
+    Object.fromEntries(
+      folders.flatMap((folder) =>
+        Array.from({ length: count }, (_, i) => [`${folder}/${i}.png`, face])
+      ),
+    );
+  await withFiles(inside(["train/happy", "train/sad", "val/happy", "val/sad"]), async (folder) => {
+    const { preset, present, unlabelled } = await look(folder);
+    const part = "(?<part>train|test|val|valid|validation|dev)";
+    const label = String.raw`(?<label>[^\/]*[^\/\d][^\/]*)\/[^\/]*\.(?:jpe?g|png|webp)`;
+    deepStrictEqual(preset, { photos: String.raw`${part}\/${label}` });
+    deepStrictEqual([present.length, unlabelled], [20, []]);
+    deepStrictEqual(present[0].attributes, { part: "train", label: "happy" });
+  });
+  await withFiles(inside(["White", "Black"]), async (folder) => {
+    const found = await look(folder), yaml = proposePipeline(found);
+    deepStrictEqual(
+      new Set(found.present.map(({ attributes }) => attributes!.label)),
+      new Set(["Black", "White"]),
+    );
+    match(yaml, /\n {2}trainLabel:\n {4}use: trainClassifier\n {4}target: label\n/);
+    match(yaml, /\n# Networks of label are guesses: remove those that are no labels\.\n/);
+  });
+  for (
+    const files of [
+      inside(["train", "test"]),
+      inside(["a", "b"], 2),
+      inside(["00", "01"]),
+      inside(["a"]),
+    ]
+  ) {
+    await withFiles(files, async (folder) => {
+      strictEqual((await look(folder)).labels, undefined);
+    });
+  }
+  await withFiles({ ...inside(["a", "b"]), "l.csv": "path,age\nx" }, async (folder) => {
+    match(
+      (await look(folder)).summary,
+      /line 2 has 1 value/,
+      "a table counts more, also a damaged one",
+    );
+  });
+});
+
 Deno.test("lookAt() names the folder, links to nothing, and known attributes alone", async () => {
   const face = await drawFace(30, true),
     csv = "path,age,city\nb.jpg,40,Köln\na.jpg,30,\nc.jpg,50,\n";
