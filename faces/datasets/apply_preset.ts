@@ -67,8 +67,8 @@ export async function applyPreset(
   }
   if (damaged.length > 0) {
     const left = `${counted(damaged.length, "file")} beside a photo left out`;
-    const some = damaged.slice(0, MAX_EXAMPLES).map(reasonOf).join("; ");
-    warnings.push(`${left}: ${some}. Mend or remove it: its photo lacks these labels`);
+    const some = damaged.slice(0, MAX_EXAMPLES).map(({ message }) => message.replace(/\.$/, ""));
+    warnings.push(`${left}: ${some.join("; ")}. Mend or remove it: its photo lacks these labels`);
   }
   return { csv: new TextEncoder().encode(text), unmatched, warnings };
 }
@@ -140,26 +140,6 @@ export function besidePhotos(paths: readonly string[]): (path: string) => boolea
   return (path) => /\.(?:cls|json)$/i.test(path) && photos.has(stemOf(path));
 }
 
-/** Returns the message of an error within a sentence. */
-const reasonOf = ({ message }: Error) => message.replace(/\.$/, "");
-
-/** Reads a table. @throws if it is damaged, with the archive that has it */
-export async function readTable(
-  files: PhotoFiles,
-  path: string,
-  header?: readonly string[],
-  skip = 0,
-): Promise<Row[]> {
-  const bytes = await bytesOf(files, path);
-  try {
-    return parseTable(bytes, path, header, skip);
-  } catch (cause) {
-    const archive = files.archiveOf?.(path);
-    if (archive === undefined) throw cause;
-    throw new Error(`in "${archive}": ${reasonOf(cause as Error)}`, { cause });
-  }
-}
-
 /**
  * Reads tables. Returns their rows, with the table's path.
  * @param damaged collects errors of labels beside a photo, without which others are of use
@@ -200,24 +180,25 @@ async function readTables(
 /** Numbers that Python writes to JSON, which has none of them, outside of strings (the group). */
 const NOT_FINITE = /("(?:[^"\\]|\\.)*")|-?\b(?:NaN|Infinity)\b/g;
 
-/** Parses JSON (a list of objects, a map of these by path, or lines), a CSV, or columns between blanks. */
-function parseTable(
-  bytes: Uint8Array,
+/** Reads JSON (a list of objects, a map of these by path, or lines), a CSV, or columns between blanks. */
+export async function readTable(
+  files: PhotoFiles,
   path: string,
   header?: readonly string[],
   skip = 0,
-): Row[] {
+): Promise<Row[]> {
+  const bytes = await bytesOf(files, path), source = files.sourceOf?.(path) ?? path;
   if (/\.(?:jsonl?|parquet)$/i.test(path)) {
     if (bytes[0] === 0x50 && PARQUET.test(path)) { // P: one in a folder is lines of JSON here
       throw new Error(`"${path}" is in an archive. Unpack the archive`);
     }
-    const written = decodeText(bytes, path), lines = !/n$/i.test(path);
+    const written = decodeText(bytes, source), lines = !/n$/i.test(path);
     const text = lines ? `[${written.trim().replaceAll(/\s*[\r\n]\s*/g, ",")}]` : written;
     let value: unknown;
     try {
       value = JSON.parse(text.replaceAll(NOT_FINITE, (_, string) => string ?? "null"));
     } catch (cause) {
-      throw new Error(`"${path}" is not valid JSON (${(cause as Error).message})`, { cause });
+      throw new Error(`"${source}" is not valid JSON (${(cause as Error).message})`, { cause });
     }
     // Beside each photo of a WebDataset there is an object with its labels.
     const single = isMap(value) &&
@@ -228,8 +209,8 @@ function parseTable(
       return [Object.fromEntries(single || Array.isArray(value) ? own : [["path", key], ...own])];
     });
   }
-  if (/\.cls$/i.test(path)) return [{ cls: decodeText(bytes, path).trim() }];
-  const lines = decodeText(bytes, path).split(/\r\n|\r|\n/).slice(skip);
+  if (/\.cls$/i.test(path)) return [{ cls: decodeText(bytes, source).trim() }];
+  const lines = decodeText(bytes, source).split(/\r\n|\r|\n/).slice(skip);
   if (!/[,;\t]/.test(lines[0]) && /\S\s+\S/.test(lines[0])) {
     const all = lines.map((line) => line.trim().split(/\s+/)).filter(([value]) => value !== "");
     const names = header ?? all.shift()!;
@@ -241,8 +222,8 @@ function parseTable(
   }
   if (header) lines.unshift(header.join(separatorOf(lines[0] ?? "")));
   const whole = skip === 0 && !header; // line breaks within its values stay
-  const source = whole ? bytes : new TextEncoder().encode(lines.join("\n"));
-  const { header: columns, rows } = readCsv(source, path);
+  const table = whole ? bytes : new TextEncoder().encode(lines.join("\n"));
+  const { header: columns, rows } = readCsv(table, source);
   return rows.map(({ values }) => Object.fromEntries(columns.map((name, i) => [name, values[i]])));
 }
 

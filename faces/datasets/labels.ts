@@ -178,59 +178,61 @@ function straysOf(column: string, known: number, texts: readonly string[]): stri
   const shown = Array.from(new Set([...others, ...texts]), quote).slice(0, 3);
   const [first] = texts, number = first.replaceAll(/^\+|\s/g, "").replace(",", ".");
   const wayOut = others.length === 0
-    ? `Write ${number} in place of ${first}`
-    : `Empty texts by the preset: values: { ${column}: { ${shown[0]}: "" } }`;
+    ? `Write ${number} in place of ${first} (docs/guide/own_data.md).`
+    : `Empty texts by ${valuesOf(column, `${shown[0]}: ""`)}`;
   const some = `${texts.length} of ${known} values are no numbers, such as ${shown.join(", ")}`;
-  return [`${column} is text: ${some}. ${wayOut} (docs/guide/own_data.md).`];
+  return [`${column} is text: ${some}. ${wayOut}`];
 }
 
 /** Maximum number of classes, and how much rarer a misspelt one is. */
 const MAX_CLASSES = 100, RARER = 5;
 const ANSWERS: Readonly<Record<string, string>> = { y: "yes", true: "yes", n: "no", false: "no" };
 
-/** Describes values of a column that are frequent ones in another case, or rare ones spelt nearly as these. */
+/** Describes values of a column that are frequent ones in another case, or rare and spelt nearly so. */
 function misspeltOf(column: string, known: readonly string[]): string[] {
-  const values = [...Map.groupBy(known, (value) => value)].sort(([, a], [, b]) =>
+  const groups = [...Map.groupBy(known, (value) => value)].sort(([, a], [, b]) =>
     b.length - a.length
-  )
-    .map(([value, { length }]) => ({ value, length }));
-  if (values.length > MAX_CLASSES) return [];
-  const word = (text: string) => valueAt(ANSWERS, text.toLowerCase()) ?? text.toLowerCase();
-  const meant = values.flatMap(({ value, length }, i) => {
-    const same = values.slice(0, i).find((other) => word(other.value) === word(value));
+  );
+  if (groups.length > MAX_CLASSES) return [];
+  const wordOf = (text: string) => valueAt(ANSWERS, text.toLowerCase()) ?? text.toLowerCase();
+  const meant = groups.flatMap(([value, { length }], i) => {
+    const same = groups.slice(0, i).find(([other]) => wordOf(other) === wordOf(value));
+    const others = groups.filter((other) => other[1].length >= RARER * length).map(([other]) =>
+      other
+    );
+    const near = same?.[0] ?? nearest(value, others);
     // Those with a number are others, such as a1 and a2.
-    const frequent = values.filter((other) => other.length >= RARER * length)
-      .flatMap((other) => /\d/.test(other.value) ? [] : other.value);
-    const near = same?.value ?? (/\d/.test(value) ? undefined : nearest(value, frequent));
-    return near === undefined ? [] : [[value, near]];
+    const isOther = near === undefined || !same && /\d/.test(value + near);
+    return isOther ? [] : `${quote(value)}: ${quote(near)}`;
   });
-  if (meant.length === 0) return [];
-  const map = meant.map(([value, near]) => `${quote(value)}: ${quote(near)}`).join(", ");
-  return [
-    `${column} has values that resemble more frequent ones. If they are the same, set in the preset: ` +
-    `values: { ${column}: { ${map} } } (docs/guide/own_data.md).`,
-  ];
+  const values = valuesOf(column, meant.join(", "));
+  return meant.length > 0
+    ? [
+      `${column} has values that resemble more frequent ones. If they mean these, set by ${values}`,
+    ]
+    : [];
 }
 
-/** Maximum plausible age in years. */
+/** Returns a way out: the field of a preset that says what values stand for. */
+function valuesOf(column: string, map: string): string {
+  return `the preset: values: { ${column}: { ${map} } } (docs/guide/own_data.md).`;
+}
+
+/** Maximum age in years that a person may have. */
 const MAX_AGE = 120;
 
-/** Returns true for an age that a person may have. */
 export function isPlausible(age: number): boolean {
   return age >= 0 && age <= MAX_AGE;
 }
 
 /** Describes ages that no person has. */
 function implausible(rows: readonly Label[]): string[] {
-  const odd = rows.filter(({ age }) => !Number.isNaN(age) && !isPlausible(age));
-  if (odd.length === 0) return [];
+  const odd = rows.filter(({ age }) => !isPlausible(age) && !Number.isNaN(age));
   const some = odd.slice(0, 3).map(({ age, path }) => `${age} of ${path}`).join(", ");
-  return [
-    `age has values below 0 or above ${MAX_AGE}, ${odd.length} of ${rows.length}: ${some}. Empty those ` +
-    `that mean unknown by the preset: values: { age: { "${
-      odd[0].age
-    }": "" } } (docs/guide/own_data.md).`,
-  ];
+  return odd.slice(0, 1).map(({ age }) =>
+    `age is below 0 or above ${MAX_AGE} in ${odd.length} of ${rows.length} rows, such as ${some}. ` +
+    `Empty one that means unknown by ${valuesOf("age", `"${age}": ""`)}`
+  );
 }
 
 /** Returns a function that reads the other columns of a row: numbers where all values are, else text. */

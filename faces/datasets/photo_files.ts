@@ -25,8 +25,8 @@ export interface PhotoFiles extends AsyncDisposable {
   readonly paths: readonly string[];
   /** Reads a file, whose path may have any Unicode normalization form. */
   read(path: string): Promise<Uint8Array | Lack>;
-  /** Returns the name of the archive that a file is in; absent if there are no archives. */
-  archiveOf?(path: string): string | undefined;
+  /** Returns the path for errors: of a file in an archive, with the archive's name. Default: as it is. */
+  sourceOf?(path: string): string;
 }
 
 /** Reads a file. @throws if it cannot be used */
@@ -173,10 +173,7 @@ export async function openPhotoFiles(
       if (photo !== "missing") return photo;
       return await archived.get(written(path) ?? "")?.read() ?? photo;
     },
-    archiveOf(path) {
-      const archive = archived.get(path)?.archive;
-      return archive === undefined ? undefined : basename(archive);
-    },
+    sourceOf: (path) => join(basename(archived.get(path)?.archive ?? ""), path),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }

@@ -65,11 +65,7 @@ export async function findLabels(
     if (preset === undefined) return { labels: parseLabels(await bytesOf(files, table), table) };
     const { csv, warnings } = await applyPreset(choosePreset(preset), files);
     const labels = parseLabels(csv, "labels.csv");
-    const strays = [
-      ...doubt ? [doubt] : [],
-      ...labels.strays,
-      ...warnings.map((warning) => `${warning}.`),
-    ];
+    const strays = [doubt ?? [], labels.strays, warnings.map((warning) => `${warning}.`)].flat();
     return { preset, labels: { ...labels, strays } };
   };
   if (wanted) return { found: await read({ preset: wanted }), why: "" };
@@ -217,7 +213,8 @@ const IS_PART = new RegExp(`^${PART}$`, "i");
 /** An age in years, or none. */
 const AGE = /^(?:(?:\d\d?|1[01]\d)(?:[.,]\d+)?|[?-]|n\/?a)?$/i;
 /** Names of columns of ages: surely in years, in years if all values may be ages, and others. */
-const AGE_IN_YEARS = /(?:^|[_ ])age.*year|year.*[_ ]age/i, AGE_NAME = /(?:^|_)age(?:_|$)|^age/i;
+const AGE_ALONE = /^(?:real_?)?age$/i, AGE_IN_YEARS = /(?:^|[_ ])age.*year|year.*[_ ]age/i;
+const AGE_NAME = /(?:^|_)age(?:_|$)|^age/i;
 export const YEARS = /^(?:years?(?:_old)?|alter|âge|edad|età|leeftijd|idade|ålder|wiek)$/i;
 /** Names of what is no age in years: other units, uncertainty, one end of an interval, codes. */
 const NO_AGE =
@@ -248,25 +245,18 @@ function intervalOf(value: string) {
   return parseInterval(bandOf(value)?.[0][1] ?? value);
 }
 
-/** Returns the column of ages in years, and whether its name leaves that open. */
-function ageColumn(rows: readonly Row[]): { age?: string | undefined; doubtful?: boolean } {
+/** Returns the column of ages in years, by its name and values. */
+function ageColumn(rows: readonly Row[]): string | undefined {
   const header = Object.keys(rows[0] ?? {});
-  const exact = header.find((name) => /^(?:real_?)?age$/i.test(name));
-  if (exact !== undefined) return { age: exact };
-  const isInterval = (value: string) => intervalOf(value.trim()) !== undefined;
-  const isAge = (value: string) => AGE.test(value.trim()) || isInterval(value);
+  const isAge = (value: string, name: string) =>
+    !NO_AGE.test(name) && (intervalOf(value.trim()) !== undefined ||
+      !AGE_CLASS.test(name) && AGE.test(value.trim()));
   const named = (pattern: RegExp) =>
-    mostly(rows, (value, name) =>
-      pattern.test(name) && !NO_AGE.test(name) &&
-      (AGE_CLASS.test(name) ? isInterval(value) : isAge(value)));
-  const age = named(AGE_IN_YEARS) ??
-    header.find((name) => YEARS.test(name) && rows.every((row) => isAge(row[name] ?? "")));
-  if (age !== undefined) return { age };
-  const other = named(AGE_NAME);
-  return {
-    age: other,
-    doubtful: other !== undefined && !rows.some((row) => isInterval(row[other])),
-  };
+    mostly(rows, (value, name) => pattern.test(name) && isAge(value, name));
+  const isYears = (name: string) =>
+    YEARS.test(name) && rows.every((row) => isAge(row[name] ?? "", name));
+  return header.find((name) => AGE_ALONE.test(name)) ?? named(AGE_IN_YEARS) ??
+    header.find(isYears) ?? named(AGE_NAME);
 }
 
 type Row = Readonly<Record<string, string>>;
@@ -360,7 +350,7 @@ async function guessTables(
       const { path: photo, ...stripped } = pathWhere((photos) => photos === 1) ??
         pathWhere((photos) => photos > 1) ??
         { path: mostly(some, (value) => PHOTO.test(value)) }; // of photos that are not there
-      const { age, doubtful } = ageColumn(some);
+      const age = ageColumn(some);
       const gender = named(/^(?:gender|sex)$/i) ?? named(/gender|sex|geschlecht|^male$/i) ??
         mostly(some, (value) => !/^w$/i.test(value) && genderOf(value) !== "?");
       const part = mostly(some, (value) => IS_PART.test(value));
@@ -385,7 +375,9 @@ async function guessTables(
       };
       const also = Object.keys(values).length > 0 && { values };
       const wayOut = "If that is no age in years, remove age from the columns of the preset.";
-      const doubt = doubtful ? `The age is taken from ${age}. ${wayOut}` : undefined;
+      const isSure = bin ??
+        [AGE_ALONE, AGE_IN_YEARS, YEARS].some((name) => name.test(age ?? "age"));
+      const doubt = !isSure ? `The age is taken from ${age}. ${wayOut}` : undefined;
       const preset = { labels, ...join && { join }, ...stripped, columns, ...also };
       guesses.push({ table: path, preset, doubt });
     } catch (error) {

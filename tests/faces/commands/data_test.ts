@@ -379,15 +379,14 @@ Deno.test("lookAt() names misspelt classes and ages of nobody, on the page and i
   const csv = `path,age,race,smile,code\n${rows.join("")}a.png,30,White,yes,a3\n`;
   await withFiles({ "a.png": face, "l.csv": csv }, async (folder) => {
     const found = await look(folder), page = dataPage(found);
-    const same =
-      "values that resemble more frequent ones. If they are the same, set in the preset: ";
+    const same = "values that resemble more frequent ones. If they mean these, set by the preset: ";
     const strays = [
       `race has ${same}values: { race: { "Wihte": "White", "white": "White", "Blak": "Black" } } ` +
       "(docs/guide/own_data.md).",
       `smile has ${same}values: { smile: { "N": "no", "y": "yes", "TRUE": "yes" } } ` +
       "(docs/guide/own_data.md).",
-      "age has values below 0 or above 120, 2 of 51: -3 of a.png, 240 of a.png. Empty those that mean " +
-      'unknown by the preset: values: { age: { "-3": "" } } (docs/guide/own_data.md).',
+      "age is below 0 or above 120 in 2 of 51 rows, such as -3 of a.png, 240 of a.png. Empty one that " +
+      'means unknown by the preset: values: { age: { "-3": "" } } (docs/guide/own_data.md).',
     ];
     deepStrictEqual(found.hints.slice(-3), strays);
     for (const stray of strays) ok(proposePipeline(found).includes(`\n# ${stray}\n`));

@@ -179,15 +179,15 @@ Deno.test("damaged labels beside a photo of a WebDataset are left out with a war
       33,
     ]]);
     const left =
-      /^2 files beside a photo left out: in "7\.tar": "000\.json" is not valid JSON \(.*\); in .*"002\.json".*\. Mend or remove it: its photo lacks these labels\.$/;
+      /^2 files beside a photo left out: "7\.tar.000\.json" is not valid JSON \(.*\); .*002\.json".*\. Mend or remove it: its photo lacks these labels\.$/;
     match(hints.at(-1)!, left);
     const { table, warnings } = await parse(folder, { preset });
     deepStrictEqual([table.full_path, table.age], [["001.jpg", "003.jpg"], [31, 33]]);
-    match(warnings[0], /^mine: 2 files beside a photo left out: in "7\.tar": "000\.json" is not/);
+    match(warnings[0], /^mine: 2 files beside a photo left out: "7\.tar.000\.json" is not/);
     pack([0, 1, 2, 3]);
     await rejects(
       parse(folder, { preset }),
-      /Cannot use the folder ".*": in "7\.tar": "000\.json"/,
+      /Cannot use the folder ".*": "7\.tar.000\.json"/,
     );
   });
 });

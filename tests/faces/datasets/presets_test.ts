@@ -224,7 +224,7 @@ async function apply(
   return await applyPreset(choosePreset(preset), {
     paths: Object.keys(files),
     read: (path) => Promise.resolve(Buffer.from(files[path] as string)),
-    archiveOf: () => undefined,
+    sourceOf: (path) => path,
     [Symbol.asyncDispose]: () => Promise.resolve(),
   }, only);
 }
