@@ -9,9 +9,6 @@ import { bytesOf, pathIndex, type PhotoFiles } from "./photo_files.ts";
 import type { Preset } from "./presets.ts";
 import { PARQUET, PHOTO } from "./sources.ts";
 
-/** Maximum number of damaged files to name. */
-const MAX_EXAMPLES = 3;
-
 type Row = Readonly<Record<string, string>>;
 
 export interface PresetLabels {
@@ -67,7 +64,7 @@ export async function applyPreset(
   }
   if (damaged.length > 0) {
     const left = `${counted(damaged.length, "file")} beside a photo left out`;
-    const some = damaged.slice(0, MAX_EXAMPLES).map(({ message }) => message.replace(/\.$/, ""));
+    const some = damaged.slice(0, 3).map(({ message }) => message.replace(/\.$/, ""));
     warnings.push(`${left}: ${some.join("; ")}. Mend or remove it: its photo lacks these labels`);
   }
   return { csv: new TextEncoder().encode(text), unmatched, warnings };

@@ -42,7 +42,7 @@ export interface Labels {
   readonly rows: readonly Label[];
   /** Values that could not be parsed and are treated as unknown. */
   readonly doubts: readonly { line: number; column: string; value: string }[];
-  /** Sentences about doubtful values: texts among numbers, misspelt classes, ages of nobody. */
+  /** Sentences about doubtful values: texts among numbers, misspelt classes, impossible ages. */
   readonly strays: readonly string[];
 }
 
@@ -213,7 +213,7 @@ function misspeltOf(column: string, known: readonly string[]): string[] {
     : [];
 }
 
-/** Returns a way out: the field of a preset that says what values stand for. */
+/** Returns a way out: a field of a preset that translates values. */
 function valuesOf(column: string, map: string): string {
   return `the preset: values: { ${column}: { ${map} } } (docs/guide/own_data.md).`;
 }

@@ -70,7 +70,9 @@ export async function findLabels(
   };
   if (wanted) return { found: await read({ preset: wanted }), why: "" };
   let why = "";
-  const guessed = await guessTables(files, (error) => why ||= error.message);
+  const guessed = await guessTables(files, (error) => {
+    why ||= error.message;
+  });
   const [own, ...others] = files.paths.filter((path) => /^[^/]*\.csv$/i.test(path));
   const readTranslated = async (attempt: Attempt): Promise<FoundLabels> => {
     const found = await read(attempt);
@@ -299,18 +301,17 @@ function pathOf(
   return undefined;
 }
 
-/** Reads the first table, or all labels beside a photo, that can be read. @throws if there are none */
-async function firstReadable(files: PhotoFiles, samples: readonly (readonly string[])[]) {
-  let first: unknown;
-  for (const paths of samples) {
-    try {
-      const tables = await Promise.all(paths.map((path) => readTable(files, path)));
-      return { path: paths[0], rows: tables.flat() };
-    } catch (error) {
-      first ??= error;
-    }
+/** Reads the first group of tables of which none is damaged. */
+async function readFirst(
+  files: PhotoFiles,
+  groups: readonly (readonly string[])[],
+  failed: (error: Error) => void,
+): Promise<{ path: string; rows: readonly Row[] } | undefined> {
+  for (const paths of groups) {
+    const tables = await Promise.all(paths.map((path) => readTable(files, path))).catch(failed);
+    if (tables) return { path: paths[0], rows: tables.flat() };
   }
-  throw first;
+  return undefined;
 }
 
 /** Guesses which columns of tables are path, age, gender, identity, part and the sides of boxes. */
@@ -333,56 +334,52 @@ async function guessTables(
   const isTable = (path: string) => /\.(cls|csv|tsv|jsonl?|parquet)$/i.test(path);
   const tables = Map.groupBy(files.paths.filter(isTable), patternOf);
   for (const [labels, paths] of [...tables].slice(0, MAX_TABLES)) {
-    try {
-      const join = labels === BESIDE;
-      const preferred = paths.filter((path) => training.test(path)).toReversed();
-      const [first, ...others] = preferred.length > 0 ? preferred : paths;
-      const samples = join ? [...Map.groupBy([first, ...others], stemOf).values()] : [[first]];
-      const { path, rows } = await firstReadable(files, samples.slice(0, MAX_TABLES));
-      const { groups } = ending(labels).exec(path)!;
-      const all: readonly Row[] = join ? [Object.assign({ ...groups }, ...rows)] : rows;
-      const some = all.slice(0, MAX_ROWS);
-      const header = Object.keys(some[0] ?? {});
-      const named = (pattern: RegExp) => header.find((name) => pattern.test(name));
-      const folder = path.replace(/[^/]*$/, "");
-      const pathWhere = (fits: (photos: number) => boolean) =>
-        pathOf(some, (value) => fits(find(value, folder).length));
-      const { path: photo, ...stripped } = pathWhere((photos) => photos === 1) ??
-        pathWhere((photos) => photos > 1) ??
-        { path: mostly(some, (value) => PHOTO.test(value)) }; // of photos that are not there
-      const age = ageColumn(some);
-      const gender = named(/^(?:gender|sex)$/i) ?? named(/gender|sex|geschlecht|^male$/i) ??
-        mostly(some, (value) => !/^w$/i.test(value) && genderOf(value) !== "?");
-      const part = mostly(some, (value) => IS_PART.test(value));
-      const side = (name: string) => named(new RegExp(`^(?:face_?|bbox_?)?${name}$`, "i"));
-      const box = CORNERS.map((names) => names.map(side)).find((sides) => sides.every(Boolean));
-      const identity = named(/^(?:identity|person|subject|celeb)(?:_?(?:id|num))?$|^id_num$/i);
-      if (photo === undefined || some[0][photo] !== undefined && PHOTO.test(photo)) continue; // without a header
-      const ages = all.map((row) => row[age ?? ""] ?? "");
-      const dates = Object.fromEntries(ages.flatMap((value) => bandOf(value) ?? []));
-      const binned = ages.filter(intervalOf).length;
-      // Intervals are also classes.
-      const bin = 2 * binned > all.length ? age?.replace(/^age$/i, "age_bin") : undefined;
-      const columns: Record<string, string> = Object.fromEntries([
-        ...Object.entries({ path: photo, age, gender, identity, part }),
-        ...BOX.map((side, i) => [side, box?.[i]]),
-        ...bin ? [[bin, age]] : [],
-        // A column that becomes another one as well has to be named.
-      ].filter(([ours, theirs]) => theirs && (ours !== theirs || bin && theirs === age)));
-      const values = {
-        ...gender?.toLowerCase() === "male" && { gender: { "-1": "female" } },
-        ...Object.keys(dates).length > 0 && { age: dates, ...bin && { [bin]: dates } },
-      };
-      const also = Object.keys(values).length > 0 && { values };
-      const wayOut = "If that is no age in years, remove age from the columns of the preset.";
-      const isSure = bin ??
-        [AGE_ALONE, AGE_IN_YEARS, YEARS].some((name) => name.test(age ?? "age"));
-      const doubt = !isSure ? `The age is taken from ${age}. ${wayOut}` : undefined;
-      const preset = { labels, ...join && { join }, ...stripped, columns, ...also };
-      guesses.push({ table: path, preset, doubt });
-    } catch (error) {
-      failed(error as Error); // another kind of table, or a damaged one
-    }
+    const join = labels === BESIDE;
+    const ordered = new Set([...paths.filter((path) => training.test(path)).reverse(), ...paths]);
+    const groups = [...Map.groupBy(ordered, join ? stemOf : String).values()];
+    const read = await readFirst(files, groups.slice(0, MAX_TABLES), failed);
+    if (!read) continue;
+    const { path, rows } = read, key = ending(labels).exec(path)!.groups;
+    const all: readonly Row[] = join ? [Object.assign({ ...key }, ...rows)] : rows;
+    const some = all.slice(0, MAX_ROWS);
+    const header = Object.keys(some[0] ?? {});
+    const named = (pattern: RegExp) => header.find((name) => pattern.test(name));
+    const folder = path.replace(/[^/]*$/, "");
+    const pathWhere = (fits: (photos: number) => boolean) =>
+      pathOf(some, (value) => fits(find(value, folder).length));
+    const { path: photo, ...stripped } = pathWhere((photos) => photos === 1) ??
+      pathWhere((photos) => photos > 1) ??
+      { path: mostly(some, (value) => PHOTO.test(value)) }; // of photos that are not there
+    const age = ageColumn(some);
+    const gender = named(/^(?:gender|sex)$/i) ?? named(/gender|sex|geschlecht|^male$/i) ??
+      mostly(some, (value) => !/^w$/i.test(value) && genderOf(value) !== "?");
+    const part = mostly(some, (value) => IS_PART.test(value));
+    const side = (name: string) => named(new RegExp(`^(?:face_?|bbox_?)?${name}$`, "i"));
+    const box = CORNERS.map((names) => names.map(side)).find((sides) => sides.every(Boolean));
+    const identity = named(/^(?:identity|person|subject|celeb)(?:_?(?:id|num))?$|^id_num$/i);
+    if (photo === undefined || some[0][photo] !== undefined && PHOTO.test(photo)) continue; // without a header
+    const ages = all.map((row) => row[age ?? ""] ?? "");
+    const dates = Object.fromEntries(ages.flatMap((value) => bandOf(value) ?? []));
+    const binned = ages.filter(intervalOf).length;
+    // Intervals are also classes.
+    const bin = 2 * binned > all.length ? age?.replace(/^age$/i, "age_bin") : undefined;
+    const columns: Record<string, string> = Object.fromEntries([
+      ...Object.entries({ path: photo, age, gender, identity, part }),
+      ...BOX.map((side, i) => [side, box?.[i]]),
+      ...bin ? [[bin, age]] : [],
+      // A column that becomes another one as well has to be named.
+    ].filter(([ours, theirs]) => theirs && (ours !== theirs || bin && theirs === age)));
+    const values = {
+      ...gender?.toLowerCase() === "male" && { gender: { "-1": "female" } },
+      ...Object.keys(dates).length > 0 && { age: dates, ...bin && { [bin]: dates } },
+    };
+    const also = Object.keys(values).length > 0 && { values };
+    const wayOut = "If that is no age in years, remove age from the columns of the preset.";
+    const isSure = bin ??
+      [AGE_ALONE, AGE_IN_YEARS, YEARS].some((name) => name.test(age ?? "age"));
+    const doubt = !isSure ? `The age is taken from ${age}. ${wayOut}` : undefined;
+    const preset = { labels, ...join && { join }, ...stripped, columns, ...also };
+    guesses.push({ table: path, preset, doubt });
   }
   return guesses;
 }
