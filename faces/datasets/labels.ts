@@ -190,27 +190,27 @@ const ANSWERS: Readonly<Record<string, string>> = { y: "yes", true: "yes", n: "n
 
 /** Describes values of a column that are frequent ones in another case, or rare and spelt nearly so. */
 function misspeltOf(column: string, known: readonly string[]): string[] {
-  const groups = [...Map.groupBy(known, (value) => value)].sort(([, a], [, b]) =>
-    b.length - a.length
-  );
-  if (groups.length > MAX_CLASSES) return [];
+  const counts = Array.from(
+    Map.groupBy(known, String),
+    ([value, { length }]) => ({ value, length }),
+  )
+    .sort((a, b) => b.length - a.length);
+  if (counts.length > MAX_CLASSES) return [];
   const wordOf = (text: string) => valueAt(ANSWERS, text.toLowerCase()) ?? text.toLowerCase();
-  const meant = groups.flatMap(([value, { length }], i) => {
-    const same = groups.slice(0, i).find(([other]) => wordOf(other) === wordOf(value));
-    const others = groups.filter((other) => other[1].length >= RARER * length).map(([other]) =>
-      other
+  const meant = counts.flatMap(({ value, length }, i) => {
+    const word = wordOf(value), before = counts.slice(0, i);
+    const same = before.find((one) => wordOf(one.value) === word);
+    // Others are male and female, light and light brown, a1 and a2.
+    const alike = before.filter((one) =>
+      one.length >= RARER * length && wordOf(one.value)[0] === word[0] &&
+      Math.abs(one.value.length - value.length) < 3 && !/\d/.test(one.value + value)
     );
-    const near = same?.[0] ?? nearest(value, others);
-    // Those with a number are others, such as a1 and a2.
-    const isOther = near === undefined || !same && /\d/.test(value + near);
-    return isOther ? [] : `${quote(value)}: ${quote(near)}`;
+    const near = same?.value ?? nearest(value, alike.map(({ value }) => value));
+    return near === undefined ? [] : `${quote(value)}: ${quote(near)}`;
   });
-  const values = valuesOf(column, meant.join(", "));
-  return meant.length > 0
-    ? [
-      `${column} has values that resemble more frequent ones. If they mean these, set by ${values}`,
-    ]
-    : [];
+  if (meant.length === 0) return [];
+  const wayOut = `If they mean these, set by ${valuesOf(column, meant.join(", "))}`;
+  return [`${column} has values that resemble more frequent ones. ${wayOut}`];
 }
 
 /** Returns a way out: a field of a preset that translates values. */

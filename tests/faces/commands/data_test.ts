@@ -374,9 +374,9 @@ Deno.test("lookAt() names misspelt classes and ages of nobody, on the page and i
   const rows = races.map((race, i) => {
     const smile = i < 20 ? "yes" : i < 46 ? "no" : ["y", "N", "TRUE", "N"][i - 46];
     const age = i === 0 ? -3 : i === 1 ? 240 : 30;
-    return `a.png,${age},${race},${smile},${i % 2 ? "a1" : "a2"}\n`;
+    return `a.png,${age},${race},${smile},${i % 2 ? "a1" : "a2"},${i > 45 ? "sad" : "glad"}\n`;
   });
-  const csv = `path,age,race,smile,code\n${rows.join("")}a.png,30,White,yes,a3\n`;
+  const csv = `path,age,race,smile,code,mood\n${rows.join("")}a.png,30,White,yes,a3,glad red\n`;
   await withFiles({ "a.png": face, "l.csv": csv }, async (folder) => {
     const found = await look(folder), page = dataPage(found);
     const same = "values that resemble more frequent ones. If they mean these, set by the preset: ";
