@@ -31,17 +31,16 @@ interface Wiring extends Parts {
   readonly makers: ReadonlyMap<string, readonly Edge[]>;
   /** Replaced output (`stage.output`) → id of the stage that replaces it. */
   readonly replaced: Map<string, string>;
-  /** Inputs that several outputs could be taken for, by these. */
-  readonly choices: Map<string, readonly Choice[]>;
+  /** What several outputs could be taken for, by their names. */
+  readonly choices: Map<string, Choice>;
   readonly problems: Problem[];
 }
 
-/** An input of a stage that several outputs could be taken for. */
 interface Choice {
-  readonly id: string;
-  readonly name: string;
   readonly kind: string;
   readonly free: readonly Edge[];
+  /** Stage id → its input. */
+  readonly takers: Map<string, string>;
 }
 
 /** Wires and sorts a pipeline. @throws {ConfigError} on missing or ambiguous inputs and cycles */
@@ -208,23 +207,23 @@ function wire(
         "pipeline makes it. Add one that does.",
     );
   }
-  const choice = [kind, ...free.map(named)].join(" ");
-  choices.set(choice, [...choices.get(choice) ?? [], { id: stage.id, name, kind, free }]);
+  const names = [kind, ...free.map(named)].join(" ");
+  choices.getOrInsert(names, { kind, free, takers: new Map() }).takers.set(stage.id, name);
   return undefined;
 }
 
-/** Returns the problem of inputs with the same outputs to choose from: at their stage, or that of an output. */
-function ambiguity(
-  [{ id, name, kind, free }, ...more]: readonly Choice[],
-  { source, byId }: Wiring,
-): Problem {
+/** Returns the problem that stages have to choose, at the only one, or at the stage to be taken. */
+function ambiguity({ kind, free, takers }: Choice, { source, byId }: Wiring): Problem {
   const definitionOf = ({ stage }: Edge) => byId.get(stage)!.definition;
   const named = (edge: Edge) => edgeName(edge, definitionOf(edge));
   // A stage that turns the kind into itself (a blur) was most likely added to be taken.
   const turns = (edge: Edge) => turnedBy(definitionOf(edge)).includes(kind);
   const meant = free.findLast(turns) ?? free.at(-1)!, { use, replaces } = byId.get(meant.stage)!;
   const [first, ...others] = free.filter(({ stage }) => stage !== meant.stage);
-  const takers = [...new Set([id, ...more.map((other) => other.id)])], several = takers.length > 1;
+  const [[id, input]] = [...takers], several = takers.size > 1;
+  const [need, choose] = several
+    ? ["need", "Choose one for each, as in"]
+    : ["needs", "Choose one:"];
   const inPlace = !first || others.length > 0 || replaces
     ? ""
     : turns(meant)
@@ -234,11 +233,9 @@ function ambiguity(
     : "";
   return {
     at: source.at(["stages", several ? meant.stage : id], true),
-    message: `${joinWords(takers)} ${several ? "need" : "needs"} one ${quote(kind)}, and ` +
-      `${joinWords(free.map(named))} make one each. Choose one${
-        several ? " for each, as in" : ":"
-      } ` +
-      `${id}: { inputs: { ${name}: ${named(meant)} } }${inPlace}`,
+    message: `${joinWords([...takers.keys()])} ${need} one ${quote(kind)}, and ` +
+      `${joinWords(free.map(named))} make one each. ${choose} ` +
+      `${id}: { inputs: { ${input}: ${named(meant)} } }${inPlace}`,
   };
 }
 
