@@ -31,7 +31,7 @@ interface Wiring extends Parts {
   readonly makers: ReadonlyMap<string, readonly Edge[]>;
   /** Replaced output (`stage.output`) → id of the stage that replaces it. */
   readonly replaced: Map<string, string>;
-  /** What several outputs could be taken for, by their names. */
+  /** Inputs that several outputs could be taken for, by the names of these. */
   readonly choices: Map<string, Choice>;
   readonly problems: Problem[];
 }

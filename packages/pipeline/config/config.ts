@@ -111,6 +111,7 @@ export async function readConfig(
   const { top, ...open } = await readTopLevel(read, options);
   const { registry, problems } = open;
   const source = open.source.withChoices(await schemasOf(open.source, registry));
+  problems.push(...source.problems.splice(0)); // those of paths follow
   const scope = { ...open, source };
   const stages: ConfiguredStage[] = [];
   for (const id of Object.keys(top.stages ?? {})) {
