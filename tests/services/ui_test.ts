@@ -123,7 +123,10 @@ inChromium("the page over runs: every view, in light, dark and on a phone", asyn
       await page.reload();
       await waitText(page, /1 of 6 runs in 1 row/);
       await page.type("#search", " drpout>0");
-      await waitText(page, /0 of 6 runs in 0 rows\. No column is called "drpout"\. Did you mean "dropout"\?/);
+      await waitText(
+        page,
+        /0 of 6 runs in 0 rows\. No column is called "drpout"\. Did you mean "dropout"\?/,
+      );
       assert.deepEqual(wrong, []);
       assert.ok(requests.every(({ url, method }) => method === "GET" && url.startsWith(ui.url)));
       await page.close();
