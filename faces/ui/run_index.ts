@@ -2,8 +2,12 @@
 import { join } from "node:path";
 import { History, isInterrupted, type RunRecord } from "../../packages/pipeline/history.ts";
 import { nameOf } from "../../packages/pipeline/find_runs.ts";
-import { canonicalJson, sha256 } from "../../packages/pipeline/fingerprint.ts";
-import { settingKey, shownSettingsOf, valuesOf } from "../../packages/pipeline/run_settings.ts";
+import {
+  divisionOf,
+  settingKey,
+  shownSettingsOf,
+  valuesOf,
+} from "../../packages/pipeline/run_settings.ts";
 import type { Metrics } from "../../packages/pipeline/stage.ts";
 import { metricNamesOf } from "../evaluation/metrics.ts";
 import type { UiRun, UiRuns } from "./ui_api.ts";
@@ -114,21 +118,6 @@ function shorten(run: RunRecord): UiRun {
     })),
     cautions: run.cautions ?? [],
   };
-}
-
-/**
- * Names the sets of a run's images: their rows, and the sources of these. Stages between them, such as
- * one that resizes, change no set.
- */
-function divisionOf({ stages }: RunRecord): string {
-  const sources: unknown[] = [], rows = new Set<unknown>(), above = new Set<string>();
-  for (const { id, after = [], outputs, dependencies } of stages.toReversed()) {
-    if (dependencies?.inputs.splits) rows.add(dependencies.inputs.splits);
-    if (!outputs.splits && !above.has(id)) continue;
-    after.forEach((one) => above.add(one));
-    if (after.length === 0) sources.push([dependencies?.params, dependencies?.external]);
-  }
-  return sha256(canonicalJson([...rows, sources])).slice(0, 12);
 }
 
 /** Returns metrics by the names that they are printed by. */

@@ -131,6 +131,21 @@ export async function editSince(
   }
 }
 
+/**
+ * Names the sets of a run's images: their rows, and the sources of these. Stages between them, such as
+ * one that resizes, change no set.
+ */
+export function divisionOf({ stages }: Pick<RunRecord, "stages">): string {
+  const sources: unknown[] = [], rows = new Set<unknown>(), above = new Set<string>();
+  for (const { id, after = [], outputs, dependencies } of stages.toReversed()) {
+    if (dependencies?.inputs.splits) rows.add(dependencies.inputs.splits);
+    if (!outputs.splits && !above.has(id)) continue;
+    after.forEach((one) => above.add(one));
+    if (after.length === 0) sources.push([dependencies?.params, dependencies?.external]);
+  }
+  return sha256(canonicalJson([...rows, sources])).slice(0, 12);
+}
+
 /** Returns the values that a sweep gave a run, with paths as they counted. */
 export function sweptValues({ point = {}, overrides = {} }: RunRecord): Record<string, unknown> {
   const counted = (key: string, value: unknown) =>

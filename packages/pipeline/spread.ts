@@ -31,6 +31,12 @@ export interface Spread {
 /** Relative spread below which values count as equal: rounding of their last digits. */
 const NOISE = 1e-9;
 
+/** Returns true if at least half of the members of each set, such as images, are in all of them. */
+export function areAlike<T>(sets: readonly ReadonlySet<T>[]): boolean {
+  const common = sets.reduce((some, one) => some.intersection(one));
+  return sets.every(({ size }) => 2 * common.size >= size);
+}
+
 /** Computes the spread of the finite values of results; undefined without one. */
 export function spreadOf(
   all: readonly { readonly result: unknown; readonly value?: number | null }[],

@@ -14,6 +14,7 @@ import { counted } from "../../../packages/pipeline/causes.ts";
 import type { Progress } from "../../../packages/pipeline/stage.ts";
 import { nameOf } from "../../../packages/pipeline/find_runs.ts";
 import { cautionLines, type RunRecord } from "../../../packages/pipeline/history.ts";
+import { areAlike } from "../../../packages/pipeline/spread.ts";
 import type { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts";
 import type { UiComparison } from "../../ui/ui_api.ts";
 import { type MetricName, METRICS, NARROW_BELOW, narrowness } from "../../evaluation/metrics.ts";
@@ -106,9 +107,9 @@ export async function compareRuns(
     new Map(models.map((model) => [names[run]!.get(model.id)!, model]))
   );
   const labels = [...new Set(named.flatMap((models) => [...models.keys()]))];
-  const apart = new Set(
-    labels.filter((label) => !areAlike(named.flatMap((models) => models.get(label) ?? []))),
-  );
+  const imagesOf = (label: string) =>
+    named.flatMap((models) => models.get(label) ?? []).map(({ images }) => new Set(images));
+  const apart = new Set(labels.filter((label) => !areAlike(imagesOf(label))));
   const subjectIn = (run: number, name: string) => {
     const model = named[run]!.get(name);
     return model
@@ -194,13 +195,6 @@ function intervalOf({ metric, scores, people }: TestedModel): Interval | undefin
   const apt = scores.length >= NARROW_BELOW && scores.some((score) => score !== scores[0]);
   return (apt ? meanInterval(scores, people) : undefined) ??
     METRICS[metric].interval(scores, people);
-}
-
-/** Returns true if at least half of the images of each test set are in all of them. */
-function areAlike(models: readonly TestedModel[]): boolean {
-  const sets = models.map(({ images }) => new Set(images));
-  const common = sets.reduce((some, one) => some.intersection(one));
-  return sets.every(({ size }) => 2 * common.size >= size);
 }
 
 /** Returns true if all runs have a model, of which no image is in two test sets. */

@@ -1,7 +1,11 @@
 /** Differences between runs: parameters, metrics, and metrics over seeds. */
 import { canonicalJson } from "../../../packages/pipeline/fingerprint.ts";
 import type { RunRecord } from "../../../packages/pipeline/history.ts";
-import { settingsOf, shownSettingsOf } from "../../../packages/pipeline/run_settings.ts";
+import {
+  divisionOf,
+  settingsOf,
+  shownSettingsOf,
+} from "../../../packages/pipeline/run_settings.ts";
 import { listMetrics, spreadOf } from "../../../packages/pipeline/spread.ts";
 import type { MetricStats } from "../../../packages/pipeline/sweep_summary.ts";
 import type { UiComparison, UiMetric } from "../../ui/ui_api.ts";
@@ -74,6 +78,7 @@ function collectMetrics(
   names: readonly Names[],
   subjectIn: (run: number, model: string) => string = () => "",
 ) {
+  const divisions = runs.map(divisionOf);
   const found = runs.flatMap(({ stages, metrics, better: declared }, i) =>
     Object.entries(metrics).flatMap(([id, splits]) => {
       const model = names[i]!.get(id) ?? id, subject = subjectIn(i, model);
@@ -85,7 +90,8 @@ function collectMetrics(
         const loss = stage?.dependencies?.params.loss ?? null, all = Object.keys(splits[split]!);
         const how = metric === "loss" && [stage?.use ?? null, loss, all.sort()];
         const better = METRIC_DIRECTIONS[metric] ?? declared?.[metric];
-        const measure = canonicalJson([metric, how, subject, better ?? null]);
+        const set = split === "validation" && divisions[i]!;
+        const measure = canonicalJson([metric, how, subject, set, better ?? null]);
         const name = printed[metric] ?? metric;
         return { i, model, split, metric, name, value, better, measure, result };
       });

@@ -1,5 +1,5 @@
 /** The runs that the page knows, and their files, loaded when they are shown. */
-import { listMetrics, spreadOf } from "../../../packages/pipeline/spread.ts";
+import { areAlike, listMetrics, spreadOf } from "../../../packages/pipeline/spread.ts";
 import type { UiDetails, UiRun, UiRuns } from "../ui_api.ts";
 import { get } from "./ui_dom.ts";
 
@@ -133,8 +133,7 @@ export function bestOf(rows: readonly Row[], path: readonly string[]): number | 
   const means = measured.map((row) => statsOf(row, path)!.mean), better = betterOf(rows, metric);
   if (split !== "validation" || !better || means.length < 2) return undefined;
   const divisions = measured.map(({ runs }) => new Set(runs.map(({ division }) => division)));
-  const common = divisions.reduce((some, one) => some.intersection(one));
-  if (divisions.some(({ size }) => 2 * common.size < size)) return undefined;
+  if (!areAlike(divisions)) return undefined;
   const best = (better === "more" ? Math.max : Math.min)(...means);
   return means.filter((mean) => mean === best).length === 1 ? best : undefined;
 }

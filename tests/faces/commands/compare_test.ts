@@ -761,6 +761,28 @@ Deno.test("compare marks no best value of tests on other data", async () => {
   }
 });
 
+Deno.test("compare marks no best value of validation on other sets", async () => {
+  await using shop = await workshop([{ models: { trainAge: { error: 5 } } }, {
+    models: { trainAge: { error: 9 } },
+  }]);
+  const bestOf = async (...rows: string[]) => {
+    const runs = shop.runs.map((run, i): RunRecord => ({
+      ...run,
+      metrics: { trainAge: { validation: { mae: i + 1 }, test: { mae: i + 2 } } },
+      stages: run.stages.filter(({ use }) => use !== "evaluate").map((stage) => ({
+        ...stage,
+        ...(stage.use === "trainAge" && {
+          dependencies: { ...stage.dependencies!, inputs: { splits: rows[i]! } },
+        }),
+      })),
+    }));
+    const { metrics } = await compareRuns(runs, shop.store);
+    return Object.fromEntries(metrics.map(({ split, best }) => [split, best]));
+  };
+  assert.deepEqual(await bestOf("20 %", "20 %"), { validation: 0, test: 0 });
+  assert.equal((await bestOf("20 %", "30 %")).validation, undefined);
+});
+
 Deno.test("compare writes signs and relations that LaTeX prints", async () => {
   await using shop = await workshop([
     { models: { trainGender: { skill: 0.5 } } },
