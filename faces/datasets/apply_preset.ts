@@ -305,14 +305,20 @@ export function suffixIndex(
 }
 
 /**
- * Joins rows of the same path; of two values the later counts. Several rows of one table, such as of the
- * faces of a photo, stay apart.
+ * Joins rows of the same path; of two values the later counts. Different rows of one table, such as of the
+ * faces of a photo, stay apart, each with the values of the other tables.
  */
 function joined(rows: readonly (Row & { path: string })[], tables: readonly string[]): Row[] {
   const known = (row: Row) => Object.entries(row).filter(([, value]) => value !== "");
+  const merge = (some: readonly number[]) =>
+    Object.fromEntries(some.flatMap((i) => known(rows[i])));
   const byPath = Map.groupBy(rows.keys(), (i) => rows[i].path);
   return [...byPath].flatMap(([path, same]) => {
-    if (new Set(same.map((i) => tables[i])).size < same.length) return same.map((i) => rows[i]);
-    return { ...Object.fromEntries(same.flatMap((i) => known(rows[i]))), path };
+    const different = new Map(same.map((i) => [JSON.stringify([tables[i], known(rows[i])]), i]));
+    const byTable = Map.groupBy(different.values(), (i) => tables[i]).values().toArray();
+    const common = byTable.filter(({ length }) => length === 1).flat();
+    const several = byTable.filter(({ length }) => length > 1).flat();
+    return (several.length > 0 ? several.map((i) => [...common, i]) : [common])
+      .map((some) => ({ ...merge(some), path }));
   });
 }

@@ -1,6 +1,5 @@
 /** Parses the CSV with the labels of a local folder; `labelColumns` lists its columns. */
 import { type CsvTable, listProblems, readCsv } from "../../packages/formats/csv.ts";
-import { nearest } from "../../packages/pipeline/did_you_mean.ts";
 import { quote } from "../../packages/pipeline/errors.ts";
 import { type Attribute, attributeName, type Attributes, INTERVAL, valueAt } from "./attributes.ts";
 import { photoOf } from "./rows.ts";
@@ -188,6 +187,19 @@ function straysOf(column: string, known: number, texts: readonly string[]): stri
 const MAX_CLASSES = 100, RARER = 5;
 const ANSWERS: Readonly<Record<string, string>> = { y: "yes", true: "yes", n: "no", false: "no" };
 
+/**
+ * Returns true if a word has one letter more, less or other, or two neighbors swapped. Short ones such as
+ * grey and gray, and those with digits, may be meant.
+ */
+function isTypo(word: string, right: string): boolean {
+  if (Math.max(word.length, right.length) < 5 || /\d/.test(word + right)) return false;
+  let at = 0;
+  while (word[at] === right[at] && at < word.length) at++;
+  const ends = (mine: number, theirs: number) => word.slice(at + mine) === right.slice(at + theirs);
+  const swapped = word[at] === right[at + 1] && word[at + 1] === right[at];
+  return ends(1, 1) || ends(1, 0) || ends(0, 1) || swapped && ends(2, 2);
+}
+
 /** Describes values of a column that are frequent ones in another case, or rare and spelt nearly so. */
 function misspeltOf(column: string, known: readonly string[]): string[] {
   const counts = Array.from(
@@ -200,13 +212,9 @@ function misspeltOf(column: string, known: readonly string[]): string[] {
   const meant = counts.flatMap(({ value, length }, i) => {
     const word = wordOf(value), before = counts.slice(0, i);
     const same = before.find((one) => wordOf(one.value) === word);
-    // Others are male and female, light and light brown, a1 and a2.
-    const alike = before.filter((one) =>
-      one.length >= RARER * length && wordOf(one.value)[0] === word[0] &&
-      Math.abs(one.value.length - value.length) < 3 && !/\d/.test(one.value + value)
-    );
-    const near = same?.value ?? nearest(value, alike.map(({ value }) => value));
-    return near === undefined ? [] : `${quote(value)}: ${quote(near)}`;
+    const near = same ??
+      before.find((one) => one.length >= RARER * length && isTypo(word, one.value.toLowerCase()));
+    return near === undefined ? [] : `${quote(value)}: ${quote(near.value)}`;
   });
   if (meant.length === 0) return [];
   const wayOut = `If they mean these, set by ${valuesOf(column, meant.join(", "))}`;

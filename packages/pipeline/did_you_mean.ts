@@ -2,27 +2,21 @@
 
 /** Returns ` Did you mean "split"?`, or nothing when no known name is near. */
 export function didYouMean(name: string, known: readonly string[]): string {
-  const meant = nearest(name, known);
-  return meant === undefined ? "" : ` Did you mean "${meant}"?`;
-}
-
-/** Returns the known name that a misspelt one stands for, if one is near. */
-export function nearest(name: string, known: readonly string[]): string | undefined {
-  if (known.length === 0) return undefined;
+  if (known.length === 0) return "";
   // Of a path, the last part may be meant.
   const texts = known.flatMap((k) => [[k, k], [k.replace(/^.*\//, ""), k]] as const);
   const distances = texts.map(([text]) => distance(name.toLowerCase(), text.toLowerCase()));
   const away = Math.min(...distances), [near, meant] = texts[distances.indexOf(away)]!;
   // "drop" is far from "dropout" in letters, and still likely.
   const longer = known.filter((k) => k.toLowerCase().startsWith(name.toLowerCase()));
-  if (name.length > 2 && longer.length === 1) return longer[0];
+  if (name.length > 2 && longer.length === 1) return ` Did you mean "${longer[0]}"?`;
   // "tset" is near "test"; "q" is near nothing, though one change makes it "a".
   const limit = Math.min(
     Math.max(2, Math.floor(near.length / 3)),
     near.length - 1,
     name.length - 1,
   );
-  return away <= limit ? meant : undefined;
+  return away <= limit ? ` Did you mean "${meant}"?` : "";
 }
 
 /** Levenshtein distance: insertions, deletions and substitutions from one text to the other. */

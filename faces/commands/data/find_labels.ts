@@ -122,6 +122,8 @@ export async function findLabels(
 
 /** Maximum number of folders that may be classes, and mean number of photos that each has at least. */
 const MAX_CLASSES = 12, PHOTOS_EACH = 5;
+/** Names of folders that are no labels of faces. */
+const OF_PHOTOS = /^(?:images?|imgs?|photos?|pictures?|masks?|crops?|originals?|dcim\d*)$/i;
 
 /** Returns a preset of photos in few folders with many photos each, maybe below those of parts. */
 function classFolders(all: readonly string[]): Preset | undefined {
@@ -130,7 +132,7 @@ function classFolders(all: readonly string[]): Preset | undefined {
     const fits = ending(photos);
     const found = all.flatMap((path) => fits.exec(path)?.groups?.label ?? []);
     const labels = new Set(found), enough = Math.max(PHOTOS_EACH * labels.size, all.length / 2);
-    const isPart = [...labels].every((label) => IS_PART.test(label));
+    const isPart = [...labels].some((label) => IS_PART.test(label) || OF_PHOTOS.test(label));
     const few = labels.size > 1 && labels.size <= MAX_CLASSES;
     if (few && found.length >= enough && !isPart) return { photos };
   }
@@ -213,16 +215,18 @@ const MAX_TABLES = 20, MAX_ROWS = 200;
 const IS_PART = new RegExp(`^${PART}$`, "i");
 
 /** An age in years, or none. */
-const AGE = /^(?:(?:\d\d?|1[01]\d)(?:[.,]\d+)?|[?-]|n\/?a)?$/i;
+const AGE = /^(?:(?:\d\d?|1[01]\d)(?:[.,]\d+)?|[?-]|n\/?a|nan|null|none|unknown)?$/i;
 /** Names of columns of ages: surely in years, in years if all values may be ages, and others. */
 const AGE_ALONE = /^(?:real_?)?age$/i, AGE_IN_YEARS = /(?:^|[_ ])age.*year|year.*[_ ]age/i;
-const AGE_NAME = /(?:^|_)age(?:_|$)|^age/i;
-export const YEARS = /^(?:years?(?:_old)?|alter|âge|edad|età|leeftijd|idade|ålder|wiek)$/i;
+const AGE_NAME =
+  /(?:^|[^a-z])age(?:s|years?|group|class|bin|band|bucket|range|categ\w*)?(?:[^a-z]|$)/i;
+export const YEARS =
+  /^(?:years?(?:_old)?|(?:alter|âge|edad|età|leeftijd|idade|ålder|wiek)(?:[ _(]+(?:in[ _])?(?:jahren?|ans|a[nñ]os|anni|jaar|anos|år|lata)\)?)?)$/i;
 /** Names of what is no age in years: other units, uncertainty, one end of an interval, codes. */
 const NO_AGE =
-  /month|day|week|hour|std|dev|var|conf|score|prob|error|(?:_|\W)(?:sd|ids?|codes?|low|high|min|max|n)(?![a-z])/i;
+  /month|week|hour|variance|deviat|confid|probab|score|error|(?<![a-z])(?:age)?(?:days?|std|dev|var|conf|prob|sd|ids?|codes?|low|high|min|max|n)(?![a-z])/i;
 /** Names of classes of ages, whose numbers are codes. */
-const AGE_CLASS = /group|class|bin|band|bucket|range|categ/i;
+const AGE_CLASS = /(?<![a-z])(?:age)?(?:group|class|bin|band|bucket|range|categ)/i;
 
 /** Names of the sides of a face's box. */
 const CORNERS = [
@@ -250,13 +254,14 @@ function intervalOf(value: string) {
 /** Returns the column of ages in years, by its name and values. */
 function ageColumn(rows: readonly Row[]): string | undefined {
   const header = Object.keys(rows[0] ?? {});
+  const wordsOf = (name: string) => name.replaceAll(/([a-z])(?=[A-Z])/g, "$1_").normalize();
   const isAge = (value: string, name: string) =>
-    !NO_AGE.test(name) && (intervalOf(value.trim()) !== undefined ||
-      !AGE_CLASS.test(name) && AGE.test(value.trim()));
+    !NO_AGE.test(wordsOf(name)) && (intervalOf(value.trim()) !== undefined ||
+      !AGE_CLASS.test(wordsOf(name)) && AGE.test(value.trim()));
   const named = (pattern: RegExp) =>
-    mostly(rows, (value, name) => pattern.test(name) && isAge(value, name));
+    mostly(rows, (value, name) => pattern.test(wordsOf(name)) && isAge(value, name));
   const isYears = (name: string) =>
-    YEARS.test(name) && rows.every((row) => isAge(row[name] ?? "", name));
+    YEARS.test(name.normalize()) && rows.every((row) => isAge(row[name] ?? "", name));
   return header.find((name) => AGE_ALONE.test(name)) ?? named(AGE_IN_YEARS) ??
     header.find(isYears) ?? named(AGE_NAME);
 }
@@ -376,7 +381,7 @@ async function guessTables(
     const also = Object.keys(values).length > 0 && { values };
     const wayOut = "If that is no age in years, remove age from the columns of the preset.";
     const isSure = bin ??
-      [AGE_ALONE, AGE_IN_YEARS, YEARS].some((name) => name.test(age ?? "age"));
+      [AGE_ALONE, AGE_IN_YEARS, YEARS].some((name) => name.test((age ?? "age").normalize()));
     const doubt = !isSure ? `The age is taken from ${age}. ${wayOut}` : undefined;
     const preset = { labels, ...join && { join }, ...stripped, columns, ...also };
     guesses.push({ table: path, preset, doubt });

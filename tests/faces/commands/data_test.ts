@@ -345,6 +345,11 @@ Deno.test("lookAt() takes no months, codes or certainty of an age for years", as
       ["apparent_age", "31", "32", "apparent_age", true],
       ["age_low,age_high", "3,9", "20,29", undefined],
       ["inferred_age", "1999", "2001", undefined],
+      ["agent", "3", "4", undefined],
+      ["proband_age", "31", "unknown", "proband_age", true],
+      ["confirmedAge", "31", "NaN", "confirmedAge", true],
+      ["Alter (Jahre)", "31", "32", "Alter (Jahre)"],
+      ["a\u0302ge", "31", "32", "a\u0302ge"],
     ] as const
   ) {
     const csv = `file,${header},sex\na.png,${first},f\nb.png,${second},m\n`;
@@ -374,9 +379,12 @@ Deno.test("lookAt() names misspelt classes and ages of nobody, on the page and i
   const rows = races.map((race, i) => {
     const smile = i < 20 ? "yes" : i < 46 ? "no" : ["y", "N", "TRUE", "N"][i - 46];
     const age = i === 0 ? -3 : i === 1 ? 240 : 30;
-    return `a.png,${age},${race},${smile},${i % 2 ? "a1" : "a2"},${i > 45 ? "sad" : "glad"}\n`;
+    return `a.png,${age},${race},${smile},${i % 2 ? "a1" : "a2"},${
+      ["Slovakia", "Slovenia", "left ear", "AB", "youth"][i - 44] ??
+        ["Slovakia", "left eye", "A", "young"][i % 4]
+    }\n`;
   });
-  const csv = `path,age,race,smile,code,mood\n${rows.join("")}a.png,30,White,yes,a3,glad red\n`;
+  const csv = `path,age,race,smile,code,mood\n${rows.join("")}a.png,30,White,yes,a3,blonde\n`;
   await withFiles({ "a.png": face, "l.csv": csv }, async (folder) => {
     const found = await look(folder), page = dataPage(found);
     const same = "values that resemble more frequent ones. If they mean these, set by the preset: ";
@@ -906,6 +914,8 @@ Deno.test("lookAt() takes few folders of many photos each as classes", async () 
   for (
     const files of [
       inside(["train", "test"]),
+      inside(["train", "val", "holdout"]),
+      inside(["images", "masks"]),
       inside(["a", "b"], 2),
       inside(["00", "01"]),
       inside(["a"]),

@@ -462,7 +462,8 @@ Deno.test("photos of linked folders are read, once, and count for the fingerprin
 Deno.test("a preset of the pipeline's own joins tables, and overrides a built-in one", async () => {
   const face = await folders.drawFace(30, true);
   const celeba = {
-    "list_attr_celeba.txt": "2\nMale Smiling\n000001.jpg  1 -1\n000002.jpg -1  1\n",
+    "list_attr_celeba.txt":
+      "2\nMale Smiling\n000001.jpg  1 -1\n000002.jpg -1  1\n000001.jpg 1 -1\n",
     "list_eval_partition.txt": "000001.jpg 0\n000002.jpg 2\n",
     "identity_CelebA.txt": "000001.jpg 2880\n000002.jpg 2937\n",
     "img_align_celeba/000001.jpg": face,
@@ -475,6 +476,11 @@ Deno.test("a preset of the pipeline's own joins tables, and overrides a built-in
     deepStrictEqual(table.part, ["train", "test"]);
     deepStrictEqual(table.Smiling, [-1, 1]);
     deepStrictEqual(table.identity, ["celeba:2880", "celeba:2937"]);
+    // Different rows of a table stay apart, each with the values of others.
+    const twice = "2\nMale Smiling\n000001.jpg 1 -1\n000002.jpg -1 1\n000002.jpg 1 -1\n";
+    await Deno.writeTextFile(join(folder, "list_attr_celeba.txt"), twice);
+    const apart = await make({ folder, name: "celeba", preset });
+    deepStrictEqual(apart.table.part, ["train", "test"], "the photo's second row is dropped");
     await rejects(
       make({ folder, preset: "fairface" }),
       /Cannot use the folder.*: no table fits its preset's.*fairface_label.*"identity_CelebA\.txt"/s,
