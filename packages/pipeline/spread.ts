@@ -33,7 +33,7 @@ const NOISE = 1e-9;
 
 /** Returns true if at least half of the members of each set, such as images, are in all of them. */
 export function areAlike<T>(sets: readonly ReadonlySet<T>[]): boolean {
-  const common = sets.reduce((some, one) => some.intersection(one));
+  const common = sets.reduce((some, one) => some.intersection(one), sets[0] ?? new Set());
   return sets.every(({ size }) => 2 * common.size >= size);
 }
 

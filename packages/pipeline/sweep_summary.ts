@@ -3,7 +3,9 @@ import type { Directions, MetricNames } from "./app.ts";
 import type { RunReport, StageReport } from "./run/run_report.ts";
 import { broken, formatNumber, formatTable, formatValue } from "./format.ts";
 import { canonicalJson } from "./fingerprint.ts";
-import { listMetrics, type Spread, spreadOf } from "./spread.ts";
+import type { RunRecord } from "./history.ts";
+import { divisionOf } from "./run_settings.ts";
+import { areAlike, listMetrics, type Spread, spreadOf } from "./spread.ts";
 
 export interface Finished extends Pick<RunReport, "metrics"> {
   readonly values: Readonly<Record<string, unknown>>;
@@ -34,9 +36,21 @@ export const withoutSeeds = (values: Finished["values"]): Record<string, unknown
   Object.fromEntries(Object.entries(values).filter(([key]) => !isSeed(key)));
 
 /** Groups runs that differ only in seeds or folds. */
-export function summarise(finished: readonly Finished[]): SummaryRow[] {
+function bySetting<T extends Pick<Finished, "values">>(finished: readonly T[]): T[][] {
   const groups = Map.groupBy(finished, ({ values }) => canonicalJson(withoutSeeds(values)));
-  return [...groups.values()].map((runs) => ({
+  return [...groups.values()];
+}
+
+/** Returns true if settings share at least half of their validation sets. */
+export function areComparable(
+  finished: readonly (Pick<Finished, "values"> & Pick<RunRecord, "stages">)[],
+): boolean {
+  return areAlike(bySetting(finished).map((runs) => new Set(runs.map(divisionOf))));
+}
+
+/** Returns a row per setting. */
+export function summarise(finished: readonly Finished[]): SummaryRow[] {
+  return bySetting(finished).map((runs) => ({
     values: withoutSeeds(runs[0]!.values),
     runs: runs.length,
     metrics: spreads(runs),
@@ -61,12 +75,14 @@ export function spreads(runs: readonly Pick<Finished, "metrics" | "stages">[]): 
 /**
  * Formats the summary as lines. Choices are made on validation, so that is where the best is marked.
  * @param better metric → the better direction
+ * @param comparable false if rows have other validation sets, of which none is the best
  */
 export function summaryLines(
   rows: readonly SummaryRow[],
   better: Directions = {},
   room = Infinity,
   names: MetricNames = {},
+  comparable = true,
 ): string[] {
   const all = rows.flatMap(({ metrics }) => metrics);
   const columns = new Map(
@@ -91,7 +107,8 @@ export function summaryLines(
     const most = Math.max(...known);
     // Of equal values none is the best.
     const alone = known.length > 1 && known.filter((value) => value === most).length === 1;
-    const best = sign !== 0 && column.split === "validation" && alone ? most : undefined;
+    const judged = sign !== 0 && comparable && column.split === "validation";
+    const best = judged && alone ? most : undefined;
     return spreads.map((spread) => {
       if (!spread) return "–";
       const { mean, deviation } = spread;

@@ -13,7 +13,8 @@ import { formatValues } from "../format.ts";
 import type { SweepPoint } from "./sweep_points.ts";
 import type { Child } from "./child_process.ts";
 import { runLocal } from "./local_sweep.ts";
-import { summarise, summaryLines, type SummaryRow } from "../sweep_summary.ts";
+import { areComparable, summarise, summaryLines, type SummaryRow } from "../sweep_summary.ts";
+import { History } from "../history.ts";
 import { counted } from "../causes.ts";
 import { directionsOf } from "../define.ts";
 
@@ -101,7 +102,13 @@ export async function runSweep(
   const result = report(prepared, ok, runs);
   if (result.summary.length > 0) {
     const better = Object.assign({}, await call.better?.(), directionsOf(first.stages));
-    const lines = summaryLines(result.summary, better, reporter.columns(), names);
+    const ids = new Map(runs.filter(({ ok }) => ok).map(({ run, values }) => [run, values]));
+    const recorded = (await new History(first.artifacts).list()).flatMap(({ id, stages }) => {
+      const values = ids.get(id);
+      return values ? [{ values, stages }] : [];
+    });
+    const comparable = areComparable(recorded);
+    const lines = summaryLines(result.summary, better, reporter.columns(), names, comparable);
     ["", ...lines, ""].forEach(log);
   }
   return result;

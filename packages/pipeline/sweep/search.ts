@@ -14,7 +14,7 @@ import { byTime, History, type RunRecord } from "../history.ts";
 import { byPipeline, runsOfPipeline } from "../find_runs.ts";
 import { counted } from "../causes.ts";
 import { commandOf } from "../pipeline_identity.ts";
-import { isSeed, summarise } from "../sweep_summary.ts";
+import { areComparable, isSeed, summarise } from "../sweep_summary.ts";
 
 /** A varied value: its list, or the range that its values are drawn from. */
 export interface Axis {
@@ -166,6 +166,13 @@ export async function bestPoints(
     throw new UsageError(
       `sweep.best: cannot choose by ${by}: whether more or less of it is better is not known. ` +
         `Name another metric${other ? `, such as ${other.name}` : ""}.`,
+    );
+  }
+  if (!areComparable(finished)) {
+    log(
+      `sweep.best: the points of "${of}" share less than half of their validation sets, so the best ` +
+        `${by} may be that of the easiest set. To choose by it, vary data and split by seeds or ` +
+        "folds alone, the same for each point",
     );
   }
   const sign = direction === "less" ? 1 : -1;

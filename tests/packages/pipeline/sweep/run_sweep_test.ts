@@ -782,6 +782,47 @@ Deno.test("summarise() puts together what differs in seeds alone", () => {
   assert.ok(equal.every((line) => !line.includes("*")), equal.join("\n"));
 });
 
+Deno.test("a sweep stars no metric of other validation sets, and sweep.best warns of them", async () => {
+  const plugin = (ports: string, run: string) =>
+    `import { z } from "zod";
+import { defineStage } from "${stageUrl}";
+import { numbers, total } from "${new URL("../toy/stages.ts", import.meta.url).href}";
+export default defineStage({ summary: "Own", params: z.strictObject({ level: z.number() }), ${ports},
+  async run(_, { level }, { outputs }) { ${run} },
+});
+`;
+  const search = `plugins: [parts.ts, net.ts]
+stages:
+  parts: { level: 0.2 }
+  net: { level: 0.5 }
+`;
+  await using project = await Project.make({
+    "parts.ts": plugin(
+      'name: "parts", inputs: {}, outputs: { splits: numbers }',
+      "await Deno.writeTextFile(outputs.splits + '/numbers.txt', String(level));",
+    ),
+    "net.ts": plugin(
+      'name: "net", inputs: { splits: numbers }, outputs: { total }',
+      "await Deno.writeTextFile(outputs.total + '/total.txt', String(level));" +
+        'return { metrics: { "*": { validation: { accuracy: level + Math.random() / 9 } } } };',
+    ),
+    "search.yaml": search,
+    "longer.yaml": `extends: search.yaml
+sweep: { best: { of: search, by: net.accuracy, share: 0.5 } }
+`,
+  });
+  const err = async (...args: string[]) => {
+    const { code, err, out } = await project.cli("run", ...args);
+    assert.equal(code, 0, err + out);
+    return err + out;
+  };
+  const best = /\* is the best on validation/, warning = /share less than half of their validation/;
+  assert.match(await err("search", "--sweep=net.level=0.4,0.6"), best);
+  assert.doesNotMatch(await err("longer", "--dry-run"), warning);
+  assert.doesNotMatch(await err("search", "--sweep=parts.level=0.2,0.3"), /\*/);
+  assert.match(await err("longer", "--dry-run"), warning);
+});
+
 Deno.test("a metric that a run has no value of is left out of mean and spread, not 0", () => {
   // As records have the AUC of a validation set of one class.
   const run = (rate: number, seed: number, auc: number | null) => ({
