@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { furtherMetrics } from "../faces/training/further_metrics.ts";
+import { metricsParam } from "../faces/training/further_metrics.ts";
 import { DEFAULT_SECTIONS, reportSections } from "../faces/evaluation/report_sections.ts";
 import { definedChoices } from "../packages/pipeline/define.ts";
 import { all, defineStage } from "../packages/pipeline/stage.ts";
@@ -34,7 +34,7 @@ export default defineStage({
       "Test photos, drawn at random, that are detected and cropped as serving does, to compare the " +
         "framing of training, test and serving. 0: none",
     ),
-    metrics: definedChoices("metric", furtherMetrics).default([]).describe(
+    metrics: metricsParam.default([]).describe(
       "Metrics beside accuracy and MAE, on every split, in metrics.json, the report, runs, sweeps " +
         "and `compare`; each applies to models of classes or of years",
     ),

@@ -4,6 +4,7 @@ import {
   type Choice,
   chosen,
   define,
+  definedChoices,
   defineMembers,
   type Definition,
   method,
@@ -287,6 +288,12 @@ export const furtherMetrics: readonly MetricDefinition[] = [
   }),
 ];
 
+/** Names of primary metrics and of columns of history.csv, which no metric of a plugin may have. */
+const RESERVED = ["accuracy", "mae", "error", "loss", "metric"];
+
+/** The parameter `metrics`. */
+export const metricsParam = definedChoices("metric", furtherMetrics, RESERVED);
+
 /** A metric that a parameter names, with its options. */
 export interface ChosenMetric
   extends Pick<MetricDefinition, "of" | "unit" | "better" | "decimals"> {
@@ -361,7 +368,7 @@ export function selectRows(all: ScoredPredictions, rows: ArrayLike<number>): Sco
 }
 
 /**
- * Returns the metrics that a parameter names, which `definedChoices` has each once.
+ * Returns the metrics that a parameter names, which `metricsParam` has each once.
  * @param plugins definitions that plugins brought
  */
 export function chooseMetrics(

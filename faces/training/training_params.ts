@@ -1,8 +1,8 @@
 /** Parameters of the training stages. */
 import { z } from "zod";
-import { type Choice, definedChoice, definedChoices } from "../../packages/pipeline/define.ts";
+import { type Choice, definedChoice } from "../../packages/pipeline/define.ts";
 import { augmentation } from "./augment.ts";
-import { furtherMetrics } from "./further_metrics.ts";
+import { metricsParam } from "./further_metrics.ts";
 import { losses } from "./losses.ts";
 import { initializers } from "./network_options.ts";
 import { optimizers } from "./optimizers.ts";
@@ -82,7 +82,7 @@ const optimizer = definedChoice("optimizer", optimizers, "adamw").optional().des
 const sampling = definedChoice("sampling", samplings, "shuffle").optional().describe(
   "Order in which an epoch takes the training images. Default: shuffle",
 );
-const metrics = definedChoices("metric", furtherMetrics).optional().describe(
+const metrics = metricsParam.optional().describe(
   "Further metrics of the validation set after each epoch: columns val_NAME of history.csv, in " +
     "epoch lines and TensorBoard's curves, without test-time augmentation. Default: none",
 );

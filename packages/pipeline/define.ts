@@ -78,6 +78,8 @@ export interface Chooses {
   readonly kind: string;
   readonly definitions: readonly Definition[];
   readonly fallback?: string;
+  /** Names of other things, which no definition of a plugin may have. */
+  readonly reserved?: readonly string[];
 }
 
 const NO_OPTIONS = z.strictObject({});
@@ -86,11 +88,13 @@ const NO_OPTIONS = z.strictObject({});
  * A parameter that names one of the definitions, or what plugins add to this kind:
  * `NAME` or `{ use: NAME, ...options }`.
  * @param fallback the definition whose options are meant without `use`
+ * @param reserved names that no definition of a plugin may have
  */
 export function definedChoice(
   kind: string,
   definitions: readonly Definition[],
   fallback?: string,
+  reserved?: readonly string[],
 ): z.ZodType<Choice> {
   // Options that are required leave no short form.
   const short = () =>
@@ -107,16 +111,18 @@ export function definedChoice(
     });
   // Built when a value is parsed: most parameters of a pipeline are left out.
   return z.lazy(() => z.union([z.enum(short()), z.discriminatedUnion("use", members() as never)]))
-    .meta({ chooses: { kind, definitions, fallback } satisfies Chooses }) as never;
+    .meta({ chooses: { kind, definitions, fallback, reserved } satisfies Chooses }) as never;
 }
 
 /** A list of choices, each of which is there once: results are stored by their names. */
 export function definedChoices(
   kind: string,
   definitions: readonly Definition[],
+  reserved?: readonly string[],
 ): z.ZodArray<z.ZodType<Choice>> {
   const nameOf = (choice: Choice) => typeof choice === "object" ? choice.use : choice;
-  return z.array(definedChoice(kind, definitions)).superRefine((choices, { addIssue }) => {
+  const choice = definedChoice(kind, definitions, undefined, reserved);
+  return z.array(choice).superRefine((choices, { addIssue }) => {
     const names = choices.map(nameOf);
     for (const [i, name] of names.entries()) {
       if (names.indexOf(name) === i) continue;

@@ -58,17 +58,17 @@ export function usedExtensions(
 }
 
 /** Returns a choice with what extensions add to it. */
-function widened({ kind, definitions, fallback }: Chooses, added: readonly Extension[]): z.ZodType {
+function widened(chooses: Chooses, added: readonly Extension[]): z.ZodType {
+  const { kind, definitions, fallback, reserved = [] } = chooses;
   const own = definitions.flatMap(({ name, former = [] }) => [name, ...former]);
-  const twice = added.find(({ name }) => own.includes(name));
+  const twice = added.find(({ name }) => [...own, ...reserved].includes(name));
   if (twice) {
+    const { name, module } = twice;
     throw new Error(
-      `Cannot add the ${kind} "${twice.name}" of ${
-        pluginName(twice.module)
-      }: there is one of that name ` +
+      `Cannot add the ${kind} "${name}" of ${pluginName(module)}: there is one of that name ` +
         "already. Rename it.",
     );
   }
   const more = added.map(({ definition }) => definition);
-  return definedChoice(kind, [...definitions, ...more], fallback);
+  return definedChoice(kind, [...definitions, ...more], fallback, reserved);
 }

@@ -3,6 +3,7 @@ import { deepStrictEqual, match, strictEqual } from "node:assert/strict";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import command from "../../../faces/commands/new.ts";
+import { METRIC_DIRECTIONS } from "../../../faces/evaluation/metrics.ts";
 import type { CommandContext } from "../../../packages/pipeline/app.ts";
 import { readConfig } from "../../../packages/pipeline/config/config.ts";
 import { Registry } from "../../../packages/pipeline/registry.ts";
@@ -70,7 +71,9 @@ Deno.test("new writes plugins that pass format, lint, types and their tests", as
       () => command.run(["stage", "split"], context as never),
       /there is a stage "split" already/,
     );
-    for (const taken of ["network plain", "network best", "loss focal", "detector metadata"]) {
+    const more = Object.keys(METRIC_DIRECTIONS).concat("metric").map((name) => `metric ${name}`);
+    const others = ["network plain", "network best", "loss focal", "detector metadata"];
+    for (const taken of [...others, ...more]) {
       const [kind, name] = taken.split(" ");
       await rejected(
         () => command.run([kind, name], context as never),
