@@ -19,7 +19,7 @@ import {
   type RunRecord,
   type UsedResult,
 } from "../history.ts";
-import { bySweep, findRun, nameOf } from "../find_runs.ts";
+import { byPipeline, bySweep, findRun, nameOf } from "../find_runs.ts";
 import { abortOnSignal } from "../interrupt.ts";
 import { resolveFrom } from "../paths.ts";
 import {
@@ -81,7 +81,8 @@ async function runsNamed(call: CommandContext, all: readonly RunRecord[], listed
   if (others.length > 0) throw new UsageError(`one run at a time; got ${names.join(" and ")}`);
   const identity = await identityNamed(name, call), has = ({ ok }: RunRecord) => ok;
   const found = findRun(name, all, { identity, has, what: "succeeded", listedBy });
-  if (found.id.startsWith(name)) return [found];
+  const isNamed = found.id !== name && byPipeline(name, all, identity).includes(found);
+  if (!isNamed) return [found];
   const own = all.filter((run) => run.ok && noteOf(run) === noteOf(found));
   return bySweep(own).find((runs) => runs.includes(found))!.reverse();
 }

@@ -233,6 +233,21 @@ Deno.test("a pipeline's name pushes and pulls all runs of its sweep, and each re
   assert.equal(add.fingerprint, own.at(-1)!.stages.find(({ id }) => id === "add")!.fingerprint);
 });
 
+Deno.test("a pipeline's name is taken as such, also where it begins the id of its newest run", async () => {
+  const yaml = `remote: ./shared\nsweep: { add.by: [3, 4] }\n${CHAIN}`;
+  await using project = await Project.make({ "pipeline.yaml": yaml });
+  assert.equal((await project.cli("run", "pipeline")).code, 0);
+  const history = new History(project.path("artifacts")), runs = await history.list();
+  const name = runs.at(-1)!.id.slice(0, 3), file = `${name}.yaml`;
+  await project.write({ [file]: yaml });
+  for (const run of runs) {
+    const path = (await history.names()).find((path) => path.endsWith(`-${run.id}.json`))!;
+    await writeState(join(history.folder, path), { version: 1, ...run, file });
+  }
+  const { out } = await project.cli("push", name);
+  assert.equal(out.match(/^pushed run /gm)?.length, 2, out);
+});
+
 Deno.test("the first of two results of the same inputs stays; who comes later learns it", async () => {
   await using one = await Project.make();
   await using other = await Project.make();
