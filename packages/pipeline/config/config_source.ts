@@ -177,9 +177,11 @@ export class ConfigSource {
     return override ? override.folder ?? this.cwd : dirname(this.#fileOf(path).path);
   }
 
-  /** Returns a path that is written here, absolute. A variable of the shell in it is a problem. */
+  /** Returns a path that is written here, absolute. A variable of the shell in a file is a problem. */
   pathOf(path: Path, written: string): string {
     const absolute = resolveFrom(written, this.folderOf(path));
+    const override = this.#overrideOf(path);
+    if (override && override.folder === undefined) return absolute;
     const [variable] = written.match(isUrl(written) ? /\$\{\w+\}/ : /\$([a-z_]\w*|\{\w+\})/i) ?? [];
     if (variable !== undefined && !existsSync(absolute)) {
       const wayOut = "Write its value, or give it by --set, where the shell inserts it.";

@@ -348,6 +348,16 @@ Deno.test("readConfig() tells what is wrong, where, and the way out", async (t) 
   }
 });
 
+Deno.test("readConfig() takes a $ in a path of --set, which the shell left, as it is", async () => {
+  await using project = await Project.make({
+    "pipeline.yaml": "artifacts: $HOME/results\nstages: { readFile: { file: $HOME/a.txt } }",
+  });
+  const set = ["artifacts=art$y", "readFile.file=a$b.txt"];
+  const { artifacts, stages: [{ params }] } = await project.config("pipeline.yaml", set);
+  assert.equal(artifacts, project.path("art$y"));
+  assert.equal(params.file, project.path("a$b.txt"));
+});
+
 Deno.test("readConfig() tells everything at once, wiring included", async () => {
   await using project = await Project.make();
   const yaml = "seeds: 1\ncompute: gpu\nstages:\n  count: { tp: 1 }\n  add: { by: x }\n  sum:\n";
