@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { decodePng } from "../../packages/formats/png.ts";
 import { RandomAccessFile } from "../../packages/formats/random_access_file.ts";
 import { serve } from "../../packages/workers/worker_main.ts";
+import type { ImageError } from "./decode_image.ts";
 import type { Image } from "./image.ts";
 import { toNetworkInput } from "./resize.ts";
 
@@ -30,9 +31,10 @@ await serve<ResizeInit, ResizeTask, null>(({ folder, size }) => {
         const face = decodePng(png) ?? await decodeOther(png);
         bytes.set(await toNetworkInput(face, size), i * size * size * 3);
       } catch (cause) {
+        const { message, way = "" } = cause as Error & Pick<ImageError, "way">; // a photo's way
         throw new Error(
           `Cannot resize the crop at byte ${offset} of "${join(folder, shard)}": ` +
-            `${(cause as Error).message} Repeat the stage that wrote it.`,
+            `${message.replace(way, "").trim()} Repeat the stage that wrote it.`,
           { cause },
         );
       }

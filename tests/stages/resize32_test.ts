@@ -114,6 +114,13 @@ Deno.test("resize32 scales faces that are no plain PNG, and names a face that it
         "Cannot decode the photo: it is none of JPEG, PNG, WebP, GIF, TIFF and AVIF\\. Repeat the stage that wrote it",
     ),
   );
+  bytes.set([0x89, 0x50, 0x4e, 0x47, 13, 10, 26, 10], faces.rows[1].offset);
+  bytes.fill(0, faces.rows[1].offset + 60, faces.rows[1].offset + 80);
+  await Deno.writeFile(shard, bytes);
+  await assert.rejects(
+    context.run({ faces: other.artifact("faces") }),
+    /Cannot decode the photo: it is damaged or cut short\. Repeat the stage that wrote it\.$/m,
+  );
 });
 
 Deno.test("resize32 stops when it is interrupted", async () => {
