@@ -64,6 +64,8 @@ async function fit(backend: Backend, epochs: number, checkpoint: string, save?: 
       input: { size, divisor: 255 },
       preprocessing: {},
       params: {},
+      seed: 1,
+      datasets: { drawn: 24 },
       counts: { train: 16, validation: 8 },
       epochs,
       weightsOfEpoch: epochs,
