@@ -35,22 +35,16 @@ export const isSeed = (key: string): boolean => /^((stages\.)?[^.]+\.)?seed$|\.f
 export const withoutSeeds = (values: Finished["values"]): Record<string, unknown> =>
   Object.fromEntries(Object.entries(values).filter(([key]) => !isSeed(key)));
 
-/** Groups runs that differ only in seeds or folds. */
-function bySetting<T extends Pick<Finished, "values">>(finished: readonly T[]): T[][] {
-  const groups = Map.groupBy(finished, ({ values }) => canonicalJson(withoutSeeds(values)));
-  return [...groups.values()];
-}
-
 /** Returns true if settings share at least half of their validation sets. */
-export function areComparable(
-  finished: readonly (Pick<Finished, "values"> & Pick<RunRecord, "stages">)[],
-): boolean {
-  return areAlike(bySetting(finished).map((runs) => new Set(runs.map(divisionOf))));
+export function areComparable(runs: readonly Pick<RunRecord, "point" | "stages">[]): boolean {
+  const groups = Map.groupBy(runs, ({ point = {} }) => canonicalJson(withoutSeeds(point)));
+  return areAlike([...groups.values()].map((own) => new Set(own.map(divisionOf))));
 }
 
-/** Returns a row per setting. */
+/** Groups runs that differ only in seeds or folds. */
 export function summarise(finished: readonly Finished[]): SummaryRow[] {
-  return bySetting(finished).map((runs) => ({
+  const groups = Map.groupBy(finished, ({ values }) => canonicalJson(withoutSeeds(values)));
+  return [...groups.values()].map((runs) => ({
     values: withoutSeeds(runs[0]!.values),
     runs: runs.length,
     metrics: spreads(runs),
@@ -102,13 +96,12 @@ export function summaryLines(
     const spreads = rows.map((row) => statsOf(row, column));
     // Different losses are not comparable.
     const other = column.metric === "loss" && keys.some((key) => /\.(loss|use)$/.test(key));
-    const sign = other ? 0 : { more: 1, less: -1 }[better[column.metric]] ?? 0;
+    const sign = other || !comparable ? 0 : { more: 1, less: -1 }[better[column.metric]] ?? 0;
     const known = spreads.flatMap((spread) => spread ? [spread.mean * sign] : []);
     const most = Math.max(...known);
     // Of equal values none is the best.
     const alone = known.length > 1 && known.filter((value) => value === most).length === 1;
-    const judged = sign !== 0 && comparable && column.split === "validation";
-    const best = judged && alone ? most : undefined;
+    const best = sign !== 0 && column.split === "validation" && alone ? most : undefined;
     return spreads.map((spread) => {
       if (!spread) return "–";
       const { mean, deviation } = spread;

@@ -102,12 +102,9 @@ export async function runSweep(
   const result = report(prepared, ok, runs);
   if (result.summary.length > 0) {
     const better = Object.assign({}, await call.better?.(), directionsOf(first.stages));
-    const ids = new Map(runs.filter(({ ok }) => ok).map(({ run, values }) => [run, values]));
-    const recorded = (await new History(first.artifacts).list()).flatMap(({ id, stages }) => {
-      const values = ids.get(id);
-      return values ? [{ values, stages }] : [];
-    });
-    const comparable = areComparable(recorded);
+    const ids = new Set(runs.map(({ run }) => run));
+    const recorded = (await new History(first.artifacts).list()).filter(({ id }) => ids.has(id));
+    const comparable = areComparable(recorded.filter(({ ok }) => ok));
     const lines = summaryLines(result.summary, better, reporter.columns(), names, comparable);
     ["", ...lines, ""].forEach(log);
   }

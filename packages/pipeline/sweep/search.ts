@@ -168,7 +168,7 @@ export async function bestPoints(
         `Name another metric${other ? `, such as ${other.name}` : ""}.`,
     );
   }
-  if (!areComparable(finished)) {
+  if (!areComparable(matching)) {
     log(
       `sweep.best: the points of "${of}" share less than half of their validation sets, so the best ` +
         `${by} may be that of the easiest set. To choose by it, vary data and split by seeds or ` +
