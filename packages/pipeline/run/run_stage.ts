@@ -1,5 +1,6 @@
 /** Runs one stage: makes a result, or serves until it is stopped. */
 import { basename, dirname, join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { openAttempt } from "../cache/attempt.ts";
 import { type CacheKey, explainChanges, fingerprint } from "../fingerprint.ts";
@@ -123,7 +124,7 @@ export async function executeStage(
     .try(() => stage.definition.run(inputs, stage.params, context)).finally(unchanged);
   signal.throwIfAborted();
   await checkOutputs(stage.id, outputs, attempt.outputs, checkFile, bounded);
-  assertAwaited?.();
+  await assertAwaited?.();
   if (stage.plugin) {
     // The folders of this machine are nothing for a model card.
     const named = mapPaths(cacheKey.params, stage.definition.params, (path) => basename(path));
@@ -186,13 +187,14 @@ async function watchInputs(
 }
 
 /** Keeps promises that a plugin does not await from ending the program, until none was rejected. */
-function watchPromises(id: string): () => void {
+function watchPromises(id: string): () => Promise<void> {
   const errors: unknown[] = [], watching = new AbortController();
   addEventListener("unhandledrejection", (event) => {
     event.preventDefault();
     errors.push(event.reason);
   }, { signal: watching.signal });
-  return () => {
+  return async () => {
+    await delay(); // the event comes when other tasks wait
     if (errors.length === 0) return watching.abort();
     const why = "a call that run() does not await failed. Await it.";
     throw new Error(`Cannot keep what stage "${id}" made: ${why}`, { cause: errors[0] });
