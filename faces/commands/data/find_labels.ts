@@ -228,6 +228,10 @@ const NO_AGE =
 /** Names of classes of ages, whose numbers are codes. */
 const AGE_CLASS = /(?<![a-z])(?:age)?(?:group|class|bin|band|bucket|range|categ)/i;
 
+/** Names of columns of people. */
+const IDENTITY =
+  /^(?:identity|person|subject|subj|celeb|patient|patienten|participant|proband|individual|donor|client|volunteer|user)[ _-]?(?:id|num|number|nummer|nr|no|code)?\.?$|^(?:id_num|pid|pat[ _-]?id)$/i;
+
 /** Names of the sides of a face's box. */
 const CORNERS = [
   ["left", "top", "right", "bottom"],
@@ -361,7 +365,7 @@ async function guessTables(
     const part = mostly(some, (value) => IS_PART.test(value));
     const side = (name: string) => named(new RegExp(`^(?:face_?|bbox_?)?${name}$`, "i"));
     const box = CORNERS.map((names) => names.map(side)).find((sides) => sides.every(Boolean));
-    const identity = named(/^(?:identity|person|subject|celeb)(?:_?(?:id|num))?$|^id_num$/i);
+    const identity = named(IDENTITY);
     if (photo === undefined || some[0][photo] !== undefined && PHOTO.test(photo)) continue; // without a header
     const ages = all.map((row) => row[age ?? ""] ?? "");
     const dates = Object.fromEntries(ages.flatMap((value) => bandOf(value) ?? []));

@@ -288,6 +288,16 @@ Deno.test("lookAt() guesses columns of other tables and labels in names", async 
       deepStrictEqual([row.age, row.gender, row.identity], [age, gender, identity], name);
     });
   }
+  for (
+    const column of ["patient id", "Patient_ID", "PatientID", "participant", "proband nr.", "pid"]
+  ) {
+    await withFiles(
+      { "l.csv": `file,${column},age\na.jpg,7,30\n`, "a.jpg": face },
+      async (folder) => {
+        strictEqual((await look(folder)).labels?.rows[0].identity, "7", column);
+      },
+    );
+  }
   await withFiles({ "l.csv": "path,age\na.jpg,30\n", "a.jpg": face }, async (folder) => {
     strictEqual((await look(folder)).preset, undefined, "the project's columns need no preset");
   });
