@@ -353,21 +353,29 @@ function alignSeeds(
     return { rows, test: [[scores.slice(0, a.length), scores.slice(a.length)], people] };
   }
   const others = new Set(b), people = new Map<string, unknown>();
-  const differences = a.flatMap((one) => {
-    const found = others.values().map((other) => commonRows([one, other])).find((found) =>
-      typeof found === "object" &&
-      found.several.every(({ images }) => images.length === found.rows[0]!.length)
+  const pairs = a.flatMap((one) => {
+    const own = new Set(one.images);
+    const other = others.values().find(({ images }) =>
+      own.symmetricDifference(new Set(images)).size === 0
     );
-    if (typeof found !== "object") return [];
-    const other = found.several[1]!, theirs = selectValues(other.scores, found.rows[1]!);
+    if (!other) return [];
     others.delete(other);
+    return [{ one, other, found: commonRows([one, other]) }];
+  });
+  const differences = pairs.flatMap(({ one, other, found }) => {
+    if (typeof found === "string") return [];
+    const theirs = selectValues(other.scores, found.rows[1]!);
     one.images.forEach((image, row) => people.set(image, one.people[row]));
     return [new Map(one.images.map((image, row) => [image, one.scores[row]! - theirs[row]!]))];
   });
   const samples = differences.map((one) => Array.from(people.keys(), (at) => one.get(at) ?? NaN));
-  return samples.length < MIN_SEEDS
-    ? `their seeds share no test set, and fewer than ${MIN_SEEDS} of each have the same one`
-    : { test: [[samples], [...people.values()]] };
+  if (samples.length >= MIN_SEEDS) return { test: [[samples], [...people.values()]] };
+  if (pairs.length < MIN_SEEDS) {
+    return `their seeds share no test set, and fewer than ${MIN_SEEDS} of each have the same one`;
+  }
+  const reason = pairs.map(({ found }) => found).find((found) => typeof found === "string");
+  return `${pairs.length - samples.length} of ${pairs.length} pairs of their seeds with the same ` +
+    `test set have no test, as ${reason}`;
 }
 
 const selectValues = <T>(values: ArrayLike<T>, rows: Int32Array) =>

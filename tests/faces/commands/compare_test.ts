@@ -550,6 +550,14 @@ Deno.test("compare tests settings of several seeds against each other, in place 
     const without = await compareRuns(apart.runs, apart.store);
     assert.equal(without.settings, undefined);
     assert.match(without.notes.join(), /their seeds share no test set, and fewer than 3 of each/);
+    const few = (seed: number) => ({ ...vary(seed), tested: 80, repeat: seed === 1 ? 4 : 16 });
+    await using folds = await workshop([...seeds(20, 0.1, few), ...seeds(10, 0.2, few)]);
+    const untested = await compareRuns(folds.runs, folds.store);
+    assert.equal(untested.settings, undefined);
+    assert.match(
+      untested.notes.join(),
+      /: 2 of 3 pairs of their seeds with the same test set have no test, as only 6 people are in both/,
+    );
   });
   await t.step("by person where people repeat", async () => {
     const repeat = () => ({ repeat: 4 });
