@@ -1,5 +1,6 @@
 /** The runs of an artifact folder in the short form of the page, read once per change. */
 import { join } from "node:path";
+import { ArtifactStore } from "../../packages/pipeline/artifact_store.ts";
 import { History, isInterrupted, type RunRecord } from "../../packages/pipeline/history.ts";
 import { nameOf } from "../../packages/pipeline/find_runs.ts";
 import {
@@ -17,6 +18,7 @@ const BUDGET_MS = 400;
 
 export class RunIndex {
   readonly #history: History;
+  readonly #store: ArtifactStore;
   /** File → its date and size, and the run. */
   readonly #entries = new Map<string, { readonly stamp: string; readonly run: UiRun }>();
   #version = 0;
@@ -26,6 +28,7 @@ export class RunIndex {
 
   constructor(artifacts: string) {
     this.#history = new History(artifacts);
+    this.#store = new ArtifactStore(artifacts);
   }
 
   /** Returns the runs as JSON, and a version that changes with them. */
@@ -79,7 +82,9 @@ export class RunIndex {
       const { value, problem } = await this.#history.read(name);
       spent += performance.now() - began;
       if (!value && problem === undefined) continue;
-      const run = value ? shorten(value) : damaged(name, problem!, info?.mtime ?? new Date());
+      const run = value
+        ? shorten(value, await divisionOf(value, this.#store))
+        : damaged(name, problem!, info?.mtime ?? new Date());
       if (entry?.stamp === stamp && entry.run.state === run.state) continue;
       this.#entries.set(name, { stamp, run });
       this.#version++;
@@ -89,7 +94,7 @@ export class RunIndex {
   }
 }
 
-function shorten(run: RunRecord): UiRun {
+function shorten(run: RunRecord, division: string): UiRun {
   const settings = shownSettingsOf(run);
   const failed = run.stages.filter(({ status }) => status === "failed");
   const interrupted = failed.length > 0 && failed.every(isInterrupted);
@@ -106,7 +111,7 @@ function shorten(run: RunRecord): UiRun {
     seeds: valuesOf(settings, true),
     metrics: printed(run),
     better: run.better,
-    division: divisionOf(run),
+    division,
     stages: run.stages.map(({ id, use, status, why, seconds, after, fingerprint }) => ({
       id,
       use,
@@ -136,7 +141,7 @@ function printed({ metrics, stages }: RunRecord): Metrics {
 function damaged(name: string, problem: string, date: Date): UiRun {
   const id = name.replace(/\.json$/, ""), at = date.toISOString();
   const none = { ok: false, seconds: 0, seed: 0, stages: [], metrics: {} };
-  const run = shorten({ id, pipeline: "?", at, ...none });
+  const run = shorten({ id, pipeline: "?", at, ...none }, "");
   return { ...run, state: "damaged", problem, group: name, seeds: {} };
 }
 

@@ -1,10 +1,13 @@
 /** Settings of recorded runs, in which they are compared with each other and with a plan. */
+import type { ArtifactStore } from "./artifact_store.ts";
 import { writtenKey } from "./cache/cache_key.ts";
 import { ConfigError } from "./errors.ts";
 import { canonicalJson, explainChanges, isRecord, sha256 } from "./fingerprint.ts";
 import { nameOf } from "./find_runs.ts";
 import type { RecordedStage, RunRecord } from "./history.ts";
 import type { Plan } from "./plan.ts";
+import { isSeed } from "./spread.ts";
+import { readRecord } from "./stage_record.ts";
 
 /** A setting of a run; runs of one experiment may differ in seeds. */
 export interface Setting {
@@ -34,9 +37,8 @@ export function settingsOf(
       settings.set(`${stage}.seed`, { value: dependencies.seed, seed: true, stage });
     }
     for (const [path, value] of leaves(dependencies.params)) {
-      // A fold repeats an experiment as a seed does.
       const name = `${stage}.${path}`;
-      settings.set(name, { value, stage, ...(path.endsWith(".fold") && { seed: true }) });
+      settings.set(name, { value, stage, ...(isSeed(name) && { seed: true }) });
     }
     put(`${stage}: inputs`, after?.map(stageName));
     put(`${stage}: data`, digits(dependencies.external));
@@ -58,7 +60,7 @@ export function shownSettingsOf(
   for (const [given, value] of Object.entries(run.overrides ?? {})) {
     const name = given.replace(/^[^.]+/, stageName);
     if (settings.keys().some((one) => one === name || one.startsWith(`${name}.`))) continue;
-    settings.set(name, { value, seed: /(^|\.)(seed|fold)$/.test(name) });
+    settings.set(name, { value, seed: isSeed(name, value) });
   }
   return settings;
 }
@@ -132,18 +134,35 @@ export async function editSince(
 }
 
 /**
- * Names the sets of a run's images: their rows, and the sources of these. Stages between them, such as
- * one that resizes, change no set.
+ * Names the validation sets of a run's models: their rows, and the sources of these. Stages between
+ * them, such as one that resizes, change no set, and nor do test sets where the store has the split.
  */
-export function divisionOf({ stages }: Pick<RunRecord, "stages">): string {
-  const sources: unknown[] = [], rows = new Set<unknown>(), above = new Set<string>();
-  for (const { id, after = [], outputs, dependencies } of stages.toReversed()) {
-    if (dependencies?.inputs.splits) rows.add(dependencies.inputs.splits);
-    if (!outputs.splits && !above.has(id)) continue;
+export async function divisionOf(
+  { stages, metrics }: Pick<RunRecord, "stages" | "metrics">,
+  store: ArtifactStore,
+): Promise<string> {
+  const divided = stages.filter(({ dependencies }) => dependencies?.inputs.splits);
+  const measured = new Set(Object.keys(metrics).map((key) => key.split(".")[0]!));
+  // Models may be tested on other splits than they were trained with.
+  const trained = divided.filter(({ id }) => measured.has(id));
+  const rows = new Map((trained.length > 0 ? trained : divided).map(({ dependencies }) => {
+    const { splits } = dependencies!.inputs;
+    return [splits, splits];
+  }));
+  const sources: unknown[] = [], above = new Set<string>();
+  for (const { id, use, after = [], outputs, dependencies, fingerprint } of stages.toReversed()) {
+    let divides = outputs.splits !== undefined;
+    if (divides && fingerprint) {
+      const { splits } = (await readRecord(store.pathOf(use, fingerprint))).value?.outputs ?? {};
+      const validation = splits?.files["validation.npy"];
+      divides = !splits || rows.has(splits.digest);
+      if (splits && divides && validation) rows.set(splits.digest, validation.sha256);
+    }
+    if (!divides && !above.has(id)) continue;
     after.forEach((one) => above.add(one));
     if (after.length === 0) sources.push([dependencies?.params, dependencies?.external]);
   }
-  return sha256(canonicalJson([...rows, sources])).slice(0, 12);
+  return sha256(canonicalJson([...new Set(rows.values()), sources])).slice(0, 12);
 }
 
 /** Returns the values that a sweep gave a run, with paths as they counted. */

@@ -1,6 +1,17 @@
 /** Mean and spread of a metric over runs that differ only in seeds or folds. */
 import type { Metrics } from "./stage.ts";
 
+/**
+ * Returns true for "seed" and the seed of a stage, not for other parameters of that name, and for
+ * folds, by number or by the name of a part: what runs repeat, and not what they vary.
+ * @param value of this name; a map of such parameters alone, such as { part: fold_0 }, is one too
+ */
+export function isSeed(name: string, value?: unknown): boolean {
+  const inner = Object.keys(Object(value));
+  return /^((stages\.)?[^.]+\.)?seed$|\.fold$|\.(test|validation)\.part$/.test(name) ||
+    inner.length > 0 && inner.every((key) => isSeed(`${name}.${key}`));
+}
+
 /** One metric of a run. */
 export interface RunMetric {
   readonly stage: string;

@@ -1,11 +1,12 @@
 /** Summary of a sweep: a row per combination of values, with mean and spread over seeds. */
+import type { ArtifactStore } from "./artifact_store.ts";
 import type { Directions, MetricNames } from "./app.ts";
 import type { RunReport, StageReport } from "./run/run_report.ts";
 import { broken, formatNumber, formatTable, formatValue } from "./format.ts";
 import { canonicalJson } from "./fingerprint.ts";
 import type { RunRecord } from "./history.ts";
 import { divisionOf } from "./run_settings.ts";
-import { areAlike, listMetrics, type Spread, spreadOf } from "./spread.ts";
+import { areAlike, isSeed, listMetrics, type Spread, spreadOf } from "./spread.ts";
 
 export interface Finished extends Pick<RunReport, "metrics"> {
   readonly values: Readonly<Record<string, unknown>>;
@@ -26,19 +27,20 @@ export interface SummaryRow {
   readonly metrics: readonly MetricStats[];
 }
 
-/**
- * Returns true for "seed" and the seed of a stage, not for other parameters of that name, and for
- * folds: what runs repeat, and not what they vary.
- */
-export const isSeed = (key: string): boolean => /^((stages\.)?[^.]+\.)?seed$|\.fold$/.test(key);
-
 export const withoutSeeds = (values: Finished["values"]): Record<string, unknown> =>
-  Object.fromEntries(Object.entries(values).filter(([key]) => !isSeed(key)));
+  Object.fromEntries(Object.entries(values).filter(([key, value]) => !isSeed(key, value)));
 
 /** Returns true if settings share at least half of their validation sets. */
-export function areComparable(runs: readonly Pick<RunRecord, "point" | "stages">[]): boolean {
+export async function areComparable(
+  runs: readonly Pick<RunRecord, "point" | "stages" | "metrics">[],
+  store: ArtifactStore,
+): Promise<boolean> {
   const groups = Map.groupBy(runs, ({ point = {} }) => canonicalJson(withoutSeeds(point)));
-  return areAlike([...groups.values()].map((own) => new Set(own.map(divisionOf))));
+  const sets = await Array.fromAsync(
+    groups.values(),
+    async (own) => new Set(await Array.fromAsync(own, (run) => divisionOf(run, store))),
+  );
+  return areAlike(sets);
 }
 
 /** Groups runs that differ only in seeds or folds. */

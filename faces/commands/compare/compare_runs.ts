@@ -14,6 +14,7 @@ import { counted } from "../../../packages/pipeline/causes.ts";
 import type { Progress } from "../../../packages/pipeline/stage.ts";
 import { nameOf } from "../../../packages/pipeline/find_runs.ts";
 import { cautionLines, type RunRecord } from "../../../packages/pipeline/history.ts";
+import { divisionOf } from "../../../packages/pipeline/run_settings.ts";
 import { areAlike } from "../../../packages/pipeline/spread.ts";
 import type { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts";
 import type { UiComparison } from "../../ui/ui_api.ts";
@@ -102,6 +103,7 @@ export async function compareRuns(
     if (missing !== undefined) notes.push(missing);
     return models;
   }));
+  const divisions = await Promise.all(runs.map((run) => divisionOf(run, store)));
   const names = nameModels(tested);
   const named = tested.map((models, run) =>
     new Map(models.map((model) => [names[run]!.get(model.id)!, model]))
@@ -110,11 +112,11 @@ export async function compareRuns(
   const imagesOf = (label: string) =>
     named.flatMap((models) => models.get(label) ?? []).map(({ images }) => new Set(images));
   const apart = new Set(labels.filter((label) => !areAlike(imagesOf(label))));
-  const subjectIn = (run: number, name: string) => {
+  const subjectIn = (run: number, name: string, split: string) => {
     const model = named[run]!.get(name);
-    return model
-      ? subjectOf(model) + model.datasets + (apart.has(name) ? ` of run ${run}` : "")
-      : "";
+    const subject = model ? subjectOf(model) : "";
+    if (split === "validation") return subject + divisions[run];
+    return model ? subject + model.datasets + (apart.has(name) ? ` of run ${run}` : "") : "";
   };
   const metrics = metricRows(runs, names, subjectIn).map((row) => {
     if (row.split !== "test") return row;

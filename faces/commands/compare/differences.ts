@@ -1,11 +1,7 @@
 /** Differences between runs: parameters, metrics, and metrics over seeds. */
 import { canonicalJson } from "../../../packages/pipeline/fingerprint.ts";
 import type { RunRecord } from "../../../packages/pipeline/history.ts";
-import {
-  divisionOf,
-  settingsOf,
-  shownSettingsOf,
-} from "../../../packages/pipeline/run_settings.ts";
+import { settingsOf, shownSettingsOf } from "../../../packages/pipeline/run_settings.ts";
 import { listMetrics, spreadOf } from "../../../packages/pipeline/spread.ts";
 import type { MetricStats } from "../../../packages/pipeline/sweep_summary.ts";
 import type { UiComparison, UiMetric } from "../../ui/ui_api.ts";
@@ -76,12 +72,11 @@ function stageOf(name: string, rows: ReadonlyMap<string, unknown>): string {
 function collectMetrics(
   runs: readonly RunRecord[],
   names: readonly Names[],
-  subjectIn: (run: number, model: string) => string = () => "",
+  subjectIn: (run: number, model: string, split: string) => string = () => "",
 ) {
-  const divisions = runs.map(divisionOf);
   const found = runs.flatMap(({ stages, metrics, better: declared }, i) =>
     Object.entries(metrics).flatMap(([id, splits]) => {
-      const model = names[i]!.get(id) ?? id, subject = subjectIn(i, model);
+      const model = names[i]!.get(id) ?? id;
       const stage = stages.find((stage) => stage.id === id.split(".")[0]);
       const result = stage?.fingerprint ?? String(i), printed = metricNamesOf(id, stages);
       return listMetrics({ [id]: splits }).map(({ split, metric, value: number }) => {
@@ -90,8 +85,7 @@ function collectMetrics(
         const loss = stage?.dependencies?.params.loss ?? null, all = Object.keys(splits[split]!);
         const how = metric === "loss" && [stage?.use ?? null, loss, all.sort()];
         const better = METRIC_DIRECTIONS[metric] ?? declared?.[metric];
-        const set = split === "validation" && divisions[i]!;
-        const measure = canonicalJson([metric, how, subject, set, better ?? null]);
+        const measure = canonicalJson([metric, how, subjectIn(i, model, split), better ?? null]);
         const name = printed[metric] ?? metric;
         return { i, model, split, metric, name, value, better, measure, result };
       });
@@ -106,7 +100,7 @@ function collectMetrics(
 /**
  * Returns the metrics in which runs differ. Marks a best value only where all runs measure the same.
  * @param names of each run
- * @param subjectIn returns the prediction task and data sets of a run's model, if known
+ * @param subjectIn returns the prediction task of a run's model, and its images of a split, if known
  */
 export function metricRows(...of: Parameters<typeof collectMetrics>): UiMetric[] {
   return collectMetrics(...of).flatMap((all) => {

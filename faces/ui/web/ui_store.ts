@@ -104,7 +104,7 @@ export function repeatsOf({ runs }: Row): string {
   const names = Object.keys(runs[0]!.seeds).filter((name) =>
     new Set(runs.map(({ seeds }) => seeds[name])).size > 1
   );
-  const folds = names.filter((name) => name.endsWith(".fold"));
+  const folds = names.filter((name) => !/(^|\.)seed$/.test(name));
   return folds.length === 0 ? "seeds" : folds.length === names.length ? "folds" : "runs";
 }
 

@@ -5,7 +5,7 @@ import { FIXED, pipelineSchema, rangeSchema, seedSchema } from "./pipeline_schem
 import { turnedBy } from "../plan.ts";
 import type { Kind, Stage } from "../stage.ts";
 import { choicesIn, choosesOf } from "./schemas.ts";
-import { isSeed } from "../sweep_summary.ts";
+import { isSeed } from "../spread.ts";
 
 type Json = Record<string, unknown>;
 

@@ -104,7 +104,7 @@ export async function runSweep(
     const better = Object.assign({}, await call.better?.(), directionsOf(first.stages));
     const ids = new Set(runs.map(({ run }) => run));
     const recorded = (await new History(first.artifacts).list()).filter(({ id }) => ids.has(id));
-    const comparable = areComparable(recorded.filter(({ ok }) => ok));
+    const comparable = await areComparable(recorded.filter(({ ok }) => ok), context.store);
     const lines = summaryLines(result.summary, better, reporter.columns(), names, comparable);
     ["", ...lines, ""].forEach(log);
   }

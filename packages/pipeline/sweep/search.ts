@@ -3,6 +3,7 @@
  * points like a grid's, so they run, resume and are summarised like it.
  */
 import { random } from "@reproducible/random/random";
+import { ArtifactStore } from "../artifact_store.ts";
 import type { Directions, MetricNames } from "../app.ts";
 import type { Override } from "../config/override.ts";
 import type { Best, Range } from "../config/pipeline_schema.ts";
@@ -14,7 +15,8 @@ import { byTime, History, type RunRecord } from "../history.ts";
 import { byPipeline, runsOfPipeline } from "../find_runs.ts";
 import { counted } from "../causes.ts";
 import { commandOf } from "../pipeline_identity.ts";
-import { areComparable, isSeed, summarise } from "../sweep_summary.ts";
+import { isSeed } from "../spread.ts";
+import { areComparable, summarise, withoutSeeds } from "../sweep_summary.ts";
 
 /** A varied value: its list, or the range that its values are drawn from. */
 export interface Axis {
@@ -168,7 +170,7 @@ export async function bestPoints(
         `Name another metric${other ? `, such as ${other.name}` : ""}.`,
     );
   }
-  if (!areComparable(matching)) {
+  if (!await areComparable(matching, new ArtifactStore(artifacts))) {
     log(
       `sweep.best: the points of "${of}" share less than half of their validation sets, so the best ` +
         `${by} may be that of the easiest set. To choose by it, vary data and split by seeds or ` +
@@ -183,7 +185,9 @@ export async function bestPoints(
 /** Counts the points of a sweep that are done. Other draws within its ranges are as good as its own. */
 function countDone(made: readonly Point[], points: readonly Point[]): number {
   const seedsOf = (point: Point) =>
-    canonicalJson(Object.fromEntries(Object.entries(point).filter(([key]) => isSeed(key))));
+    canonicalJson(
+      Object.fromEntries(Object.entries(point).filter(([key, value]) => isSeed(key, value))),
+    );
   const wanted = new Set(points.map(seedsOf));
   const counting = made.filter((point) => wanted.has(seedsOf(point)));
   return Math.min(new Set(counting.map(canonicalJson)).size, points.length);
@@ -203,8 +207,8 @@ async function editsSince(swept: readonly SweptRun[], now: SweptPipeline) {
     // Data is not in the YAML: of equal values, such as paths, the newest run has it as it is now.
     const other = edit === undefined && run.stages.find(({ id, dependencies }) => {
       const external = canonicalJson(dependencies?.external ?? null);
-      const own = Object.entries(run.point)
-        .filter(([key]) => !isSeed(key) && shortPath(key.split("."))[0] === id);
+      const own = Object.entries(withoutSeeds(run.point))
+        .filter(([key]) => shortPath(key.split("."))[0] === id);
       const stage = canonicalJson([id, dependencies?.params, own]);
       return data.getOrInsert(stage, external) !== external;
     });
@@ -217,7 +221,7 @@ async function editsSince(swept: readonly SweptRun[], now: SweptPipeline) {
 function triesOthers(point: Point, axes: readonly Axis[]): string | undefined {
   if (axes.length === 0) return undefined;
   const keys = [...Object.keys(point), ...axes.map(({ key }) => key)];
-  const other = keys.filter((key) => !isSeed(key)).find((key) => {
+  const other = keys.filter((key) => !isSeed(key, point[key])).find((key) => {
     const axis = axes.find((one) => one.key === key), value = point[key];
     if (!axis || !Object.hasOwn(point, key)) return true;
     const { range, values: listed } = axis;

@@ -21,7 +21,7 @@ import {
   type Point,
   type SweptPipeline,
 } from "./search.ts";
-import { isSeed } from "../sweep_summary.ts";
+import { isSeed } from "../spread.ts";
 
 /** One combination of values, and the pipeline with them. */
 export interface SweepPoint {
@@ -196,9 +196,13 @@ async function combine(
     return grid(axes.filter(({ key }) => !taken.has(keyOf(key.split(".")))), chosen);
   }
   if (trials === undefined) return grid(axes);
-  const drawn = drawTrials(axes.filter(({ key }) => !isSeed(key)), trials, seed);
   // Each drawn combination is tried with every seed and fold.
-  return grid(axes.filter(({ key }) => isSeed(key)), drawn);
+  const { repeated = [], varied = [] } = Object.groupBy(
+    axes,
+    ({ key, values }) =>
+      values.length > 0 && values.every(({ value }) => isSeed(key, value)) ? "repeated" : "varied",
+  );
+  return grid(repeated, drawTrials(varied, trials, seed));
 }
 
 /**

@@ -8,7 +8,9 @@ import { app } from "../../../main.ts";
 import { canonicalJson } from "../../../packages/pipeline/fingerprint.ts";
 import { findRun } from "../../../packages/pipeline/find_runs.ts";
 import type { RunRecord } from "../../../packages/pipeline/history.ts";
+import { writeState } from "../../../packages/pipeline/state.ts";
 import { spreads } from "../../../packages/pipeline/sweep_summary.ts";
+import { OUTCOME } from "../../outcome.ts";
 import { type FakeRun, workshop } from "./workshop.ts";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
@@ -619,6 +621,23 @@ Deno.test("compare pools the predictions of folds, whose test sets are disjoint"
   }
 });
 
+Deno.test("compare pools folds that are parts of the data set, and other parts are settings", async () => {
+  const fold = (part: string, testFrom: number, level: string): FakeRun => ({
+    testFrom,
+    models: { trainAge: { error: 10, params: { test: { part }, level: { part: level } } } },
+  });
+  const of = async (...levels: string[]) => {
+    const runs = levels.map((level, i) => fold(`fold_${i}`, 200 * i, level));
+    await using shop = await workshop(runs);
+    return await compareRuns(shop.runs, shop.store);
+  };
+  const { pooled, seeds, notes, metrics } = await of("a", "a");
+  assert.deepEqual([pooled!.length, pooled![0]!.images, seeds!.groups.length], [1, 400, 1]);
+  assert.match(notes.join(), /are folds, each tested on other images/);
+  assert.ok(metrics.every(({ best }) => best === undefined));
+  assert.equal((await of("a", "b")).pooled, undefined);
+});
+
 Deno.test("compare expects no common images of folds of two settings", async () => {
   const runs = [0.1, 0.2].flatMap((rate) =>
     [0, 200].map((testFrom): FakeRun => ({
@@ -773,11 +792,11 @@ Deno.test("compare marks no best value of validation on other sets", async () =>
   await using shop = await workshop([{ models: { trainAge: { error: 5 } } }, {
     models: { trainAge: { error: 9 } },
   }]);
-  const bestOf = async (...rows: string[]) => {
-    const runs = shop.runs.map((run, i): RunRecord => ({
+  const bestOf = async (of: readonly RunRecord[], ...rows: string[]) => {
+    const runs = of.map((run, i): RunRecord => ({
       ...run,
       metrics: { trainAge: { validation: { mae: i + 1 }, test: { mae: i + 2 } } },
-      stages: run.stages.filter(({ use }) => use !== "evaluate").map((stage) => ({
+      stages: run.stages.map((stage) => ({
         ...stage,
         ...(stage.use === "trainAge" && {
           dependencies: { ...stage.dependencies!, inputs: { splits: rows[i]! } },
@@ -787,8 +806,56 @@ Deno.test("compare marks no best value of validation on other sets", async () =>
     const { metrics } = await compareRuns(runs, shop.store);
     return Object.fromEntries(metrics.map(({ split, best }) => [split, best]));
   };
-  assert.deepEqual(await bestOf("20 %", "20 %"), { validation: 0, test: 0 });
-  assert.equal((await bestOf("20 %", "30 %")).validation, undefined);
+  const unjudged = shop.runs.map((run) => ({
+    ...run,
+    stages: run.stages.filter(({ use }) => use !== "evaluate"),
+  }));
+  assert.deepEqual(await bestOf(unjudged, "20 %", "20 %"), { validation: 0, test: 0 });
+  assert.equal((await bestOf(unjudged, "20 %", "30 %")).validation, undefined);
+});
+
+Deno.test("compare marks the best of validation on one set, whatever the test sets are", async () => {
+  await using shop = await workshop([0, 200].map((testFrom): FakeRun => ({
+    testFrom,
+    models: { trainAge: { error: 5, params: { rate: testFrom } } },
+  })));
+  const bestOf = async (...validation: string[]) => {
+    const runs = await Promise.all(shop.runs.map(async (run, i): Promise<RunRecord> => {
+      const dependencies = { use: "split", params: { test: i }, inputs: {}, external: {} };
+      const key = { ...dependencies, modules: {}, packages: {} }, print = `${i}`.repeat(16);
+      const files = { "validation.npy": { size: 1, sha256: validation[i]! } };
+      const outputs = { splits: { kind: "splits", digest: `split ${i}`, files } };
+      const record = { version: 1, id: "split", fingerprint: print, dependencies: key, outputs };
+      const place = shop.store.pathOf("split", print);
+      await Deno.mkdir(place, { recursive: true });
+      await writeState(join(place, "record.json"), { ...record, ...OUTCOME });
+      const split = { id: "split", use: "split", status: "ran" as const, why: "", seconds: 1 };
+      return {
+        ...run,
+        metrics: { trainAge: { validation: { mae: i + 1 }, test: { mae: i + 2 } } },
+        stages: [
+          {
+            ...split,
+            outputs: { splits: "" },
+            fingerprint: print,
+            dependencies: key,
+            after: ["resize32"],
+          },
+          ...run.stages.map((stage) => ({
+            ...stage,
+            ...(stage.use === "trainAge" && {
+              dependencies: { ...stage.dependencies!, inputs: { splits: `split ${i}` } },
+              after: ["split"],
+            }),
+          })),
+        ],
+      };
+    }));
+    const { metrics } = await compareRuns(runs, shop.store);
+    return Object.fromEntries(metrics.map(({ split, best }) => [split, best]));
+  };
+  assert.deepEqual(await bestOf("one", "one"), { validation: 0, test: undefined });
+  assert.deepEqual(await bestOf("one", "two"), { validation: undefined, test: undefined });
 });
 
 Deno.test("compare writes signs and relations that LaTeX prints", async () => {

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import {
   bestOf,
   detailsOf,
+  repeatsOf,
   rowsOf,
   statsOf,
   store,
@@ -67,6 +68,18 @@ Deno.test("statsOf() has no spread of equal values, and counts a shared result o
   const apart = { runs: 2, mean: 1.5, deviation: Math.SQRT1_2, least: 1, most: 2 };
   assert.deepEqual(stats([1, "a"], [2, "b"], [null, "c"]), apart);
   assert.equal(stats([null, "a"]), undefined);
+});
+
+Deno.test("repeatsOf() names folds, by number or part, and seeds", () => {
+  const of = (...seeds: Record<string, unknown>[]) =>
+    repeatsOf(rowsOf(seeds.map((seeds) => ({ seeds, group: "a" } as unknown as UiRun)))[0]!);
+  assert.equal(of({ "split.test.part": "a" }, { "split.test.part": "b" }), "folds");
+  assert.equal(of({ "split.test.fold": 1 }, { "split.test.fold": 2 }), "folds");
+  assert.equal(of({ "split.seed": 1 }, { "split.seed": 2 }), "seeds");
+  assert.equal(
+    of({ seed: 1, "split.test.part": "a" }, { seed: 2, "split.test.part": "b" }),
+    "runs",
+  );
 });
 
 Deno.test("bestOf() has none of rows with other validation sets, and one of a plugin's metric", () => {

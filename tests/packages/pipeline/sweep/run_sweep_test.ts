@@ -782,6 +782,22 @@ Deno.test("summarise() puts together what differs in seeds alone", () => {
   assert.ok(equal.every((line) => !line.includes("*")), equal.join("\n"));
 });
 
+Deno.test("summarise() puts together folds that are parts, and a map of one is the same", () => {
+  const run = (values: Record<string, unknown>, mae: number) => ({
+    values,
+    metrics: { train: { validation: { mae } } },
+  });
+  const rows = (...keys: Record<string, unknown>[]) =>
+    summarise(keys.map((values, i) => run(values, i))).map(({ values, runs }) => [values, runs]);
+  const part = (value: unknown) => ({ "split.test.part": value, rate: 1 });
+  assert.deepEqual(rows(part("fold_0"), part("fold_1")), [[{ rate: 1 }, 2]]);
+  const map = (test: unknown) => ({ "stages.split.test": test });
+  assert.deepEqual(rows(map({ part: "a" }), map({ part: "b" })), [[{}, 2]]);
+  for (const one of [{ "train.part": "a" }, map({ dataset: "a" }), map(0.2), map({})]) {
+    assert.deepEqual(rows(one), [[one, 1]]);
+  }
+});
+
 Deno.test("a sweep stars no metric of other validation sets, and sweep.best warns of them", async () => {
   const plugin = (ports: string, run: string) =>
     `import { z } from "zod";
