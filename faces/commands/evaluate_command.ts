@@ -11,7 +11,7 @@ import { displayPath, pluginName, resolveFrom } from "../../packages/pipeline/pa
 import { ancestors, type Plan } from "../../packages/pipeline/plan.ts";
 import { withoutSecrets } from "../../packages/pipeline/secrets.ts";
 import type { Preset } from "../datasets/presets.ts";
-import { layouts } from "../datasets/sources.ts";
+import { layoutOption } from "../datasets/sources.ts";
 import { dropModuleBeside, type Preprocessing } from "../images/preprocessing.ts";
 import type { FoundModel } from "../training/trained_models.ts";
 import { readRecord } from "../training/training_record.ts";
@@ -54,9 +54,7 @@ Exit codes: 0 evaluated, 1 a stage failed, 2 wrong command line, 130 interrupted
     if (on === undefined) {
       throw new UsageError("missing --on: a pipeline, or a folder of photos with labels");
     }
-    if (layout !== undefined && !layouts.some((one) => one === layout)) {
-      throw new UsageError(`--layout ${layout}: expected ${joinWords(layouts, "or")}`);
-    }
+    layoutOption(layout);
     const artifacts = artifactsOption(values, tools, true);
     const { findModels } = await import("./predict/find_models.ts");
     const models: FoundModel[] = [], origins: string[] = [];

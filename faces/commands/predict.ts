@@ -6,6 +6,7 @@ import { artifactsOption, parseOptions, parseWhole } from "../../packages/pipeli
 import type { Command } from "../../packages/pipeline/app.ts";
 import { didYouMean, joinWords, UsageError } from "../../packages/pipeline/errors.ts";
 import { abortOnSignal } from "../../packages/pipeline/interrupt.ts";
+import { layoutOption } from "../datasets/sources.ts";
 
 /** Timeout of one photo, seconds. */
 const TIMEOUT = 120;
@@ -20,6 +21,8 @@ const command: Command = {
                      of a model
   --detector NAME    face detector: ssdMobilenetv1, tinyFaceDetector or dlibCnn. Default: that of
                      each model's training
+  --layout NAME      full, crop or aligned: what the photos show, as a data set's. The last two take
+                     the middle of each photo, or all of it, for its face. Default: full
   --json             print a JSON object per photo instead of CSV, also for photos without a face
   --no-recursive     skip subfolders
   --workers N        photos analyzed in parallel. Default: one per core, at most 4
@@ -37,7 +40,7 @@ cannot be read go to standard error.
 
 Exit codes: 0 all photos were read, 1 some were not, 2 wrong command line, 130 interrupted.`,
   async run(args, tools) {
-    const options = "model= detector= json recursive no-recursive workers= artifacts= help";
+    const options = "model= detector= layout= json recursive no-recursive workers= artifacts= help";
     const { values, positionals } = parseOptions("predict", args, options);
     const place = await placeOf(positionals, tools.cwd);
     if (values.model === undefined) {
@@ -48,6 +51,12 @@ Exit codes: 0 all photos were read, 1 some were not, 2 wrong command line, 130 i
       throw new UsageError(
         `--detector ${values.detector}: there is no such detector.` +
           `${didYouMean(values.detector, networks)} Take ${joinWords(networks, "or")}.`,
+      );
+    }
+    const layout = layoutOption(values.layout);
+    if (layout !== "full" && values.detector !== undefined) {
+      throw new UsageError(
+        `--detector has no effect with --layout ${layout}: no face is looked for`,
       );
     }
     const workers = parseWhole("workers", values, 1, 64) ?? Math.min(4, cores());
@@ -61,6 +70,7 @@ Exit codes: 0 all photos were read, 1 some were not, 2 wrong command line, 130 i
     const { withDetectors } = await import("../serving/service.ts");
     const { namesOf } = await import("../serving/prediction.ts");
     const { InferencePool } = await import("../serving/inference_pool.ts");
+    const { FACE_SHARE } = await import("../detection/crop_faces.ts");
     const { stepsWarning } = await import("../training/trained_on.ts");
     const { csvLines, jsonLines, predictPhotos } = await import("./predict/predict_photos.ts");
     const sources = await readSources(models, {});
@@ -70,13 +80,15 @@ Exit codes: 0 all photos were read, 1 some were not, 2 wrong command line, 130 i
     for (const { id, description: { steps } } of sources) {
       stepsWarning(id, steps, "these photos").forEach(warn);
     }
-    const ready = withDetectors(sources, values.detector);
+    const middle = { full: undefined, crop: FACE_SHARE, aligned: 1 }[layout];
+    const ready = withDetectors(sources, middle === undefined ? values.detector : "metadata");
     const by = namesOf(ready.map(({ detectors }) => detectors.photo));
-    reporter.log(`${joinWords(sources.map(({ id }) => id))} of ${origin}; faces by ${by}`);
+    const faces = middle === undefined ? `faces by ${by}` : `layout ${layout}`;
+    reporter.log(`${joinWords(sources.map(({ id }) => id))} of ${origin}; ${faces}`);
     using interrupt = abortOnSignal(reporter);
     const open = (backend: Backend) =>
       new InferencePool(
-        { backend, models: ready },
+        { backend, models: ready, middle },
         { workers, queue: 4 * workers, timeout: TIMEOUT, warn },
       ).open();
     let pool: Awaited<ReturnType<typeof open>> | undefined;
@@ -95,6 +107,7 @@ Exit codes: 0 all photos were read, 1 some were not, 2 wrong command line, 130 i
         parallel: 2 * workers,
         pool,
         reporter,
+        hint: middle === undefined,
         lines: values.json ? jsonLines() : csvLines(sources),
         signal: interrupt.signal,
       });

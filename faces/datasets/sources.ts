@@ -1,6 +1,7 @@
 /** Data sets: names, and IMDB-WIKI's files with their addresses and checksums. */
 
 import type { Choice } from "../../packages/pipeline/define.ts";
+import { joinWords, UsageError } from "../../packages/pipeline/errors.ts";
 
 export const datasetNames = ["sample", "wiki_crop", "imdb_crop", "wiki", "imdb"] as const;
 export type DatasetName = (typeof datasetNames)[number];
@@ -21,6 +22,15 @@ export interface FolderDataset {
 /** Framing of photos: original, the face in the middle, or the face alone. */
 export const layouts = ["full", "crop", "aligned"] as const;
 export type Layout = typeof layouts[number];
+
+/** Returns the layout of a command line's option. Default: full. @throws {UsageError} if there is none */
+export function layoutOption(option: string | undefined): Layout {
+  const layout = layouts.find((one) => one === (option ?? "full"));
+  if (layout === undefined) {
+    throw new UsageError(`--layout ${option}: expected ${joinWords(layouts, "or")}`);
+  }
+  return layout;
+}
 
 /** Names of photos, also of formats that are not decoded. */
 export const PHOTO = /\.(jpe?g|jpe|jfif|png|webp|gif|tiff?|avif|hei[cf])$/i;

@@ -31,7 +31,7 @@ export interface CropJob {
 type CroppedShard = { readonly index: number; readonly shard: Shard };
 
 /** Side of the face box in a _crop archive, relative to the photo: it has a margin of 40 %. */
-const FACE_SHARE = 1 / 1.8;
+export const FACE_SHARE = 1 / 1.8;
 
 /** Crops the faces of all photos. Complete shards of an interrupted attempt are kept. */
 export async function cropFaces(

@@ -49,7 +49,11 @@ export async function findLabelledFace(
 }
 
 function placeOf(known: ExpectedFace, image: Decoded): Box {
-  if ("stored" in known) return turnUpright(known.stored, image);
-  const width = image.width * known.middle, height = image.height * known.middle;
+  return "stored" in known ? turnUpright(known.stored, image) : middleOf(image, known.middle);
+}
+
+/** Returns the box in the middle of an image. @param share of its width and height */
+export function middleOf(image: Image, share: number): Box {
+  const width = image.width * share, height = image.height * share;
   return { x: (image.width - width) / 2, y: (image.height - height) / 2, width, height };
 }

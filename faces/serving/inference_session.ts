@@ -4,9 +4,10 @@ import { openBackend } from "../../packages/compute/open_backend.ts";
 import type { Backend } from "../../packages/compute/backends.ts";
 import { type Cropper, openCropper } from "../detection/cropper.ts";
 import type { Detection, Detector } from "../detection/detector.ts";
+import { middleOf } from "../detection/find_faces.ts";
 import { isSameFace, openDetector, openModel } from "../detection/detectors.ts";
 import { decode } from "../images/decode_image.ts";
-import { type Image, iou } from "../images/image.ts";
+import { type Box, type Image, iou } from "../images/image.ts";
 import type { DetectorConfig, Preprocessing } from "../images/preprocessing.ts";
 import { toNetworkInput } from "../images/resize.ts";
 import { imagesInMemory } from "../training/image_source.ts";
@@ -24,6 +25,8 @@ export type View = "photo" | "live";
 /** Everything that a session opens, as JSON. */
 export interface Setup {
   readonly backend: Backend;
+  /** Share of each photo's width and height that is the face, in its middle, for `metadata`. */
+  readonly middle?: number;
   readonly models: readonly (Pick<OutputSpec, "id" | "error"> & {
     readonly path: string;
     readonly preprocessing: Preprocessing;
@@ -42,7 +45,7 @@ export interface AnalyzeOptions {
  * @param openDetectorModel opens a detector's model. Default: in this thread
  */
 export async function openInferenceSession(
-  { backend, models }: Setup,
+  { backend, models, middle }: Setup,
   openDetectorModel = openModel,
 ) {
   await openBackend(backend);
@@ -65,7 +68,7 @@ export async function openInferenceSession(
   }
   /** @throws {ImageError} if the photo cannot be decoded */
   return (photo: Uint8Array, options: AnalyzeOptions): Promise<Analysis> =>
-    analyzePhoto(photo, ready, options);
+    analyzePhoto(photo, ready, options, middle);
 }
 
 /** Returns a function that opens a network once for equal options: models share it. */
@@ -101,10 +104,11 @@ type DetectedFace = ReadonlyMap<Detector, Detection>;
 export async function detectFaces(
   detectors: Iterable<Detector>,
   image: Image,
+  known?: Box,
 ): Promise<DetectedFace[]> {
   const faces: Map<Detector, Detection>[] = [];
   for (const detector of detectors) {
-    const left = new Set(await detector.detect(image));
+    const left = new Set(await detector.detect(image, known));
     const pairs = faces.flatMap((face) =>
       [...left].filter((detection) => isSameFace(shownOf(face), detection))
         .map((detection) => ({ face, detection, overlap: iou(shownOf(face).box, detection.box) }))
@@ -130,12 +134,17 @@ async function analyzePhoto(
   photo: Uint8Array,
   models: readonly Model[],
   { view, crops: withCrops }: AnalyzeOptions,
+  middle?: number,
 ): Promise<Analysis> {
   const began = performance.now();
   const image = await decode(photo);
   const decoded = performance.now();
   const detectors = [...new Set(models.map((model) => model.detectors[view]))];
-  const found = await detectFaces(detectors, image);
+  const found = await detectFaces(
+    detectors,
+    image,
+    middle === undefined ? middle : middleOf(image, middle),
+  );
   const detected = performance.now();
   const predictions = new Map<DetectedFace, Prediction[]>(found.map((face) => [face, []]));
   const crops = new Map<DetectedFace, string>(), inputs = new Map<string, Uint8Array[]>();
@@ -147,7 +156,7 @@ async function analyzePhoto(
     const started = performance.now();
     const tensors = inputs.get(key) ?? await Array.fromAsync(seen, async (face) => {
       const { box } = face.get(detector)!;
-      return await toNetworkInput(await cropper.crop(image, box), size);
+      return await toNetworkInput(await cropper.crop(image, box, middle === 1), size);
     });
     inputs.set(key, tensors);
     const cropped = performance.now();

@@ -20,9 +20,11 @@ const MAX_BYTES = 400e6;
 /** @param place a photo or a folder */
 export async function predictPhotos(
   place: string,
-  { recursive, parallel, lines, pool, signal, reporter }: {
+  { recursive, parallel, hint, lines, pool, signal, reporter }: {
     recursive: boolean;
     parallel: number;
+    /** True to tell of --layout where most photos have no face. */
+    hint: boolean;
     lines: Lines;
     pool: Pick<InferencePool, "analyze">;
     signal: AbortSignal;
@@ -75,6 +77,9 @@ export async function predictPhotos(
     others > 0 && counted(others, "file is no photo", "files are no photos"),
   ];
   reporter.log(parts.filter(Boolean).join("; "));
+  if (hint && 2 * counts.faceless > counts.read) {
+    reporter.log("  If the photos are cut around a face already, add --layout crop, or aligned.");
+  }
   return counts.unreadable === 0 ? EXIT.ok : EXIT.failed;
 }
 

@@ -101,7 +101,8 @@ A RUN is named by its id, the beginning of it, or its pipeline's name (its newes
 damaged is marked; the next run that needs it makes it again, and what follows only if something
 else comes out.
 
-  deno task verify [PIPELINE] [OPTIONS]     (all results; of a PIPELINE, those that it used last)
+  deno task verify [PIPELINE] [OPTIONS]     (all results; of a PIPELINE, those that it used last,
+                                             of a sweep in all its runs)
 
   --json                   print one JSON object to stdout
   --artifacts FOLDER       another folder than the pipeline's, or artifacts/ in the project

@@ -2,7 +2,7 @@
 import { artifactsOption } from "../args.ts";
 import { formatError, UsageError } from "../errors.ts";
 import { identityNamed } from "../find_pipeline.ts";
-import { byPipeline, findByIdPrefix } from "../find_runs.ts";
+import { byPipeline, bySweep, findByIdPrefix } from "../find_runs.ts";
 import { History, type RecordedStage } from "../history.ts";
 import { fileNameOf } from "../pipeline_identity.ts";
 import { abortOnSignal } from "../interrupt.ts";
@@ -66,7 +66,7 @@ export default async function verify(call: CommandContext): Promise<number> {
   return ok ? EXIT.ok : EXIT.failed;
 }
 
-/** All results, those of a run, or those that a pipeline used last. */
+/** All results, those of a run, or those that a pipeline used last, of a sweep in all its runs. */
 async function placesOf(
   call: CommandContext,
 ): Promise<{ store: ArtifactStore; places: StoredResult[] }> {
@@ -74,14 +74,21 @@ async function placesOf(
   if (names.length > 1) throw new UsageError(`one pipeline at a time; got ${names.join(" and ")}`);
   let store = new ArtifactStore(artifactsOption(values, call));
   if (name === undefined) return { store, places: await store.storedResults() };
-  const runs = await identityNamed(name, call) ? [] : await new History(store.folder).list();
-  let used: readonly Pick<RecordedStage, "use" | "fingerprint">[] | undefined =
-    (findByIdPrefix(name, runs) ?? byPipeline(name, runs).at(-1))?.stages;
-  if (!used) {
+  const isFile = await identityNamed(name, call) !== undefined;
+  let runs = await new History(store.folder).list();
+  const byId = isFile ? undefined : findByIdPrefix(name, runs);
+  let used: readonly Pick<RecordedStage, "use" | "fingerprint">[] = [];
+  let identity: string | undefined;
+  if (isFile || !byId && byPipeline(name, runs).length === 0) {
     const plan = await loadPlan(call);
     if (values.artifacts === undefined) store = new ArtifactStore(plan.artifacts);
     used = Object.values(await store.currentOf(fileNameOf(plan.identity), plan.former));
+    runs = await new History(store.folder).list();
+    identity = plan.identity;
   }
+  const [newest = []] = byId ? [[byId]] : bySweep(byPipeline(name, runs, identity));
+  // Runs of a sweep take turns with what the pipeline uses.
+  if (!identity || newest[0]?.point) used = [...used, ...newest.flatMap(({ stages }) => stages)];
   const paths = used.map(({ use, fingerprint }) => fingerprint && store.pathOf(use, fingerprint));
   return {
     store,

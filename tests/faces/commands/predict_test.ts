@@ -1,6 +1,7 @@
 /** `deno task predict` as a process, and its choice of models. */
 import { deepStrictEqual, match, ok, rejects, strictEqual } from "node:assert/strict";
 import { join } from "node:path";
+import sharp from "sharp";
 import { fileURLToPath } from "node:url";
 import {
   csvLines,
@@ -10,7 +11,11 @@ import {
 import predictCommand from "../../../faces/commands/predict.ts";
 import { writtenStages } from "../../../packages/pipeline/run_settings.ts";
 import { findModels } from "../../../faces/commands/predict/find_models.ts";
-import { configureDetector } from "../../../faces/detection/detectors.ts";
+import { openCropper } from "../../../faces/detection/cropper.ts";
+import { configureDetector, openDetector } from "../../../faces/detection/detectors.ts";
+import { findLabelledFace } from "../../../faces/detection/find_faces.ts";
+import { toNetworkInput } from "../../../faces/images/resize.ts";
+import { loadModel } from "../../../faces/training/model_files.ts";
 import { ImageError } from "../../../faces/images/decode_image.ts";
 import type { CommandContext } from "../../../packages/pipeline/app.ts";
 import { readConfig } from "../../../packages/pipeline/config/config.ts";
@@ -23,7 +28,14 @@ import { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts";
 import type { InferencePool } from "../../../faces/serving/inference_pool.ts";
 import { Problem } from "../../../faces/serving/problem.ts";
 import { stages } from "../../../stages/mod.ts";
-import { drawnGroup, startService, writeModel } from "../serving/fixture.ts";
+import {
+  drawnFace,
+  drawnGroup,
+  preprocessing,
+  startService,
+  writeModel,
+} from "../serving/fixture.ts";
+import { predict as predictImages } from "../../predict.ts";
 import { digestFolder } from "../../../packages/pipeline/digest.ts";
 import { writeState } from "../../../packages/pipeline/state.ts";
 import { OUTCOME } from "../../outcome.ts";
@@ -167,6 +179,37 @@ Deno.test("predict", async (t) => {
     match(err, /2 faces in 1 photo\n$/);
     const rows = (await predict(folder, "photos/b", "--model", "p")).out;
     strictEqual(out, rows);
+  });
+
+  await t.step("takes photos that are faces as they are, by their layout", async () => {
+    const face = await drawnFace(), cut = join(folder, "cut");
+    await Deno.mkdir(cut);
+    await Deno.writeFile(join(cut, "f.png"), face);
+    const { width, height } = await sharp(face).metadata();
+    const args = ["cut", "--model", "results/trainGender/0000000000000000/model", "--layout"];
+    for (const [layout, share] of [["aligned", 1], ["crop", 1 / 1.8]] as const) {
+      const { code, out, err } = await predict(folder, ...args, layout);
+      strictEqual(code, 0, err);
+      match(err, new RegExp(`; layout ${layout}\n`));
+      const [, line] = out.split("\n"), [w, h] = [width * share, height * share];
+      const box = [(width - w) / 2, (height - h) / 2, w, h].map((n) => n.toFixed(1));
+      deepStrictEqual(line!.split(",").slice(0, 7), ["f.png", "1", ...box, "1.0000"]);
+      const [label, probability] = line!.split(",").slice(7);
+      // As training takes such a photo.
+      const detector = await openDetector("metadata", {});
+      const cropper = await openCropper(preprocessing.crop);
+      const known = { middle: share, given: true } as const;
+      const { crop } = await findLabelledFace(face, known, detector, cropper);
+      const { model } = await loadModel(join(folder, "results/trainGender/0000000000000000/model"));
+      const outputs = await predictImages(model, Uint8Array.from(await toNetworkInput(crop!, 32)));
+      const female = label === "female" ? outputs[0]! : 1 - outputs[0]!;
+      ok(Math.abs(female - Number(probability)) < 1e-3, `${female} ${probability}`);
+      model.dispose();
+    }
+    const { code, err } = await predict(folder, ...args, "cropped");
+    deepStrictEqual([code, err], [2, "error: --layout cropped: expected full, crop or aligned\n"]);
+    const both = await predict(folder, ...args, "crop", "--detector", "dlibCnn");
+    match(both.err, /^error: --detector has no effect with --layout crop/);
   });
 
   await t.step("lists unreadable files, with an exit code of its own", async () => {

@@ -115,6 +115,9 @@ Deno.test("a sweep runs every combination, and each result once", async (t) => {
     const { out } = await project.cli("runs", runs[0].id);
     assert.match(out, /\n\nstage +result\n.*\nluck +\S*artifacts\/sum\/[0-9a-f]{16}\/\w+\n/s);
     assert.match((await project.cli("runs")).out, / few\.max=4 seed=2 {2}luck loss 4\.00,\n/);
+    // 1 count, 2 few, 3 draw, 2 sum, 3 luck, 6 compare.
+    assert.match((await project.cli("verify", "pipeline")).out, /✓ 17 results/);
+    assert.match((await project.cli("verify", runs[0].id)).out, /✓ 6 results/);
   });
   await t.step("can be taken in parts", async () => {
     const { out, code } = await project.cli("run", "pipeline", "--point", "6", "--json");
