@@ -23,7 +23,7 @@ export async function predictPhotos(
   { recursive, parallel, hint, lines, pool, signal, reporter }: {
     recursive: boolean;
     parallel: number;
-    /** True to tell of --layout where most photos have no face. */
+    /** True if a line names --layout where most photos have no face. */
     hint: boolean;
     lines: Lines;
     pool: Pick<InferencePool, "analyze">;
