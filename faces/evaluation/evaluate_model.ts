@@ -18,6 +18,8 @@ import { loadModel } from "../training/model_files.ts";
 import { boundsOf, rowsOf } from "../training/prediction_interval.ts";
 import { withDistribution } from "../training/with_distribution.ts";
 import { openPredictor } from "../training/predictor.ts";
+import { AGE_BAND } from "../training/sampling.ts";
+import { unusedTraining } from "../training/training_params.ts";
 import { type EpochRecord, readHistory, type TrainingRecord } from "../training/training_record.ts";
 import { labelOf, type Person } from "../training/targets.ts";
 import { findAmong, readTrainedOn, stepsWarning } from "../training/trained_on.ts";
@@ -185,6 +187,7 @@ export async function evaluateModel(
       curves: curves(await readHistory(path), record),
       training: { ...record, ...stage?.observed as Partial<ModelReport["training"]> },
       params: record.params,
+      unused: unusedIn(record, stage),
       roc: classes?.length === 2
         ? rocCurve(test.truth, test.probabilities!.map((row) => row[1])).points
         : undefined,
@@ -196,6 +199,19 @@ export async function evaluateModel(
       fairness: groups,
     },
   };
+}
+
+/** Returns the names of a training's parameters that have no effect, but for written ones. */
+function unusedIn(
+  { params, task }: TrainingRecord,
+  stage?: StageContext["lineage"]["stages"][number],
+): string[] {
+  const tasks = "weights" in params ? ["gender", "age"] : [task];
+  const { by = tasks, ageBand }: { by?: string[]; ageBand?: number } = Object(params.sampling);
+  // The stage of a training elsewhere is not known.
+  const own = stage?.use === "importModel" ? Object.keys(unusedTraining(params)) : stage?.unused;
+  const banded = by.includes("age") || ageBand !== AGE_BAND;
+  return [...own ?? [], ...banded ? [] : ["sampling.ageBand"]];
 }
 
 /**

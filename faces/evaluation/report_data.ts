@@ -112,6 +112,8 @@ export interface ModelReport {
       learnedFrom?: readonly LearnedFrom[];
     };
   params: Readonly<Record<string, unknown>>;
+  /** Names of those that have no effect, such as "warmup" or "sampling.ageBand". Default: none. */
+  unused?: readonly string[];
   /** Binary classifiers only. */
   roc?: Roc["points"];
   /** Numbers only: the test set, or a random subset of its `of` faces, whose line is of all. */

@@ -77,9 +77,13 @@ export function confusionTable(classes: readonly string[], counts: readonly numb
     : all;
 }
 
-/** Renders settings as a list. Nested settings are named by their path: `earlyStopping.patience`. */
-export function settingsList(settings: Readonly<Record<string, unknown>>): Html {
-  return html`<dl class="params">${listEntries(flatten(settings))}</dl>`;
+/**
+ * Renders settings as a list. Nested settings are named by their path: `earlyStopping.patience`.
+ * @param omitted names of settings that are not listed
+ */
+export function settingsList(settings: object, omitted: readonly string[] = []): Html {
+  const shown = flatten(settings).filter(([name]) => !omitted.includes(name));
+  return html`<dl class="params">${listEntries(shown)}</dl>`;
 }
 
 /** Renders the entries of a list; omits those without a value. */

@@ -2,6 +2,9 @@
 import { z } from "zod";
 import { defineSampling } from "./training_definitions.ts";
 
+/** Years of a group of ages that `balanced` makes by default. */
+export const AGE_BAND = 10;
+
 export const samplings = [
   defineSampling({
     name: "shuffle",
@@ -16,7 +19,7 @@ export const samplings = [
         "Labels that make the groups: gender, age or another column; images without one are a group, " +
           "too. Default: the stage's tasks",
       ),
-      ageBand: z.int().min(1).max(100).default(10).describe("Years of a group of ages"),
+      ageBand: z.int().min(1).max(100).default(AGE_BAND).describe("Years of a group of ages"),
     }),
     order(rows, { person, random, tasks }, { by = tasks, ageBand }) {
       const groups = Map.groupBy(rows, (row) => {

@@ -92,6 +92,8 @@ export interface StageProvenance {
   readonly fingerprint: string;
   /** With defaults. */
   readonly params: Readonly<Record<string, unknown>>;
+  /** Parameters that others leave without effect, and that the YAML does not give. */
+  readonly unused?: readonly string[];
   /** `inputs:` as written: input → stage id(s). */
   readonly inputs: Readonly<Record<string, string | readonly string[]>>;
   /** `replaces:` as written. */
@@ -497,5 +499,5 @@ export function refuseUnused<P extends z.ZodObject>(
       const message = `expected to be left out ${reason}`;
       context.addIssue({ code: "custom", path: [name], message, params: { unused: true } });
     }
-  });
+  }).meta({ unused });
 }

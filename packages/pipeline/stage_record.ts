@@ -17,8 +17,11 @@ export interface OutputRecord {
   readonly files: Readonly<Record<string, { readonly size: number; readonly sha256: string }>>;
 }
 
-export interface StageRecord
-  extends Omit<StageProvenance, keyof CacheKey | "module" | "replaces" | "after" | "observed"> {
+export interface StageRecord extends
+  Omit<
+    StageProvenance,
+    keyof CacheKey | "module" | "unused" | "replaces" | "after" | "observed"
+  > {
   readonly version: 1;
   readonly dependencies: CacheKey;
   readonly outputs: Readonly<Record<string, OutputRecord>>;

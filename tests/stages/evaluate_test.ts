@@ -386,6 +386,60 @@ Deno.test("evaluate warns of other crops than those of an imported model's train
   ]);
 });
 
+Deno.test("the report lists no hyperparameter that has no effect", async () => {
+  const listed = async (use: string, params: object) => {
+    const stage = {
+      id: "trainGender",
+      use,
+      inputs: {},
+      params: {},
+      packages: {},
+      unused: ["dropout"],
+    };
+    const stages = [{ ...stage, startedAt: "2026-01-01" }] as unknown as StageProvenance[];
+    const lineage = {
+      pipeline: "p",
+      file: "p.yaml",
+      seed: 1,
+      compute: "auto",
+      command: "",
+      stages,
+    };
+    using context = testContext(evaluate, { lineage });
+    const inputs = await artifacts(context.folder, people());
+    const model = (inputs.models as Artifact[]).find(({ stage }) => stage === "trainGender")!;
+    const file = join(model.path, "training.json");
+    const record = JSON.parse(await Deno.readTextFile(file));
+    await Deno.writeTextFile(file, JSON.stringify({ ...record, params }));
+    await context.run(inputs, { framing: 0, sections: ["models"] });
+    const page = await Deno.readTextFile(join(context.outputs.report, "report.html"));
+    const [list] = page.split("Hyperparameters</h3>")[1].split("</dl>");
+    return list.matchAll(/<dt>(.*?)<\/dt>/g).map(([, name]) => name).toArray();
+  };
+  const params = {
+    dropout: 0.5,
+    optimizer: "adam",
+    schedule: "step",
+    warmup: 0.1,
+    weightDecay: 0.1,
+  };
+  const own = ["optimizer", "schedule", "warmup", "weightDecay"];
+  assert.deepEqual(await listed("trainGender", params), own);
+  assert.deepEqual(await listed("importModel", params), ["dropout", "optimizer", "schedule"]);
+  const balanced = (options: object) => ({ sampling: { use: "balanced", ...options } });
+  for (
+    const [options, shown] of [
+      [{ ageBand: 10 }, ["use"]],
+      [{ by: ["gender"], ageBand: 10 }, ["use", "by"]],
+      [{ by: ["gender"], ageBand: 5 }, ["use", "by", "ageBand"]],
+      [{ by: ["age"], ageBand: 10 }, ["use", "by", "ageBand"]],
+    ] as const
+  ) {
+    const names = shown.map((name) => `sampling.${name}`);
+    assert.deepEqual(await listed("trainGender", balanced(options)), names);
+  }
+});
+
 Deno.test("evaluate scores a network trained elsewhere, with the files that the guide has", async () => {
   const url = new URL("../../docs/guide/evaluation.md", import.meta.url);
   const guide = (await Deno.readTextFile(url)).split("## Models trained elsewhere")[1];

@@ -68,7 +68,7 @@ function learningCurves({ curves: all, training }: ModelReport): Html[] {
   });
 }
 
-function network({ id, network, params }: ModelReport): Html {
+function network({ id, network, params, unused = [] }: ModelReport): Html {
   const { layers, weights, trainable, input, name } = network, { length } = layers;
   return html`
     <h3 class="row">Network <small><span class="id">${name}</span>,
@@ -76,7 +76,7 @@ function network({ id, network, params }: ModelReport): Html {
     <div class="network">
       <div class="card">
         <h3>Hyperparameters</h3>
-        ${settingsList(params)}
+        ${settingsList(params, unused)}
       </div>
       <div class="card scroll" tabindex="0" role="region" aria-label="Layers of ${id}">
         <table class="data layers">

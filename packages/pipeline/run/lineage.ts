@@ -48,6 +48,7 @@ export function lineageOf(
           stage.definition.params,
           (path) => isAbsolute(path) ? displayPath(path, project) : path,
         )) as StageProvenance["params"],
+        unused: unusedOf(stage, plan),
         inputs,
         after,
         fingerprint,
@@ -67,6 +68,13 @@ export function lineageOf(
       };
     }),
   };
+}
+
+/** Returns the parameters that have no effect by `refuseUnused`, but for those that the YAML gives. */
+function unusedOf({ id, params, definition }: PlannedStage, { source }: Plan): string[] {
+  const { unused } = (definition.params.meta() ?? {}) as { unused?(given: unknown): object };
+  const written: object = Object(Object(source.values.stages)[id]);
+  return Object.keys(unused?.(params) ?? {}).filter((name) => !Object.hasOwn(written, name));
 }
 
 /** Returns `plugins:` of the plugins that take part in stages, with paths from the project. */
