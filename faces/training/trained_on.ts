@@ -5,6 +5,7 @@ import { readParquet, writeParquet } from "../../packages/formats/parquet.ts";
 import { ArtifactStore } from "../../packages/pipeline/artifact_store.ts";
 import { joinWords, quote } from "../../packages/pipeline/errors.ts";
 import { sha256 } from "../../packages/pipeline/fingerprint.ts";
+import { History } from "../../packages/pipeline/history.ts";
 import { paced } from "../../packages/pipeline/interrupt.ts";
 import { ignoreNotFound, readTextIfExists } from "../../packages/pipeline/paths.ts";
 import type { Artifact, StageContext } from "../../packages/pipeline/stage.ts";
@@ -17,24 +18,46 @@ import { artifactsOf, type openTrainingData, type TrainingContext } from "./trai
 
 const FILE = "trained_on.parquet";
 
-/** Returns the records of a model's folder and, as far as they are stored, of all stages behind it. */
+/**
+ * Returns the records of a model's folder and, as far as they are stored, of all stages behind it. Of
+ * several stages that made the same bytes, it is that of the first run with the model: others may be
+ * made of other archives, with terms of their own. Without that run it is the last by name.
+ */
 export async function recordsBehind(folder: string): Promise<StageRecord[]> {
   // artifacts/STAGE/FINGERPRINT/model
   const { value: record } = await readRecord(join(folder, ".."));
   if (!record) return [];
-  const makers = new Map<string, StageRecord>();
-  for (const { path } of await new ArtifactStore(join(folder, "../../..")).storedResults()) {
+  const makers = new Map<string, StageRecord[]>(), artifacts = join(folder, "../../..");
+  for (const { path } of await new ArtifactStore(artifacts).storedResults()) {
     const { value } = await readRecord(path);
-    for (const { digest } of Object.values(value?.outputs ?? {})) makers.set(digest, value!);
+    for (const { digest } of Object.values(value?.outputs ?? {})) {
+      makers.getOrInsert(digest, []).push(value!);
+    }
   }
+  let used: ReadonlySet<string | undefined> | undefined;
   const behind = new Set([record]);
   for (const { dependencies: { inputs } } of behind) { // grows on the way
     const digests = Object.values(inputs).flatMap((one) =>
       typeof one === "string" ? one : Object.values(one)
     );
-    for (const digest of digests) if (makers.has(digest)) behind.add(makers.get(digest)!);
+    for (const digest of digests) {
+      const all = makers.get(digest) ?? [];
+      if (all.length > 1) used ??= await resultsWith(record.fingerprint, artifacts);
+      const maker = all.find(({ fingerprint }) => used?.has(fingerprint)) ?? all.at(-1);
+      if (maker) behind.add(maker);
+    }
   }
   return [...behind];
+}
+
+/** Returns the fingerprints of the first run with a result; none if no run has it. */
+async function resultsWith(
+  result: string,
+  artifacts: string,
+): Promise<ReadonlySet<string | undefined>> {
+  const runs = (await new History(artifacts).list())
+    .map(({ stages }) => new Set(stages.map(({ fingerprint }) => fingerprint)));
+  return runs.find((used) => used.has(result)) ?? new Set();
 }
 
 /** Returns the artifacts that records describe. @param folder of one of them */

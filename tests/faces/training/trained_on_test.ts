@@ -2,7 +2,11 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { NpyFile } from "../../../packages/formats/npy.ts";
-import { findAmong } from "../../../faces/training/trained_on.ts";
+import { findAmong, recordsBehind } from "../../../faces/training/trained_on.ts";
+import { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts";
+import { History } from "../../../packages/pipeline/history.ts";
+import { writeState } from "../../../packages/pipeline/state.ts";
+import { OUTCOME } from "../../outcome.ts";
 import { writeDataset } from "../../stages/training_data.ts";
 import { temporaryFolder } from "../../temporary_folder.ts";
 
@@ -15,4 +19,35 @@ Deno.test("Ctrl-C ends the comparison of pixels, where no photo is read", async 
     findAmong([], Int32Array.of(0, 1), { images, people, archives: [] }, { signal });
   assert.deepEqual([...(await find(new AbortController().signal)).found], []);
   await assert.rejects(find(AbortSignal.abort(new Error("stopped"))), /stopped/);
+});
+
+Deno.test("of stages that made the same bytes, those of the model's first run are behind it", async () => {
+  const artifacts = temporaryFolder("behind-"), store = new ArtifactStore(artifacts);
+  const keep = async (use: string, fingerprint: string, output: string, inputs = {}) => {
+    const dependencies = { use, params: {}, inputs, modules: {}, packages: {}, external: {} };
+    const digest = `the ${output}`, outputs = { [output]: { kind: output, digest, files: {} } };
+    const record = { version: 1, id: use, fingerprint, dependencies, outputs, ...OUTCOME };
+    const place = store.pathOf(use, fingerprint);
+    await Deno.mkdir(place, { recursive: true });
+    await writeState(join(place, "record.json"), record);
+    return { id: use, use, status: "ran", why: "", seconds: 1, outputs: {}, fingerprint } as const;
+  };
+  const print = (digit: string) => digit.repeat(16), digits = ["1", "2", "3"];
+  const made = await Promise.all(digits.map((one) => keep("faceCrop", print(one), "dataset")));
+  const model = await keep("trainAge", print("a"), "model", { dataset: "the dataset" });
+  const behind = async () => {
+    const records = await recordsBehind(join(store.pathOf("trainAge", print("a")), "model"));
+    return records.map(({ fingerprint }) => fingerprint);
+  };
+  assert.deepEqual(await behind(), [print("a"), print("3")]);
+  const run = { pipeline: "p", seed: 1, ok: true, seconds: 1, metrics: {} };
+  const add = async (...stages: typeof made) => {
+    const record = await new History(artifacts).add({ ...run, stages });
+    await new Promise((resolve) => setTimeout(resolve, 5)); // runs are ordered by their ends
+    return record;
+  };
+  await add(made[0]);
+  await add(made[1], model);
+  await add(made[2], model);
+  assert.deepEqual(await behind(), [print("a"), print("2")]);
 });
