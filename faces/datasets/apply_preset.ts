@@ -2,7 +2,7 @@
 import { decodeText, readCsv, separatorOf } from "../../packages/formats/csv.ts";
 import { quoted } from "../../packages/formats/csv_write.ts";
 import { counted } from "../../packages/pipeline/causes.ts";
-import { joinWords } from "../../packages/pipeline/errors.ts";
+import { joinWords, quote } from "../../packages/pipeline/errors.ts";
 import { valueAt } from "./attributes.ts";
 import { BOX } from "./labels.ts";
 import { bytesOf, pathIndex, type PhotoFiles } from "./photo_files.ts";
@@ -152,7 +152,8 @@ async function readTables(
     typeof labels === "string" ? [{ files: labels, skip: 0 }] : labels;
   const own = tables.find(({ files }) => ending(files).test(only ?? "")) ?? tables[0];
   const rows: { row: Row; table: string }[] = [];
-  let isBeside: ReturnType<typeof besidePhotos> | undefined;
+  let beside: ReturnType<typeof besidePhotos> | undefined;
+  const isBeside = (path: string) => (beside ??= besidePhotos(files.paths))(path);
   for (const { files: pattern, header, skip } of only === undefined ? tables : [own]) {
     const fits = ending(pattern);
     const matching = files.paths.filter((path) =>
@@ -161,12 +162,13 @@ async function readTables(
     if (matching.length === 0) throw nothingFits("table", only ?? pattern, files.paths);
     for (const path of matching) {
       const groups = defined(fits.exec(path)?.groups);
-      const found = await readTable(files, path, header, skip).catch((error: Error) => {
-        isBeside ??= besidePhotos(files.paths);
-        if (!isBeside(path)) throw error;
-        damaged.push(error);
-        return [];
-      });
+      const found = await readTable(files, path, { header, skip, isBeside }).catch(
+        (error: Error) => {
+          if (!isBeside(path)) throw error;
+          damaged.push(error);
+          return [];
+        },
+      );
       for (const row of found) rows.push({ row: { ...row, ...groups }, table: path });
     }
   }
@@ -174,15 +176,24 @@ async function readTables(
   return rows;
 }
 
+/** Values without names where labels of a photo may be; they may be something else, such as landmarks. */
+export class UnnamedError extends Error {}
+
 /** Numbers that Python writes to JSON, which has none of them, outside of strings (the group). */
 const NOT_FINITE = /("(?:[^"\\]|\\.)*")|-?\b(?:NaN|Infinity)\b/g;
 
-/** Reads JSON (a list of objects, a map of these by path, or lines), a CSV, or columns between blanks. */
+/**
+ * Reads JSON (a list of objects, a map of these by path, or lines), a CSV, or columns between blanks.
+ * @param isBeside returns true for labels of a single photo, which have to have names. Default: none are
+ */
 export async function readTable(
   files: PhotoFiles,
   path: string,
-  header?: readonly string[],
-  skip = 0,
+  { header, skip = 0, isBeside }: {
+    header?: readonly string[] | undefined;
+    skip?: number;
+    isBeside?: (path: string) => boolean;
+  } = {},
 ): Promise<Row[]> {
   const bytes = await bytesOf(files, path), source = files.sourceOf?.(path) ?? path;
   if (/\.(?:jsonl?|parquet)$/i.test(path)) {
@@ -200,11 +211,21 @@ export async function readTable(
     // Beside each photo of a WebDataset there is an object with its labels.
     const single = isMap(value) &&
       Object.entries(value).every(([key, one]) => !isMap(one) && !PHOTO.test(key));
-    return Object.entries(single ? [value] : value ?? {}).flatMap(([key, one]) => {
+    const rows = Object.entries(single ? [value] : value ?? {}).flatMap(([key, one]) => {
       if (!isMap(one) && !Array.isArray(one)) return [];
       const own = Object.entries(one).map(([name, value]) => [name, textOf(value)] as const);
       return [Object.fromEntries(single || Array.isArray(value) ? own : [["path", key], ...own])];
     });
+    const none = ["[]", "{}", "null"].includes(JSON.stringify(value));
+    if (rows.length === 0 && !none && isBeside?.(path)) {
+      throw new UnnamedError(
+        `"${source}" has ${
+          quote(value)
+        }, whose values have no names: expected an object of labels, ` +
+          'such as {"age": 31}, or a list of these',
+      );
+    }
+    return rows;
   }
   if (/\.cls$/i.test(path)) return [{ cls: decodeText(bytes, source).trim() }];
   const lines = decodeText(bytes, source).split(/\r\n|\r|\n/).slice(skip);

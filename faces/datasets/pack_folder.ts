@@ -178,7 +178,9 @@ export async function packFolder(
       signal.throwIfAborted();
       const photo = await files.read(path);
       if (photo instanceof Uint8Array) tar.add(`pictures/${path}`, photo);
-      else lacking.getOrInsertComputed(photo, () => []).push(`${path} (line ${line})`);
+      else {lacking.getOrInsertComputed(photo, () => []).push(
+          preset ? path : `${path} (line ${line})`,
+        );}
       progress.advance(1, path);
     }
     tar.add(`labels/${name}`, bytes); // last: the later of two files with the same name counts

@@ -49,7 +49,7 @@ export async function writeTable(
   for (const dataset of files.datasets) {
     const { name } = dataset;
     context.signal.throwIfAborted();
-    const { rows: read, doubts, strays } = await readRows(files, dataset);
+    const { rows: read, doubts, strays, photoOn } = await readRows(files, dataset);
     const judged = verdicts ? judgeRows(name, read, verdicts, context) : undefined;
     const rows = judged?.rows ?? read;
     const { kept, dropped } = filterRows(rows, { ...params, wrong: judged?.wrong });
@@ -72,7 +72,7 @@ export async function writeTable(
         (why.length > 0 ? `; dropped ${why.join(", ")}` : "") +
         (judged?.corrected ? `; corrected ${counted(judged.corrected, "label")}.` : "."),
     );
-    if (doubts.length > 0) context.warn(`${name}: ${formatDoubts(doubts)}`);
+    if (doubts.length > 0) context.warn(`${name}: ${formatDoubts(doubts, photoOn)}`);
     for (const stray of strays) context.info(`${name}: ${stray}`);
     context.progress.advance(1, name);
     await pause();
@@ -122,7 +122,7 @@ async function readRows(files: Archives, dataset: ArchivedDataset) {
   if (!("csv" in metadata)) {
     const file = files.openMetadata(dataset);
     const rows = await readMatRows(file, metadata.path, metadata.variable);
-    return { rows, doubts: [], strays: [] };
+    return { rows, doubts: [], strays: [], photoOn: () => "" };
   }
   const source = `${name}/${metadata.path.split("/").at(-1)}`;
   const { rows: labels, doubts, strays, columns } = parseLabels(files.metadata(dataset), source);
@@ -143,12 +143,14 @@ async function readRows(files: Archives, dataset: ArchivedDataset) {
     // 1-based, as in MATLAB.
     location: (i) => labels[i].box?.map((side) => side + 1) ?? null,
   };
-  return { rows, doubts, strays };
+  const photoOn = (line: number) => labels.find((one) => one.line === line)!.path;
+  return { rows, doubts, strays, photoOn };
 }
 
-function formatDoubts(doubts: Doubts): string {
+/** @param photoOn returns the photo on a line, as lines of a CSV that a preset made are of no use */
+function formatDoubts(doubts: Doubts, photoOn: (line: number) => string): string {
   const some = doubts.slice(0, 3).map(({ line, column, value }) =>
-    `line ${line} ${column} ${JSON.stringify(value.slice(0, 40))}`
+    `line ${line} ${column} ${JSON.stringify(value.slice(0, 40))} of ${photoOn(line) || "no photo"}`
   );
   return `${counted(doubts.length, "value")} not understood and treated as unknown: ` +
     `${some.join(", ")}${doubts.length > some.length ? ", ..." : ""} (summary.json lists them)`;

@@ -63,6 +63,7 @@ export function dataPage(found: DataFound): string {
   const written = typeof preset === "object"
     ? html`<pre>${stringify({ preset })}</pre>`
     : html`<p class="note">Preset: ${preset ?? none}</p>`;
+  const photoOn = new Map(labels?.rows.map(({ line, path }) => [line, path]));
   const people = new Set(rows.flatMap(({ identity }) => identity ?? [])).size;
   const ages = rows.map(({ age }) => age).filter(isPlausible);
   const genders = rows.map(({ gender }) => gender).filter((gender) => gender >= 0);
@@ -127,7 +128,7 @@ export function dataPage(found: DataFound): string {
         ${list(
           "Values not understood",
           (labels?.doubts ?? []).map(({ line, column, value }) =>
-            `line ${line} ${column}: ${value}`
+            `${preset === undefined ? `line ${line}` : photoOn.get(line)} ${column}: ${value}`
           ),
         )}
         </section>

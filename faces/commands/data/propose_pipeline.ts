@@ -63,8 +63,10 @@ export function proposePipeline(found: DataFound): string {
     `${unreadable.length} of ${counted(found.opened, "opened photo")} cannot be read, such as ` +
       `${damaged.path}: ${damaged.why}.`,
     doubt &&
-    `${counted(doubts.length, "value")} not understood, such as the ${doubt.column} ${value} on ` +
-      `line ${doubt.line}.`,
+    `${counted(doubts.length, "value")} not understood, such as the ${doubt.column} ${value} ` +
+      (preset === undefined
+        ? `on line ${doubt.line}.`
+        : `of ${labels!.rows.find(({ line }) => line === doubt.line)!.path}.`),
     Object.values(typeof preset === "object" ? preset.values?.gender ?? {} : {}).includes("?") &&
     'Write female or male in place of "?" in values.gender, if these are genders.',
     !exact && known.age > 0 &&

@@ -4,6 +4,8 @@ import { Buffer } from "node:buffer";
 import { join } from "node:path";
 import { z } from "zod";
 import { lookAt } from "../../../faces/commands/data/look_at.ts";
+import { proposePipeline } from "../../../faces/commands/data/propose_pipeline.ts";
+import { dataPage } from "../../../faces/evaluation/data_page.ts";
 import { openArchives } from "../../../faces/datasets/archives.ts";
 import { readParquet, writeParquet } from "../../../packages/formats/parquet.ts";
 import { TarWriter } from "../../../packages/formats/tar.ts";
@@ -189,6 +191,56 @@ Deno.test("damaged labels beside a photo of a WebDataset are left out with a war
       parse(folder, { preset }),
       /Cannot use the folder ".*": "7\.tar.000\.json"/,
     );
+  });
+});
+
+Deno.test("values without names beside a photo are named with what is expected", async () => {
+  const photo = new TextEncoder().encode("photo");
+  const lists = { "1.jpg": photo, "1.json": '["male", 31]', "2.jpg": photo, "2.json": "[]" };
+  const preset = { labels: "(?<key>\\d+)\\.(?:cls|json)", columns: { path: "{key}.jpg" } };
+  const why =
+    /"1\.json" has \["male",31\], whose values have no names: expected an object of labels, such as \{"age": 31\}, or a list of these/;
+  const signal = new AbortController().signal;
+  await withFiles(lists, async (folder) => {
+    await rejects(parse(folder, { preset }), why);
+    match((await lookAt(folder, { photos: 0, signal })).summary, why);
+  });
+  const others = { "3.jpg": photo, "3.json": '{"age": 40}' };
+  await withFiles({ ...lists, ...others }, async (folder) => {
+    const { table, warnings } = await parse(folder, { preset });
+    deepStrictEqual(table.full_path, ["3.jpg"]);
+    match(warnings[0], why);
+  });
+  // Such as landmarks beside photos in folders of classes.
+  const classes = ["happy", "sad"].flatMap((name) =>
+    Array.from({ length: 5 }, (_, i) => [`${name}/${name}${i}`, `${name}-${i}`])
+  ).flatMap(([path, text]) => [
+    [`${path}.jpg`, new TextEncoder().encode(text)] as const,
+    [`${path}.json`, "[1, 2]"] as const,
+  ]);
+  await withFiles(Object.fromEntries(classes), async (folder) => {
+    const { labels } = await lookAt(folder, { photos: 0, signal });
+    deepStrictEqual(labels?.rows.at(-1)?.attributes, { label: "sad" });
+  });
+  await withFiles({ ...lists, "1.cls": "0", "2.cls": "1" }, async (folder) => {
+    const { labels } = await lookAt(folder, { photos: 0, signal });
+    deepStrictEqual(labels?.rows.map(({ path }) => path), ["1.jpg", "2.jpg"]);
+  });
+});
+
+Deno.test("a value that is not understood is named with its photo where a preset has no table", async () => {
+  const files = Object.fromEntries([..."ab"].map((name) => [`x/30_${name}.jpg`, name]));
+  await withFiles(files, async (folder) => {
+    const photos = "(?<age>\\d+)_(?<gender>[ab])\\.jpg";
+    const { warnings } = await parse(folder, { preset: { photos } });
+    match(warnings[0], /: line 2 gender "a" of x\/30_a\.jpg, line 3 gender "b" of x\/30_b\.jpg/);
+    const found = await lookAt(folder, {
+      photos: 0,
+      preset: JSON.stringify({ photos }),
+      signal: new AbortController().signal,
+    });
+    match(proposePipeline(found), /such as the gender "a" of x\/30_a\.jpg\./);
+    match(dataPage(found), /x\/30_a\.jpg gender: a/);
   });
 });
 
