@@ -221,14 +221,18 @@ async function pipelineData(
   };
 }
 
+/** A data set, as far as its configuration frames and labels it. */
+interface Reading {
+  readonly preset?: string | Preset;
+  readonly layout?: string;
+}
+
 /** Returns how the data sets behind models are read, as far as these are stored. */
-async function datasetsOf(
-  models: readonly FoundModel[],
-): Promise<{ preset?: string | Preset; layout?: string }[]> {
+async function datasetsOf(models: readonly FoundModel[]): Promise<Reading[]> {
   const { recordsBehind } = await import("../training/trained_on.ts");
   const records = await Promise.all(models.map(({ path }) => recordsBehind(path)));
   return records.flat().flatMap(({ dependencies: { use, params } }) =>
-    use === "download" ? params.datasets as { preset?: string | Preset; layout?: string }[] : []
+    use === "download" ? params.datasets as Reading[] : []
   );
 }
 
@@ -273,11 +277,20 @@ async function folderData(
   const { download } = parse(proposePipeline(found)).stages;
   const [dataset] = download.datasets;
   if (layout !== undefined) dataset.layout = layout;
-  const aligned = trained.length > 0 && trained.every(({ layout }) => layout === "aligned");
-  if (aligned && layout === undefined && dataset.layout !== "aligned") {
+  const layoutOf = ({ preset, layout }: Reading) => {
+    try {
+      return layout ?? (preset && choosePreset(preset).layout) ?? "full";
+    } catch {
+      return "full"; // of a plugin's preset, named above
+    }
+  };
+  const taken = new Set(trained.map(layoutOf)), [other] = taken;
+  const isOther = taken.size === 1 && other !== "full" && layoutOf(dataset) !== other;
+  if (isOther && layout === undefined) {
+    const part = other === "crop" ? "a crop of each photo's middle" : "its photos whole";
     reporter.log(
-      "warning: training took its photos whole (layout: aligned), and here faces are looked for in " +
-        "them. If these are aligned faces as well, add --layout aligned.",
+      `warning: training took ${part} (layout: ${other}), and here faces are looked for in the ` +
+        `photos. If these are framed like its own, add --layout ${other}.`,
     );
   }
   const { inputSizes, ...others } = options;

@@ -171,7 +171,9 @@ Deno.test("evaluate", async (t) => {
           name: "boxes",
           stages: structuredClone<Record<string, unknown>>(stages),
         };
-        pipeline.stages.download = { datasets: [{ folder: "mine", layout: "crop" }] };
+        pipeline.stages.download = {
+          datasets: [{ folder: "mine", name: "boxed", layout: "crop" }],
+        };
         pipeline.stages.faceCrop = { margin: 0.1, detector: "metadata" };
         await Deno.writeTextFile(join(folder, "boxes.yaml"), JSON.stringify(pipeline));
         const until = ["--until", "trainAge"];
@@ -182,6 +184,11 @@ Deno.test("evaluate", async (t) => {
         strictEqual(code, 0, err);
         const { trainAge } = (await report(out)).models;
         deepStrictEqual([trainAge.counts.test, trainAge.trainedOn], [11, 1]);
+        const bare = await evaluate(
+          folder,
+          ...["boxes", "--on", "theirs", "--set", "faceCrop.none=1", ...args.slice(4)],
+        );
+        match(bare.err, /training took a crop .* \(layout: crop\).* add --layout crop\./);
         // Of another layout, neither archives nor pixels are the same.
         const again = ["--on", "mine", "--layout", "aligned", ...args.slice(4)];
         const whole = await evaluate(folder, "boxes", ...again);
