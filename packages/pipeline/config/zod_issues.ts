@@ -87,7 +87,7 @@ function strictest(issues: readonly z.core.$ZodIssue[]): z.core.$ZodIssue[] {
   );
 }
 
-/** Returns the issues of the only member of a union that has the type of the value. */
+/** Returns the issues of the only member of a union that has the type of the value, and its keys. */
 function likelyUnionMember(issue: z.core.$ZodIssue): z.core.$ZodIssue[] {
   if (issue.code !== "invalid_union") return [issue];
   const near = issue.errors.filter((issues) =>
@@ -95,8 +95,10 @@ function likelyUnionMember(issue: z.core.$ZodIssue): z.core.$ZodIssue[] {
       path.length > 0 || (code !== "invalid_type" && code !== "invalid_value")
     )
   );
-  if (near.length !== 1) return [issue];
-  return near[0]!.flatMap((inner) =>
+  const known = near.filter((issues) => !issues.some(({ code }) => code === "unrecognized_keys"));
+  const [likely, other] = near.length > 1 ? known : near;
+  if (!likely || other) return [issue];
+  return likely.flatMap((inner) =>
     likelyUnionMember({ ...inner, path: [...issue.path, ...inner.path] } as z.core.$ZodIssue)
   );
 }

@@ -99,6 +99,7 @@ class Folder implements Place {
   async put(key: string, bytes: Uint8Array, replace = false): Promise<boolean> {
     const path = join(this.url, key), aside = join(this.url, INCOMING, crypto.randomUUID());
     return await this.#try(async () => {
+      await this.#assertReachable();
       for (const file of [path, aside]) await ensureFolder(dirname(file));
       await (this.#cleaned ??= removeOld(dirname(aside)));
       await writeFileAtomic(aside, bytes);
@@ -124,12 +125,22 @@ class Folder implements Place {
     })));
   }
 
+  /** Throws unless a push could make the folder: a disk may not be mounted, or a name is misspelt. */
+  async #assertReachable(): Promise<undefined> {
+    const parent = dirname(this.url);
+    if (await Deno.stat(parent).catch(ignoreNotFound)) return;
+    throw new RemoteError(
+      `there is no folder "${parent}". Make or mount it, or name another`,
+      true,
+    );
+  }
+
   async #try<T>(work: () => Promise<T>, writes = false): Promise<T | undefined> {
     try {
       return await work();
     } catch (error) {
-      if (error instanceof Deno.errors.NotFound && !writes) return undefined;
       if (error instanceof RemoteError) throw error;
+      if (error instanceof Deno.errors.NotFound && !writes) return await this.#assertReachable();
       throw new RemoteError(formatError(error), true, { cause: error });
     }
   }

@@ -36,6 +36,10 @@ const MISTAKES: Record<string, { yaml: string; set?: string[]; says: string[] }>
       'got {"name":"a","fold":1}.',
     ],
   },
+  "a value of the wrong type in one of two maps": {
+    yaml: "stages:\n  tune: { part: { name: 3 } }",
+    says: ["pipeline.yaml:2:25: tune.part.name: expected a text, got 3."],
+  },
   "values of the wrong type": {
     yaml: `seed: 1.5
 stages:

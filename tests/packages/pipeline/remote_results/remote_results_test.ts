@@ -163,6 +163,10 @@ Deno.test("a run that was pushed into a folder", async (t) => {
     const lost = await first.cli("push", "--remote", first.path("link"));
     assert.match(lost.out, /^✗ count {2}No such file or directory.*link/);
     assert.equal(lost.code, 1);
+    const deep = await first.cli("push", "--remote", first.path("unmounted/shared"));
+    assert.match(deep.out, /^✗ count {2}there is no folder ".*unmounted"\. Make or mount it/);
+    assert.equal(deep.code, 1);
+    await assert.rejects(Deno.stat(first.path("unmounted")), Deno.errors.NotFound);
     for (const url of ["http://host/x", "gs://bucket", "s3://", ""]) {
       const { code, err } = await first.cli("push", "--remote", url);
       const message = url === ""
