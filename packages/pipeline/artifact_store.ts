@@ -14,6 +14,7 @@ import { z } from "zod";
 import {
   type Attempt,
   BEING_MADE,
+  hasLeftovers,
   hasScratch,
   openAttempt,
   removeLeftovers,
@@ -229,26 +230,25 @@ export class ArtifactStore {
     log: (line: string) => void,
     signal: AbortSignal,
   ): Promise<Deno.FsFile | undefined> {
+    using opening = new DisposableStack();
     let file: Deno.FsFile;
     try {
       await Deno.mkdir(this.folder, { recursive: true });
       // That of another user, or in a read-only folder, can be locked as well.
-      file = await Deno.open(this.#lock, { create: true, write: true })
-        .catch(() => Deno.open(this.#lock));
+      file = opening.use(
+        await Deno.open(this.#lock, { create: true, write: true })
+          .catch(() => Deno.open(this.#lock)),
+      );
     } catch {
       return undefined;
     }
-    try {
-      for (let logged = false; !await lockFile(file, this.#lock, false); logged = true) {
-        signal.throwIfAborted();
-        if (!logged) log("results are being removed; waiting for the end of it");
-        await new Promise((resolve) => setTimeout(resolve, 200));
-      }
-      return file;
-    } catch (error) {
-      file.close();
-      throw error;
+    for (let logged = false; !await lockFile(file, this.#lock, false); logged = true) {
+      signal.throwIfAborted();
+      if (!logged) log("results are being removed; waiting for the end of it");
+      await new Promise((resolve) => setTimeout(resolve, 200));
     }
+    opening.move();
+    return file;
   }
 
   /** Locks the store to remove results; undefined while another process uses it. */
@@ -327,6 +327,8 @@ export class ArtifactStore {
 
   /** Removes leftovers of killed runs, and nothing that a live run works on. */
   async cleanUp(): Promise<void> {
-    await withFreeLocks(this.#work, (path) => removeLeftovers(path.slice(0, -".lock".length)));
+    const workOf = (lock: string) => lock.slice(0, -".lock".length);
+    const wanted = (lock: string) => hasLeftovers(workOf(lock));
+    await withFreeLocks(this.#work, wanted, (lock) => removeLeftovers(workOf(lock)));
   }
 }

@@ -118,11 +118,13 @@ export class History {
     const begun = { id, startedAt, path };
     try {
       await ensureFolder(this.folder);
-      await withFreeLocks(this.folder, async (path, lock) => {
-        const { mtime } = await lock.stat();
-        if (Date.now() - Number(mtime ?? Infinity) > SILENT_MS) await Deno.remove(path);
-      });
-      // Another run that looks for locks without holder may have it for a moment.
+      const isSilent = async (path: string) => {
+        using file = await Deno.open(path);
+        const { mtime } = await file.stat();
+        return Date.now() - Number(mtime ?? Infinity) > SILENT_MS;
+      };
+      await withFreeLocks(this.folder, isSilent, (path) => Deno.remove(path));
+      // Another run that looks whether it is held may have it for a moment.
       const lock = await takeLock(lockOf(path), () => {}, AbortSignal.timeout(5000));
       const rest = { state: "running", ok: false, seconds: 0, stages: [], metrics: {} } as const;
       await this.#write(begun, { ...run, ...rest }, startedAt);

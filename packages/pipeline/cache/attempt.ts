@@ -154,6 +154,13 @@ export async function removeLeftovers(work: string): Promise<void> {
   await Deno.remove(`${work}.lock`).catch(ignoreNotFound);
 }
 
+/** True if `removeLeftovers` would remove something, were the attempt not at work. */
+export async function hasLeftovers(work: string): Promise<boolean> {
+  const names = [`${work}.old`, join(work, "result")];
+  const there = await Promise.all(names.map((name) => Deno.lstat(name).catch(ignoreNotFound)));
+  return there.some(Boolean) || !await hasScratch(work);
+}
+
 /** True if an interrupted attempt left files to resume from. */
 export async function hasScratch(work: string): Promise<boolean> {
   return (await entries(join(work, "scratch"))).length > 0;

@@ -36,11 +36,14 @@ export async function takeLock(
   patience = Infinity,
 ): Promise<Lock | undefined> {
   let last = "", since = performance.now();
-  for (let waits = false;; waits = true) {
+  for (let waits = false;;) {
     signal.throwIfAborted();
     const lock = await tryLock(path, true);
     if (lock) return new Lock(lock);
-    if (!waits) waiting();
+    if (!waits && await isHeld(path)) {
+      waits = true;
+      waiting();
+    }
     if (Number.isFinite(patience)) {
       const sign = await heartbeat(path);
       if (sign !== last) [last, since] = [sign, performance.now()];
@@ -73,41 +76,43 @@ export function lockFile(file: Deno.FsFile, path: string, exclusive: boolean): P
 /** Acquires a lock if it is free. The kernel releases it when its holder ends. */
 export async function tryLock(path: string, create: boolean): Promise<Deno.FsFile | undefined> {
   for (;;) {
-    const file = await Deno.open(path, { create, write: true, read: true });
-    let ours = false;
-    try {
-      if (!await lockFile(file, path, true)) return undefined;
-      // The last holder may have removed the file between our opening and locking it.
-      const there = await Deno.stat(path).catch(ignoreNotFound);
-      ours = there?.ino === (await file.stat()).ino;
-      if (ours) return file;
-    } finally {
-      if (!ours) file.close();
-    }
+    using opening = new DisposableStack();
+    const file = opening.use(await Deno.open(path, { create, write: true, read: true }));
+    if (!await lockFile(file, path, true)) return undefined;
+    // The last holder may have removed the file between our opening and locking it.
+    const there = await Deno.stat(path).catch(ignoreNotFound);
+    if (there?.ino !== (await file.stat()).ino) continue;
+    opening.move();
+    return file;
   }
 }
 
-/** Returns true if a process holds a lock, or if that is unknown. */
+/** Returns true if a process holds a lock, or if that is unknown. Others may look at the same time. */
 export async function isHeld(path: string): Promise<boolean> {
   try {
     using file = await Deno.open(path);
-    return !await file.tryLock(true);
+    return !await file.tryLock(false);
   } catch (error) {
     return !(error instanceof Deno.errors.NotFound);
   }
 }
 
-/** Calls a function with each lock of a folder that has no holder, while it is held. */
+/**
+ * Calls a function with each lock of a folder that has no holder, while it is held.
+ * @param wanted returns false for a lock to leave alone: others would find it held for a moment
+ */
 export async function withFreeLocks(
   folder: string,
-  act: (path: string, lock: Deno.FsFile) => Promise<void>,
+  wanted: (path: string) => Promise<boolean>,
+  act: (path: string) => Promise<void>,
 ): Promise<void> {
   for (const name of await entries(folder).catch(() => [])) {
     if (!name.endsWith(".lock")) continue;
     const path = join(folder, name);
     try {
-      const lock = await tryLock(path, false);
-      if (lock) await act(path, lock).finally(() => lock.close());
+      if (!await wanted(path)) continue;
+      using lock = await tryLock(path, false);
+      if (lock) await act(path);
     } catch {
       // Gone meanwhile, or read-only, which the first write reports.
     }

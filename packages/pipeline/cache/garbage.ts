@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { listFiles } from "../digest.ts";
 import { noteOf, type RunRecord } from "../history.ts";
-import { tryLock } from "./file_lock.ts";
+import { isHeld } from "./file_lock.ts";
 import { entries, ignoreNotFound } from "../paths.ts";
 import { RunError } from "../errors.ts";
 import { readRecord } from "../stage_record.ts";
@@ -75,11 +75,10 @@ export async function interrupted(store: ArtifactStore): Promise<Removable[]> {
   for (const name of await entries(folder)) {
     const [, use, fingerprint] = name.match(/^(.+)-([0-9a-f]{16})(?:\+\d+)?$/) ?? [];
     if (use === undefined || fingerprint === undefined) continue;
-    const lock = await tryLock(join(folder, `${name}.lock`), false).catch(ignoreNotFound);
-    lock?.close();
-    if (!(await Deno.lstat(join(folder, name)).catch(ignoreNotFound))?.isDirectory) continue;
-    const atWork = !lock && await Deno.stat(join(folder, `${name}.lock`)).catch(ignoreNotFound);
-    if (!atWork) places.push({ use, fingerprint, path: join(folder, name) });
+    const path = join(folder, name);
+    if (await isHeld(`${path}.lock`)) continue;
+    const info = await Deno.lstat(path).catch(ignoreNotFound);
+    if (info?.isDirectory) places.push({ use, fingerprint, path });
   }
   return await measure(places);
 }

@@ -76,6 +76,7 @@ export async function runSweep(
 
   // The shared results must not be removed before the last run has used them.
   using _held = await context.store.lockShared(log, signal);
+  await context.store.cleanUp(); // the runs find nothing to hold while others look at it
   let prepared: StageReport[] = [];
   let cautions: readonly string[] = [];
   if (shared.length > 0) {

@@ -187,6 +187,28 @@ Deno.test("what killed runs left is swept up, but what can be gone on from", asy
   await (await attempt(2))[Symbol.asyncDispose]();
 });
 
+Deno.test("a run that begins holds no attempt of which nothing is to be removed", async () => {
+  await using toy = await open();
+  const { project, store, attempt } = toy;
+  {
+    await using stopped = await attempt(); // as by Ctrl-C
+    await Deno.writeTextFile(join(stopped.scratch, "half"), "");
+  }
+  const { prototype } = Deno.FsFile, { tryLock } = prototype;
+  const held: boolean[] = [];
+  prototype.tryLock = async function (exclusive) {
+    held.push(exclusive ?? false);
+    return await tryLock.call(this, exclusive);
+  };
+  try {
+    await store.cleanUp();
+  } finally {
+    prototype.tryLock = tryLock;
+  }
+  assert.deepEqual(held, []);
+  assert.equal((await project.files("artifacts/.work")).length, 2);
+});
+
 Deno.test("latest() remembers by pipeline, and what is gone", async () => {
   await using toy = await open();
   const { project, store, make, place } = toy;

@@ -1,7 +1,7 @@
 /** Locks between runs: who is waited for, and for how long. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { takeLock, tryLock } from "../../../../packages/pipeline/cache/file_lock.ts";
+import { isHeld, takeLock, tryLock } from "../../../../packages/pipeline/cache/file_lock.ts";
 import { Project } from "../toy/project.ts";
 
 const never = new AbortController().signal;
@@ -37,6 +37,21 @@ Deno.test("a lock shows that its holder lives, and the next one has it when it i
     first[Symbol.dispose]();
     using lock = await second;
     assert.ok(lock);
+  });
+});
+
+Deno.test("those that look whether a lock is held do not take each other for its holder", async () => {
+  await inFolder(async (path) => {
+    await Deno.writeTextFile(path, "");
+    using other = await Deno.open(path);
+    assert.ok(await other.tryLock(false)); // as another `isHeld` has it for a moment
+    assert.equal(await isHeld(path), false);
+    const waiting = () => assert.fail("it waits for whoever only looks");
+    const taken = takeLock(path, waiting, never);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await other.unlock();
+    using _lock = await taken;
+    assert.ok(await isHeld(path));
   });
 });
 
