@@ -230,18 +230,13 @@ export class ArtifactStore {
     log: (line: string) => void,
     signal: AbortSignal,
   ): Promise<Deno.FsFile | undefined> {
+    await Deno.mkdir(this.folder, { recursive: true }).catch(() => {});
+    // That of another user, or in a read-only folder, can be locked as well.
+    const file = await Deno.open(this.#lock, { create: true, write: true })
+      .catch(() => Deno.open(this.#lock)).catch(() => undefined);
+    if (!file) return undefined;
     using opening = new DisposableStack();
-    let file: Deno.FsFile;
-    try {
-      await Deno.mkdir(this.folder, { recursive: true });
-      // That of another user, or in a read-only folder, can be locked as well.
-      file = opening.use(
-        await Deno.open(this.#lock, { create: true, write: true })
-          .catch(() => Deno.open(this.#lock)),
-      );
-    } catch {
-      return undefined;
-    }
+    opening.use(file);
     for (let logged = false; !await lockFile(file, this.#lock, false); logged = true) {
       signal.throwIfAborted();
       if (!logged) log("results are being removed; waiting for the end of it");
@@ -327,8 +322,6 @@ export class ArtifactStore {
 
   /** Removes leftovers of killed runs, and nothing that a live run works on. */
   async cleanUp(): Promise<void> {
-    const workOf = (lock: string) => lock.slice(0, -".lock".length);
-    const wanted = (lock: string) => hasLeftovers(workOf(lock));
-    await withFreeLocks(this.#work, wanted, (lock) => removeLeftovers(workOf(lock)));
+    await withFreeLocks(this.#work, hasLeftovers, removeLeftovers);
   }
 }

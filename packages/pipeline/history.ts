@@ -118,12 +118,9 @@ export class History {
     const begun = { id, startedAt, path };
     try {
       await ensureFolder(this.folder);
-      const isSilent = async (path: string) => {
-        using file = await Deno.open(path);
-        const { mtime } = await file.stat();
-        return Date.now() - Number(mtime ?? Infinity) > SILENT_MS;
-      };
-      await withFreeLocks(this.folder, isSilent, (path) => Deno.remove(path));
+      const isSilent = async (path: string) =>
+        Date.now() - Number((await Deno.stat(`${path}.lock`)).mtime ?? Infinity) > SILENT_MS;
+      await withFreeLocks(this.folder, isSilent, (path) => Deno.remove(`${path}.lock`));
       // Another run that looks whether it is held may have it for a moment.
       const lock = await takeLock(lockOf(path), () => {}, AbortSignal.timeout(5000));
       const rest = { state: "running", ok: false, seconds: 0, stages: [], metrics: {} } as const;

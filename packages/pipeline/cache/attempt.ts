@@ -1,7 +1,7 @@
 /** Attempts at results: made aside, and published when complete. */
 import { dirname, join } from "node:path";
 import { expectation } from "../config/zod_issues.ts";
-import { digestFolder } from "../digest.ts";
+import { digestFolder, listFiles } from "../digest.ts";
 import { disk, ensureFolder, moveDurably } from "../durable.ts";
 import { quote } from "../errors.ts";
 import type { ArtifactStore } from "../artifact_store.ts";
@@ -156,9 +156,8 @@ export async function removeLeftovers(work: string): Promise<void> {
 
 /** True if `removeLeftovers` would remove something, were the attempt not at work. */
 export async function hasLeftovers(work: string): Promise<boolean> {
-  const names = [`${work}.old`, join(work, "result")];
-  const there = await Promise.all(names.map((name) => Deno.lstat(name).catch(ignoreNotFound)));
-  return there.some(Boolean) || !await hasScratch(work);
+  if (!await hasScratch(work) || (await entries(work)).includes("result")) return true;
+  return (await entries(`${work}.old`)).length > 0;
 }
 
 /** True if an interrupted attempt left files to resume from. */
@@ -168,11 +167,8 @@ export async function hasScratch(work: string): Promise<boolean> {
 
 /** Copies a folder recursively; files that vanish meanwhile are left out. */
 async function copy(from: string, to: string): Promise<void> {
-  await Deno.mkdir(to, { recursive: true });
-  for (const name of await entries(from)) {
-    const [source, target] = [join(from, name), join(to, name)];
-    const info = await Deno.stat(source).catch(ignoreNotFound);
-    if (info?.isDirectory) await copy(source, target);
-    else if (info) await Deno.copyFile(source, target).catch(ignoreNotFound);
+  for (const name of await listFiles(from).catch(ignoreNotFound) ?? []) {
+    await Deno.mkdir(dirname(join(to, name)), { recursive: true });
+    await Deno.copyFile(join(from, name), join(to, name)).catch(ignoreNotFound);
   }
 }

@@ -44,11 +44,9 @@ export async function takeLock(
       waits = true;
       waiting();
     }
-    if (Number.isFinite(patience)) {
-      const sign = await heartbeat(path);
-      if (sign !== last) [last, since] = [sign, performance.now()];
-      else if (performance.now() - since > patience) return undefined;
-    }
+    const sign = await heartbeat(path);
+    if (sign !== last) [last, since] = [sign, performance.now()];
+    else if (performance.now() - since > patience) return undefined;
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
 }
@@ -98,7 +96,7 @@ export async function isHeld(path: string): Promise<boolean> {
 }
 
 /**
- * Calls a function with each lock of a folder that has no holder, while it is held.
+ * Calls a function with each path of a folder whose lock, `path.lock`, has no holder, while it is held.
  * @param wanted returns false for a lock to leave alone: others would find it held for a moment
  */
 export async function withFreeLocks(
@@ -108,10 +106,10 @@ export async function withFreeLocks(
 ): Promise<void> {
   for (const name of await entries(folder).catch(() => [])) {
     if (!name.endsWith(".lock")) continue;
-    const path = join(folder, name);
+    const path = join(folder, name.slice(0, -".lock".length));
     try {
       if (!await wanted(path)) continue;
-      using lock = await tryLock(path, false);
+      using lock = await tryLock(`${path}.lock`, false);
       if (lock) await act(path);
     } catch {
       // Gone meanwhile, or read-only, which the first write reports.

@@ -123,10 +123,6 @@ export function followParent(): Disposable & {
     }
   };
   listen().catch(() => {});
-  const ignored = onStopSignal(() => {});
-  return {
-    signal: controller.signal,
-    order: order.promise,
-    [Symbol.dispose]: () => ignored[Symbol.dispose](),
-  };
+  const { signal } = controller;
+  return Object.assign(onStopSignal(() => {}), { signal, order: order.promise });
 }

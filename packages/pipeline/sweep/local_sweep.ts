@@ -65,8 +65,7 @@ export async function runLocal(
       progress.started(index);
       const output = await child.ended as ChildReport | undefined;
       running.delete(child);
-      const report = output ?? crashReport(plan.name, child);
-      progress.finished(index, report, signal.aborted);
+      progress.finished(index, output ?? crashReport(plan.name, child), signal.aborted);
     }
   };
   await Promise.all(Array.from({ length: Math.min(jobs, points.length) }, one));
