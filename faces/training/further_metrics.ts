@@ -126,11 +126,14 @@ defineMembers<MetricDefinition>("metric", {
  */
 export function defineMetric<P extends z.ZodObject>(
   metric:
-    & Omit<MetricDefinition<P>, "extends" | "interval" | "ofRows">
-    & Partial<MetricDefinition<P>>,
+    & Omit<MetricDefinition<P>, "extends" | "interval" | "ofRows" | "compute">
+    & Partial<MetricDefinition<P>>
+    & (Pick<MetricDefinition<P>, "compute"> | Pick<MetricDefinition<P>, "ofRows">),
 ): MetricDefinition {
   const ofRows: MetricDefinition<P>["ofRows"] = metric.ofRows ??
-    ((all, options) => (rows) => metric.compute(selectRows(all, rows), options));
+    ((all, options) => (rows) => metric.compute!(selectRows(all, rows), options));
+  const compute: MetricDefinition<P>["compute"] | undefined = metric.ofRows &&
+    ((all, options) => ofRows(all, options)([...Array.from(all.truth).keys()]));
   const interval: MetricDefinition<P>["interval"] = (all, options, people) =>
     statisticInterval(all.truth.length, ofRows(all, options), {
       share: metric.unit === "",
@@ -139,7 +142,7 @@ export function defineMetric<P extends z.ZodObject>(
     });
   // A plugin in JavaScript may leave out what TypeScript requires.
   const shown = { title: metric.name, unit: "", decimals: 3 };
-  return define({ kind: "metric", interval, ofRows, ...shown, ...metric }) as never;
+  return define({ kind: "metric", interval, ofRows, compute, ...shown, ...metric }) as never;
 }
 
 const none = z.strictObject({});
@@ -161,18 +164,12 @@ function byGenderAndAge(
   });
 }
 
+/** Returns the mean of some values as a function of their indices. */
+const meanOf = (values: ArrayLike<number>): Statistic => (rows) => mean(selectValues(values, rows));
+
 /** Returns the classes that are the truth or predicted: such alone count, with 0, as in scikit-learn. */
 function occurring({ truth, prediction }: ScoredPredictions): number[] {
   return [...new Set([...Array.from(truth), ...Array.from(prediction)])].sort((a, b) => a - b);
-}
-
-/** Returns the mean F1 of some classes. */
-function meanF1(
-  { truth, prediction, classes }: ScoredPredictions,
-  some: readonly number[],
-): number {
-  const scores = classScores(confusionMatrix(truth, prediction, classes!));
-  return mean(some.map((c) => scores[c].f1));
 }
 
 export const furtherMetrics: readonly MetricDefinition[] = [
@@ -182,7 +179,7 @@ export const furtherMetrics: readonly MetricDefinition[] = [
     title: "balanced accuracy",
     summary: "Mean recall of the classes",
     groups: byClass,
-    compute: ({ truth, prediction }) => mean(recalls(truth, prediction)),
+    ofRows: ({ truth, prediction }) => (rows) => mean(recalls(truth, prediction, rows)),
   }),
   defineMetric({
     ...ofClasses,
@@ -190,10 +187,13 @@ export const furtherMetrics: readonly MetricDefinition[] = [
     title: "F1, macro",
     summary: "Mean F1 of the classes",
     groups: byClass,
-    compute: (all) => meanF1(all, occurring(all)),
     ofRows(all) {
-      const some = occurring(all);
-      return (rows) => meanF1(selectRows(all, rows), some);
+      const { truth, prediction, classes } = all, some = occurring(all);
+      return (rows) => {
+        const [labels, predicted] = [truth, prediction].map((all) => selectValues(all, rows));
+        const scores = classScores(confusionMatrix(labels, predicted, classes!));
+        return mean(some.map((c) => scores[c].f1));
+      };
     },
   }),
   defineMetric({
@@ -223,10 +223,10 @@ export const furtherMetrics: readonly MetricDefinition[] = [
     title: "1-off accuracy",
     summary:
       "Share of predictions in the true class or a neighboring one, of three ordered classes or more",
-    compute: ({ truth, prediction, classes }) =>
+    ofRows: ({ truth, prediction, classes }) =>
       classes === 2
-        ? NaN
-        : mean(absoluteErrors(truth, prediction).map((error) => Number(error <= 1))),
+        ? () => NaN
+        : meanOf(absoluteErrors(truth, prediction).map((error) => Number(error <= 1))),
   }),
   defineMetric({
     ...ofYears,
@@ -249,7 +249,7 @@ export const furtherMetrics: readonly MetricDefinition[] = [
     title: "bias",
     better: undefined,
     summary: "Mean of prediction minus truth",
-    compute: ({ truth, prediction }) => mean(signedErrors(truth, prediction)),
+    ofRows: ({ truth, prediction }) => meanOf(signedErrors(truth, prediction)),
   }),
   defineMetric({
     ...ofYears,
@@ -265,8 +265,8 @@ export const furtherMetrics: readonly MetricDefinition[] = [
     params: z.strictObject({
       within: z.number().min(0).default(CS_YEARS).describe("Largest error that counts, years"),
     }),
-    compute: ({ truth, prediction }, { within }) =>
-      mean(absoluteErrors(truth, prediction).map((error) => Number(error <= within))),
+    ofRows: ({ truth, prediction }, { within }) =>
+      meanOf(absoluteErrors(truth, prediction).map((error) => Number(error <= within))),
   }),
   defineMetric({
     ...ofYears,
@@ -279,11 +279,14 @@ export const furtherMetrics: readonly MetricDefinition[] = [
     params: z.strictObject({
       ageBand: z.int().min(1).max(100).default(10).describe("Years of a group of ages"),
     }),
-    compute: (all, options) => {
+    ofRows(all, options) {
       const groups = byGenderAndAge(all, options), { truth, prediction } = all;
-      const errors = Map.groupBy(absoluteErrors(truth, prediction), (_, i) => groups[i]);
-      errors.delete(undefined);
-      return mean([...errors.values()].map(mean));
+      const errors = absoluteErrors(truth, prediction);
+      return (rows) => {
+        const members = Map.groupBy(Array.from(rows), (row) => groups[row]);
+        members.delete(undefined);
+        return mean([...members.values()].map(meanOf(errors)));
+      };
     },
   }),
 ];
@@ -349,19 +352,20 @@ export function orderWarnings(
   );
 }
 
+function selectValues(values: ArrayLike<number>, rows: ArrayLike<number>): Float64Array {
+  const selected = new Float64Array(rows.length);
+  for (let i = 0; i < rows.length; i++) selected[i] = values[rows[i]];
+  return selected;
+}
+
 /** Selects rows, which may repeat. */
 export function selectRows(all: ScoredPredictions, rows: ArrayLike<number>): ScoredPredictions {
-  const of = (values: ArrayLike<number>) => {
-    const selected = new Float64Array(rows.length);
-    for (let i = 0; i < rows.length; i++) selected[i] = values[rows[i]];
-    return selected;
-  };
   const { truth, prediction, probabilities, classes, gender, age } = all;
   return {
-    truth: of(truth),
-    prediction: of(prediction),
-    gender: of(gender),
-    age: of(age),
+    truth: selectValues(truth, rows),
+    prediction: selectValues(prediction, rows),
+    gender: selectValues(gender, rows),
+    age: selectValues(age, rows),
     classes,
     ...(probabilities && { probabilities: Array.from(rows, (row) => probabilities[row]) }),
   };
