@@ -18,7 +18,7 @@ stages:
   resize32:
   split:
   trainGender: { epochs: 1 }
-  evaluate:
+  evaluate: { framing: 1, sensitivity: 20 }
   webcamServe: { port: 0 }
 `;
 

@@ -12,6 +12,7 @@ import { History } from "../../../packages/pipeline/history.ts";
 import { writeState } from "../../../packages/pipeline/state.ts";
 import { random } from "../../../packages/random/random.ts";
 import { readSources } from "../../../faces/serving/model_sources.ts";
+import { execute, runHere } from "../../in_process.ts";
 import { project, run } from "../../project_run.ts";
 
 /** A folder of aligned photos with a CSV, brighter for men and the older the person. */
@@ -33,15 +34,12 @@ async function photos(folder: string, n: number, seed: number): Promise<void> {
   await Deno.writeTextFile(join(folder, "labels.csv"), lines.join("\n") + "\n");
 }
 
-async function evaluate(folder: string, ...args: string[]) {
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "--quiet", "--no-prompt", "-P=compute", "main.ts", "evaluate", ...args],
-    cwd: project,
-    env: { INIT_CWD: folder, NO_COLOR: "1" },
-  }).output();
-  const [out, err] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
-  return { code, out, err };
-}
+/**
+ * Evaluates in this process: the task's own process is tested in `tests/end_to_end`. Detects a single
+ * photo as serving does, which takes most of the time.
+ */
+const evaluate = (folder: string, ...args: string[]) =>
+  execute(["evaluate", "--set", "evaluate.framing=1", ...args], folder);
 
 Deno.test("evaluate", async (t) => {
   const folder = await Deno.makeTempDir({ prefix: "evaluate-" });
@@ -60,7 +58,7 @@ Deno.test("evaluate", async (t) => {
       split: { test: { part: "test" } },
       trainGender: training,
       trainAge: { ...training, variant: "regression" },
-      evaluate: { metrics: ["f1"], examples: 2 },
+      evaluate: { metrics: ["f1"], examples: 2, framing: 1 },
     };
     await Deno.writeTextFile(join(folder, "p.yaml"), JSON.stringify({ name: "p", stages }));
     const trained = await run(artifacts, join(folder, "p.yaml"));
@@ -81,7 +79,7 @@ Deno.test("evaluate", async (t) => {
     await t.step("scores a folder with the models' own framing", async () => {
       const args = [id, "--on", "theirs", "--layout", "aligned", "--artifacts", "results"];
       const set = ["--set", "evaluate.metrics=[rmse, auc]", "--set", "evaluate.gate={ limit: 23 }"];
-      const { code, out, err } = await evaluate(folder, ...args, ...set, "--json");
+      const { code, out, err } = await execute(["evaluate", ...args, ...set, "--json"], folder);
       strictEqual(code, 0, err);
       const { place, metrics, models, html } = await report(out);
       deepStrictEqual(Object.keys(models), ["trainAge", "trainGender"]);
@@ -177,7 +175,7 @@ Deno.test("evaluate", async (t) => {
         pipeline.stages.faceCrop = { margin: 0.1, detector: "metadata" };
         await Deno.writeTextFile(join(folder, "boxes.yaml"), JSON.stringify(pipeline));
         const until = ["--until", "trainAge"];
-        const trained = await run(artifacts, join(folder, "boxes.yaml"), ...until);
+        const trained = await runHere(artifacts, join(folder, "boxes.yaml"), ...until);
         strictEqual(trained.code, 0, trained.text);
         const args = ["--on", "theirs", "--layout", "crop", "--artifacts", "results", "--json"];
         const { code, out, err } = await evaluate(folder, "boxes", ...args);
@@ -222,7 +220,7 @@ Deno.test("evaluate", async (t) => {
         },
       };
       await Deno.writeTextFile(join(folder, "hands.yaml"), JSON.stringify(pipeline));
-      const trained = await run(artifacts, join(folder, "hands.yaml"));
+      const trained = await runHere(artifacts, join(folder, "hands.yaml"));
       strictEqual(trained.code, 0, trained.text);
       const on = (name: string) =>
         evaluate(folder, "hands", "--on", name, "--layout", "aligned", "--artifacts", "results");
@@ -256,7 +254,7 @@ Deno.test("evaluate", async (t) => {
         },
       };
       await Deno.writeTextFile(join(folder, "sides.yaml"), JSON.stringify(pipeline));
-      const trained = await run(artifacts, join(folder, "sides.yaml"));
+      const trained = await runHere(artifacts, join(folder, "sides.yaml"));
       strictEqual(trained.code, 0, trained.text);
       const args = ["--on", "capitals", "--layout", "aligned", "--artifacts", "results"];
       const { code, out, err } = await evaluate(folder, "sides", ...args, "--json");
@@ -292,7 +290,7 @@ Deno.test("evaluate", async (t) => {
       const allow = [{ use: "./preset.js" }];
       const yaml = JSON.stringify({ ...others, name: "plugin", plugins: allow, stages });
       await Deno.writeTextFile(join(folder, "plugin.yaml"), yaml);
-      const trained = await run(artifacts, join(folder, "plugin.yaml"));
+      const trained = await runHere(artifacts, join(folder, "plugin.yaml"));
       strictEqual(trained.code, 0, trained.text);
       const on = ["--on", "capitals", "--artifacts", "results"];
       const { err } = await evaluate(folder, "plugin", ...on);
@@ -302,14 +300,14 @@ Deno.test("evaluate", async (t) => {
     await t.step("training warns of a model that was trained on the test set", async () => {
       const others = ["--set", "split.test.part=train", "--until", "trainGender"];
       const from = ["--set", `trainGender.teacher=${id}/trainGender`];
-      const { code, text } = await run(artifacts, join(folder, "p.yaml"), ...others, ...from);
+      const { code, text } = await runHere(artifacts, join(folder, "p.yaml"), ...others, ...from);
       strictEqual(code, 0, text);
       match(
         text,
         /Scores are too good: teacher ".*\/trainGender" was trained, .* on 24 of 24 images of the test set\. Take/,
       );
       const init = ["--set", `trainGender.init=${id}/trainGender`, "--until", "trainGender"];
-      const same = await run(artifacts, join(folder, "p.yaml"), ...init);
+      const same = await runHere(artifacts, join(folder, "p.yaml"), ...init);
       strictEqual(same.code, 0, same.text);
       ok(!/too good/.test(same.text), same.text);
     });
@@ -328,7 +326,7 @@ Deno.test("evaluate", async (t) => {
           },
         };
         await Deno.writeTextFile(join(folder, `${name}.yaml`), JSON.stringify(pipeline));
-        const result = await run(artifacts, join(folder, `${name}.yaml`));
+        const result = await runHere(artifacts, join(folder, `${name}.yaml`));
         strictEqual(result.code, 0, result.text);
         return (await new History(artifacts).list()).at(-1)!.id;
       };
@@ -359,7 +357,7 @@ Deno.test("evaluate", async (t) => {
         "--set",
         "split.test.part=train",
       ];
-      const flattered = await run(artifacts, join(folder, "p.yaml"), ...leak);
+      const flattered = await runHere(artifacts, join(folder, "p.yaml"), ...leak);
       strictEqual(flattered.code, 0, flattered.text);
       const own = await report(JSON.stringify({ ...flattered, metrics: {} }));
       const caution =
@@ -447,7 +445,7 @@ Deno.test("evaluate", async (t) => {
         deepStrictEqual(Object.keys((await report(out)).models), ["copied-model", "trainAge"]);
         // Nothing is known of its images.
         const init = ["--set", `trainAge.init=${join(copy, "model")}`];
-        const tuned = await run(artifacts, join(folder, "p.yaml"), ...init);
+        const tuned = await runHere(artifacts, join(folder, "p.yaml"), ...init);
         strictEqual(tuned.code, 0, tuned.text);
         const { html } = await report(JSON.stringify({ ...tuned, metrics: {} }));
         match(html, /trained on mine, whether on images of the test set is not known/);

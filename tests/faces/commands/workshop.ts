@@ -82,6 +82,15 @@ export interface FakeRun {
   readonly genderless?: boolean;
 }
 
+/** Scores by the arguments as JSON: bootstraps take most of the time, and many runs are equal. */
+const judgements = new Map<string, ReturnType<typeof scoreModel>>();
+
+function judge(...model: Parameters<typeof scoreModel>): ReturnType<typeof scoreModel> {
+  return structuredClone(
+    judgements.getOrInsertComputed(JSON.stringify(model), () => scoreModel(...model)),
+  );
+}
+
 /** An artifact folder with runs in it, as `run` and `evaluate` leave them. */
 export async function workshop(fakes: readonly FakeRun[]) {
   const artifacts = await Deno.makeTempDir({ prefix: "artifacts-" });
@@ -211,7 +220,7 @@ export async function workshop(fakes: readonly FakeRun[]) {
     });
     const judged = Object.fromEntries(predicted.map(({ stage, task, classes, predictions }) => [
       stage,
-      scoreModel({ task: classes ? "gender" : task, ...(classes && { classes }) }, predictions),
+      judge({ task: classes ? "gender" : task, ...(classes && { classes }) }, predictions),
     ]));
     for (
       const [id, { use = id, params = {}, f1, curve, skill, weights = 10 }] of Object.entries(
