@@ -57,7 +57,7 @@ export interface Predictions
   middles?: readonly number[];
   /** Classifiers only: the model's threshold, if it has one. */
   abstention?: AbstentionThreshold;
-  /** The training loss, L2 penalty included. */
+  /** Cross-entropy of classes, MAE of numbers; L2 penalty included. */
   loss: number;
 }
 
