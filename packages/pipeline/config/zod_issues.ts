@@ -44,6 +44,8 @@ export function toProblems(
         const subject = meantUse === undefined ? "It" : `As ${meantUse}, it`;
         const hint = meanings.length > 0
           ? ` Did you mean ${joinWords(meanings, "or")}?`
+          : /^\d+$/.test(key) && valueAt(source.values, [...path, key]) === null // { rate: 0,5 }
+          ? " Numbers have a decimal point, such as 0.5."
           : didYouMean(key, known);
         return {
           at: source.at([...path, key], true),

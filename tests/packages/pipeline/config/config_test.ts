@@ -36,6 +36,13 @@ const MISTAKES: Record<string, { yaml: string; set?: string[]; says: string[] }>
       'got {"name":"a","fold":1}.',
     ],
   },
+  "a decimal comma": {
+    yaml: "stages:\n  tune: { rate: 0,5 }",
+    says: [
+      "tune.rate: expected more than 0, got 0.",
+      'tune has no "5". Numbers have a decimal point, such as 0.5.',
+    ],
+  },
   "a value of the wrong type in one of two maps": {
     yaml: "stages:\n  tune: { part: { name: 3 } }",
     says: ["pipeline.yaml:2:25: tune.part.name: expected a text, got 3."],
