@@ -6,7 +6,7 @@ import { contentDigest } from "../../packages/pipeline/content_digest.ts";
 import { type ExternalPlace, hideUrl, type StageContext } from "../../packages/pipeline/stage.ts";
 import { fetchFile, fetchText, fetchVersion } from "../../packages/download/http.ts";
 import { type Origin, readOrigin } from "../../packages/download/partial_file.ts";
-import { digestFile } from "../../packages/pipeline/digest.ts";
+import { isAsRecorded } from "../../packages/pipeline/digest.ts";
 import { ignoreNotFound } from "../../packages/pipeline/paths.ts";
 import { keepDigest, takeWhole, writeState } from "../../packages/pipeline/state.ts";
 import type { ArchivesDescription } from "./archives.ts";
@@ -80,17 +80,11 @@ export async function openMirror(
           if (expected === undefined ? !await isCurrent(source, origin) : md5 !== expected) {
             continue;
           }
-          const recorded = result.outputs.archives?.files[file];
-          context.progress.start(recorded?.size ?? 0, "bytes");
-          const digest = await digestFile(join(from, file), (bytes) => {
-            context.signal.throwIfAborted();
-            context.progress.advance(bytes, `verifying ${file}`);
-          }).catch(ignoreNotFound);
-          if (!digest || digest.sha256 !== recorded?.sha256) continue;
+          if (!await isAsRecorded(result, "archives", file, context)) continue;
           const to = join(context.scratch, file);
           await Deno.remove(to).catch(() => {});
           await Deno.link(join(from, file), to).catch(() => Deno.copyFile(join(from, file), to));
-          await writeState(`${to}.digest`, digest);
+          await writeState(`${to}.digest`, result.outputs.archives.files[file]);
           if (expected === undefined) origins[source] = origin!;
           reused.set(source, md5);
         }

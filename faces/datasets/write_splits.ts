@@ -9,7 +9,7 @@ import { readCsv } from "../../packages/formats/csv.ts";
 import { csvLine } from "../../packages/formats/csv_write.ts";
 import { NpyFile, writeNpy } from "../../packages/formats/npy.ts";
 import { readParquet } from "../../packages/formats/parquet.ts";
-import { sha256 } from "../../packages/pipeline/fingerprint.ts";
+import { isAsRecorded } from "../../packages/pipeline/digest.ts";
 import { ignoreNotFound } from "../../packages/pipeline/paths.ts";
 import { mapOrdered } from "../../packages/workers/ordered_map.ts";
 import { decode, ImageError } from "../images/decode_image.ts";
@@ -154,26 +154,23 @@ async function earlierCopies(
   context: StageContext<{ splits: unknown } & Record<string, never>>,
 ): Promise<Copy[] | undefined> {
   const free = sample === undefined ? [...NO_MATTER, "seed"] : NO_MATTER;
-  for (const { path, outputs, differences } of await context.earlierResults()) {
+  for (const result of await context.earlierResults()) {
+    const { path, outputs, differences } = result;
     // Without a difference it is this result, which is made again.
     if (differences.length === 0 || differences.some((name) => !free.includes(name))) continue;
-    const { sha256: digest } = outputs.splits.files[COPIES] ?? {};
-    const copies = await readCopies(join(path, "splits"), digest);
-    if (copies || digest === undefined) return copies ?? [];
+    if (!outputs.splits.files[COPIES]) return [];
+    if (!await isAsRecorded(result, "splits", COPIES, context)) continue;
+    return await readCopies(join(path, "splits"));
   }
 }
 
 const COPIES = "copies.csv";
 
-/**
- * Reads the copies that a split lists.
- * @param digest expected SHA-256. Default: any
- * @returns undefined if there is no such file
- */
-export async function readCopies(splits: string, digest?: string): Promise<Copy[] | undefined> {
+/** Reads the copies that a split lists; undefined if there is no such file. */
+export async function readCopies(splits: string): Promise<Copy[] | undefined> {
   const file = join(splits, COPIES);
   const bytes = await Deno.readFile(file).catch(ignoreNotFound);
-  if (!bytes || sha256(bytes) !== (digest ?? sha256(bytes))) return undefined;
+  if (!bytes) return undefined;
   return readCsv(bytes, file).rows.map(({ values: [row, of, correlation, mirrored] }) => ({
     image: Number(row),
     of: Number(of),

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { canonicalJson, sha256 } from "./fingerprint.ts";
-import type { Progress } from "./stage.ts";
+import type { EarlierResult, Progress, StageContext } from "./stage.ts";
 import type { OutputRecord } from "./stage_record.ts";
 
 /**
@@ -62,4 +62,22 @@ export async function digestFile(
     onBytes(n);
   }
   return { size, sha256: hash.digest("hex") };
+}
+
+/** Returns true if a file of an earlier result is as it was recorded; logs one that is not. */
+export async function isAsRecorded(
+  { path, outputs }: EarlierResult,
+  output: string,
+  file: string,
+  { signal, progress, info }: Pick<StageContext, "signal" | "progress" | "info">,
+): Promise<boolean> {
+  const place = join(path, output, file), { size, sha256 } = outputs[output]?.files[file] ?? {};
+  progress.start(size ?? 0, "bytes");
+  const digest = await digestFile(place, (bytes) => {
+    signal.throwIfAborted();
+    progress.advance(bytes, `verifying ${file}`);
+  }).catch(() => signal.throwIfAborted());
+  if (digest && digest.sha256 === sha256) return true;
+  info(`does not use "${place}" of an earlier result: it is damaged or missing`);
+  return false;
 }

@@ -89,7 +89,8 @@ Deno.test("download reuses archives of earlier results whose MD5 agrees, unpacke
   using third = testContext(download, { earlierResults: [earlier] });
   await third.run({}, params);
   ok(server.requests.includes("HEAD /wiki.tar.gz"));
-  match(third.infos[0], /^reuses wiki_crop.tar of/);
+  match(third.infos[0], /^does not use ".*wiki.tar" of an earlier result: it is damaged/);
+  match(third.infos[1], /^reuses wiki_crop.tar of/);
   const other = tar({ "wiki_crop/17/b_1.jpg": "other", "wiki_crop/wiki.mat": labels("wiki") });
   await using changed = await serveFiles({ "wiki_crop.tar": other }, ["wiki_crop.tar"]);
   using fourth = testContext(download, { earlierResults: [earlier] });
