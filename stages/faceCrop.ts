@@ -93,7 +93,7 @@ export default defineStage({
   callsPlugins: true,
   async run({ archives, table }, params, context) {
     const { readTable } = await import("../faces/detection/faces_artifact.ts");
-    const { cropFaces } = await import("../faces/detection/crop_faces.ts");
+    const { cropFaces, findPhotos } = await import("../faces/detection/crop_faces.ts");
     const { writeFaces } = await import("../faces/detection/write_faces.ts");
     const all = [...detectors, ...context.definitions("detector")];
     const { definition, options } = chosen(params.detector, all, DEFAULT_DETECTOR);
@@ -118,8 +118,8 @@ export default defineStage({
     const plugin = foreignOf(definition);
     const opening = { detector, crop, photoSeconds, plugin, ...backend };
     const rows = await readTable(table.path);
-    const job = { archives: archives.path, rows, opening, shardSize };
-    const shards = await cropFaces(job, workers, context);
+    const photos = await findPhotos(archives.path, rows);
+    const shards = await cropFaces(photos, { opening, shardSize, workers }, context);
     const problems = await writeFaces(rows, shards, preprocessing, context);
     return { show: problems > 0 ? ["faces/problems.csv"] : [] };
   },

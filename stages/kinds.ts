@@ -39,7 +39,12 @@ export const faces = defineKind({
       "that crashed their worker, with no_face, and with several_faces, of which one is used",
     "preprocessing.json": "all parameters from photo to crop: detector, crop, later steps",
     "summary.json": "counts",
+    "photos.jsonl": "a line per shard, for later runs of faceCrop: of each photo its row in the " +
+      "table, key (digest of its bytes and of the expected position of its face), face, problem",
   },
+  optional: ["photos.jsonl"],
+  // Photos with the same crops and other metadata run no later stage again.
+  volatile: ["photos.jsonl"],
 });
 
 /** Training data: network inputs and labels. */

@@ -7,7 +7,9 @@
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { fromFileUrl } from "../packages/pipeline/paths.ts";
+import type { Kind } from "../packages/pipeline/stage.ts";
 import type { OutputRecord } from "../packages/pipeline/stage_record.ts";
+import * as kinds from "../stages/kinds.ts";
 
 const ROOT = fromFileUrl(new URL("../", import.meta.url));
 
@@ -31,8 +33,8 @@ stages:
   evaluate:
 `;
 
-/** Files with paths, times or the run's origin. */
-const SKIPPED = /(^|\/)(report\.html|MODEL_CARD\.md)$/;
+/** Files that no stage reads, such as those with paths, times or the run's origin. */
+const SKIPPED = Object.values<Kind>(kinds).flatMap(({ volatile = [] }) => volatile);
 
 /** Compares the results of the working tree with those of a commit; throws where they differ. */
 export async function bench(args: string[]): Promise<void> {
@@ -78,7 +80,7 @@ async function results(project: string, yaml: string, artifacts: string) {
       const { outputs } = JSON.parse(await Deno.readTextFile(join(place, "record.json")));
       for (const [output, { files }] of Object.entries<Pick<OutputRecord, "files">>(outputs)) {
         for (const [file, { sha256 }] of Object.entries(files)) {
-          if (!SKIPPED.test(file)) hashes.set(`${id}/${output}/${file}`, sha256);
+          if (!SKIPPED.includes(file)) hashes.set(`${id}/${output}/${file}`, sha256);
         }
       }
     }

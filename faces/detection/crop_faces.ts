@@ -1,12 +1,8 @@
 /** Crops faces shard by shard: with worker processes of this machine, or on other machines. */
 import { join } from "node:path";
 import { onGpu } from "../../packages/compute/backends.ts";
-import type {
-  Progress,
-  ShardContext,
-  StageContext,
-  WorkerPool,
-} from "../../packages/pipeline/stage.ts";
+import { RandomAccessFile } from "../../packages/formats/random_access_file.ts";
+import type { Progress, StageContext, WorkerPool } from "../../packages/pipeline/stage.ts";
 import { mapOrdered } from "../../packages/workers/ordered_map.ts";
 import {
   defaultPoolSize,
@@ -16,16 +12,26 @@ import {
 import { type ArchivedDataset, openArchives } from "../datasets/archives.ts";
 import type { CropData } from "./crop_runner.ts";
 import type { CropAnswer, CropInit, CropTask } from "./crop_worker.ts";
-import type { TableRow } from "./faces_artifact.ts";
+import { takeOutcomes } from "./earlier_crops.ts";
+import { shardName, type TableRow } from "./faces_artifact.ts";
 import type { ExpectedFace } from "./find_faces.ts";
-import { importShard, readShard, type Shard, ShardWriter } from "./shards.ts";
+import {
+  importShard,
+  type Outcome,
+  outcomesOf,
+  readShard,
+  type Shard,
+  ShardWriter,
+} from "./shards.ts";
 
-export interface CropJob {
-  readonly archives: string;
-  readonly rows: readonly TableRow[];
-  readonly opening: CropInit;
-  readonly shardSize: number;
+/** A shard to make, and the rows that it holds. */
+export interface ShardRows {
+  readonly index: number;
+  readonly rows: readonly number[];
 }
+
+/** Outcomes of rows that need no detection. */
+type Known = Map<number, Outcome>;
 
 /** A complete shard in its final place. */
 type CroppedShard = { readonly index: number; readonly shard: Shard };
@@ -33,79 +39,76 @@ type CroppedShard = { readonly index: number; readonly shard: Shard };
 /** Side of the face box in a _crop archive, relative to the photo: it has a margin of 40 %. */
 export const FACE_SHARE = 1 / 1.8;
 
-/** Crops the faces of all photos. Complete shards of an interrupted attempt are kept. */
+/**
+ * Crops the faces of all photos. Complete shards of an interrupted attempt are kept, and photos that
+ * earlier results of the same settings and code have are not detected again.
+ */
 export async function cropFaces(
-  job: CropJob,
-  workers: number,
-  context: Pick<StageContext, "scratch" | "signal" | "progress" | "remoteWorkers" | "info">,
+  photos: Photos,
+  { opening, shardSize, workers }: { opening: CropInit; shardSize: number; workers: number },
+  context: Pick<
+    StageContext,
+    "scratch" | "signal" | "progress" | "remoteWorkers" | "info" | "earlierResults"
+  >,
 ): Promise<Shard[]> {
-  const shards: (Shard | undefined)[] = [];
-  const photos = job.rows.length;
+  const shards: Shard[] = [], missing: ShardRows[] = [];
+  const { scratch: folder, progress, remoteWorkers } = context, { length } = photos;
   const info = (message: string) => context.info(message);
-  while (shards.length * job.shardSize < photos) {
-    shards.push(await readShard(context.scratch, shards.length, info));
+  for (let index = 0; index * shardSize < length; index++) {
+    const shard = await readShard(folder, index, info);
+    const from = index * shardSize, size = Math.min(shardSize, length - from);
+    if (shard) shards[index] = shard;
+    else missing.push({ index, rows: Array.from({ length: size }, (_, i) => from + i) });
   }
-  const missing = [...shards.keys()].filter((index) => shards[index] === undefined);
-  context.progress.start(photos, "photos", photos - photosIn(job, missing));
-  const made = context.remoteWorkers
-    ? cropRemotely(job, missing, context.remoteWorkers, context.scratch)
-    : cropLocally(job, missing, workers, context);
+  using opened = new DisposableStack();
+  const known = await takeOutcomes(missing.flatMap(({ rows }) => rows), photos, opened, context);
+  const left = unknownIn(missing, known);
+  progress.start(length, "photos", length - left);
+  const work = { folder, photos, known, opening, workers: poolSize(opening, workers, left) };
+  const made = remoteWorkers
+    ? cropRemotely(work, missing, remoteWorkers, context)
+    : cropShards(work, missing, context);
   for await (const { index, shard } of made) shards[index] = shard;
-  return shards as Shard[]; // complete from here on
+  return shards;
 }
 
-/** Returns the number of photos of a shard: the last one has the remainder. */
-function sizeOf({ photos, shardSize }: { photos: number; shardSize: number }, index: number) {
-  return Math.min(shardSize, photos - index * shardSize);
+/** Returns the number of photos of shards that need a detection. */
+function unknownIn(shards: readonly ShardRows[], known: Known): number {
+  return shards.flatMap(({ rows }) => rows.filter((row) => !known.has(row))).length;
 }
 
-function photosIn({ rows, shardSize }: CropJob, indices: readonly number[]): number {
-  const sizes = indices.map((index) => sizeOf({ photos: rows.length, shardSize }, index));
-  return sizes.reduce((sum, size) => sum + size, 0);
+/** Returns the number of processes. @param workers 0 chooses by cores, memory and photos */
+export function poolSize({ backend }: CropInit, workers: number, photos: number): number {
+  return workers || (backend && onGpu(backend) ? 1 : defaultPoolSize(photos, 32));
+}
+
+/** The photo of each row of a table; undefined if the archives do not have it. */
+export type Photos = readonly (CropTask | undefined)[];
+
+/** Finds the photos of a table's rows in archives. */
+export async function findPhotos(path: string, rows: readonly TableRow[]): Promise<Photos> {
+  using archives = await openArchives({ path });
+  const datasets = new Map(archives.datasets.map((dataset) => [dataset.name, dataset]));
+  return rows.map((row) => {
+    const place = archives.find(row.dataset, row.full_path);
+    if (!place) return;
+    const { tar, offset, size } = place;
+    const known = expectedFace(row, datasets.get(row.dataset)!);
+    return { file: join(path, tar), offset, size, known };
+  });
 }
 
 /**
- * Crops shards with worker processes of this machine.
- * @param workers number of processes; 0 chooses by cores, memory and work
+ * Crops shards on workers of other machines and moves the results to `scratch`. They get the rows whose
+ * outcomes are not known; the others are added here.
  */
-export async function* cropLocally(
-  job: CropJob,
-  indices: readonly number[],
-  workers: number,
-  { scratch: folder, signal, progress }: Pick<StageContext, "scratch" | "signal" | "progress">,
-  getOrOpen?: ShardContext["getOrOpen"],
-): AsyncGenerator<CroppedShard> {
-  if (indices.length === 0) return;
-  const { archives: path, rows, opening, shardSize } = job;
-  const size = workers ||
-    (opening.backend && onGpu(opening.backend) ? 1 : defaultPoolSize(photosIn(job, indices), 32));
-  using photos = await openArchives({ path });
-  const datasets = new Map(photos.datasets.map((dataset) => [dataset.name, dataset]));
-  const photo = (row: number) => {
-    const { dataset, full_path } = rows[row];
-    const place = photos.find(dataset, full_path);
-    if (!place) return;
-    const { tar, offset, size } = place;
-    const known = expectedFace(rows[row], datasets.get(dataset)!);
-    return { file: join(path, tar), offset, size, known };
-  };
-  const work = { folder, shardSize, photos: rows.length, photo, opening, workers: size };
-  const kept = await getOrOpen?.(
-    JSON.stringify(opening),
-    () => Promise.resolve(openCropWorkers(work)),
-  );
-  yield* cropShards(work, indices, { signal, progress }, kept);
-}
-
-/** Crops shards on workers of other machines and moves the results to `scratch`. */
 async function* cropRemotely(
-  job: CropJob,
-  indices: readonly number[],
+  work: ShardWork,
+  shards: readonly ShardRows[],
   pool: WorkerPool,
-  scratch: string,
+  context: Pick<StageContext, "signal" | "progress">,
 ): AsyncGenerator<CroppedShard> {
-  const { opening, shardSize } = job;
-  const { name, module, weights } = opening.detector;
+  const { opening, known } = work, { name, module, weights } = opening.detector;
   if (module !== undefined || weights !== undefined) {
     throw new Error(
       `Cannot detect faces on other machines with ` +
@@ -113,13 +116,23 @@ async function* cropRemotely(
         `: the file is on this machine only. Set executor: local.`,
     );
   }
-  const shards = indices.map((index) => {
-    const data: CropData = { index, shardSize, opening: opening as CropData["opening"] };
-    return { key: String(index), items: photosIn(job, [index]), data };
+  const parts = shards.map((shard) => {
+    const rows = shard.rows.filter((row) => !known.has(row)), { index } = shard;
+    const data: CropData = { index, rows, opening: opening as CropData["opening"] };
+    return { key: String(index), items: rows.length, data, shard };
   });
-  for await (const { key, folder } of pool.distribute(shards)) {
-    const index = Number(key);
-    yield { index, shard: await importShard(folder, scratch, index) };
+  const complete = parts.filter(({ items }) => items === 0).map(({ shard }) => shard);
+  yield* cropShards(work, complete, context);
+  for await (const { key, folder } of pool.distribute(parts.filter(({ items }) => items > 0))) {
+    const { data: { index, rows }, shard } = parts.find((part) => part.key === key)!;
+    const isWhole = rows.length === shard.rows.length;
+    const made = await importShard(folder, index, isWhole ? work.folder : undefined);
+    if (isWhole) yield { index, shard: made };
+    else {
+      using tar = new RandomAccessFile(join(folder, shardName(index)));
+      for (const [row, outcome] of outcomesOf(made, tar)) known.set(row, outcome);
+      yield* cropShards(work, [shard], context);
+    }
   }
 }
 
@@ -143,12 +156,8 @@ function expectedFace(
 
 export interface ShardWork {
   readonly folder: string;
-  /** Photos per shard; the last shard has the remainder. */
-  readonly shardSize: number;
-  /** Number of rows of the table. */
-  readonly photos: number;
-  /** Returns the photo of a row; undefined if the archives do not have it. */
-  photo(row: number): CropTask | undefined;
+  readonly photos: Photos;
+  readonly known: Known;
   readonly opening: CropInit;
   /** Number of workers, if no pool is given. */
   readonly workers: number;
@@ -156,15 +165,18 @@ export interface ShardWork {
   readonly module?: URL;
 }
 
-/** Photos after which a part of a shard is saved: an interrupted run repeats at most these. */
+/** Detections after which a part of a shard is saved: an interrupted run repeats at most these. */
 const SAVED = 50;
 
 /** Side in pixels up to which many crops are buffered. */
 const MAX_BUFFERED_SIZE = 512;
 
 /** Opens a pool. @param signal when it aborts, the workers are killed */
-function openCropWorkers(
-  { module = new URL("./crop_worker.ts", import.meta.url), opening, workers }: ShardWork,
+export function openCropWorkers(
+  { module = new URL("./crop_worker.ts", import.meta.url), opening, workers }: Pick<
+    ShardWork,
+    "module" | "opening" | "workers"
+  >,
   signal?: AbortSignal,
 ): ProcessPool<CropTask, CropAnswer> {
   const run = opening.plugin !== undefined;
@@ -178,7 +190,7 @@ function openCropWorkers(
  */
 export async function* cropShards(
   work: ShardWork,
-  indices: readonly number[],
+  shards: readonly ShardRows[],
   { signal, progress }: { readonly signal: AbortSignal; readonly progress: Progress },
   given?: ProcessPool<CropTask, CropAnswer>,
 ): AsyncGenerator<CroppedShard> {
@@ -187,43 +199,30 @@ export async function* cropShards(
   await using own = given ? undefined : openCropWorkers(work, signal);
   const pool = given ?? own!;
   const begun = new Map<number, ShardWriter>();
-  let writer: ShardWriter | undefined;
+  let writer: ShardWriter | undefined, detected = 0;
   try {
-    for (const index of indices) {
+    for (const { index, rows } of shards) {
       const resumed = await ShardWriter.resume(work.folder, index);
       if (!resumed) continue;
       begun.set(index, resumed);
-      progress.advance(resumed.next - index * work.shardSize);
+      const done = { index, rows: rows.slice(0, resumed.length) };
+      progress.advance(unknownIn([done], work.known));
     }
-    const outcomes = mapOrdered(rowsOf(work, indices, begun), ahead, async (place) => {
-      const photo = work.photo(place.row);
-      return { ...place, result: photo && await pool.run(photo) };
+    const outcomes = mapOrdered(rowsOf(shards, begun), ahead, async (place) => {
+      const known = work.known.get(place.row);
+      return { ...place, known, outcome: known ?? await detect(work.photos[place.row], pool) };
     });
-    for await (const { index, row, last, result } of outcomes) {
+    for await (const { index, row, last, known, outcome } of outcomes) {
       signal.throwIfAborted();
       writer ??= begun.get(index) ?? new ShardWriter(work.folder, index);
-      if (result === undefined) {
-        writer.problem({ row, problem: "missing", detail: "the archive has no such file" });
-      } else if ("crashed" in result) {
-        const detail = `two workers crashed on it (${result.crashed})`;
-        writer.problem({ row, problem: "crashed", detail });
-      } else if ("problem" in result.answer) {
-        writer.problem({ row, ...result.answer });
-      } else {
-        const { box, score, found } = result.answer;
-        writer.add({ row, box, score }, result.bytes);
-        if (found > 1) {
-          const detail = `${found} detected; the best match with the label is used`;
-          writer.problem({ row, problem: "several_faces", detail });
-        }
-      }
-      progress.advance();
+      writer.add(row, outcome);
+      if (!known) progress.advance();
       if (last) {
         const shard = await writer.finish();
         writer = undefined;
         yield { index, shard };
-      } else if ((row + 1) % SAVED === 0) {
-        await writer.save(row + 1);
+      } else if (!known && ++detected % SAVED === 0) {
+        await writer.save();
       }
     }
   } finally {
@@ -231,15 +230,20 @@ export async function* cropShards(
   }
 }
 
-function* rowsOf(
-  work: ShardWork,
-  indices: readonly number[],
-  begun: ReadonlyMap<number, ShardWriter>,
-) {
-  for (const index of indices) {
-    const from = index * work.shardSize, to = from + sizeOf(work, index);
-    for (let row = begun.get(index)?.next ?? from; row < to; row++) {
-      yield { index, row, last: row === to - 1 };
-    }
+function* rowsOf(shards: readonly ShardRows[], begun: ReadonlyMap<number, ShardWriter>) {
+  for (const { index, rows } of shards) {
+    const left = rows.slice(begun.get(index)?.length);
+    for (const row of left) yield { index, row, last: row === rows.at(-1) };
   }
+}
+
+async function detect(
+  photo: CropTask | undefined,
+  pool: ProcessPool<CropTask, CropAnswer>,
+): Promise<Outcome> {
+  if (!photo) return { problem: { kind: "missing", detail: "the archive has no such file" } };
+  const result = await pool.run(photo);
+  if ("answer" in result) return { ...result.answer, png: () => result.bytes };
+  const detail = `two workers crashed on it (${result.crashed})`;
+  return { problem: { kind: "crashed", detail } };
 }

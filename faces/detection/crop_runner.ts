@@ -6,7 +6,7 @@ import type { ShardRunner } from "../../packages/pipeline/stage.ts";
 /** Job data of a shard. */
 const cropData = z.strictObject({
   index: z.int().min(0),
-  shardSize: z.int().min(1),
+  rows: z.array(z.int().min(0)).min(1),
   opening: z.strictObject({
     // Files of the other machine are not opened.
     detector: detectorConfig.extend({
@@ -25,12 +25,15 @@ export const cropRunner: ShardRunner = {
   data: cropData,
   async run({ archives, table }, data, { folder, signal, advance, workers, getOrOpen }) {
     const { readTable } = await import("./faces_artifact.ts");
-    const { cropLocally } = await import("./crop_faces.ts");
-    const { index, ...params } = data as CropData;
-    const job = { archives, rows: await readTable(table), ...params };
+    const { cropShards, findPhotos, openCropWorkers, poolSize } = await import("./crop_faces.ts");
+    const { index, rows, opening } = data as CropData;
+    const photos = await findPhotos(archives, await readTable(table));
     const progress = { start: () => {}, advance: (items = 1) => advance(items) };
-    const context = { scratch: folder, signal, progress };
-    await Array.fromAsync(cropLocally(job, [index], workers, context, getOrOpen));
+    const size = poolSize(opening, workers, rows.length);
+    const work = { folder, photos, known: new Map(), opening, workers: size };
+    const open = () => Promise.resolve(openCropWorkers(work));
+    const pool = await getOrOpen(JSON.stringify(opening), open);
+    await Array.fromAsync(cropShards(work, [{ index, rows }], { signal, progress }, pool));
     return null; // the files are the result
   },
 };

@@ -9,7 +9,8 @@ import { serve } from "../../packages/workers/worker_main.ts";
 import { openCropper } from "./cropper.ts";
 import { openDetector, type openModel } from "./detectors.ts";
 import type { ForeignDetector } from "./detector.ts";
-import { type ExpectedFace, findLabelledFace, type LabelledFace } from "./find_faces.ts";
+import { type ExpectedFace, findLabelledFace, MAX_PHOTO_BYTES, photoKey } from "./find_faces.ts";
+import type { Outcome } from "./shards.ts";
 
 export interface CropInit {
   readonly detector: DetectorConfig;
@@ -30,13 +31,8 @@ export interface CropTask {
   readonly known?: ExpectedFace;
 }
 
-/** Result for a photo, or the reason why it has no crop; the PNG of the crop is sent as bytes. */
-export type CropAnswer =
-  | { readonly problem: "no_face" | "unreadable"; readonly detail: string }
-  | Omit<LabelledFace, "crop">;
-
-/** Maximum size of a photo's file; bounds the memory if an archive's index is damaged. */
-const MAX_BYTES = 2 ** 28;
+/** Outcome of a photo; the PNG of the crop is sent as bytes. */
+export type CropAnswer = Omit<Outcome, "png">;
 
 await serve<CropInit, CropTask, CropAnswer>(
   async ({ detector: options, crop, backend, plugin }) => {
@@ -54,20 +50,26 @@ await serve<CropInit, CropTask, CropAnswer>(
     const cropper = await openCropper(crop);
     const archives = new Map<string, RandomAccessFile>();
     return async ({ file, offset, size, known }) => {
-      if (size > MAX_BYTES) {
-        const detail = `its file has ${size} bytes, the maximum is ${MAX_BYTES}`;
-        return { answer: { problem: "unreadable", detail } };
+      if (size > MAX_PHOTO_BYTES) {
+        const detail = `its file has ${size} bytes, the maximum is ${MAX_PHOTO_BYTES}`;
+        return { answer: { problem: { kind: "unreadable", detail } } };
       }
       const archive = archives.getOrInsertComputed(file, () => new RandomAccessFile(file));
       const photo = archive.read(offset, size);
       try {
-        const { crop, ...face } = await findLabelledFace(photo, known, detector, cropper);
-        if (crop && "box" in face) return { answer: face, bytes: encodePng(crop) };
-        const detail = noFace(detector.name, face.found);
-        return { answer: { problem: "no_face", detail } };
+        const { found, ...face } = await findLabelledFace(photo, known, detector, cropper);
+        const key = photoKey(photo, known);
+        if (!face.crop) {
+          const problem = { kind: "no_face", detail: noFace(detector.name, found) } as const;
+          return { answer: { key, problem } };
+        }
+        const { crop, box, score } = face;
+        const detail = `${found} detected; the best match with the label is used`;
+        const problem = found > 1 ? { kind: "several_faces", detail } as const : undefined;
+        return { answer: { key, face: { box, score }, problem }, bytes: encodePng(crop) };
       } catch (error) {
         if (!(error instanceof ImageError)) throw error;
-        return { answer: { problem: "unreadable", detail: error.reason } };
+        return { answer: { problem: { kind: "unreadable", detail: error.reason } } };
       }
     };
   },

@@ -5,6 +5,7 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { z } from "zod";
+import type { RandomAccessFile } from "../../packages/formats/random_access_file.ts";
 import { TarWriter } from "../../packages/formats/tar.ts";
 import { moveDurably } from "../../packages/pipeline/durable.ts";
 import { digestFile } from "../../packages/pipeline/digest.ts";
@@ -16,26 +17,36 @@ const whole = z.number().int().min(0);
 const record = z.looseObject({
   /** SHA-256 of the tar, of a part of a shard as far as it is saved. */
   sha256: z.string(),
-  faces: z.array(z.strictObject({
-    /** Row of its photo in the table. */
+  photos: z.array(z.strictObject({
+    /** Row in the table. */
     row: whole,
-    box: z.strictObject({ x: z.number(), y: z.number(), width: z.number(), height: z.number() }),
-    score: z.number(),
-    offset: whole,
-    size: whole,
-  })),
-  problems: z.array(z.strictObject({
-    row: whole,
-    problem: z.enum(["missing", "unreadable", "crashed", "no_face", "several_faces"]),
-    detail: z.string(),
+    /** See `photoKey()`. Only photos that were searched for faces have one. */
+    key: z.string().optional(),
+    face: z.strictObject({
+      box: z.strictObject({ x: z.number(), y: z.number(), width: z.number(), height: z.number() }),
+      score: z.number(),
+      offset: whole,
+      size: whole,
+    }).optional(),
+    problem: z.strictObject({
+      kind: z.enum(["missing", "unreadable", "crashed", "no_face", "several_faces"]),
+      detail: z.string(),
+    }).optional(),
   })),
 });
+const part = record.extend({ size: whole });
 
 /** Content of a shard. A photo with the problem `several_faces` is used nevertheless. */
-export type Shard = Readonly<Pick<z.output<typeof record>, "faces" | "problems">>;
-type ShardFace = Shard["faces"][number];
-const part = record.extend({ size: whole, next: whole });
-export type Problem = Shard["problems"][number];
+export type Shard = z.output<typeof record>["photos"];
+type Photo = Shard[number];
+export type Problem = NonNullable<Photo["problem"]>["kind"];
+
+/** Result for a photo. */
+export interface Outcome extends Pick<Photo, "key" | "problem"> {
+  readonly face?: Omit<NonNullable<Photo["face"]>, "offset" | "size"> | undefined;
+  /** Returns the crop, where there is a face. */
+  png?(): Uint8Array;
+}
 
 /**
  * Reads a complete shard of an earlier attempt.
@@ -50,7 +61,7 @@ export async function readShard(
   const path = recordPath(folder, index), tar = join(folder, shardName(index));
   const { value, problem } = await readState<z.output<typeof record>>(path, { shape: record });
   if (value && (await digestFile(tar).catch(ignoreNotFound))?.sha256 === value.sha256) {
-    return { faces: value.faces, problems: value.problems };
+    return value.photos;
   }
   if (info && (value || problem !== undefined)) {
     await removeDamaged(tar, info);
@@ -67,14 +78,16 @@ export class ShardWriter implements Disposable {
   readonly #hash = createHash("sha256");
   #hashed = 0;
   readonly #shard: Shard;
-  /** First row that was not saved; 0 for a new shard. */
-  readonly next: number;
 
   constructor(readonly folder: string, readonly index: number, saved?: z.output<typeof part>) {
     this.#path = join(folder, `${shardName(index)}.part`);
     this.#tar = new TarWriter(this.#path, saved?.size);
-    this.#shard = { faces: saved?.faces ?? [], problems: saved?.problems ?? [] };
-    this.next = saved?.next ?? 0;
+    this.#shard = saved?.photos ?? [];
+  }
+
+  /** Number of rows that it has. */
+  get length(): number {
+    return this.#shard.length;
   }
 
   /** Continues a shard that an interrupted attempt saved; undefined if there is none. */
@@ -98,26 +111,26 @@ export class ShardWriter implements Disposable {
     return this.#hash.copy().digest("hex");
   }
 
-  /** Saves all rows before `next`. */
-  async save(next: number): Promise<void> {
-    const sha256 = await this.#digest();
-    await writeState(`${this.#path}.json`, { sha256, size: this.#hashed, next, ...this.#shard });
+  /** Saves all rows so far. */
+  async save(): Promise<void> {
+    const sha256 = await this.#digest(), photos = this.#shard;
+    await writeState(`${this.#path}.json`, { sha256, size: this.#hashed, photos });
   }
 
-  add(face: Pick<ShardFace, "row" | "box" | "score">, png: Uint8Array): void {
-    const { offset, size } = this.#tar.add(pngName(face.row), png);
-    this.#shard.faces.push({ ...face, offset, size });
-  }
-
-  problem(problem: Problem): void {
-    this.#shard.problems.push(problem);
+  /** Adds the next row. */
+  add(row: number, { key, face, problem, png }: Outcome): void {
+    const place = () => {
+      const { offset, size } = this.#tar.add(pngName(row), png!());
+      return { offset, size };
+    };
+    this.#shard.push({ row, key, face: face && { ...face, ...place() }, problem });
   }
 
   async finish(): Promise<Shard> {
     this.#tar.close();
     const sha256 = await this.#digest();
     await moveDurably(this.#path, join(this.folder, shardName(this.index)));
-    await writeState(recordPath(this.folder, this.index), { sha256, ...this.#shard });
+    await writeState(recordPath(this.folder, this.index), { sha256, photos: this.#shard });
     await Deno.remove(`${this.#path}.json`).catch(ignoreNotFound);
     return this.#shard;
   }
@@ -130,15 +143,15 @@ export class ShardWriter implements Disposable {
 /** Files of other machines may take seconds to appear in a shared folder. */
 const VISIBILITY_TIMEOUT_MS = 15_000;
 
-/** Moves a shard from another folder: first the tar, then the record. */
-export async function importShard(from: string, to: string, index: number): Promise<Shard> {
+/** Reads a shard that another machine made. @param to moves it there: first the tar, then the record */
+export async function importShard(from: string, index: number, to?: string): Promise<Shard> {
   for (const began = Date.now();;) {
     const shard = await readShard(from, index);
-    if (shard) {
+    if (shard && to !== undefined) {
       await moveDurably(join(from, shardName(index)), join(to, shardName(index)));
       await moveDurably(recordPath(from, index), recordPath(to, index));
-      return shard;
     }
+    if (shard) return shard;
     if (Date.now() - began > VISIBILITY_TIMEOUT_MS) {
       throw new Error(
         `Cannot import "${shardName(index)}" from "${from}": a worker finished it, but it is ` +
@@ -147,6 +160,14 @@ export async function importShard(from: string, to: string, index: number): Prom
     }
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
+}
+
+/** Returns the outcomes of a shard by row; its tar has the crops. */
+export function outcomesOf(shard: Shard, tar: RandomAccessFile): [row: number, Outcome][] {
+  return shard.map(({ row, key, face, problem }) => {
+    const png = () => tar.read(face!.offset, face!.size);
+    return [row, { key, face: face && { box: face.box, score: face.score }, problem, png }];
+  });
 }
 
 /**

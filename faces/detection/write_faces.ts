@@ -1,14 +1,15 @@
 /** Writes the artifact `faces` from finished shards. */
 import { join } from "node:path";
-import { csvField } from "../../packages/formats/csv_write.ts";
+import { csvLine } from "../../packages/formats/csv_write.ts";
 import { causeLines, counted } from "../../packages/pipeline/causes.ts";
 import { jsonText } from "../../packages/pipeline/state.ts";
 import { type FaceRow, shardName, type TableRow, writeFaceRows } from "./faces_artifact.ts";
 import type { Kind, StageContext } from "../../packages/pipeline/stage.ts";
 import { type CropPreprocessing, writePreprocessing } from "../images/preprocessing.ts";
+import { PHOTOS } from "./earlier_crops.ts";
 import { type Problem, publishShard, type Shard } from "./shards.ts";
 
-const PROBLEMS: Readonly<Record<Problem["problem"], string>> = {
+const PROBLEMS: Readonly<Record<Problem, string>> = {
   missing: "missing from the archives",
   unreadable: "that cannot be decoded",
   crashed: "that crashed their worker or timed out",
@@ -16,8 +17,19 @@ const PROBLEMS: Readonly<Record<Problem["problem"], string>> = {
   several_faces: "with several faces, of which the best match with the label is used",
 };
 
-/** Counts of photos, faces and problems. Photos with several faces are used, other problems are not. */
-type FaceCounts = ReturnType<typeof noCounts>;
+const KINDS = Object.keys(PROBLEMS) as Problem[];
+
+/** Counts photos, faces and problems. Photos with several faces are used, other problems are not. */
+function count(photos: Shard) {
+  const problems = KINDS.map((kind) =>
+    [kind, photos.filter(({ problem }) => problem?.kind === kind).length] as const
+  );
+  return {
+    photos: photos.length,
+    faces: photos.filter(({ face }) => face).length,
+    problems: Object.fromEntries(problems) as Record<Problem, number>,
+  };
+}
 
 /**
  * Writes all files of the artifact, and logs the problems of photos.
@@ -33,17 +45,11 @@ export async function writeFaces(
 ): Promise<number> {
   const { scratch, outputs: { faces: output } } = context;
   const faces: FaceRow[] = [];
-  const lines = ["dataset,full_path,problem,detail"];
-  const datasets = new Map<string, FaceCounts>();
-  const total = noCounts();
-  const countsOf = (row: number) => [
-    total,
-    datasets.getOrInsertComputed(rows[row].dataset, noCounts),
-  ];
-  for (let row = 0; row < rows.length; row++) countsOf(row).forEach((counts) => counts.photos++);
   for (const [index, shard] of shards.entries()) {
     await publishShard(scratch, index, output);
-    for (const { row, box, score, offset, size } of shard.faces) {
+    for (const { row, face } of shard) {
+      if (!face) continue;
+      const { box, score, offset, size } = face;
       faces.push({
         ...rows[row],
         photo: row,
@@ -56,52 +62,47 @@ export async function writeFaces(
         offset,
         size,
       });
-      countsOf(row).forEach((counts) => counts.faces++);
-    }
-    for (const { row, problem, detail } of shard.problems) {
-      const { dataset, full_path } = rows[row];
-      lines.push([dataset, full_path, problem, detail].map(csvField).join(","));
-      countsOf(row).forEach((counts) => counts.problems[problem]++);
     }
   }
   await writeFaceRows(output, faces);
-  await Deno.writeTextFile(join(output, "problems.csv"), lines.join("\n") + "\n");
-  const summary = { ...total, datasets: Object.fromEntries(datasets) };
+  const lines = ReadableStream.from(shards.map((shard) => JSON.stringify(shard) + "\n"));
+  await Deno.writeFile(join(output, PHOTOS), lines.pipeThrough(new TextEncoderStream()));
+  const photos = shards.flat(), total = count(photos);
+  const problems = photos.flatMap(({ row, problem }) => {
+    const { dataset, full_path } = rows[row];
+    return problem ? csvLine([dataset, full_path, problem.kind, problem.detail]) : [];
+  });
+  const header = csvLine(["dataset", "full_path", "problem", "detail"]);
+  await Deno.writeTextFile(join(output, "problems.csv"), header + problems.join(""));
+  const datasets = Map.groupBy(photos, ({ row }) => rows[row].dataset);
+  const counts = [...datasets].map(([name, photos]) => [name, count(photos)]);
+  const summary = { ...total, datasets: Object.fromEntries(counts) };
   await Deno.writeTextFile(join(output, "summary.json"), jsonText(summary));
   await writePreprocessing(output, preprocessing);
-  if (total.faces === 0) throw noFaces(total, rows, shards, preprocessing);
+  if (total.faces === 0) throw noFaces(total, rows, photos, preprocessing);
   context.info(`${counted(total.faces, "face")} from ${counted(total.photos, "photo")}`);
-  const problems = (Object.keys(PROBLEMS) as Problem["problem"][])
-    .filter((problem) => total.problems[problem] > 0);
-  for (const problem of problems) {
-    const placed = problem === "no_face" &&
-      shards.some(({ problems }) =>
-        problems.some((one) => one.problem === problem && one.detail.includes("position"))
-      );
+  const kinds = KINDS.filter((kind) => total.problems[kind] > 0);
+  for (const kind of kinds) {
+    const placed = kind === "no_face" &&
+      photos.some(({ problem }) => problem?.kind === kind && problem.detail.includes("position"));
     const where = placed ? ", or with none at the labelled position" : "";
     context.warn(
-      `Photos ${PROBLEMS[problem]}${where}: ${total.problems[problem]}, see problems.csv`,
+      `Photos ${PROBLEMS[kind]}${where}: ${total.problems[kind]}, see problems.csv`,
     );
   }
-  return problems.length;
-}
-
-function noCounts() {
-  const problems = { missing: 0, unreadable: 0, crashed: 0, no_face: 0, several_faces: 0 };
-  return { photos: 0, faces: 0, problems };
+  return kinds.length;
 }
 
 /** Returns the error of a run without a face, with the reasons and ways out. */
 function noFaces(
-  { photos, problems }: FaceCounts,
+  { photos, problems }: ReturnType<typeof count>,
   rows: readonly TableRow[],
-  shards: readonly Shard[],
+  all: Shard,
   { detector }: CropPreprocessing,
 ): Error {
-  const all = shards.flatMap(({ problems }) => problems);
-  const cause = (problem: Problem["problem"], wayOut: string) => {
-    const first = all.find((one) => one.problem === problem);
-    const example = first ? ` ("${rows[first.row].full_path}": ${first.detail})` : "";
+  const cause = (problem: Problem, wayOut: string) => {
+    const first = all.find((photo) => photo.problem?.kind === problem);
+    const example = first ? ` ("${rows[first.row].full_path}": ${first.problem!.detail})` : "";
     const cause = PROBLEMS[problem].replace(/^that /, "") + example;
     return { count: problems[problem], cause, wayOut };
   };

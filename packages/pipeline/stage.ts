@@ -22,8 +22,9 @@ export interface Kind<Name extends string = string> {
   /** Names of `files` that may be missing. */
   readonly optional?: readonly string[];
   /**
-   * Names of files with times and machines, which differ when all else is the same. They are not
-   * part of the artifact's digest: a change of them reruns no stage.
+   * Names of files that later stages do not read, such as those with times and machines, which differ
+   * when all else is the same. They are not part of the artifact's digest: a change of them reruns no
+   * stage.
    */
   readonly volatile?: readonly string[];
 }

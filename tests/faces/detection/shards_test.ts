@@ -10,14 +10,17 @@ Deno.test("readShard() believes a finished shard and nothing less", async () => 
   assert.equal(await readShard(folder, 0), undefined);
 
   using writer = new ShardWriter(folder, 0);
-  writer.add({ row: 12, box, score: 0.5 }, new Uint8Array([1, 2, 3]));
-  writer.problem({ row: 13, problem: "no_face", detail: "none" });
+  const png = () => new Uint8Array([1, 2, 3]);
+  writer.add(12, { key: "a", face: { box, score: 0.5 }, png });
+  writer.add(13, { key: "b", problem: { kind: "no_face", detail: "none" } });
   assert.equal(await readShard(folder, 0), undefined);
   const shard = await writer.finish();
-  assert.deepEqual(await readShard(folder, 0), shard);
-  assert.deepEqual(shard.problems, [{ row: 13, problem: "no_face", detail: "none" }]);
-  const [{ offset, size, ...face }] = shard.faces;
-  assert.deepEqual(face, { row: 12, box, score: 0.5 });
+  assert.deepEqual(await readShard(folder, 0), JSON.parse(JSON.stringify(shard)));
+  const [{ row, key, face }, other] = shard;
+  const problem = { kind: "no_face", detail: "none" };
+  assert.deepEqual(other, { row: 13, key: "b", face: undefined, problem });
+  const { offset, size, ...found } = face!;
+  assert.deepEqual([row, key, found], [12, "a", { box, score: 0.5 }]);
   const bytes = await Deno.readFile(join(folder, shardName(0)));
   assert.deepEqual([...bytes.subarray(offset, offset + size)], [1, 2, 3]);
 

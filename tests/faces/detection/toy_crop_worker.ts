@@ -6,7 +6,7 @@ await serve<CropInit, CropTask, CropAnswer>(() =>
   Promise.resolve(({ offset }) => {
     if (offset === 9) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
     if (offset === 2) new Deno.UnsafePointerView(Deno.UnsafePointer.create(8n)!).getUint8();
-    const answer = { box: { x: 0, y: 0, width: 9, height: 9 }, score: 1, found: 1 };
-    return Promise.resolve({ answer, bytes: new Uint8Array([offset]) });
+    const face = { box: { x: 0, y: 0, width: 9, height: 9 }, score: 1 };
+    return Promise.resolve({ answer: { face }, bytes: new Uint8Array([offset]) });
   })
 );
