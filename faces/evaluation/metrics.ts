@@ -4,6 +4,7 @@ import {
   type Interval,
   meanInterval,
 } from "../../packages/statistics/confidence_intervals.ts";
+import { counted } from "../../packages/pipeline/causes.ts";
 import type { Choice } from "../../packages/pipeline/define.ts";
 import type { CacheKey } from "../../packages/pipeline/fingerprint.ts";
 import { formatNumber } from "../../packages/pipeline/format.ts";
@@ -129,12 +130,16 @@ export function formatMetricValue(
   return text.replace("-", "−");
 }
 
-/** Faces below which a percentile bootstrap is too narrow. */
+/** Faces, or people where they repeat, below which a percentile bootstrap is too narrow. */
 export const NARROW_BELOW = 20;
 
-/** Returns what follows an interval of n faces: that it is too narrow, or nothing. */
-export function narrowness({ method }: Pick<Interval, "method">, n: number): string {
-  return method === "bootstrap" && n < NARROW_BELOW ? ", too narrow" : "";
+/**
+ * Returns what follows an interval of n faces: that it is too narrow, or nothing.
+ * @param people number of their people, which are resampled where they repeat. Default: n
+ */
+export function narrowness({ method }: Pick<Interval, "method">, n: number, people = n): string {
+  if (method !== "bootstrap" || people >= NARROW_BELOW) return "";
+  return people < n ? `, too narrow: of ${counted(people, "person", "people")}` : ", too narrow";
 }
 
 /** Formats an interval without its unit: "4.1–5.6"; of a bias, with signs: "−4.2 to −1.0". */

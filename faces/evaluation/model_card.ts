@@ -35,6 +35,7 @@ import {
   narrowness,
 } from "./metrics.ts";
 import type { ModelReport, Report } from "./report_data.ts";
+import type { Group } from "./subgroups.ts";
 import type { ModelMetrics } from "./score_model.ts";
 import { thresholdText } from "./sections/uncertainty_cards.ts";
 
@@ -50,6 +51,8 @@ export interface ModelCardData {
     readonly origin: string;
     /** Undefined for a model without a test. */
     readonly metrics?: ModelMetrics;
+    /** As in the report. */
+    readonly people?: ModelReport["people"];
   }[];
   /** Training data sets. */
   readonly datasets: readonly string[];
@@ -158,11 +161,12 @@ export function cardBlocks(facts: ModelCardData): Block[] {
 
 /** Returns the test values of the metrics that `evaluate.metrics` names. */
 function further(models: readonly CardModel[]): Block[] {
-  const rows = models.flatMap(({ id, title, metrics }) =>
+  const rows = models.flatMap(({ id, title, metrics, people }) =>
     (metrics?.further ?? []).map((metric) => {
       const { value, interval = "too few faces" } = formatFurther(metric, metrics!, "test");
       const name = metric.unit ? `${metric.title}, ${metric.unit}` : metric.title;
-      const of = metric.intervals.test, few = of ? narrowness(of, metrics!.counts.test) : "";
+      const of = metric.intervals.test;
+      const few = of ? narrowness(of, metrics!.counts.test, people?.test) : "";
       return [`${title} (${id})`, name, value, interval + few];
     })
   );
@@ -211,7 +215,7 @@ function gates(models: readonly CardModel[]): Block[] {
 }
 
 /** Returns the metrics of each subgroup of the test set, if the model was tested. */
-function groups({ title, id, metrics }: CardModel): Block[] {
+function groups({ title, id, metrics, people }: CardModel): Block[] {
   if (!metrics?.groups) return [];
   const { metric, perClass, classes = [] } = metrics;
   const groups = metrics.groups.filter(({ count }) => count >= MINIMUM);
@@ -220,8 +224,11 @@ function groups({ title, id, metrics }: CardModel): Block[] {
     : [];
   const listed = perClass && classes.length > 2 ? perClass : [];
   if (groups.length + listed.length === 0) return [];
-  const range = (n: number, interval: Interval | undefined, signed = false) =>
-    interval ? formatInterval(interval, metric, signed) + narrowness(interval, n) : "too few faces";
+  const range = (group: Group, interval: Interval | undefined, signed = false) => {
+    if (!interval) return "too few faces";
+    const own = people?.groups[metrics.groups!.indexOf(group)];
+    return formatInterval(interval, metric, signed) + narrowness(interval, group.count, own);
+  };
   const share = (value: number, interval: Interval | undefined, none: string) =>
     interval
       ? [formatMetricValue(value, "accuracy"), formatInterval(interval, "accuracy")]
@@ -234,10 +241,12 @@ function groups({ title, id, metrics }: CardModel): Block[] {
         ...["Group", "Faces", metricLabel(metric, "title"), "95 % CI"],
         ...(metric === "accuracy" ? [] : [metric === "mae" ? "Bias, years" : "Bias", "95 % CI"]),
       ],
-      rows: groups.map(({ count: n, value, interval, bias, biasInterval, ...group }) => [
-        ...[groupName(group), count(n), formatMetricValue(value, metric)],
-        range(n, interval),
-        ...(bias === undefined ? [] : [formatSigned(bias, metric), range(n, biasInterval, true)]),
+      rows: groups.map((group) => [
+        ...[groupName(group), count(group.count), formatMetricValue(group.value, metric)],
+        range(group, group.interval),
+        ...(group.bias === undefined
+          ? []
+          : [formatSigned(group.bias, metric), range(group, group.biasInterval, true)]),
       ]),
     }]),
     ...(listed.length === 0 ? [] : [{
@@ -329,7 +338,7 @@ export function modelCard({ pipeline, models, leftOut, data, made: { lineage } }
     ),
     ...cardBlocks({
       models: sortModels(models).map((model) => {
-        const { id, metrics, params, network } = model;
+        const { id, metrics, people, params, network } = model;
         const { counts, datasets, epochs, seed } = model.training;
         const before = describePretraining(model, lineage);
         // The record of a joint network counts the faces with a label of either head.
@@ -338,8 +347,9 @@ export function modelCard({ pipeline, models, leftOut, data, made: { lineage } }
           id,
           task: metrics.task,
           metrics,
+          people,
           title: subject(metrics),
-          worth: `${summary(metrics)} ${verdict(metrics)}.${unlabelledText(metrics)}`,
+          worth: `${summary(metrics, people?.test)} ${verdict(metrics)}.${unlabelledText(metrics)}`,
           origin: faces(counts.train) +
             `${either ? " with a gender or an age" : ""} of ` +
             `${Object.keys(datasets).join(" and ")}; ` +

@@ -386,6 +386,17 @@ Deno.test("evaluate warns of other crops than those of an imported model's train
   ]);
 });
 
+Deno.test("evaluate counts the people of the test set and its groups, where they repeat", async () => {
+  using context = testContext(evaluate);
+  const all = people();
+  const inputs = await artifacts(context.folder, {
+    ...all,
+    identity: all.identity.map((_, i) => `person ${i % 5}`),
+  });
+  await context.run(inputs, { framing: 0, sections: [] });
+  assert.match(context.infos.join("\n"), /^trainAge: .*, too narrow: of 5 people\)/m);
+});
+
 Deno.test("the report lists no hyperparameter that has no effect", async () => {
   const listed = async (use: string, params: object) => {
     const stage = {

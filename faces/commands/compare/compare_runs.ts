@@ -1,5 +1,9 @@
 /** Comparison of runs, with significance tests of their models. */
-import { type Interval, meanInterval } from "../../../packages/statistics/confidence_intervals.ts";
+import {
+  groupsOf,
+  type Interval,
+  meanInterval,
+} from "../../../packages/statistics/confidence_intervals.ts";
 import {
   compareErrors,
   compareHits,
@@ -125,7 +129,7 @@ export async function compareRuns(
       const model = models.get(row.model);
       const primary = model?.metric === row.metric;
       const interval = primary ? intervalOf(model) : model?.further.get(row.metric);
-      if (!interval || narrowness(interval, model!.images.length)) return undefined;
+      if (!interval || isNarrow(interval, model!.people)) return undefined;
       return { low: interval.low, high: interval.high };
     });
     return intervals.some(Boolean) ? { ...row, intervals } : row;
@@ -199,6 +203,11 @@ function intervalOf({ metric, scores, people }: TestedModel): Interval | undefin
     METRICS[metric].interval(scores, people);
 }
 
+/** @param people person of each image */
+function isNarrow(interval: Interval, people: readonly unknown[]): boolean {
+  return narrowness(interval, people.length, groupsOf(people.length, people).length) !== "";
+}
+
 /** Returns true if all runs have a model, of which no image is in two test sets. */
 function areFolds({ ids, models }: Candidate): boolean {
   const images = models.flatMap((model) => model.images);
@@ -210,8 +219,9 @@ function pool(
   { label: model, ids: runs, models }: Candidate & { readonly label: string },
 ): Pooled | undefined {
   const { metric } = models[0]!, scores = models.flatMap(({ scores }) => [...scores]);
-  const interval = METRICS[metric].interval(scores, models.flatMap(({ people }) => people));
-  if (!interval || narrowness(interval, scores.length)) return undefined;
+  const people = models.flatMap(({ people }) => people);
+  const interval = METRICS[metric].interval(scores, people);
+  if (!interval || isNarrow(interval, people)) return undefined;
   const { low, high } = interval;
   return { model, metric, runs, images: scores.length, value: mean(scores), low, high };
 }

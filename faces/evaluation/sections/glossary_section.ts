@@ -5,7 +5,7 @@ import type { Report } from "../report_data.ts";
 
 export function glossarySection({ models }: Report): Html {
   const grouped = models.some(({ metrics }) => metrics.interval?.unit === "person") &&
-    "Images are resampled by person, because images of one person are correlated.";
+    "Images are resampled by person, because images of one person are correlated: people count then.";
   const referred = models.some(({ metrics }) => metrics.others?.length);
   const words = Object.entries({
     "Constant baseline": `The score of a constant prediction, independent of the image: the majority

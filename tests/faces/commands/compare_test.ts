@@ -124,9 +124,10 @@ Deno.test("an accuracy of 1 is no certainty: its interval is Wilson's, as in the
 });
 
 Deno.test("compare has no bootstrap interval of fewer than 20 images, which is too narrow", async () => {
-  const measured = async (tested: number) => {
+  const measured = async (tested: number, repeat = 1) => {
     const run = (skill: number, error: number): FakeRun => ({
       tested,
+      repeat,
       models: { trainGender: { skill }, trainAge: { error } },
     });
     await using shop = await workshop([run(0.5, 10), run(0.9, 20)]);
@@ -139,6 +140,9 @@ Deno.test("compare has no bootstrap interval of fewer than 20 images, which is t
   const { accuracy, mae } = await measured(19);
   assert.deepEqual([accuracy, mae], [true, false]); // Wilson's is none of a bootstrap
   assert.deepEqual((await measured(20)).mae, true);
+  // Where people repeat, they are resampled.
+  assert.deepEqual(await measured(190, 10), { accuracy: false, mae: false });
+  assert.deepEqual(await measured(200, 10), { accuracy: true, mae: true });
 });
 
 Deno.test("compare leaves out a metric that a run has no value of", async () => {

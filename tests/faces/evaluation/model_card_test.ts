@@ -71,7 +71,7 @@ Deno.test("a bootstrap interval of fewer than 20 faces is too narrow, which is s
     unit: "image",
   } as const;
   const one = { value: 5, interval, bias: 1, biasInterval: interval };
-  const textsOf = (test: number) => {
+  const textsOf = (test: number, people?: number) => {
     const metrics = {
       ...age.metrics,
       interval,
@@ -79,9 +79,12 @@ Deno.test("a bootstrap interval of fewer than 20 faces is too narrow, which is s
       groups: [{ gender: 1, count: test, ...one }],
     };
     return [
-      line("trainAge", metrics),
-      summary(metrics).replaceAll("\u00a0", " "),
-      modelCard({ ...report, models: [{ ...age, metrics }] }),
+      line("trainAge", metrics, people),
+      summary(metrics, people).replaceAll("\u00a0", " "),
+      modelCard({
+        ...report,
+        models: [{ ...age, metrics, ...people && { people: { test: people, groups: [people] } } }],
+      }),
     ];
   };
   const [log, sentence, card] = textsOf(19);
@@ -92,6 +95,12 @@ Deno.test("a bootstrap interval of fewer than 20 faces is too narrow, which is s
     /\| men \| 19 \| 5\.0 \| 4\.0–6\.0, too narrow \| \+1\.0 \| \+4\.0 to \+6\.0, too narrow \|/,
   );
   for (const text of textsOf(20)) assert.doesNotMatch(text, /too narrow/);
+  // Where people repeat, they are resampled.
+  for (const text of textsOf(40, 20)) assert.doesNotMatch(text, /too narrow/);
+  const [ofPeople, another, their] = textsOf(40, 8);
+  assert.match(ofPeople, /\(95 % CI 4\.00–6\.00, too narrow: of 8 people\)/);
+  assert.match(another, /\(95 % CI 4\.0–6\.0 years, too narrow: of 8 people\)/);
+  assert.match(their, /\| men \| 40 \| 5\.0 \| 4\.0–6\.0, too narrow: of 8 people \|/);
 });
 
 Deno.test("modelCard() counts the training faces that have a label, of imported models too", async () => {
