@@ -176,9 +176,6 @@ async function readTables(
   return rows;
 }
 
-/** Values without names where labels of a photo may be; they may be something else, such as landmarks. */
-export class UnnamedError extends Error {}
-
 /** Numbers that Python writes to JSON, which has none of them, outside of strings (the group). */
 const NOT_FINITE = /("(?:[^"\\]|\\.)*")|-?\b(?:NaN|Infinity)\b/g;
 
@@ -218,7 +215,7 @@ export async function readTable(
     });
     const none = ["[]", "{}", "null"].includes(JSON.stringify(value));
     if (rows.length === 0 && !none && isBeside?.(path)) {
-      throw new UnnamedError(
+      throw new Error(
         `"${source}" has ${
           quote(value)
         }, whose values have no names: expected an object of labels, ` +

@@ -5,7 +5,7 @@ import { readParquet, writeParquet } from "../../packages/formats/parquet.ts";
 import { ArtifactStore } from "../../packages/pipeline/artifact_store.ts";
 import { joinWords, quote } from "../../packages/pipeline/errors.ts";
 import { sha256 } from "../../packages/pipeline/fingerprint.ts";
-import { History } from "../../packages/pipeline/history.ts";
+import { History, resultsOf } from "../../packages/pipeline/history.ts";
 import { paced } from "../../packages/pipeline/interrupt.ts";
 import { ignoreNotFound, readTextIfExists } from "../../packages/pipeline/paths.ts";
 import type { Artifact, StageContext } from "../../packages/pipeline/stage.ts";
@@ -34,7 +34,7 @@ export async function recordsBehind(folder: string): Promise<StageRecord[]> {
       makers.getOrInsert(digest, []).push(value!);
     }
   }
-  let used: ReadonlySet<string | undefined> | undefined;
+  let used: ReadonlySet<string> | undefined;
   const behind = new Set([record]);
   for (const { dependencies: { inputs } } of behind) { // grows on the way
     const digests = Object.values(inputs).flatMap((one) =>
@@ -42,22 +42,16 @@ export async function recordsBehind(folder: string): Promise<StageRecord[]> {
     );
     for (const digest of digests) {
       const all = makers.get(digest) ?? [];
-      if (all.length > 1) used ??= await resultsWith(record.fingerprint, artifacts);
+      if (all.length > 1) {
+        used ??= (await new History(artifacts).list())
+          .map((run) => new Set(resultsOf(run).map(({ fingerprint }) => fingerprint)))
+          .find((made) => made.has(record.fingerprint)) ?? new Set();
+      }
       const maker = all.find(({ fingerprint }) => used?.has(fingerprint)) ?? all.at(-1);
       if (maker) behind.add(maker);
     }
   }
   return [...behind];
-}
-
-/** Returns the fingerprints of the first run with a result; none if no run has it. */
-async function resultsWith(
-  result: string,
-  artifacts: string,
-): Promise<ReadonlySet<string | undefined>> {
-  const runs = (await new History(artifacts).list())
-    .map(({ stages }) => new Set(stages.map(({ fingerprint }) => fingerprint)));
-  return runs.find((used) => used.has(result)) ?? new Set();
 }
 
 /** Returns the artifacts that records describe. @param folder of one of them */

@@ -12,7 +12,6 @@ import {
   readTable,
   stemOf,
   suffixIndex,
-  UnnamedError,
 } from "../../datasets/apply_preset.ts";
 import {
   BOX,
@@ -70,12 +69,10 @@ export async function findLabels(
     return { preset, labels: { ...labels, strays } };
   };
   if (wanted) return { found: await read({ preset: wanted }), why: "" };
-  let why = "", unnamed = "";
-  const failed = (error: Error) => {
-    if (error instanceof UnnamedError) unnamed ||= error.message;
-    else why ||= error.message;
-  };
-  const guessed = await guessTables(files, failed);
+  let why = "";
+  const guessed = await guessTables(files, (error) => {
+    why ||= error.message;
+  });
   const [own, ...others] = files.paths.filter((path) => /^[^/]*\.csv$/i.test(path));
   const readTranslated = async (attempt: Attempt): Promise<FoundLabels> => {
     const found = await read(attempt);
@@ -97,7 +94,7 @@ export async function findLabels(
     // An attempt fails where its files are not there, or are of another form.
     const found = await readTranslated(attempt).catch((error: Error) => {
       if (attempt.preset === undefined) why = error.message;
-      else if (attempt.table !== undefined) failed(error);
+      else if (attempt.table !== undefined) why ||= error.message;
     });
     const rows = found?.labels.rows ?? [], labelled = rows.filter(({ path }) => has(path));
     if (found && attempt.table !== undefined && labelled.length === 0) {
@@ -120,7 +117,6 @@ export async function findLabels(
   }
   const folders = best === undefined && why === "" && classFolders(photos);
   if (folders) best = await read({ preset: folders });
-  why ||= unnamed;
   return { found: best, why: why && why.replace(PROPOSED, "write a preset").replace(/\.?$/, ".") };
 }
 
@@ -318,19 +314,10 @@ function pathOf(
 async function readFirst(
   files: PhotoFiles,
   groups: readonly (readonly string[])[],
-  isBeside: (path: string) => boolean,
   failed: (error: Error) => void,
 ): Promise<{ path: string; rows: readonly Row[] } | undefined> {
   for (const paths of groups) {
-    const read = paths.map((path) =>
-      readTable(files, path, { isBeside }).catch((error) => {
-        failed(error);
-        // Others beside the photo may have names.
-        if (error instanceof UnnamedError) return [];
-        throw error;
-      })
-    );
-    const tables = await Promise.all(read).catch(() => undefined);
+    const tables = await Promise.all(paths.map((path) => readTable(files, path))).catch(failed);
     if (tables) return { path: paths[0], rows: tables.flat() };
   }
   return undefined;
@@ -359,7 +346,7 @@ async function guessTables(
     const join = labels === BESIDE;
     const ordered = new Set([...paths.filter((path) => training.test(path)).reverse(), ...paths]);
     const groups = [...Map.groupBy(ordered, join ? stemOf : String).values()];
-    const read = await readFirst(files, groups.slice(0, MAX_TABLES), isBeside, failed);
+    const read = await readFirst(files, groups.slice(0, MAX_TABLES), failed);
     if (!read) continue;
     const { path, rows } = read, key = ending(labels).exec(path)!.groups;
     const all: readonly Row[] = join ? [Object.assign({ ...key }, ...rows)] : rows;

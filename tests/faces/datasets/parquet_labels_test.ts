@@ -211,17 +211,6 @@ Deno.test("values without names beside a photo are named with what is expected",
     deepStrictEqual(table.full_path, ["3.jpg"]);
     match(warnings[0], why);
   });
-  // Such as landmarks beside photos in folders of classes.
-  const classes = ["happy", "sad"].flatMap((name) =>
-    Array.from({ length: 5 }, (_, i) => [`${name}/${name}${i}`, `${name}-${i}`])
-  ).flatMap(([path, text]) => [
-    [`${path}.jpg`, new TextEncoder().encode(text)] as const,
-    [`${path}.json`, "[1, 2]"] as const,
-  ]);
-  await withFiles(Object.fromEntries(classes), async (folder) => {
-    const { labels } = await lookAt(folder, { photos: 0, signal });
-    deepStrictEqual(labels?.rows.at(-1)?.attributes, { label: "sad" });
-  });
   await withFiles({ ...lists, "1.cls": "0", "2.cls": "1" }, async (folder) => {
     const { labels } = await lookAt(folder, { photos: 0, signal });
     deepStrictEqual(labels?.rows.map(({ path }) => path), ["1.jpg", "2.jpg"]);
