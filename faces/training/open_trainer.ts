@@ -6,7 +6,7 @@ import { TfjsTrainer } from "./tfjs_trainer.ts";
 import { epochLine, type TrainOptions } from "./train.ts";
 import type { Trainer, TrainerOptions } from "./trainer.ts";
 import { artifactsOf, type TrainingContext } from "./training_data.ts";
-import { curvesWriter, type FullEpoch, type JointEpoch } from "./training_record.ts";
+import { curvesWriter, type FullEpoch } from "./training_record.ts";
 
 /**
  * Opens the trainer for a backend: the engine on `wasm` if it supports the network, else
@@ -52,6 +52,6 @@ export function follow(
 }
 
 /** Returns the records of one head, or of a network without several, epoch by epoch. */
-export function headHistory(history: readonly JointEpoch[], head: number): FullEpoch[] {
+export function headHistory(history: readonly FullEpoch[], head: number): FullEpoch[] {
   return history.map(({ heads, ...whole }) => ({ ...whole, ...heads?.[head] }));
 }

@@ -7,7 +7,7 @@ import { checkTrainable } from "./forward.ts";
 import { type ImageSource, readBytes } from "./image_source.ts";
 import type { Schedule } from "./training_definitions.ts";
 import type { EarlyStoppingParams } from "./training_params.ts";
-import type { EpochRecord, JointEpoch } from "./training_record.ts";
+import type { FullEpoch } from "./training_record.ts";
 import { TfjsTrainer } from "./tfjs_trainer.ts";
 import { type BatchResult, gatherTargets, type Trainer, type TrainerOptions } from "./trainer.ts";
 import { counted } from "../../packages/pipeline/causes.ts";
@@ -41,7 +41,7 @@ export interface TrainOptions extends TrainerOptions {
    * Called after each epoch, once its checkpoint is written.
    * @param best true if the monitored value is the best so far
    */
-  onEpoch?: (history: readonly JointEpoch[], best: boolean) => Promise<void>;
+  onEpoch?: (history: readonly FullEpoch[], best: boolean) => Promise<void>;
   /**
    * Computes further validation metrics of each head, by column of history.csv. Called after each
    * epoch with its weights in the model.
@@ -59,7 +59,7 @@ export interface EarlyStoppingOptions extends EarlyStoppingParams {
 }
 
 export interface TrainingResult {
-  history: JointEpoch[];
+  history: FullEpoch[];
   bestEpoch: number;
   stoppedEarly: boolean;
   /** False if the monitored value is defined in no epoch. */
@@ -96,7 +96,7 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
   const trainer = await options.trainer?.(options) ?? new TfjsTrainer(options);
   const { order: orderOf = (rows, rng) => rng.shuffle(rows) } = options;
   const trained = new Set(rows.train);
-  const history: JointEpoch[] = [];
+  const history: FullEpoch[] = [];
   const seconds: number[] = [];
   let best: Float32Array[] = [];
   try {
@@ -159,7 +159,7 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
         throw diverged(`the validation loss is ${validation.loss} in epoch ${epoch}`, options);
       }
       const scores = recordOf(mean.result, validation);
-      const last: JointEpoch = { epoch, ...scores, learning_rate: trainer.stepper.learningRate };
+      const last: FullEpoch = { epoch, ...scores, learning_rate: trainer.stepper.learningRate };
       history.push(last);
       if (options.furtherMetrics) {
         trainer.copyWeightsToModel();
@@ -216,17 +216,10 @@ function checkOrder(order: unknown, count: number, trained: ReadonlySet<number>)
 
 /** State in a checkpoint, in addition to arrays. */
 interface State {
-  history: JointEpoch[];
+  history: FullEpoch[];
   seconds: number[];
-  stopper: EarlyStoppingState;
+  stopper: EarlyStopping["state"];
   steps: number;
-}
-
-export interface EarlyStoppingState {
-  best: number | null;
-  bestEpoch: number;
-  wait: number;
-  stopped: boolean;
 }
 
 /** Monitored in place of a metric that is not defined: JSON has no infinity. */
@@ -234,7 +227,7 @@ const UNDEFINED = Number.MAX_VALUE;
 
 /** Monitors a value and stops training when it no longer improves. */
 export class EarlyStopping {
-  state: EarlyStoppingState = { best: null, bestEpoch: 0, wait: 0, stopped: false };
+  state = { best: null as number | null, bestEpoch: 0, wait: 0, stopped: false };
   readonly #sign: 1 | -1;
 
   constructor(readonly options: EarlyStoppingOptions, metricHigherIsBetter: boolean) {
@@ -244,13 +237,12 @@ export class EarlyStopping {
   }
 
   /** Updates the state with an epoch; returns true if it is the best so far. */
-  update(epoch: JointEpoch): boolean {
+  update(epoch: FullEpoch): boolean {
     const { monitor, patience } = this.options;
-    const further = [epoch, ...epoch.heads ?? []].find(({ further }) =>
-      further && monitor in further
-    )?.further;
-    const column = further ? further[monitor] : epoch[monitor as keyof EpochRecord];
-    const value = Number.isFinite(column) ? this.#sign * column! : UNDEFINED;
+    const found = [epoch, ...epoch.heads ?? []].find(({ further = {} }) => monitor in further);
+    const columns: Record<string, unknown> = { ...epoch, ...found?.further };
+    const column = columns[monitor] as number;
+    const value = Number.isFinite(column) ? this.#sign * column : UNDEFINED;
     const { best, wait } = this.state;
     const better = best === null || value < best;
     // Keras checks patience from the second epoch on; the first one is always an improvement.
@@ -264,7 +256,7 @@ export class EarlyStopping {
 function recordOf(
   train: BatchResult,
   validation: BatchResult,
-): Omit<JointEpoch, "epoch" | "learning_rate"> {
+): Omit<FullEpoch, "epoch" | "learning_rate"> {
   const heads = train.heads?.map((head, h) => recordOf(head, validation.heads![h]));
   return {
     loss: train.loss,
@@ -277,7 +269,7 @@ function recordOf(
 
 /** Formats an epoch as one line; `metrics` names the metric of each head. */
 export function epochLine(
-  { epoch, learning_rate, heads, ...whole }: JointEpoch,
+  { epoch, learning_rate, heads, ...whole }: FullEpoch,
   { epochs, metrics, best }: { epochs: number; metrics: readonly string[]; best: boolean },
 ): string {
   const parts = metrics.map((name, i) => ({ name, ...(heads?.[i] ?? whole) }));

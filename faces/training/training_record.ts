@@ -30,16 +30,12 @@ export interface EpochRecord {
   learning_rate?: number;
 }
 
-/** An epoch with the further metrics that a training stage names. */
+/** An epoch of a training. */
 export interface FullEpoch extends EpochRecord {
-  /** Validation metrics by column, val_NAME; null for NaN. */
+  /** Further validation metrics that the stage names, by column, val_NAME; null for NaN. */
   further?: Record<string, number | null>;
-}
-
-/** An epoch of a network with one or several heads. */
-export interface JointEpoch extends FullEpoch {
-  /** Losses and metrics of each head, without penalties. */
-  heads?: Omit<FullEpoch, "epoch" | "learning_rate">[];
+  /** Losses and metrics of each head of several, without penalties. */
+  heads?: Omit<FullEpoch, "epoch" | "learning_rate" | "heads">[];
 }
 
 /** Content of training.json. Reproducible: equal for equal trainings. */
