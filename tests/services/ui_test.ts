@@ -332,6 +332,8 @@ inChromium("the page over runs: every view, in light, dark and on a phone", asyn
       await waitText(page, /202 rows/);
       await page.goto(`${ui.url}/#why?pipeline=known`);
       await waitText(page, /trainGender\s+runs\s+trainGender\.dropout changed/);
+      // An error that reads like a reason to run.
+      await waitText(page, /evaluate\s+failed\s+runs: is no number/);
       await page.goto(`${ui.url}/#why?pipeline=swept`);
       await waitText(page, /seed 1\s[^]*dropout changed[^]*seed 2\s[^]*dropout changed/);
       assert.deepEqual(wrong, []);

@@ -1,6 +1,7 @@
 /** Runs at work: their stages, progress, epochs and log, as they come; and dry runs. */
 import { formatDuration } from "../../../packages/pipeline/format.ts";
 import type { LiveEvent, LiveLine } from "../../../packages/pipeline/live_log.ts";
+import type { RunRecord } from "../../../packages/pipeline/history.ts";
 import { dom } from "../../serving/page_dom.ts";
 import type { UiRun } from "../ui_api.ts";
 import { color, DASHES, lines } from "./ui_charts.ts";
@@ -165,7 +166,7 @@ export const whyView: View = {
 };
 
 async function dryRun(pipeline: string): Promise<Node> {
-  type DryRun = Pick<UiRun, "stages">;
+  type DryRun = Pick<RunRecord, "stages">;
   /** The runs of a sweep have the stages. */
   type Answer = DryRun & { runs?: (DryRun & { values: UiRun["settings"] })[] };
   const answer = await get<Answer>("/api/why", { pipeline });
@@ -173,14 +174,15 @@ async function dryRun(pipeline: string): Promise<Node> {
   const runs = answer.runs ?? [{ ...answer, values: {} }];
   return dom`<h2>${pipeline}</h2>${
     runs.map(({ values, stages }) => {
-      const all = stages.map(({ id, status, why }, i): GraphStage => {
-        const run = why.startsWith("runs: ");
+      const all = stages.map(({ id, status, why, cause }, i): GraphStage => {
+        const run = cause === "runs" || cause === "waits";
         const after = known.find((one) => one.id === id)?.after ??
           stages.slice(i - 1, i).map((s) => s.id);
         return { id, after, why, status: run ? "runs" : status };
       });
       const rows = all.map(({ id, status, why }) => {
-        return [id, status, why !== status && why.replace("runs: ", "")];
+        const reason = status === "runs" ? why.replace("runs: ", "") : why;
+        return [id, status, reason !== status && reason];
       });
       const title = listed(values);
       return dom`${title && dom`<h3>${title}</h3>`}${stageGraph(all, title)}
