@@ -70,6 +70,11 @@ export function membersOf(kind: string): z.ZodRawShape | undefined {
   return membersByKind.get(kind);
 }
 
+/** Returns the names of a definition, the present one first. */
+export function namesOf({ name, former = [] }: Definition): readonly string[] {
+  return [name, ...former];
+}
+
 /** Value of a parameter that names a definition, as validated. */
 export type Choice = string | { readonly use?: string; readonly [option: string]: unknown };
 
@@ -100,10 +105,10 @@ export function definedChoice(
   const short = () =>
     definitions.filter(({ params = NO_OPTIONS }) =>
       Object.values(params.shape as Record<string, z.ZodType>).every((field) => field.isOptional())
-    ).flatMap(({ name, former = [] }) => [name, ...former]);
+    ).flatMap(namesOf);
   const members = () =>
-    definitions.map(({ name, former = [], summary, params = NO_OPTIONS }) => {
-      const use = z.enum([name, ...former]);
+    definitions.map((one) => {
+      const { name, summary, params = NO_OPTIONS } = one, use = z.enum(namesOf(one));
       return z.strictObject({
         use: (name === fallback ? use.optional() : use).describe(summary),
         ...params.shape,
@@ -114,19 +119,27 @@ export function definedChoice(
     .meta({ chooses: { kind, definitions, fallback, reserved } satisfies Chooses }) as never;
 }
 
-/** A list of choices, each of which is there once: results are stored by their names. */
+/** Returns the name that a choice has, as written. */
+export function useOf(choice: Choice): string {
+  return typeof choice === "object" ? choice.use! : choice;
+}
+
+/**
+ * A list of choices, each of which is there once: results are stored by their names.
+ * @param keyOf returns what distinguishes a choice from others of its name. Default: nothing does
+ */
 export function definedChoices(
   kind: string,
   definitions: readonly Definition[],
   reserved?: readonly string[],
+  keyOf?: (choice: Choice) => string,
 ): z.ZodArray<z.ZodType<Choice>> {
-  const nameOf = (choice: Choice) => typeof choice === "object" ? choice.use : choice;
   const choice = definedChoice(kind, definitions, undefined, reserved);
+  const message = `expected each name once${keyOf ? " with the same options" : ""}`;
   return z.array(choice).superRefine((choices, { addIssue }) => {
-    const names = choices.map(nameOf);
-    for (const [i, name] of names.entries()) {
-      if (names.indexOf(name) === i) continue;
-      addIssue({ code: "custom", path: [i], message: "expected each name once" });
+    const keys = choices.map((one) => `${useOf(one)} ${keyOf?.(one)}`);
+    for (const [i, key] of keys.entries()) {
+      if (keys.indexOf(key) < i) addIssue({ code: "custom", path: [i], message });
     }
   });
 }
@@ -146,18 +159,19 @@ export function chosen<D extends Definition>(
   fallback: string,
 ): { definition: D; options: Record<string, unknown> } {
   const { use = fallback, ...options } = typeof value === "object" ? value : { use: value };
-  const definition = definitions.find(({ name, former = [] }) => [name, ...former].includes(use));
+  const definition = definitions.find((one) => namesOf(one).includes(use));
   if (!definition) throw new Error(`No ${definitions[0]?.extends} has the name "${use}".`);
   return { definition, options: (definition.params ?? NO_OPTIONS).parse(options) };
 }
 
 /** Returns which values are better of metrics that plugins brought to stages; undefined without one. */
 export function directionsOf(
-  stages: readonly { readonly extensions: readonly { name: string; definition: object }[] }[],
+  stages: readonly { readonly extensions: readonly { readonly definition: Definition }[] }[],
 ): Directions | undefined {
-  const all = stages.flatMap(({ extensions }) => extensions).flatMap(({ name, definition }) => {
+  const all = stages.flatMap(({ extensions }) => extensions).flatMap(({ definition }) => {
     const { better } = definition as { better?: unknown };
-    return better === "more" || better === "less" ? [[name, better] as const] : [];
+    if (better !== "more" && better !== "less") return [];
+    return namesOf(definition).map((name) => [name, better] as const);
   });
   return all.length > 0 ? Object.fromEntries(all) : undefined;
 }

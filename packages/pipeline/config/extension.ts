@@ -3,7 +3,7 @@
  * a plugin's default export has `extends: "detector"`, a name, and further fields for the stage.
  */
 import type { z } from "zod";
-import { type Chooses, definedChoice, type Definition } from "../define.ts";
+import { type Chooses, definedChoice, type Definition, namesOf } from "../define.ts";
 import { pluginName } from "../paths.ts";
 import { choosesOf, mapValue, withParts } from "./schemas.ts";
 
@@ -50,7 +50,9 @@ export function usedExtensions(
     const kind = choosesOf(field)?.kind;
     if (kind === undefined) return undefined;
     const name = (part as { use?: string } | undefined)?.use ?? part;
-    const found = extensions.find((one) => one.kind === kind && one.name === name);
+    const found = extensions.find(({ kind: own, definition }) =>
+      own === kind && namesOf(definition).some((one) => one === name)
+    );
     if (found) used.add(found);
     return part;
   });
@@ -60,12 +62,12 @@ export function usedExtensions(
 /** Returns a choice with what extensions add to it. */
 function widened(chooses: Chooses, added: readonly Extension[]): z.ZodType {
   const { kind, definitions, fallback, reserved = [] } = chooses;
-  const own = definitions.flatMap(({ name, former = [] }) => [name, ...former]);
-  const twice = added.find(({ name }) => [...own, ...reserved].includes(name));
-  if (twice) {
-    const { name, module } = twice;
+  const taken = [...definitions.flatMap(namesOf), ...reserved];
+  for (const { definition, module } of added) {
+    const twice = namesOf(definition).find((name) => taken.includes(name));
+    if (twice === undefined) continue;
     throw new Error(
-      `Cannot add the ${kind} "${name}" of ${pluginName(module)}: there is one of that name ` +
+      `Cannot add the ${kind} "${twice}" of ${pluginName(module)}: there is one of that name ` +
         "already. Rename it.",
     );
   }

@@ -25,6 +25,7 @@ export default defineStage({
     other: definedChoice("number", [one]).optional(),
     named: z.record(z.string(), definedChoice("number", [one])).optional(),
     several: z.array(z.strictObject({ of: definedChoice("number", [one]) })).optional(),
+    digit: definedChoice("number", [one], undefined, ["nine"]).optional(),
   }),
   async run(_, { of }, context) {
     const module = context.extension("number", of);
@@ -109,6 +110,26 @@ Deno.test("an extension cannot take the name of a stage's own value", async () =
     project.config(),
     /yaml:1:28: Cannot add the number "one" of .*one\.ts: there is one/,
   );
+});
+
+Deno.test("an earlier name of an extension is checked and found as its name is", async () => {
+  await using project = await make("stages:\n");
+  const pipeline = async (former: string, stages: string) => {
+    const text = number("three", 3).replace("value }]", `value, former: ["${former}"] }]`);
+    await project.write({ [`plugins/${former}3.ts`]: text });
+    const plugins = `[plugins/pick.ts, plugins/four.ts, plugins/${former}3.ts]`;
+    return `plugins: ${plugins}\nstages: { pick: ${stages} }`;
+  };
+  for (const taken of ["one", "nine", "four"]) {
+    const mistake = await project.mistakes(await pipeline(taken, ""));
+    assert.match(
+      mistake,
+      new RegExp(`yaml:1:45: Cannot add the number "${taken}" of .*: there is one of that name`),
+    );
+  }
+  await project.write({ "pipeline.yaml": await pipeline("drei", "{ of: drei }") });
+  const { stages: [pick] } = await project.config();
+  assert.deepEqual(pick!.extensions.map(({ name }) => name), ["three"]);
 });
 
 Deno.test("an extension shows in the schema, beside the stage's own values", async () => {
