@@ -21,8 +21,8 @@ import { fileNameOf } from "../pipeline_identity.ts";
 import { displayPath } from "../paths.ts";
 import type { RemoteResults } from "../remote_results/remote_results.ts";
 import { bytesOf, type StageRecord } from "../stage_record.ts";
-import { type Cause, INTERRUPTED, type RunReport, type Status } from "./run_report.ts";
-import { cautionsOf, type Metrics } from "../stage.ts";
+import { type Cause, INTERRUPTED, metricsOf, type RunReport, type Status } from "./run_report.ts";
+import { cautionsOf } from "../stage.ts";
 import type { ResolvedBackend, RunContext } from "./run_context.ts";
 
 /** Loaded by a run that has something to do. */
@@ -75,7 +75,9 @@ export async function runPlan(
     // A service may run for days: the hashes are stored before.
     await moduleHasher.close();
     // A run of a sweep is listed even if all its results are cached.
-    if (entry && (run.worked || run.usesOthers || point)) id = await run.record(reportNow(), entry);
+    if (entry && (run.worked || run.usesOthers || point)) {
+      id = await run.record(await reportNow(), entry);
+    }
     if (services && run.ok && !dryRun) {
       await entry?.close();
       await run.services();
@@ -84,7 +86,7 @@ export async function runPlan(
     await entry?.close();
     await moduleHasher.close();
   }
-  return { report: reportNow(), id, records: run.records };
+  return { report: await reportNow(), id, records: run.records };
 }
 
 /** Size in bytes up to which a service's input files are compared with their digests. */
@@ -441,13 +443,7 @@ class Run {
     }));
   }
 
-  report(seconds: number): RunReport {
-    const metrics: Metrics = {};
-    for (const [id, record] of this.records) {
-      for (const [key, splits] of Object.entries(record.metrics ?? {})) {
-        metrics[key.replace(/^\*/, id)] = splits;
-      }
-    }
+  async report(seconds: number): Promise<RunReport> {
     const { name: pipeline } = this.plan;
     const stages = this.#reports.map((stage) => ({ ...stage, seconds: toMs(stage.seconds) }));
     const cautions = cautionsOf(this.records.values());
@@ -456,7 +452,7 @@ class Run {
       ok: this.ok,
       seconds: toMs(seconds),
       stages,
-      metrics,
+      metrics: await metricsOf(this.records, this.context.metricNames),
       ...(cautions.length > 0 && { cautions }),
     };
   }

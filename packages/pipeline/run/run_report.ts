@@ -1,8 +1,9 @@
 /** Machine-readable report of a finished run. */
 import { z } from "zod";
-import type { Shape } from "../fingerprint.ts";
+import type { App } from "../app.ts";
+import type { CacheKey, Shape } from "../fingerprint.ts";
 import type { Metrics } from "../stage.ts";
-import { metricsSchema } from "../stage_record.ts";
+import { metricsSchema, type StageRecord } from "../stage_record.ts";
 
 export type Status = "ran" | "cached" | "skipped" | "failed";
 
@@ -68,4 +69,41 @@ export function withPaths<Report extends RunReport>(
     return { ...stage, outputs: Object.fromEntries(outputs) };
   });
   return { ...report, stages };
+}
+
+/**
+ * Returns the metrics of a run's results. Those that a stage returns of itself, such as further ones of
+ * a training, stay beside those that a later one returns of it, such as an evaluation on the same data.
+ */
+export async function metricsOf(
+  results: ReadonlyMap<string, Pick<StageRecord, "dependencies" | "metrics">>,
+  metricNames: App["metricNames"] = () => Promise.resolve({}),
+): Promise<Metrics> {
+  const all: Metrics = {};
+  for (const [id, { dependencies: later, metrics = {} }] of results) {
+    for (const [key, splits] of Object.entries(metrics)) {
+      const name = key.replace(/^\*/, id), maker = name.replace(/\..*/s, "");
+      const { dependencies: first, metrics: own = {} } = results.get(maker) ?? {};
+      all[name] = splits;
+      if (!first || key !== name || !haveSameData(first, later)) continue;
+      const ownNames = await metricNames([first]), names = await metricNames([later]);
+      for (const [split, values] of Object.entries(own[name.replace(maker, "*")] ?? {})) {
+        const merged = { ...splits[split] };
+        const taken = Object.keys(merged).flatMap((metric) => [metric, names[metric] ?? metric]);
+        for (const [metric, value] of Object.entries(values)) {
+          const printed = ownNames[metric] ?? metric;
+          if (!taken.includes(printed)) merged[metric in merged ? printed : metric] = value;
+        }
+        all[name] = { ...all[name], [split]: merged };
+      }
+    }
+  }
+  return all;
+}
+
+/** Returns true if two stages have the same artifact for each input that both have. */
+function haveSameData({ inputs }: CacheKey, { inputs: others }: CacheKey): boolean {
+  return Object.entries(inputs).every(([name, digest]) =>
+    typeof digest !== "string" || (others[name] ?? digest) === digest
+  );
 }
