@@ -5,11 +5,11 @@ import {
   meanInterval,
 } from "../../packages/statistics/confidence_intervals.ts";
 import { counted } from "../../packages/pipeline/causes.ts";
-import type { Choice } from "../../packages/pipeline/define.ts";
+import { type Choice, namesOf } from "../../packages/pipeline/define.ts";
 import type { CacheKey } from "../../packages/pipeline/fingerprint.ts";
 import { formatNumber } from "../../packages/pipeline/format.ts";
 import type { RecordedStage } from "../../packages/pipeline/history.ts";
-import { CS_YEARS, furtherMetrics } from "../training/further_metrics.ts";
+import { furtherMetrics, metricKeys, printedName } from "../training/further_metrics.ts";
 import { absoluteErrors, isCorrect } from "../../packages/statistics/prediction_metrics.ts";
 
 /** Name of a primary metric, as in metrics.json. */
@@ -64,48 +64,51 @@ export function primaryMetric(task: string, metric: "accuracy" | "mae"): MetricN
 }
 
 /** Metric → whether higher or lower values are better. */
-export const METRIC_DIRECTIONS: Readonly<Record<string, "more" | "less">> = {
-  accuracy: METRICS.accuracy.better,
-  loss: "less",
-  mae: METRICS.mae.better,
-  error: METRICS.error.better,
-  ...Object.fromEntries(
-    furtherMetrics.flatMap(({ name, former = [], better }) =>
-      better ? [name, ...former].map((key) => [key, better]) : []
-    ),
+export const METRIC_DIRECTIONS: Readonly<Record<string, "more" | "less">> = Object.fromEntries([
+  ["loss", "less"],
+  ...Object.entries(METRICS).map(([name, { better }]) => [name, better]),
+  ...furtherMetrics.flatMap((one) =>
+    one.better ? namesOf(one).map((name) => [name, one.better]) : []
   ),
-};
+]);
 
 /**
  * Returns metric → the name that it is printed by, where it is not its key: "mae" of errors, which both
- * are, and "cs@5" with its limit, if stages have a single one.
+ * are, and "cs@5" with its options, if stages have it with these alone. Where training and evaluation
+ * have a metric, its key is that of the evaluation.
  */
 export function metricNames(
   stages: readonly Pick<CacheKey, "use" | "params">[],
 ): Readonly<Record<string, string>> {
-  const choices = stages.flatMap(({ use, params: { metrics } }) =>
-    use === "evaluate" && Array.isArray(metrics) ? metrics as Choice[] : []
+  const evaluations = stages.filter(({ use }) => use === "evaluate");
+  const [all, evaluated] = [stages, evaluations].map((some) =>
+    Map.groupBy(some.flatMap(printedNames), ([key]) => key)
   );
-  const named = choices.flatMap((choice) => {
-    const { use, within = CS_YEARS } = typeof choice === "string" ? { use: choice } : choice;
-    return use === "cs" || use === "cs5" ? [[use, `cs@${within}`] as const] : [];
-  });
-  const single = named.filter(([use, name]) =>
-    named.every((other) => other[0] !== use || other[1] === name)
+  const single = [...all, ...evaluated].filter(([, names]) =>
+    names.every(([, name]) => name === names[0][1])
   );
-  return Object.fromEntries([["error", "mae"], ...single]);
+  return Object.fromEntries([["error", "mae"], ...single.map(([, [first]]) => first)]);
 }
 
-/** Returns the names of a model's metrics, which are those of the last stage that evaluated it. */
+/** Returns the keys of a stage's metrics, with the names that these are printed by. */
+function printedNames({ params: { metrics } }: Pick<CacheKey, "params">) {
+  const choices = [metrics].flat().filter((one): one is Choice =>
+    typeof one === "string" || typeof Object(one).use === "string"
+  );
+  return metricKeys(choices).map((key, i) => [key, printedName(choices[i])] as const);
+}
+
+/** Returns the names of a model's metrics: of its training, and of the last stage that evaluated it. */
 export function metricNamesOf(
   model: string,
-  stages: readonly Pick<RecordedStage, "after" | "dependencies">[],
+  stages: readonly Pick<RecordedStage, "id" | "after" | "dependencies">[],
 ): ReturnType<typeof metricNames> {
-  const [id] = model.split(".");
-  const last = stages.findLast(({ after, dependencies }) =>
-    dependencies?.use === "evaluate" && after?.includes(id)
-  );
-  return metricNames((last ? [last] : stages).flatMap(({ dependencies = [] }) => dependencies));
+  const [trainer] = model.split(".");
+  const evaluated = stages.filter(({ dependencies }) => dependencies?.use === "evaluate");
+  const last = evaluated.findLast(({ after }) => after?.includes(trainer));
+  const own = stages.filter(({ id }) => id === trainer);
+  const all = [...own, ...last ? [last] : evaluated];
+  return metricNames(all.flatMap(({ dependencies = [] }) => dependencies));
 }
 
 /** Labels an axis or column: "accuracy", "MAE, years". */

@@ -8,8 +8,11 @@ import {
   defineMembers,
   type Definition,
   method,
+  namesOf,
+  useOf,
 } from "../../packages/pipeline/define.ts";
 import { quote } from "../../packages/pipeline/errors.ts";
+import { formatValues } from "../../packages/pipeline/format.ts";
 import {
   absoluteErrors,
   classScores,
@@ -55,9 +58,6 @@ export function decodeOutputs(
   const prediction = probabilities.map((row) => row.indexOf(row.reduce((a, b) => Math.max(a, b))));
   return { prediction, probabilities };
 }
-
-/** Default limit of the cumulative score, years. */
-export const CS_YEARS = 5;
 
 /** Returns true if the first numbers of all classes rise, as those of ranges do. */
 export function areOrdered(labels: readonly string[]): boolean {
@@ -263,7 +263,7 @@ export const furtherMetrics: readonly MetricDefinition[] = [
     summary: "Cumulative score: share of absolute errors of at most some years",
     former: ["cs5"],
     params: z.strictObject({
-      within: z.number().min(0).default(CS_YEARS).describe("Largest error that counts, years"),
+      within: z.number().min(0).default(5).describe("Largest error that counts, years"),
     }),
     ofRows: ({ truth, prediction }, { within }) =>
       meanOf(absoluteErrors(truth, prediction).map((error) => Number(error <= within))),
@@ -295,12 +295,37 @@ export const furtherMetrics: readonly MetricDefinition[] = [
 const RESERVED = ["accuracy", "mae", "error", "loss", "metric"];
 
 /** The parameter `metrics`. */
-export const metricsParam = definedChoices("metric", furtherMetrics, RESERVED);
+export const metricsParam = definedChoices("metric", furtherMetrics, RESERVED, printedName);
+
+/** Returns the name that a metric is printed by, with all its options: "cs@5". */
+export function printedName(choice: Choice): string {
+  const definition = furtherMetrics.find((one) => namesOf(one).includes(useOf(choice)));
+  // A plugin's defaults are not known here.
+  if (!definition) return withOptions(choice);
+  const written = typeof choice === "string" ? {} : choice;
+  return withOptions({ ...definition.params.parse({}), ...written, use: definition.name });
+}
+
+/**
+ * Returns the key of each metric that a parameter names, in `history.csv` and metrics.json: its name as
+ * written, with its options if the list has others of this name: "cs", "cs@2".
+ */
+export function metricKeys(written: readonly Choice[]): string[] {
+  const counts = Map.groupBy(written, useOf);
+  return written.map((one) => counts.get(useOf(one))!.length === 1 ? useOf(one) : withOptions(one));
+}
+
+/** Returns a name with the values of options, in characters that columns, YAML and URLs take. */
+function withOptions(choice: Choice): string {
+  const { use, ...options } = typeof choice === "string" ? { use: choice } : choice;
+  const values = JSON.stringify(Object.values(options)).replace(/[^\w.+-]+/g, "_");
+  return values === "_" ? use! : `${use}@${values.replace(/^_|_$/g, "")}`;
+}
 
 /** A metric that a parameter names, with its options. */
 export interface ChosenMetric
   extends Pick<MetricDefinition, "of" | "unit" | "better" | "decimals"> {
-  /** Name as written, which is its key in metrics.json. */
+  /** Its key in history.csv and metrics.json; see `metricKeys`. */
   readonly name: string;
   /**
    * Returns the label of a row or column.
@@ -372,18 +397,20 @@ export function selectRows(all: ScoredPredictions, rows: ArrayLike<number>): Sco
 }
 
 /**
- * Returns the metrics that a parameter names, which `metricsParam` has each once.
+ * Returns the metrics that a parameter names.
  * @param plugins definitions that plugins brought
  */
 export function chooseMetrics(
   written: readonly Choice[],
   plugins: readonly Definition[],
 ): ChosenMetric[] {
-  const all = [...furtherMetrics, ...plugins as MetricDefinition[]];
-  return written.map((choice): ChosenMetric => {
+  const all = [...furtherMetrics, ...plugins as MetricDefinition[]], keys = metricKeys(written);
+  return written.map((choice, i): ChosenMetric => {
     const { definition, options } = chosen(choice, all, "");
-    const { of, title, unit, better, decimals } = definition;
-    const name = typeof choice === "string" ? choice : choice.use!;
+    const { of, unit, better, decimals } = definition, name = keys[i];
+    const title = name === useOf(choice)
+      ? definition.title
+      : `${definition.title}, ${formatValues(options)}`;
     return {
       name,
       ...(furtherMetrics.includes(definition) && { choice }),

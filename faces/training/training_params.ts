@@ -14,7 +14,7 @@ const earlyStopping = z.strictObject({
   monitor: z.union([
     z.enum(["val_loss", "loss", "val_metric", "metric"]),
     z.string().regex(
-      /^val_\w+$/,
+      /^val_[\w@.+-]+$/,
       "expected val_loss, loss, val_metric, metric, or val_ and the name of one of `metrics`",
     ),
   ]).default("val_loss").describe("Monitored column of history.csv; val_NAME: one of `metrics`"),

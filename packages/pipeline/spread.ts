@@ -20,6 +20,11 @@ export interface RunMetric {
   readonly value: number;
 }
 
+/** Returns a metric's name without the options that distinguish it: "cs" of "cs@5". */
+export function withoutOptions(metric: string): string {
+  return metric.replace(/@\S+$/, "");
+}
+
 /** Lists the metrics of a run. */
 export function listMetrics(metrics: Metrics): RunMetric[] {
   return Object.entries(metrics).flatMap(([stage, splits]) =>

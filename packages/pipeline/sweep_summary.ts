@@ -6,7 +6,8 @@ import { broken, formatNumber, formatTable, formatValue } from "./format.ts";
 import { canonicalJson } from "./fingerprint.ts";
 import type { RunRecord } from "./history.ts";
 import { divisionOf } from "./run_settings.ts";
-import { areAlike, isSeed, listMetrics, type Spread, spreadOf } from "./spread.ts";
+import { areAlike, isSeed, listMetrics, type RunMetric } from "./spread.ts";
+import { type Spread, spreadOf, withoutOptions } from "./spread.ts";
 
 export interface Finished extends Pick<RunReport, "metrics"> {
   readonly values: Readonly<Record<string, unknown>>;
@@ -14,11 +15,7 @@ export interface Finished extends Pick<RunReport, "metrics"> {
 }
 
 /** A metric over the runs that differ only in seeds or folds. */
-export interface MetricStats extends Spread {
-  readonly stage: string;
-  readonly split: string;
-  readonly metric: string;
-}
+export type MetricStats = Spread & Omit<RunMetric, "value">;
 
 export interface SummaryRow {
   /** Key → value, seeds and folds apart. */
@@ -98,7 +95,8 @@ export function summaryLines(
     const spreads = rows.map((row) => statsOf(row, column));
     // Different losses are not comparable.
     const other = column.metric === "loss" && keys.some((key) => /\.(loss|use)$/.test(key));
-    const sign = other || !comparable ? 0 : { more: 1, less: -1 }[better[column.metric]] ?? 0;
+    const direction = better[withoutOptions(column.metric)];
+    const sign = other || !comparable ? 0 : { more: 1, less: -1 }[direction] ?? 0;
     const known = spreads.flatMap((spread) => spread ? [spread.mean * sign] : []);
     const most = Math.max(...known);
     // Of equal values none is the best.

@@ -128,7 +128,7 @@ export async function compareRuns(
       if (row.values[run] === undefined) return undefined;
       const model = models.get(row.model);
       const primary = model?.metric === row.metric;
-      const interval = primary ? intervalOf(model) : model?.further.get(row.metric);
+      const interval = primary ? intervalOf(model) : model?.further.get(row.name);
       if (!interval || isNarrow(interval, model!.people)) return undefined;
       return { low: interval.low, high: interval.high };
     });
@@ -443,8 +443,8 @@ function testModels({ model, metric, several, rows }: Pair, progress?: Progress)
 
 /** Returns the further metrics that all models have. @param all false for those that evaluate names */
 function metricsOf([first, ...others]: readonly TestedModel[], all: boolean) {
-  return first!.computable.filter(({ name, named }) =>
-    (all || named) && others.every(({ computable }) => computable.some((one) => one.name === name))
+  return first!.computable.filter(({ use, named }) =>
+    (all || named) && others.every(({ computable }) => computable.some((one) => one.use === use))
   );
 }
 

@@ -2,10 +2,10 @@
 import { canonicalJson } from "../../../packages/pipeline/fingerprint.ts";
 import type { RunRecord } from "../../../packages/pipeline/history.ts";
 import { settingsOf, shownSettingsOf } from "../../../packages/pipeline/run_settings.ts";
-import { listMetrics, spreadOf } from "../../../packages/pipeline/spread.ts";
+import { listMetrics, spreadOf, withoutOptions } from "../../../packages/pipeline/spread.ts";
 import type { MetricStats } from "../../../packages/pipeline/sweep_summary.ts";
 import type { UiComparison, UiMetric } from "../../ui/ui_api.ts";
-import { METRIC_DIRECTIONS, metricNamesOf } from "../../evaluation/metrics.ts";
+import { METRIC_DIRECTIONS, metricNamesOf, METRICS } from "../../evaluation/metrics.ts";
 
 /** Metrics over seeds, of each group of runs that differ in seeds alone. */
 export interface OverSeeds {
@@ -79,14 +79,15 @@ function collectMetrics(
       const model = names[i]!.get(id) ?? id;
       const stage = stages.find((stage) => stage.id === id.split(".")[0]);
       const result = stage?.fingerprint ?? String(i), printed = metricNamesOf(id, stages);
-      return listMetrics({ [id]: splits }).map(({ split, metric, value: number }) => {
+      return listMetrics({ [id]: splits }).map(({ split, metric: key, value: number }) => {
         const value = Number.isFinite(number) ? number : undefined;
         // Losses of different tasks, stages or settings are not comparable.
-        const loss = stage?.dependencies?.params.loss ?? null, all = Object.keys(splits[split]!);
-        const how = metric === "loss" && [stage?.use ?? null, loss, all.sort()];
+        const loss = stage?.dependencies?.params.loss ?? null;
+        const primary = Object.keys(METRICS).filter((one) => one in splits[split]!);
+        const how = key === "loss" && [stage?.use ?? null, loss, primary];
+        const metric = withoutOptions(key), name = printed[key] ?? key;
         const better = METRIC_DIRECTIONS[metric] ?? declared?.[metric];
         const measure = canonicalJson([metric, how, subjectIn(i, model, split), better ?? null]);
-        const name = printed[metric] ?? metric;
         return { i, model, split, metric, name, value, better, measure, result };
       });
     })

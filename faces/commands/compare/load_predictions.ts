@@ -5,9 +5,9 @@ import type { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts
 import { nameOf } from "../../../packages/pipeline/find_runs.ts";
 import type { RunRecord } from "../../../packages/pipeline/history.ts";
 import type { StageRecord } from "../../../packages/pipeline/stage_record.ts";
-import type { Choice } from "../../../packages/pipeline/define.ts";
+import { type Choice, namesOf, useOf } from "../../../packages/pipeline/define.ts";
 import { assertIntact, damagedError } from "../../../packages/pipeline/verify_results.ts";
-import { METRICS } from "../../evaluation/metrics.ts";
+import { metricNames, METRICS } from "../../evaluation/metrics.ts";
 import { readMetrics } from "../../evaluation/score_model.ts";
 import {
   areOrdered,
@@ -19,6 +19,8 @@ import { readPeople } from "../../training/targets.ts";
 
 /** A model of a run and its results, with one value per test image. */
 export type TestedModel = Awaited<ReturnType<typeof readModels>>[number];
+
+type Made = Pick<StageRecord, "dependencies"> & { readonly path: string };
 
 /** Loads the models of a run; `missing` is the reason if there are none. */
 export async function loadPredictions(
@@ -52,35 +54,31 @@ export async function loadPredictions(
   // A model of several reports is that of the last one, as in the metrics of the run.
   const models = new Map<string, TestedModel>();
   for (const report of reports) {
-    const { inputs, params: { metrics = [] } } = report.dependencies;
-    const data = made.find(({ kind, digest }) => kind === "dataset" && digest === inputs.dataset);
+    const { dataset } = report.dependencies.inputs;
+    const data = made.find(({ kind, digest }) => kind === "dataset" && digest === dataset);
     if (!data) {
       if (error) throw error;
       return { models: [], missing: `the dataset of run ${run.id} was removed` };
     }
     await assertIntact(report.path, report, ["metrics.json", "predictions.parquet"]);
     await assertIntact(data.path, data, ["table.parquet"]);
-    const own = await readModels(report.path, data.path, builtIn(metrics as Choice[]));
-    for (const model of own) models.set(model.id, model);
+    for (const model of await readModels(report, data.path)) models.set(model.id, model);
   }
   return { models: [...models.values()] };
 }
 
 /** Returns built-in metrics: as written, and all others with their defaults. Plugins are not loaded. */
 function builtIn(written: readonly Choice[]) {
-  const nameOf = (choice: Choice) => typeof choice === "string" ? choice : choice.use;
-  const isOf = ({ name, former = [] }: (typeof furtherMetrics)[number], choice: Choice) =>
-    [name, ...former].includes(nameOf(choice)!);
-  const choices = furtherMetrics.flatMap((metric): Choice[] => {
-    const named = written.filter((choice) => isOf(metric, choice));
-    return named.length > 0 ? named : [metric.name];
+  return furtherMetrics.flatMap((definition) => {
+    const own = written.filter((choice) => namesOf(definition).includes(useOf(choice)));
+    const { name: use } = definition, named = own.length > 0;
+    return chooseMetrics(named ? own : [use], []).map((metric) => ({ ...metric, use, named }));
   });
-  return chooseMetrics(choices, [])
-    .map((metric, i) => ({ ...metric, named: written.includes(choices[i]!) }));
 }
 
-async function readModels(report: string, dataset: string, metrics: ReturnType<typeof builtIn>) {
-  const { models } = await readMetrics(report);
+async function readModels({ path: report, dependencies }: Made, dataset: string) {
+  const { models } = await readMetrics(report), names = metricNames([dependencies]);
+  const metrics = builtIn((dependencies.params.metrics ?? []) as Choice[]);
   // Predictions of earlier versions have no probabilities.
   const all = await readParquet(join(report, "predictions.parquet")) as
     & Record<"row" | "truth" | "prediction", number[]>
@@ -116,13 +114,15 @@ async function readModels(report: string, dataset: string, metrics: ReturnType<t
       classes,
       scored,
       // Metrics to compare models by, beside the primary one.
-      computable: metrics.filter(({ name, of, named }) =>
-        of === (classes ? "classes" : "years") && (name !== "auc" || probabilities) &&
+      computable: metrics.filter(({ use, of, named }) =>
+        of === (classes ? "classes" : "years") && (use !== "auc" || probabilities) &&
         // Of two classes all are neighbors.
-        (name !== "oneOff" || classes!.length > 2 && (named || areOrdered(classes!)))
+        (use !== "oneOff" || classes!.length > 2 && (named || areOrdered(classes!)))
       ),
-      // Metric → its 95 % interval, as evaluate computed it.
-      further: new Map(further.map(({ name, intervals }) => [name, intervals.test])),
+      // Printed name of a metric → its 95 % interval, as evaluate computed it.
+      further: new Map(
+        further.map(({ name, intervals }) => [names[name] ?? name, intervals.test]),
+      ),
       // 1 or 0 for a correct or wrong class, or the absolute error in years.
       scores: METRICS[metric].each(truth, prediction),
       images: rows.map((row) => `${table.dataset[row]}/${table.path[row]}`),

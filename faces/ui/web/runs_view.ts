@@ -2,7 +2,7 @@
 import { counted } from "../../../packages/pipeline/causes.ts";
 import { didYouMean } from "../../../packages/pipeline/did_you_mean.ts";
 import { formatDuration } from "../../../packages/pipeline/format.ts";
-import { listMetrics } from "../../../packages/pipeline/spread.ts";
+import { listMetrics, withoutOptions } from "../../../packages/pipeline/spread.ts";
 import { byId, dom, part, stored } from "../../serving/page_dom.ts";
 import type { UiRun } from "../ui_api.ts";
 import { sparkline } from "./ui_charts.ts";
@@ -170,7 +170,7 @@ const CONDITION = /^([^<>=]+)([<>]=?|=)(.+)$/;
 
 /** Checks the end of a key; "cs" is "cs@5" as well. */
 function isMeant(key: string, name: string): boolean {
-  return [key, key.replace(/@\S+$/, "")].some((one) => one.toLowerCase().endsWith(name));
+  return [key, withoutOptions(key)].some((one) => one.toLowerCase().endsWith(name));
 }
 
 /** Returns an error for a condition on what no run has. */

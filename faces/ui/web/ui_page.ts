@@ -5,7 +5,7 @@ import { insideView } from "./inside_view.ts";
 import { liveView, whyView } from "./live_view.ts";
 import { runsView } from "./runs_view.ts";
 import { sweepsView } from "./sweeps_view.ts";
-import { type About, store, type View } from "./ui_store.ts";
+import { store, type View } from "./ui_store.ts";
 import { get, redraw } from "./ui_dom.ts";
 
 const views: View[] = [runsView, liveView, compareView, sweepsView, insideView];
@@ -42,7 +42,7 @@ async function poll(): Promise<void> {
   let pause = POLL_MS, problem = "";
   try {
     if (store.about.artifacts === "") {
-      store.about = await get<About>("/api/about");
+      store.about = await get<typeof store.about>("/api/about");
       if (store.about.pipelines.length > 0) views.push(whyView);
     }
     const partial = store.left > 0;

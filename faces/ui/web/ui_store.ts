@@ -1,13 +1,12 @@
 /** The runs that the page knows, and their files, loaded when they are shown. */
-import { areAlike, listMetrics, spreadOf } from "../../../packages/pipeline/spread.ts";
+import {
+  areAlike,
+  listMetrics,
+  spreadOf,
+  withoutOptions,
+} from "../../../packages/pipeline/spread.ts";
 import type { UiDetails, UiRun, UiRuns } from "../ui_api.ts";
 import { get } from "./ui_dom.ts";
-
-export interface About {
-  readonly artifacts: string;
-  readonly pipelines: readonly string[];
-  readonly better: Readonly<Record<string, "more" | "less">>;
-}
 
 export interface View {
   readonly name: string;
@@ -19,7 +18,11 @@ export interface View {
 }
 
 export const store = {
-  about: { artifacts: "", pipelines: [], better: {} } as About,
+  about: {
+    artifacts: "",
+    pipelines: [] as readonly string[],
+    better: {} as Readonly<Record<string, "more" | "less">>,
+  },
   runs: [] as readonly UiRun[],
   left: 0,
 
@@ -118,7 +121,7 @@ export function statsOf({ runs }: Pick<Row, "runs">, [model, split, metric]: rea
 
 /** Returns which values of a metric are better, if rows know it. */
 export function betterOf(rows: readonly Row[], metric: string): "more" | "less" | undefined {
-  const name = metric.split("@")[0]!;
+  const name = withoutOptions(metric);
   return store.about.better[name] ??
     rows.map(({ first: { better } }) => better?.[name]).find((one) => one !== undefined);
 }

@@ -92,8 +92,7 @@ export async function runSweep(
   const runText = points.length === 1 ? "the run continues" : `${points.length} runs continue`;
   log(left === "" ? "all stages have run; collecting results" : `${runText} with ${left}`);
   const each = { ...selection, force: selection.force?.filter((id) => !shared.includes(id)) };
-  const unvaried = first.stages.filter(({ id }) => variantsOf(id, points).length === 1);
-  const names = await call.metricNames?.(unvaried);
+  const names = await call.metricNames?.(points.flatMap(({ plan }) => plan.stages));
   using progress = new SweepProgress(points, reporter, cautions, names);
   await (first.remoteWorkers
     ? runRemote(points, call, each, same, context, progress)

@@ -4,7 +4,7 @@
  */
 import { random } from "@reproducible/random/random";
 import { ArtifactStore } from "../artifact_store.ts";
-import type { Directions, MetricNames } from "../app.ts";
+import type { App, Directions } from "../app.ts";
 import type { Override } from "../config/override.ts";
 import type { Best, Range } from "../config/pipeline_schema.ts";
 import { shortPath } from "../config/config_source.ts";
@@ -15,7 +15,7 @@ import { byTime, History, type RunRecord } from "../history.ts";
 import { byPipeline, runsOfPipeline } from "../find_runs.ts";
 import { counted } from "../causes.ts";
 import { commandOf } from "../pipeline_identity.ts";
-import { isSeed } from "../spread.ts";
+import { isSeed, withoutOptions } from "../spread.ts";
 import { areComparable, summarise, withoutSeeds } from "../sweep_summary.ts";
 
 /** A varied value: its list, or the range that its values are drawn from. */
@@ -113,9 +113,8 @@ export async function bestPoints(
   pipelineNow: (point?: Point) => Promise<SweptPipeline>,
   better: Directions = {},
   log: (line: string) => void = () => {},
-  names: MetricNames = {},
+  metricNames?: App["metricNames"],
 ): Promise<Record<string, unknown>[]> {
-  const nameOf = (stage: string, metric: string) => `${stage}.${names[metric] ?? metric}`;
   const runs = await new History(artifacts).list();
   const last = byPipeline(of, runs).findLast(({ point }) => point);
   const now = await pipelineNow(last?.point), listed = runsOfPipeline(of, runs, now.identity);
@@ -146,12 +145,15 @@ export async function bestPoints(
     );
   }
   const finished = matching.map(({ point: values, ...run }) => ({ ...run, values }));
+  const made = matching.flatMap(({ stages }) => stages);
+  const names = await metricNames?.(made.flatMap(({ dependencies = [] }) => dependencies)) ?? {};
   const measured = summarise(finished).flatMap(({ values, metrics }) =>
-    metrics.filter(({ split }) => split === "validation")
-      .map(({ stage, metric, mean }) => ({ values, mean, metric, name: nameOf(stage, metric) }))
+    metrics.filter(({ split }) => split === "validation").map(({ stage, metric, mean }) => {
+      const key = `${stage}.${metric}`, name = `${stage}.${names[metric] ?? metric}`;
+      return { values, mean, metric: withoutOptions(metric), key, name };
+    })
   );
-  const dot = by.lastIndexOf("."), wanted = nameOf(by.slice(0, dot), by.slice(dot + 1));
-  const rows = measured.filter(({ name }) => name === wanted);
+  const rows = measured.filter(({ key, name }) => by === key || by === name);
   if (rows.length === 0) {
     const known = new Set(measured.map(({ name }) => name));
     throw new UsageError(

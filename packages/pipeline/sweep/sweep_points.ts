@@ -180,12 +180,12 @@ async function combine(
   if (best) {
     const { better, metricNames, reporter: { log } } = call;
     const directions = Object.assign({}, await better?.(), directionsOf(stages));
-    const names = await metricNames?.();
     const now = (point?: Point) => readSwept(best, call, point);
-    const found = await bestPoints(best, artifacts, now, directions, log, names).catch((error) => {
-      if (!(error instanceof UsageError) && !isMissingPipeline(error)) throw error;
-      throw ConfigError.at(source.at(["sweep", "best"]), error.message);
-    });
+    const found = await bestPoints(best, artifacts, now, directions, log, metricNames)
+      .catch((error) => {
+        if (!(error instanceof UsageError) && !isMissingPipeline(error)) throw error;
+        throw ConfigError.at(source.at(["sweep", "best"]), error.message);
+      });
     const points = found.map((values) =>
       overridesOf(values, `sweep.best of ${best.of}`).filter(({ path }) => !given.has(keyOf(path)))
     );

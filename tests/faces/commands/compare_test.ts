@@ -279,6 +279,48 @@ Deno.test("compare names cumulative scores by their limits, which alone are comp
   ]);
 });
 
+Deno.test("compare has a row for each limit, and pairs those of a run with two", async () => {
+  const models = { trainAge: { error: 10 } };
+  const [two, three] = [2, 3].map((within) => ({ use: "cs", within }));
+  await using shop = await workshop([
+    { models, metrics: [two, three] },
+    { models: { trainAge: { error: 20 } }, metrics: [three] },
+  ]);
+  const measured: Record<string, number>[] = [{ "cs@2": 0.2, "cs@3": 0.3 }, { cs: 0.4 }];
+  const runs = shop.runs.map((run, i) => ({
+    ...run,
+    metrics: { trainAge: { test: measured[i]! } },
+  }));
+  const { metrics, differences } = await compareRuns(runs, shop.store);
+  assert.deepEqual(metrics.map(({ metric, name, values, best }) => [metric, name, values, best]), [
+    ["cs", "cs@2", [0.2, undefined], undefined],
+    ["cs", "cs@3", [0.3, 0.4], 1],
+  ]);
+  const limits = differences.filter(({ metric }) => metric.startsWith("cs"));
+  assert.deepEqual(limits.map(({ metric, title }) => [metric, title]), [
+    ["cs@2", "cumulative score within 2 years"],
+    ["cs@3", "cumulative score within 3 years"],
+  ]);
+});
+
+Deno.test("compare has the interval of a limit, and marks losses beside further metrics", async () => {
+  const further = { cs: 0.5, "cs@2": 0.25 }, limits = ["cs", { use: "cs", within: 2 }];
+  await using shop = await workshop([
+    { models: { trainAge: { error: 10, further } }, metrics: limits },
+    { models: { trainAge: { error: 10, params: { metrics: ["rmse"] } } }, metrics: ["cs"] },
+  ]);
+  const runs = shop.runs.map((run, i) => {
+    const validation = { loss: i, mae: 4, ...(i === 1 && { rmse: 6 }) };
+    return { ...run, metrics: { trainAge: { test: run.metrics.trainAge!.test!, validation } } };
+  });
+  const { metrics } = await compareRuns(runs as RunRecord[], shop.store);
+  const row = metrics.find(({ name }) => name === "cs@2")!;
+  assert.deepEqual([row.metric, row.better, row.values], ["cs", "more", [0.25, undefined]]);
+  assert.deepEqual(row.intervals, [{ low: 0.15, high: 0.35 }, undefined]);
+  // A further metric of a training changes no loss.
+  assert.equal(metrics.find(({ metric }) => metric === "loss")!.best, 0);
+});
+
 Deno.test("compare takes each model from the last stage that evaluated it, with its limits", async () => {
   const run = (error: number): FakeRun => ({
     models: { trainAge: { error }, years: { error } },

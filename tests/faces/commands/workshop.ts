@@ -50,8 +50,9 @@ interface Fake {
   readonly error?: number;
   /** Task of a model of numbers. Default: age */
   readonly task?: string;
-  /** Test F1, whose interval is 0.1 to both sides. */
+  /** Test F1, and other metrics of the test set, each with an interval of 0.1 to both sides. */
   readonly f1?: number;
+  readonly further?: Readonly<Record<string, number>>;
   /** Number of its parameters; its multiply-adds are a hundred times as many. Default: 10 */
   readonly weights?: number;
   /** Validation metric of each epoch, which a `model` is written with. */
@@ -223,16 +224,15 @@ export async function workshop(fakes: readonly FakeRun[]) {
       judge({ task: classes ? "gender" : task, ...(classes && { classes }) }, predictions),
     ]));
     for (
-      const [id, { use = id, params = {}, f1, curve, skill, weights = 10 }] of Object.entries(
-        models,
-      )
+      const [id, { use = id, params = {}, f1, further, curve, skill, weights = 10 }] of Object
+        .entries(models)
     ) {
-      if (f1 !== undefined) {
+      for (const [name, value] of Object.entries({ ...(f1 !== undefined && { f1 }), ...further })) {
         const interval = { level: 0.95, method: "bootstrap", unit: "image" } as const;
-        const test = { low: f1 - 0.1, high: f1 + 0.1, ...interval };
-        const how = { name: "f1", title: "F1", unit: "", decimals: 3 };
-        Object.assign(judged[id].test, { f1 });
-        judged[id].further = [{ ...how, intervals: { test } }];
+        const test = { low: value - 0.1, high: value + 0.1, ...interval };
+        const how = { name, title: name, unit: "", decimals: 3 };
+        Object.assign(judged[id].test, { [name]: value });
+        (judged[id].further ??= []).push({ ...how, intervals: { test } });
       }
       const inputs = { dataset: "the images" };
       const made: StageRecord["outputs"] = curve ? { model: output("model") } : {};

@@ -446,7 +446,7 @@ Deno.test("dropout is refused beside layers, which have rates of their own", asy
 Deno.test("a metric or section that is there twice is an error before anything runs", async () => {
   assert.match(
     await mistakes("trainGender", "{ metrics: [auc, f1, { use: auc }] }"),
-    /pipeline\.yaml:\d+:\d+: trainGender\.metrics\.2: expected each name once, got {"use":"auc"}/,
+    /pipeline\.yaml:\d+:\d+: trainGender\.metrics\.2: expected each name once with the same options, got {"use":"auc"}/,
   );
   const parse = (given: object) => z.parse(evaluate.params, given);
   assert.throws(() => parse({ metrics: ["rmse", { use: "rmse" }] }), /expected each name once/);

@@ -4,7 +4,10 @@ import {
   chooseMetrics,
   defineMetric,
   furtherMetrics,
+  metricKeys,
+  metricsParam,
   orderWarnings,
+  printedName,
   type ScoredPredictions,
 } from "../../../faces/training/further_metrics.ts";
 import { definedChoices } from "../../../packages/pipeline/define.ts";
@@ -24,6 +27,7 @@ import {
   mean,
 } from "../../../packages/statistics/prediction_metrics.ts";
 import trainJoint from "../../../stages/trainJoint.ts";
+import trainAge from "../../../stages/trainAge.ts";
 import trainGender from "../../../stages/trainGender.ts";
 import { testContext } from "../../context.ts";
 import { testArtifact } from "../../context.ts";
@@ -453,6 +457,59 @@ Deno.test("training stages compute further metrics of the validation set after e
     run(trainGender, { metrics: ["rmse"] }),
     /Cannot train gender: metrics names "rmse", which is of years/,
   );
+});
+
+Deno.test("a metric with several options is told apart everywhere by these", async () => {
+  const [two, half] = [2, 30.5].map((within) => ({ use: "cs", within }));
+  const keys = (...written: (string | typeof two)[]) => metricKeys(written);
+  assert.deepEqual(keys("cs"), ["cs"]);
+  assert.deepEqual(keys(two), ["cs"]);
+  assert.deepEqual(keys("cs", two, half, "cs5"), ["cs", "cs@2", "cs@30.5", "cs5"]);
+  const odd = { use: "odd", of: ["a,b", 1], deep: { ok: true } };
+  assert.deepEqual(metricKeys([odd, { use: "odd", of: [] }]), ["odd@a_b_1_ok_true", "odd"]);
+  const names = ["cs", "cs5", half, "macroMae", "rmse", "odd", odd].map(printedName);
+  assert.deepEqual(names, [
+    ...["cs@5", "cs@5", "cs@30.5", "macroMae@10", "rmse", "odd", "odd@a_b_1_ok_true"],
+  ]);
+  for (const twice of [[two, two], ["cs", { use: "cs", within: 5 }], ["rmse", "rmse"]]) {
+    const { error } = metricsParam.safeParse(twice);
+    assert.match(`${error}`, /expected each name once with the same options/);
+  }
+  const bands = [5, 20].map((ageBand) => ({ use: "macroMae", ageBand }));
+  assert.deepEqual(chooseMetrics(bands, []).map(({ titleFor }) => titleFor("mae")), [
+    ...["macro MAE, ageBand=5", "macro MAE, ageBand=20"],
+  ]);
+
+  using trained = testContext(trainAge);
+  const people = Array.from({ length: 40 }, (_, i) => ({ age: (i * 37) % 90, gender: i % 2 }));
+  const dataset = await writeDataset(join(trained.folder, "dataset"), people);
+  const counts = { train: 20, validation: 10, test: 10 };
+  const splits = await writeSplits(join(trained.folder, "splits"), counts);
+  const earlyStopping = { monitor: "val_cs@30.5", patience: 1 };
+  const { metrics } = (await trained.run({ dataset, splits }, {
+    ...{ epochs: 3, batchSize: 10, metrics: [two, half], earlyStopping },
+    network: { use: "layers", layers: [{ flatten: {} }] },
+  }))!;
+  const [header] = (await Deno.readTextFile(join(trained.outputs.model, "history.csv"))).split(
+    "\n",
+  );
+  assert.match(header, /,learning_rate,val_cs@2,val_cs@30\.5$/);
+  assert.deepEqual(Object.keys(metrics!["*"].validation), ["mae", "cs@2", "cs@30.5"]);
+  const folder = join(trained.outputs.model, "tensorboard/validation");
+  for await (const { name } of Deno.readDir(folder)) {
+    assert.match(await Deno.readTextFile(join(folder, name)), /epoch_cs@2[^]*epoch_cs@30\.5/);
+  }
+
+  using context = testContext(evaluate);
+  const none = { references: [], faces: [], tables: [], archives: [] };
+  const models = [{ ...testArtifact(trained.outputs.model, "model"), stage: "trainAge" }];
+  await context.run({ dataset, splits, models, ...none }, { metrics: [half, "cs", two] });
+  const { trainAge: scores } = (await readMetrics(context.outputs.report)).models;
+  assert.deepEqual(Object.keys(scores.test), ["loss", "mae", "cs@30.5", "cs", "cs@2"]);
+  for (const file of ["report.html", "MODEL_CARD.md"]) {
+    const text = await Deno.readTextFile(join(context.outputs.report, file));
+    for (const limit of [2, 5, 30.5]) assert.ok(text.includes(`within ${limit} years`), file);
+  }
 });
 
 Deno.test("a monitored metric that no epoch has is a warning where it chose the weights", async () => {

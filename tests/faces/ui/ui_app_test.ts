@@ -139,6 +139,21 @@ Deno.test("a model evaluated twice has name and intervals of the last evaluation
   assert.ok(intervals["years test"] && intervals["trainAge test"]);
 });
 
+Deno.test("the page has two limits of a run, and that of a training", async () => {
+  const models = { trainAge: { error: 5, params: { metrics: [{ use: "cs", within: 3 }] } } };
+  const two = { use: "cs", within: 2 };
+  await using shop = await workshop([{ models, metrics: ["cs", two] }, { models }]);
+  const measured = [{ cs: 0.5, "cs@2": 0.2, "cs@3": 0.3 }, { cs: 0.3 }];
+  const ids = await Promise.all(shop.runs.map(async ({ id: _, at: __, ...run }, i) => {
+    const metrics = { trainAge: { validation: measured[i]! as Record<string, number> } };
+    return (await new History(shop.artifacts).add({ ...run, metrics })).id;
+  }));
+  await using ui = await start(shop.artifacts);
+  const runs = await ui.runs();
+  const shown = ids.map((id) => runs.find((one) => one.id === id)!.metrics.trainAge!.validation);
+  assert.deepEqual(shown, [{ "cs@5": 0.5, "cs@2": 0.2, "cs@3": 0.3 }, { "cs@3": 0.3 }]);
+});
+
 Deno.test("a running run, its log by offset, and a killed one", async () => {
   await using shop = await workshop([]);
   const history = new History(shop.artifacts);

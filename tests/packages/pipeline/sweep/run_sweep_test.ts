@@ -902,12 +902,45 @@ Deno.test("a metric is printed by one name, and sweep.best takes its key too", a
       await new History(folder).add({ ...run, point: { rate }, metrics: metrics(rate) });
     }
     const choice = { of: "search", share: 0.3 }, better = { error: "less" } as const;
+    const namesOf = () => Promise.resolve(names);
     const best = (by: string) =>
-      bestPoints({ ...choice, by }, folder, sweptOnCommandLine(), better, () => {}, names);
+      bestPoints({ ...choice, by }, folder, sweptOnCommandLine(), better, () => {}, namesOf);
     assert.deepEqual([await best("net.mae"), await best("net.error")], [[{ rate: 1 }], [{
       rate: 1,
     }]]);
     await assert.rejects(best("net.rmse"), /They have net\.loss and net\.mae\./);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("sweeps mark and choose the best of a metric with options", async () => {
+  const metrics = (rate: number): Metrics => ({
+    "net.age": { validation: { "cs@2.5": rate / 9, "cs@5": 1 / rate, cs: rate / 5 } },
+  });
+  const better = { cs: "more" } as const, names = { cs: "cs@3" };
+  const all = [1, 2, 3].map((rate) => ({ values: { rate }, metrics: metrics(rate) }));
+  const [head, ...lines] = summaryLines(summarise(all), better, Infinity, names);
+  assert.match(head!, /net\.age validation cs@2\.5 +net\.age validation cs@5 +.* cs@3$/);
+  assert.match(
+    lines.join("\n"),
+    /^1 +0\.111 +1\.00 \* +0\.200\n2.*\n3 +0\.333 \* +0\.333 +0\.600 \*\n/,
+  );
+  const folder = await Deno.makeTempDir();
+  try {
+    for (const { values: point, metrics } of all) {
+      const run = { pipeline: "search", ok: true, seconds: 1, seed: 1, stages: [] };
+      await new History(folder).add({ ...run, point, metrics });
+    }
+    const best = async (by: string) => {
+      const choice = { of: "search", share: 0.3, by }, namesOf = () => Promise.resolve(names);
+      const now = sweptOnCommandLine();
+      return (await bestPoints(choice, folder, now, better, () => {}, namesOf))[0]!.rate;
+    };
+    assert.deepEqual(await Promise.all(["net.age.cs@2.5", "net.age.cs@5"].map(best)), [3, 1]);
+    // The key, and the name that tables have.
+    assert.deepEqual(await Promise.all(["net.age.cs", "net.age.cs@3"].map(best)), [3, 3]);
+    await assert.rejects(best("net.age.cs@4"), /They have net\.age\.cs@2\.5, .* net\.age\.cs@3\./);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
