@@ -1,19 +1,23 @@
-/** Command lines of the program in this process, where modules and kernels are compiled once. */
+/** Command lines of a program in this process, where modules and kernels are compiled once. */
 import assert from "node:assert/strict";
-import { app } from "../main.ts";
+import type { App } from "../packages/pipeline/app.ts";
 import { main } from "../packages/pipeline/cli.ts";
-import type { Outcome } from "./project_run.ts";
 
-const environment = { NO_COLOR: "1" };
+/** True while a command line is executed. */
+let executing = false;
 
 /**
- * Executes a command line as a process does, whose output is no terminal. One at a time.
- * @param cwd the user's folder. Default: the project
+ * Executes a command line as a process does, whose output is no terminal. One at a time; edits of
+ * imported modules take no effect.
+ * @param cwd the user's folder. Default: the program's
  */
 export async function execute(
   args: readonly string[],
-  cwd = app.project,
+  program: App,
+  cwd = program.project,
 ): Promise<{ code: number; out: string; err: string }> {
+  assert.ok(!executing, "two at once need processes: await the first");
+  executing = true;
   const { stdout, stderr, env } = Deno, { error } = console, { get } = env;
   const written = { out: "", err: "" };
   const captured = (name: "out" | "err") => {
@@ -23,9 +27,10 @@ export async function execute(
       return bytes.length;
     };
   };
-  const isTerminal = () => false, given: Record<string, string> = { ...environment, INIT_CWD: cwd };
+  const isTerminal = () => false, given: Record<string, string> = { NO_COLOR: "1", INIT_CWD: cwd };
   using restored = new DisposableStack();
   restored.defer(() => {
+    executing = false;
     for (const stream of [stdout, stderr]) {
       for (const name of ["writeSync", "isTerminal"]) Reflect.deleteProperty(stream, name);
     }
@@ -36,18 +41,6 @@ export async function execute(
   Object.assign(stderr, { writeSync: captured("err"), isTerminal });
   console.error = (...values) => void (written.err += `${values.join(" ")}\n`);
   env.get = (name) => given[name] ?? get.call(env, name);
-  const code = await main(args, app);
+  const code = await main(args, program);
   return { code, ...written };
-}
-
-/** `run` of `project_run.ts` in this process. */
-export async function runHere(
-  artifacts: string,
-  pipeline: string,
-  ...args: string[]
-): Promise<Outcome> {
-  const line = ["run", pipeline, "--json", "--set", `artifacts=${artifacts}`, ...args];
-  const { code, out, err } = await execute(line);
-  assert.notEqual(out, "", err);
-  return { ...JSON.parse(out), code, text: err };
 }

@@ -1,5 +1,13 @@
 /** `deno task evaluate`: trained models on other data, and on their own. */
-import { deepStrictEqual, doesNotMatch, match, ok, rejects, strictEqual } from "node:assert/strict";
+import {
+  deepStrictEqual,
+  doesNotMatch,
+  match,
+  notStrictEqual,
+  ok,
+  rejects,
+  strictEqual,
+} from "node:assert/strict";
 import { join, resolve } from "node:path";
 import sharp from "sharp";
 import command from "../../../faces/commands/evaluate_command.ts";
@@ -12,8 +20,8 @@ import { History } from "../../../packages/pipeline/history.ts";
 import { writeState } from "../../../packages/pipeline/state.ts";
 import { random } from "../../../packages/random/random.ts";
 import { readSources } from "../../../faces/serving/model_sources.ts";
-import { execute, runHere } from "../../in_process.ts";
-import { project, run } from "../../project_run.ts";
+import { execute } from "../../in_process.ts";
+import { type Outcome, project, run } from "../../project_run.ts";
 
 /** A folder of aligned photos with a CSV, brighter for men and the older the person. */
 async function photos(folder: string, n: number, seed: number): Promise<void> {
@@ -34,12 +42,24 @@ async function photos(folder: string, n: number, seed: number): Promise<void> {
   await Deno.writeTextFile(join(folder, "labels.csv"), lines.join("\n") + "\n");
 }
 
+/** `run` of `project_run.ts` in this process. */
+async function runHere(
+  artifacts: string,
+  pipeline: string,
+  ...args: string[]
+): Promise<Outcome> {
+  const line = ["run", pipeline, "--json", "--set", `artifacts=${artifacts}`, ...args];
+  const { code, out, err } = await execute(line, app);
+  notStrictEqual(out, "", err);
+  return { ...JSON.parse(out), code, text: err };
+}
+
 /**
  * Evaluates in this process: the task's own process is tested in `tests/end_to_end`. Detects a single
  * photo as serving does, which takes most of the time.
  */
 const evaluate = (folder: string, ...args: string[]) =>
-  execute(["evaluate", "--set", "evaluate.framing=1", ...args], folder);
+  execute(["evaluate", "--set", "evaluate.framing=1", ...args], app, folder);
 
 Deno.test("evaluate", async (t) => {
   const folder = await Deno.makeTempDir({ prefix: "evaluate-" });
@@ -79,7 +99,11 @@ Deno.test("evaluate", async (t) => {
     await t.step("scores a folder with the models' own framing", async () => {
       const args = [id, "--on", "theirs", "--layout", "aligned", "--artifacts", "results"];
       const set = ["--set", "evaluate.metrics=[rmse, auc]", "--set", "evaluate.gate={ limit: 23 }"];
-      const { code, out, err } = await execute(["evaluate", ...args, ...set, "--json"], folder);
+      const { code, out, err } = await execute(
+        ["evaluate", ...args, ...set, "--json"],
+        app,
+        folder,
+      );
       strictEqual(code, 0, err);
       const { place, metrics, models, html } = await report(out);
       deepStrictEqual(Object.keys(models), ["trainAge", "trainGender"]);

@@ -38,6 +38,8 @@ import {
 import { predict as predictImages } from "../../predict.ts";
 import { digestFolder } from "../../../packages/pipeline/digest.ts";
 import { writeState } from "../../../packages/pipeline/state.ts";
+import { app } from "../../../main.ts";
+import { execute } from "../../in_process.ts";
 import { OUTCOME } from "../../outcome.ts";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
@@ -114,11 +116,8 @@ function start(folder: string, ...args: string[]): Deno.ChildProcess {
   }).spawn();
 }
 
-async function predict(folder: string, ...args: string[]) {
-  const { code, stdout, stderr } = await start(folder, ...args).output();
-  const [out, err] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
-  return { code, out, err };
-}
+/** Predicts in this process: the task's own process is tested in `tests/end_to_end`. */
+const predict = (folder: string, ...args: string[]) => execute(["predict", ...args], app, folder);
 
 Deno.test("predict", async (t) => {
   await using place = await workplace();
@@ -427,7 +426,8 @@ Deno.test("predict checks its command line, with a way out in each error", async
       [[".", "--modle", "p"], /has no option "--modle". Did you mean "--model"/],
       [[".", "--model", "nothing"], /"nothing" is no run, pipeline or folder of a model/],
     ];
-    const results = await Promise.all(cases.map(([args]) => predict(folder, ...args)));
+    const results: Awaited<ReturnType<typeof predict>>[] = [];
+    for (const [args] of cases) results.push(await predict(folder, ...args));
     for (const [i, { code, out, err }] of results.entries()) {
       deepStrictEqual([code, out], [2, ""], err);
       match(err, cases[i][1]);

@@ -134,22 +134,22 @@ Deno.test("runs", async (t) => {
     "two.yaml": CHAIN.replace("sum:", "sum: { double: true }"),
   });
   await t.step("says that there are none", async () => {
-    const { code, out } = await project.cli("runs");
+    const { code, out } = await project.here("runs");
     assert.deepEqual([code, out], [0, "nothing has run yet: deno task run pipeline\n"]);
   });
-  await project.cli("run", "pipeline");
-  await project.cli("run", "two");
+  await project.here("run", "pipeline");
+  await project.here("run", "two");
   await t.step("lists when, what and how good", async () => {
-    const { out } = await project.cli("runs");
+    const { out } = await project.here("runs");
     assert.match(
       out,
       /^run {7}date {14}pipeline +took {2}values {2}result\n[0-9a-f]{8} {2}\d{4}-\d\d-\d\d \d\d:\d\d {2}pipeline {2}[\d.:]+( s)? {10}sum loss 10\.0\n.* two .* sum loss 20\.0\n$/,
     );
   });
   await t.step("of one pipeline, the last ones, as JSON", async () => {
-    assert.match((await project.cli("runs", "two")).out, /\n.* two .*\n$/);
-    assert.equal((await project.cli("runs", "--last", "1")).out.split("\n").length, 3);
-    const { out, err } = await project.cli("runs", "pipeline", "--json");
+    assert.match((await project.here("runs", "two")).out, /\n.* two .*\n$/);
+    assert.equal((await project.here("runs", "--last", "1")).out.split("\n").length, 3);
+    const { out, err } = await project.here("runs", "pipeline", "--json");
     const { ok, runs: [run, ...others] } = JSON.parse(out);
     assert.deepEqual([ok, others, err, run.pipeline], [true, [], "", "pipeline"]);
     assert.equal(run.metrics.sum.test.loss, 10);
@@ -157,24 +157,25 @@ Deno.test("runs", async (t) => {
   });
   await t.step("passes over what is no record, and says so", async () => {
     await project.write({ "artifacts/runs/bad.json": '{"pipeline": "x"' });
-    const { code, out } = await project.cli("runs", "two");
+    const { code, out } = await project.here("runs", "two");
     assert.equal(code, 0);
     assert.match(out, /^artifacts\/runs\/bad\.json cannot be read and is passed over/);
     await Deno.remove(project.path("artifacts/runs/bad.json"));
   });
   await t.step("of one run, by its id or the beginning of it, with its results", async () => {
-    const { runs: [run] } = JSON.parse((await project.cli("runs", "pipeline", "--json")).out);
+    const { runs: [run] } = JSON.parse((await project.here("runs", "pipeline", "--json")).out);
     const twins = ["abcd0000", "abcd1111"];
     for (const id of twins) {
       await writeState(project.path(`artifacts/runs/${id}.json`), { version: 1, ...run, id });
     }
-    const whole = await project.cli("runs", "abcd0000"), begun = await project.cli("runs", "abcd0");
+    const whole = await project.here("runs", "abcd0000"),
+      begun = await project.here("runs", "abcd0");
     assert.match(
       whole.out,
       /\nabcd0000 .*\n\nstage +result\ncount +artifacts\/count\/\w+\/numbers\n/s,
     );
     assert.deepEqual(begun, whole);
-    const both = await project.cli("runs", "abcd");
+    const both = await project.here("runs", "abcd");
     assert.equal(both.code, 2);
     assert.match(
       both.err,
@@ -183,7 +184,7 @@ Deno.test("runs", async (t) => {
     for (const id of twins) await Deno.remove(project.path(`artifacts/runs/${id}.json`));
   });
   await t.step("tells what it does not know", async () => {
-    const bad = await project.cli("runs", "tow");
+    const bad = await project.here("runs", "tow");
     assert.equal(bad.code, 2);
     assert.match(bad.err, /^error: no run of a pipeline "tow" is listed\. Did you mean "two"\?$/m);
     const some = ["a", "b", "c", "d", "e", "f"].map((pipeline) => ({ pipeline }) as RunRecord);
@@ -191,35 +192,35 @@ Deno.test("runs", async (t) => {
       message: 'no run of a pipeline "search" is listed. Run it first, or take b, c, d, e or f. ' +
         "deno task runs lists all.",
     });
-    assert.match((await project.cli("runs", "--last", "0")).err, /--last 0: expected a whole num/);
-    assert.match((await project.cli("runs", "--forget", "x")).err, /there is no run "x"/);
+    assert.match((await project.here("runs", "--last", "0")).err, /--last 0: expected a whole num/);
+    assert.match((await project.here("runs", "--forget", "x")).err, /there is no run "x"/);
   });
 });
 
 Deno.test("gc", async (t) => {
   await using project = await Project.make({ "pipeline.yaml": CHAIN, "two.yaml": CHAIN });
-  for (const to of [4, 5, 6]) await project.cli("run", "pipeline", "--set", `count.to=${to}`);
+  for (const to of [4, 5, 6]) await project.here("run", "pipeline", "--set", `count.to=${to}`);
   await t.step("has nothing to do while every run is listed", async () => {
-    const { code, out } = await project.cli("gc");
+    const { code, out } = await project.here("gc");
     assert.equal(code, 0);
     assert.equal(out, "nothing to remove: 3 runs are listed, and need all that is there\n");
   });
   await t.step("says what and how much before it does anything", async () => {
-    const dry = await project.cli("gc", "--keep", "2", "--dry-run");
+    const dry = await project.here("gc", "--keep", "2", "--dry-run");
     assert.equal(dry.code, 0);
     assert.match(
       dry.out,
       /^1 run will be listed no longer\nresults that none of the 2 listed runs needs: 3, [\d.]+ kB\n {2}compare {2}1 .*\n {2}count .*\n {2}sum .*\n$/,
     );
-    const unasked = await project.cli("gc", "--keep", "2");
+    const unasked = await project.here("gc", "--keep", "2");
     assert.equal(unasked.code, 2);
     assert.match(unasked.err, /^error: nothing was removed: add --yes\n$/);
     assert.deepEqual(await results(project), { compare: 3, count: 3, sum: 3 });
   });
   await t.step("removes what no listed run needs, and nothing else", async () => {
     // Shares a result with the run that goes.
-    await project.cli("run", "two", "--until", "sum");
-    const { code, out } = await project.cli("gc", "--keep", "2", "--yes", "--json");
+    await project.here("run", "two", "--until", "sum");
+    const { code, out } = await project.here("gc", "--keep", "2", "--yes", "--json");
     assert.equal(code, 0);
     const { ok, removed, forgotten, results: [result, ...others] } = JSON.parse(out);
     assert.deepEqual([ok, removed, forgotten.length, others], [true, true, 1, []]);
@@ -231,33 +232,33 @@ Deno.test("gc", async (t) => {
   await t.step("a run that was forgotten is listed again when it is made again", async () => {
     const { id } = await project.run({ set: ["count.to=6"] });
     assert.ok(id);
-    assert.equal((await project.cli("runs", "--forget", id)).code, 0);
+    assert.equal((await project.here("runs", "--forget", id)).code, 0);
     assert.ok((await project.run({ set: ["count.to=6"] })).id);
   });
   await t.step("leaves alone what is not the runner's", async () => {
     const mine = { "artifacts/mine/notes/a.txt": "a", "artifacts/count/notes.txt": "b" };
     await project.write(mine);
-    await project.cli("gc", "--keep", "1", "--yes");
+    await project.here("gc", "--keep", "1", "--yes");
     for (const name of Object.keys(mine)) await Deno.stat(project.path(name));
   });
   await t.step("counts the runs of a sweep as one", async () => {
     await project.write({ "swept.yaml": "stages: { count: { to: 3 } }" });
     const left = async () => {
-      assert.equal((await project.cli("gc", "--keep", "1", "--yes")).code, 0);
+      assert.equal((await project.here("gc", "--keep", "1", "--yes")).code, 0);
       const runs = runsOfPipeline("swept", await new History(project.path("artifacts")).list());
       return runs.map(({ point }) => point?.["count.to"]);
     };
-    await project.cli("run", "swept", "--set", "count.to=2");
-    await project.cli("run", "swept", "--sweep", "count.to=3,4,5", "--jobs", "1");
+    await project.here("run", "swept", "--set", "count.to=2");
+    await project.here("run", "swept", "--sweep", "count.to=3,4,5", "--jobs", "1");
     assert.deepEqual((await left()).toSorted(), [3, 4, 5]);
     // Of equal values, the older run is of an earlier sweep.
-    await project.cli("run", "swept", "--sweep", "count.to=4,5", "--set", "count.label=a");
+    await project.here("run", "swept", "--sweep", "count.to=4,5", "--set", "count.label=a");
     assert.deepEqual((await left()).toSorted(), [3, 4, 5]);
-    await project.cli("run", "swept", "--set", "count.to=9");
+    await project.here("run", "swept", "--set", "count.to=9");
     assert.deepEqual(await left(), [undefined]);
   });
   await t.step("takes no names", async () => {
-    assert.equal((await project.cli("gc", "pipeline")).code, 2);
+    assert.equal((await project.here("gc", "pipeline")).code, 2);
   });
 });
 
@@ -265,7 +266,7 @@ Deno.test("a run is not listed again because one that shared results with it was
   const yaml = "stages: { count: { to: 4 }, add: {}, sum: { inputs: { numbers: add } } }";
   await using project = await Project.make({ "pipeline.yaml": yaml });
   for (const by of [1, 2]) assert.ok((await project.run({ set: [`add.by=${by}`] })).id);
-  assert.equal((await project.cli("gc", "--keep", "1", "--yes")).code, 0);
+  assert.equal((await project.here("gc", "--keep", "1", "--yes")).code, 0);
   const { id, statuses } = await project.run({ set: ["add.by=2"] });
   assert.deepEqual([id, statuses], [undefined, { count: "cached", add: "cached", sum: "cached" }]);
 });
@@ -296,9 +297,9 @@ Deno.test("gc removes only what the store has made, and follows no link", async 
     sums: await project.files("sums"),
   };
   assert.equal(outside.sums.length, 2);
-  assert.equal((await project.cli("runs", "--forget", id!)).code, 0);
+  assert.equal((await project.here("runs", "--forget", id!)).code, 0);
 
-  const { code, out, err } = await project.cli("gc", "--yes", "--interrupted");
+  const { code, out, err } = await project.here("gc", "--yes", "--interrupted");
   assert.equal(code, 0, err);
   assert.match(out, /artifacts\/mine\/0\w+ has no valid record of a result; it is left alone\n/);
   assert.deepEqual(await project.files("elsewhere"), outside.elsewhere);
@@ -311,7 +312,7 @@ Deno.test("gc removes only what the store has made, and follows no link", async 
 Deno.test("gc ends its bar where a removal fails", async () => {
   await using project = await Project.make({ "pipeline.yaml": CHAIN });
   const { id } = await project.run();
-  await project.cli("runs", "--forget", id!);
+  await project.here("runs", "--forget", id!);
   await Deno.remove(project.path("artifacts/.work"), { recursive: true });
   await project.write({ "artifacts/.work": "no folder" });
   let ended = 0;
@@ -332,7 +333,7 @@ Deno.test("gc keeps what a damaged record of a run mentions", async () => {
   await Deno.writeTextFile(path, text.replace('"pipeline"', '"pipelinE"'));
   await Deno.remove(project.path("artifacts/.latest"), { recursive: true });
   const before = await results(project);
-  const { code, out } = await project.cli("gc", "--yes");
+  const { code, out } = await project.here("gc", "--yes");
   assert.equal(code, 0, out);
   assert.match(
     out,
@@ -354,7 +355,7 @@ Deno.test({
       const path = project.path("artifacts", file), aside = project.path("aside");
       await Deno.rename(path, aside);
       await Deno.symlink(path, path); // as a record of another user, also for root
-      const { code, out, err } = await project.cli("gc", "--yes");
+      const { code, out, err } = await project.here("gc", "--yes");
       assert.equal(code, 1, out);
       assert.match(
         err,
@@ -375,12 +376,12 @@ Deno.test("gc removes nothing while a run is at work, nor what a killed one had 
     gate: "",
     "two.yaml": "stages: { count: { to: 7 } }",
   });
-  await project.cli("run", "two");
-  await project.cli("runs", "--forget", "two");
+  await project.here("run", "two");
+  await project.here("runs", "--forget", "two");
   const child = project.spawn(["run", "pipeline"]);
   await project.atTheGate();
   await t.step("at work", async () => {
-    const { code, out } = await project.cli("gc", "--yes");
+    const { code, out } = await project.here("gc", "--yes");
     assert.equal(code, 1);
     assert.match(out, /\nnothing was removed: a run or a service is at work in this folder; wait/);
     assert.deepEqual(await results(project), { count: 2 });
@@ -388,10 +389,10 @@ Deno.test("gc removes nothing while a run is at work, nor what a killed one had 
   child.kill("SIGKILL");
   await ended(child);
   await t.step("killed", async () => {
-    assert.equal((await project.cli("gc", "--yes")).code, 0);
+    assert.equal((await project.here("gc", "--yes")).code, 0);
     assert.deepEqual(await results(project), { count: 1 });
     await Deno.rename(project.path("gate"), project.path("open"));
-    const { out } = await project.cli("run", "pipeline");
+    const { out } = await project.here("run", "pipeline");
     assert.match(out, /· count +cached\n> slow +runs: an earlier run of it was interrupted\n/);
     assert.match(out, / of 30 were done\n/);
   });
@@ -401,7 +402,7 @@ Deno.test("gc removes nothing while a run is at work, nor what a killed one had 
     await project.atTheGate();
     again.kill("SIGKILL");
     await ended(again);
-    const { out } = await project.cli("gc", "--interrupted", "--yes");
+    const { out } = await project.here("gc", "--interrupted", "--yes");
     assert.match(out, /^files that interrupted stages would resume from: 1, \d+ B\nremoved /);
     assert.deepEqual((await project.files()).filter((name) => name.startsWith(".work")), []);
   });

@@ -109,22 +109,22 @@ Deno.test("pipelines of one name keep apart", async (t) => {
         [`${a}.yaml`]: sum(3, name),
         [`${b}.yaml`]: sum(5, name),
       });
-      for (const one of [a!, b!]) assert.equal((await project.cli("run", one)).code, 0);
-      const { out } = await project.cli("runs", a!, "--json");
+      for (const one of [a!, b!]) assert.equal((await project.here("run", one)).code, 0);
+      const { out } = await project.here("runs", a!, "--json");
       const { runs } = JSON.parse(out);
       assert.deepEqual(runs.map(({ file }: { file: string }) => file), [`${a}.yaml`]);
       // Each is up to date, and gc takes nothing from either.
       assert.match(
-        (await project.cli("gc", "--keep", "1", "--yes")).out,
+        (await project.here("gc", "--keep", "1", "--yes")).out,
         /nothing to remove: 2 runs/,
       );
       for (const one of [a!, b!]) {
-        assert.match((await project.cli("run", one)).out, /· sum +cached\n/);
-        assert.match((await project.cli("verify", one)).out, /✓ 2 results/);
+        assert.match((await project.here("run", one)).out, /· sum +cached\n/);
+        assert.match((await project.here("verify", one)).out, /✓ 2 results/);
       }
       if (name) {
         for (const args of [["runs", name], ["run", name]]) {
-          const { code, err } = await project.cli(...args);
+          const { code, err } = await project.here(...args);
           assert.equal(code, 2);
           assert.match(err, /"one" and "two" are (both|all) called/);
         }
@@ -135,7 +135,7 @@ Deno.test("pipelines of one name keep apart", async (t) => {
 
 Deno.test("what earlier versions noted by name is found, and counts as the pipeline's own", async () => {
   await using project = await Project.make({ "experiments/a b.yaml": sum(3) });
-  await project.cli("run", "experiments/a b");
+  await project.here("run", "experiments/a b");
   const [file] = await Array.fromAsync(Deno.readDir(project.path("artifacts/runs")));
   const path = project.path("artifacts/runs", file!.name);
   const { file: _file, overrides: _, startedAt: __, checksum: ___, version: ____, ...run } = JSON
@@ -148,12 +148,12 @@ Deno.test("what earlier versions noted by name is found, and counts as the pipel
   assert.equal(Object.keys(used).length, 2);
   await Deno.remove(join(store.folder, ".latest"), { recursive: true });
   await project.write({ "artifacts/.latest/experiments-a-b.json": JSON.stringify(used) });
-  const again = await project.cli("run", "experiments/a b", "--set", "count.to=4");
+  const again = await project.here("run", "experiments/a b", "--set", "count.to=4");
   assert.match(again.out, /> count +runs: count\.to changed from 3 to 4\n/);
   // Both runs are of one pipeline, by whichever name.
-  const { runs } = JSON.parse((await project.cli("runs", "experiments/a b", "--json")).out);
+  const { runs } = JSON.parse((await project.here("runs", "experiments/a b", "--json")).out);
   assert.equal(runs.length, 2);
-  const gc = await project.cli("gc", "--keep", "1", "--yes", "--json");
+  const gc = await project.here("gc", "--keep", "1", "--yes", "--json");
   assert.equal(JSON.parse(gc.out).forgotten.length, 1);
   assert.deepEqual(Object.keys(await store.currentOf("experiments-a-b")), []);
 });
@@ -168,14 +168,14 @@ Deno.test("a run is listed from its start, and as interrupted when its process i
   await project.atTheGate();
   const [running] = await new History(project.path("artifacts")).list();
   assert.equal(running!.state, "running");
-  assert.match((await project.cli("runs")).out, /\n[0-9a-f]{8} .* count\.to=29 +running\n$/);
+  assert.match((await project.here("runs")).out, /\n[0-9a-f]{8} .* count\.to=29 +running\n$/);
   // It is nobody's newest run.
-  assert.match((await project.cli("gc", "--keep", "1", "--dry-run")).out, /nothing to remove/);
+  assert.match((await project.here("gc", "--keep", "1", "--dry-run")).out, /nothing to remove/);
   child.kill("SIGKILL");
   await ended(child);
-  assert.match((await project.cli("runs")).out, / – +count\.to=29 +interrupted\n$/);
+  assert.match((await project.here("runs")).out, / – +count\.to=29 +interrupted\n$/);
   await Deno.remove(project.path("gate"));
-  const { out } = await project.cli("run", running!.id, "--set", "slow.ms=1");
+  const { out } = await project.here("run", running!.id, "--set", "slow.ms=1");
   assert.match(out, /of 29 were done\n/);
   const [, run] = await new History(project.path("artifacts")).list();
   assert.deepEqual([run!.state, run!.ok, run!.overrides], [undefined, true, {
@@ -184,7 +184,7 @@ Deno.test("a run is listed from its start, and as interrupted when its process i
   }]);
   assert.ok(out.includes(`run ${run!.id}`));
   // One that makes nothing new leaves no entry.
-  await project.cli("run", run!.id);
+  await project.here("run", run!.id);
   assert.equal((await new History(project.path("artifacts")).list()).length, 2);
 });
 
@@ -193,27 +193,27 @@ Deno.test("every command takes what runs prints", async (t) => {
     "experiments/good.yaml": sum(3, "labelled").replace("sum:", "sum: , compare:"),
     "bad.yaml": "stages: { count: , broken: }",
   });
-  await project.cli("run", "experiments/good");
-  await project.cli("run", "experiments/good", "--set", "count.to=4");
-  await project.cli("run", "bad");
-  const { out } = await project.cli("runs");
+  await project.here("run", "experiments/good");
+  await project.here("run", "experiments/good", "--set", "count.to=4");
+  await project.here("run", "bad");
+  const { out } = await project.here("runs");
   assert.match(out, /experiments\/good .* count\.to=4 +sum loss 10\.0\n/);
   const [, first, second, failed] = out.split("\n").map((row) => row.split("  ")[0]!);
   await t.step("ids and names", async () => {
     for (const command of ["run", "graph", "verify", "runs"]) {
       for (const name of ["experiments/good", "experiments/good.yaml", second!]) {
-        const { code, err } = await project.cli(command, name);
+        const { code, err } = await project.here(command, name);
         assert.equal(code, 0, `${command} ${name}: ${err}`);
       }
     }
-    assert.equal((await project.cli("graph", "labelled")).code, 0);
-    assert.match((await project.cli("run", second!, "--dry-run")).out, /· sum +cached/);
-    assert.match((await project.cli("verify", first!)).out, /✓ 3 results/);
-    assert.match((await project.cli("serve", second!)).err, /the pipeline has no service/);
-    assert.equal((await project.cli("verify", failed!)).code, 0);
+    assert.equal((await project.here("graph", "labelled")).code, 0);
+    assert.match((await project.here("run", second!, "--dry-run")).out, /· sum +cached/);
+    assert.match((await project.here("verify", first!)).out, /✓ 3 results/);
+    assert.match((await project.here("serve", second!)).err, /the pipeline has no service/);
+    assert.equal((await project.here("verify", failed!)).code, 0);
   });
   await t.step("a mistyped name is not an id", async () => {
-    assert.match((await project.cli("run", second!.slice(0, 3))).err, /there is no such pipeline/);
+    assert.match((await project.here("run", second!.slice(0, 3))).err, /there is no such pipeline/);
   });
 });
 

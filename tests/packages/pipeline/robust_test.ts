@@ -43,7 +43,7 @@ Deno.test({
       assert.match(out, /- sum {6}skipped: the run was interrupted\n/);
       assert.match(out, /\ninterrupted after .+: 1 ran {2}run [0-9a-f]{8}\n$/);
       await Deno.remove(project.path("gate"));
-      const next = await project.cli("run", "pipeline", "--json");
+      const next = await project.here("run", "pipeline", "--json");
       assert.equal(next.code, 0, next.err);
       assert.match(next.err, /> slow {5}runs: an earlier run of it was interrupted\n/);
       assert.match(next.err, /slow: 3 of 20 were done\n/);
@@ -115,14 +115,14 @@ Deno.test({
       }
       await result;
       if (round % 3 === 2) {
-        const next = await project.cli("run", "pipeline", "--json");
+        const next = await project.here("run", "pipeline", "--json");
         assert.equal(next.code, 0, next.err);
         assert.equal(await totalOf(project, next.out), TOTAL);
         await Deno.remove(project.path("artifacts"), { recursive: true });
       }
     }
     assert.ok(died > 0);
-    await project.cli("run", "pipeline");
+    await project.here("run", "pipeline");
     const left = (await project.files()).filter((name) => name.startsWith(".work/"));
     assert.deepEqual(left, [], "a run that ends well cleans up");
   },
@@ -167,7 +167,7 @@ Deno.test("two runs at once make each result once, and both end well", async (t)
 
 Deno.test("a forced run does not pull results from under another", async () => {
   await using project = await Project.make({ "pipeline.yaml": SLOW(10) });
-  await project.cli("run", "pipeline");
+  await project.here("run", "pipeline");
   const runs = await Promise.all([
     project.cli("run", "pipeline", "--json", "--force", "count", "--force", "slow"),
     project.cli("run", "pipeline", "--json", "--force", "sum"),
@@ -181,7 +181,7 @@ Deno.test("a forced run does not pull results from under another", async () => {
 
 Deno.test("a folder for results that is a file is told as a mistake", async () => {
   await using project = await Project.make({ "pipeline.yaml": SLOW(0), "artifacts": "" });
-  const { code, err } = await project.cli("run", "pipeline");
+  const { code, err } = await project.here("run", "pipeline");
   assert.equal(code, 2);
   assert.match(
     err,
@@ -189,7 +189,7 @@ Deno.test("a folder for results that is a file is told as a mistake", async () =
   );
   await Deno.remove(project.path("artifacts"));
   await Deno.symlink("/nowhere/at all", project.path("artifacts"));
-  const unmounted = await project.cli("run", "pipeline");
+  const unmounted = await project.here("run", "pipeline");
   assert.equal(unmounted.code, 2);
   assert.match(
     unmounted.err,
@@ -197,7 +197,7 @@ Deno.test("a folder for results that is a file is told as a mistake", async () =
   );
   await Deno.remove(project.path("artifacts"));
   await project.write({ "file": "" });
-  const below = await project.cli("run", "pipeline", "--set", "artifacts=file/in/it");
+  const below = await project.here("run", "pipeline", "--set", "artifacts=file/in/it");
   assert.equal(below.code, 1);
   assert.match(below.out, /✗ count {4}failed: .*file\/in\b/);
   assert.doesNotMatch(below.out + below.err, /\n +at /);
@@ -223,7 +223,7 @@ Deno.test({
 `;
     await using project = await Project.make({ "pipeline.yaml": yaml });
     await using _mount = await mounted("size=4m", project.path("artifacts"));
-    const full = await project.cli("run", "pipeline", "--json");
+    const full = await project.here("run", "pipeline", "--json");
     assert.equal(full.code, 1);
     assert.match(full.err, /✗ broken {2}failed: .*No space left on device/);
     assert.match(
@@ -235,10 +235,10 @@ Deno.test({
     ]);
     const stuffed = project.path("artifacts/stuffing");
     await Deno.writeFile(stuffed, new Uint8Array(3_900_000));
-    const fuller = await project.cli("run", "pipeline", "--set", "broken.how=never");
+    const fuller = await project.here("run", "pipeline", "--set", "broken.how=never");
     assert.doesNotMatch(fuller.out + fuller.err, /\n +at /);
     await Deno.remove(stuffed);
-    const roomy = await project.cli("run", "pipeline", "--set", "broken.how=never");
+    const roomy = await project.here("run", "pipeline", "--set", "broken.how=never");
     assert.equal(roomy.code, 0, roomy.out);
   },
 });
@@ -253,10 +253,10 @@ Deno.test({
     for (const by of [1, 2]) await project.run({ set: [`add.by=${by}`] });
     const rest = Deno.writeFile(project.path("artifacts/rest"), new Uint8Array(2 ** 20));
     await assert.rejects(rest, /No space left/);
-    const { code, out, err } = await project.cli("gc", "--keep", "1", "--yes");
+    const { code, out, err } = await project.here("gc", "--keep", "1", "--yes");
     assert.equal(code, 0, err);
     assert.match(out, /^1 run will be listed no longer\n[^]*\nremoved /);
-    assert.match((await project.cli("gc")).out, /^nothing to remove: 1 run is listed/);
+    assert.match((await project.here("gc")).out, /^nothing to remove: 1 run is listed/);
   },
 });
 
@@ -266,9 +266,9 @@ Deno.test({
   async fn() {
     await using project = await Project.make({ "pipeline.yaml": SLOW(0) });
     await using _mount = await mounted("size=1m,ro", project.path("artifacts"));
-    const dry = await project.cli("run", "pipeline", "--dry-run");
+    const dry = await project.here("run", "pipeline", "--dry-run");
     assert.equal(dry.code, 0, dry.err);
-    const { code, out, err } = await project.cli("run", "pipeline");
+    const { code, out, err } = await project.here("run", "pipeline");
     assert.equal(code, 1);
     assert.match(out, /✗ count {4}failed: Read-only file system .*artifacts\/\.work/);
     assert.match(out, /this run could not be recorded: Read-only file system/);
@@ -280,7 +280,7 @@ Deno.test("results in a folder that cannot be written to are used", {
   ignore: !canMount,
 }, async () => {
   await using project = await Project.make({ "pipeline.yaml": SLOW(0) });
-  await project.cli("run", "pipeline");
+  await project.here("run", "pipeline");
   const bind = (...args: string[]) => new Deno.Command("mount", { args }).output();
   const folder = project.path("artifacts");
   await bind("--bind", folder, folder);
@@ -290,17 +290,17 @@ Deno.test("results in a folder that cannot be written to are used", {
     // gc must not remove what a run uses.
     using held = await new ArtifactStore(folder).lockShared(() => {}, signal);
     assert.ok(held);
-    const { code, out } = await project.cli("run", "pipeline");
+    const { code, out } = await project.here("run", "pipeline");
     assert.equal(code, 0, out);
     assert.match(out, /done in .*: 4 cached\n$/);
     // A pipeline that used none of them before, and one whose note is damaged.
     await project.write({ "other.yaml": SLOW(0) });
-    const other = await project.cli("run", "other");
+    const other = await project.here("run", "other");
     assert.equal(other.code, 0, other.out);
     assert.match(other.out, /\nwhat this run uses could not be noted: Read-only file system/);
     assert.match(other.out, /done in .*: 4 cached\n$/);
     for (const args of [["run", "other", "--dry-run"], ["runs"], ["verify"], ["gc", "--dry-run"]]) {
-      const { code, out, err } = await project.cli(...args);
+      const { code, out, err } = await project.here(...args);
       assert.equal(code, 0, `${args}: ${out}${err}`);
     }
   } finally {

@@ -105,21 +105,21 @@ Deno.test("verify", async (t) => {
     "pipeline.yaml": CHAIN,
     "other.yaml": "stages: { count: { to: 8 } }",
   });
-  await project.cli("run", "pipeline");
-  await project.cli("run", "other");
+  await project.here("run", "pipeline");
+  await project.here("run", "other");
   const store = new ArtifactStore(project.path("artifacts"));
   const place = async (use: string) =>
     (await store.storedResults()).find((place) => place.use === use)!;
   await t.step("says that all is as it was made", async () => {
-    const { code, out } = await project.cli("verify");
+    const { code, out } = await project.here("verify");
     assert.equal(code, 0);
     assert.match(out, /^✓ 5 results, \d+ B: all as they were made\n$/);
-    assert.match((await project.cli("verify", "other")).out, /^✓ 1 result, 15 B: all/);
+    assert.match((await project.here("verify", "other")).out, /^✓ 1 result, 15 B: all/);
   });
   const { path, fingerprint } = await place("clamp");
   await flip(join(path, "numbers/numbers.txt"), 3, 0);
   await t.step("notices a flipped byte", async () => {
-    const { code, out, err } = await project.cli("verify", "--json");
+    const { code, out, err } = await project.here("verify", "--json");
     assert.equal(code, 1);
     assert.match(
       err,
@@ -134,30 +134,30 @@ Deno.test("verify", async (t) => {
         problems: ["numbers/numbers.txt has another content"],
       },
     ]]);
-    assert.equal((await project.cli("verify", "other")).code, 0);
+    assert.equal((await project.here("verify", "other")).code, 0);
     assert.deepEqual((await project.files()).filter((name) => name.startsWith(".work")), []);
   });
   await t.step("says so again until it is made again", async () => {
-    assert.equal((await project.cli("verify")).code, 1);
+    assert.equal((await project.here("verify")).code, 1);
   });
   await t.step("and only what is needed runs again", async () => {
     const { statuses, why } = await project.run();
     assert.deepEqual(statuses, { count: "cached", clamp: "ran", sum: "cached", compare: "cached" });
     assert.equal(why.clamp, "numbers/numbers.txt has another content");
-    assert.equal((await project.cli("verify")).code, 0);
+    assert.equal((await project.here("verify")).code, 0);
   });
   await t.step("a record that is no record costs its stage", async () => {
     const { path } = await place("sum");
     await Deno.writeTextFile(join(path, "record.json"), "{");
-    assert.match((await project.cli("verify")).out, /^✗ sum\/\w+: record\.json cannot be read\n/);
+    assert.match((await project.here("verify")).out, /^✗ sum\/\w+: record\.json cannot be read\n/);
     const { statuses } = await project.run();
     assert.deepEqual(statuses, { count: "cached", clamp: "cached", sum: "ran", compare: "cached" });
-    assert.equal((await project.cli("verify")).code, 0);
+    assert.equal((await project.here("verify")).code, 0);
   });
   await t.step("leaves alone what is not a part", async () => {
     const { path } = await place("sum");
     await Deno.writeTextFile(join(path, "total/.DS_Store"), "");
-    const { code, out } = await project.cli("verify");
+    const { code, out } = await project.here("verify");
     assert.equal(code, 0);
     assert.match(
       out,
@@ -166,7 +166,7 @@ Deno.test("verify", async (t) => {
   });
   await t.step("takes a folder that exists, and makes none", async () => {
     for (const command of ["verify", "gc", "runs"]) {
-      const { code, err } = await project.cli(command, "--artifacts", project.path("nowhere"));
+      const { code, err } = await project.here(command, "--artifacts", project.path("nowhere"));
       assert.deepEqual([code, /--artifacts .*nowhere: there is no such folder/.test(err)], [
         2,
         true,
@@ -176,10 +176,10 @@ Deno.test("verify", async (t) => {
   });
   await t.step("of a pipeline whose YAML is not here, reads what its newest run used", async () => {
     await Deno.rename(project.path("other.yaml"), project.path("elsewhere"));
-    assert.match((await project.cli("verify", "other")).out, /^✓ 1 result, 15 B: all/);
-    assert.equal((await project.cli("verify", "others")).code, 2);
+    assert.match((await project.here("verify", "other")).out, /^✓ 1 result, 15 B: all/);
+    assert.equal((await project.here("verify", "others")).code, 2);
   });
   await t.step("takes one pipeline", async () => {
-    assert.equal((await project.cli("verify", "pipeline", "other")).code, 2);
+    assert.equal((await project.here("verify", "pipeline", "other")).code, 2);
   });
 });

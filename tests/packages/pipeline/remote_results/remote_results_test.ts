@@ -212,13 +212,13 @@ Deno.test("a run that was pushed into a folder", async (t) => {
 Deno.test("a pipeline's name pushes and pulls all runs of its sweep, and each result once", async () => {
   const yaml = `remote: ./shared\nsweep: { add.by: [3, 4, 5] }\n${CHAIN}`;
   await using project = await Project.make({ "pipeline.yaml": yaml });
-  assert.equal((await project.cli("run", "pipeline")).code, 0);
+  assert.equal((await project.here("run", "pipeline")).code, 0);
   await project.run({ set: ["count.to=2"] }); // not of the sweep, and not the newest
-  assert.equal((await project.cli("run", "pipeline", "--force", "sum")).code, 0);
+  assert.equal((await project.here("run", "pipeline", "--force", "sum")).code, 0);
   const runs = async (one: Project) =>
     (await new History(one.path("artifacts")).list()).filter(({ point }) => point);
   const own = await runs(project), newest = own.slice(-3).map(({ id }) => id);
-  const first = await project.cli("push");
+  const first = await project.here("push");
   assert.equal(first.code, 0, first.out);
   const pushed = first.out.match(/(?<=^pushed run )\w+/gm);
   assert.deepEqual(pushed?.toSorted(), newest.toSorted());
@@ -240,7 +240,7 @@ Deno.test("a pipeline's name pushes and pulls all runs of its sweep, and each re
 Deno.test("a pipeline's name is taken as such, also where it begins the id of its newest run", async () => {
   const yaml = `remote: ./shared\nsweep: { add.by: [3, 4] }\n${CHAIN}`;
   await using project = await Project.make({ "pipeline.yaml": yaml });
-  assert.equal((await project.cli("run", "pipeline")).code, 0);
+  assert.equal((await project.here("run", "pipeline")).code, 0);
   const history = new History(project.path("artifacts")), runs = await history.list();
   const name = runs.at(-1)!.id.slice(0, 3), file = `${name}.yaml`;
   await project.write({ [file]: yaml });
@@ -248,7 +248,7 @@ Deno.test("a pipeline's name is taken as such, also where it begins the id of it
     const path = (await history.names()).find((path) => path.endsWith(`-${run.id}.json`))!;
     await writeState(join(history.folder, path), { version: 1, ...run, file });
   }
-  const { out } = await project.cli("push", name);
+  const { out } = await project.here("push", name);
   assert.equal(out.match(/^pushed run /gm)?.length, 2, out);
 });
 
@@ -276,8 +276,8 @@ Deno.test("a folder without hard links, as on a memory stick, takes results as w
   const { link } = Deno;
   Deno.link = () => Promise.reject(new Deno.errors.PermissionDenied("Operation not permitted"));
   try {
-    assert.match((await project.cli("push")).out, /✓ count {2}7 B\n.*\n.*\npushed run /);
-    assert.match((await project.cli("push")).out, /✓ count {2}was there\n/);
+    assert.match((await project.here("push")).out, /✓ count {2}7 B\n.*\n.*\npushed run /);
+    assert.match((await project.here("push")).out, /✓ count {2}was there\n/);
     const { place } = new RemoteResults(
       { url: project.path("stick") },
       new AbortController().signal,

@@ -266,19 +266,19 @@ export default defineStage({
   });
   await t.step("also before the shared stages of a sweep", async () => {
     const sweep = ["--sweep", "picky.number=7,8", "--set", "clamp.max=2"];
-    const { code, out } = await project.cli("run", "pipeline", ...sweep);
+    const { code, out } = await project.here("run", "pipeline", ...sweep);
     assert.equal(code, 1);
     assert.match(out, /✗ picky {2}failed: there is no 7 in count\n- clamp {2}skipped: an earlier/);
     const second = ["--sweep", "picky.number=3,8", "--set", "clamp.max=3"];
-    const { out: later } = await project.cli("run", "pipeline", ...second);
+    const { out: later } = await project.here("run", "pipeline", ...second);
     assert.match(
       later,
       /✗ picky {2}failed: there is no 8 in count\n- clamp {2}skipped: an earlier/,
     );
-    const other = await project.cli("run", "pipeline", ...sweep, "--until", "clamp");
+    const other = await project.here("run", "pipeline", ...sweep, "--until", "clamp");
     assert.equal(other.code, 0, other.out + other.err);
     const cached = ["--sweep", "picky.number=3,8", "--set", "clamp.max=2"];
-    const { out: last } = await project.cli("run", "pipeline", ...cached);
+    const { out: last } = await project.here("run", "pipeline", ...cached);
     assert.match(last, /✗ picky {2}failed: there is no 8 in count\n/);
     assert.ok(!last.includes("1/2"), last);
   });
@@ -431,7 +431,7 @@ export default defineStage({
     ...own("first"),
     ...own("second"),
   }]);
-  assert.match((await project.cli("runs")).out, / first mae 5\.00, first\.age\s+mae 5\.00\n/);
+  assert.match((await project.here("runs")).out, / first mae 5\.00, first\.age\s+mae 5\.00\n/);
 });
 
 Deno.test("what a result cautions against is shown before all scores that stem from it", async () => {
@@ -457,25 +457,25 @@ export default defineStage({
     const { report, statuses } = await project.run();
     assert.deepEqual([statuses.invent, report.cautions], [status, cautions]);
   }
-  const { out } = await project.cli("run", "pipeline");
+  const { out } = await project.here("run", "pipeline");
   assert.match(
     out,
     /^The numbers are made up\.\n· invent +cached\n[^]*\nThe numbers are made up\.\ndone in/,
   );
   assert.match(
-    (await project.cli("runs")).out,
+    (await project.here("runs")).out,
     /^All of these runs: The numbers are made up\.\nrun /,
   );
-  const sweep = await project.cli("run", "pipeline", "--sweep", "seed=1,2");
+  const sweep = await project.here("run", "pipeline", "--sweep", "seed=1,2");
   assert.match(sweep.out, /runs continue with [^\n]*\nThe numbers are made up\.\n✓ /);
   assert.equal(sweep.out.split("made up").length, 2, sweep.out);
   await project.write({ "shared.yaml": "plugins: [invent.ts]\nstages: { invent: , draw: }" });
-  const shared = await project.cli("run", "shared", "--sweep", "draw.seed=1,2");
+  const shared = await project.here("run", "shared", "--sweep", "draw.seed=1,2");
   assert.equal(shared.code, 0, shared.err);
   assert.equal(shared.out.split("made up").length, 2, shared.out);
   await project.write({ "other.yaml": "stages: { count: }" });
-  await project.cli("run", "other");
-  const { out: listed } = await project.cli("runs");
+  await project.here("run", "other");
+  const { out: listed } = await project.here("runs");
   assert.match(
     listed,
     /^All but [0-9a-f]{8}: The numbers are made up\.\nrun /,

@@ -68,10 +68,10 @@ Deno.test("parts of a pipeline", async (t) => {
 
 Deno.test("several stages are selected by repeating an option", async () => {
   await using project = await Project.make({ "pipeline.yaml": `${CHAIN}  draw:\n` });
-  assert.equal((await project.cli("run", "pipeline", "--until", "count")).code, 0);
+  assert.equal((await project.here("run", "pipeline", "--until", "count")).code, 0);
   const selected = async (option: string, first: string) => {
     const args = [option, first, option, "draw", "--dry-run"];
-    const { out } = await project.cli("run", "pipeline", ...args);
+    const { out } = await project.here("run", "pipeline", ...args);
     return [...out.matchAll(/^> (\w+)/gm)].map(([, id]) => id);
   };
   assert.deepEqual(await selected("--only", "clamp"), ["clamp", "draw"]);

@@ -47,7 +47,7 @@ function ran(runs: { stages: Stage[] }[]): Record<string, number> {
 Deno.test("a sweep runs every combination, and each result once", async (t) => {
   await using project = await Project.make({ "pipeline.yaml": GRID });
   await t.step("a dry run logs what would run", async () => {
-    const { code, out } = await project.cli("run", "pipeline", "--dry-run");
+    const { code, out } = await project.here("run", "pipeline", "--dry-run");
     assert.equal(code, 0);
     const lines = out.split("\n");
     assert.equal(lines[0], "6 runs: few.max 3, 4 × seed 1, 2, 3");
@@ -59,7 +59,7 @@ Deno.test("a sweep runs every combination, and each result once", async (t) => {
     );
     assert.deepEqual(await project.files(), [".cache/modules.json"]);
   });
-  const { code, out, err } = await project.cli("run", "pipeline", "--jobs", "3", "--json");
+  const { code, out, err } = await project.here("run", "pipeline", "--jobs", "3", "--json");
   assert.equal(code, 0, err);
   const report = JSON.parse(out);
   await t.step("reports each run with its values", () => {
@@ -103,27 +103,27 @@ Deno.test("a sweep runs every combination, and each result once", async (t) => {
     assert.match(err, /\ndone in .*: 6 runs done\n$/);
   });
   await t.step("is listed run by run, once", async () => {
-    const again = await project.cli("run", "pipeline", "--json");
+    const again = await project.here("run", "pipeline", "--json");
     assert.deepEqual(ran(JSON.parse(again.out).runs), {});
-    const { runs } = JSON.parse((await project.cli("runs", "--json")).out);
+    const { runs } = JSON.parse((await project.here("runs", "--json")).out);
     assert.equal(runs.length, 6);
     assert.deepEqual(
       runs.map(({ id }: { id: string }) => id).sort(),
       JSON.parse(again.out).runs.map(({ run }: { run: string }) => run).sort(),
     );
     // Stages that share their code have their results in a folder of its name.
-    const { out } = await project.cli("runs", runs[0].id);
+    const { out } = await project.here("runs", runs[0].id);
     assert.match(out, /\n\nstage +result\n.*\nluck +\S*artifacts\/sum\/[0-9a-f]{16}\/\w+\n/s);
-    assert.match((await project.cli("runs")).out, / few\.max=4 seed=2 {2}luck loss 4\.00,\n/);
+    assert.match((await project.here("runs")).out, / few\.max=4 seed=2 {2}luck loss 4\.00,\n/);
     // 1 count, 2 few, 3 draw, 2 sum, 3 luck, 6 compare.
-    assert.match((await project.cli("verify", "pipeline")).out, /✓ 17 results/);
-    assert.match((await project.cli("verify", runs[0].id)).out, /✓ 6 results/);
+    assert.match((await project.here("verify", "pipeline")).out, /✓ 17 results/);
+    assert.match((await project.here("verify", runs[0].id)).out, /✓ 6 results/);
   });
   await t.step("can be taken in parts", async () => {
-    const { out, code } = await project.cli("run", "pipeline", "--point", "6", "--json");
+    const { out, code } = await project.here("run", "pipeline", "--point", "6", "--json");
     assert.equal(code, 0);
     assert.deepEqual(JSON.parse(out).metrics.luck.test, { loss: 6 });
-    const { err } = await project.cli("run", "pipeline", "--point", "7");
+    const { err } = await project.here("run", "pipeline", "--point", "7");
     assert.match(err, /^error: --point 7: there are 6 combinations\n$/);
   });
 });
@@ -131,7 +131,7 @@ Deno.test("a sweep runs every combination, and each result once", async (t) => {
 Deno.test("the command line varies, replaces and fixes", async (t) => {
   await using project = await Project.make({ "pipeline.yaml": GRID });
   const first = async (...args: string[]) => {
-    const { out, err, code } = await project.cli("run", "pipeline", "--dry-run", ...args);
+    const { out, err, code } = await project.here("run", "pipeline", "--dry-run", ...args);
     assert.equal(code, 0, err);
     return out.split("\n")[0];
   };
@@ -191,7 +191,7 @@ Deno.test("a search draws from ranges, and a second sweep takes its best points"
     metrics: { sum: { validation: { loss: number } } };
   }
   const run = async (...args: string[]) => {
-    const { code, out, err } = await project.cli("run", ...args, "--json");
+    const { code, out, err } = await project.here("run", ...args, "--json");
     assert.equal(code, 0, err);
     return JSON.parse(out).runs as Run[];
   };
@@ -211,7 +211,7 @@ Deno.test("a search draws from ranges, and a second sweep takes its best points"
     assert.deepEqual(points(more).slice(0, 6), points(runs));
     const other = await run("search", "--seed=7", "--dry-run");
     assert.notDeepEqual(points(other)[0], points(runs)[0]);
-    const { out } = await project.cli("run", "search", "--dry-run");
+    const { out } = await project.here("run", "search", "--dry-run");
     assert.match(out, /^6 runs: count\.to [\d, ]+; few\.max [\d, ]+; seed 1, 2\n/);
   });
   await t.step("the best half, again over the seeds of the YAML", async () => {
@@ -236,7 +236,7 @@ Deno.test("a search draws from ranges, and a second sweep takes its best points"
       const to = option === "--sweep" ? 5 : undefined;
       assert.ok(given.every((values) => values["count.to"] === to && values.seed === 3));
     }
-    const { code, err } = await project.cli(
+    const { code, err } = await project.here(
       "run",
       "longer",
       "--sweep",
@@ -246,7 +246,7 @@ Deno.test("a search draws from ranges, and a second sweep takes its best points"
       2,
       true,
     ]);
-    const other = await project.cli("run", "longer", "--sweep", "best={of: search, by: smu.loss}");
+    const other = await project.here("run", "longer", "--sweep", "best={of: search, by: smu.loss}");
     assert.match(other.err, /has smu\.loss on validation\. They have sum\.loss/);
   });
 });
@@ -261,17 +261,17 @@ Deno.test("sweep.best takes no points from before an edit of the pipeline", asyn
     "longer.yaml": "extends: search.yaml\nsweep: { best: { of: search, by: sum.loss } }\n",
   });
   const plan = async () => {
-    const { code, out, err } = await project.cli("run", "longer", "--dry-run", "--json");
+    const { code, out, err } = await project.here("run", "longer", "--dry-run", "--json");
     assert.equal(code, 0, err);
     const { runs } = JSON.parse(out) as { runs: { values: Record<string, number> }[] };
     return { err, values: runs.map(({ values }) => values["count.to"]) };
   };
-  await project.cli("run", "search");
+  await project.here("run", "search");
   const { err, values } = await plan();
   assert.ok(!err.includes("leaves out") && values.length > 0);
   // Only one of both is run again, with another limit: the other one is not its equal.
   await project.write({ "search.yaml": search(8).replace("[3, 9]", "[3]") });
-  await project.cli("run", "search");
+  await project.here("run", "search");
   const after = await plan();
   assert.match(
     after.err,
@@ -292,9 +292,9 @@ Deno.test("sweep.best takes runs of a pipeline that needs what the command line 
   });
   // One after the other: the files are no two states of one.
   const varied = ["--sweep", "readFile.file=a.txt,b.txt", "--jobs", "1"];
-  const swept = await project.cli("run", "search", ...varied);
+  const swept = await project.here("run", "search", ...varied);
   assert.equal(swept.code, 0, swept.err);
-  const { code, out, err } = await project.cli("run", "longer", "--dry-run", "--json");
+  const { code, out, err } = await project.here("run", "longer", "--dry-run", "--json");
   assert.equal(code, 0, err);
   const { runs: [{ values }] } = JSON.parse(out);
   assert.match(values["readFile.file"], /a\.txt$/);
@@ -310,11 +310,11 @@ Deno.test("sweep.best judges runs by the YAML as it is now, not by the newest ru
     "longer.yaml": `extends: search.yaml\n${best}`,
   });
   const plan = async () => {
-    const { code, out, err } = await project.cli("run", "longer", "--dry-run", "--json");
+    const { code, out, err } = await project.here("run", "longer", "--dry-run", "--json");
     const { runs = [] } = code === 0 ? JSON.parse(out) : {};
     return { err, code, values: runs.map((run: { values: unknown }) => run.values) };
   };
-  assert.equal((await project.cli("run", "search")).code, 0);
+  assert.equal((await project.here("run", "search")).code, 0);
   const first = (await plan()).values;
   await t.step("an edit without a run of it is an error", async () => {
     await project.write({ "search.yaml": search(8) });
@@ -326,7 +326,7 @@ Deno.test("sweep.best judges runs by the YAML as it is now, not by the newest ru
     );
   });
   await t.step("an incomplete search counts what is missing", async () => {
-    await project.cli("run", "search", "--point", "2");
+    await project.here("run", "search", "--point", "2");
     const { err, values } = await plan();
     assert.match(
       err,
@@ -337,7 +337,7 @@ Deno.test("sweep.best judges runs by the YAML as it is now, not by the newest ru
   });
   await t.step("an edit that is undone brings its runs back", async () => {
     await project.write({ "search.yaml": search(2) });
-    await project.cli("run", "search");
+    await project.here("run", "search");
     const { err, values } = await plan();
     assert.match(
       err,
@@ -357,7 +357,7 @@ Deno.test("sweep.best judges runs by the YAML as it is now, not by the newest ru
   });
   await t.step("a sweep of the command line counts, but of --set", async () => {
     await project.write({ "search.yaml": search(2).replace(/^sweep.*\n/, "") });
-    await project.cli("run", "search", "--sweep", "count.to=2,4", "--set", "few.max=1");
+    await project.here("run", "search", "--sweep", "count.to=2,4", "--set", "few.max=1");
     const { err, values } = await plan();
     assert.match(
       err,
@@ -405,14 +405,14 @@ export default defineStage({
   });
   const best = async (sweep: string) => {
     await project.write({ "search.yaml": search(sweep) });
-    const { code, out, err } = await project.cli("run", "longer", "--dry-run", "--json");
+    const { code, out, err } = await project.here("run", "longer", "--dry-run", "--json");
     assert.equal(code, 0, err);
     const runs = JSON.parse(out).runs as { values: Record<string, number> }[];
     return { err, values: runs.map(({ values }) => values) };
   };
   const run = async (sweep: string) => {
     await project.write({ "search.yaml": search(sweep) });
-    const { code, err } = await project.cli("run", "search");
+    const { code, err } = await project.here("run", "search");
     assert.equal(code, 0, err);
   };
   await run("write.of.number: [3, 9]");
@@ -548,7 +548,7 @@ Deno.test("a sweep is validated like everything", async () => {
   ];
   for (const [sweep, args, message] of cases) {
     await project.write({ "pipeline.yaml": `${sweep}\nstages: { count: , draw: }\n` });
-    const { code, out, err } = await project.cli("run", "pipeline", ...args);
+    const { code, out, err } = await project.here("run", "pipeline", ...args);
     assert.ok(err.includes(message), `${message}\nis not in\n${err}`);
     assert.deepEqual([code, out], [2, ""]);
   }
@@ -560,7 +560,7 @@ Deno.test("--sweep replaces the values of its key in either spelling", async () 
     "pipeline.yaml": "sweep: { count.to: [1, 2] }\nstages: { count: , draw: }\n",
   });
   const sweep = ["--sweep", "stages.count.to=3,4,5"];
-  const { out, err } = await project.cli("run", "pipeline", "--dry-run", "--json", ...sweep);
+  const { out, err } = await project.here("run", "pipeline", "--dry-run", "--json", ...sweep);
   assert.equal(JSON.parse(out).runs.length, 3, err);
 });
 
@@ -569,7 +569,7 @@ Deno.test("--set gives what belongs to a value that --sweep varies", async () =>
     "pipeline.yaml": "stages: { count: , tune: { rate: 0.5 } }\n",
   });
   const sweep = ["--sweep", "tune.part.fold=1,2", "--dry-run", "--json"];
-  const { out, err } = await project.cli("run", "pipeline", "--set", "tune.part.of=3", ...sweep);
+  const { out, err } = await project.here("run", "pipeline", "--set", "tune.part.of=3", ...sweep);
   assert.equal(JSON.parse(out || "{}").runs?.length, 2, err);
 });
 
@@ -579,16 +579,16 @@ Deno.test("--sweep varies what only the values of the YAML's sweep take", async 
       "stages: { count: , tune: { rate: 0.5, part: { name: all } } }\n",
   });
   const sweep = ["--sweep", "tune.part.of=3,4", "--dry-run", "--json"];
-  const { out, err } = await project.cli("run", "pipeline", ...sweep);
+  const { out, err } = await project.here("run", "pipeline", ...sweep);
   assert.equal(JSON.parse(out || "{}").runs?.length, 4, err);
 });
 
 Deno.test("a run that is run again takes the values of a sweep in place of its own", async () => {
   await using project = await Project.make({ "pipeline.yaml": "stages: { count: , draw: }\n" });
-  await project.cli("run", "pipeline", "--set", "count.to=3", "--seed=4");
-  const [{ id }] = JSON.parse((await project.cli("runs", "--json")).out).runs;
+  await project.here("run", "pipeline", "--set", "count.to=3", "--seed=4");
+  const [{ id }] = JSON.parse((await project.here("runs", "--json")).out).runs;
   const sweep = ["--sweep", "stages.count.to=5,6", "--sweep", "seed=7,8", "--dry-run", "--json"];
-  const { out, err } = await project.cli("run", id, ...sweep);
+  const { out, err } = await project.here("run", id, ...sweep);
   assert.equal(JSON.parse(out || "{}").runs?.length, 4, err);
 });
 
@@ -599,7 +599,7 @@ Deno.test("paths that a sweep varies count from where they were written", async 
     "experiments/a.txt": "1 2",
     "b.txt": "10 20",
   });
-  const { out, err } = await project.cli("run", "experiments/one", "--json");
+  const { out, err } = await project.here("run", "experiments/one", "--json");
   const { runs } = JSON.parse(out);
   const loss = ({ metrics }: { metrics: { sum: { test: { loss: number } } } }) =>
     metrics.sum.test.loss;
@@ -616,7 +616,7 @@ stages:
   compare:
 `,
   });
-  const { code, out, err } = await project.cli("run", "pipeline", "--json");
+  const { code, out, err } = await project.here("run", "pipeline", "--json");
   assert.equal(code, 1);
   const { ok, runs, summary } = JSON.parse(out);
   assert.deepEqual([ok, runs.map(({ ok }: { ok: boolean }) => ok)], [false, [false, false, true]]);
@@ -694,7 +694,7 @@ Deno.test("what all runs share is made before them, and if it fails none begins"
   await using project = await Project.make({
     "pipeline.yaml": yaml.replace("broken: ,", "broken: { inputs: { numbers: count } },"),
   });
-  const { code, out } = await project.cli("run", "pipeline", "--json");
+  const { code, out } = await project.here("run", "pipeline", "--json");
   assert.equal(code, 1);
   const { stages, runs } = JSON.parse(out);
   assert.deepEqual(stages.map(({ status }: Stage) => status), ["ran", "failed"]);
@@ -722,7 +722,7 @@ Deno.test({
     );
     assert.match(out, /\ninterrupted after .*: 3 not done, 1 of them not begun\n$/);
     await Deno.remove(project.path("gate"));
-    const next = await project.cli("run", "pipeline", "--json");
+    const next = await project.here("run", "pipeline", "--json");
     assert.equal(next.code, 0, next.err);
     assert.match(
       next.out,
@@ -831,7 +831,7 @@ sweep: { best: { of: search, by: net.accuracy, share: 0.5 } }
 `,
   });
   const err = async (...args: string[]) => {
-    const { code, err, out } = await project.cli("run", ...args);
+    const { code, err, out } = await project.here("run", ...args);
     assert.equal(code, 0, err + out);
     return err + out;
   };
@@ -1038,10 +1038,10 @@ Deno.test("a dry run of a sweep that cannot run fails like that of a run", async
   await using project = await Project.make({
     "pipeline.yaml": "sweep: { count.to: [2, 3] }\nstages:\n  count:\n  sum:\n",
   });
-  const { code, out } = await project.cli("run", "pipeline", "--dry-run", "--only", "sum");
+  const { code, out } = await project.here("run", "pipeline", "--dry-run", "--only", "sum");
   assert.equal(code, 1, out);
   assert.match(out, /> count\.to=2: count has to run first .* Run it with --until count\.\n/);
-  const whole = await project.cli("run", "pipeline", "--dry-run", "--sweep", "count.to=2");
+  const whole = await project.here("run", "pipeline", "--dry-run", "--sweep", "count.to=2");
   assert.deepEqual([whole.code, /> count\.to=2: the shared stages are all\n/.test(whole.out)], [
     0,
     true,
@@ -1064,7 +1064,7 @@ export default defineStage({
 `,
     "pipeline.yaml": "plugins: [own.ts]\nstages: { own: , sum: }\nsweep: { seed: [1, 2, 3, 4] }",
   });
-  const { code, err } = await project.cli("run", "pipeline", "--dry-run");
+  const { code, err } = await project.here("run", "pipeline", "--dry-run");
   assert.equal(code, 0, err);
   assert.equal(await Deno.readTextFile(project.path("reads")), "x");
 });

@@ -14,6 +14,8 @@ import { parseOverride } from "../../../../packages/pipeline/config/override.ts"
 import type { RunReport } from "../../../../packages/pipeline/run/run_report.ts";
 import { runPlan } from "../../../../packages/pipeline/run/run_pipeline.ts";
 import { ArtifactStore } from "../../../../packages/pipeline/artifact_store.ts";
+import { execute } from "../../../in_process.ts";
+import { toyApp } from "./app.ts";
 import { stages } from "./stages.ts";
 
 const repository = fromFileUrl(new URL("../../../../", import.meta.url));
@@ -190,11 +192,16 @@ export class Project implements AsyncDisposable {
         ],
       ],
       cwd: this.folder,
-      env: { TOY_PROJECT: this.folder, INIT_CWD: this.folder, ...env },
+      env: { INIT_CWD: this.folder, ...env },
       stdin: "null",
       stdout: "piped",
       stderr: "piped",
     }).spawn();
+  }
+
+  /** Runs the toy program to its end in this process. */
+  async here(...args: string[]): Promise<Ended> {
+    return await execute(args, toyApp(this.folder));
   }
 
   /** Runs the toy program to its end. */
