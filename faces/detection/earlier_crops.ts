@@ -28,9 +28,7 @@ export async function takeOutcomes(
   const known = new Map<number, Outcome>();
   const results = rows.length > 0 ? await context.earlierResults() : [];
   const similar = results.filter(({ differences }) => `${differences}` === "inputs");
-  // Without a difference it is this result, which is to be made again.
-  const isThere = results.some(({ differences }) => differences.length === 0);
-  if (isThere || similar.length === 0) return known;
+  if (similar.length === 0) return known;
   const wanted = new Map<string | undefined, number[]>();
   context.progress.start(rows.length, "photos");
   for await (const i of paced(rows.length, context.signal)) {
@@ -49,8 +47,10 @@ export async function takeOutcomes(
     for await (const line of file.readable.pipeThrough(new TextLineStream())) {
       const shard: Shard = JSON.parse(line), name = shardName(index++);
       if (!shard.some(({ key }) => wanted.has(key))) continue;
-      if (!await isAsRecorded(result, "faces", name, context)) continue;
-      const tar = opened.use(new RandomAccessFile(join(folder, name)));
+      // A shard without a face has no tar.
+      const hasFaces = shard.some(({ face }) => face);
+      if (hasFaces && !await isAsRecorded(result, "faces", name, context)) continue;
+      const tar = hasFaces ? opened.use(new RandomAccessFile(join(folder, name))) : undefined;
       for (const [_, outcome] of outcomesOf(shard, tar)) {
         for (const row of wanted.get(outcome.key) ?? []) known.set(row, outcome);
         wanted.delete(outcome.key);

@@ -162,10 +162,10 @@ export async function importShard(from: string, index: number, to?: string): Pro
   }
 }
 
-/** Returns the outcomes of a shard by row; its tar has the crops. */
-export function outcomesOf(shard: Shard, tar: RandomAccessFile): [row: number, Outcome][] {
+/** Returns the outcomes of a shard by row. @param tar has its crops, if it has any */
+export function outcomesOf(shard: Shard, tar?: RandomAccessFile): [row: number, Outcome][] {
   return shard.map(({ row, key, face, problem }) => {
-    const png = () => tar.read(face!.offset, face!.size);
+    const png = () => tar!.read(face!.offset, face!.size);
     return [row, { key, face: face && { box: face.box, score: face.score }, problem, png }];
   });
 }

@@ -46,7 +46,8 @@ export async function writeFaces(
   const { scratch, outputs: { faces: output } } = context;
   const faces: FaceRow[] = [];
   for (const [index, shard] of shards.entries()) {
-    await publishShard(scratch, index, output);
+    // An archive without files is no result.
+    if (shard.some(({ face }) => face)) await publishShard(scratch, index, output);
     for (const { row, face } of shard) {
       if (!face) continue;
       const { box, score, offset, size } = face;

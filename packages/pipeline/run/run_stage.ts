@@ -79,7 +79,7 @@ export async function executeStage(
     id: stage.id,
     outputs: attempt.outputs,
     scratch: attempt.scratch,
-    earlierResults: () => store.resultsOf(cacheKey),
+    earlierResults: async () => force ? [] : await store.resultsOf(cacheKey),
     async checkExternal() {
       const place = { artifacts: store.folder, signal, progress };
       const external = withoutSecrets(await stage.definition.external(stage.params, place));

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { openFaces } from "../../../faces/detection/faces_artifact.ts";
+import { checkFile } from "../../../packages/formats/check_file.ts";
 import { digestFolder } from "../../../packages/pipeline/digest.ts";
 import type { EarlierResult, Shard, WorkerPool } from "../../../packages/pipeline/stage.ts";
 import { PHOTOS } from "../../../faces/detection/earlier_crops.ts";
@@ -109,17 +110,43 @@ Deno.test("faceCrop takes photos from several results, and all of them from one"
   assert.equal(fewer.infos[0], "takes 5 of 5 photos from earlier results");
 });
 
-Deno.test("faceCrop takes nothing from results of other settings or code, or when it is forced", async () => {
+Deno.test("faceCrop takes nothing from results of other settings or code", async () => {
   const photos = await gradients(1, 2);
   using first = await crop(photos, METADATA);
-  for (
-    const differences of [["inputs", "modules"], ["params.margin"], ["inputs", "external"], []]
-  ) {
-    const earlierResults = [await asResult(first, differences), await asResult(first)]
-      .slice(0, differences.length === 0 ? 2 : 1);
+  for (const differences of [["inputs", "modules"], ["params.margin"], ["inputs", "external"]]) {
+    const earlierResults = [await asResult(first, differences)];
     using second = await crop(photos, METADATA, { earlierResults });
     assert.deepEqual(second.infos, ["2 faces from 2 photos"]);
   }
+});
+
+Deno.test("faceCrop writes no archive of a shard without a face", async () => {
+  const params = { ...METADATA, shardSize: 1 }, bad = { path: "bad.jpg", bytes: new Uint8Array(9) };
+  const [one, two, three] = await gradients(1, 2, 3) as [Photo, Photo, Photo];
+  using first = await crop([one, bad, two], params);
+  const names = Object.keys(contents(first.outputs.faces)).sort();
+  assert.deepEqual(names.filter((name) => /tar$/.test(name)), [
+    "faces-00000.tar",
+    "faces-00002.tar",
+  ]);
+  for (const name in contents(first.outputs.faces)) {
+    await checkFile(join(first.outputs.faces, name));
+  }
+  const earlierResults = [await asResult(first)], more = [one, bad, three, two];
+  using second = await crop(more, params, { earlierResults });
+  using whole = await crop(more, params);
+  assert.deepEqual(contents(second.outputs.faces), contents(whole.outputs.faces));
+  assert.equal(second.infos[0], "takes 2 of 4 photos from earlier results");
+  // With a photo in which none was found, which is known as well.
+  const tiny = { detector: "tinyFaceDetector", shardSize: 1 };
+  const face = { seed: 1, age: 30, gender: "female", left: 90, top: 40 };
+  const seen = { path: "face.png", bytes: await drawnGroup([face] as never) };
+  using found = await crop([seen, one], tiny, { layout: "full" });
+  using again = await crop([one, seen], tiny, {
+    layout: "full",
+    earlierResults: [await asResult(found)],
+  });
+  assert.equal(again.infos[0], "takes 2 of 2 photos from earlier results");
 });
 
 Deno.test("faceCrop does not use what is damaged or missing of an earlier result", async () => {
@@ -239,6 +266,10 @@ stages:
   await write(1, 9, 2, 3);
   const second = await run(join(folder, "artifacts"), yaml);
   assert.match(second.text, /takes 3 of 4 photos from earlier results/);
+  await write(1, 9, 2, 3, 4);
+  const forced = await run(join(folder, "artifacts"), yaml, "--force", "faceCrop");
+  assert.doesNotMatch(forced.text, /earlier results/);
+  await write(1, 9, 2, 3);
   const whole = await run(join(folder, "others"), yaml);
   const [faces, expected] = [second, whole].map(({ stages }) =>
     contents(stages.find(({ id }) => id === "faceCrop")!.outputs.faces)
