@@ -29,7 +29,8 @@ export default defineStage({
     ),
     by: z.enum(["image", "identity"]).default("image").describe(
       "Unit of the split: image, as in the 2021 paper, or identity, which keeps all images " +
-        "of a person in one set. An image without an identity counts as a person of its own",
+        "of a person in one set. An image without an identity counts as a person of its own; where " +
+        "all are without, it is an error",
     ),
     copies: z.enum(["group", "ignore"]).default("group").describe(
       "Copies among the images: the same photo, resized, recompressed, mirrored or slightly cropped; " +

@@ -63,11 +63,11 @@ export async function writeSplits(
   }
 
   const byPerson = params.by === "identity";
-  if (byPerson && rows.every((row) => !identity[row])) {
-    const images = counted(rows.length, "image");
-    context.warn(
-      `by: identity separates no people: none of ${images} has an identity. Add the column ` +
-        "identity to the labels, or split by image.",
+  if (byPerson && params.only !== "all" && rows.every((row) => !identity[row])) {
+    throw new Error(
+      `Cannot split by identity: none of ${counted(rows.length, "image")} has one. Add the ` +
+        "column identity to the labels, name theirs by columns: { identity: COLUMN } of the data " +
+        "set's preset, or set by: image.",
     );
   }
   const copies = params.copies === "ignore"

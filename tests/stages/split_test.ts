@@ -55,9 +55,13 @@ Deno.test("split divides as the report did: 20 % test, 20 % of the rest validati
   assert.deepEqual(parts.infos, ["train 64, validation 16, test 20"]);
 });
 
-Deno.test("split by identity warns where no image has one", async () => {
-  const { warnings } = await splitOf(nobody(20), { by: "identity" });
-  assert.match(warnings?.join() ?? "", /separates no people: none of 20 images has an identity\./);
+Deno.test("split by identity refuses images of which none has one", async () => {
+  await assert.rejects(
+    splitOf(nobody(20), { by: "identity" }),
+    /^Error: Cannot split by identity: none of 20 images has one\. Add .*, or set by: image\.$/,
+  );
+  // Nothing is divided.
+  assert.deepEqual(sizes(await splitOf(nobody(20), { by: "identity", only: "all" })), [0, 0, 20]);
   const one = await splitOf([...nobody(20), "ada"], { by: "identity" });
   assert.equal(one.warnings, undefined);
 });
