@@ -120,7 +120,6 @@ export default defineStage({
     const rows = await readTable(table.path);
     const photos = await findPhotos(archives.path, rows);
     const shards = await cropFaces(photos, { opening, shardSize, workers }, context);
-    const problems = await writeFaces(rows, shards, preprocessing, context);
-    return { show: problems > 0 ? ["faces/problems.csv"] : [] };
+    return await writeFaces(rows, shards, preprocessing, context);
   },
 });

@@ -46,9 +46,9 @@ export default defineStage({
       );
     }
     // Those of a training are of its test set, and of the data of models that it learned from.
-    const [caution = []] = cautionsOf(records.filter(({ observed }) => !observed?.validation));
+    const own = cautionsOf(records.filter(({ observed }) => !observed?.validation));
     const learnedFrom = records[0]?.observed?.learnedFrom as LearnedFrom[] | undefined;
-    const cautions = new Set([caution, learnedFrom?.map(({ cautions }) => cautions) ?? []].flat(2));
+    const cautions = new Set([own, learnedFrom?.map(({ cautions }) => cautions) ?? []].flat(2));
     return {
       ...cautions.size > 0 && { caution: [...cautions].join(" ") },
       ...learnedFrom && { observed: { learnedFrom } },

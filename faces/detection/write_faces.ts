@@ -4,7 +4,7 @@ import { csvLine } from "../../packages/formats/csv_write.ts";
 import { causeLines, counted } from "../../packages/pipeline/causes.ts";
 import { jsonText } from "../../packages/pipeline/state.ts";
 import { type FaceRow, shardName, type TableRow, writeFaceRows } from "./faces_artifact.ts";
-import type { Kind, StageContext } from "../../packages/pipeline/stage.ts";
+import type { Kind, StageContext, StageResult } from "../../packages/pipeline/stage.ts";
 import { type CropPreprocessing, writePreprocessing } from "../images/preprocessing.ts";
 import { PHOTOS } from "./earlier_crops.ts";
 import { type Problem, publishShard, type Shard } from "./shards.ts";
@@ -34,7 +34,6 @@ function count(photos: Shard) {
 /**
  * Writes all files of the artifact, and logs the problems of photos.
  * @param rows the table to whose rows the shards refer
- * @returns the number of kinds of problems
  * @throws if no photo has a face
  */
 export async function writeFaces(
@@ -42,7 +41,7 @@ export async function writeFaces(
   shards: readonly Shard[],
   preprocessing: CropPreprocessing,
   context: StageContext<{ faces: Kind }>,
-): Promise<number> {
+): Promise<StageResult> {
   const { scratch, outputs: { faces: output } } = context;
   const faces: FaceRow[] = [];
   for (const [index, shard] of shards.entries()) {
@@ -76,22 +75,31 @@ export async function writeFaces(
   const header = csvLine(["dataset", "full_path", "problem", "detail"]);
   await Deno.writeTextFile(join(output, "problems.csv"), header + problems.join(""));
   const datasets = Map.groupBy(photos, ({ row }) => rows[row].dataset);
-  const counts = [...datasets].map(([name, photos]) => [name, count(photos)]);
+  const counts = [...datasets].map(([name, photos]) => [name, count(photos)] as const);
   const summary = { ...total, datasets: Object.fromEntries(counts) };
   await Deno.writeTextFile(join(output, "summary.json"), jsonText(summary));
   await writePreprocessing(output, preprocessing);
   if (total.faces === 0) throw noFaces(total, rows, photos, preprocessing);
   context.info(`${counted(total.faces, "face")} from ${counted(total.photos, "photo")}`);
   const kinds = KINDS.filter((kind) => total.problems[kind] > 0);
+  // More than a third of the photos.
+  const few = counts.flatMap(([name, { faces, problems: { no_face: none } }]) =>
+    none > faces / 2 ? `${none} of ${counted(faces + none, "photo")} of ${name}` : []
+  );
+  const caution = few.length > 0 &&
+    `No usable face in ${few.join(", ")}: those kept are a selection, often sharp and frontal.`;
   for (const kind of kinds) {
     const placed = kind === "no_face" &&
       photos.some(({ problem }) => problem?.kind === kind && problem.detail.includes("position"));
     const where = placed ? ", or with none at the labelled position" : "";
+    const wayOut = kind === "no_face" && caution
+      ? `. ${caution} To keep more: ${suggestSettings(preprocessing.detector)}.`
+      : "";
     context.warn(
-      `Photos ${PROBLEMS[kind]}${where}: ${total.problems[kind]}, see problems.csv`,
+      `Photos ${PROBLEMS[kind]}${where}: ${total.problems[kind]}, see problems.csv${wayOut}`,
     );
   }
-  return kinds.length;
+  return { show: kinds.length > 0 ? ["faces/problems.csv"] : [], ...caution && { caution } };
 }
 
 /** Returns the error of a run without a face, with the reasons and ways out. */
@@ -118,7 +126,7 @@ function noFaces(
   );
 }
 
-/** Suggests settings that may detect more faces. */
+/** Suggests settings that may keep more faces. */
 function suggestSettings({ name, minConfidence, upsample }: CropPreprocessing["detector"]) {
   if (name === "metadata") {
     return "metadata needs a _crop archive or a face_location; set faceCrop.detector: " +
@@ -126,9 +134,10 @@ function suggestSettings({ name, minConfidence, upsample }: CropPreprocessing["d
   }
   const ways = [
     minConfidence > 0 && `lower faceCrop.minConfidence (${minConfidence})`,
-    name === "dlibCnn"
-      ? Number(upsample) < 2 && `raise faceCrop.upsample (${upsample})`
-      : "set faceCrop.detector: dlibCnn, which detects most faces",
+    name !== "dlibCnn" && "set faceCrop.detector: dlibCnn, which detects most faces",
+    Number(upsample) < 2 && `raise faceCrop.upsample (${upsample})`,
+    Number(upsample) >= 2 && "use photos with larger faces",
+    "set layout: crop or aligned for photos that are cut around the face already",
   ];
-  return ways.filter(Boolean).join(", or ") || "use photos with larger faces";
+  return ways.filter(Boolean).join(", or ");
 }

@@ -74,7 +74,32 @@ Deno.test("faceCrop with metadata takes face_location of a full archive's photos
   assert.equal(problems.match(/no_face/g)?.length, 3);
   // Two of the three have no position.
   const text = "Photos without a face, or with none at the labelled position: 3, see problems.csv";
-  assert.ok(context.warnings.includes(text), context.warnings.join("\n"));
+  assert.ok(context.warnings.some((one) => one.startsWith(text)), context.warnings.join("\n"));
+});
+
+Deno.test("faceCrop cautions where more than a third of the photos have no face", async () => {
+  const crop = async (without: number) => {
+    using context = testContext(faceCrop);
+    const input = await photoArtifacts(
+      join(context.folder, "in"),
+      await Promise.all(Array.from({ length: 6 }, async (_, i) => ({
+        path: `${i}.jpg`,
+        bytes: await gradient(i, 100),
+        faceLocation: i < without ? null : [11, 21, 41, 61],
+      }))),
+      "full",
+    );
+    const { caution } = (await context.run({ ...input }, { detector: "metadata" }))!;
+    return [caution, context.warnings.join()];
+  };
+  const [none, short] = await crop(2);
+  assert.deepEqual([none, /selection/.test(short!)], [undefined, false]);
+  const [caution, warning] = await crop(3);
+  assert.equal(
+    caution,
+    "No usable face in 3 of 6 photos of photos: those kept are a selection, often sharp and frontal.",
+  );
+  assert.ok(warning!.includes(`: 3, see problems.csv. ${caution} To keep more: metadata needs`));
 });
 
 Deno.test("faceCrop names labelled positions only where there are some", async () => {
@@ -85,7 +110,11 @@ Deno.test("faceCrop names labelled positions only where there are some", async (
     { path: "b.jpg", bytes: await gradient(1, 100), faceLocation: null },
   ], "full");
   await context.run({ ...input }, { detector: "tinyFaceDetector", workers: 1 });
-  assert.deepEqual(context.warnings, ["Photos without a face: 1, see problems.csv"]);
+  assert.equal(context.warnings.length, 1);
+  assert.match(
+    context.warnings[0]!,
+    /^Photos without a face: 1, see problems\.csv\. No usable face in/,
+  );
 });
 
 Deno.test("faceCrop lists what is missing or damaged, and goes on", async () => {
@@ -166,9 +195,14 @@ Deno.test("faceCrop advises settings that the detector at hand has", async () =>
   );
   assert.equal(
     await advice({ detector: "tinyFaceDetector" }),
-    "lower faceCrop.minConfidence (0.4), or set faceCrop.detector: dlibCnn, which detects most faces",
+    "lower faceCrop.minConfidence (0.4), or set faceCrop.detector: dlibCnn, which detects most faces, " +
+      "or set layout: crop or aligned for photos that are cut around the face already",
   );
-  assert.equal(await advice({ detector: "dlibCnn" }), "raise faceCrop.upsample (0)");
+  assert.equal(
+    await advice({ detector: "dlibCnn" }),
+    "raise faceCrop.upsample (0), or set layout: crop or aligned for photos that are cut around the " +
+      "face already",
+  );
 });
 
 Deno.test("faceCrop's shards are tars of PNGs, named by their photos", async () => {
