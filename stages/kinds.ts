@@ -90,9 +90,9 @@ export const model = defineKind({
       "preprocessing",
     "tensorboard/*/events.out.tfevents.*": "the history for TensorBoard, train and validation",
     "trained_on.parquet": "photos (digest of the archives), dataset, path, image (digest of its " +
-      "pixels), photo (digest of its file) of the images that an imported model, and those that it " +
-      "learned from, were trained, validated or calibrated on; without digests: of a model whose " +
-      "images are unknown",
+      "pixels), photo (digest of its file), person (digest of the identity) of the images that an " +
+      "imported model, and those that it learned from, were trained, validated or calibrated on; " +
+      "without digests: of a model whose images are unknown",
   },
   optional: ["model.onnx", "trained_on.parquet", "tensorboard/*/events.out.tfevents.*"],
 });

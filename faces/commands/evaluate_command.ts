@@ -38,7 +38,8 @@ const command: Command = {
 
 MODEL is a run or the beginning of its id, RUN/STAGE for one of its models, a pipeline (its newest
 models), or the folder of a model. Faces are cropped and resized as for the models' training. Images
-that a model was trained on are counted and left out, as far as its dataset is still stored.
+that a model was trained on are counted and left out, as far as its dataset is still stored. Other
+images of the same people are counted and tested.
 
 The pipeline that is run is kept in artifacts/evaluations/, and its run is listed, compared and shown
 like any other.

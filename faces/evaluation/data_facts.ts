@@ -10,7 +10,6 @@ import { ImageError } from "../images/decode_image.ts";
 import { readPreprocessing } from "../images/preprocessing.ts";
 import { readCsv } from "../../packages/formats/csv.ts";
 import { withoutGuard } from "../../packages/formats/csv_write.ts";
-import { ignoreNotFound } from "../../packages/pipeline/paths.ts";
 import type { NpyFile } from "../../packages/formats/npy.ts";
 import type { Artifact } from "../../packages/pipeline/stage.ts";
 import { openArchives } from "../datasets/archives.ts";
@@ -59,16 +58,10 @@ export async function gatherData(
     noFace: made ? await findNoFace(made, archives, shown.noFace) : { shown: [], count: 0 },
     ...divided && {
       ...await showCopies(divided, labels, images, shown.noFace),
-      ...await readCalibration(divided),
+      calibration: (await readSummary(divided.path)).calibration,
     },
     preprocessing: await readPreprocessing(dataset.path),
   };
-}
-
-/** Reads the size of the calibration set; there is none in results of earlier versions. */
-async function readCalibration({ path }: Artifact): Promise<Pick<DataReport, "calibration">> {
-  const text = await Deno.readTextFile(join(path, "summary.json")).catch(ignoreNotFound);
-  return text ? { calibration: JSON.parse(text).calibration } : {};
 }
 
 /** Shows the copies that split found: each image after its original, those of other labels first. */
@@ -158,9 +151,10 @@ async function readSelection({ stage, path }: Artifact): Promise<Selection> {
   };
 }
 
+/** Reads the counts of an artifact: of a table or faces by data set, of splits by set. */
 async function readSummary<T>(
   folder: string,
-): Promise<{ sampled?: number; datasets: Record<string, T> }> {
+): Promise<{ sampled?: number; calibration?: number; datasets: Record<string, T> }> {
   return JSON.parse(await Deno.readTextFile(join(folder, "summary.json")));
 }
 

@@ -90,7 +90,7 @@ interface ModelRows {
   /** Images of the test set that an imported model was trained on; undefined if that is not known. */
   seen?: ReadonlySet<number> | undefined;
   /** As in metrics.json. */
-  trainedOn: ModelMetrics["trainedOn"];
+  facts: Pick<ModelMetrics, "trainedOn" | "trainedPeople">;
 }
 
 /**
@@ -126,10 +126,10 @@ export async function evaluateModel(
   for (const warning of orderWarnings(data.further, id, subject.classes)) context.warn(warning);
   const chosen = await chooseRows({ id, path, record }, data, context);
   if (typeof chosen === "string") return chosen;
-  const { rows, unlabelled, trainedOn } = chosen;
+  const { rows, unlabelled, facts } = chosen;
   const differences = framingDifferences(record.preprocessing, data.preprocessing);
   // Within a pipeline, another framing is meant: its YAML names both.
-  if (trainedOn !== undefined && differences.length > 0) {
+  if (facts.trainedOn !== undefined && differences.length > 0) {
     context.warn(
       `"${id}" was trained on other crops than those of the dataset: ${joinWords(differences)}. ` +
         "Expect other results than on its own test set. Set faceCrop as for its training.",
@@ -155,7 +155,7 @@ export async function evaluateModel(
     choices: choices.length === further.length ? choices : undefined,
     facts: {
       unlabelled: splitNames.some((name) => unlabelled[name] > 0) ? unlabelled : undefined,
-      trainedOn,
+      ...facts,
     },
   };
   const note = (text: string) => context.progress.advance(0, `${id}: ${text}`);
@@ -275,7 +275,9 @@ async function chooseRows(
   }
   const imported = context.lineage.stages.some((one) => one.id === id && one.use === "importModel");
   const trainedOn = !imported ? undefined : known?.complete ? leftOut : null;
-  return { rows: { ...rows, test: unseen }, labels, unlabelled, seen, trainedOn };
+  const trainedPeople = unseen.filter((row) => known?.related.has(row)).length || undefined;
+  const facts = { trainedOn, trainedPeople };
+  return { rows: { ...rows, test: unseen }, labels, unlabelled, seen, facts };
 }
 
 /** Predicts the images of a model, changed images for its sensitivity, and those of the age gate. */

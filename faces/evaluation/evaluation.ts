@@ -11,7 +11,7 @@ import { chooseMetrics } from "../training/further_metrics.ts";
 import { readPeople } from "../training/targets.ts";
 import { gatherData, type Sources } from "./data_facts.ts";
 import { adjustAll, MINIMUM } from "./fairness.ts";
-import { line } from "./format_result.ts";
+import { line, peopleText } from "./format_result.ts";
 import { compareFraming } from "./compare_framing.ts";
 import { modelCard } from "./model_card.ts";
 import { readReference } from "./reference_predictions.ts";
@@ -80,6 +80,12 @@ export async function evaluate(
     throw new Error(`Cannot evaluate ${reasons}. Add labels, or evaluate on other images.`);
   }
   for (const { id, why } of leftOut) context.warn(`${id} is left out: ${why}.`);
+  const cautions = reports.filter(({ metrics }) => metrics.trainedPeople)
+    .map(({ id, metrics }) => `${id}:${peopleText(metrics)}`);
+  for (const one of cautions) {
+    context.warn(`${one} Test other people, or rename the data set if these are others.`);
+  }
+  const caution = cautions.join(" ") || undefined;
   if (gate && !reports.some(({ metrics }) => metrics.gate)) {
     context.warn("gate has no effect: no model of ages in years is evaluated. Add one.");
   }
@@ -129,6 +135,7 @@ export async function evaluate(
       id: context.id,
       use: "evaluate",
       params: { ...params, metrics: metrics.length > 0 ? metrics : undefined },
+      caution,
     },
   };
   await write("report.html", await reportPage(whole, chosenSections));
@@ -140,5 +147,6 @@ export async function evaluate(
       )
     ),
     show: ["report/report.html", "report/MODEL_CARD.md"],
+    ...caution && { caution },
   };
 }

@@ -126,7 +126,14 @@ export function summary(metrics: ModelMetrics, people?: number): string {
       narrowness(interval, counts.test, people)
     : TOO_FEW;
   return `${title} ${show(test)} on the ${faces(counts.test)} of the test set ` +
-    `(${range}). Constant baseline ${show(baseline.test)}: ${describeBaseline(metrics)}.${seen}`;
+    `(${range}). Constant baseline ${show(baseline.test)}: ${describeBaseline(metrics)}.${seen}` +
+    peopleText(metrics);
+}
+
+/** Counts the tested faces of people that a model was trained on, in a sentence; empty if there are none. */
+export function peopleText({ trainedPeople: n, counts }: ModelMetrics): string {
+  const some = `${n} of ${counted(counts.test, "tested face")} ${n === 1 ? "is" : "are"} of people`;
+  return n ? ` ${some} that it was ${TRAINED} on: scores may be too good.` : "";
 }
 
 /** Names the faces of each set without a label that the network predicts; empty if all have one. */

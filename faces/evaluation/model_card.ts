@@ -323,7 +323,9 @@ export function toHtml(blocks: readonly Block[]): Html[] {
 }
 
 /** Renders the model card of a report as Markdown, the content of MODEL_CARD.md. */
-export function modelCard({ pipeline, models, leftOut, data, made: { lineage } }: Report): string {
+export function modelCard(
+  { pipeline, models, leftOut, data, made: { lineage, caution } }: Report,
+): string {
   const mirror = lineage.stages.map(({ params }) => params.mirror).find((from) => from);
   const trained = lineage.stages.findLast(({ id }) =>
     models.some((model) => model.id.split(".")[0] === id)
@@ -331,7 +333,7 @@ export function modelCard({ pipeline, models, leftOut, data, made: { lineage } }
   const when = trained ? `, trained on ${trained.startedAt.slice(0, 10)}` : "";
   const run = lineage.run ? `, run ${lineage.run.id}` : "";
   return toMarkdown("Model card", [
-    ...notices(cautionsOf(lineage.stages)),
+    ...notices(cautionsOf([...lineage.stages, { caution }])),
     text(
       `Models of pipeline ${pipeline} (${lineage.file}, seed ${lineage.seed}${run})${when}. ` +
         `Details: report.html.${leftOutModels(leftOut)}`,

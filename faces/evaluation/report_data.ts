@@ -22,6 +22,8 @@ export interface Report {
     id: string;
     use: string;
     params: Readonly<Record<string, unknown>>;
+    /** The caution of the report's own result. */
+    caution?: string;
   };
 }
 

@@ -110,6 +110,8 @@ export interface ModelMetrics extends PredictionTask, Record<SplitName, { loss: 
    * null if that is not known.
    */
   trainedOn?: number | null;
+  /** Imported models only: tested images of people that the model was trained on, if there are any. */
+  trainedPeople?: number;
   /** Number of images in each split. */
   counts: Record<SplitName, number>;
   /** 95 % confidence interval of the test metric; of numbers only with enough images and people. */

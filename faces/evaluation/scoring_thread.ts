@@ -25,7 +25,7 @@ export interface Scored {
   persons: readonly Person[];
   /** Further metrics; undefined if one is of a plugin, whose functions a thread does not get. */
   choices?: readonly Choice[];
-  facts?: Pick<ModelMetrics, "unlabelled" | "trainedOn">;
+  facts?: Pick<ModelMetrics, "unlabelled" | "trainedOn" | "trainedPeople">;
 }
 
 /** Metrics of a model, and the comparison of groups of people. */

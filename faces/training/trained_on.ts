@@ -97,9 +97,11 @@ interface TrainedImage {
   readonly image: string;
   /** Digest of the photo's file; null if unknown. */
   readonly photo: string | null;
+  /** Digest of the person's identity; null if unknown. */
+  readonly person: string | null;
 }
 
-const UNKNOWN: TrainedImage = { photos: null, dataset: "", path: "", image: "", photo: null };
+const UNKNOWN = { photos: null, dataset: "", path: "", image: "", photo: null, person: null };
 
 /** Signal, and progress if it shows nothing else. */
 type Watch = Pick<StageContext, "signal"> & Partial<Pick<StageContext, "progress">>;
@@ -138,6 +140,7 @@ async function imagesBehind(
   const table = await readParquet(join(dataset, "table.parquet"), {
     dataset: "string",
     path: "string",
+    identity: "string?",
   });
   using images = new NpyFile(join(dataset, "images.npy"), "uint8");
   const photos = own.some(({ digest }) => digest === first?.digest)
@@ -149,6 +152,7 @@ async function imagesBehind(
     path: table.path[rows[i]],
     image: digestOf(images.read(rows[i], 1)),
     photo: photos[i] ?? null,
+    person: personOf(table.identity[rows[i]]),
   }));
 }
 
@@ -202,6 +206,7 @@ export async function writeTrainedOn(
     path: { type: "string", values: images.map(({ path }) => path) },
     image: { type: "string", values: images.map(({ image }) => image) },
     photo: { type: "string", values: images.map(({ photo }) => photo), nullable: true },
+    person: { type: "string", values: images.map(({ person }) => person), nullable: true },
   });
   return unknown;
 }
@@ -246,10 +251,8 @@ export async function learnedFrom(
     const { found, complete } = await findAmong(seen, test, { images, people, archives }, watch);
     const datasets = new Set<string>(), stored = new Set<ArchivedDataset>();
     for (const [folder, records] of family) {
-      const text = await readTextIfExists(join(folder, "training.json"));
-      for (const name of Object.keys(text ? JSON.parse(text).datasets ?? {} : {})) {
-        datasets.add(name);
-      }
+      const text = await readTextIfExists(join(folder, "training.json")) ?? "{}";
+      for (const name of Object.keys(JSON.parse(text).datasets ?? {})) datasets.add(name);
       const archives = storedArtifacts(folder, records, "archives");
       for (const one of await datasetsIn(archives)) stored.add(one);
     }
@@ -271,9 +274,12 @@ async function datasetsIn(archives: readonly Artifact[]): Promise<ArchivedDatase
   return opened.flatMap(({ datasets }) => datasets);
 }
 
-function digestOf(bytes: Uint8Array): string {
-  return sha256(bytes).slice(0, 32);
+function digestOf(content: string | Uint8Array): string {
+  return sha256(content).slice(0, 32);
 }
+
+/** Returns the digest of an identity in any Unicode form: a copied model names no people. */
+const personOf = (identity: string | null) => identity && digestOf(identity.normalize());
 
 /** Reads `trained_on.parquet` of an imported model's folder; undefined without it. */
 export async function readTrainedOn(folder: string): Promise<TrainedImage[] | undefined> {
@@ -285,31 +291,33 @@ export async function readTrainedOn(folder: string): Promise<TrainedImage[] | un
     path: "string",
     image: "string",
   });
-  // Files of earlier versions lack it.
-  const { photo = [] } = await readParquet(file, (name) => name === "photo");
+  // Files of earlier versions lack them.
+  const later = await readParquet(file, (name) => name === "photo" || name === "person");
+  const { photo = [], person = [] } = later as Record<string, (string | null)[] | undefined>;
   return image.map((image, i) => ({
     photos: photos[i],
     dataset: dataset[i],
     path: path[i],
     image,
-    photo: photo[i] as string | undefined ?? null,
+    photo: photo[i] ?? null,
+    person: person[i] ?? null,
   }));
 }
 
 /**
  * Finds the rows of a dataset that are among images: the same pixels, or the same photo.
- * @returns `complete` if all images could be compared
+ * @returns `complete` if all images could be compared; `related`: other rows, of people in the images
  */
 export async function findAmong(
   seen: readonly TrainedImage[],
   rows: Int32Array,
-  { images, people: { dataset, path }, archives }: {
+  { images, people: { dataset, path, identity }, archives }: {
     readonly images: ImageSource;
-    readonly people: Origins;
+    readonly people: Origins & { readonly identity: readonly (string | null)[] };
     readonly archives: readonly Artifact[];
   },
   watch: Watch,
-): Promise<{ found: ReadonlySet<number>; complete: boolean }> {
+): Promise<Record<"found" | "related", ReadonlySet<number>> & { complete: boolean }> {
   const [own = [], others = []] = [true, false].map((wanted) =>
     seen.filter(({ photos }) => archives.some(({ digest }) => digest === photos) === wanted)
   );
@@ -320,17 +328,19 @@ export async function findAmong(
   const digests = photos.size === 0
     ? []
     : await photoDigests(archives, { dataset, path }, rows, watch);
-  const found = new Set<number>();
+  const known = new Set(seen.flatMap(({ person }) => person ?? []));
+  const found = new Set<number>(), related = new Set<number>();
   for await (const i of paced(rows.length, watch.signal)) {
     const row = rows[i];
     const same = places.has(placeOf(dataset[row], path[row])) || photos.has(digests[i] ?? "") ||
       pixels.has(digestOf(images.read(row, 1)));
     if (same) found.add(row);
+    else if (known.has(personOf(identity[row]) ?? "")) related.add(row);
   }
   const complete = others.every(({ image, photo }) =>
     image !== "" && (photo !== null || archives.length === 0)
   );
-  return { found, complete };
+  return { found, related, complete };
 }
 
 /** Returns a warning if other stages changed the faces of a training than those of a use of its model. */

@@ -92,6 +92,7 @@ Deno.test("gatherData() tells of rows, photos, crops and photos without a face, 
 
   const splitsOf = testArtifact(join(scaled.folder, "splits"), "splits");
   await Deno.mkdir(splitsOf.path);
+  await Deno.writeTextFile(join(splitsOf.path, "summary.json"), "{}");
   assert.equal((await gather({ splits: splitsOf })).copies, undefined);
   await Deno.writeTextFile(
     join(splitsOf.path, "copies.csv"),

@@ -617,6 +617,7 @@ async function artifacts(
   writeNpy(join(splits, "train.npy"), rows(0, 8), [8]);
   writeNpy(join(splits, "validation.npy"), rows(8, 12), [4]);
   writeNpy(join(splits, "test.npy"), rows(12, n), [n - 12]);
+  await Deno.writeTextFile(join(splits, "summary.json"), "{}");
 
   await openBackend("wasm");
   const models = [

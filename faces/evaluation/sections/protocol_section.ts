@@ -13,7 +13,7 @@ export function minuteOf({ startedAt }: NonNullable<Lineage["run"]>): string {
 }
 
 /** Renders cautions, run, date and overrides. */
-export function runFacts({ made: { lineage } }: Report): Html {
+export function runFacts({ made: { lineage, caution } }: Report): Html {
   const { command, run, stages } = lineage;
   // The command ends with the overrides: deno task run PIPELINE --set ...
   const overrides = / (--(?:set|seed) .*)$/s.exec(command)?.[1];
@@ -26,7 +26,8 @@ export function runFacts({ made: { lineage } }: Report): Html {
     Run <code>${run.id}</code>, ${minuteOf(run)}.
   `;
   const given = values ? html`with${values}` : "without overrides.";
-  return html`${cautionsOf(stages).map((caution) => html`<p class="notice">${caution}</p>`)}
+  const cautions = cautionsOf([...stages, { caution }]);
+  return html`${cautions.map((caution) => html`<p class="notice">${caution}</p>`)}
 <p class="over">${started}<span class="id">${lineage.file}</span> ${given}</p>`;
 }
 

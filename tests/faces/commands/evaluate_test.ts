@@ -390,6 +390,48 @@ Deno.test("evaluate", async (t) => {
       match(await Deno.readTextFile(join(own.place, "MODEL_CARD.md")), caution);
     });
 
+    await t.step("cautions against other photos of people of the training", async () => {
+      const clinic = async (place: string, n: number, seed: number, people: string[]) => {
+        await Deno.mkdir(join(folder, place));
+        await photos(join(folder, place, "clinic"), n, seed);
+        const csv = join(folder, place, "clinic", "labels.csv");
+        const [header, ...lines] = (await Deno.readTextFile(csv)).trim().split("\n");
+        const named = lines.map((line, i) => `${line},${people[i % people.length]}`);
+        await Deno.writeTextFile(csv, [`${header},identity`, ...named].join("\n") + "\n");
+      };
+      await clinic("before", 24, 8, ["P1", "P2", "P3"]);
+      await clinic("after", 6, 9, ["P2", "P9"]);
+      const columns = { path: "path", age: "age", identity: "identity" };
+      const preset = { labels: "labels\\.csv", columns, terms: "for tests", nonCommercial: true };
+      const { matParse, faceCrop, resize32, trainAge } = stages;
+      const download = { datasets: [{ folder: "before/clinic", layout: "aligned", preset }] };
+      const used = { download, matParse, faceCrop, resize32, split: {}, trainAge };
+      const yaml = JSON.stringify({ name: "clinic", stages: used });
+      await Deno.writeTextFile(join(folder, "clinic.yaml"), yaml);
+      const trained = await runHere(artifacts, join(folder, "clinic.yaml"));
+      strictEqual(trained.code, 0, trained.text);
+      // All cautions behind a model are its own.
+      const [{ stages: made }] = (await new History(artifacts).list()).slice(-1);
+      const { fingerprint } = made.find(({ id }) => id === "faceCrop")!;
+      const path = join(artifacts, "faceCrop", fingerprint!.slice(0, 16), "record.json");
+      const { checksum: _, ...record } = JSON.parse(await Deno.readTextFile(path));
+      await writeState(path, { ...record, caution: "Few faces." });
+      const args = ["--on", "after/clinic", "--layout", "aligned", "--artifacts", "results"];
+      const { code, out, err } = await evaluate(folder, "clinic", ...args, "--json");
+      strictEqual(code, 0, err);
+      const { models, html, place } = await report(out);
+      const { trainedOn, trainedPeople, counts } = models.trainAge;
+      deepStrictEqual([trainedOn, trainedPeople, counts.test], [0, 3, 6]);
+      const text =
+        "3 of 6 tested faces are of people that it was trained, validated or calibrated on";
+      match(err, new RegExp(`trainAge: ${text}: .* Test other people, or rename`));
+      const card = await Deno.readTextFile(join(place, "MODEL_CARD.md"));
+      match(card, new RegExp(`^\\*\\*trainAge: ${text}: scores may be too good\\.\\*\\*$`, "m"));
+      match(html, new RegExp(`<p class="notice">trainAge: ${text}`));
+      match(html, new RegExp(`It was trained, .* on none of these, .* ${text}`));
+      match(html, /<p class="notice">Few faces\. No commercial use: data of clinic/);
+    });
+
     await t.step("leaves out a model of whose task there is no label", async () => {
       await photos(join(folder, "bands"), 8, 3);
       const csv = join(folder, "bands", "labels.csv");
