@@ -249,11 +249,11 @@ export function reduce(r: usize, from: i32, to: i32, thread: i32): void {
 
 /**
  * Copies some channels of each position. Words: x, y, positions, x's step, y's step, x's offset,
- * y's offset, bytes, add, end of the zeroes after them.
+ * y's offset, bytes, end of the zeroes after them, add.
  */
 export function copyChannels(r: usize, from: i32, to: i32, thread: i32): void {
   const positions = word(r, 9), xStep = size(r, 10), yStep = size(r, 11);
-  const bytes = size(r, 14), add = word(r, 15) != 0, end = size(r, 16);
+  const bytes = size(r, 14), end = size(r, 15), add = word(r, 16) != 0;
   for (let i = from; i < to; ++i) {
     let x = operand(r, 3, thread, from, i) + size(r, 12), y = operand(r, 6, thread, from, i);
     const offset = size(r, 13);
@@ -377,15 +377,15 @@ export function poolAny(r: usize, from: i32, to: i32, thread: i32): void {
 }
 
 /**
- * Adds each window's gradient to where it came from. Words: d, x, dx, y, then as `poolAny` from 15,
- * and whether dx is zeroed first.
+ * Adds each window's gradient to where it came from. Words: d, x, y, dx, then as `poolAny` from height
+ * on, add.
  */
 export function poolAnyGradient(r: usize, from: i32, to: i32, thread: i32): void {
   const height = word(r, 15), width = word(r, 16), step = size(r, 17), kind = word(r, 26);
   for (let i = from; i < to; ++i) {
-    const x = operand(r, 6, thread, from, i), dx = operand(r, 9, thread, from, i);
-    let d = operand(r, 3, thread, from, i), y = operand(r, 12, thread, from, i);
-    if (word(r, 27) != 0) memory.fill(dx, 0, <usize> (height * width) * step);
+    const x = operand(r, 6, thread, from, i), dx = operand(r, 12, thread, from, i);
+    let d = operand(r, 3, thread, from, i), y = operand(r, 9, thread, from, i);
+    if (word(r, 27) == 0) memory.fill(dx, 0, <usize> (height * width) * step);
     for (let oy = 0; oy < word(r, 24); ++oy) {
       const top = oy * word(r, 20) - word(r, 22), y0 = max(0, top);
       const y1 = min(height, top + word(r, 18));

@@ -19,11 +19,10 @@ import {
   type Weights,
 } from "./graph_layer.ts";
 
-/** A kernel with the words behind its operands. Backward, it also reads `reads`, and `add` follows. */
-type Forward = [name: keyof typeof Kernel, words: readonly Word[]] | (() => KernelRecord[]);
-type Backward =
-  | [name: keyof typeof Kernel, words: readonly Word[], reads?: readonly Buffer[]]
-  | ((d: Buffer, dx: Buffer, add: number) => KernelRecord[]);
+/** A kernel with the words behind its operands. */
+type Forward = [name: keyof typeof Kernel, words: readonly Word[]];
+/** The same; its operands are d, `reads` and dx, and `add` follows the words. */
+type Backward = [...Forward, reads?: readonly Buffer[]];
 
 /** A kernel over items that prepares weights. */
 type Preparation = [name: keyof typeof Kernel, count: number, words: readonly Word[]];
@@ -235,31 +234,24 @@ export class GraphBuilder {
 
   /**
    * Adds a layer of one input: kernels forward, and backward to the gradient of its input.
-   * @param options.reads further operands of a function `backward`
    * @param options.learns true if it has weights: then it learns even if no weights before it do
    */
   unary(
     x: GraphTensor,
     y: GraphTensor,
-    forward: Forward,
-    backward: Backward,
-    { reads = [], learns = false }: { reads?: readonly Buffer[]; learns?: boolean } = {},
+    [name, words]: Forward,
+    [gradient, itsWords, reads = []]: Backward,
+    { learns = false }: { learns?: boolean } = {},
   ): GraphTensor {
-    const call = typeof backward === "function" ? undefined : backward;
-    const operands = call?.[2] ?? reads;
-    const compute = typeof forward === "function"
-      ? forward
-      : () => [kernel(forward[0], [x.value, y.value], forward[1])];
-    this.add([x.value], [y.value], compute);
+    this.add([x.value], [y.value], () => [kernel(name, [x.value, y.value], words)]);
     this.onBackward(() => {
       const d = y.slot.gradient;
       const dx = x.slot.gradient ?? (learns ? new Buffer(x.value.image) : undefined);
       if (!d || !dx) return;
-      const gradient = (add: number) =>
-        typeof backward === "function"
-          ? backward(d, dx, add)
-          : [kernel(backward[0], [d, ...operands, dx], [...backward[1], add])];
-      this.toGradient(dx, [d, ...operands], gradient);
+      const operands = [d, ...reads];
+      this.toGradient(dx, operands, (add) => [
+        kernel(gradient, [...operands, dx], [...itsWords, add]),
+      ]);
     });
     return y;
   }

@@ -84,15 +84,12 @@ export const concatenate: LayerDeclaration<"concatenate"> = {
     const y = graph.tensor(shape, inputs.some(({ trained }) => trained), value);
     let offset = 0;
     for (const [n, x] of inputs.entries()) {
-      const at = offset, bytes = x.channels * 4;
-      const end = n === inputs.length - 1 ? y.step : 0;
+      const bytes = x.channels * 4, end = n === inputs.length - 1 ? y.step : 0;
       graph.unary(
         x,
         y,
-        ["copyChannels", [x.positions, x.step, y.step, 0, at, bytes, 0, end]],
-        (d, dx, add) => [kernel("copyChannels", [d, dx], [
-          ...[x.positions, y.step, x.step, at, 0, bytes, add, x.step],
-        ])],
+        ["copyChannels", [x.positions, x.step, y.step, 0, offset, bytes, end, 0]],
+        ["copyChannels", [x.positions, y.step, x.step, offset, 0, bytes, x.step]],
       );
       offset += bytes;
     }

@@ -3,7 +3,7 @@ import { Pool } from "../../assembly/abi.ts";
 import { record, type Word } from "../program.ts";
 import { product } from "../shapes.ts";
 import { EACH, outputOf, sizesOf } from "./windows.ts";
-import { copy, kernel, type LayerDeclaration, refuse } from "../graph_layer.ts";
+import { copy, type LayerDeclaration, refuse } from "../graph_layer.ts";
 
 export const pool: LayerDeclaration<"maxPool" | "averagePool" | "globalMaxPool"> = {
   shape: (layer, [shape]) =>
@@ -25,8 +25,7 @@ export const pool: LayerDeclaration<"maxPool" | "averagePool" | "globalMaxPool">
       x,
       y,
       ["poolAny", words],
-      (d, dx, add) => [kernel("poolAnyGradient", [d, x.value, dx, y.value], [...words, 1 - add])],
-      { reads: [x.value, y.value] },
+      ["poolAnyGradient", words, [x.value, y.value]],
     );
   },
 };
@@ -36,14 +35,15 @@ export const globalAveragePool: LayerDeclaration<"globalAveragePool"> = {
   operations(graph, _layer, [x], _, value) {
     const { positions, step } = x, mean: Word = [1 / positions];
     const y = graph.tensor([x.channels], x.trained, value);
-    return graph.unary(
-      x,
-      y,
-      () => [record("reduce", 0, 0, [
-        ...[...x.value.words, 0, 0, 0, ...y.value.words, positions, step, mean, 0],
-      ])],
-      (d, dx, add) => [copy(d, dx, positions, step, 0, 1 / positions, add)],
-    );
+    graph.add([x.value], [y.value], () => [record("reduce", 0, 0, [
+      ...[...x.value.words, 0, 0, 0, ...y.value.words, positions, step, mean, 0],
+    ])]);
+    graph.onBackward(() => {
+      const d = y.slot.gradient, dx = x.slot.gradient;
+      if (!d || !dx) return;
+      graph.toGradient(dx, [d], (add) => [copy(d, dx, positions, step, 0, 1 / positions, add)]);
+    });
+    return y;
   },
 };
 
