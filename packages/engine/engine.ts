@@ -317,7 +317,9 @@ export class Engine {
       const loss = network.loss.reduce((sum, { weight }, n) => sum + weight * heads[n], 0);
       return { rows, loss, metric: 0, heads, penalty };
     }
-    const [loss, metric] = [Control.loss, Control.metric].map((at) => this.#doubles[at / 8]);
+    const loss = this.#doubles[Control.loss / 8];
+    const right = this.#doubles[Control.metric / 8];
+    const metric = network.loss === "meanAbsoluteError" ? loss : right;
     return { rows, loss, metric, heads, penalty };
   }
 }

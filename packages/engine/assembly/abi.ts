@@ -116,7 +116,6 @@ export enum Kernel {
   turn,
   transformWeights,
   softCrossEntropy,
-  headAbsoluteError,
   denseUpdate,
   clip,
   average,

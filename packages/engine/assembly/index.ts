@@ -11,7 +11,7 @@ import { finishGradient, finishStatistics, gradientSums, movingScale, statistics
 import { pool, preActivationGradient } from "./pool";
 import { denseBackward, denseForward, denseInputGradient, denseUpdate } from "./dense";
 import { transformWeights, winograd, winogradGradient } from "./winograd";
-import { absoluteError, crossEntropy, headAbsoluteError, softCrossEntropy } from "./losses";
+import { absoluteError, crossEntropy, softCrossEntropy } from "./losses";
 import { average, clip, turn, updateWeights } from "./update";
 import { depthwise, depthwiseGradient } from "./depthwise";
 import {
@@ -98,7 +98,6 @@ function overItems(r: usize, item: i32, thread: i32): void {
     case Kernel.turn: return turn(r, item);
     case Kernel.transformWeights: return transformWeights(r, item);
     case Kernel.softCrossEntropy: return softCrossEntropy(r);
-    case Kernel.headAbsoluteError: return headAbsoluteError(r);
     case Kernel.clip: return clip(r);
     case Kernel.average: return average(r, item);
     case Kernel.denseUpdate: return denseUpdate(r, item, thread);

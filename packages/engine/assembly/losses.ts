@@ -44,14 +44,6 @@ export function crossEntropy(r: usize): void {
   store<f64>(Control.metric, right);
 }
 
-/** Mean absolute error over rows and columns; its gradient is 0 where the error is. */
-export function absoluteError(r: usize): void {
-  const columns = word(r, 5);
-  const loss = absoluteErrors(r, <usize> columns << 2, 1) / <f64> columns;
-  store<f64>(Control.loss, loss);
-  store<f64>(Control.metric, loss);
-}
-
 /**
  * Softmax over a head's columns and cross-entropy towards probabilities, from the sums before the
  * softmax. Writes probabilities and, if wanted, the gradient of the mean loss times the weight.
@@ -89,20 +81,15 @@ export function softCrossEntropy(r: usize): void {
   store<f64>(address(r, 11), loss);
 }
 
-/** Mean absolute error over a head's columns; its gradient is 0 where the error is. */
-export function headAbsoluteError(r: usize): void {
-  const loss = absoluteErrors(r, <usize> word(r, 9) << 2, real(r, 10));
-  store<f64>(address(r, 11), loss / <f64> word(r, 5));
-}
-
 /**
- * The sum of a head's absolute errors. Labels and outputs have `row` bytes a row. Writes outputs and,
- * if wanted, the gradient of the mean error times the weight.
+ * Mean absolute error over a head's columns. Writes outputs and, if wanted, the gradient of the mean
+ * error times the weight, which is 0 where the error is.
  */
-function absoluteErrors(r: usize, row: usize, weight: f32): f64 {
+export function absoluteError(r: usize): void {
   const x = address(r, 3), stride = <usize> word(r, 4) << 2, columns = <usize> word(r, 5) << 2;
   const labels = address(r, 6), out = address(r, 7), gradient = address(r, 8);
-  const rows = rowsNow(), share = weight / <f32> (rows * word(r, 5));
+  const row = <usize> word(r, 9) << 2;
+  const rows = rowsNow(), share = real(r, 10) / <f32> (rows * word(r, 5));
   let sum: f64 = 0;
   for (let i = 0; i < rows; ++i) {
     for (let q: usize = 0; q < columns; q += 4) {
@@ -118,5 +105,5 @@ function absoluteErrors(r: usize, row: usize, weight: f32): f64 {
       }
     }
   }
-  return sum;
+  store<f64>(address(r, 11), sum / <f64> word(r, 5));
 }

@@ -1,5 +1,5 @@
 /** Kernel records of losses. */
-import type { Kernel } from "../assembly/abi.ts";
+import { Control } from "../assembly/abi.ts";
 import type { Loss } from "../engine_network.ts";
 import { type KernelRecord, record } from "./program.ts";
 
@@ -15,16 +15,10 @@ interface LossPlaces {
   readonly headLosses: number;
 }
 
-type Kernels = Record<"categoricalCrossentropy" | "meanAbsoluteError", keyof typeof Kernel>;
-
-const WHOLE: Kernels = {
-  categoricalCrossentropy: "crossEntropy",
-  meanAbsoluteError: "absoluteError",
-};
-const HEAD: Kernels = {
+const HEAD = {
   categoricalCrossentropy: "softCrossEntropy",
-  meanAbsoluteError: "headAbsoluteError",
-};
+  meanAbsoluteError: "absoluteError",
+} as const;
 
 /**
  * Returns loss, metric and outputs; in training also the gradient by the last layer's values. None of a
@@ -38,14 +32,17 @@ export function lossRecords(
   first: number,
 ): KernelRecord[] {
   if (typeof loss === "function") return [];
-  if (typeof loss === "string") {
-    return [record(WHOLE[loss], first, 1, [activated, row, columns, labels, outputs, gradient])];
+  if (loss === "categoricalCrossentropy") {
+    return [record("crossEntropy", first, 1, [activated, row, columns, labels, outputs, gradient])];
   }
-  return loss.map((head, n) => {
-    const at = loss.slice(0, n).reduce((sum, { columns }) => sum + columns, 0) * 4;
+  const [heads, losses] = typeof loss === "string"
+    ? [[{ loss, columns, weight: 1 }], Control.loss]
+    : [loss, headLosses];
+  return heads.map((head, n) => {
+    const at = heads.slice(0, n).reduce((sum, { columns }) => sum + columns, 0) * 4;
     return record(HEAD[head.loss], first + n, 1, [
       ...[activated + at, row, head.columns, labels + at, outputs + at, gradient && gradient + at],
-      ...[columns, [head.weight] as const, headLosses + n * 8],
+      ...[columns, [head.weight] as const, losses + n * 8],
     ]);
   });
 }
