@@ -9,16 +9,22 @@
  * Channels and units are padded to multiples of eight, and the padding stays zero: its weights,
  * gammas and biases are zero and so are their gradients. Only the input keeps its channels.
  */
-import { Update } from "./assembly/abi.ts";
+import { Control, Update } from "./assembly/abi.ts";
 import { type Network, UnsupportedNetwork } from "./engine_network.ts";
 import { Allocator } from "./plan/allocator.ts";
 import { fuse } from "./plan/fusion.ts";
 import { GraphBuilder } from "./plan/graph_builder.ts";
 import type { GraphTensor } from "./plan/graph_layer.ts";
-import { lossRecords } from "./plan/loss_records.ts";
 import { Buffer, Schedule } from "./plan/operations.ts";
 import { layOutAverages, optimizerTable } from "./plan/parameters.ts";
-import { overItems, type Plan, record, type Stage, writePrograms } from "./plan/program.ts";
+import {
+  type KernelRecord,
+  overItems,
+  type Plan,
+  record,
+  type Stage,
+  writePrograms,
+} from "./plan/program.ts";
 import { product } from "./plan/shapes.ts";
 
 export { dropoutSalt } from "./plan/layers/pointwise.ts";
@@ -47,6 +53,12 @@ function chunksOf(batch: number): number {
   return Math.min(batch, Math.max(CHUNKS.least, wanted));
 }
 
+/** Kernels of heads' losses. */
+const HEAD = {
+  categoricalCrossentropy: "softCrossEntropy",
+  meanAbsoluteError: "absoluteError",
+} as const;
+
 /** Lays out memory and writes the programs. @throws {UnsupportedNetwork} */
 export function plan(network: Network, options: PlanOptions): Plan {
   const { batch, threads, divisor, clips = false, averages: keeps } = options;
@@ -66,7 +78,25 @@ export function plan(network: Network, options: PlanOptions): Plan {
   const outputs = memory.allocate(batch * columns * 4);
   const heads = typeof network.loss === "object" ? network.loss.length : 0;
   const headLosses = memory.allocate(heads * 8);
-  const custom = typeof network.loss === "function";
+  const { loss } = network, custom = typeof loss === "function";
+  /** Returns loss and outputs; with an address for it, also the gradient by the last layer's values. */
+  const lossRecords = (gradient: number, first: number): KernelRecord[] => {
+    if (custom) return [];
+    if (loss === "categoricalCrossentropy") {
+      const words = [activated, width / 4, columns, labels, outputs, gradient];
+      return [record("crossEntropy", first, 1, words)];
+    }
+    const whole = loss === "meanAbsoluteError";
+    const all = whole ? [{ loss, columns, weight: 1 }] : loss;
+    const losses = whole ? Control.loss : headLosses;
+    return all.map((head, n) => {
+      const at = all.slice(0, n).reduce((sum, { columns }) => sum + columns, 0) * 4;
+      return record(HEAD[head.loss], first + n, 1, [
+        ...[activated + at, width / 4, head.columns, labels + at, outputs + at],
+        ...[gradient && gradient + at, columns, [head.weight] as const, losses + n * 8],
+      ]);
+    });
+  };
 
   const build = (training: boolean) => {
     const schedule = new Schedule();
@@ -80,12 +110,10 @@ export function plan(network: Network, options: PlanOptions): Plan {
       values.set(n, builder.forward(layer, layer.inputs.map((i) => values.get(i)!), value));
     }
     if (!custom) {
-      const places = { activated, gradient: training ? outGradient : 0, row: width / 4 };
       schedule.add({
         reads: [end],
         writes: training ? [endGradient] : [],
-        items: (first) =>
-          lossRecords(network.loss, columns, { ...places, labels, outputs, headLosses }, first),
+        items: (first) => lossRecords(training ? outGradient : 0, first),
       });
     }
     // A custom loss is computed by the caller between these levels and those of the backward pass.
