@@ -8,8 +8,7 @@ import {
   unregisterKernel,
 } from "@tensorflow/tfjs-core";
 import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
-import { conv2DBackpropConfigs } from "./kernels/conv2d_backprop.ts";
-import { depthwiseBackpropConfigs } from "./kernels/depthwise_backprop.ts";
+import { convolutionBackpropConfigs } from "./kernels/convolution_backprop.ts";
 import {
   allocate,
   type ConvolutionAttributes,
@@ -31,8 +30,7 @@ export function registerTrainingKernels(): void {
   const kernels: KernelConfig[] = [
     replaced("BatchMatMul", batchMatMul),
     replaced("Cast", cast),
-    ...conv2DBackpropConfigs,
-    ...depthwiseBackpropConfigs,
+    ...convolutionBackpropConfigs,
     wasmKernel("Identity", share),
     maxPoolGradConfig,
     ...CONVOLUTIONS.map((name) => replaced(name, samePadding)),

@@ -1,10 +1,12 @@
 /**
- * Gradients of convolutions by matrix products of XNNPACK: that of the filter, which TensorFlow.js lacks on
- * wasm, and that of the input, where its kernel is a plain loop.
+ * Gradients of convolutions. Those of all channels are matrix products of XNNPACK: that of the filter,
+ * which TensorFlow.js lacks on wasm, and that of the input, where its kernel is a plain loop. It lacks
+ * both gradients of depthwise convolutions.
  */
 import type { TensorInfo } from "@tensorflow/tfjs-core";
 import {
   allocate,
+  type ConvolutionAttributes,
   convolutionInfo,
   type FilterCall,
   free,
@@ -105,7 +107,61 @@ function conv2DBackpropInput({ inputs: { dy, filter }, backend, attrs }: InputCa
   return out;
 }
 
-export const conv2DBackpropConfigs = [
+/** Calls `visit` with the addresses of each product of a depthwise convolution: input, filter, output. */
+function walk(
+  inputShape: number[],
+  filterShape: number[],
+  attributes: ConvolutionAttributes,
+  visit: (input: number, filter: number, output: number) => void,
+): void {
+  const info = convolutionInfo("DepthwiseConv2dNative", inputShape, filterShape, attributes);
+  const { batchSize, inHeight, inWidth, inChannels, outHeight, outWidth, outChannels } = info;
+  const multiplier = outChannels / inChannels;
+  for (let n = 0, output = 0; n < batchSize; n++) {
+    for (let outY = 0; outY < outHeight; outY++) {
+      for (let outX = 0; outX < outWidth; outX++, output += outChannels) {
+        for (let y = 0; y < info.filterHeight; y++) {
+          const inY = outY * info.strideHeight - info.padInfo.top + y * info.dilationHeight;
+          if (inY < 0 || inY >= inHeight) continue;
+          for (let x = 0; x < info.filterWidth; x++) {
+            const inX = outX * info.strideWidth - info.padInfo.left + x * info.dilationWidth;
+            if (inX < 0 || inX >= inWidth) continue;
+            const input = ((n * inHeight + inY) * inWidth + inX) * inChannels;
+            const filter = (y * info.filterWidth + x) * outChannels;
+            for (let c = 0; c < outChannels; c++) {
+              const own = multiplier === 1 ? c : Math.floor(c / multiplier);
+              visit(input + own, filter + c, output + c);
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+function depthwiseBackpropInput({ inputs: { dy, filter }, backend, attrs }: InputCall): TensorInfo {
+  const out = allocate(backend, attrs.inputShape);
+  const gradient = view(backend, dy), kernel = view(backend, filter);
+  const to = view(backend, out).fill(0);
+  walk(attrs.inputShape, filter.shape, attrs, (input, tap, output) => {
+    to[input] += gradient[output] * kernel[tap];
+  });
+  return out;
+}
+
+function depthwiseBackpropFilter({ inputs: { x, dy }, backend, attrs }: FilterCall): TensorInfo {
+  const out = allocate(backend, attrs.filterShape);
+  const gradient = view(backend, dy), from = view(backend, x);
+  const to = view(backend, out).fill(0);
+  walk(x.shape, attrs.filterShape, attrs, (input, tap, output) => {
+    to[tap] += gradient[output] * from[input];
+  });
+  return out;
+}
+
+export const convolutionBackpropConfigs = [
   wasmKernel("Conv2DBackpropFilter", conv2DBackpropFilter),
   wasmKernel("Conv2DBackpropInput", conv2DBackpropInput),
+  wasmKernel("DepthwiseConv2dNativeBackpropInput", depthwiseBackpropInput),
+  wasmKernel("DepthwiseConv2dNativeBackpropFilter", depthwiseBackpropFilter),
 ];
