@@ -1,5 +1,5 @@
 /** Shared by all kernels: multiply-add and small vector functions. */
-import { Control } from "./abi";
+import { Activation, Control } from "./abi";
 
 /**
  * a * b + c, lane by lane. With relaxed SIMD it is one fused instruction where the processor has
@@ -10,13 +10,10 @@ import { Control } from "./abi";
   return f32x4.add(f32x4.mul(a, b), c);
 }
 
-@inline export const RELU = 1;
-@inline export const LEAKY = 2;
-
 /** Activation of one vector; NaN passes. `pmax(a, b)` is `a < b ? b : a`. */
 @inline export function activate(x: v128, kind: i32, alpha: v128): v128 {
-  if (kind == RELU) return f32x4.pmax(x, f32x4.splat(0));
-  if (kind == LEAKY) {
+  if (kind == Activation.relu) return f32x4.pmax(x, f32x4.splat(0));
+  if (kind == Activation.leakyRelu) {
     return v128.bitselect(x, f32x4.mul(x, alpha), f32x4.gt(x, f32x4.splat(0)));
   }
   return x;
@@ -27,8 +24,8 @@ import { Control } from "./abi";
  * input. At 0 it is that of the negative side, as in TensorFlow; a NaN in `y` lets `d` through.
  */
 @inline export function activateGradient(d: v128, y: v128, kind: i32, alpha: v128): v128 {
-  if (kind == RELU) return v128.andnot(d, f32x4.le(y, f32x4.splat(0)));
-  if (kind == LEAKY) {
+  if (kind == Activation.relu) return v128.andnot(d, f32x4.le(y, f32x4.splat(0)));
+  if (kind == Activation.leakyRelu) {
     return v128.bitselect(f32x4.mul(d, alpha), d, f32x4.le(y, f32x4.splat(0)));
   }
   return d;
