@@ -6,7 +6,7 @@
  *     m2 = (d2 - d1) (g0 - g1 + g2) / 2,  m3 = (d1 - d3) g2.
  */
 import { activate } from "../simd";
-import { add, half, store4, sub } from "./common";
+import { add, half, store3, store4, sub } from "./common";
 
 /** Transforms the input of a tile's four windows to planes. */
 @inline export function inputTile4(p: usize, step: usize, row: usize, o: usize, plane: usize): void {
@@ -97,9 +97,7 @@ import { add, half, store4, sub } from "./common";
     }
     p += 4 * plane;
   }
-  v128.store(o, x0); v128.store(o + tap, x1); v128.store(o + 2 * tap, x2);
-  o += 3 * tap;
-  v128.store(o, y0); v128.store(o + tap, y1); v128.store(o + 2 * tap, y2);
-  o += 3 * tap;
-  v128.store(o, z0); v128.store(o + tap, z1); v128.store(o + 2 * tap, z2);
+  store3(o, tap, x0, x1, x2);
+  store3(o + 3 * tap, tap, y0, y1, y2);
+  store3(o + 6 * tap, tap, z0, z1, z2);
 }

@@ -9,7 +9,7 @@
  *     y0 = m0 + m1 + m2 + m3,   y1 = m1 - m2 + 2 m3,
  *     y2 = m1 + m2 + 4 m3,      y3 = m1 - m2 + 8 m3 + m4.
  */
-import { add, half, load, sixth, store5, sub, times } from "./common";
+import { add, half, load, sixth, store4, store5, sub, times } from "./common";
 
 /** Computes what is multiplied, from five inputs in a line. */
 @inline export function inputs5(p: usize, step: usize, o: usize, oStep: usize): void {
@@ -51,6 +51,5 @@ import { add, half, load, sixth, store5, sub, times } from "./common";
     }
     p += 5 * plane;
   }
-  v128.store(o, a); v128.store(o + tap, b);
-  v128.store(o + 2 * tap, c); v128.store(o + 3 * tap, d);
+  store4(o, tap, a, b, c, d);
 }

@@ -12,7 +12,7 @@
  *     y0 = m0 + m1 + m2 + m3 + m4,    y1 = m1 - m2 + 2 (m3 - m4),
  *     y2 = m1 + m2 + 4 (m3 + m4),     y3 = m1 - m2 + 8 (m3 - m4) + m5.
  */
-import { add, load, scaled, store6, sub, times } from "./common";
+import { add, load, scaled, store3, store6, sub, times } from "./common";
 
 /** Computes what is multiplied, from six inputs in a line. */
 @inline export function inputs6(p: usize, step: usize, o: usize, oStep: usize): void {
@@ -53,9 +53,7 @@ import { add, load, scaled, store6, sub, times } from "./common";
     }
     p += 6 * plane;
   }
-  v128.store(o, x0); v128.store(o + tap, x1); v128.store(o + 2 * tap, x2);
-  o += 3 * tap;
-  v128.store(o, y0); v128.store(o + tap, y1); v128.store(o + 2 * tap, y2);
-  o += 3 * tap;
-  v128.store(o, z0); v128.store(o + tap, z1); v128.store(o + 2 * tap, z2);
+  store3(o, tap, x0, x1, x2);
+  store3(o + 3 * tap, tap, y0, y1, y2);
+  store3(o + 6 * tap, tap, z0, z1, z2);
 }
