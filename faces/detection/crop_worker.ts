@@ -9,7 +9,8 @@ import { serve } from "../../packages/workers/worker_main.ts";
 import { openCropper } from "./cropper.ts";
 import { openDetector, type openModel } from "./detectors.ts";
 import type { ForeignDetector } from "./detector.ts";
-import { type ExpectedFace, findLabelledFace, MAX_PHOTO_BYTES, photoKey } from "./find_faces.ts";
+import { type ExpectedFace, findLabelledFace, MAX_PHOTO_BYTES } from "./find_faces.ts";
+import { photoKey } from "./photo_key.ts";
 import type { Outcome } from "./shards.ts";
 
 export interface CropInit {

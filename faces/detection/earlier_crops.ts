@@ -8,7 +8,8 @@ import type { StageContext } from "../../packages/pipeline/stage.ts";
 import { TextLineStream } from "../../packages/pipeline/text_line_stream.ts";
 import type { Photos } from "./crop_faces.ts";
 import { shardName } from "./faces_artifact.ts";
-import { MAX_PHOTO_BYTES, photoKey } from "./find_faces.ts";
+import { MAX_PHOTO_BYTES } from "./find_faces.ts";
+import { photoKey } from "./photo_key.ts";
 import { type Outcome, outcomesOf, type Shard } from "./shards.ts";
 
 /** File by which later runs take photos: a line per shard. */

@@ -1,6 +1,5 @@
 /** Detects and crops the labelled face of a photo. */
 import { decode, type Decoded, turnUpright } from "../images/decode_image.ts";
-import { sha256 } from "../../packages/pipeline/fingerprint.ts";
 import { type Box, clip, hasCenterIn, type Image, iou } from "../images/image.ts";
 import type { Cropper } from "./cropper.ts";
 import type { Detection, Detector } from "./detector.ts";
@@ -17,11 +16,6 @@ export type ExpectedFace =
 
 /** Maximum size of a photo's file; bounds the memory if an archive's index is damaged. */
 export const MAX_PHOTO_BYTES = 2 ** 28;
-
-/** Returns the digest of all that the face of a photo depends on, besides settings and code. */
-export function photoKey(photo: Uint8Array, known: ExpectedFace | undefined): string {
-  return sha256(`${sha256(photo)} ${JSON.stringify(known ?? null)}`);
-}
 
 export interface LabelledFace extends Detection {
   readonly crop: Image;
