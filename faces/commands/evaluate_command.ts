@@ -10,7 +10,6 @@ import { identityNamed, isMissingPipeline } from "../../packages/pipeline/find_p
 import { displayPath, pluginName, resolveFrom } from "../../packages/pipeline/paths.ts";
 import { ancestors, type Plan } from "../../packages/pipeline/plan.ts";
 import { withoutSecrets } from "../../packages/pipeline/secrets.ts";
-import type { Preset } from "../datasets/presets.ts";
 import { layoutOption } from "../datasets/sources.ts";
 import { dropModuleBeside, type Preprocessing } from "../images/preprocessing.ts";
 import type { FoundModel } from "../training/trained_models.ts";
@@ -222,21 +221,6 @@ async function pipelineData(
   };
 }
 
-/** A data set, as far as its configuration frames and labels it. */
-interface Reading {
-  readonly preset?: string | Preset;
-  readonly layout?: string;
-}
-
-/** Returns how the data sets behind models are read, as far as these are stored. */
-async function datasetsOf(models: readonly FoundModel[]): Promise<Reading[]> {
-  const { recordsBehind } = await import("../training/trained_on.ts");
-  const records = await Promise.all(models.map(({ path }) => recordsBehind(path)));
-  return records.flat().flatMap(({ dependencies: { use, params } }) =>
-    use === "download" ? params.datasets as Reading[] : []
-  );
-}
-
 /** Returns stages that read a folder, as `deno task data` proposes them. */
 async function folderData(
   folder: string,
@@ -249,7 +233,8 @@ async function folderData(
   const { lookAt } = await import("./data/look_at.ts");
   const { proposePipeline } = await import("./data/propose_pipeline.ts");
   const signal = new AbortController().signal;
-  const trained = await datasetsOf(models);
+  const { framingOf, framingsBehind } = await import("../training/photo_framings.ts");
+  const trained = await framingsBehind(models);
   const preferred = trained.flatMap(({ preset }) => preset ?? []);
   for (const one of preset === undefined ? new Set(preferred) : []) {
     const { use = OWN_PRESET } = typeof one === "string" ? { use: one } : one as { use?: string };
@@ -278,20 +263,13 @@ async function folderData(
   const { download } = parse(proposePipeline(found)).stages;
   const [dataset] = download.datasets;
   if (layout !== undefined) dataset.layout = layout;
-  const layoutOf = ({ preset, layout }: Reading) => {
-    try {
-      return layout ?? (preset && choosePreset(preset).layout) ?? "full";
-    } catch {
-      return "full"; // of a plugin's preset, named above
-    }
-  };
-  const taken = new Set(trained.map(layoutOf)), [other] = taken;
-  const isOther = taken.size === 1 && other !== "full" && layoutOf(dataset) !== other;
-  if (isOther && layout === undefined) {
-    const part = other === "crop" ? "a crop of each photo's middle" : "its photos whole";
+  const [other] = trained, { layout: here } = framingOf(dataset);
+  const alike = trained.every(({ layout, detected }) => !detected && layout === other.layout);
+  if (layout === undefined && other && alike && other.layout !== here) {
+    const part = other.layout === "crop" ? "a crop of each photo's middle" : "its photos whole";
     reporter.log(
-      `warning: training took ${part} (layout: ${other}), and here faces are looked for in the ` +
-        `photos. If these are framed like its own, add --layout ${other}.`,
+      `warning: training took ${part} (layout: ${other.layout}), and here faces are looked for in the ` +
+        `photos. If these are framed like its own, add --layout ${other.layout}.`,
     );
   }
   const { inputSizes, ...others } = options;

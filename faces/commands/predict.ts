@@ -7,6 +7,7 @@ import type { Command } from "../../packages/pipeline/app.ts";
 import { didYouMean, joinWords, UsageError } from "../../packages/pipeline/errors.ts";
 import { abortOnSignal } from "../../packages/pipeline/interrupt.ts";
 import { layoutOption } from "../datasets/sources.ts";
+import type { FoundModel } from "../training/trained_models.ts";
 
 /** Timeout of one photo, seconds. */
 const TIMEOUT = 120;
@@ -70,7 +71,6 @@ Exit codes: 0 all photos were read, 1 some were not, 2 wrong command line, 130 i
     const { withDetectors } = await import("../serving/service.ts");
     const { namesOf } = await import("../serving/prediction.ts");
     const { InferencePool } = await import("../serving/inference_pool.ts");
-    const { FACE_SHARE } = await import("../detection/crop_faces.ts");
     const { stepsWarning } = await import("../training/trained_on.ts");
     const { csvLines, jsonLines, predictPhotos } = await import("./predict/predict_photos.ts");
     const sources = await readSources(models, {});
@@ -80,7 +80,9 @@ Exit codes: 0 all photos were read, 1 some were not, 2 wrong command line, 130 i
     for (const { id, description: { steps } } of sources) {
       stepsWarning(id, steps, "these photos").forEach(warn);
     }
-    const middle = { full: undefined, crop: FACE_SHARE, aligned: 1 }[layout];
+    const middle = layout === "crop"
+      ? await middleOfCrops(models)
+      : { full: undefined, aligned: 1 }[layout];
     const ready = withDetectors(sources, middle === undefined ? values.detector : "metadata");
     const by = namesOf(ready.map(({ detectors }) => detectors.photo));
     const faces = middle === undefined ? `faces by ${by}` : `layout ${layout}`;
@@ -117,6 +119,19 @@ Exit codes: 0 all photos were read, 1 some were not, 2 wrong command line, 130 i
   },
 };
 export default command;
+
+/** Returns the share of a crop that is the face, as in the trainings of models. */
+async function middleOfCrops(models: readonly FoundModel[]): Promise<number> {
+  const { shareOf } = await import("../detection/crop_faces.ts");
+  const { framingsBehind } = await import("../training/photo_framings.ts");
+  const crops = (await framingsBehind(models)).filter(({ layout }) => layout === "crop");
+  const [share = shareOf(), ...others] = new Set(crops.map(({ margin }) => shareOf(margin)));
+  if (others.length === 0) return share;
+  throw new UsageError(
+    "--layout crop: the models were trained on crops of several margins. Predict with each alone: " +
+      "--model RUN/STAGE",
+  );
+}
 
 /** Returns the path of the photo or folder that is named. */
 async function placeOf(names: readonly string[], cwd: string): Promise<string> {

@@ -36,8 +36,13 @@ type Known = Map<number, Outcome>;
 /** A complete shard in its final place. */
 type CroppedShard = { readonly index: number; readonly shard: Shard };
 
-/** Side of the face box in a _crop archive, relative to the photo: it has a margin of 40 %. */
-export const FACE_SHARE = 1 / 1.8;
+/**
+ * Returns the side of the face box in a photo of layout crop, relative to the photo's.
+ * @param margin around the face on each side, as a share of it. Default: 0.4, as in a _crop archive
+ */
+export function shareOf(margin = 0.4): number {
+  return 1 / (1 + 2 * margin);
+}
 
 /**
  * Crops the faces of all photos. Complete shards of an interrupted attempt are kept, and photos that
@@ -146,9 +151,7 @@ function expectedFace(
 ): ExpectedFace | undefined {
   const given = detect === false ? { given: true } as const : {};
   if (layout === "aligned") return { middle: 1, ...given };
-  if (layout === "crop") {
-    return { middle: margin === undefined ? FACE_SHARE : 1 / (1 + 2 * margin), ...given };
-  }
+  if (layout === "crop") return { middle: shareOf(margin), ...given };
   if (place?.length !== 4 || !place.every(Number.isFinite)) return undefined;
   const [left, top, right, bottom] = place;
   return { stored: { x: left - 1, y: top - 1, width: right - left, height: bottom - top } };
