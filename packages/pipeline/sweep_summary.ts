@@ -93,8 +93,9 @@ export function summaryLines(
     row.metrics.find((one) => one.stage === stage && one.split === split && one.metric === metric);
   const cells = [...columns.values()].map((column) => {
     const spreads = rows.map((row) => statsOf(row, column));
-    // Different losses are not comparable.
-    const other = column.metric === "loss" && keys.some((key) => /\.(loss|use)$/.test(key));
+    // Different losses are not comparable, nor are metrics of different options.
+    const varied = column.metric === "loss" ? /\.(loss|use|metrics)$/ : /\.metrics$/;
+    const other = keys.some((key) => varied.test(key));
     const direction = better[withoutOptions(column.metric)];
     const sign = other || !comparable ? 0 : { more: 1, less: -1 }[direction] ?? 0;
     const known = spreads.flatMap((spread) => spread ? [spread.mean * sign] : []);

@@ -783,6 +783,10 @@ Deno.test("summarise() puts together what differs in seeds alone", () => {
     accuracy: "more",
   });
   assert.ok(equal.every((line) => !line.includes("*")), equal.join("\n"));
+  // Metrics of one name may have other options in each run.
+  const options = [0.5, 0.6].map((score) => run({ "evaluate.metrics": [score] }, score));
+  const others = summaryLines(summarise(options), { accuracy: "more" });
+  assert.ok(others.every((line) => !line.includes("*")), others.join("\n"));
 });
 
 Deno.test("summarise() puts together folds that are parts, and a map of one is the same", () => {
