@@ -35,6 +35,12 @@ export function proposePipeline(found: DataFound): string {
   const people = new Set(rows.flatMap(({ identity }) => identity ?? [])).size;
   const trains = known.gender > 0 || exact;
   const { proposed } = learnable(rows);
+  const scales = proposed.flatMap(({ use, target }) => {
+    const values = new Set(rows.flatMap(({ attributes }) => attributes?.[target] ?? []));
+    const isScale = use === "trainClassifier" && values.size > 2 &&
+      [...values].every(Number.isFinite);
+    return isScale ? target : [];
+  });
   // Ages that are intervals, alone, train no network here.
   const required = [
     ...known.gender > 0 ? ["gender"] as const : [],
@@ -74,6 +80,9 @@ export function proposePipeline(found: DataFound): string {
     proposed.length > 0 &&
     `Networks of ${joinWords(proposed.map(({ target }) => target))} are guesses: remove those ` +
       "that are no labels.",
+    scales.length > 0 &&
+    `Numbers of few values, ${joinWords(scales)}, are classes here. If one is a quantity, write ` +
+      "use: trainRegressor.",
     partial && "Rows that lack a label of matParse.require are dropped; [] keeps all.",
     !layout && "layout: full: a detector finds the faces; aligned: the photos are faces already.",
   ];

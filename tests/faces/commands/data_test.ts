@@ -322,16 +322,18 @@ Deno.test("lookAt() takes years for ages if they may be, and names labels withou
   });
   const rows = Array.from(
     { length: 26 },
-    (_, i) => `${i % 2 ? "a" : "b"}.png,${i % 2},${i / 2},${i},u${i},c${i % 13},${i ? "" : 7.5}`,
+    (_, i) =>
+      `${i % 2 ? "a" : "b"}.png,${i % 2},${i / 2},${i},u${i},c${i % 13},${i ? "" : 7.5},${i % 5}`,
   );
-  const header = "path,flag,light,number,user,city,rare";
-  await withFiles(table(header, ...rows, "a.png,0,1,27,u27,c0,8"), async (folder) => {
+  const header = "path,flag,light,number,user,city,rare,rating";
+  await withFiles(table(header, ...rows, "a.png,0,1,27,u27,c0,8,"), async (folder) => {
     const found = await look(folder), yaml = proposePipeline(found);
     const way = "Add the stage with a label as target.";
     const hint = `No network is proposed for city and rare (trainClassifier). ${way}`;
     deepStrictEqual(found.hints, [hint]);
     ok(yaml.includes(`\n# ${hint}\n`));
     match(yaml, /\n {2}trainFlag:\n {4}use: trainClassifier\n/);
+    match(yaml, /\n# Numbers of few values, rating, are classes here\. .* use: trainRegressor\.\n/);
     match(yaml, /\n {2}trainLight:\n {4}use: trainRegressor\n {4}target: light\n/);
     doesNotMatch(yaml, /number|user/, "identifiers");
   });
