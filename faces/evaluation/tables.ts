@@ -29,8 +29,8 @@ export function table(
 
 /** Note on the cells of `withRange`. */
 export const SMALL_PRINT =
-  `Small print: 95 % CI; a bootstrap of fewer than ${NARROW_BELOW} faces is too narrow, and one of ` +
-  "fewer people where they repeat.";
+  `Small print: 95 % CI; a bootstrap of fewer than ${NARROW_BELOW} faces, or people where they ` +
+  "repeat, is too narrow.";
 
 /** Renders a cell with a value and, below it, its confidence interval. */
 export function withRange(value: Child, range: string | undefined): Html {
