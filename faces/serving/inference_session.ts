@@ -140,11 +140,8 @@ async function analyzePhoto(
   const image = await decode(photo);
   const decoded = performance.now();
   const detectors = [...new Set(models.map((model) => model.detectors[view]))];
-  const found = await detectFaces(
-    detectors,
-    image,
-    middle === undefined ? middle : middleOf(image, middle),
-  );
+  const known = middle === undefined ? undefined : middleOf(image, middle);
+  const found = await detectFaces(detectors, image, known);
   const detected = performance.now();
   const predictions = new Map<DetectedFace, Prediction[]>(found.map((face) => [face, []]));
   const crops = new Map<DetectedFace, string>(), inputs = new Map<string, Uint8Array[]>();

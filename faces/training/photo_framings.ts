@@ -16,13 +16,18 @@ export interface PhotoFraming {
 
 /** Returns the framing of each data set behind models. */
 export async function framingsBehind(models: readonly FoundModel[]): Promise<PhotoFraming[]> {
-  const records = (await Promise.all(models.map(({ path }) => recordsBehind(path)))).flat();
-  const byBoxes = records.some(({ dependencies: { use, params: { detector } } }) =>
-    use === "faceCrop" && (detector === "metadata" || Object(detector).use === "metadata")
-  );
-  return records.flatMap(({ dependencies: { use, params } }) =>
-    use === "download" ? (params.datasets as (DatasetName | FolderDataset)[]).map(framingOf) : []
-  ).map((one) => ({ ...one, detected: one.detected && !byBoxes }));
+  const each = await Promise.all(models.map(async ({ path }) => {
+    const made = (await recordsBehind(path)).map(({ dependencies }) => dependencies);
+    const byBoxes = made.some(({ use, params: { detector } }) =>
+      use === "faceCrop" && (detector === "metadata" || Object(detector).use === "metadata")
+    );
+    const datasets = made.flatMap(({ use, params }) =>
+      use === "download" ? params.datasets as (DatasetName | FolderDataset)[] : []
+    );
+    return datasets.map(framingOf)
+      .map((one) => ({ ...one, detected: one.detected && !byBoxes }));
+  }));
+  return each.flat();
 }
 
 /** Returns the framing of a data set as configured. */

@@ -256,8 +256,8 @@ export interface StageContext<O extends Outputs = Outputs> {
    */
   readonly scratch: string;
   /**
-   * Returns the stage's stored results, of any parameters and code; none with `--force`. A stage may take files from them
-   * that equal those it would make: results must not depend on it.
+   * Returns the stage's stored results, of any parameters and code; none with `--force`. A stage may
+   * take files from them that equal those it would make: results must not depend on it.
    */
   earlierResults(): Promise<readonly EarlierResult[]>;
   /**

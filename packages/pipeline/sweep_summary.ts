@@ -6,8 +6,15 @@ import { broken, formatNumber, formatTable, formatValue } from "./format.ts";
 import { canonicalJson } from "./fingerprint.ts";
 import type { RunRecord } from "./history.ts";
 import { divisionOf } from "./run_settings.ts";
-import { areAlike, isSeed, listMetrics, type RunMetric } from "./spread.ts";
-import { type Spread, spreadOf, withoutOptions } from "./spread.ts";
+import {
+  areAlike,
+  isSeed,
+  listMetrics,
+  type RunMetric,
+  type Spread,
+  spreadOf,
+  withoutOptions,
+} from "./spread.ts";
 
 export interface Finished extends Pick<RunReport, "metrics"> {
   readonly values: Readonly<Record<string, unknown>>;

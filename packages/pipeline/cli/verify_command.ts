@@ -74,12 +74,11 @@ async function placesOf(
   if (names.length > 1) throw new UsageError(`one pipeline at a time; got ${names.join(" and ")}`);
   let store = new ArtifactStore(artifactsOption(values, call));
   if (name === undefined) return { store, places: await store.storedResults() };
-  const isFile = await identityNamed(name, call) !== undefined;
-  let runs = await new History(store.folder).list();
-  const byId = isFile ? undefined : findByIdPrefix(name, runs);
+  let runs = await identityNamed(name, call) ? [] : await new History(store.folder).list();
+  const byId = findByIdPrefix(name, runs);
   let used: readonly Pick<RecordedStage, "use" | "fingerprint">[] = [];
   let identity: string | undefined;
-  if (isFile || !byId && byPipeline(name, runs).length === 0) {
+  if (!byId && byPipeline(name, runs).length === 0) {
     const plan = await loadPlan(call);
     if (values.artifacts === undefined) store = new ArtifactStore(plan.artifacts);
     used = Object.values(await store.currentOf(fileNameOf(plan.identity), plan.former));

@@ -26,9 +26,16 @@ export interface ShardedWork extends RemoteRunsWork, Pick<StageContext, "scratch
 }
 
 /** The parts of a command's context that running takes. */
-type RunnerTools =
-  & Pick<CommandContext, "project" | "reporter" | "metricNames">
-  & Pick<CommandContext, "resolveCompute" | "connectWorkers" | "checkFile" | "noteStep">;
+type RunnerTools = Pick<
+  CommandContext,
+  | "project"
+  | "reporter"
+  | "metricNames"
+  | "resolveCompute"
+  | "connectWorkers"
+  | "checkFile"
+  | "noteStep"
+>;
 
 export interface RunContext extends RunnerTools {
   readonly store: ArtifactStore;
