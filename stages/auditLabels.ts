@@ -39,7 +39,7 @@ export default defineStage({
     loss: anyLoss,
   })),
   check: trainingCheck(({ target, loss }) => [{ task: auditedTask(target), loss, path: ["loss"] }]),
-  checkAhead: labelsAhead(({ target }) => auditedTask(target)),
+  checkAhead: labelsAhead(({ target }) => [auditedTask(target)]),
   seeded: true,
   compute: true,
   async run(inputs, params, context) {

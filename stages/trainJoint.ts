@@ -5,9 +5,10 @@ import {
   jointAliases,
   jointParams,
 } from "../faces/training/training_params.ts";
-import { classTask, quantityTask } from "../faces/training/tasks.ts";
+import { jointTasks } from "../faces/training/tasks.ts";
 import { networks } from "../models/mod.ts";
-import { defineStage } from "../packages/pipeline/stage.ts";
+import { joinWords, quote } from "../packages/pipeline/errors.ts";
+import { defineStage, type ParamProblem } from "../packages/pipeline/stage.ts";
 import { model } from "./kinds.ts";
 import {
   labelsAhead,
@@ -17,15 +18,49 @@ import {
   trainingStageParams,
 } from "./training_stage.ts";
 
+type JointParams = Pick<z.output<z.ZodObject<typeof jointParams>>, "classes" | "numbers" | "heads">;
+
+const checkTraining = trainingCheck(({ heads = {}, ...params }: JointParams) =>
+  Object.entries(jointTasks(params)).map(([column, task]) => ({
+    task,
+    loss: heads[column]?.loss,
+    path: ["heads", column, "loss"],
+  }))
+);
+
+function columnProblems(
+  { classes = ["gender"], numbers = ["age"], heads = {} }: JointParams,
+): ParamProblem[] {
+  const all = [...classes, ...numbers], twice = all.find((one, i) => all.indexOf(one) < i);
+  const at = [numbers.length > 0 ? "numbers" : "classes"];
+  const without = Object.keys(heads).filter((column) => !all.includes(column));
+  return [
+    ...twice === undefined ? [] : [{ path: at, message: `${quote(twice)} is there twice` }],
+    ...all.length > 1 ? [] : [{
+      path: at,
+      message: "expected at least two columns, in classes and numbers together; trainClassifier " +
+        "and trainRegressor learn one",
+    }],
+    ...without.map((column) => ({
+      path: ["heads", column],
+      message:
+        `there is no such head: the network learns ${joinWords(all)}. Add ${quote(column)} to ` +
+        "classes or numbers.",
+    })),
+  ];
+}
+
 export default defineStage({
   ...trainingStage,
   name: "trainJoint",
-  summary: "Train one network for gender and age jointly",
+  summary: "Train one network for gender and age jointly, or for any columns of the labels",
   outputs: { gender: model, age: model },
+  outputsOf: (params) =>
+    Object.fromEntries(Object.keys(jointTasks(params)).map((column) => [column, model])),
   params: trainingStageParams(
     z.strictObject({
       network: networkParam("deep").default("best").describe(
-        "Network, which ends in one head for gender and one for age",
+        "Network, which ends in a head for each column",
       ),
       ...jointParams,
       abstain,
@@ -35,7 +70,11 @@ export default defineStage({
       ),
     }),
     jointAliases,
-    ({ age, heads }): Record<string, string> => {
+    ({ age, heads, numbers }): Record<string, string> => {
+      if (numbers && !numbers.includes("age")) {
+        const without = "where numbers lacks age";
+        return { age: without, ageSpread: without, ageReading: without };
+      }
       const loss = heads?.age?.loss;
       const used = (typeof loss === "object" ? loss.use : loss) ??
         (age === "years" ? "years" : "ageDistribution");
@@ -48,11 +87,11 @@ export default defineStage({
       };
     },
   ),
-  check: trainingCheck(({ heads }) => [
-    { task: classTask("gender"), loss: heads?.gender?.loss, path: ["heads", "gender", "loss"] },
-    { task: quantityTask("age"), loss: heads?.age?.loss, path: ["heads", "age", "loss"] },
-  ]),
-  checkAhead: labelsAhead(() => classTask("gender")),
+  check: async (params, context) => [
+    ...columnProblems(params),
+    ...await checkTraining(params, context),
+  ],
+  checkAhead: labelsAhead((params) => Object.values(jointTasks(params))),
   async run(inputs, params, context) {
     const { trainJoint } = await import("../faces/training/train_model.ts");
     return await trainJoint(inputs, { networks, params, context });

@@ -64,19 +64,22 @@ export function trainingCheck<P extends object>(
  * @param learned returns what is learned of them
  */
 export function labelsAhead<P extends object>(
-  learned: (params: P) => Task | ValuesTask,
+  learned: (params: P) => readonly (Task | ValuesTask)[],
 ): (params: P, artifact: Artifact) => Promise<void> {
   // A sweep asks for each of its parameters, most of which learn the same column.
   const checked = new Set<string>();
   return async (params, { kind, path, digest }) => {
-    const { sampling } = params as TrainingParams, task = learned(params);
+    const { sampling } = params as TrainingParams;
     const { use, by = [] }: { use?: string; by?: string[] } = Object(sampling);
-    const balanced = use === "balanced" ? by : [], key = JSON.stringify([task, by, path, digest]);
-    const fixed = ["age", "gender"].includes(task.task) && balanced.length === 0;
-    if (kind !== table.kind || fixed || checked.has(key)) return;
-    const { checkLabels } = await import("../faces/training/tasks.ts");
-    await checkLabels(task, join(path, "table.parquet"), balanced);
-    checked.add(key);
+    const balanced = use === "balanced" ? by : [];
+    for (const task of learned(params)) {
+      const key = JSON.stringify([task, by, path, digest]);
+      const fixed = ["age", "gender"].includes(task.task) && balanced.length === 0;
+      if (kind !== table.kind || fixed || checked.has(key)) continue;
+      const { checkLabels } = await import("../faces/training/tasks.ts");
+      await checkLabels(task, join(path, "table.parquet"), balanced);
+      checked.add(key);
+    }
   };
 }
 
@@ -152,7 +155,7 @@ export function defineTraining<F extends z.ZodRawShape>(
     check: trainingCheck((params: { loss?: Choice }) => [
       { ...learn(params as never), loss: params.loss, path: ["loss"] },
     ]) as never,
-    checkAhead: labelsAhead((params) => learn(params as never).task) as never,
+    checkAhead: labelsAhead((params) => [learn(params as never).task]) as never,
     async run(inputs, params, context) {
       const { trainSingle } = await import("../faces/training/train_model.ts");
       const chosen = learn(params as never);

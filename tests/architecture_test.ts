@@ -211,7 +211,9 @@ function describe(schema: z.ZodType, path: string): void {
   const { innerType } = schema.def as unknown as { innerType?: z.ZodType };
   if (innerType) return describe(innerType, path);
   if (!(schema instanceof z.ZodObject)) return;
-  assert.ok(schema.def.catchall instanceof z.ZodNever, `${path}: use z.strictObject`);
+  const others = schema.def.catchall as z.ZodType | undefined;
+  assert.ok(others && !(others instanceof z.ZodUnknown), `${path}: use z.strictObject`);
+  describe(others, `${path}.*`);
   for (const [key, field] of Object.entries(schema.shape)) {
     let described: z.ZodType | undefined = field as z.ZodType;
     while (described && !described.description) {

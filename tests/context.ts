@@ -7,6 +7,7 @@ import type {
   Artifact,
   EarlierResult,
   Lineage,
+  Outputs,
   Stage,
   StageContext,
   StageResult,
@@ -52,12 +53,15 @@ export function testContext(
     folder?: string;
     earlierResults?: readonly EarlierResult[];
     onAdvance?: (items: number) => void;
+    /** As parameters decide. Default: the stage's own */
+    outputs?: Outputs;
   } = {},
 ): TestContext {
   const folder = options.folder ?? temporaryFolder(`${stage.name}-`);
   const id = options.id ?? stage.name;
   const outputs: Record<string, string> = {};
-  for (const name of Object.keys(stage.outputs)) {
+  const kinds = options.outputs ?? stage.outputs;
+  for (const name of Object.keys(kinds)) {
     outputs[name] = join(folder, name);
     try {
       Deno.removeSync(outputs[name], { recursive: true });
@@ -118,7 +122,7 @@ export function testContext(
     },
     info: (message) => void infos.push(message),
     warn: (message) => void warnings.push(message),
-    artifact: (output) => testArtifact(outputs[output], stage.outputs[output].kind, id),
+    artifact: (output) => testArtifact(outputs[output], kinds[output].kind, id),
     run(inputs, params = {}) {
       const parsed = z.parse(addChoices(stage.params, extensions), params);
       declared = { seed: stage.seeded(parsed), compute: stage.compute(parsed) };

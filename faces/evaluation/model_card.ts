@@ -8,6 +8,7 @@ import { escapeMarkdown } from "../../packages/pipeline/format.ts";
 import { joinWords } from "../../packages/pipeline/errors.ts";
 import { cautionsOf, type Lineage } from "../../packages/pipeline/stage.ts";
 import type { Preprocessing } from "../images/preprocessing.ts";
+import { jointTasks } from "../training/tasks.ts";
 import { asWritten } from "../training/trained_models.ts";
 import {
   count,
@@ -343,7 +344,7 @@ export function modelCard(
         const { id, metrics, people, params, network } = model;
         const { counts, datasets, epochs, seed } = model.training;
         const before = describePretraining(model, lineage);
-        // The record of a joint network counts the faces with a label of either head.
+        // The record of a joint network counts the faces with a label of any head.
         const either = "weights" in params && counts.train !== metrics.counts.train;
         return {
           id,
@@ -353,7 +354,9 @@ export function modelCard(
           title: subject(metrics),
           worth: `${summary(metrics, people?.test)} ${verdict(metrics)}.${unlabelledText(metrics)}`,
           origin: faces(counts.train) +
-            `${either ? " with a gender or an age" : ""} of ` +
+            `${
+              either ? ` with a label of ${joinWords(Object.keys(jointTasks(params)), "or")}` : ""
+            } of ` +
             `${Object.keys(datasets).join(" and ")}; ` +
             (before === undefined ? "" : `pretraining: ${before}; `) +
             `${counted(epochs, "epoch")}, seed ${seed}, ` +

@@ -35,6 +35,16 @@ export function quantityTask(target: string): Task {
   return { task: target, variant: "regression", classes: null };
 }
 
+/** Returns column → task of a joint network, in the order of its heads. */
+export function jointTasks(
+  { classes = ["gender"], numbers = ["age"] }: { classes?: string[]; numbers?: string[] },
+): Record<string, Task | ValuesTask> {
+  return Object.fromEntries([
+    ...classes.map((column) => [column, classTask(column)]),
+    ...numbers.map((column) => [column, quantityTask(column)]),
+  ]);
+}
+
 /** Returns the task of an audit of labels. */
 export function auditedTask(target: string): Task | ValuesTask {
   return target === "age" ? quantityTask("age") : classTask(target);

@@ -31,7 +31,7 @@ import type { NetworkDefinition } from "./training_definitions.ts";
 import { calibrateTask, predictClasses, validate } from "./score_task.ts";
 import { type Compared, compareWithConstant } from "./constant_baseline.ts";
 import { follow, headHistory, openTrainer } from "./open_trainer.ts";
-import { classTask, quantityTask, type Task, type ValuesTask } from "./tasks.ts";
+import { jointTasks, type Task, type ValuesTask } from "./tasks.ts";
 import { train, type TrainingResult } from "./train.ts";
 import {
   batchNormWarmupWarning,
@@ -90,28 +90,31 @@ export async function trainSingle(
   return await trainModel(training, folders, context.outputs, context);
 }
 
-/** Trains a network with a head for gender and one for age, and writes both models. */
+/** Trains a network with a head for each of several columns, and writes a model of each. */
 export async function trainJoint(
   inputs: StageInputs,
   { networks, params, context }: StageTraining<
     z.output<z.ZodObject<typeof jointParams>> & { network: Choice; initializer?: Initializer }
   >,
 ): ReturnType<typeof trainModel> {
-  const { weights, heads, age, ageSpread: spread, ageReading: reading } = params;
-  warnOfBalance(params, { task: "gender", loss: heads?.gender?.loss }, context);
-  const losses: ChosenLoss[] = [
-    { loss: heads?.gender?.loss, weight: weights.gender },
-    {
-      loss: heads?.age?.loss ?? (age === "years" ? "mae" : "ageDistribution"),
+  const { weights, heads = {}, age, ageSpread: spread, ageReading: reading } = params;
+  const tasks = jointTasks(params);
+  const losses = Object.entries(tasks).map(([column, { classes }]): ChosenLoss => {
+    const { loss, weight = 1 } = heads[column] ?? {};
+    if (classes) warnOfBalance(params, { task: column, loss }, context);
+    if (column === "gender") return { loss, weight: weights.gender };
+    if (column !== "age") return { loss, weight };
+    return {
+      loss: loss ?? (age === "years" ? "mae" : "ageDistribution"),
       weight: weights.age,
       defaults: { spread, reading },
-    },
-  ];
+    };
+  });
   const all = [...networks, ...pluginsOf<NetworkDefinition>(context, "network")];
   const training: ModelTraining = {
-    tasks: { gender: classTask("gender"), age: quantityTask("age") },
+    tasks,
     params,
-    network: chooseNetwork(params.network, all, "deep", { ...params, heads: 2 }),
+    network: chooseNetwork(params.network, all, "deep", { ...params, heads: losses.length }),
     heads: (targets, tasks) =>
       losses.map((loss, i) => headOf(loss, tasks[i], targets[i], pluginsOf(context, "loss"))),
   };

@@ -113,6 +113,9 @@ export const anyLoss = lossParam(["classes", "years"], "").describe(
   "Loss. Default: mae for regression, crossEntropy for classes",
 );
 
+const headParam = (loss: ReturnType<typeof lossParam>, weight: string) =>
+  z.strictObject({ loss, weight: z.number().gt(0).optional().describe(weight) }).optional();
+
 /** Threshold of stages that predict classes. */
 export const abstain = z.number().gt(0).lt(1).optional().describe(
   "Maximum share of errors among predicted classes that are not called uncertain. The threshold on " +
@@ -131,14 +134,28 @@ export const singleParams = {
   mirror: z.boolean().optional().describe(`${MIRROR}. Default: false`),
 };
 
-/** Training parameters of the joint network for gender and age. */
+// A column is also the name of an output, and so of a folder.
+const column = z.string().regex(
+  /^\p{L}[\p{L}\p{N} _-]*$/u,
+  "expected letters, digits, spaces, - and _ (columns of a preset give other names)",
+);
+
+/** Training parameters of a joint network. */
 export const jointParams = {
+  classes: z.array(column.refine((name) => name !== "age", {
+    message: "expected a column other than age, which belongs to numbers",
+  })).optional().describe(
+    "Columns of the labels whose values are classes, a head and a model for each. Default: gender",
+  ),
+  numbers: z.array(column.refine((name) => name !== "gender", {
+    message: "expected a column other than gender, which belongs to classes",
+  })).optional().describe("Columns of numbers, a head and a model for each. Default: age"),
   weights: z.strictObject({
     gender: z.number().gt(0).default(1).describe("Weight of the gender loss, a cross-entropy"),
     age: z.number().gt(0).default(1).describe(
       "Weight of the age loss: a cross-entropy, or an MAE in years, which is larger",
     ),
-  }).prefault({}).describe("Loss weights of the two tasks"),
+  }).prefault({}).describe("Loss weights of gender and age"),
   age: z.enum(["distribution", "years"]).default("distribution").describe(
     "Output of the age head. distribution: label distribution learning, with a normal distribution " +
       "around the true age; years: regression, as in the 2021 networks",
@@ -170,16 +187,13 @@ export const jointParams = {
   dropout: trainingParams.dropout.default(0.3),
   ...shared,
   heads: z.strictObject({
-    gender: z.strictObject({
-      loss: classLoss,
-      weight: z.number().gt(0).optional().describe("Loss weight, as `weights.gender`"),
-    }).optional().describe("Head of gender"),
-    age: z.strictObject({
-      loss: lossParam(["years"], "ageDistribution").describe("Loss. Default: as `age` names it"),
-      weight: z.number().gt(0).optional().describe("Loss weight, as `weights.age`"),
-    }).optional().describe("Head of age"),
-  }).optional().describe(
-    "Losses of the two heads. Rows without a head's label do not count for it",
+    gender: headParam(classLoss, "Loss weight, as `weights.gender`").describe("Head of gender"),
+    age: headParam(
+      lossParam(["years"], "ageDistribution").describe("Loss. Default: as `age` names it"),
+      "Loss weight, as `weights.age`",
+    ).describe("Head of age"),
+  }).catchall(headParam(anyLoss, "Loss weight. Default: 1")).optional().describe(
+    "Losses of heads, by column. Rows without a head's label do not count for it",
   ),
 };
 
@@ -204,7 +218,7 @@ export function unusedTraining(
   };
 }
 
-/** Second spellings of the parameters of the joint network alone. */
+/** Second spellings of the parameters of a joint network alone. */
 export const jointAliases = {
   "weights.gender": "heads.gender.weight",
   "weights.age": "heads.age.weight",

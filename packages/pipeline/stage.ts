@@ -352,6 +352,11 @@ export interface Stage {
   readonly summary: string;
   readonly inputs: Inputs;
   readonly outputs: Outputs;
+  /**
+   * Returns the outputs, where parameters decide; `outputs` are those of the defaults. Stages of
+   * third-party plugins do not have it.
+   */
+  outputsOf?(params: unknown): Outputs;
   readonly params: z.ZodObject;
   /** Parameters that cannot change the result, such as a number of workers. */
   readonly ignoreInCacheKey: readonly string[];
@@ -405,6 +410,7 @@ export interface StageDefinition<I extends Inputs, O extends Outputs, P extends 
     Partial<Pick<Stage, "lineage" | "service">> {
   inputs: I;
   outputs: O;
+  outputsOf?: (params: z.output<P>) => Outputs;
   /** A `z.strictObject`, every field with a default or required on purpose, and described. */
   params: P;
   ignoreInCacheKey?: readonly (keyof z.output<P> & string)[];
@@ -459,6 +465,7 @@ export function defineStage<I extends Inputs, O extends Outputs, P extends z.Zod
     hasExternal: definition.external !== undefined,
     external: (params: unknown, place = { artifacts: "" }) =>
       definition.external ? definition.external(params as z.output<P>, place) : Promise.resolve({}),
+    outputsOf: definition.outputsOf as Stage["outputsOf"],
     check: definition.check as Stage["check"],
     checkAhead: definition.checkAhead as Stage["checkAhead"],
     // The runner wires inputs by kind and validates parameters before it calls.

@@ -64,6 +64,21 @@ const MISTAKES: [stages: string, error: RegExp][] = [
   [`trainAge: { variant: multiclass, loss: ${THREE} }`, weights("trainAge", 8)],
   [`trainClassifier: { target: gender, loss: ${THREE} }`, weights("trainClassifier", 2)],
   [`trainJoint: { heads: { gender: { loss: ${THREE} } } }`, weights("heads\\.gender", 2)],
+  [
+    "trainJoint: { classes: [gender, tone], heads: { tone: { loss: mse } } }",
+    /^x\.yaml:3:65: trainJoint\.heads\.tone\.loss: .* a loss of years, .* predicts classes/,
+  ],
+  [
+    "trainJoint: { numbers: [height], heads: { tone: { weight: 2 } } }",
+    /^x\.yaml:3:51: trainJoint\.heads\.tone: .* the network learns gender and height\. Add "tone"/,
+  ],
+  ["trainJoint: { classes: [], numbers: [age] }", /trainJoint\.numbers: expected at least two/],
+  ["trainJoint: { classes: [tone], numbers: [tone] }", /numbers: "tone" is there twice/],
+  [
+    "trainJoint: { classes: [age, gender] }",
+    /classes\.0: .* other than age, which belongs to numbers/,
+  ],
+  ["trainJoint: { classes: [a.b, gender] }", /classes\.0: expected letters, digits/],
   ["trainGender: { metrics: [f1, rmse] }", /trainGender\.metrics: .*"rmse", which is of years/],
   ["auditLabels: { target: age, metrics: [auc] }", /auditLabels\.metrics: .*"auc"/],
   [
@@ -100,6 +115,7 @@ const RIGHT = [
   `trainClassifier: { target: tone, loss: ${THREE} }`,
   `auditLabels: { target: tone, loss: ${THREE}, earlyStopping: { monitor: val_metric } }`,
   "trainJoint: { metrics: [auc, rmse], earlyStopping: { monitor: val_rmse }, abstain: 0.1 }",
+  "trainJoint: { classes: [tone], numbers: [height, Body mass], heads: { tone: { loss: focal } } }",
   "trainAge: { variant: multiclass, abstain: 0.1 }",
   "split: { test: { dataset: sample }, validation: { part: val } }",
 ];
@@ -129,6 +145,8 @@ Deno.test("a loss and a metric of a plugin fit a task as built-in ones do", asyn
     await errors("trainJoint: { heads: { gender: { loss: mine } } }"),
     /^x\.yaml:4:42: trainJoint\.heads\.gender\.loss: Cannot train gender with loss "mine"/,
   );
+  const tone = "trainJoint: { classes: [gender, tone], heads: { tone: { loss: ours } } }";
+  assert.equal(await errors(tone), "");
   assert.match(await errors("trainGender: { metrics: [worst] }"), /"worst", which is of years/);
   const monitored = "earlyStopping: { monitor: val_worst }";
   assert.equal(await errors(`trainAge: { loss: mine, metrics: [worst], ${monitored} }`), "");

@@ -229,6 +229,50 @@ Deno.test("trainRegressor resumes with the same bytes, and starts from and learn
   assert.ok(first.val_loss < 5, "of deviations, not of incomes");
 });
 
+Deno.test("trainJoint learns any columns: a model of each, on engine and TensorFlow.js", async () => {
+  const params = { classes: ["tone", "gender"], numbers: ["shade"], export: ["onnx"] };
+  const learned = async (compute: string, more: object = {}) => {
+    const all = { ...quick, ...params, ...more };
+    const outputs = trainJoint.outputsOf!(all),
+      context = testContext(trainJoint, { compute, outputs });
+    const inputs = await inputsIn(context.folder);
+    await context.run(inputs, all);
+    return { context, inputs };
+  };
+  const { context, inputs } = await learned("wasm");
+  using trained = context;
+  assert.deepEqual(Object.keys(trained.outputs), ["tone", "gender", "shade"]);
+  using judged = testContext(evaluate);
+  const references = { references: [], faces: [], tables: [], archives: [] };
+  const models = Object.keys(trained.outputs).map((name) => ({
+    ...trained.artifact(name),
+    stage: `trainJoint.${name}`,
+  }));
+  await judged.run({ ...inputs, models, ...references }, {});
+  const { models: results } = JSON.parse(
+    await Deno.readTextFile(join(judged.outputs.report, "metrics.json")),
+  );
+  const { "trainJoint.tone": tone, "trainJoint.gender": gender, "trainJoint.shade": shade } =
+    results;
+  assert.deepEqual([tone.counts.test, gender.counts.test, shade.counts.test], [18, 20, 18]);
+  assert.ok(tone.test.accuracy > tone.baseline.test.accuracy);
+  assert.ok(shade.test.error < shade.baseline.test.error);
+  for (const name of Object.keys(trained.outputs)) {
+    assert.ok((await Deno.stat(join(trained.outputs[name], "model.onnx"))).size > 1000);
+  }
+
+  const once = { epochs: 1, dropout: 0, augment: false };
+  const [fast, slow] = [await learned("wasm", once), await learned("cpu", once)];
+  using _fast = fast.context;
+  using _slow = slow.context;
+  for (const name of Object.keys(trained.outputs)) {
+    const [a, b] = await Promise.all(
+      [fast, slow].map(async ({ context }) => (await readHistory(context.outputs[name])).at(-1)!),
+    );
+    assert.ok(Math.abs(a.val_loss / b.val_loss - 1) < 1e-3, `${name}: ${a.val_loss} ${b.val_loss}`);
+  }
+});
+
 Deno.test("trainGender and trainAge are trainClassifier and trainRegressor of their columns", async () => {
   const bytes = async (stage: Stage, params: object) => {
     using context = (await train(stage, { epochs: 1, ...params })).context;

@@ -362,7 +362,10 @@ function values(schema: Json): string {
     Number(schema.maximum) < Number.MAX_SAFE_INTEGER && `at most ${schema.maximum}`,
     schema.exclusiveMaximum !== undefined && `less than ${schema.exclusiveMaximum}`,
   ].filter((text) => typeof text === "string");
-  if (schema.properties) return `\`{ ${Object.keys(schema.properties).join(", ")} }\``;
+  if (schema.properties) {
+    const others = schema.additionalProperties ? ["..."] : [];
+    return `\`{ ${[...Object.keys(schema.properties), ...others].join(", ")} }\``;
+  }
   const type = schema.type === "integer" ? "whole number" : String(schema.type ?? "anything");
   return [type, ...bounds.filter((text) => !text.includes("-9007199254740991"))].join(", ");
 }

@@ -69,9 +69,9 @@ export function choicesIn(schema: z.ZodType): Chooses[] {
 }
 
 function schemasWithin(schema: z.ZodType): z.ZodType[] {
-  const { innerType, element, valueType, shape = {}, options = [] } = partsOf(schema);
+  const { innerType, element, valueType, shape = {}, catchall, options = [] } = partsOf(schema);
   const one = innerType ?? element ?? valueType;
-  return one ? [one] : [...Object.values(shape), ...options];
+  return one ? [one] : [...Object.values(shape), ...catchall ? [catchall] : [], ...options];
 }
 
 /** Returns a schema with others in place of those within it; itself where none differs. */
@@ -83,10 +83,11 @@ export function withParts(
   if (after.every((part, i) => part === before[i])) return schema;
   const { shape, ...parts } = partsOf(schema), own = built(schema);
   const single = (["innerType", "element", "valueType"] as const).find((key) => parts[key]);
-  const changes = single
-    ? { [single]: after[0] }
-    : shape
-    ? { shape: Object.fromEntries(Object.keys(shape).map((key, i) => [key, after[i]])) }
+  const changes = single ? { [single]: after[0] } : shape
+    ? {
+      shape: Object.fromEntries(Object.keys(shape).map((key, i) => [key, after[i]])),
+      ...parts.catchall && { catchall: after.at(-1) },
+    }
     : { options: after };
   return z.core.clone(own, { ...own.def, ...changes } as typeof own.def);
 }

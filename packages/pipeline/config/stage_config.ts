@@ -87,29 +87,31 @@ export async function readStage(
   if (written !== null && written !== map) {
     return report(path, `expected the parameters of ${id}, got ${quote(written)}`);
   }
-  const { stage: definition, module, plugin = false, rights: granted } = await registry.get(use);
+  const { stage: declared, module, plugin = false, rights: granted } = await registry.get(use);
   const absolute = (text: string, _: z.ZodType, at: Path) =>
     text && source.pathOf([...path, ...at], text);
-  const parsed = definition.params.safeParse(mapPaths(raw, definition.params, absolute));
+  const parsed = declared.params.safeParse(mapPaths(raw, declared.params, absolute));
   if (!parsed.success) {
     const issues = parsed.error.issues.filter(({ path: [key] }) => {
-      const field: z.ZodType | undefined = definition.params.shape[String(key)];
+      const field: z.ZodType | undefined = declared.params.shape[String(key)];
       return !incomplete || !field || choicesIn(field).length === 0;
     });
     const error = new z.ZodError(issues);
-    problems.push(...toProblems(error, source, path, definition.params, RESERVED));
+    problems.push(...toProblems(error, source, path, declared.params, RESERVED));
   }
-  for (const [name, place] of Object.entries(definition.params.meta()?.aliases as Aliases ?? {})) {
+  for (const [name, place] of Object.entries(declared.params.meta()?.aliases as Aliases ?? {})) {
     const other = place.split(".");
     if ([name.split("."), other].some((one) => valueAt(raw, one) === undefined)) continue;
     const both = `${id}.${name} and ${id}.${place}`;
     report([...path, ...other], `${both} are two spellings of one value. Remove one of them.`);
   }
   if (!own.success) return undefined;
-  if (parsed.success && own.data.seed !== undefined && !definition.seeded(parsed.data)) {
+  if (parsed.success && own.data.seed !== undefined && !declared.seeded(parsed.data)) {
     report([...path, "seed"], `${id} draws nothing at random, so a seed changes nothing`);
   }
   const params: Record<string, unknown> = parsed.data ?? {};
+  const outputs = parsed.success && declared.outputsOf?.(params);
+  const definition = outputs ? { ...declared, outputs } : declared;
   for (const name of Object.keys(params)) {
     if (isJson(params[name]) || definition.ignoreInCacheKey.includes(name)) continue;
     const why = "so any value would have the same cache key. Transform it within run()";

@@ -115,7 +115,7 @@ Deno.test("modelCard() counts the training faces that have a label, of imported 
   assert.match(card, /\| 620 faces of wiki\\_crop; 14 epochs/);
   const params = { ...model.params, weights: { gender: 1, age: 1 } };
   const heads = { ...model, params, metrics: imported, training: labelled };
-  const either = /\| 620 faces with a gender or an age of wiki\\_crop; 14 epochs/;
+  const either = /\| 620 faces with a label of gender or age of wiki\\_crop; 14 epochs/;
   assert.match(modelCard({ ...report, models: [heads] }), either);
   // A joint network trains on images that have a label of any of its tasks, one on ages that are
   // intervals as well, which no metric counts.
