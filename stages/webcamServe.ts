@@ -19,8 +19,9 @@ const params = z.strictObject({
   port: z.int().min(0).max(65535).default(8000).describe("Port to listen on; 0 picks a free port"),
   names: z.array(z.string().regex(/^[^\s/:@]+$/, "expected a host name, without a port"))
     .default([]).describe(
-      "Additional host names accepted in requests if host is another address. IP addresses " +
-        "are always accepted; other names are refused, as protection against DNS rebinding",
+      "Additional host names accepted in requests, such as that of a proxy. If host is another " +
+        "address, all IP addresses are accepted; other names are refused, as protection against DNS " +
+        "rebinding",
     ),
   tls: z.strictObject({
     cert: pathParam().describe("Path of the certificate (PEM)"),

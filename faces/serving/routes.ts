@@ -24,8 +24,8 @@ interface AppOptions {
   readonly live: LiveViews;
   readonly metrics: ServiceMetrics;
   readonly limits: BodyLimits;
-  /** Accepted host names. Default: local requests only. */
-  readonly names?: readonly string[];
+  /** Accepted hosts. */
+  readonly hosts: { readonly names: readonly string[]; readonly local: boolean };
   warn(message: string): void;
 }
 
@@ -35,7 +35,7 @@ const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
 /** Creates the application that answers requests. */
 export function createApp(options: AppOptions): Hono<{ Bindings: Client }> {
-  const { pool, service, assets, live, metrics, limits, names, warn } = options;
+  const { pool, service, assets, live, metrics, limits, hosts, warn } = options;
   const memory = new MemoryBudget(MAX_IMAGES * limits.bytes);
   const app = new Hono<{ Bindings: Client }>();
   app.use(async (c, next) => {
@@ -45,7 +45,7 @@ export function createApp(options: AppOptions): Hono<{ Bindings: Client }> {
     metrics.request(routeOf(c), method, c.res.status, (performance.now() - began) / 1000);
     c.res.headers.set("cache-control", assets.has(c.req.path) ? "no-cache" : "no-store");
   });
-  app.use(securityHeaders, checkHostAndOrigin(names));
+  app.use(securityHeaders, checkHostAndOrigin(hosts));
 
   const route = (
     method: "GET" | "POST",

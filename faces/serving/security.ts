@@ -34,9 +34,12 @@ const AUTHORITY = /^(\[[\da-f:.]{2,45}\]|[\w.-]{1,253})(:\d{1,5})?$/i;
  * Refuses requests that other sites make a browser send. Pages of other origins cannot use the
  * server, nor pages whose name points at it (DNS rebinding). Addresses pass on a network: none can be
  * pointed elsewhere.
- * @param names further accepted names. Default: the server accepts local requests only
+ * @param options.names accepted names beside localhost. Default: the server has none
+ * @param options.local true if it accepts no addresses but its own. Default: true
  */
-export function checkHostAndOrigin(names?: readonly string[]): MiddlewareHandler {
+export function checkHostAndOrigin(
+  { names, local = true }: { names?: readonly string[]; local?: boolean } = {},
+): MiddlewareHandler {
   const known = new Set(names?.map((name) => hostnameOf(`http://${name}`)));
   return async (c, next) => {
     const written = c.req.header("host") ?? "";
@@ -50,13 +53,13 @@ export function checkHostAndOrigin(names?: readonly string[]): MiddlewareHandler
     const { host, port } = url, name = hostnameOf(url.href)!;
     // URL writes all forms of IPv4 addresses in this one.
     const address = /^(\d+\.\d+\.\d+\.\d+|\[.*\])$/.test(name);
-    if (!isLocal(host) && !(names && (address || known.has(name)))) {
+    if (!isLocal(host) && !known.has(name) && (local || !address)) {
       const quoted = JSON.stringify(host.slice(0, 80));
-      const why = names
-        ? "it is no known name. Use the server's address, or list the name in webcamServe.names."
-        : "the server only accepts local requests. Open " +
-          `${port ? `http://127.0.0.1:${port}` : "the address that it logs"} there; ` +
-          "deno task serve --host accepts others.";
+      const open = port ? `http://127.0.0.1:${port}` : "the address that it logs";
+      const why = local
+        ? `the server only accepts local requests. Open ${open} there` +
+          (names ? "; webcamServe.names or deno task serve --host accept others." : ".")
+        : "it is no known name. Use the server's address, or list the name in webcamServe.names.";
       throw new Problem(403, "wrong_host", `Host ${quoted} is not allowed: ${why}`);
     }
     // Browsers send no origin for images and frames of a page, which would start processes of `ui`.

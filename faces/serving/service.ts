@@ -118,7 +118,10 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     live,
     metrics,
     limits: { bytes: maxBodyBytes, seconds: timeout },
-    names: local ? undefined : [host, name, `${name}.local`, ...options.names ?? []],
+    hosts: {
+      names: [...local ? [] : [host, name, `${name}.local`], ...options.names ?? []],
+      local,
+    },
     warn,
   });
   const tls = options.tls &&

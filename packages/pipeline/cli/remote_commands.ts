@@ -22,6 +22,7 @@ import {
 import { byPipeline, bySweep, findRun, nameOf } from "../find_runs.ts";
 import { abortOnSignal } from "../interrupt.ts";
 import { resolveFrom } from "../paths.ts";
+import { shellQuote } from "../pipeline_identity.ts";
 import {
   madeElsewhere,
   MAX_RECORD,
@@ -106,9 +107,9 @@ async function each(
       reporter.log(`${reporter.paint.green("✓")} ${result.id}  ${text}`);
     } catch (error) {
       signal.throwIfAborted();
+      if ((error as { lasting?: boolean }).lasting) throw error;
       ok = false;
       reporter.log(`${reporter.paint.red("✗")} ${result.id}  ${formatError(error)}`);
-      if ((error as { lasting?: boolean }).lasting) break;
     }
   }
   return ok;
@@ -169,7 +170,8 @@ export async function pull(call: CommandContext): Promise<number> {
   const artifacts = artifactsOption(call.values, call, true);
   return await sharing(call, pipeline, artifacts, async ({ store, history, remote }) => {
     const { runs: all, files } = await runsAt(remote, log);
-    const runs = await runsNamed(call, all, `deno task remote status --remote ${remote.place.url}`);
+    const status = `deno task remote status --remote ${shellQuote(remote.place.url)}`;
+    const runs = await runsNamed(call, all, status);
     const records = new Map<string, StageRecord>(), newest = runs.at(-1)!;
     const ok = await each(call, runs, remote, async ({ id, use, fingerprint }, progress) => {
       const { record } = await store.find(use, fingerprint);

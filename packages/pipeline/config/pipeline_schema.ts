@@ -32,8 +32,8 @@ export interface RemoteSettings {
 }
 
 const remoteUrl = z.string().regex(
-  /^(s3:\/\/[a-z0-9][a-z0-9.-]+(\/.*)?|file:\/\/\/.+|(?![a-z][a-z0-9+.-]*:\/\/).+)$/i,
-  "expected s3://bucket/prefix or a folder",
+  /^(s3:\/\/[a-z0-9][a-z0-9.-]+(?!.*\/\.\.?(\/|$))(\/.*)?|file:\/\/\/.+|(?![a-z][a-z0-9+.-]*:\/\/).+)$/i,
+  "expected s3://bucket/prefix (no part of which is . or ..) or a folder",
 )
   .describe("s3://bucket/prefix, or a folder that all machines see");
 

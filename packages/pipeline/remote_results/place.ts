@@ -232,7 +232,8 @@ class Bucket implements Place {
       const field = (xml: string, name: string) =>
         xml.match(`<${name}>([^<]*)</${name}>`)?.[1]?.replaceAll("&amp;", "&");
       for (const [, xml = ""] of text.matchAll(/<Contents>(.*?)<\/Contents>/gs)) {
-        const key = field(xml, "Key")!.slice(this.#prefix.length);
+        // XML has other characters in place of some of the prefix.
+        const written = field(xml, "Key")!, key = written.slice(written.lastIndexOf(prefix));
         found.push({ key, size: Number(field(xml, "Size")) });
       }
       token = field(text, "NextContinuationToken");
@@ -280,22 +281,24 @@ class Bucket implements Place {
   }
 
   async #once({ method, key, query = "", body, headers, most = MAX_TEXT }: Ask) {
-    const path = key === undefined ? "" : `/${encodeURI(this.#prefix + key)}`;
+    // encodeURI() leaves # and ?, which would end the path.
+    const parts = key === undefined ? [] : `${this.#prefix}${key}`.split("/");
+    const path = parts.map((part) => `/${encodeURIComponent(part)}`).join("");
     const init = { method, headers, body };
     const url = this.#base + (path || "/") + query;
     const request = await this.#client?.sign(url, init) ?? new Request(url, init);
     const ms = this.patience.timeout + (body?.length ?? most) / SLOWEST;
     const signal = AbortSignal.any([this.signal, AbortSignal.timeout(ms)]);
     const response = await fetch(request, { signal, redirect: "manual" });
-    const parts: Uint8Array<ArrayBuffer>[] = [];
+    const chunks: Uint8Array<ArrayBuffer>[] = [];
     let size = 0;
-    for await (const part of response.body ?? []) {
-      parts.push(part);
-      if ((size += part.length) > Math.max(most, response.ok ? 0 : MAX_TEXT)) {
+    for await (const chunk of response.body ?? []) {
+      chunks.push(chunk);
+      if ((size += chunk.length) > Math.max(most, response.ok ? 0 : MAX_TEXT)) {
         throw new RemoteError(`it sends more than the ${most} bytes of ${key}`, false);
       }
     }
-    const bytes = new Uint8Array(await new Blob(parts).arrayBuffer());
+    const bytes = new Uint8Array(await new Blob(chunks).arrayBuffer());
     return { status: response.status, headers: response.headers, bytes };
   }
 }

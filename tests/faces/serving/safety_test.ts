@@ -378,6 +378,17 @@ Deno.test("a server on the network accepts known names only", async () => {
   }
 });
 
+Deno.test("a local server accepts listed names, as of a proxy, and no addresses", async () => {
+  await using server = await startService({ models: ["gender"], names: ["faces.example"] });
+  for (const name of ["faces.example", "localhost"]) {
+    assert.match(await raw(server.url, head(name)), /^HTTP\/1\.1 426 /, name);
+  }
+  for (const name of ["evil.example", "10.1.2.3"]) {
+    const answer = await raw(server.url, head(name));
+    assert.match(answer, /^HTTP\/1\.1 403 .*local requests.*webcamServe\.names or deno/s, name);
+  }
+});
+
 /** Bodies of 20 MB that took seconds and gigabytes when they were parsed. */
 Deno.test("a large body of many small things is refused without being parsed", async () => {
   await using server = await startService({ models: ["gender"], maxBodyMegabytes: 20 });

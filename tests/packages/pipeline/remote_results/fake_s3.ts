@@ -35,7 +35,9 @@ export class FakeS3 implements AsyncDisposable {
       const from = Number(searchParams.get("continuation-token") ?? 0),
         page = all.slice(from, from + 2);
       const contents = page.map((key) =>
-        `<Contents><Key>${key}</Key><Size>${this.objects.get(key)!.length}</Size></Contents>`
+        `<Contents><Key>${key.replaceAll("<", "&lt;")}</Key><Size>${
+          this.objects.get(key)!.length
+        }</Size></Contents>`
       );
       const next = from + 2 < all.length
         ? `<NextContinuationToken>${from + 2}</NextContinuationToken>`

@@ -161,17 +161,20 @@ Deno.test("a run that was pushed into a folder", async (t) => {
     assert.match(nowhere.out, /^Cannot share with .*shard: there is no such folder\. Push a run/);
     await Deno.symlink(first.path("unmounted"), first.path("link"));
     const lost = await first.cli("push", "--remote", first.path("link"));
-    assert.match(lost.out, /^✗ count {2}No such file or directory.*link/);
+    assert.match(lost.out, /^Cannot share with .*link: No such file or directory/);
     assert.equal(lost.code, 1);
     const deep = await first.cli("push", "--remote", first.path("unmounted/shared"));
-    assert.match(deep.out, /^✗ count {2}there is no folder ".*unmounted"\. Make or mount it/);
+    assert.match(
+      deep.out,
+      /^Cannot share with .*: there is no folder ".*unmounted"\. Make or mount it/,
+    );
     assert.equal(deep.code, 1);
     await assert.rejects(Deno.stat(first.path("unmounted")), Deno.errors.NotFound);
-    for (const url of ["http://host/x", "gs://bucket", "s3://", ""]) {
+    for (const url of ["http://host/x", "gs://bucket", "s3://", "s3://bucket/a/../b", ""]) {
       const { code, err } = await first.cli("push", "--remote", url);
       const message = url === ""
         ? 'expected a value after --remote, got ""'
-        : `--remote "${url}": expected s3://bucket/prefix or a folder`;
+        : `--remote "${url}": expected s3://bucket/prefix (no part of which is . or ..) or a folder`;
       assert.deepEqual([code, err], [2, `error: ${message}\n`]);
     }
     assert.throws(
@@ -414,7 +417,10 @@ Deno.test("a faulty bucket costs a line, and the run computes", async (t) => {
     server.fault = ({ method }) => method === "PUT" ? error(403, "AccessDenied") : undefined;
     server.objects.clear();
     const { code, out } = await maker.cli("push");
-    assert.match(out, /^✗ count {2}it answered 403, AccessDenied, Told by a test\. Check AWS.*\n$/);
+    assert.match(
+      out,
+      /^Cannot share with .*: it answered 403, AccessDenied, Told by a test\. Check AWS.*\n$/,
+    );
     assert.equal(code, 1);
     server.fault = () => undefined;
     assert.equal((await maker.cli("push")).code, 0);
@@ -491,6 +497,16 @@ Deno.test("a bucket in the name of a host needs one", () => {
     () => openPlace(settings, new AbortController().signal),
     /pathStyle: false needs the name of a host in place of 127\.0\.0\.1/,
   );
+});
+
+Deno.test("a prefix may have any characters", async () => {
+  await using server = new FakeS3();
+  const settings = { ...server.settings, url: "s3://bucket/a#b?c=d/é %20+<" };
+  const place = openPlace(settings, new AbortController().signal), bytes = new Uint8Array([1, 2]);
+  assert.equal(await place.put("runs/x.json", bytes), true);
+  assert.deepEqual([...server.objects.keys()], ["a#b?c=d/é %20+</runs/x.json"]);
+  assert.deepEqual(await place.get("runs/x.json", 2), bytes);
+  assert.deepEqual(await place.list("runs/"), [{ key: "runs/x.json", size: 2 }]);
 });
 
 Deno.test("a remote that does not answer is left after its timeout", async () => {
