@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 import type { z } from "zod";
 import type { Choice } from "../../packages/pipeline/define.ts";
-import { quote } from "../../packages/pipeline/errors.ts";
+import { joinWords, quote } from "../../packages/pipeline/errors.ts";
 import { counted } from "../../packages/pipeline/causes.ts";
 import type { StageContext, StageResult } from "../../packages/pipeline/stage.ts";
 import { augment } from "./augment.ts";
@@ -292,10 +292,15 @@ function warnOfLeaks(
   tested: number,
   { warn }: Pick<TrainingContext, "warn">,
 ): string {
-  const leaks = sources.filter(({ testImages }) => testImages).map(({ by, model, testImages }) =>
-    `Scores are too good: ${by} ${quote(model)} was trained, validated or calibrated on ` +
-    `${testImages} of ${counted(tested, "image")} of the test set.`
-  );
+  const all = `${counted(tested, "image")} of the test set`;
+  const leaks = sources.flatMap(({ by, model, testImages, testPeople }) => {
+    const seen = [
+      ...testImages ? [`${testImages} of ${all}`] : [],
+      ...testPeople ? [`other photos of the people in ${testPeople} of ${all}`] : [],
+    ];
+    return seen.length === 0 ? [] : `Scores are too good: ${by} ${quote(model)} was trained, ` +
+      `validated or calibrated on ${joinWords(seen)}.`;
+  });
   for (const leak of leaks) {
     warn(`${leak} Take a model of the same split, such as a stage of this pipeline.`);
   }

@@ -224,6 +224,11 @@ export interface LearnedFrom {
   readonly cautions: readonly string[];
   /** Images of the test set that these were trained, validated or calibrated on; null if unknown. */
   readonly testImages: number | null;
+  /**
+   * Other images of the test set, of people whom these were trained on and the training itself was not,
+   * as with a split by identity; absent without any.
+   */
+  readonly testPeople?: number;
 }
 
 /**
@@ -234,7 +239,7 @@ export async function learnedFrom(
   params: ModelParams,
   teachers: readonly string[],
   dataset: string,
-  { images, table: people, test }: Awaited<ReturnType<typeof openTrainingData>>,
+  data: Awaited<ReturnType<typeof openTrainingData>>,
   watch: TrainingContext,
 ): Promise<LearnedFrom[]> {
   const artifacts = artifactsOf(watch);
@@ -244,11 +249,20 @@ export async function learnedFrom(
     ...teachers.map((folder) => ({ by: "teachers" as const, model: folder, folder })),
   ];
   if (models.length === 0) return [];
+  const { images, table: people, rows, test, calibration } = data;
+  const ours = [...rows.train, ...rows.validation, ...calibration];
+  const known = new Set(ours.map((row) => people.identity[row]));
   const archives = storedArtifacts(dataset, await recordsBehind(dataset), "archives");
-  const known = licenseCautions(await datasetsIn(archives));
+  const stated = licenseCautions(await datasetsIn(archives));
   return await Array.fromAsync(models, async ({ by, model, folder }): Promise<LearnedFrom> => {
     const family = await familyOf(folder), seen = (await imagesOf(family, archives, watch)).images;
-    const { found, complete } = await findAmong(seen, test, { images, people, archives }, watch);
+    const { found, related, complete } = await findAmong(
+      seen,
+      test,
+      { images, people, archives },
+      watch,
+    );
+    const strangers = [...related].filter((row) => !known.has(people.identity[row])).length;
     const datasets = new Set<string>(), stored = new Set<ArchivedDataset>();
     for (const [folder, records] of family) {
       const text = await readTextIfExists(join(folder, "training.json")) ?? "{}";
@@ -263,8 +277,9 @@ export async function learnedFrom(
       terms: Object.fromEntries(
         [...stored].flatMap(({ name, terms }) => terms ? [[name, terms]] : []),
       ),
-      cautions: licenseCautions([...stored]).filter((one) => !known.includes(one)),
+      cautions: licenseCautions([...stored]).filter((one) => !stated.includes(one)),
       testImages: found.size > 0 || complete ? found.size : null,
+      ...strangers > 0 && { testPeople: strangers },
     };
   });
 }

@@ -430,6 +430,30 @@ Deno.test("evaluate", async (t) => {
       match(html, new RegExp(`<p class="notice">trainAge: ${text}`));
       match(html, new RegExp(`It was trained, .* on none of these, .* ${text}`));
       match(html, /<p class="notice">Few faces\. No commercial use: data of clinic/);
+      // A teacher's people count where the training keeps people apart.
+      const tested = ["P2", "P2", "P9", "P9", "P7", "P7"],
+        [{ id }] = (await new History(artifacts).list()).slice(-2);
+      const taught = async (place: string, people: string[]) => {
+        await clinic(place, 12, 10, [...tested, ...people]);
+        const parts = { ...preset, columns: { ...columns, part: "part" } };
+        const from = { folder: `${place}/clinic`, layout: "aligned", preset: parts };
+        const stages = {
+          ...used,
+          download: { datasets: [from] },
+          split: { test: { part: "test" } },
+          trainAge: { ...trainAge, teacher: `${id}/trainAge` },
+        };
+        const yaml = join(folder, `${place}.yaml`);
+        await Deno.writeTextFile(yaml, JSON.stringify({ name: place, stages }));
+        const { code, text } = await runHere(artifacts, yaml);
+        strictEqual(code, 0, text);
+        return text;
+      };
+      match(
+        await taught("apart", ["P8", "P8", "P8", "P6", "P6", "P6"]),
+        /teacher ".*" was trained, .* on other photos of the people in 2 of 6 images of the test set\. Take/,
+      );
+      ok(!/too good/.test(await taught("mixed", ["P8", "P8", "P2", "P6", "P6", "P6"])));
     });
 
     await t.step("leaves out a model of whose task there is no label", async () => {
