@@ -100,6 +100,12 @@ export default defineStage({
     const { name } = definition, given = { ...options, ...params };
     const { align, coverage, maxSize, shardSize, photoSeconds, workers } = params;
     const margin = coverage ? COVERAGE[coverage] : params.margin;
+    const rows = await readTable(table.path);
+    const photos = await findPhotos(archives.path, rows);
+    const withoutDetector = Object.fromEntries(photos.flatMap((photo, row) => {
+      const place = photo?.known;
+      return place && "given" in place ? [[rows[row].dataset, place.middle]] : [];
+    }));
     const preprocessing: CropPreprocessing = {
       detector: configureDetector(
         name,
@@ -107,6 +113,7 @@ export default defineStage({
         context.extension("detector", name),
         definition.params,
       ),
+      ...Object.keys(withoutDetector).length > 0 && { withoutDetector },
       crop: { margin, maxSize, ...(align !== "none" && { align }) },
       background: "#ffffff",
       steps: [],
@@ -117,8 +124,6 @@ export default defineStage({
       : {};
     const plugin = foreignOf(definition);
     const opening = { detector, crop, photoSeconds, plugin, ...backend };
-    const rows = await readTable(table.path);
-    const photos = await findPhotos(archives.path, rows);
     const shards = await cropFaces(photos, { opening, shardSize, workers }, context);
     return await writeFaces(rows, shards, preprocessing, context);
   },

@@ -37,7 +37,9 @@ export const faces = defineKind({
       "box_height (pixels of the upright photo), score, shard, offset, size (of the PNG in the shard)",
     "problems.csv": "dataset, full_path, problem, detail: photos that are missing or unreadable, " +
       "that crashed their worker, with no_face, and with several_faces, of which one is used",
-    "preprocessing.json": "all parameters from photo to crop: detector, crop, later steps",
+    "preprocessing.json": "all parameters from photo to crop: detector, crop, later steps; " +
+      "withoutDetector: data set → share of its photos' sides that was taken as the face, 1: the " +
+      "whole photo",
     "summary.json": "counts",
     "photos.jsonl": "a line per shard, for later runs of faceCrop: of each photo its row in the " +
       "table, key (digest of its bytes and of the expected position of its face), face, problem",

@@ -23,6 +23,11 @@ export const cropConfig = z.object({
 
 const cropPreprocessing = z.object({
   detector: detectorConfig,
+  /**
+   * Data set → share of its photos' width and height that was taken as the face, where no detector was
+   * asked. 1: the photo as it is, without crop.
+   */
+  withoutDetector: z.record(z.string(), z.number()).optional(),
   crop: cropConfig,
   background: z.literal("#ffffff"),
   /** Steps of other stages on the crops, in order, such as "blur sigma=1.5". */

@@ -56,6 +56,24 @@ Deno.test("faceCrop with metadata takes the middle 1/1.8 of a _crop archive's ph
   assert.ok(Math.abs(data[0] - 255 * 20 / 90) < 4);
 });
 
+Deno.test("faceCrop records which part of photos it took without its detector", async () => {
+  const take = async (change: object) => {
+    using context = testContext(faceCrop);
+    const photos = [{ path: "01/a.jpg", bytes: await gradient(3, 90) }];
+    const input = await photoArtifacts(join(context.folder, "in"), photos);
+    const path = join(input.archives.path, "archives.json");
+    const archives = JSON.parse(await Deno.readTextFile(path));
+    Object.assign(archives.datasets[0], change);
+    await Deno.writeTextFile(path, JSON.stringify(archives));
+    await context.run({ ...input }, { detector: "tinyFaceDetector" });
+    return await readCropPreprocessing(context.outputs.faces);
+  };
+  const { detector, withoutDetector } = await take({ layout: "aligned", detect: false });
+  assert.deepEqual([detector.name, withoutDetector], ["tinyFaceDetector", { photos: 1 }]);
+  const crops = await take({ layout: "crop", margin: 0.5, detect: false });
+  assert.deepEqual(crops.withoutDetector, { photos: 0.5 });
+});
+
 Deno.test("faceCrop with metadata takes face_location of a full archive's photos", async () => {
   using context = testContext(faceCrop);
   const input = await photoArtifacts(join(context.folder, "in"), [
