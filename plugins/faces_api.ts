@@ -8,6 +8,7 @@ export { defineReportSection } from "../faces/evaluation/report_sections.ts";
 export { defineMetric } from "../faces/training/further_metrics.ts";
 export { quantityHead } from "../faces/training/losses.ts";
 export {
+  defineAugmentation,
   defineLoss,
   defineNetwork,
   defineOptimizer,

@@ -1,7 +1,28 @@
 /** Data augmentation: geometry, resolution, color, noise, random erasing. */
 import { z } from "zod";
+import { definedChoices } from "../../packages/pipeline/define.ts";
+import { quote } from "../../packages/pipeline/errors.ts";
 import type { Rng } from "../../packages/random/random.ts";
 import { lumaAt } from "../images/image.ts";
+import { type AugmentationDefinition, defineAugmentation } from "./training_definitions.ts";
+
+/** The built-in further augmentations. */
+export const augmentations = [
+  defineAugmentation({
+    name: "gamma",
+    summary: "Brighten or darken the middle tones, as of other exposures",
+    params: z.strictObject({
+      limit: z.number().gt(0).max(1).default(0.3).describe(
+        "Maximum of the exponent's logarithm: from exp(-limit) to exp(limit)",
+      ),
+    }),
+    apply(image, { random }, { limit }) {
+      const exponent = Math.exp((2 * random.next() - 1) * limit);
+      const tones = Float64Array.from({ length: 256 }, (_, i) => 255 * (i / 255) ** exponent);
+      for (let i = 0; i < image.length; i++) image[i] = tones[image[i]];
+    },
+  }),
+];
 
 const share = (max: number) => z.number().min(0).max(max);
 
@@ -26,6 +47,9 @@ export const augmentation = z.strictObject({
   noise: share(0.5).default(0).describe(
     "Maximum standard deviation of Gaussian noise, as a share of white",
   ),
+  further: definedChoices("augmentation", augmentations).optional().describe(
+    "Further changes, in this order, after all others. Default: none",
+  ),
 });
 
 export type Augmentation = z.output<typeof augmentation>;
@@ -38,8 +62,15 @@ type Affine = readonly [a: number, b: number, c: number, d: number, e: number, f
  * images.
  * @param images bytes of RGB images, [n, size, size, 3]
  * @param random source of all changes
+ * @param further what `limits.further` names
  */
-export function augment(images: Uint8Array, size: number, limits: Augmentation, random: Rng): void {
+export function augment(
+  images: Uint8Array,
+  size: number,
+  limits: Augmentation,
+  random: Rng,
+  further: readonly { definition: AugmentationDefinition; options: Record<string, unknown> }[] = [],
+): void {
   const length = size * size * 3;
   const source = new Uint8Array(length);
   for (let at = 0; at < images.length; at += length) {
@@ -76,6 +107,15 @@ export function augment(images: Uint8Array, size: number, limits: Augmentation, 
       for (let i = 0; i < length; i++) image[i] += deviation * random.normal();
     }
     if (side > 0) eraseSquare(image, size, { left, top, side }, random);
+    for (const { definition: { name, apply }, options } of further) {
+      if (apply(image, { size, random }, options) === undefined) continue;
+      throw new Error(
+        `Cannot augment images: apply() of augmentation ${
+          quote(name)
+        } has to change the image in ` +
+          "place and to return nothing, not even a promise.",
+      );
+    }
   }
 }
 

@@ -134,7 +134,7 @@ export async function trainModel(
 ): Promise<StageResult> {
   const { params, network } = training, { augment: limits, warmup } = params;
   const { seed, signal } = context, info = (message: string) => context.info(message);
-  const { optimizing, schedule, sampling } = chooseSteps(params, context);
+  const { optimizing, schedule, sampling, further } = chooseSteps(params, context);
   using data = await openTrainingData(folders);
   const { images, size, people, calibration } = data;
   if (params.abstain !== undefined && calibration.length === 0) {
@@ -186,7 +186,9 @@ export async function trainModel(
         return sampling.definition.order(rows, given, sampling.options);
       },
       schedule: factorOf,
-      augment: limits ? (batch, random) => augment(batch, size, limits, random) : undefined,
+      augment: limits
+        ? (batch, random) => augment(batch, size, limits, random, further)
+        : undefined,
       seed,
       trainer: async (options) => {
         const trainer = await openTrainer(options, context);

@@ -3,6 +3,7 @@ import { counted } from "../../packages/pipeline/causes.ts";
 import { type Choice, chosen, type Definition } from "../../packages/pipeline/define.ts";
 import { problemsOf } from "../../packages/pipeline/errors.ts";
 import type { CheckContext, ParamProblem } from "../../packages/pipeline/stage.ts";
+import { augmentations } from "./augment.ts";
 import { chooseMetrics, type ChosenMetric } from "./further_metrics.ts";
 import { classHead, headOf, quantityHead } from "./losses.ts";
 import type { ChosenOptimizer } from "./optimizer.ts";
@@ -13,6 +14,7 @@ import type { Task, ValuesTask } from "./tasks.ts";
 import type { EarlyStoppingOptions } from "./train.ts";
 import type { TrainingContext } from "./training_data.ts";
 import type {
+  AugmentationDefinition,
   LossDefinition,
   OptimizerDefinition,
   SamplingDefinition,
@@ -74,14 +76,20 @@ export function warnOfBalance(
   }
 }
 
-/** Returns the optimizer, schedule and order of images that parameters name. */
+/** Returns the optimizer, schedule, order and augmentations of images that parameters name. */
 export function chooseSteps(params: TrainingParams, context: TrainingContext) {
   const rates = [...schedules, ...pluginsOf<ScheduleDefinition>(context, "schedule")];
   const orders = [...samplings, ...pluginsOf<SamplingDefinition>(context, "sampling")];
+  const changes = [
+    ...augmentations,
+    ...pluginsOf<AugmentationDefinition>(context, "augmentation"),
+  ];
+  const { further = [] } = params.augment || {};
   return {
     optimizing: chooseOptimizer(params, pluginsOf(context, "optimizer")),
     schedule: chosen(params.schedule, rates, "constant"),
     sampling: chosen(params.sampling, orders, "shuffle"),
+    further: further.map((one) => chosen(one, changes, "")),
   };
 }
 

@@ -296,3 +296,40 @@ export function defineSampling<P extends z.ZodObject>(
 ): SamplingDefinition {
   return define({ kind: "sampling", ...sampling }) as never;
 }
+
+/** A random change of training images, after those that `augment` has limits of. */
+export interface AugmentationDefinition<P extends z.ZodObject = z.ZodObject> extends Definition {
+  readonly params: P;
+  /**
+   * Changes an image in place: RGB bytes, [size, size, 3]; what is written is rounded and clipped to
+   * 0 to 255. Labels stay. It is called for each image of each batch.
+   */
+  apply(
+    image: Uint8ClampedArray,
+    context: { readonly size: number; readonly random: Rng },
+    options: z.output<P>,
+  ): void;
+}
+
+defineMembers<AugmentationDefinition>("augmentation", { apply: method });
+
+/**
+ * Declares an augmentation, for `augment: { further: [NAME] }`.
+ * @example
+ * ```ts
+ * import { z } from "zod";
+ * const negative = defineAugmentation({
+ *   name: "negative", summary: "Some images in inverse colors",
+ *   params: z.strictObject({ share: z.number().default(0.1).describe("Share of the images") }),
+ *   apply(image, { random }, { share }) {
+ *     if (random.next() < share) image.forEach((value, i) => image[i] = 255 - value);
+ *   },
+ * });
+ * console.assert(negative.extends === "augmentation");
+ * ```
+ */
+export function defineAugmentation<P extends z.ZodObject>(
+  augmentation: Omit<AugmentationDefinition<P>, "extends">,
+): AugmentationDefinition {
+  return define({ kind: "augmentation", ...augmentation }) as never;
+}

@@ -25,6 +25,7 @@ const MALFORMED: Readonly<Record<string, string>> = {
   '"optimizer", state: "mean", prepare: compute': 'state: expected a list, got "mean"',
   '"schedule"': `factor: ${FUNCTION}`,
   '"sampling", order: 3': "order: expected a function, got 3",
+  '"augmentation", apply: 3': "apply: expected a function, got 3",
   '"preset", preset: { layout: "ful" }': 'preset.layout: expected "full", "crop" or "aligned"',
 };
 

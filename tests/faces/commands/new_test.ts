@@ -15,7 +15,7 @@ const PREFIX = "aPluginWithAVeryLongName";
 const pluginApi = new URL("../../../plugins/plugin_process.ts", import.meta.url).href;
 const KINDS = [
   ...["stage", "network", "detector", "metric", "loss"],
-  ...["optimizer", "schedule", "sampling", "reportSection", "preset"],
+  ...["optimizer", "schedule", "sampling", "augmentation", "reportSection", "preset"],
 ];
 
 /** A project whose modules are this one's, but plugins, tests and experiments are its own. */

@@ -13,6 +13,7 @@ import { classHead, quantityHead } from "../../../faces/training/losses.ts";
 import { jointHead } from "../../../faces/training/objective.ts";
 import { Optimizer } from "../../../faces/training/optimizer.ts";
 import {
+  defineAugmentation,
   defineLoss,
   defineOptimizer,
   defineSampling,
@@ -164,7 +165,7 @@ Deno.test("a parameter without effect beside a choice is refused", async () => {
 });
 
 Deno.test("stages use a plugin's optimizer, schedule, loss and sampling", async () => {
-  const calls = { optimizer: 0, schedule: 0, loss: 0, sampling: 0 };
+  const calls = { optimizer: 0, schedule: 0, loss: 0, sampling: 0, augmentation: 0 };
   const params = z.strictObject({});
   const definitions = [
     defineOptimizer({
@@ -204,6 +205,15 @@ Deno.test("stages use a plugin's optimizer, schedule, loss and sampling", async 
       params,
       order: (rows) => (calls.sampling++, rows),
     }),
+    defineAugmentation({
+      name: "white",
+      summary: "White",
+      params,
+      apply(image) {
+        calls.augmentation++;
+        image.fill(255);
+      },
+    }),
   ];
   const extensions = definitions.map((definition) => ({
     kind: definition.extends,
@@ -222,6 +232,7 @@ Deno.test("stages use a plugin's optimizer, schedule, loss and sampling", async 
     schedule: "half",
     loss: "half",
     sampling: "asTheyAre",
+    augment: { further: ["white", { use: "gamma", limit: 0.1 }] },
     epochs: 1,
     batchSize: 4,
     network: { use: "plain", blocks: [[4]], dense: [] },

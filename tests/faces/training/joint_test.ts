@@ -6,7 +6,13 @@ import { openBackend } from "../../../packages/compute/open_backend.ts";
 import { random } from "../../../packages/random/random.ts";
 import { extractHead, multiHeadModel } from "../../../faces/training/build_network.ts";
 import { ageBins } from "../../../faces/training/network_options.ts";
-import { augment, reduceResolution, sample } from "../../../faces/training/augment.ts";
+import { z } from "zod";
+import {
+  augment,
+  augmentations,
+  reduceResolution,
+  sample,
+} from "../../../faces/training/augment.ts";
 import { EngineTrainer } from "../../../faces/training/engine_trainer.ts";
 import {
   classHead,
@@ -17,6 +23,7 @@ import {
 import { jointHead, type JointOptions } from "../../../faces/training/objective.ts";
 import { imagesInMemory } from "../../../faces/training/image_source.ts";
 import { predict } from "../../predict.ts";
+import { defineAugmentation } from "../../../faces/training/training_definitions.ts";
 import { cosine } from "../../../faces/training/schedule.ts";
 import { train, type TrainOptions } from "../../../faces/training/train.ts";
 
@@ -420,6 +427,30 @@ Deno.test("sample() agrees with TensorFlow.js", async () => {
     const small = tf.image.resizeBilinear(images, [to, to], false, true);
     near(reduced, tf.image.resizeBilinear(tf.round(small), [from, from], false, true));
   });
+});
+
+Deno.test("augment() applies further changes last, and gamma by its formula", () => {
+  const [gamma] = augmentations, ramp = Uint8Array.from({ length: 48 }, (_, i) => i * 5);
+  const changed = Uint8Array.from(ramp), options = { limit: 0.5 };
+  augment(changed, 4, none, random(7), [{ definition: gamma, options }]);
+  const exponents = [...changed].flatMap((value, i) =>
+    i > 4 && i < 47 ? Math.log(value / 255) / Math.log(ramp[i] / 255) : []
+  );
+  const [mean] = [exponents.reduce((sum, one) => sum + one) / exponents.length];
+  assert.ok(Math.abs(Math.log(mean)) < 0.5 && Math.abs(mean - 1) > 0.01, `${mean}`);
+  for (const [i, value] of changed.entries()) {
+    assert.ok(Math.abs(value - 255 * (ramp[i] / 255) ** mean) < 2, `${ramp[i]}: ${value}`);
+  }
+  const late = defineAugmentation({
+    name: "late",
+    summary: "Late",
+    params: z.strictObject({}),
+    apply: async () => {},
+  });
+  assert.throws(
+    () => augment(changed, 4, none, random(7), [{ definition: late, options: {} }]),
+    /apply\(\) of augmentation "late" has to change the image in place .* not even a promise/,
+  );
 });
 
 Deno.test("augment() removes color and adds noise by their limits", () => {
