@@ -5,7 +5,7 @@ import type { Backend } from "../../packages/compute/backends.ts";
 import { artifactsOption, parseOptions, parseWhole } from "../../packages/pipeline/args.ts";
 import type { Command } from "../../packages/pipeline/app.ts";
 import { didYouMean, joinWords, UsageError } from "../../packages/pipeline/errors.ts";
-import { abortOnSignal } from "../../packages/pipeline/interrupt.ts";
+import { abortOnSignal, pause } from "../../packages/pipeline/interrupt.ts";
 import { layoutOption } from "../datasets/sources.ts";
 import type { FoundModel } from "../training/trained_models.ts";
 
@@ -88,17 +88,26 @@ Exit codes: 0 all photos were read, 1 some were not, 2 wrong command line, 130 i
     const faces = middle === undefined ? `faces by ${by}` : `layout ${layout}`;
     reporter.log(`${joinWords(sources.map(({ id }) => id))} of ${origin}; ${faces}`);
     using interrupt = abortOnSignal(reporter);
-    const open = (backend: Backend) =>
-      new InferencePool(
+    const open = async (backend: Backend) => {
+      const pool = new InferencePool(
         { backend, models: ready, middle },
         { workers, queue: 4 * workers, timeout: TIMEOUT, warn },
-      ).open();
+      );
+      try {
+        return await pool.open();
+      } catch (error) {
+        // Ctrl-C ends processes that do not listen yet.
+        await pause(interrupt.signal);
+        throw error;
+      }
+    };
     let pool: Awaited<ReturnType<typeof open>> | undefined;
     if (compute !== "wasm") {
       try {
         const { backend } = await tools.resolveCompute(compute);
         if (backend !== "wasm") pool = await open(backend as Backend);
       } catch (error) {
+        interrupt.signal.throwIfAborted();
         warn(`${(error as Error).message} Predicting on wasm instead.`);
       }
     }

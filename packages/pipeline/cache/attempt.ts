@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { expectation } from "../config/zod_issues.ts";
 import { digestFolder, listFiles } from "../digest.ts";
 import { disk, ensureFolder, moveDurably } from "../durable.ts";
-import { quote } from "../errors.ts";
+import { quote, RunError } from "../errors.ts";
 import type { ArtifactStore } from "../artifact_store.ts";
 import { type CacheKey, fingerprint } from "../fingerprint.ts";
 import { type Lock, takeLock } from "./file_lock.ts";
@@ -51,6 +51,7 @@ export async function openAttempt(
   const { patience } = store.options;
   const wanted = store.workOf(stage.name, hash);
   await ensureFolder(dirname(wanted));
+  await assertOneDisk(dirname(store.pathOf(stage.name, hash)), dirname(wanted));
   const { work, lock } = await acquireWorkDir(wanted, () => info(BEING_MADE), signal, patience);
   await using opening = new AsyncDisposableStack();
   opening.use(lock);
@@ -101,6 +102,18 @@ export async function openAttempt(
     adopt,
     [Symbol.asyncDispose]: () => open.disposeAsync(),
   };
+}
+
+/** Throws if a finished result could not be renamed into a stage's folder. */
+async function assertOneDisk(place: string, work: string): Promise<void> {
+  const [one, other] = await Promise.all(
+    [place, work].map((path) => Deno.stat(path).catch(ignoreNotFound)),
+  );
+  if (!one || !other || one.dev === other.dev) return;
+  throw new RunError(
+    `Cannot keep results: ${place} is on another disk than ${dirname(place)}. Move the whole ` +
+      "folder there, and name it: --set artifacts=FOLDER.",
+  );
 }
 
 /**

@@ -126,8 +126,9 @@ class Folder implements Place {
   }
 
   /** Throws unless a push could make the folder: a disk may not be mounted, or a name is misspelt. */
-  async #assertReachable(): Promise<undefined> {
-    const parent = dirname(this.url);
+  async #assertReachable(): Promise<void> {
+    const parent = dirname(this.url), there = await Deno.stat(this.url).catch(() => undefined);
+    if (there?.isDirectory === false) throw new RemoteError("it is no folder. Name one", true);
     if (await Deno.stat(parent).catch(ignoreNotFound)) return;
     throw new RemoteError(
       `there is no folder "${parent}". Make or mount it, or name another`,
@@ -140,7 +141,8 @@ class Folder implements Place {
       return await work();
     } catch (error) {
       if (error instanceof RemoteError) throw error;
-      if (error instanceof Deno.errors.NotFound && !writes) return await this.#assertReachable();
+      await this.#assertReachable();
+      if (error instanceof Deno.errors.NotFound && !writes) return undefined;
       throw new RemoteError(formatError(error), true, { cause: error });
     }
   }

@@ -1,6 +1,6 @@
 /** Artifacts on disk: there whole or not at all, whoever else is at work. */
 import assert from "node:assert/strict";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { type CacheKey, fingerprint } from "../../../packages/pipeline/fingerprint.ts";
 import { digestFolder } from "../../../packages/pipeline/digest.ts";
 import type { StageOutcome } from "../../../packages/pipeline/stage_record.ts";
@@ -55,6 +55,20 @@ Deno.test("an attempt becomes a result when it is committed, and leaves nothing 
   await (await attempt(2))[Symbol.asyncDispose]();
   assert.deepEqual((await find(2)).record, undefined);
   assert.deepEqual(await project.files(), all);
+});
+
+Deno.test("a stage's folder on another disk is refused before it runs", async () => {
+  await using toy = await open();
+  const { attempt, make, place } = toy, { stat } = Deno, folder = dirname(place);
+  await make("1");
+  // No disk that every machine has may be written to.
+  Deno.stat = async (path) => ({ ...await stat(path), dev: path === folder ? 1 : 2 });
+  try {
+    await assert.rejects(attempt(), /artifacts\/count is on another disk than .*--set artifacts=/);
+  } finally {
+    Deno.stat = stat;
+  }
+  await (await attempt())[Symbol.asyncDispose]();
 });
 
 Deno.test("an attempt that is not committed leaves its scratch and nothing else", async () => {

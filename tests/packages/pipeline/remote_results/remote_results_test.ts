@@ -163,6 +163,8 @@ Deno.test("a run that was pushed into a folder", async (t) => {
     const lost = await first.cli("push", "--remote", first.path("link"));
     assert.match(lost.out, /^Cannot share with .*link: No such file or directory/);
     assert.equal(lost.code, 1);
+    const file = await first.cli("push", "--remote", first.path("pipeline.yaml"));
+    assert.match(file.out, /^Cannot share with .*pipeline\.yaml: it is no folder\. Name one/);
     const deep = await first.cli("push", "--remote", first.path("unmounted/shared"));
     assert.match(
       deep.out,
