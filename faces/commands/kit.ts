@@ -9,7 +9,7 @@ import { parseOptions } from "../../packages/pipeline/args.ts";
 import { RunError, UsageError } from "../../packages/pipeline/errors.ts";
 import { formatBytes } from "../../packages/pipeline/format.ts";
 import { abortOnSignal } from "../../packages/pipeline/interrupt.ts";
-import { resolveFrom } from "../../packages/pipeline/paths.ts";
+import { remove, resolveFrom } from "../../packages/pipeline/paths.ts";
 import { isFile, isFolder } from "../datasets/photo_files.ts";
 
 const KIT = ".kit";
@@ -68,7 +68,10 @@ Exit codes: 0 written, 1 packages could not be fetched, 2 wrong command line, 13
     const omit = (name: string) => LEFT_OUT.includes(name) || resolve(project, name) === path;
     const own = await filesIn(project, omit);
     using interrupt = abortOnSignal(reporter);
-    const temporary = await Deno.makeTempDir({ dir: dirname(path), prefix: ".kit-" });
+    // That of a killed kit has the same name.
+    const temporary = join(dirname(path), `.kit-${basename(path)}`);
+    await remove(temporary);
+    await Deno.mkdir(temporary);
     try {
       const deno = async (args: readonly string[], DENO_DIR?: string) => {
         const { success } = await new Deno.Command(Deno.execPath(), {
