@@ -80,6 +80,8 @@ export function proposePipeline(found: DataFound): string {
     proposed.length > 0 &&
     `Networks of ${joinWords(proposed.map(({ target }) => target))} are guesses: remove those ` +
       "that are no labels.",
+    proposed.length > 1 &&
+    "trainJoint trains one network for several columns: docs/guide/training.md.",
     scales.length > 0 &&
     `Numbers of few values, ${joinWords(scales)}, are classes here. If one is a quantity, write ` +
       "use: trainRegressor.",
