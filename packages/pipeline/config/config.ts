@@ -192,7 +192,8 @@ function overridesOf(
   return Object.fromEntries(overrides.map(({ path, value }) => {
     if (path[0] !== "stages") return [path.join("."), path[0] === "artifacts" ? artifacts : value];
     const [, id, ...inner] = path;
-    const { params } = stages.find((stage) => stage.id === id)!;
+    // A stage that is dropped has none.
+    const params = stages.find((stage) => stage.id === id)?.params;
     const counts = inner.length > 0 ? valueAt(params, inner) : undefined;
     return [[id, ...inner].join("."), counts ?? value];
   }));

@@ -4,7 +4,8 @@
  * A file with `extends: ./base.yaml` is written over another one. Maps are merged key by key at any
  * depth. Other values, lists too, replace the base's; an empty value (`split:`) keeps it, and that of
  * a parameter leaves the base's out. A stage or a choice with another `use`, or a map of another form,
- * keeps nothing of the base's. The base's name is not inherited.
+ * keeps nothing of the base's. `false` as a stage, as `sweep` or as a key of it drops the base's. The
+ * base's name is not inherited.
  */
 import { existsSync } from "node:fs";
 import { dirname } from "node:path";
@@ -53,7 +54,7 @@ export class ConfigSource {
       const { extends: _, name: __, ...inherited } = file.values;
       return { file, value: depth === 0 ? file.values : inherited };
     });
-    this.values = merge([], parts, this.#from, schemas) as Record<string, unknown>;
+    this.values = this.#merge([], parts, schemas) as Record<string, unknown>;
     for (const override of wholeFirst(written)) this.#apply(override, schemas);
   }
 
@@ -141,6 +142,11 @@ export class ConfigSource {
       target = target[key] = isMap ? { ...next } : {};
     }
     const key = path.at(-1)!, whole = full.slice(0, -1);
+    if (value === false && canDrop(full)) {
+      if (!Object.hasOwn(target, key)) refuse(nothingToDrop(full, this.file));
+      delete target[key];
+      return;
+    }
     const choice = choiceAt(whole, schemas);
     const renamed = choice && key === "use" &&
       presentName(choice, target.use) !== presentName(choice, value);
@@ -150,6 +156,47 @@ export class ConfigSource {
       if (renamed || !this.#overrideOf([...whole, option])) delete target[option];
     }
     target[key] = value;
+  }
+
+  /** Merges the values of the files at a path. @param parts by precedence; at least one */
+  #merge(path: Path, parts: readonly Part[], schemas: Schemas | undefined): unknown {
+    const inStages = path[0] === "stages";
+    const choice = choiceAt(path, schemas);
+    const given = parts.filter(({ value }) => value !== null).map((part, depth) =>
+      // Below a map, `network: plain` is short for `network: { use: plain }`.
+      choice && depth > 0 && typeof part.value === "string"
+        ? { ...part, value: { use: part.value } }
+        : part
+    );
+    const top = given[0] ?? parts[0]!;
+    this.#from.set(pathKey(path), top.file);
+    const covered = given.findIndex(({ value }) => !isRecord(value));
+    const maps = given.slice(0, covered < 0 ? undefined : covered) as MapPart[];
+    if (maps.length === 0) return top.value;
+    const merged = choice
+      ? sameUse(maps, (use) => presentName(choice, use))
+      : inStages && path.length === 2
+      ? sameUse(maps, (use = path[1]) => use)
+      : sameForm(maps, formsAt(path, schemas));
+    // The base's order, which is the order in which stages run where they could run in any.
+    const keys = new Set(merged.toReversed().flatMap(({ value }) => Object.keys(value)));
+    return Object.fromEntries(
+      [...keys].flatMap((key) => {
+        const at = [...path, key];
+        const inner = merged.filter(({ value }) => Object.hasOwn(value, key))
+          .map(({ file, value }): Part => ({ file, value: value[key] }));
+        const dropped = canDrop(at) ? inner.findIndex(({ value }) => value === false) : -1;
+        if (dropped >= 0 && dropped === inner.length - 1) {
+          const place = inner[dropped]!.file.at(at);
+          this.problems.push({ at: place, message: nothingToDrop(at, "a file that it extends") });
+        }
+        if (dropped >= 0) inner.splice(dropped);
+        const isParameter = inStages && path.length > 1;
+        const below = maps.slice(1).some(({ value }) => Object.hasOwn(value, key));
+        const leftOut = inner.length === 0 || isParameter && below && inner[0]!.value === null;
+        return leftOut ? [] : [[key, this.#merge(at, inner, schemas)]];
+      }),
+    );
   }
 
   /** Returns the override that set a value, if one did. */
@@ -289,46 +336,15 @@ interface Part<Value = unknown> {
 
 type MapPart = Part<Readonly<Record<string, unknown>>>;
 
-/**
- * @param parts values of the files at a path, by precedence; at least one
- * @param from receives the file of each path
- */
-function merge(
-  path: Path,
-  parts: readonly Part[],
-  from: Map<string, YamlFile>,
-  schemas?: Schemas,
-): unknown {
-  const inStages = path[0] === "stages";
-  const choice = choiceAt(path, schemas);
-  const given = parts.filter(({ value }) => value !== null).map((part, depth) =>
-    // Below a map, `network: plain` is short for `network: { use: plain }`.
-    choice && depth > 0 && typeof part.value === "string"
-      ? { ...part, value: { use: part.value } }
-      : part
-  );
-  const top = given[0] ?? parts[0]!;
-  from.set(pathKey(path), top.file);
-  const covered = given.findIndex(({ value }) => !isRecord(value));
-  const maps = given.slice(0, covered < 0 ? undefined : covered) as MapPart[];
-  if (maps.length === 0) return top.value;
-  const merged = choice
-    ? sameUse(maps, (use) => presentName(choice, use))
-    : inStages && path.length === 2
-    ? sameUse(maps, (use = path[1]) => use)
-    : sameForm(maps, formsAt(path, schemas));
-  // The base's order, which is the order in which stages run where they could run in any.
-  const keys = new Set(merged.toReversed().flatMap(({ value }) => Object.keys(value)));
-  return Object.fromEntries(
-    [...keys].flatMap((key) => {
-      const inner = merged.filter(({ value }) => Object.hasOwn(value, key))
-        .map(({ file, value }): Part => ({ file, value: value[key] }));
-      const isParameter = inStages && path.length > 1;
-      const below = maps.slice(1).some(({ value }) => Object.hasOwn(value, key));
-      const leftOut = isParameter && below && inner[0]!.value === null;
-      return leftOut ? [] : [[key, merge([...path, key], inner, from, schemas)]];
-    }),
-  );
+/** True if `false` at a path drops what a base has there; a parameter may be false. */
+function canDrop({ length, 0: top }: Path): boolean {
+  return top === "sweep" && length <= 2 || top === "stages" && length === 2;
+}
+
+/** @param from the file that has nothing at the path */
+function nothingToDrop(path: Path, from: string): string {
+  const name = shortPath(path).join(".");
+  return `${name}: false drops what ${from} has there, but there is nothing. Remove it`;
 }
 
 /** Returns the values of the files that mean the same stage or choice as the first. */

@@ -9,6 +9,12 @@ import { isSeed } from "../spread.ts";
 
 type Json = Record<string, unknown>;
 
+/** Drops what the file that is extended has at a place. */
+const DROPPED = { const: false };
+const NOT_TRUE = { not: { const: true } };
+/** A stage over that of the file that is extended. */
+const PART = { ...NOT_TRUE, type: ["object", "null", "boolean"] };
+
 const propertiesOf = ({ properties = {} }: Json) => properties as Record<string, Json>;
 
 /**
@@ -17,11 +23,14 @@ const propertiesOf = ({ properties = {} }: Json) => properties as Record<string,
 export function pipelineJsonSchema(stages: readonly Stage[]): Json {
   const { required: _, ...top } = toJson(pipelineSchema);
   const { sweep, stages: { description } } = propertiesOf(top);
-  const keys = { ...propertiesOf(sweep!), ...sweepable(stages) };
+  const keys = Object.fromEntries(
+    Object.entries({ ...propertiesOf(sweep!), ...sweepable(stages) })
+      .map(([key, { description, ...values }]) => [key, { description, anyOf: [values, DROPPED] }]),
+  );
   // Stages under ids of the user's own are not known.
   const own = { pattern: `^(${stages.map(({ name }) => name).join("|")})\\.` };
   const others = { not: { anyOf: [own, { pattern: FIXED.source }] } };
-  const part = (stage: Stage) => ({ ...partOf(stageSchema(stage)), type: ["object", "null"] });
+  const part = (stage: Stage) => ({ ...partOf(stageSchema(stage)), ...PART });
   return {
     ...top,
     $schema: "http://json-schema.org/draft-07/schema#",
@@ -30,7 +39,10 @@ export function pipelineJsonSchema(stages: readonly Stage[]): Json {
       ...propertiesOf(top),
       sweep: {
         ...sweep,
+        ...NOT_TRUE,
+        type: ["object", "boolean"],
         properties: keys,
+        additionalProperties: { anyOf: [sweep!.additionalProperties, DROPPED] },
         propertyNames: { anyOf: [{ enum: Object.keys(keys) }, others] },
       },
       stages: { description },
@@ -38,7 +50,13 @@ export function pipelineJsonSchema(stages: readonly Stage[]): Json {
     // A file over another one need not repeat what is written there.
     if: { required: ["extends"] },
     then: { properties: { stages: reference("part") } },
-    else: { required: ["stages"], properties: { stages: reference("whole") } },
+    else: {
+      required: ["stages"],
+      properties: {
+        stages: reference("whole"),
+        sweep: { type: "object", additionalProperties: { not: DROPPED } },
+      },
+    },
     definitions: {
       ...definitionsOf("whole", stages, stageSchema, { description, minProperties: 1 }),
       ...definitionsOf("part", stages, part, {
@@ -47,7 +65,7 @@ export function pipelineJsonSchema(stages: readonly Stage[]): Json {
           // Which stage it is may be written in the file that is extended.
           if: { type: "object", required: ["use"] },
           then: reference("part.named"),
-          else: { type: ["object", "null"] },
+          else: PART,
         },
       }),
       range: toJson(rangeSchema),
@@ -110,7 +128,7 @@ function partOf({ required: _, anyOf, oneOf, ...schema }: Json): Json {
 }
 
 /** Returns the keys that a sweep may vary, such as "split.test", with the schema of their values. */
-function sweepable(stages: readonly Stage[]): Json {
+function sweepable(stages: readonly Stage[]): Record<string, Json> {
   const found = new Map<string, { description: unknown; schemas: Map<string, Json> }>();
   const add = (key: string, $ref: string, { description = "Seeds to try", ...schema }: Json) => {
     // An option may differ between the definitions of a choice.

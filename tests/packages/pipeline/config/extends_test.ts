@@ -67,6 +67,64 @@ Deno.test("an empty parameter leaves out that of a base, at any depth", async ()
   assert.deepEqual((await params("again.yaml")).count, { to: 4, label: "base" });
 });
 
+Deno.test("false drops what a base has: a stage, the sweep, a key of it", async (t) => {
+  const base = `sweep: { tune.rate: [0.1, 0.2], count.to: [1, 2] }\n${BASE}`;
+  await using project = await Project.make({ "base.yaml": base });
+  const read = async (over: string, ...set: string[]) => {
+    await project.write({ "over.yaml": `extends: base.yaml\n${over}` });
+    const { stages, source, overrides } = await project.config("over.yaml", set);
+    return [stages.map(({ id }) => id), source.values.sweep, overrides];
+  };
+  const all = ["count", "tune", "sum"], swept = { "tune.rate": [0.1, 0.2], "count.to": [1, 2] };
+  await t.step("in a file", async () => {
+    assert.deepEqual(await read("stages: { tune: false }"), [["count", "sum"], swept, {}]);
+    assert.deepEqual(await read("sweep: false"), [all, undefined, {}]);
+    const one = { "count.to": [1, 2] };
+    assert.deepEqual(await read("sweep: { tune.rate: false }"), [all, one, {}]);
+  });
+  await t.step("by --set", async () => {
+    const dropped = { tune: false };
+    assert.deepEqual(await read("", "tune=false"), [["count", "sum"], swept, dropped]);
+    assert.deepEqual(await read("", "stages.tune=false"), [["count", "sum"], swept, dropped]);
+    assert.deepEqual(await read("", "sweep=false"), [all, undefined, { sweep: false }]);
+  });
+  await t.step("for the files over it, which may have a stage of that name anew", async () => {
+    await project.write({ "between.yaml": "extends: base.yaml\nstages: { count: false }" });
+    const { stages } = await project.config("between.yaml", ["stages.more={ use: count }"]);
+    assert.deepEqual(stages.map(({ id }) => id), ["tune", "sum", "more"]);
+    await project.write({ "top.yaml": "extends: between.yaml\nstages: { count: { label: x } }" });
+    const count = async () =>
+      (await project.config("top.yaml")).stages.find(({ id }) => id === "count")!.params;
+    assert.deepEqual(await count(), { to: 3, label: "x" });
+    await project.write({ "top.yaml": "extends: between.yaml\nstages: { count: }" });
+    assert.deepEqual(await count(), { to: 3, label: "" });
+  });
+  await t.step("which others may need", async () => {
+    assert.match(
+      await project.mistakes("extends: base.yaml\nstages: { count: false, tune: false }"),
+      /base\.yaml:\d+:\d+: there is no stage "count"/,
+    );
+  });
+  await t.step("and nothing else", async () => {
+    const none = (name: string) =>
+      `${name}: false drops what a file that it extends has there, but there is nothing. Remove it`;
+    const message = await project.mistakes(
+      "extends: base.yaml\nsweep: { seed: false }\nstages: { draw: false }",
+    );
+    const place = "pipeline.yaml:2:16: ", other = "pipeline.yaml:3:17: ";
+    assert.ok(message.includes(place + none("sweep.seed")), message);
+    assert.ok(message.includes(other + none("draw")), message);
+    const alone = await project.mistakes("sweep: false\nstages: { count: false, draw: }");
+    assert.ok(alone.includes(none("sweep")), alone);
+    assert.ok(alone.includes(none("count")), alone);
+    assert.match(
+      await project.mistakes("stages: { count: }", ["sweep=false"]),
+      /--set sweep=false: sweep: false drops what pipeline\.yaml has there, but there is nothing/,
+    );
+    assert.match(await project.mistakes("stages: { count: }", ["draw=false"]), /has no "draw"/);
+  });
+});
+
 Deno.test("a stage that uses another one than the base's starts anew", async () => {
   await using project = await Project.make({
     "base.yaml":

@@ -33,6 +33,7 @@ const STAGES: Record<string, boolean> = {
   "count: { to: '3' }": false,
   "count: { tp: 3 }": false,
   "count: 3": false,
+  "count: false": false,
   "count: [3]": false,
   "cuont:": false,
   "cuont: { to: 3 }": false,
@@ -100,6 +101,13 @@ const OVER: Record<string, boolean> = {
   "stages:\n  tune: { inputs: , text: }": true,
   "stages:\n  tune: { stop: { monitor: loss } }": false,
   "seeds: 3": false,
+  "stages:\n  draw: false": true,
+  "stages:\n  mine: false": true,
+  "stages:\n  mine: true": false,
+  "sweep: false": true,
+  "sweep: { seed: false, count.to: false, mine.rate: false }": true,
+  "sweep: true": false,
+  "sweep: { count.to: true }": false,
 };
 
 const TOP: Record<string, boolean> = {
@@ -114,6 +122,9 @@ const TOP: Record<string, boolean> = {
   "plugins: x\nstages: { count: }": false,
   "seeds: 3\nstages: { count: }": false,
   "sweep: { seed: [1, 2], count.to: [3, 4], mine.max: [1] }\nstages: { count: }": true,
+  "sweep: false\nstages: { count: }": false,
+  "sweep: { seed: false }\nstages: { count: }": false,
+  "sweep: { mine.max: false }\nstages: { count: }": false,
   "sweep: { seed: 1 }\nstages: { count: }": false,
   "sweep: { seed: [] }\nstages: { count: }": false,
   "sweep: [seed]\nstages: { count: }": false,
@@ -144,7 +155,7 @@ Deno.test("pipelineJsonSchema() accepts what the config accepts, and nothing els
 
 Deno.test("pipelineJsonSchema() takes a file over another one for a part of a pipeline", async () => {
   await using project = await Project.make({
-    "base.yaml":
+    "base.yaml": "sweep: { seed: [1, 2], count.to: [1, 2], mine.rate: [0.1] }\n" +
       "stages: { count: , mine: { use: tune, rate: 0.5, inputs: { numbers: count } } , draw: ,\n" +
       "  tune: { inputs: { numbers: count }, rate: 0.5, text: x, part: { fold: 1, of: 5 }, stop: { patience: 1 } } }",
   });
