@@ -1,7 +1,6 @@
 /** Crops faces shard by shard: with worker processes of this machine, or on other machines. */
 import { join } from "node:path";
 import { onGpu } from "../../packages/compute/backends.ts";
-import { RandomAccessFile } from "../../packages/formats/random_access_file.ts";
 import type { Progress, StageContext, WorkerPool } from "../../packages/pipeline/stage.ts";
 import { mapOrdered } from "../../packages/workers/ordered_map.ts";
 import {
@@ -65,8 +64,7 @@ export async function cropFaces(
     if (shard) shards[index] = shard;
     else missing.push({ index, rows: Array.from({ length: size }, (_, i) => from + i) });
   }
-  using opened = new DisposableStack();
-  const known = await takeOutcomes(missing.flatMap(({ rows }) => rows), photos, opened, context);
+  const known = await takeOutcomes(missing.flatMap(({ rows }) => rows), photos, context);
   const left = unknownIn(missing, known);
   progress.start(length, "photos", length - left);
   const work = { folder, photos, known, opening, workers: poolSize(opening, workers, left) };
@@ -134,7 +132,7 @@ async function* cropRemotely(
     const made = await importShard(folder, index, isWhole ? work.folder : undefined);
     if (isWhole) yield { index, shard: made };
     else {
-      using tar = new RandomAccessFile(join(folder, shardName(index)));
+      const tar = join(folder, shardName(index));
       for (const [row, outcome] of outcomesOf(made, tar)) known.set(row, outcome);
       yield* cropShards(work, [shard], context);
     }

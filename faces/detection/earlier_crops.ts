@@ -18,12 +18,10 @@ export const PHOTOS = "photos.jsonl";
 /**
  * Finds outcomes of photos in results of the same settings and code, whose inputs alone differ. Damaged
  * files are logged, and not used.
- * @param opened closes the files that crops are read from
  */
 export async function takeOutcomes(
   rows: readonly number[],
   photos: Photos,
-  opened: DisposableStack,
   context: Pick<StageContext, "earlierResults" | "signal" | "progress" | "info">,
 ): Promise<Map<number, Outcome>> {
   const known = new Map<number, Outcome>();
@@ -51,8 +49,7 @@ export async function takeOutcomes(
       // A shard without a face has no tar.
       const hasFaces = shard.some(({ face }) => face);
       if (hasFaces && !await isAsRecorded(result, "faces", name, context)) continue;
-      const tar = hasFaces ? opened.use(new RandomAccessFile(join(folder, name))) : undefined;
-      for (const [_, outcome] of outcomesOf(shard, tar)) {
+      for (const [_, outcome] of outcomesOf(shard, join(folder, name))) {
         for (const row of wanted.get(outcome.key) ?? []) known.set(row, outcome);
         wanted.delete(outcome.key);
       }

@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { z } from "zod";
-import type { RandomAccessFile } from "../../packages/formats/random_access_file.ts";
+import { RandomAccessFile } from "../../packages/formats/random_access_file.ts";
 import { TarWriter } from "../../packages/formats/tar.ts";
 import { moveDurably } from "../../packages/pipeline/durable.ts";
 import { digestFile } from "../../packages/pipeline/digest.ts";
@@ -162,10 +162,13 @@ export async function importShard(from: string, index: number, to?: string): Pro
   }
 }
 
-/** Returns the outcomes of a shard by row. @param tar has its crops, if it has any */
-export function outcomesOf(shard: Shard, tar?: RandomAccessFile): [row: number, Outcome][] {
+/** Returns the outcomes of a shard by row. @param path of its tar, which is opened for each crop */
+export function outcomesOf(shard: Shard, path: string): [row: number, Outcome][] {
   return shard.map(({ row, key, face, problem }) => {
-    const png = () => tar!.read(face!.offset, face!.size);
+    const png = () => {
+      using tar = new RandomAccessFile(path);
+      return tar.read(face!.offset, face!.size);
+    };
     return [row, { key, face: face && { box: face.box, score: face.score }, problem, png }];
   });
 }

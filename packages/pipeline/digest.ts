@@ -1,6 +1,7 @@
 /** Digests of files and folders. */
 import { createHash } from "node:crypto";
 import { join } from "node:path";
+import { isOutOfFiles } from "./errors.ts";
 import { canonicalJson, sha256 } from "./fingerprint.ts";
 import type { EarlierResult, Progress, StageContext } from "./stage.ts";
 import type { OutputRecord } from "./stage_record.ts";
@@ -76,7 +77,10 @@ export async function isAsRecorded(
   const digest = await digestFile(place, (bytes) => {
     signal.throwIfAborted();
     progress.advance(bytes, `verifying ${file}`);
-  }).catch(() => signal.throwIfAborted());
+  }).catch((error) => {
+    signal.throwIfAborted();
+    if (isOutOfFiles(error.message)) throw error;
+  });
   if (digest && digest.sha256 === sha256) return true;
   info(`does not use "${place}" of an earlier result: it is damaged or missing`);
   return false;

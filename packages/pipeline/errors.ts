@@ -105,13 +105,23 @@ export function isDiskFull(message: string): boolean {
   return /\(os error 28\)|ENOSPC/.test(message);
 }
 
+/** Returns true if an error's message is that of a process with as many open files as it may have. */
+export function isOutOfFiles(message: string): boolean {
+  return /\(os error 24\)|EMFILE/.test(message);
+}
+
 /** Returns the message of anything thrown, with its causes. */
 export function formatError(error: unknown, above: readonly unknown[] = []): string {
   if (!(error instanceof Error)) {
     return hideSecrets(typeof error === "object" ? Deno.inspect(error) : String(error));
   }
   const message = hideSecrets(error.message || error.name);
-  const causes = [error.cause, ...error instanceof AggregateError ? error.errors : []]
+  const several = error instanceof AggregateError
+    ? error.errors
+    : error instanceof SuppressedError
+    ? [error.suppressed, error.error]
+    : [];
+  const causes = [error.cause, ...several]
     .filter((cause) => cause !== undefined && ![...above, error].includes(cause))
     .map((cause) => formatError(cause, [...above, error]))
     .filter((cause) => !message.includes(cause));

@@ -127,7 +127,8 @@ export function openPool<Task, Answer>(
         return fail(new Error(`Cannot continue: ${inARow} consecutive worker crashes (${how}).`));
       }
       replaced++;
-      this.member = this.#start();
+      // Thrown here, an error would end the program.
+      void Promise.try(() => this.member = this.#start()).catch(fail);
     }
   }
 
@@ -155,9 +156,9 @@ export function openPool<Task, Answer>(
       signal?.throwIfAborted();
       if (failure) throw failure;
       JSON.stringify(task); // throws before it is queued: answers are matched by order
+      if (slots.length < kind.workers) slots.push(new Slot());
       const job: Job = { task, promise: Promise.withResolvers(), crashes: 0 };
       pending.push(job);
-      if (slots.length < kind.workers && pending.length > 0) slots.push(new Slot());
       for (const slot of slots) slot.take();
       return await job.promise.promise as Result<Answer>;
     },

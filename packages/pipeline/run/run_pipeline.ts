@@ -7,6 +7,7 @@ import {
   formatError,
   formatErrorWithStack,
   isDiskFull,
+  isOutOfFiles,
   joinWords,
   placeIn,
   RunError,
@@ -521,10 +522,13 @@ class RunEntry {
 
 /** The system's message names the file alone. */
 function wayOutOf(error: unknown): string {
-  return isDiskFull(formatError(error))
-    ? "\n  Free space on that disk, or name a folder on another one: --set artifacts=FOLDER. " +
-      "The next run resumes."
-    : "";
+  const message = formatError(error);
+  const wayOut = isDiskFull(message)
+    ? "Free space on that disk, or name a folder on another one: --set artifacts=FOLDER."
+    : isOutOfFiles(message)
+    ? "A process may have no more here. Raise the limit in this shell: ulimit -n 4096."
+    : undefined;
+  return wayOut ? `\n  ${wayOut} The next run resumes.` : "";
 }
 
 /** Seconds to the millisecond. */

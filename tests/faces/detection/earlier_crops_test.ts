@@ -9,7 +9,7 @@ import { PHOTOS } from "../../../faces/detection/earlier_crops.ts";
 import * as kinds from "../../../stages/kinds.ts";
 import faceCrop from "../../../stages/faceCrop.ts";
 import { type TestContext, testContext } from "../../context.ts";
-import { run } from "../../project_run.ts";
+import { project, run } from "../../project_run.ts";
 import { temporaryFolder } from "../../temporary_folder.ts";
 import { drawnGroup } from "../serving/fixture.ts";
 import { gradient, type Photo, photoArtifacts } from "./fixture.ts";
@@ -238,6 +238,47 @@ Deno.test("workers on other machines get the photos alone that earlier results l
     sent.map(({ key, items, data }) => [key, items, (data as { rows: number[] }).rows]),
     [["1", 2, [3, 5]], ["2", 3, [6, 7, 8]]],
   );
+});
+
+Deno.test("faceCrop takes photos of more archives than a process may have open files", async () => {
+  const folder = temporaryFolder("open-"), artifacts = join(folder, "artifacts");
+  const photos = join(folder, "photos"), yaml = join(folder, "open.yaml");
+  Deno.mkdirSync(photos);
+  const write = async (length: number) => {
+    const all = await gradients(...Array.from({ length }, (_, i) => i));
+    for (const { path, bytes } of all) Deno.writeFileSync(join(photos, path), bytes!);
+    const rows = all.map(({ path }) => `${path},20,f\n`);
+    Deno.writeTextFileSync(join(photos, "labels.csv"), "path,age,gender\n" + rows.join(""));
+  };
+  Deno.writeTextFileSync(
+    yaml,
+    `name: open
+stages:
+  download: { datasets: [{ folder: ${photos}, layout: crop }] }
+  matParse:
+  faceCrop: { detector: metadata, shardSize: 1 }
+`,
+  );
+  await write(40);
+  await run(artifacts, yaml);
+  await write(41);
+  const command = ["main.ts", "run", yaml, "--set", `artifacts=${artifacts}`];
+  const { code, stdout, stderr } = await new Deno.Command("sh", {
+    args: [
+      "-c",
+      'ulimit -n 50 && exec "$@"',
+      "sh",
+      Deno.execPath(),
+      "run",
+      "-P=compute",
+      ...command,
+    ],
+    cwd: project,
+  }).output();
+  const text = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes)).join("\n");
+  assert.match(text, /takes 40 of 41 photos from earlier results/);
+  assert.equal(code, 0, text);
+  Deno.removeSync(folder, { recursive: true });
 });
 
 Deno.test("a run with one more photo in a folder crops that one alone", async () => {

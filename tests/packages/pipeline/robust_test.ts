@@ -1,7 +1,7 @@
 /** Signals, kills, two runs at once, disks that are full and folders that refuse. */
 import assert from "node:assert/strict";
 import { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts";
-import { ended, Project, reading } from "./toy/project.ts";
+import { ended, Project, reading, stageUrl } from "./toy/project.ts";
 import { random } from "../../../packages/random/random.ts";
 import { mounted } from "../../mount.ts";
 
@@ -211,6 +211,25 @@ const canMount = await (async () => {
   return mount !== undefined;
 })();
 const needsMount = canMount ? "" : " (ignored: this user may not mount file systems)";
+
+Deno.test("too many open files fail the stage with the way out", async () => {
+  const source = `
+import { z } from "zod";
+import { defineStage } from "${stageUrl}";
+export default defineStage({
+  name: "open", summary: "Open", inputs: {}, outputs: {}, params: z.strictObject({}),
+  run: () => { throw new Error("not opened", { cause: new Error("x (os error 24)") }); },
+});
+`;
+  await using project = await Project.make({
+    "open.ts": source,
+    "pipeline.yaml": "plugins: [open.ts]\nstages: { open: }",
+  });
+  const { code, out } = await project.here("run", "pipeline");
+  assert.equal(code, 1);
+  const wayOut = "Raise the limit in this shell: ulimit -n 4096. The next run resumes.";
+  assert.ok(out.includes(`\n  A process may have no more here. ${wayOut}`), out);
+});
 
 Deno.test({
   name: `a full disk fails the stage, is told, and is no obstacle once there is room${needsMount}`,

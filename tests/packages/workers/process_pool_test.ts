@@ -38,6 +38,12 @@ Deno.test("openPool() refuses a task that is no JSON, and keeps the answers of t
   assert.deepEqual(answers, [1, 9, 16]);
 });
 
+Deno.test("openPool() gives the error of a worker that cannot be started to its task alone", async () => {
+  // As without a free file descriptor. A task without an end would fail when the pool is closed.
+  await using pool = open({ env: { A: "\0" } });
+  for (let n = 0; n < 3; n++) await assert.rejects(pool.run({ square: 1 }), /nul byte/);
+});
+
 Deno.test("openPool() replaces a worker that dies, and only the task that it died of is lost", async () => {
   const ways = { SIGSEGV: { segfaults: true }, SIGKILL: { dies: "SIGKILL" } } as const;
   for (const [signal, way] of Object.entries(ways)) {
