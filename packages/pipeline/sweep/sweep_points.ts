@@ -136,6 +136,33 @@ function axisOf(
 const keyOf = (path: readonly string[]) => shortPath(path).join(".");
 
 /**
+ * Refuses a value that another one replaces or is replaced by, whose combinations are one setting. An
+ * option of a choice is not in the value that names the choice.
+ */
+function refuseWithin(swept: Override, overrides: readonly Override[]): void {
+  for (const other of overrides) {
+    const [outer, inner] = [swept, other].sort((a, b) =>
+      keyOf(a.path).length - keyOf(b.path).length
+    );
+    const [whole, part] = [outer, inner].map((one) => keyOf(one!.path));
+    if (!part!.startsWith(`${whole}.`)) continue;
+    if (!holds(outer!.value, part!.slice(whole!.length + 1).split("."))) continue;
+    const message =
+      `${part} lies within ${whole}, whose value it replaces. Remove one of them, or ` +
+      `list whole values of ${whole}`;
+    throw ConfigError.at(swept.keyAt ?? swept.at, message);
+  }
+}
+
+/** True if a value within another one replaces something of it. */
+function holds(value: unknown, [key, ...path]: readonly string[]): boolean {
+  if (key === undefined) return true;
+  // A name is short for a choice with this name.
+  const map = typeof value === "string" ? { use: value } : value;
+  return !isRecord(map) || Object.hasOwn(map, key) && holds(map[key], path);
+}
+
+/**
  * Returns the points of a sweep, each validated like a YAML.
  * @param base the pipeline without the sweep
  * @throws {ConfigError} with all problems of all points
@@ -152,6 +179,7 @@ export async function pointsOf(
     const registry = new Registry().add(call.stages);
     const overrides = [...options.overrides ?? [], ...combination];
     try {
+      for (const swept of combination) refuseWithin(swept, overrides);
       points.push({
         values: Object.fromEntries(combination.map(({ path, value }) => [path.join("."), value])),
         overrides,

@@ -592,6 +592,58 @@ Deno.test("a run that is run again takes the values of a sweep in place of its o
   assert.equal(JSON.parse(out || "{}").runs?.length, 4, err);
 });
 
+/** A stage with a choice that has options. */
+const SHAPE = `
+import { z } from "zod";
+import { define, definedChoice } from "${
+  new URL("../../../../packages/pipeline/define.ts", import.meta.url).href
+}";
+import { defineStage } from "${stageUrl}";
+const params = z.strictObject({ size: z.int().default(1).describe("Size") });
+const shapes = ["square", "circle"]
+  .map((name) => define({ kind: "shape", name, summary: name, params }));
+export default defineStage({
+  name: "shape", summary: "Shape", inputs: {}, outputs: {},
+  params: z.strictObject({ shape: definedChoice("shape", shapes, "square") }),
+  async run() {},
+});
+`;
+
+Deno.test("a sweep varies nothing within a value that it replaces", async () => {
+  await using project = await Project.make({
+    "shape.ts": SHAPE,
+    "pipeline.yaml":
+      "plugins: [shape.ts]\nstages: { count: , tune: { rate: 0.5 }, shape: { shape: square } }",
+  });
+  const dryRun = async (...options: string[]) =>
+    await project.here("run", "pipeline", "--dry-run", ...options);
+  const swept = (keys: readonly string[]) => keys.flatMap((key) => ["--sweep", key]);
+  for (
+    const [keys, set] of [
+      [["tune.part={ fold: 1, of: 5 },{ fold: 2, of: 5 }", "tune.part.of=4,5"]],
+      [["tune.part={ fold: 1, of: 5 }", "stages.tune.part.of=4,5"]],
+      [["shape.shape=square,circle", "shape.shape.use=circle"]],
+      [["count={ to: 2 },", "count.to=3,4"]],
+      [["tune.part.of=4,5"], "tune.part={ fold: 1, of: 5 }"],
+      [["tune.part={ fold: 1, of: 5 },{ fold: 2, of: 5 }"], "tune.part.of=5"],
+    ] satisfies [string[], string?][]
+  ) {
+    const { code, err } = await dryRun(...swept(keys), ...set ? ["--set", set] : []);
+    assert.match(err, /lies within .*, whose value it replaces\. Remove one of them, or list/, set);
+    assert.equal(code, 2);
+  }
+  const cases = [
+    ["shape.shape=square,circle", "shape.shape.size=1,2"],
+    ["shape.shape=square,{ use: circle }", "shape.shape.size=1,2"],
+    ["count={ to: 2 },{ to: 3 }", "count.label=x,y"],
+  ];
+  for (const keys of cases) {
+    const { code, out, err } = await dryRun(...swept(keys));
+    assert.match(out, /^4 runs: /, err);
+    assert.equal(code, 0);
+  }
+});
+
 Deno.test("paths that a sweep varies count from where they were written", async () => {
   await using project = await Project.make({
     "experiments/one.yaml": "sweep: { readFile.file: [a.txt, ../b.txt] }\n" +
