@@ -40,7 +40,7 @@ export async function applyPreset(
     const { path = "", ...rest } = mapRow(row, preset);
     const fitting = find(path, table.replace(/[^/]*$/, ""));
     // Folders of parts may have photos of equal names.
-    const inPart = fitting.filter((one) => one.split("/").includes(rest.part));
+    const inPart = fitting.filter((one) => one.normalize().split("/").includes(rest.part));
     const [file, other] = inPart.length === 1 ? inPart : fitting;
     if (other !== undefined) several.push(`${JSON.stringify(path)}: ${file} and ${other}`);
     return { path: other === undefined && file !== undefined ? file : path, ...rest };
@@ -96,16 +96,30 @@ function lackingColumns(there: Set<string>, { match = {}, columns = {} }: Preset
   );
 }
 
-/** Returns an expression that fits the end of a path, from the start of a name on, in any case. */
-export function ending(pattern: string): RegExp {
-  return new RegExp(`(?:^|/)(?:${pattern})$`, "iu");
+/**
+ * Returns a function that fits a pattern to the end of a path, from the start of a name on, in any case
+ * and Unicode normalization form.
+ */
+export function ending(pattern: string): (path: string) => RegExpExecArray | null {
+  const expression = new RegExp(`(?:^|/)(?:${pattern.normalize()})$`, "iu");
+  return (path) => expression.exec(path.normalize());
+}
+
+/** Returns a row whose names and labels have one Unicode form; photos may have any. */
+export function composed(row: Row): Row {
+  return Object.fromEntries(
+    Object.entries(row).map(([name, value]) => [
+      name.normalize(),
+      PHOTO.test(value) ? value : value.normalize(),
+    ]),
+  );
 }
 
 /** Returns a row per photo whose path fits. */
 function matchPhotos(pattern: string, paths: readonly string[], unmatched: string[]): Row[] {
   const fits = ending(pattern);
   const rows = paths.flatMap((path) => {
-    const found = fits.exec(path);
+    const found = fits(path);
     if (found) return [{ ...defined(found.groups), path }];
     if (PHOTO.test(path)) unmatched.push(path);
     return [];
@@ -150,18 +164,18 @@ async function readTables(
   const { labels = String.raw`[^\/]+\.csv` } = preset;
   const tables: { files: string; header?: string[] | undefined; skip: number }[] =
     typeof labels === "string" ? [{ files: labels, skip: 0 }] : labels;
-  const own = tables.find(({ files }) => ending(files).test(only ?? "")) ?? tables[0];
+  const own = tables.find(({ files }) => ending(files)(only ?? "")) ?? tables[0];
   const rows: { row: Row; table: string }[] = [];
   let beside: ReturnType<typeof besidePhotos> | undefined;
   const isBeside = (path: string) => (beside ??= besidePhotos(files.paths))(path);
   for (const { files: pattern, header, skip } of only === undefined ? tables : [own]) {
     const fits = ending(pattern);
     const matching = files.paths.filter((path) =>
-      only === undefined ? fits.test(path) : path === only
+      only === undefined ? fits(path) : path.normalize() === only.normalize()
     );
     if (matching.length === 0) throw nothingFits("table", only ?? pattern, files.paths);
     for (const path of matching) {
-      const groups = defined(fits.exec(path)?.groups);
+      const groups = defined(fits(path)?.groups);
       const found = await readTable(files, path, { header, skip, isBeside }).catch(
         (error: Error) => {
           if (!isBeside(path)) throw error;
@@ -169,7 +183,7 @@ async function readTables(
           return [];
         },
       );
-      for (const row of found) rows.push({ row: { ...row, ...groups }, table: path });
+      for (const row of found) rows.push({ row: { ...composed(row), ...groups }, table: path });
     }
   }
   if (rows.length === 0 && damaged.length > 0) throw damaged[0];
@@ -256,7 +270,8 @@ function textOf(value: unknown): string {
 function mapRow(given: Row, { match = {}, columns = {}, omit = [], values = {} }: Preset): Row {
   let row = given;
   for (const [column, pattern] of Object.entries(match)) {
-    const found = new RegExp(`^(?:${pattern})$`, "u").exec(valueAt(row, column) ?? "");
+    const value = valueAt(row, column) ?? "";
+    const found = new RegExp(`^(?:${pattern})$`, "u").exec(value.normalize());
     row = { ...row, ...defined(found?.groups) };
   }
   const used = new Set(omit);

@@ -247,7 +247,8 @@ function implausible(rows: readonly Label[]): string[] {
 function parseAttributes(csv: CsvTable, strays: string[]): (row: readonly string[]) => Attributes {
   const others = csv.header.flatMap((written, i) => {
     if (written === "" || labelOf(written)) return [];
-    const known = csv.rows.map(({ values }) => values[i]).filter((value) => !isUnknown(value));
+    const known = csv.rows.map(({ values }) => values[i].normalize())
+      .filter((value) => !isUnknown(value));
     // Longer digits, such as time stamps, and leading zeros are names. Programs write small numbers as
     // 1e-05; 12e4, without a sign, is rather a name.
     const texts = known.filter((value) =>
@@ -256,15 +257,15 @@ function parseAttributes(csv: CsvTable, strays: string[]): (row: readonly string
     strays.push(...straysOf(written, known.length, texts));
     if (texts.length > 0) strays.push(...misspeltOf(written, known));
     const read = (value: string): Attribute =>
-      isUnknown(value) ? null : texts.length === 0 ? Number(value) : value;
-    return [{ i, name: attributeName(written), read }];
+      isUnknown(value) ? null : texts.length === 0 ? Number(value) : value.normalize();
+    return [{ i, name: attributeName(written.normalize()), read }];
   });
   return (values) => Object.fromEntries(others.map(({ i, name, read }) => [name, read(values[i])]));
 }
 
 /** Otherwise all people of an unknown identity, such as NA, would be one. */
 function known(value: string): string | null {
-  return isUnknown(value) ? null : value;
+  return isUnknown(value) ? null : value.normalize();
 }
 
 function isUnknown(value: string): boolean {

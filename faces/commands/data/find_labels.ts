@@ -8,6 +8,7 @@ import type { Progress } from "../../../packages/pipeline/stage.ts";
 import {
   applyPreset,
   besidePhotos,
+  composed,
   ending,
   readTable,
   stemOf,
@@ -130,7 +131,7 @@ function classFolders(all: readonly string[]): Preset | undefined {
   const below = String.raw`(?<label>[^\/]*[^\/\d][^\/]*)\/[^\/]*\.(?:jpe?g|png|webp)`; // no numbers
   for (const photos of [String.raw`${PART}\/${below}`, below]) {
     const fits = ending(photos);
-    const found = all.flatMap((path) => fits.exec(path)?.groups?.label ?? []);
+    const found = all.flatMap((path) => fits(path)?.groups?.label ?? []);
     const labels = new Set(found), enough = Math.max(PHOTOS_EACH * labels.size, all.length / 2);
     const isPart = [...labels].some((label) => IS_PART.test(label) || OF_PHOTOS.test(label));
     const few = labels.size > 1 && labels.size <= MAX_CLASSES;
@@ -258,14 +259,14 @@ function intervalOf(value: string) {
 /** Returns the column of ages in years, by its name and values. */
 function ageColumn(rows: readonly Row[]): string | undefined {
   const header = Object.keys(rows[0] ?? {});
-  const wordsOf = (name: string) => name.replaceAll(/([a-z])(?=[A-Z])/g, "$1_").normalize();
+  const wordsOf = (name: string) => name.replaceAll(/([a-z])(?=[A-Z])/g, "$1_");
   const isAge = (value: string, name: string) =>
     !NO_AGE.test(wordsOf(name)) && (intervalOf(value.trim()) !== undefined ||
       !AGE_CLASS.test(wordsOf(name)) && AGE.test(value.trim()));
   const named = (pattern: RegExp) =>
     mostly(rows, (value, name) => pattern.test(wordsOf(name)) && isAge(value, name));
   const isYears = (name: string) =>
-    YEARS.test(name.normalize()) && rows.every((row) => isAge(row[name] ?? "", name));
+    YEARS.test(name) && rows.every((row) => isAge(row[name] ?? "", name));
   return header.find((name) => AGE_ALONE.test(name)) ?? named(AGE_IN_YEARS) ??
     header.find(isYears) ?? named(AGE_NAME);
 }
@@ -318,7 +319,7 @@ async function readFirst(
 ): Promise<{ path: string; rows: readonly Row[] } | undefined> {
   for (const paths of groups) {
     const tables = await Promise.all(paths.map((path) => readTable(files, path))).catch(failed);
-    if (tables) return { path: paths[0], rows: tables.flat() };
+    if (tables) return { path: paths[0], rows: tables.flat().map(composed) };
   }
   return undefined;
 }
@@ -348,7 +349,7 @@ async function guessTables(
     const groups = [...Map.groupBy(ordered, join ? stemOf : String).values()];
     const read = await readFirst(files, groups.slice(0, MAX_TABLES), failed);
     if (!read) continue;
-    const { path, rows } = read, key = ending(labels).exec(path)!.groups;
+    const { path, rows } = read, key = ending(labels)(path)!.groups;
     const all: readonly Row[] = join ? [Object.assign({ ...key }, ...rows)] : rows;
     const some = all.slice(0, MAX_ROWS);
     const header = Object.keys(some[0] ?? {});
@@ -385,7 +386,7 @@ async function guessTables(
     const also = Object.keys(values).length > 0 && { values };
     const wayOut = "If that is no age in years, remove age from the columns of the preset.";
     const isSure = bin ??
-      [AGE_ALONE, AGE_IN_YEARS, YEARS].some((name) => name.test((age ?? "age").normalize()));
+      [AGE_ALONE, AGE_IN_YEARS, YEARS].some((name) => name.test(age ?? "age"));
     const doubt = !isSure ? `The age is taken from ${age}. ${wayOut}` : undefined;
     const preset = { labels, ...join && { join }, ...stripped, columns, ...also };
     guesses.push({ table: path, preset, doubt });

@@ -18,7 +18,9 @@ export interface Override {
 export function parseOverride(argument: string): Override {
   const at = { text: `--set ${argument}` };
   const equals = argument.indexOf("=");
-  const path = argument.slice(0, Math.max(equals, 0)).split(".").map((part) => part.trim());
+  const path = argument.slice(0, Math.max(equals, 0)).split(".").map((part) =>
+    part.trim().normalize()
+  );
   if (equals < 0 || path.some((part) => ["", "__proto__"].includes(part))) {
     throw ConfigError.at(at, "expected stage.parameter=value, as in --set split.test=0.1");
   }

@@ -147,6 +147,10 @@ function resolveAliases(root: Node | null, targets: Map<Alias, Node>) {
           continue;
         }
         const name = isAlias(key) ? targets.get(key) : key;
+        // Names of columns and classes have one Unicode form.
+        if (isScalar<unknown>(name) && typeof name.value === "string") {
+          name.value = name.value.normalize();
+        }
         if (!isScalar(name)) {
           if (name) report(key, "expected a name, got a list or a map");
         } else if (name.value === "__proto__") {

@@ -88,9 +88,13 @@ export async function readStage(
     return report(path, `expected the parameters of ${id}, got ${quote(written)}`);
   }
   const { stage: declared, module, plugin = false, rights: granted } = await registry.get(use);
-  const absolute = (text: string, _: z.ZodType, at: Path) =>
-    text && source.pathOf([...path, ...at], text);
-  const parsed = declared.params.safeParse(mapPaths(raw, declared.params, absolute));
+  const counting = mapValue(raw, declared.params, (text, field, at) => {
+    if (typeof text !== "string") return undefined;
+    if (isPath(field)) return text && source.pathOf([...path, ...at], text);
+    // Names of labels are read in this Unicode form, and paths as they are.
+    return field instanceof z.ZodString ? text.normalize() : undefined;
+  });
+  const parsed = declared.params.safeParse(counting);
   if (!parsed.success) {
     const issues = parsed.error.issues.filter(({ path: [key] }) => {
       const field: z.ZodType | undefined = declared.params.shape[String(key)];
@@ -156,8 +160,14 @@ export function mapPaths(
   schema: z.ZodType,
   change: (text: string, field: z.ZodType, path: Path) => string,
 ): unknown {
-  return mapValue(value, schema, (text, field, path) => {
-    const isPath = typeof text === "string" && field.meta()?.path === true;
-    return isPath ? change(text, field, path) : undefined;
-  });
+  return mapValue(
+    value,
+    schema,
+    (text, field, path) =>
+      typeof text === "string" && isPath(field) ? change(text, field, path) : undefined,
+  );
+}
+
+function isPath(schema: z.ZodType): boolean {
+  return schema.meta()?.path === true;
 }

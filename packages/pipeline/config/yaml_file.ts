@@ -22,7 +22,7 @@ export interface ParsedYaml {
 export const PARSER = "yaml@2.9.1";
 
 const keptSchema = z.object({
-  format: z.literal(1),
+  format: z.literal(2),
   parser: z.literal(PARSER),
   /** SHA-256 of the text. */
   text: z.string(),
@@ -97,7 +97,7 @@ export class YamlFile {
     // Neither secrets nor what JSON cannot hold, such as NaN.
     const plain = isDeepStrictEqual(JSON.parse(JSON.stringify(withoutSecrets(values))), values);
     if ("text" in this.parsed || !plain) return;
-    const kept = { format: 1, parser: PARSER, text: sha256(this.text), values, places };
+    const kept = { format: 2, parser: PARSER, text: sha256(this.text), values, places };
     // A read-only folder is no reason to fail.
     await writeState(fileOf(path, cache), kept).catch(() => {});
   }

@@ -361,7 +361,7 @@ Deno.test("lookAt() takes no months, codes or certainty of an age for years", as
       ["proband_age", "31", "unknown", "proband_age", true],
       ["confirmedAge", "31", "NaN", "confirmedAge", true],
       ["Alter (Jahre)", "31", "32", "Alter (Jahre)"],
-      ["a\u0302ge", "31", "32", "a\u0302ge"],
+      ["a\u0302ge", "31", "32", "\u00e2ge"],
     ] as const
   ) {
     const csv = `file,${header},sex\na.png,${first},f\nb.png,${second},m\n`;

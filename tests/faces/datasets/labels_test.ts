@@ -181,6 +181,17 @@ Deno.test("parseLabels() keeps intervals, boxes and other columns", () => {
   deepStrictEqual(doubts, [{ line: 8, column: "age", value: "9-7" }]);
 });
 
+Deno.test("parseLabels() gives labels and columns one Unicode form, and photos theirs", () => {
+  const header = "path,age,identity,gr\u00f6\u00dfe,stadt\n";
+  const row = (photo: string) => `${photo}.jpg,30,Jos\u00e9,gro\u00df,Z\u00fcrich\n`;
+  const { rows, strays } = labels((header + row("\u00e9") + row("\u00e8")).normalize("NFD"));
+  deepStrictEqual(rows.map(({ path, identity, attributes }) => [path, identity, attributes]), [
+    ["e\u0301.jpg", "Jos\u00e9", { größe: "gro\u00df", stadt: "Z\u00fcrich" }],
+    ["e\u0300.jpg", "Jos\u00e9", { größe: "gro\u00df", stadt: "Z\u00fcrich" }],
+  ]);
+  deepStrictEqual(strays, []);
+});
+
 Deno.test("facePaths() numbers the faces of a photo by their boxes", () => {
   const { rows } = labels(
     "path,age,left,top,right,bottom\n" +

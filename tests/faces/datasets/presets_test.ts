@@ -252,6 +252,33 @@ Deno.test("values of all tables are trimmed, paths are not", async () => {
   ], "values of the preset may have the blank");
 });
 
+Deno.test("a preset fits folders, columns and values in either Unicode form, and keeps paths", async () => {
+  for (const form of ["NFC", "NFD"]) {
+    const path = "Z\u00fcrich/\u00e9.jpg".normalize(form), city = "Z\u00fcrich|Bern";
+    deepStrictEqual(await labelsOf({ photos: `(?<part>${city})/.*` }, { [path]: "" }), [
+      "path,part",
+      `${path},Z\u00fcrich`,
+    ]);
+    const rows = [{ file: "\u00e9.jpg", größe: "gro\u00df" }, { file: path, größe: "?" }];
+    const files = { "f\u00fcr.jsonl": rows.map((row) => JSON.stringify(row)).join("\n") };
+    const stored = Object.fromEntries(
+      Object.entries(files).map((file) => file.map((text) => text.normalize(form))),
+    );
+    const preset = {
+      labels: "f\u00fcr\\.jsonl",
+      columns: { path: "file", size: "gr\u00f6\u00dfe" },
+      values: { size: { groß: "large" } },
+    };
+    for (const only of [undefined, "f\u00fcr.jsonl"]) {
+      deepStrictEqual(await labelsOf(preset, { ...stored, [path]: "" }, only), [
+        "path,size",
+        `${path},large`,
+        `${path},?`,
+      ]);
+    }
+  }
+});
+
 Deno.test("benchmark2024: sets of a published division keep it", async () => {
   const rows = ["UTKFace", "CACD", "CLAP2016", "ChaLearn2016"].flatMap((database) =>
     [0, 1, 2].map((folder) => ({ img_path: `${database}${folder}`, database, folder }))

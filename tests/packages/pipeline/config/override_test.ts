@@ -86,3 +86,26 @@ Deno.test("paths count from where they were written", async () => {
   const own = await project.config("experiments/one.yaml", ["artifacts=~/x", "readFile.file=~/a"]);
   assert.deepEqual([own.artifacts, own.stages[0]!.params.file], [join(home, "x"), join(home, "a")]);
 });
+
+Deno.test("names have one Unicode form, as labels do, and paths that of their files", async () => {
+  const composed = "Z\u00fcrich", decomposed = composed.normalize("NFD");
+  await using project = await Project.make();
+  const params = async (name: string, ...set: string[]) => {
+    await project.write({
+      "pipeline.yaml": `stages:
+  tune: { rate: 0.5, text: ${name}, part: { name: ${name} }, weights: { ${name}: 1 } }
+  readFile: { file: ${name} }
+`,
+    });
+    const { stages } = await project.config("pipeline.yaml", set);
+    return stages.map((stage) => stage.params);
+  };
+  for (const name of [composed, decomposed]) {
+    const [tune, read] = await params(name, `tune.weights.${name}=2`);
+    assert.deepEqual(tune!.weights, { [composed]: 2 });
+    assert.deepEqual([tune!.text, tune!.part], [composed, { name: composed }]);
+    assert.equal(read!.file, project.path(name));
+    const [set, other] = await params("x", `tune.part.name=${name}`, `readFile.file=${name}`);
+    assert.deepEqual([set!.part, other!.file], [{ name: composed }, project.path(name)]);
+  }
+});
