@@ -102,7 +102,9 @@ Exit codes: 0 written, 1 packages could not be fetched, 2 wrong command line, 13
         await deno([...await denoArgs(), ...run]);
         add(await filesIn(artifacts, (name) => name.startsWith(".")), artifacts, "artifacts/");
       } else if (folder !== undefined) {
-        add(await filesIn(folder), folder, `data/${basename(folder)}/`);
+        const place = `data/${basename(folder)}`;
+        add(await filesIn(folder), folder, `${place}/`);
+        reporter.log(`photos are in ${place} there: folder: ../${place} in a YAML of experiments/`);
       }
       reporter.log("writing the archive");
       const tar = join(temporary, "kit.tar");

@@ -30,7 +30,8 @@ Deno.test(isolated ? name : `${name} (ignored: ${reason})`, { ignore: !isolated 
     await Deno.writeTextFile(join(photos, "labels.csv"), "path,age,gender\n");
     const out = join(folder, "kit.tar.gz");
     const kit = ["task", "-q", "kit", "--out", out, "--with", photos];
-    await command(Deno.execPath(), kit, project);
+    const written = await command(Deno.execPath(), kit, project);
+    assert.match(written, /photos are in data\/photos there: folder: \.\.\/data\/photos in /);
     await command("tar", ["xf", out], folder);
     const names = (await command("tar", ["tf", out], folder)).trim().split("\n");
     assert.deepEqual(names.slice(1), names.slice(1).sort());
