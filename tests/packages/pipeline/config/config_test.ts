@@ -6,7 +6,7 @@ import { Project } from "../toy/project.ts";
 const MISTAKES: Record<string, { yaml: string; set?: string[]; says: string[] }> = {
   "a remote that is none": {
     yaml: "remote: ftp://x/y\nstages: { count: }",
-    says: ["pipeline.yaml:1:9: remote: expected s3://bucket/prefix or a folder"],
+    says: ["pipeline.yaml:1:9: remote: expected s3://bucket/prefix (no part"],
   },
   "an unknown key at the top": {
     yaml: "seeds: 3\nstages: { count: }",
