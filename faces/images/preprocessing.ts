@@ -34,7 +34,7 @@ const cropPreprocessing = z.object({
   steps: z.array(z.string()),
 });
 
-const preprocessing = cropPreprocessing.extend({
+export const preprocessing = cropPreprocessing.extend({
   resize: z.object({
     size: z.int().positive(),
     kernel: z.literal("lanczos3"),
@@ -101,13 +101,10 @@ export function dropModuleBeside(model: string, { detector }: Preprocessing): st
   return module;
 }
 
-/** Reads the steps of a model's training; a module of its detector that is not the project's is dropped. */
-export async function readModelPreprocessing(model: string): Promise<Preprocessing> {
-  const shape = z.looseObject({ preprocessing });
-  const record = await readJson(join(model, "training.json"), shape, WAY_OUT);
-  if (hasForeignModule(record.preprocessing)) delete record.preprocessing.detector.module;
-  dropModuleBeside(model, record.preprocessing);
-  return record.preprocessing;
+/** Drops the module of a model's detector unless it is the project's. */
+export function dropForeignModule(model: string, preprocessing: Preprocessing): void {
+  if (hasForeignModule(preprocessing)) delete preprocessing.detector.module;
+  dropModuleBeside(model, preprocessing);
 }
 
 export async function writePreprocessing(folder: string, value: CropPreprocessing | Preprocessing) {

@@ -10,9 +10,9 @@ import { type MetricsFile, type ModelMetrics, readAllMetrics } from "../evaluati
 import { joinWords } from "../../packages/pipeline/errors.ts";
 import type { Lineage } from "../../packages/pipeline/stage.ts";
 import {
+  dropForeignModule,
   framingDifferences,
   type Preprocessing,
-  readModelPreprocessing,
 } from "../images/preprocessing.ts";
 import { readHistory, readRecord } from "../training/training_record.ts";
 import type { ServedModel } from "./api.ts";
@@ -53,8 +53,8 @@ export async function readSources(
   return await Promise.all(models.map(async ({ stage: id, path }) => {
     const record = await readRecord(path);
     const history = await readHistory(path);
-    const preprocessing = await readModelPreprocessing(path);
-    const { task, variant, metric, classes } = record;
+    const { task, variant, metric, classes, preprocessing } = record;
+    dropForeignModule(path, preprocessing);
     const { counts, datasets, epochs, seed, backend, weights } = record;
     const stage = lineage.stages.find((stage) => stage.id === id.split(".")[0]);
     const training: Pretrained["training"] = { ...stage?.observed, datasets };
@@ -82,7 +82,7 @@ export async function readSources(
       input: record.input.size,
       steps: preprocessing.steps,
     };
-    return { ...record, id, error: validation, path, preprocessing, training, description };
+    return { ...record, id, error: validation, path, training, description };
   }));
 }
 

@@ -1,7 +1,7 @@
 /** Inputs of a training: images, labels and sets; and what it takes of a stage's context. */
 import { basename, dirname, join, resolve } from "node:path";
 import type { Artifact, StageContext } from "../../packages/pipeline/stage.ts";
-import type { Preprocessing } from "../images/preprocessing.ts";
+import { readPreprocessing } from "../images/preprocessing.ts";
 import { NpyFile, readNpy } from "../../packages/formats/npy.ts";
 import { readParquet } from "../../packages/formats/parquet.ts";
 import { ignoreNotFound } from "../../packages/pipeline/paths.ts";
@@ -40,10 +40,6 @@ export type TrainingContext =
  * from (`table`), rows of each set, and the number of training images by data set (`datasets`).
  */
 export async function openTrainingData({ dataset, splits }: InputFolders) {
-  // Not validated: its schema imports the detectors, on which training must not depend.
-  const preprocessing: Preprocessing = JSON.parse(
-    await Deno.readTextFile(join(dataset, "preprocessing.json")),
-  );
   const path = join(dataset, "table.parquet");
   const table = await readParquet(path, {
     identity: "string?",
@@ -66,7 +62,7 @@ export async function openTrainingData({ dataset, splits }: InputFolders) {
     rows,
     test: await rowsIfAny("test"),
     calibration: await rowsIfAny("calibration"),
-    preprocessing,
+    preprocessing: await readPreprocessing(dataset),
     table,
     datasets: Object.fromEntries(
       [...origins.keys()].sort().map((n) => [n, origins.get(n)!.length]),

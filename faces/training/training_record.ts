@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { z } from "zod";
 import { readJson } from "../../packages/formats/read_json.ts";
-import type { Preprocessing } from "../images/preprocessing.ts";
+import { type Preprocessing, preprocessing } from "../images/preprocessing.ts";
 import type { AbstentionThreshold, PredictionInterval } from "./prediction_interval.ts";
 import type { ClassRecord } from "./targets.ts";
 import { writeTensorboard } from "./tensorboard.ts";
@@ -134,7 +134,7 @@ const recordShape = z.looseObject({
   metric: z.enum(["accuracy", "mae"]),
   classes: z.array(z.looseObject({ label: z.string() })).nullable(),
   input: z.looseObject({ size: z.number(), divisor: z.number() }),
-  preprocessing: z.looseObject({}),
+  preprocessing,
   params: z.looseObject({}),
   seed: z.number(),
   datasets: z.record(z.string(), z.number()),

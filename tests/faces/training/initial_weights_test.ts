@@ -245,5 +245,9 @@ Deno.test("a part of a model is refused, with what is missing or damaged", async
   const error: Error = await readRecord(folder).then(() => assert.fail(), (error) => error);
   assert.match(error.message, /it is damaged at "task"\. Train/);
   assert.equal(error.cause, undefined, "its message would list every field");
+  const record = { task: "age", variant: "regression", metric: "mae", classes: null };
+  const text = JSON.stringify({ ...record, input: { size: 32, divisor: 255 }, preprocessing: {} });
+  await Deno.writeTextFile(join(folder, "training.json"), text);
+  await assert.rejects(readRecord(folder), /it is damaged at "preprocessing\.detector"\. Train/);
   await Deno.remove(folder, { recursive: true });
 });
