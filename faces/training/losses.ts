@@ -5,7 +5,7 @@
 import { z } from "zod";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { type Choice, chosen } from "../../packages/pipeline/define.ts";
-import { quote } from "../../packages/pipeline/errors.ts";
+import { joinWords, quote } from "../../packages/pipeline/errors.ts";
 import { mean } from "../../packages/statistics/prediction_metrics.ts";
 import { ageBins, type AgeEstimator, ageReadings } from "./network_options.ts";
 import { defineLoss, type Head, type LossDefinition, type Tf } from "./training_definitions.ts";
@@ -318,19 +318,20 @@ export function headOf(
 ): Head {
   const all = [...losses, ...plugins];
   const { definition, options } = chosen(loss, all, classes ? "crossEntropy" : "mae");
-  const wanted = classes ? "classes" : "years";
+  const wanted = classes ? "classes" : "years", inUnit = classes !== null || task === "age";
+  const fitting = all.filter(({ name, of }) =>
+    of.includes(wanted) && (inUnit || !["ageDistribution", "ordinal"].includes(name))
+  );
+  const way = `Use ${joinWords(fitting.map(({ name }) => name), "or")}.`;
   const refused = (why: string) =>
     new Error(`Cannot train ${task} with loss "${definition.name}": ${why}`);
   if (!definition.of.includes(wanted)) {
-    const fitting = all.filter(({ of }) => of.includes(wanted)).map(({ name }) => name).join(", ");
-    const of = definition.of.join(" or ");
-    throw refused(
-      `it is a loss of ${of}, and the network predicts ${wanted}. Use one of ${fitting}.`,
-    );
+    const of = definition.of.join(" or "), predicted = inUnit ? wanted : "numbers";
+    throw refused(`it is a loss of ${of}, and the network predicts ${predicted}. ${way}`);
   }
   const own = definition.name === "ageDistribution" ? { ...defaults, ...options } : options;
   const common = { ...own, weight, classes: classes?.length ?? null, targets };
-  const inUnit = classes !== null || task === "age", center = mean(targets);
+  const center = mean(targets);
   // Equal numbers have a deviation of 1, as in scikit-learn's StandardScaler.
   const deviation = Math.sqrt(mean(targets.map((target) => (target - center) ** 2))) || 1;
   const given = definition.head((inUnit ? common : { ...common, deviation }) as never);
@@ -346,7 +347,7 @@ export function headOf(
   const head = { ...given, builtIn: given.builtIn && ENGINE_LOSSES.includes(given.rowLosses) };
   if (head.reading === "quantity") head.write = quantityHead(1).write;
   if (inUnit) return head;
-  if (head.reading !== "quantity") throw refused("it is of ages. Use mae, mse or huber.");
+  if (head.reading !== "quantity") throw refused(`it is of ages. ${way}`);
   return {
     ...head,
     standardized: { mean: center, deviation },

@@ -178,7 +178,7 @@ function wire(
         report(`stage "${maker}" makes more than one ${quote(kind)}. Write ${meant}.`);
       } else if (found.length === 0) {
         const reason = id === stage.id
-          ? "a stage cannot take what it makes itself."
+          ? "a stage cannot take what it makes itself. Name another stage."
           : byId.has(maker!)
           ? `stage "${id}" makes no ${quote(kind)}.`
           : `there is no stage "${maker}".${didYouMean(maker!, makers.map((made) => made.stage))}`;

@@ -57,6 +57,10 @@ const MISTAKES: [stages: string, error: RegExp][] = [
   ["trainAge: { loss: crossEntropy }", years("trainAge")],
   ["trainAge: { loss: { use: focal, gamma: 1 } }", years("trainAge")],
   ["trainAge: { variant: binary, loss: mae }", /a loss of years, and the network predicts classes/],
+  [
+    "trainJoint: { numbers: [height], heads: { height: { loss: focal } } }",
+    /loss of classes, and the network predicts numbers\. Use mae, mse or huber\./,
+  ],
   ["trainRegressor: { target: height, loss: ordinal }", /loss "ordinal": it is of ages\. Use mae/],
   ["auditLabels: { target: age, loss: focal }", years("auditLabels")],
   ["auditLabels: { target: gender, loss: mse }", /auditLabels\.loss: .* predicts classes/],
@@ -140,7 +144,7 @@ Deno.test("a loss and a metric of a plugin fit a task as built-in ones do", asyn
         title: "worst", unit: "years", better: "less", decimals: 1, compute: () => 1 }),
     ];`;
   const errors = (stages: string) => errorsOf(`  ${stages}`, { plugin });
-  assert.match(await errors("trainGender: { loss: mine }"), /"mine": .* Use one of .*focal/);
+  assert.match(await errors("trainGender: { loss: mine }"), /"mine": .* Use .*focal/);
   assert.match(
     await errors("trainJoint: { heads: { gender: { loss: mine } } }"),
     /^x\.yaml:4:42: trainJoint\.heads\.gender\.loss: Cannot train gender with loss "mine"/,

@@ -189,7 +189,7 @@ stages:
       'pipeline.yaml:3:44: there is no stage "cuont". Did you mean "count"?',
       'pipeline.yaml:4:29: sum takes one "numbers", got 2.',
       'pipeline.yaml:5:32: stage "sum" makes no "numbers". count, add and clamp make it.',
-      "pipeline.yaml:6:31: a stage cannot take what it makes itself. count and add make it.",
+      "pipeline.yaml:6:31: a stage cannot take what it makes itself. Name another stage. count and add make it.",
     ],
   },
   "a cycle": {
