@@ -9,7 +9,7 @@ import type { Task } from "./tasks.ts";
 import { type ModelParams, modelsNamed, readManifest } from "./trained_models.ts";
 
 /** Names of last dense layers: of several heads, of one of classes, of one of years. */
-const HEAD_LAYERS = ["heads", "logits", "years"];
+export const HEAD_LAYERS = ["heads", "logits", "years"];
 
 /**
  * Gives a network the weights of the model that `init` names, and freezes layers.

@@ -8,7 +8,7 @@ import { counted } from "../../packages/pipeline/causes.ts";
 import type { StageContext, StageResult } from "../../packages/pipeline/stage.ts";
 import { augment } from "./augment.ts";
 import { checkTrainable } from "./forward.ts";
-import { applyInit } from "./initial_weights.ts";
+import { applyInit, HEAD_LAYERS } from "./initial_weights.ts";
 import {
   type LearnedTask,
   type Learning,
@@ -155,6 +155,7 @@ export async function trainModel(
       ? batchNormWarmupWarning({ ...params, earlyStopping }, rows.train.length)
       : undefined;
     if (warning !== undefined) context.warn(warning);
+    warnOfSecondHead(model, context);
     const init = params.init === undefined
       ? undefined
       : await applyInit(model, params.init, tasks, artifacts);
@@ -307,6 +308,20 @@ function warnOfLeaks(
     warn(`${leak} Take a model of the same split, such as a stage of this pipeline.`);
   }
   return [...new Set([...leaks, ...sources.flatMap(({ cautions }) => cautions)])].join(" ");
+}
+
+/** Warns of a network that ends as whole ones do, such as in a softmax, before the head. */
+function warnOfSecondHead(model: LayersModel, { warn }: Pick<TrainingContext, "warn">): void {
+  const head = model.layers.findLast(({ name }) => HEAD_LAYERS.includes(name))!;
+  const [{ shape: [, units], sourceLayer: last }] = head.inboundNodes[0].inputTensors;
+  const { activation } = last.getConfig(), [, outputs] = head.outputShape as number[];
+  if (!/^(softmax|sigmoid)$/.test(String(activation)) || units! > outputs) return;
+  warn(
+    `the network ends with "${last.name}", a ${activation} of ${
+      counted(units!, "unit")
+    }, and the ` +
+      "stage appends the head to it: so few numbers teach little. Leave out that layer.",
+  );
 }
 
 /** Warns of a single class, and of ages that a distribution over ages does not reach. */

@@ -72,6 +72,17 @@ Deno.test("a training begins anew where its checkpoint is damaged, in whatever w
   });
 });
 
+Deno.test("a network that ends as a whole one does, before the head, is a warning", async () => {
+  const warned = async (units: number, activation: string) => {
+    using context = testContext(trainGender);
+    const layers = [{ flatten: {} }, { dense: { name: "mine", units, activation } }];
+    await trainOn(context, { ...quick, network: { use: "layers", layers } });
+    return context.warnings.filter((warning) => /ends with "mine", a \w+ of 2 units/.test(warning));
+  };
+  assert.equal((await warned(2, "sigmoid")).length, 1);
+  assert.deepEqual([await warned(3, "sigmoid"), await warned(2, "relu")], [[], []]);
+});
+
 Deno.test("trainGender writes a model artifact, the same bytes each time", async () => {
   using context = testContext(trainGender, { seed: 7 });
   await trainOn(context, quick);
