@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { defineNetwork } from "../faces/training/training_definitions.ts";
 import { activationLayer, activations } from "./activations.ts";
-import { chain, squeezeExcitation } from "./residual.ts";
+import { chain, convolutions, squeezeExcitation } from "./residual.ts";
 
 export const mobile = defineNetwork({
   name: "mobile",
@@ -21,24 +21,9 @@ export const mobile = defineNetwork({
   }),
   trunk(options, tfjs, image) {
     const { stem, filters, blocks, kernelSize, activation, initializer, dropout } = options;
-    const { layers } = tfjs;
-    const end = (name: string) => [
-      layers.batchNormalization({ name: `${name}_norm`, momentum: options.batchNormMomentum }),
-      activationLayer(tfjs, `${name}_act`, activation),
-    ];
-    const convolution = (name: string, filters: number, kernelSize: number) =>
-      chain(
-        layers.conv2d({
-          name,
-          filters,
-          kernelSize,
-          padding: "same",
-          useBias: false,
-          kernelInitializer: initializer,
-        }),
-        ...end(name),
-      );
-    let x = convolution("stem", stem, 3)(image);
+    const { layers } = tfjs, convolution = convolutions(tfjs, options);
+    const act = (name: string) => activationLayer(tfjs, `${name}_act`, activation);
+    let x = chain(...convolution("stem", stem, 3), act("stem"))(image);
     for (const [g, channels] of filters.entries()) {
       for (let b = 0; b < blocks; b++) {
         const name = `block${g + 1}_${b + 1}`, inside = x.shape.at(-1)!;
@@ -51,10 +36,14 @@ export const mobile = defineNetwork({
             useBias: false,
             depthwiseInitializer: initializer,
           }),
-          ...end(`${name}_depthwise`),
+          layers.batchNormalization({
+            name: `${name}_depthwise_norm`,
+            momentum: options.batchNormMomentum,
+          }),
+          act(`${name}_depthwise`),
         )(x);
         if (options.squeezeExcitation) x = squeezeExcitation(tfjs, name, inside, initializer)(x);
-        x = convolution(`${name}_pointwise`, channels, 1)(x);
+        x = chain(...convolution(`${name}_pointwise`, channels, 1), act(`${name}_pointwise`))(x);
       }
     }
     return chain(

@@ -13,6 +13,22 @@ export function chain(...stack: layers.Layer[]): (x: SymbolicTensor) => Symbolic
   return (x) => stack.reduce((value, layer) => layer.apply(value) as SymbolicTensor, x);
 }
 
+/** Returns a function that makes a convolution without bias, and its batch normalization. */
+export function convolutions({ layers }: Tfjs, options: NetworkOptions) {
+  return (name: string, filters: number, kernelSize: number, strides = 1): layers.Layer[] => [
+    layers.conv2d({
+      name,
+      filters,
+      kernelSize,
+      strides,
+      padding: "same",
+      useBias: false,
+      kernelInitializer: options.initializer,
+    }),
+    layers.batchNormalization({ name: `${name}_norm`, momentum: options.batchNormMomentum }),
+  ];
+}
+
 /**
  * Squeeze-and-excitation: weights each channel by its mean over the image, through two dense layers.
  * Hu et al., "Squeeze-and-excitation networks" (2018).
@@ -49,19 +65,7 @@ export const residual = defineNetwork({
   }),
   trunk(options, tfjs, image) {
     const { filters, blocks, kernelSize, activation, initializer, dropout } = options;
-    const { layers } = tfjs;
-    const convolution = (name: string, filters: number, kernelSize: number, strides = 1) => [
-      layers.conv2d({
-        name,
-        filters,
-        kernelSize,
-        strides,
-        padding: "same",
-        useBias: false,
-        kernelInitializer: initializer,
-      }),
-      layers.batchNormalization({ name: `${name}_norm`, momentum: options.batchNormMomentum }),
-    ];
+    const { layers } = tfjs, convolution = convolutions(tfjs, options);
     const act = (name: string) => activationLayer(tfjs, `${name}_act`, activation);
     let x = chain(...convolution("stem", filters[0], kernelSize), act("stem"))(image);
     for (const [g, channels] of filters.entries()) {
