@@ -94,18 +94,22 @@ export function forward(model: LayersModel, x: tf.Tensor, pass?: TrainingPass): 
 
 /** Returns true for a softmax layer over the last axis. */
 export function isSoftmax(layer: layers.Layer): boolean {
-  if (layer.getClassName() === "Softmax") {
-    const { rank } = layer.inboundNodes[0].inputTensors[0];
-    return [-1, rank - 1].includes(layer.getConfig().axis as number);
-  }
-  return (layer.getClassName() === "Activation" && layer.getConfig().activation === "softmax");
+  const { axis, activation } = layer.getConfig();
+  if (layer.getClassName() === "Softmax") return isLast(layer, axis);
+  return layer.getClassName() === "Activation" && activation === "softmax";
+}
+
+/** Returns true if an option of a layer is the last axis of its input alone. */
+export function isLast(layer: layers.Layer, axis: unknown): boolean {
+  const axes = [axis].flat(), { rank } = layer.inboundNodes[0].inputTensors[0];
+  return axes.length === 1 && [-1, rank - 1].includes(axes[0] as number);
 }
 
 function applyLayer(layer: layers.Layer, inputs: tf.Tensor[], pass?: TrainingPass): tf.Tensor {
   const [x] = inputs, value = inputs.length === 1 ? x : inputs;
   if (pass === undefined) return layer.apply(value) as tf.Tensor;
   const className = layer.getClassName(), config = layer.getConfig();
-  const epsilon = config.epsilon as number, lastAxis = [-1, x.rank - 1];
+  const epsilon = config.epsilon as number;
   if (className === "Dropout") {
     const shape = config.noiseShape as (number | null)[] | undefined ?? x.shape;
     const whole = shape.map((size, axis) => size ?? x.shape[axis]);
@@ -113,7 +117,7 @@ function applyLayer(layer: layers.Layer, inputs: tf.Tensor[], pass?: TrainingPas
   }
   // As in Keras, a frozen layer uses its moving averages.
   if (className === "BatchNormalization" && layer.trainable) {
-    if (!config.center || !config.scale || !lastAxis.includes(config.axis as number)) {
+    if (!config.center || !config.scale || !isLast(layer, config.axis)) {
       throw new Error(
         `Cannot train layer "${layer.name}": batch normalization supports only the last axis, ` +
           `with center and scale.`,
@@ -123,7 +127,7 @@ function applyLayer(layer: layers.Layer, inputs: tf.Tensor[], pass?: TrainingPas
     return batchNormTraining(x, gamma, beta, epsilon, (batch) => pass.report(layer, batch));
   }
   const plain = className === "LayerNormalization" && layer.weights.length === 2;
-  if (plain && lastAxis.includes([config.axis].flat()[0] as number)) {
+  if (plain && isLast(layer, config.axis)) {
     const [gamma, beta] = layer.weights.map((weight) => weight.read() as tf.Tensor1D);
     return layerNormTraining(x, gamma, beta, epsilon);
   }

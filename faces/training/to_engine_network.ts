@@ -1,6 +1,6 @@
 /** Conversion of a TensorFlow.js model to the engine's network description. */
 import { layers, type LayersModel, regularizers } from "@tensorflow/tfjs-layers";
-import { isSoftmax } from "./forward.ts";
+import { isLast, isSoftmax } from "./forward.ts";
 import {
   Activation,
   type Layer,
@@ -204,11 +204,6 @@ function windows(layer: layers.Layer, config: Config) {
   if (pair(dilationRate).some((rate) => rate !== 1)) throw unsupported(layer, "is dilated");
   if (padding !== "same" && padding !== "valid") throw unsupported(layer, `pads "${padding}"`);
   return { strides: pair(strides), padding } as const;
-}
-
-export function isLast(layer: layers.Layer, axis: unknown): boolean {
-  const axes = [axis].flat(), { rank } = layer.inboundNodes[0].inputTensors[0];
-  return axes.length === 1 && [-1, rank - 1].includes(axes[0] as number);
 }
 
 function refuseMore(layer: layers.Layer, config: Config, keys: readonly string[]): void {

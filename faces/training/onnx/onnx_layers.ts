@@ -1,7 +1,8 @@
 /** Conversion of layers to ONNX operators. Values are [batch, channels, ...] in ONNX. */
 import type { layers } from "@tensorflow/tfjs-layers";
 import type { Attribute, OnnxConstant } from "../../../packages/formats/onnx.ts";
-import { isLast, pair } from "../to_engine_network.ts";
+import { isLast } from "../forward.ts";
+import { pair } from "../to_engine_network.ts";
 
 type Weight = ReturnType<layers.Layer["getWeights"]>[number];
 
