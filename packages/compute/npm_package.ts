@@ -37,23 +37,17 @@ export const npmPackages = {
 } as const satisfies Record<string, NpmPackage>;
 
 /**
- * Returns the path of a file of a package, downloading it into the cache if necessary.
+ * Returns the path of the WebGPU backend's module, downloading it into the cache if necessary.
  * @throws if the download fails, or has another checksum
  */
-export async function npmFile(wanted: NpmPackage, file: string): Promise<string> {
-  const folder = `${cacheFolder()}/npm/${wanted.name}@${wanted.version}`;
-  const path = `${folder}/${file.split("/").at(-1)}`;
+export async function webGpuModule(): Promise<string> {
+  const { name, version } = npmPackages.webgpu, file = "tf-backend-webgpu.fesm.js";
+  const folder = `${cacheFolder()}/npm/${name}@${version}`, path = `${folder}/${file}`;
   if (await Deno.stat(path).catch(() => undefined)) return path;
-  const bytes = (await fetchPackage(wanted)).get(file);
-  if (bytes === undefined) throw new Error(`${wanted.name} ${wanted.version} has no ${file}.`);
+  const bytes = (await fetchPackage(npmPackages.webgpu)).get(`dist/${file}`)!;
   await Deno.mkdir(folder, { recursive: true });
   await writeFileAtomic(path, bytes);
   return path;
-}
-
-/** Returns the path of the WebGPU backend's module, downloading it if necessary. */
-export function webGpuModule(): Promise<string> {
-  return npmFile(npmPackages.webgpu, "dist/tf-backend-webgpu.fesm.js");
 }
 
 /** Downloads a package. Returns its files by path. */

@@ -10,7 +10,7 @@ export interface Penalty {
 }
 
 /** A window that moves over an image. */
-interface Window {
+export interface Window {
   strides: readonly [number, number];
   padding: "same" | "valid";
 }

@@ -1,5 +1,5 @@
 /** Windows that move over images: sizes, padded inputs, and where gradients of outputs lie. */
-import type { Layer } from "../../engine_network.ts";
+import type { Layer, Window } from "../../engine_network.ts";
 import type { GraphBuilder } from "../graph_builder.ts";
 import { Buffer } from "../operations.ts";
 import { type KernelRecord, record, type Word } from "../program.ts";
@@ -13,11 +13,6 @@ import {
   type Shape,
   shifted,
 } from "../graph_layer.ts";
-
-export interface Window {
-  readonly strides: readonly [number, number];
-  readonly padding: "same" | "valid";
-}
 
 /** Strides and padding of windows at each position, inside the image. */
 export const EACH: Window = { strides: [1, 1], padding: "valid" };
