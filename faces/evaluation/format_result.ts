@@ -175,11 +175,12 @@ export function formatFurther(
 const VERDICTS = { better: "better", worse: "worse", unclear: "not significantly better" };
 
 /** Describes the paired test against the constant baseline, in one or two sentences. */
-export function verdict({ verdict, balanced }: ModelMetrics): string {
-  if (!balanced) return `${capitalized(VERDICTS[verdict])} than the constant baseline`;
+export function verdict({ verdict: test, balanced }: ModelMetrics): string {
+  if (!balanced) return `${capitalized(VERDICTS[test])} than the constant baseline`;
   const [value, baseline] = [balanced.value, balanced.baseline].map((share) => share.toFixed(3));
   return "Better than the constant baseline in balanced accuracy alone: " +
-    `${value}, and ${baseline} of any constant prediction. ${LESS_ACCURATE}`;
+    `${value}, and ${baseline} of any constant prediction. ` +
+    (test === "worse" ? LESS_ACCURATE : `Its accuracy is ${VERDICTS[test]}`);
 }
 
 /** Test error over training error from which a network overfits, if their intervals are disjoint. */

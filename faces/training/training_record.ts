@@ -12,9 +12,9 @@ import type { Head } from "./training_definitions.ts";
 export const MORE_STEPS =
   "Take more steps (smaller batchSize, more epochs and earlyStopping.patience)";
 
-/** Explains a network that is better than the constant baseline in balanced accuracy alone. */
+/** Explains a network of lower accuracy than the majority class, but better balanced accuracy. */
 export const LESS_ACCURATE =
-  "It predicts rare classes more often, which costs accuracy, as with balanced sampling or class weights";
+  "Predictions of rarer classes cost it accuracy, as with balanced sampling or class weights";
 
 /** One line of history.csv. `TrainingRecord.metric` names the metric. */
 export interface EpochRecord {

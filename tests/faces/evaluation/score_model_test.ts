@@ -82,11 +82,22 @@ Deno.test("scoreModel() names a network that is better in balanced accuracy alon
   assert.ok(scored.balanced!.value > 0.6);
   assert.match(
     verdict(scored),
-    /^Better than the constant baseline in balanced accuracy alone: 0\.7/,
+    /^Better than the constant baseline in balanced accuracy alone: 0\.7.* Predictions of rarer classes cost it accuracy/,
   );
   assert.match(
     line("a", scored),
     /, worse than the constant baseline, 0\.90; better in balanced accuracy, 0\.7\d and 0\.50$/,
+  );
+  // 5 of 10 and 11 of 12: more often right than the majority class, not significantly, and the rarer
+  // class is predicted less often than it occurs.
+  const truth = Array.from({ length: 22 }, (_, i) => Number(i < 12));
+  const prediction = truth.map((label, i) => i === 0 || i > 16 ? 1 - label : label);
+  const few = scoreModel(gender, all({ rows: truth.map((_, i) => i), truth, prediction, loss: 1 }));
+  assert.ok(few.test.accuracy! > few.baseline.test.accuracy!);
+  assert.equal(few.verdict, "unclear");
+  assert.match(
+    verdict(few),
+    /in balanced accuracy alone: 0\.708, .* prediction\. Its accuracy is not significantly better$/,
   );
   const useless = scoreModel(gender, all(rare(0.5)));
   assert.deepEqual([useless.verdict, useless.balanced], ["worse", undefined]);
