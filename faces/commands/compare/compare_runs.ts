@@ -74,8 +74,10 @@ export interface ModelTest extends PairedTest {
 }
 
 /** Number of models of each of two settings; `a` and `b` are the first run of each. */
-interface SeedCounts {
+export interface SeedCounts {
   readonly models: readonly [number, number];
+  /** Number of pairs of models with the same test set, if seeds vary the split. */
+  readonly splits?: number;
 }
 
 /** Difference of a further metric of two models on the same images, or of two settings. */
@@ -148,23 +150,31 @@ export async function compareRuns(
         "and spread",
     );
   }
+  const candidatesOf = (label: string, of: readonly (readonly string[])[]) =>
+    distinct(of.map((ids) => ({ ids, models: modelsOf(label, ids) })));
   const settings = labels.flatMap((label) =>
-    pairSettings(label, groups.map((ids) => ({ ids, models: modelsOf(label, ids) })), notes)
+    pairSettings(label, candidatesOf(label, groups), notes)
   );
   const alone = (label: string) => settings.every(({ model }) => model !== label);
-  const pairs = labels.flatMap((label) =>
-    pairUp(
+  const pairs = labels.flatMap((label) => {
+    const candidates = candidatesOf(label, runs.map(({ id }) => [id]));
+    // Of one seed each, a test of them finds a lucky seed significant.
+    if (groups.length > 1 && candidates.length > 1 && candidatesOf(label, groups).length === 1) {
+      notes.push(`${label}: its models differ in seeds or folds alone: see their mean and spread`);
+      return [];
+    }
+    return pairUp(
       label,
-      runs.map(({ id }) => ({ ids: [id], models: modelsOf(label, [id]) })),
+      candidates,
       (a, b) => {
         const found = commonRows([...a.models, ...b.models]);
         const apart = found === DISJOINT && [a, b].every(({ ids: [id] }) => folded.has(id!));
-        return apart || typeof found === "object" && found.equal ? undefined : found;
+        return apart ? undefined : found;
       },
       // Tests of settings are shown in place of these.
       alone(label) ? notes : [],
-    )
-  );
+    );
+  });
   // The best of many is tested against each: all metrics would take minutes.
   const further = [
     ...pairs.filter(({ model }) => alone(model))
@@ -256,6 +266,17 @@ interface Candidate {
   readonly models: readonly TestedModel[];
 }
 
+/** Returns the candidates that have other models each; results that several runs share count once. */
+function distinct(candidates: readonly Candidate[]): Candidate[] {
+  const found = new Map<string, Candidate>();
+  for (const { ids, models } of candidates) {
+    const own = new Map(models.map((one) => [one.key, one]));
+    const candidate = { ids, models: [...own.values()] };
+    if (own.size > 0) found.getOrInsert([...own.keys()].sort().join("\n"), candidate);
+  }
+  return [...found.values()];
+}
+
 type Compared = Pick<ModelTest, "model" | "metric" | "a" | "b">;
 
 /** Models of the same task, two or those of two settings, and the rows of each on their common images. */
@@ -273,7 +294,7 @@ interface SettingPair extends Compared, SeedCounts, Omit<Pair, "rows"> {
 
 /**
  * Pairs two candidates, or the best one with each other one.
- * @param align returns what a test takes; the reason if there is no test; undefined for equal models
+ * @param align returns what a test takes; the reason if there is no test; undefined if none is expected
  */
 function pairUp<T extends object>(
   model: string,
@@ -281,8 +302,7 @@ function pairUp<T extends object>(
   align: (a: Candidate, b: Candidate) => T | string | undefined,
   notes: string[],
 ): (T & Compared)[] {
-  const there = candidates.filter(({ models }) => models.length > 0);
-  const metrics = new Set(there.map(({ models }) => models[0]!.metric)), [metric] = metrics;
+  const metrics = new Set(candidates.map(({ models }) => models[0]!.metric)), [metric] = metrics;
   if (metric === undefined) return [];
   if (metrics.size > 1) {
     notes.push(`${model}: accuracy and years cannot be compared`);
@@ -290,9 +310,9 @@ function pairUp<T extends object>(
   }
   const sign = METRICS[metric].better === "more" ? 1 : -1;
   const valueOf = ({ models }: Candidate) => mean(models.map(({ scores }) => mean(scores))) * sign;
-  const [first, ...rest] = there.length === 2
-    ? there
-    : there.toSorted((x, y) => valueOf(y) - valueOf(x));
+  const [first, ...rest] = candidates.length === 2
+    ? candidates
+    : candidates.toSorted((x, y) => valueOf(y) - valueOf(x));
   return rest.flatMap((other) => {
     const [a, b] = [first!.ids[0]!, other.ids[0]!], found = align(first!, other);
     if (typeof found === "object") return [{ model, metric, a, b, ...found }];
@@ -307,8 +327,7 @@ function commonRows(several: readonly TestedModel[]) {
   const [first] = several, { images, people } = first!;
   const own = images.flatMap((image, row) => maps.every((map) => map.has(image)) ? [row] : []);
   const rows = maps.map((map) => Int32Array.from(own, (row) => map.get(images[row]!)!));
-  const equal = (of: (model: TestedModel) => ArrayLike<number>) =>
-    rows.every((rows, m) => rows.every((row, i) => of(several[m]!)[row] === of(first!)[own[i]!]));
+  const truths = several.map(({ scored }) => scored.truth);
   if (own.length === 0) return DISJOINT;
   // An unknown person is in a single image.
   const persons = new Set(own.map((row) => people[row] || `image\n${images[row]}`)).size;
@@ -316,32 +335,25 @@ function commonRows(several: readonly TestedModel[]) {
     ? counted(own.length, "image is", "images are")
     : persons < MIN_PEOPLE && counted(persons, "person is", "people are");
   if (few) return `only ${few} in both test sets, too few for a test`;
-  if (!equal(({ scored }) => scored.truth)) return "their labels of the same images differ";
-  const whole = several.every(({ images }) => images.length === own.length);
-  // Equal models, as of runs that share one.
-  return { several, rows, equal: whole && equal(({ scores }) => scores) };
+  const equal = rows.every((rows, m) =>
+    rows.every((row, i) => truths[m]![row] === truths[0]![own[i]!])
+  );
+  return equal ? { several, rows } : "their labels of the same images differ";
 }
 
 /** Pairs settings of several seeds, the best one with each other one. */
 function pairSettings(
   model: string,
-  groups: readonly Candidate[],
+  settings: readonly Candidate[],
   notes: string[],
 ): SettingPair[] {
-  const keyOf = ({ scored: { probabilities, prediction } }: TestedModel) =>
-    String(probabilities ?? Array.from(prediction));
-  // Results that several runs share count once, and settings that share them are one.
-  const settings = [...new Map(groups.map(({ ids, models }) => {
-    const own = new Map(models.map((one) => [keyOf(one), one]));
-    return [[...own.keys()].sort().join("\n"), { ids, models: [...own.values()] }];
-  })).values()].filter(({ models }) => models.length > 0);
   const several = settings.filter(({ models }) => models.length >= MIN_SEEDS);
   if (settings.length > Math.max(1, several.length)) {
     notes.push(`${model}: settings of fewer than ${MIN_SEEDS} seeds are not tested`);
   }
   return pairUp(model, several, (a, b) => {
     const all = [...a.models, ...b.models];
-    if (new Set(all.map(keyOf)).size < all.length) return undefined;
+    if (new Set(all.map(({ key }) => key)).size < all.length) return undefined;
     const found = alignSeeds(a.models, b.models);
     const models = [a.models.length, b.models.length] as const;
     return typeof found === "string" ? found : { models, several: all, ...found };
@@ -356,7 +368,7 @@ function pairSettings(
 function alignSeeds(
   a: readonly TestedModel[],
   b: readonly TestedModel[],
-): Pick<SettingPair, "rows" | "test"> | string {
+): Pick<SettingPair, "rows" | "splits" | "test"> | string {
   const all = [...a, ...b], least = Math.min(...all.map(({ images }) => images.length));
   const common = commonRows(all);
   if (typeof common === "object" && common.rows[0]!.length >= least / 2) {
@@ -381,7 +393,9 @@ function alignSeeds(
     return [new Map(one.images.map((image, row) => [image, one.scores[row]! - theirs[row]!]))];
   });
   const samples = differences.map((one) => Array.from(people.keys(), (at) => one.get(at) ?? NaN));
-  if (samples.length >= MIN_SEEDS) return { test: [[samples], [...people.values()]] };
+  if (samples.length >= MIN_SEEDS) {
+    return { splits: samples.length, test: [[samples], [...people.values()]] };
+  }
   if (pairs.length < MIN_SEEDS) {
     return `their seeds share no test set, and fewer than ${MIN_SEEDS} of each have the same one`;
   }
@@ -422,12 +436,13 @@ function decide<T extends PairedTest & Pick<Compared, "a" | "b">>(
 function testPairs<P extends Compared & Partial<SeedCounts>>(
   pairs: readonly P[],
   test: (pair: P) => PairedTest,
-): (ModelTest & Pick<P, "models">)[] {
+): (ModelTest & Pick<P, "models" | "splits">)[] {
   return [...Map.groupBy(pairs, ({ model }) => model).values()].flatMap((own) =>
     decide(
       own.map((pair) => {
-        const { model, metric, a, b, models } = pair;
-        return { model, metric, a, b, ...(models && { models }), ...test(pair) };
+        const { model, metric, a, b, models, splits } = pair;
+        const counts = { ...(models && { models }), ...(splits && { splits }) };
+        return { model, metric, a, b, ...counts, ...test(pair) };
       }),
       ({ metric }) => METRICS[metric].better,
     )

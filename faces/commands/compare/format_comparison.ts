@@ -11,7 +11,7 @@ import {
   signedNumber,
 } from "../../../packages/pipeline/format.ts";
 import { METRICS } from "../../evaluation/metrics.ts";
-import type { Comparison, ModelTest, Pooled } from "./compare_runs.ts";
+import type { Comparison, ModelTest, Pooled, SeedCounts } from "./compare_runs.ts";
 import { ACCURACY_NOTE, type UiComparison } from "../../ui/ui_api.ts";
 import type { OverSeeds } from "./differences.ts";
 
@@ -239,14 +239,16 @@ function pooledSentence({ model, metric, runs, images, value, low, high }: Poole
 }
 
 /** "gender: abcd is significantly better than 1234: 0.020 in accuracy (95 % CI 0.010 to ...)". */
-function sentence(test: ModelTest, nameOf = (id: string) => id): string {
+function sentence(test: ModelTest & Partial<SeedCounts>, nameOf = (id: string) => id): string {
   const { model, metric, difference, interval, p, corrected, pictures, unit, wilcoxon } = test;
+  const { splits } = test;
   const resampled = test.test === "t" ? "" : " resampled";
   const how = [
-    TESTS[test.test],
+    splits ? `paired t test of ${splits} splits` : TESTS[test.test],
     formatP(corrected) + (corrected === p ? "" : ", Holm-corrected (the interval is not)"),
     ...(wilcoxon === undefined ? [] : [`Wilcoxon signed-rank test ${formatP(wilcoxon)}`]),
-    counted(pictures, "image") + (unit === "person" ? `,${resampled} by person` : ""),
+    counted(pictures, "image") + (splits ? " of all test sets" : "") +
+    (unit === "person" ? `,${resampled} by person` : ""),
   ].join("; ");
   const { name, unit: years } = METRICS[metric];
   const size = `${signedNumber(difference)}${years.replace("\u00a0", " ")} in ${name} ` +

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { readParquet } from "../../../packages/formats/parquet.ts";
 import type { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts";
 import { nameOf } from "../../../packages/pipeline/find_runs.ts";
+import { sha256 } from "../../../packages/pipeline/fingerprint.ts";
 import type { RunRecord } from "../../../packages/pipeline/history.ts";
 import type { StageRecord } from "../../../packages/pipeline/stage_record.ts";
 import { type Choice, namesOf, useOf } from "../../../packages/pipeline/define.ts";
@@ -96,12 +97,13 @@ async function readModels({ path: report, dependencies }: Made, dataset: string)
     const rows = lines.map((i) => all.row[i]!);
     const truth = Float64Array.from(lines, (i) => all.truth[i]!);
     const prediction = Float64Array.from(lines, (i) => all.prediction[i]!);
-    const probabilities = classes && all.probabilities;
+    const probabilities = classes && all.probabilities && lines.map((i) => all.probabilities![i]!);
+    const images = rows.map((row) => `${table.dataset[row]}/${table.path[row]}`);
     const scored: ScoredPredictions = {
       truth,
       prediction,
       classes: classes?.length,
-      ...(probabilities && { probabilities: lines.map((i) => probabilities[i]!) }),
+      ...(probabilities && { probabilities }),
       gender: rows.map((row) => persons[row]!.gender),
       age: rows.map((row) => persons[row]!.age),
     };
@@ -125,7 +127,9 @@ async function readModels({ path: report, dependencies }: Made, dataset: string)
       ),
       // 1 or 0 for a correct or wrong class, or the absolute error in years.
       scores: METRICS[metric].each(truth, prediction),
-      images: rows.map((row) => `${table.dataset[row]}/${table.path[row]}`),
+      images,
+      // Equal for equal models, as of runs that share one.
+      key: sha256(JSON.stringify([images, [...truth], probabilities ?? [...prediction]])),
       people: rows.map((row) => table.identity[row]),
       // Names of the data sets of the test set.
       datasets: [...new Set(rows.map((row) => table.dataset[row]))].sort(),

@@ -563,10 +563,10 @@ Deno.test("compare tests settings of several seeds against each other, in place 
     assert.deepEqual((await compareRuns(split.runs, split.store)).differences, []);
   });
   await t.step("and states where tests of their single models are", async () => {
-    // Settings share the models of gender, all right or all wrong.
-    const runs = [...seeds(20, 0.1), ...seeds(10, 0.2)].map((one): FakeRun => ({
+    // Of gender the first setting has two models, all right or all wrong, one of them in two runs.
+    const runs = [...seeds(20, 0.1), ...seeds(10, 0.2)].map((one, i): FakeRun => ({
       ...one,
-      models: { ...one.models, trainGender: { skill: one.seed === 1 ? 1 : 0 } },
+      models: { ...one.models, trainGender: { skill: i > 2 ? 0.5 : Number(i === 0) } },
     }));
     await using shop = await workshop(runs);
     const { scope, sentences } = withText(await compareRuns(shop.runs, shop.store));
@@ -593,6 +593,8 @@ Deno.test("compare tests settings of several seeds against each other, in place 
     const { settings, notes } = await compareRuns(shop.runs, shop.store);
     assert.deepEqual([settings![0]!.pictures, settings![0]!.real], [400, true]);
     assert.deepEqual(notes, []);
+    const { sentences: [sentence] } = withText(await compareRuns(shop.runs, shop.store));
+    assert.match(sentence!, /; paired t test of 3 splits; p .*; 400 images of all test sets$/);
     const other = (seed: number) => ({ testFrom: 50 + 100 * (seed - 1) });
     await using apart = await workshop([...seeds(20, 0.1, vary), ...seeds(10, 0.2, other)]);
     const without = await compareRuns(apart.runs, apart.store);
@@ -613,6 +615,23 @@ Deno.test("compare tests settings of several seeds against each other, in place 
     const comparison = await compareRuns(shop.runs, shop.store);
     assert.equal(comparison.settings![0]!.unit, "person");
     assert.match(formatComparison(comparison, "markdown"), /; 200 images, by person\n/);
+  });
+  await t.step("not models that differ in seeds alone, the same in all settings", async () => {
+    const shared = (seed: number, rate: number) => ({
+      testFrom: 100 * (seed - 1),
+      models: { trainAge: { error: 20, params: { rate } }, trainGender: { skill: 1 } },
+    });
+    await using shop = await workshop(
+      [0.1, 0.2].flatMap((rate) =>
+        [1, 2, 3].map((seed): FakeRun => ({ seed, ...shared(seed, rate) }))
+      ),
+    );
+    const { settings, tests, differences, notes } = await compareRuns(shop.runs, shop.store);
+    assert.deepEqual(settings!.map(({ model }) => model), ["trainAge"]);
+    assert.deepEqual([...tests, ...differences].filter(({ model }) => model !== "trainAge"), []);
+    assert.deepEqual(notes, [
+      "trainGender: its models differ in seeds or folds alone: see their mean and spread",
+    ]);
   });
   await t.step("not those that share their models", async () => {
     const models = (rate: number) => ({
