@@ -110,10 +110,8 @@ export function augment(
     for (const { definition: { name, apply }, options } of further) {
       if (apply(image, { size, random }, options) === undefined) continue;
       throw new Error(
-        `Cannot augment images: apply() of augmentation ${
-          quote(name)
-        } has to change the image in ` +
-          "place and to return nothing, not even a promise.",
+        `Cannot augment images: apply() of augmentation ${quote(name)} has to change the image ` +
+          "in place and to return nothing, not even a promise.",
       );
     }
   }

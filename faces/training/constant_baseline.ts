@@ -75,9 +75,8 @@ export async function compareWithConstant(
         `(${accuracy ? "majority class" : "median"} of the training set) has ` +
         constantBaseline.toPrecision(3) +
         (begun ? `, predictions of 0 have ${zero.toPrecision(3)}` : "") +
-        `. ${MORE_STEPS}, ${
-          begun ? "raise" : "lower"
-        } learningRate (now ${learningRate}), or check the labels.`,
+        `. ${MORE_STEPS}, ${begun ? "raise" : "lower"} learningRate (now ${learningRate}), or ` +
+        "check the labels.",
     );
   }
   return { val_metric, constantBaseline, worse };

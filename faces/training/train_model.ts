@@ -317,10 +317,8 @@ function warnOfSecondHead(model: LayersModel, { warn }: Pick<TrainingContext, "w
   const { activation } = last.getConfig(), [, outputs] = head.outputShape as number[];
   if (!/^(softmax|sigmoid)$/.test(String(activation)) || units! > outputs) return;
   warn(
-    `the network ends with "${last.name}", a ${activation} of ${
-      counted(units!, "unit")
-    }, and the ` +
-      "stage appends the head to it: so few numbers teach little. Leave out that layer.",
+    `the network ends with "${last.name}", a ${activation} of ${counted(units!, "unit")}, and ` +
+      "the stage appends the head to it: so few numbers teach little. Leave out that layer.",
   );
 }
 

@@ -4,7 +4,7 @@
  * needs the whole batch: the statistics of batch normalization, large dense layers, the loss.
  */
 import type { Allocator } from "./allocator.ts";
-import { type KernelRecord, overImages, overItems, type Stage, type Word } from "./program.ts";
+import { type KernelRecord, overItems, type Stage, type Word } from "./program.ts";
 
 /** Maximum working set of a range of images, bytes: fits a core's private cache. */
 const RANGE_BYTES = 384 * 1024;
@@ -130,8 +130,10 @@ export class Schedule {
         });
         const kernels = operations.flatMap(({ kernels }) => kernels?.() ?? []);
         const endings = operations.flatMap(({ endings }) => endings?.() ?? []);
+        const range = ranges[level];
+        const images: Stage = { images: true, count: chunks, range, kernels, endings };
         return [
-          ...(kernels.length > 0 ? [overImages(chunks, ranges[level], kernels, endings)] : []),
+          ...(kernels.length > 0 ? [images] : []),
           ...(items.length > 0 ? [overItems(items)] : []),
         ];
       });

@@ -94,16 +94,6 @@ export function overItems(kernels: KernelRecord[]): Stage {
   return { images: false, count, range: 0, kernels, endings: [] };
 }
 
-/** Builds a stage whose kernels run in sequence on a few images at a time. */
-export function overImages(
-  chunks: number,
-  range: number,
-  kernels: KernelRecord[],
-  endings: KernelRecord[],
-): Stage {
-  return { images: true, count: chunks, range, kernels, endings };
-}
-
 const floatBits = new Int32Array(1);
 export function bits(word: Word): number {
   if (typeof word === "number") return word | 0;
