@@ -89,7 +89,7 @@ export function checked(image: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer>
 }
 
 /**
- * Returns the field "image" of a form, or else its only file. Searches instead of parsing: a form of many
+ * Returns the field "image" of a form, or else its only file: bytes, or a data URL. Searches instead of parsing: a form of many
  * small fields would take seconds and a hundred times its size.
  */
 function fromForm(body: Uint8Array<ArrayBuffer>, type: string): Uint8Array<ArrayBuffer> {
@@ -123,16 +123,13 @@ function fromForm(body: Uint8Array<ArrayBuffer>, type: string): Uint8Array<Array
   if (second) {
     throw malformed('it has several images; send one alone in each request, as the field "image"');
   }
-  if (image) return fromPart(image);
+  if (image) {
+    const isUrl = /^\s*data:/i.test(text(image.subarray(0, 20)));
+    return checked(isUrl ? fromDataUrl(text(image)) : image.slice());
+  }
   const fields = names.length > 0 ? `, only ${names.slice(0, 5).join(", ")}` : "";
   const message = `The form has no file${fields}. Send the image as its field "image".`;
   throw new Problem(400, "no_picture", message);
-}
-
-/** Returns the image of a form's part: its bytes, or a data URL. */
-function fromPart(part: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
-  const isUrl = /^\s*data:/i.test(text(part.subarray(0, 20)));
-  return checked(isUrl ? fromDataUrl(text(part)) : part.slice());
 }
 
 /**

@@ -224,10 +224,7 @@ export interface LearnedFrom {
   readonly cautions: readonly string[];
   /** Images of the test set that these were trained, validated or calibrated on; null if unknown. */
   readonly testImages: number | null;
-  /**
-   * Other images of the test set, of people whom these were trained on and the training itself was not,
-   * as with a split by identity; absent without any.
-   */
+  /** Other test images, of people that these were trained on and the training was not, if any. */
   readonly testPeople?: number;
 }
 
@@ -253,15 +250,10 @@ export async function learnedFrom(
   const ours = [...rows.train, ...rows.validation, ...calibration];
   const known = new Set(ours.map((row) => people.identity[row]));
   const archives = storedArtifacts(dataset, await recordsBehind(dataset), "archives");
-  const stated = licenseCautions(await datasetsIn(archives));
+  const own = { images, people, archives }, stated = licenseCautions(await datasetsIn(archives));
   return await Array.fromAsync(models, async ({ by, model, folder }): Promise<LearnedFrom> => {
     const family = await familyOf(folder), seen = (await imagesOf(family, archives, watch)).images;
-    const { found, related, complete } = await findAmong(
-      seen,
-      test,
-      { images, people, archives },
-      watch,
-    );
+    const { found, related, complete } = await findAmong(seen, test, own, watch);
     const strangers = [...related].filter((row) => !known.has(people.identity[row])).length;
     const datasets = new Set<string>(), stored = new Set<ArchivedDataset>();
     for (const [folder, records] of family) {

@@ -338,6 +338,14 @@ Deno.test("forward() in training: layer normalization and its gradient are those
     });
     model.dispose();
   }
+  // Of two axes, the first of which is the last.
+  const norm = layers.layerNormalization({ name: "norm", axis: [3, 2], inputShape: [3, 2, 4] });
+  const model = sequential({ layers: [norm] });
+  tf.tidy(() => {
+    const x = normal([3, 3, 2, 4], "x"), whole = model.apply(x) as tf.Tensor;
+    closeTo(forward(model, x, pass()).dataSync(), whole.dataSync(), 1e-5);
+  });
+  model.dispose();
 });
 
 Deno.test("forward() reports layers that it cannot train", async () => {
