@@ -18,7 +18,10 @@ import {
   trainingStageParams,
 } from "./training_stage.ts";
 
-type JointParams = Pick<z.output<z.ZodObject<typeof jointParams>>, "classes" | "numbers" | "heads">;
+type JointParams = Pick<
+  z.output<z.ZodObject<typeof jointParams>>,
+  "classes" | "numbers" | "heads" | "weights"
+>;
 
 const checkTraining = trainingCheck(({ heads = {}, ...params }: JointParams) =>
   Object.entries(jointTasks(params)).map(([column, task]) => ({
@@ -29,11 +32,14 @@ const checkTraining = trainingCheck(({ heads = {}, ...params }: JointParams) =>
 );
 
 function columnProblems(
-  { classes = ["gender"], numbers = ["age"], heads = {} }: JointParams,
+  { classes = ["gender"], numbers = ["age"], heads = {}, weights }: JointParams,
 ): ParamProblem[] {
   const all = [...classes, ...numbers], twice = all.find((one, i) => all.indexOf(one) < i);
   const at = [numbers.length > 0 ? "numbers" : "classes"];
-  const without = Object.keys(heads).filter((column) => !all.includes(column));
+  const weighed = Object.entries(weights).flatMap(([column, one]) => one === 1 ? [] : [column]);
+  const named = (place: string, columns: string[]) => columns.map((column) => [place, column]);
+  const without = [...named("heads", Object.keys(heads)), ...named("weights", weighed)]
+    .filter(([, column]) => !all.includes(column));
   return [
     ...twice === undefined ? [] : [{ path: at, message: `${quote(twice)} is there twice` }],
     ...all.length > 1 ? [] : [{
@@ -41,8 +47,8 @@ function columnProblems(
       message: "expected at least two columns, in classes and numbers together; trainClassifier " +
         "and trainRegressor learn one",
     }],
-    ...without.map((column) => ({
-      path: ["heads", column],
+    ...without.map(([place, column]) => ({
+      path: [place, column],
       message:
         `there is no such head: the network learns ${joinWords(all)}. Add ${quote(column)} to ` +
         "classes or numbers.",

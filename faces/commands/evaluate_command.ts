@@ -90,9 +90,11 @@ Exit codes: 0 evaluated, 1 a stage failed, 2 wrong command line, 130 interrupted
     });
     const clash = ids.find((id) => Object.hasOwn(data.stages, id));
     if (clash !== undefined) throw new UsageError(`"${on}" has a stage "${clash}" for its data`);
+    // A file has this name, too.
+    const few = ids.join("-").length > 100 ? [ids[0], "and", String(ids.length - 1)] : ids;
     const { crop, resize } = framing;
     const text = stringify({
-      name: slug([...ids, "on", slug([basename(on, ".yaml")]), ...part ? [part] : []]),
+      name: slug([...few, "on", slug([basename(on, ".yaml")]), ...part ? [part] : []]),
       ...data,
       evaluate: undefined,
       artifacts: own ? store : artifacts,

@@ -120,7 +120,7 @@ export function classesOf(
       : size === 1
       ? `it has a single value, "${[...values]}", in the training set`
       : `it has ${size.toLocaleString("en")} different values, at most ${MAX_CLASSES} are classes`);
-  throw new Error(`Cannot train classes of "${column}": ${why}. Name another column as target.`);
+  throw new Error(`Cannot train classes of "${column}": ${why}. Name another column.`);
 }
 
 /** @throws if a column, other than age, has no number */
@@ -135,16 +135,21 @@ export function checkNumbers(column: string, people: readonly Person[]): void {
   const why = noColumn(column, people, "age") ??
     (text === undefined ? "it has no value" : `it has texts, such as ${quote(text)}` +
       (/^-?\d+,\d+$/.test(text) ? ", with a comma in place of a point" : ""));
-  throw new Error(`Cannot train numbers of "${column}": ${why}. ${way} another column as target.`);
+  throw new Error(`Cannot train numbers of "${column}": ${why}. ${way} another column.`);
 }
 
 /** Returns why a column cannot be a target if the labels lack it, beside a fixed one. */
-function noColumn(column: string, people: readonly Person[], fixed: string): string | undefined {
+function noColumn(
+  column: string,
+  people: readonly Person[],
+  fixed: "gender" | "age",
+): string | undefined {
   const names = new Set(people.flatMap(({ attributes = {} }) => Object.keys(attributes)));
   if (names.has(column)) return undefined;
   const own = `${column}_`;
   if (names.has(own)) return `it is called ${own} here, as tables have a ${column} of their own`;
-  return `the labels have no such column; they have ${[fixed, ...names].join(", ")}`;
+  const known = people.some((person) => !isNaN(person[fixed])) ? [fixed] : [];
+  return `the labels have no such column; they have ${[...known, ...names].join(", ")}`;
 }
 
 /** Builds a class up to each age of `upTo`, and one above the last. */

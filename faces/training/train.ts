@@ -56,6 +56,8 @@ export interface TrainOptions extends TrainerOptions {
 export interface EarlyStoppingOptions extends EarlyStoppingParams {
   /** For a further metric: true if higher values are better. */
   higherIsBetter?: boolean;
+  /** For a further metric: its head, of several. Default: the first */
+  head?: number;
 }
 
 export interface TrainingResult {
@@ -238,9 +240,11 @@ export class EarlyStopping {
 
   /** Updates the state with an epoch; returns true if it is the best so far. */
   update(epoch: FullEpoch): boolean {
-    const { monitor, patience } = this.options;
-    const found = [epoch, ...epoch.heads ?? []].find(({ further = {} }) => monitor in further);
-    const columns: Record<string, unknown> = { ...epoch, ...found?.further };
+    const { monitor, patience, head = 0 } = this.options;
+    const columns: Record<string, unknown> = {
+      ...epoch,
+      ...(epoch.heads?.[head] ?? epoch).further,
+    };
     const column = columns[monitor] as number;
     const value = Number.isFinite(column) ? this.#sign * column : UNDEFINED;
     const { best, wait } = this.state;

@@ -17,7 +17,7 @@ const MODEL =
   "Folder of a model, its model.json, or an earlier run: RUN, RUN/STAGE, RUN/STAGE.OUTPUT";
 
 /** A run at the end of a path, and what it names of it. */
-const NAMED_RUN = /[\\/]([0-9a-f]{4,8})(?:[\\/]([\w.-]+))?$/;
+const NAMED_RUN = /[\\/]([0-9a-f]{4,8})(?:[\\/]([^\\/]+))?$/;
 
 /** Parameter of training stages: where training starts. */
 export const initParam = z.union([

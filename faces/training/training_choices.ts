@@ -111,7 +111,7 @@ export function chooseMonitoring(
         "network predicts none. Remove it.",
     );
   }
-  return { metrics, earlyStopping: chooseStopping(params, metrics) };
+  return { metrics, earlyStopping: chooseStopping(params, metrics, tasks) };
 }
 
 /** Returns true if a metric is of what a task predicts. */
@@ -126,20 +126,30 @@ export function fits(
 function chooseStopping(
   { epochs, earlyStopping: written }: TrainingParams,
   metrics: readonly ChosenMetric[],
+  tasks: readonly { readonly task: Task | ValuesTask }[],
 ): EarlyStoppingOptions {
   const { monitor, ...options } = written ??
     { monitor: "val_loss", patience: epochs, restoreBest: false };
-  const monitored = metrics.find(({ name }) => monitor === `val_${name}`);
-  if (monitored ? !monitored.better : !/^(val_)?(loss|metric)$/.test(monitor)) {
-    const further = metrics.flatMap(({ name, better }) => better ? [`val_${name}`] : []);
-    const names = ["val_loss", "val_metric", ...further].join(", ");
+  /** What can be monitored: of several heads that have a metric, each by the name of its task. */
+  const further = metrics.flatMap((metric) => {
+    const { name, better } = metric, heads = tasks.filter((task) => fits(metric, task));
+    return !better ? [] : heads.map((one) => ({
+      name: heads.length > 1 ? `val_${one.task.task}_${name}` : `val_${name}`,
+      monitor: `val_${name}`,
+      higherIsBetter: better === "more",
+      head: tasks.indexOf(one),
+    }));
+  });
+  const found = further.find(({ name }) => name === monitor);
+  if (!found && !/^(val_)?(loss|metric)$/.test(monitor)) {
+    const names = ["val_loss", "val_metric", ...further.map(({ name }) => name)].join(", ");
     throw new Error(
       `Cannot stop early by "${monitor}": it is no metric of this training with a better direction. ` +
         `Name one of ${names}, or add it to metrics.`,
     );
   }
-  const better = monitored && { higherIsBetter: monitored.better === "more" };
-  return { monitor, ...options, ...better };
+  const { name: _, ...monitored } = found ?? { name: monitor, monitor };
+  return { ...options, ...monitored };
 }
 
 export function pluginsOf<D extends Definition>({ definitions }: Plugins, kind: string): D[] {

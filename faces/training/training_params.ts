@@ -14,10 +14,13 @@ const earlyStopping = z.strictObject({
   monitor: z.union([
     z.enum(["val_loss", "loss", "val_metric", "metric"]),
     z.string().regex(
-      /^val_[\w@.+-]+$/,
+      /^val_[\p{L}\p{N}_@.+ -]+$/u,
       "expected val_loss, loss, val_metric, metric, or val_ and the name of one of `metrics`",
     ),
-  ]).default("val_loss").describe("Monitored column of history.csv; val_NAME: one of `metrics`"),
+  ]).default("val_loss").describe(
+    "Monitored column of history.csv; val_NAME: one of `metrics`, val_COLUMN_NAME where several heads " +
+      "have it. val_metric of several heads is their loss without penalties",
+  ),
   patience: z.int().min(1).default(3).describe(
     "Epochs without improvement before training stops; as many as `epochs` disable early stopping",
   ),
@@ -136,8 +139,8 @@ export const singleParams = {
 
 // A column is also the name of an output, and so of a folder.
 const column = z.string().regex(
-  /^\p{L}[\p{L}\p{N} _-]*$/u,
-  "expected letters, digits, spaces, - and _ (columns of a preset give other names)",
+  /^[\p{L}\p{N}_]([\p{L}\p{N} _-]*[\p{L}\p{N}_-])?$/u,
+  "expected letters, digits, _, and within spaces and - (columns of a preset give other names)",
 );
 
 /** Training parameters of a joint network. */

@@ -76,6 +76,11 @@ const MISTAKES: [stages: string, error: RegExp][] = [
     "trainJoint: { numbers: [height], heads: { tone: { weight: 2 } } }",
     /^x\.yaml:3:51: trainJoint\.heads\.tone: .* the network learns gender and height\. Add "tone"/,
   ],
+  ["trainJoint: { numbers: [height], weights: { age: 2 } }", /trainJoint\.weights\.age: .*no such/],
+  [
+    "trainJoint: { classes: [tone, gender], metrics: [f1], earlyStopping: { monitor: val_f1 } }",
+    /by "val_f1": .* Name one of val_loss, val_metric, val_tone_f1, val_gender_f1, or/,
+  ],
   ["trainJoint: { classes: [], numbers: [age] }", /trainJoint\.numbers: expected at least two/],
   ["trainJoint: { classes: [tone], numbers: [tone] }", /numbers: "tone" is there twice/],
   [
@@ -83,6 +88,7 @@ const MISTAKES: [stages: string, error: RegExp][] = [
     /classes\.0: .* other than age, which belongs to numbers/,
   ],
   ["trainJoint: { classes: [a.b, gender] }", /classes\.0: expected letters, digits/],
+  ['trainJoint: { classes: ["a ", gender] }', /classes\.0: expected letters, digits/],
   ["trainGender: { metrics: [f1, rmse] }", /trainGender\.metrics: .*"rmse", which is of years/],
   ["auditLabels: { target: age, metrics: [auc] }", /auditLabels\.metrics: .*"auc"/],
   [
@@ -119,6 +125,7 @@ const RIGHT = [
   `trainClassifier: { target: tone, loss: ${THREE} }`,
   `auditLabels: { target: tone, loss: ${THREE}, earlyStopping: { monitor: val_metric } }`,
   "trainJoint: { metrics: [auc, rmse], earlyStopping: { monitor: val_rmse }, abstain: 0.1 }",
+  "trainJoint: { classes: [5_o_Clock_Shadow, Größe], metrics: [f1], earlyStopping: { monitor: val_Größe_f1 } }",
   "trainJoint: { classes: [tone], numbers: [height, Body mass], heads: { tone: { loss: focal } } }",
   "trainAge: { variant: multiclass, abstain: 0.1 }",
   "split: { test: { dataset: sample }, validation: { part: val } }",

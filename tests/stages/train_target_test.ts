@@ -261,6 +261,21 @@ Deno.test("trainJoint learns any columns: a model of each, on engine and TensorF
     assert.ok((await Deno.stat(join(trained.outputs[name], "model.onnx"))).size > 1000);
   }
 
+  // Rises later than that of the first head.
+  const monitor = "val_gender_balancedAccuracy";
+  const watched = await learned("wasm", {
+    metrics: ["balancedAccuracy"],
+    earlyStopping: { monitor, patience: 12, restoreBest: true },
+  });
+  using _watched = watched.context;
+  const { gender: folder } = watched.context.outputs;
+  const scores = (await Deno.readTextFile(join(folder, "history.csv"))).trim().split("\n")
+    .map((line) => line.split(",").at(-1)!);
+  assert.equal(scores.shift(), "val_balancedAccuracy");
+  const best = Math.max(...scores.map(Number)), record = join(folder, "training.json");
+  const { weightsOfEpoch } = JSON.parse(await Deno.readTextFile(record));
+  assert.equal(weightsOfEpoch, scores.findIndex((score) => Number(score) === best) + 1);
+
   const once = { epochs: 1, dropout: 0, augment: false };
   const [fast, slow] = [await learned("wasm", once), await learned("cpu", once)];
   using _fast = fast.context;

@@ -57,7 +57,7 @@ export async function findModels(
     const cautions = runs.findLast(made)?.cautions ?? [];
     return { models: [{ stage, path: folder }], origin: wanted, cautions, compute: "auto" };
   }
-  const [, id = wanted, part] = wanted.match(/^([0-9a-f]{4,8})\/([\w.-]+)$/) ?? [];
+  const [, id = wanted, part] = wanted.match(/^([0-9a-f]{4,8})\/([^/]+)$/) ?? [];
   const byId = await identityNamed(wanted, tools) ? undefined : findByIdPrefix(id, runs);
   const plan = byId ? undefined : await tools.openPlan(wanted).catch((error) => {
     if (!isMissingPipeline(error)) throw error;
