@@ -61,9 +61,10 @@ export async function askTeachers(
     }
     const lessons: (Lessons | undefined)[] = [], infos: string[] = [], [count, size] = images.shape;
     for (const { task, classes, reading } of tasks) {
-      const own = models.filter(({ record }) => record.task === task), ours = labelsOf(classes);
+      const own = models.filter(({ record }) => record.task === task),
+        ours = labelsOf(task, classes);
       for (const { path, record: { classes, input } } of own) {
-        const theirs = labelsOf(classes);
+        const theirs = labelsOf(task, classes);
         if (theirs === ours && input.size === size) continue;
         throw new Error(
           `Cannot learn from "${path}": it predicts ${theirs} from images of ${input.size} pixels, and ` +
@@ -111,8 +112,9 @@ export async function askTeachers(
   }
 }
 
-function labelsOf(classes: readonly ClassRecord[] | null): string {
-  return classes ? classes.map(({ label }) => label).join(", ") : "years";
+function labelsOf(task: string, classes: readonly ClassRecord[] | null): string {
+  const numbers = task === "age" ? "years" : "numbers";
+  return classes ? classes.map(({ label }) => label).join(", ") : numbers;
 }
 
 /** Returns probabilities at another temperature. */

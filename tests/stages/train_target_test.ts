@@ -371,6 +371,12 @@ Deno.test("trainClassifier and trainRegressor name what is wrong with a column",
     { target: "tone", sampling: { use: "balanced", by: ["ton"] } },
     /Cannot balance by "ton": the labels have tone, shade, ones, label_name, gender, age/,
   );
+  using of = (await train(trainClassifier, { target: "shade", epochs: 1 }, Math.round)).context;
+  await fails(
+    trainRegressor,
+    { target: "shade", teacher: of.outputs.model },
+    /it predicts 0, 1, 2, 3, 4 from images of 32 pixels, and this training numbers from 32/,
+  );
 });
 
 Deno.test("stages check the column of a table before its faces are detected", async () => {
