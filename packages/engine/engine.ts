@@ -30,7 +30,6 @@ export class Engine {
   #plan: Plan;
   #options: Required<EngineOptions>;
   #runner: Runner;
-  #buffer: ArrayBufferLike;
   #ints: Int32Array;
   #floats: Float32Array;
   #doubles: Float64Array;
@@ -49,7 +48,6 @@ export class Engine {
     this.#plan = plan;
     this.#options = options;
     this.#runner = runner;
-    this.#buffer = memory.buffer;
     this.#ints = new Int32Array(memory.buffer);
     this.#floats = new Float32Array(memory.buffer);
     this.#doubles = new Float64Array(memory.buffer);
@@ -119,11 +117,6 @@ export class Engine {
       ? new InlineRunner(module, memory, compiled.counters)
       : await Threads.start(threads, module, memory, compiled.counters);
     return new Engine(compiled, all, memory, runner);
-  }
-
-  /** Size of the engine's memory, bytes. */
-  get bytes(): number {
-    return this.#buffer.byteLength;
   }
 
   get threads(): number {
