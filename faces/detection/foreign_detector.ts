@@ -1,7 +1,7 @@
 /** Detectors of third-party plugins. The page of `webcamServe` has none of this. */
 import { pluginName } from "../../packages/pipeline/paths.ts";
 import { openPlugin, type PluginProcess } from "../../packages/pipeline/sandbox.ts";
-import { callDefinition } from "../../packages/pipeline/third_party.ts";
+import type { Call } from "../../packages/pipeline/third_party.ts";
 import type { Detection, DetectorDefinition, DetectorModel, ForeignDetector } from "./detector.ts";
 import { checked, type DetectorOptions, ownOptions } from "./detectors.ts";
 
@@ -12,7 +12,7 @@ export async function openForeign(
   options: DetectorOptions,
 ): Promise<DetectorModel> {
   const of = ownOptions(own, options);
-  const call = { kind: "detector", definition, method: "detect", of };
+  const call: Call = { kind: "detector", definition, method: "detect", of };
   let process: Promise<PluginProcess> | undefined;
   const close = async () => {
     const last = process;
@@ -21,11 +21,7 @@ export async function openForeign(
   };
   const detect: DetectorModel["detect"] = async (...args) => {
     try {
-      return await callDefinition(
-        await (process ??= openPlugin(sandbox)),
-        call,
-        args,
-      ) as Detection[];
+      return await (await (process ??= openPlugin(sandbox))).call(call, args) as Detection[];
     } catch (error) {
       await close();
       throw error;

@@ -4,6 +4,7 @@
  */
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { serialize } from "node:v8";
 import { startChild } from "@reproducible/workers/child";
 import { RunError } from "./errors.ts";
 import { fromFileUrl, pluginName } from "./paths.ts";
@@ -62,8 +63,8 @@ done 2> /dev/null`;
 
 /** The process of a plugin, which answers one call after the other. */
 export interface PluginProcess extends AsyncDisposable {
-  /** @param bytes sent beside the task @returns the answer as parsed JSON */
-  call(task: unknown, bytes?: Uint8Array): Promise<unknown>;
+  /** @param args sent beside the task, as bytes @returns the answer as parsed JSON */
+  call(task: unknown, args?: readonly unknown[]): Promise<unknown>;
 }
 
 /** Calls a function of a plugin in a new process, and returns its answer as parsed JSON. */
@@ -123,7 +124,7 @@ export async function openPlugin(
       fail(`took more than ${limits[over]} GB of ${over}. Set ${over}: on its line of plugins`);
     }
   });
-  const call = async (task: unknown, bytes?: Uint8Array) => {
+  const call: PluginProcess["call"] = async (task, args) => {
     const timer = endless ? undefined : setTimeout(
       () => fail(`took more than ${minutes} minutes. Set minutes: on its line of plugins`),
       minutes * 60_000,
@@ -131,7 +132,7 @@ export async function openPlugin(
     try {
       await Promise.race([end.promise, ready.promise]);
       current = Promise.withResolvers();
-      child.send(task, bytes);
+      child.send(task, args && serialize(args));
       return await Promise.race([end.promise, current.promise]);
     } finally {
       clearTimeout(timer);
@@ -139,7 +140,7 @@ export async function openPlugin(
   };
   let last: Promise<unknown> = Promise.resolve();
   return {
-    call: (task, bytes) => last = last.catch(() => {}).then(() => call(task, bytes)),
+    call: (task, args) => last = last.catch(() => {}).then(() => call(task, args)),
     async [Symbol.asyncDispose]() {
       signal?.removeEventListener("abort", abort);
       fail("has ended");

@@ -3,7 +3,6 @@
  * rights, once for each content; their stages run in processes too.
  */
 import { dirname, join } from "node:path";
-import { serialize } from "node:v8";
 import { z } from "zod";
 import { DenoLock } from "./cache/deno_lock.ts";
 import { ImportMap } from "./cache/import_map.ts";
@@ -270,7 +269,7 @@ export function callingPlugins(stage: Stage): Stage {
       const call: Definition["call"] = async (method, schema, ...args) => {
         const { specifier } = sandbox;
         const process = await processes.getOrInsertComputed(specifier, () => start(sandbox));
-        const answer = await callDefinition(process, { kind, definition, method }, args);
+        const answer = await process.call({ kind, definition, method } satisfies Call, args);
         return validated(schema, answer, specifier, `${method}() of ${kind} "${definition}" of `);
       };
       return { ...one, call };
@@ -281,15 +280,6 @@ export function callingPlugins(stage: Stage): Stage {
     return await stage.run(inputs, params, inner);
   };
   return Object.freeze({ ...stage, run });
-}
-
-/** Calls a function of a definition. @returns its answer as JSON */
-export async function callDefinition(
-  process: PluginProcess,
-  call: Extract<Call, { definition: string }>,
-  args: readonly unknown[],
-): Promise<unknown> {
-  return await process.call(call, serialize(args));
 }
 
 /** Environment variables that built-in stages read. */

@@ -30,6 +30,11 @@ export type Outcome =
   | { readonly key: string; readonly result: unknown }
   | { readonly key: string; readonly failed: string };
 
+/** An outcome, or the states of unfinished jobs by key. */
+export type JobEvent =
+  | { readonly outcome: Outcome }
+  | { readonly states: ReadonlyMap<string, JobState> };
+
 /** Polling interval of the jobs, in ms. */
 const INTERVAL = 300;
 /** Timeout for canceling unfinished jobs, in ms. */
@@ -37,16 +42,11 @@ const DISCONNECT_TIMEOUT_MS = 3000;
 /** Delay without an answer before a message names the server, in ms. */
 const NO_ANSWER_NOTICE_MS = 5000;
 
-/**
- * Dispatches jobs. Yields each outcome exactly once, in any order, and the states of the others by
- * key.
- */
+/** Dispatches jobs. Yields each outcome exactly once, in any order. */
 export async function* dispatchJobs(
   options: DispatchOptions,
   tasks: readonly Task[],
-): AsyncGenerator<
-  { readonly outcome: Outcome } | { readonly states: ReadonlyMap<string, JobState> }
-> {
+): AsyncGenerator<JobEvent> {
   const { run, redis, signal } = options;
   const left = new Map(tasks.map((task) => [`${run}-${task.key}`, task]));
   await using broker = new BrokerConnection(options, () => [...left.keys()]);
