@@ -39,10 +39,7 @@ export async function readVerdicts(
     );
   }
   const verdicts = rows.map(({ values, line }): Verdict => {
-    const verdict = Object.fromEntries(header.map((name, i) => {
-      const value = withoutGuard(values[i]);
-      return [name, name === "path" ? value : value.normalize()];
-    }));
+    const verdict = Object.fromEntries(header.map((name, i) => [name, withoutGuard(values[i])]));
     const wrong = problemOf(verdict);
     if (wrong === undefined) return verdict;
     throw new Error(`Cannot use verdicts "${path}": line ${line} has the ${wrong}. Correct it.`);

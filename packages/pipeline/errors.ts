@@ -116,12 +116,7 @@ export function formatError(error: unknown, above: readonly unknown[] = []): str
     return hideSecrets(typeof error === "object" ? Deno.inspect(error) : String(error));
   }
   const message = hideSecrets(error.message || error.name);
-  const several = error instanceof AggregateError
-    ? error.errors
-    : error instanceof SuppressedError
-    ? [error.suppressed, error.error]
-    : [];
-  const causes = [error.cause, ...several]
+  const causes = [error.cause, ...error instanceof AggregateError ? error.errors : []]
     .filter((cause) => cause !== undefined && ![...above, error].includes(cause))
     .map((cause) => formatError(cause, [...above, error]))
     .filter((cause) => !message.includes(cause));

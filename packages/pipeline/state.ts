@@ -34,16 +34,13 @@ const VERSION = 1;
 
 /** Reads a state: checks the checksum, then the version, then the shape. Throws only without permission. */
 export async function readState<T extends object>(path: string, form: Form): Promise<State<T>> {
-  let bytes: Uint8Array;
   try {
-    bytes = await Deno.readFile(path);
+    const bytes = await Deno.readFile(path).catch(ignoreNotFound);
+    return bytes ? parseState(bytes, basename(path), form) : {};
   } catch (error) {
-    const { NotFound, NotADirectory, NotCapable } = Deno.errors;
-    if (error instanceof NotFound || error instanceof NotADirectory) return {};
-    if (error instanceof NotCapable) throw error;
+    if (error instanceof Deno.errors.NotCapable) throw error;
     return { problem: `${basename(path)} cannot be read: ${(error as Error).message}` };
   }
-  return parseState(bytes, basename(path), form);
 }
 
 /** Does the same with the bytes of a state. @param name for the problem */

@@ -173,11 +173,19 @@ export class ConfigSource {
     const covered = given.findIndex(({ value }) => !isRecord(value));
     const maps = given.slice(0, covered < 0 ? undefined : covered) as MapPart[];
     if (maps.length === 0) return top.value;
-    const merged = choice
-      ? sameUse(maps, (use) => presentName(choice, use))
-      : inStages && path.length === 2
-      ? sameUse(maps, (use = path[1]) => use)
-      : sameForm(maps, formsAt(path, schemas));
+    const isStage = inStages && path.length === 2;
+    const useOf = (depth: number) => {
+      const use = maps.slice(depth).find(({ value }) => value.use !== undefined)?.value.use;
+      return choice ? presentName(choice, use) : use ?? path[1];
+    };
+    const forms = formsAt(path, schemas), values = maps.map(({ value }) => value);
+    // Another stage, choice or form than the first has nothing in common with it.
+    const other = maps.findIndex((_, depth) =>
+      choice || isStage
+        ? !Object.is(useOf(depth), useOf(0))
+        : depth > 0 && !haveForm(values.slice(0, depth + 1), forms)
+    );
+    const merged = other < 0 ? maps : maps.slice(0, other);
     // The base's order, which is the order in which stages run where they could run in any.
     const keys = new Set(merged.toReversed().flatMap(({ value }) => Object.keys(value)));
     return Object.fromEntries(
@@ -345,22 +353,4 @@ function canDrop({ length, 0: top }: Path): boolean {
 function nothingToDrop(path: Path, from: string): string {
   const name = shortPath(path).join(".");
   return `${name}: false drops what ${from} has there, but there is nothing. Remove it`;
-}
-
-/** Returns the values of the files that mean the same stage or choice as the first. */
-function sameUse(
-  maps: readonly MapPart[],
-  presentUse: (use: unknown) => unknown,
-): readonly MapPart[] {
-  const use = (depth: number) =>
-    presentUse(maps.slice(depth).map(({ value }) => value.use).find((name) => name !== undefined));
-  const other = maps.findIndex((_, depth) => !Object.is(use(depth), use(0)));
-  return other < 0 ? maps : maps.slice(0, other);
-}
-
-/** Returns the values of the files that are of one form with the first. */
-function sameForm(maps: readonly MapPart[], forms: readonly string[][]): readonly MapPart[] {
-  const values = maps.map(({ value }) => value);
-  const other = maps.findIndex((_, i) => i > 0 && !haveForm(values.slice(0, i + 1), forms));
-  return other < 0 ? maps : maps.slice(0, other);
 }

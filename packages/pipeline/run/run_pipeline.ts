@@ -526,7 +526,7 @@ function wayOutOf(error: unknown): string {
   const wayOut = isDiskFull(message)
     ? "Free space on that disk, or name a folder on another one: --set artifacts=FOLDER."
     : isOutOfFiles(message)
-    ? "A process may have no more here. Raise the limit in this shell: ulimit -n 4096."
+    ? "Raise the hard limit of the process: ulimit -Hn 4096, or --ulimit nofile of a container."
     : undefined;
   return wayOut ? `\n  ${wayOut} The next run resumes.` : "";
 }

@@ -66,8 +66,6 @@ Deno.test("explain() tells causes once", () => {
   assert.equal(formatError(circle), "first\n  because: second");
   const both = new AggregateError([new Error("one"), new Error("two")], "no server");
   assert.equal(formatError(both), "no server\n  because: one\n  because: two");
-  const closing = new SuppressedError(new Error("two"), new Error("one"), "not closed");
-  assert.equal(formatError(closing), "not closed\n  because: one\n  because: two");
   assert.equal(formatError(new TypeError()), "TypeError");
   assert.equal(formatError({ code: 3 }), "{ code: 3 }");
 });

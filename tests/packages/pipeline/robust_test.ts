@@ -227,8 +227,8 @@ export default defineStage({
   });
   const { code, out } = await project.here("run", "pipeline");
   assert.equal(code, 1);
-  const wayOut = "Raise the limit in this shell: ulimit -n 4096. The next run resumes.";
-  assert.ok(out.includes(`\n  A process may have no more here. ${wayOut}`), out);
+  const wayOut = "ulimit -Hn 4096, or --ulimit nofile of a container. The next run resumes.";
+  assert.ok(out.includes(`\n  Raise the hard limit of the process: ${wayOut}`), out);
 });
 
 Deno.test({
