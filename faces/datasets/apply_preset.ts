@@ -105,16 +105,6 @@ export function ending(pattern: string): (path: string) => RegExpExecArray | nul
   return (path) => expression.exec(path.normalize());
 }
 
-/** Returns a row whose names and labels have one Unicode form; photos may have any. */
-export function composed(row: Row): Row {
-  return Object.fromEntries(
-    Object.entries(row).map(([name, value]) => [
-      name.normalize(),
-      PHOTO.test(value) ? value : value.normalize(),
-    ]),
-  );
-}
-
 /** Returns a row per photo whose path fits. */
 function matchPhotos(pattern: string, paths: readonly string[], unmatched: string[]): Row[] {
   const fits = ending(pattern);
@@ -183,7 +173,7 @@ async function readTables(
           return [];
         },
       );
-      for (const row of found) rows.push({ row: { ...composed(row), ...groups }, table: path });
+      for (const row of found) rows.push({ row: { ...row, ...groups }, table: path });
     }
   }
   if (rows.length === 0 && damaged.length > 0) throw damaged[0];
@@ -194,7 +184,8 @@ async function readTables(
 const NOT_FINITE = /("(?:[^"\\]|\\.)*")|-?\b(?:NaN|Infinity)\b/g;
 
 /**
- * Reads JSON (a list of objects, a map of these by path, or lines), a CSV, or columns between blanks.
+ * Reads JSON (a list of objects, a map of these by path, or lines), a CSV, or columns between blanks, in
+ * one Unicode normalization form: that of a photo's path does not matter.
  * @param isBeside returns true for labels of a single photo, which have to have names. Default: none are
  */
 export async function readTable(
@@ -207,11 +198,12 @@ export async function readTable(
   } = {},
 ): Promise<Row[]> {
   const bytes = await bytesOf(files, path), source = files.sourceOf?.(path) ?? path;
+  const read = () => decodeText(bytes, source).normalize();
   if (/\.(?:jsonl?|parquet)$/i.test(path)) {
     if (bytes[0] === 0x50 && PARQUET.test(path)) { // P: one in a folder is lines of JSON here
       throw new Error(`"${path}" is in an archive. Unpack the archive`);
     }
-    const written = decodeText(bytes, source), lines = !/n$/i.test(path);
+    const written = read(), lines = !/n$/i.test(path);
     const text = lines ? `[${written.trim().replaceAll(/\s*[\r\n]\s*/g, ",")}]` : written;
     let value: unknown;
     try {
@@ -238,8 +230,8 @@ export async function readTable(
     }
     return rows;
   }
-  if (/\.cls$/i.test(path)) return [{ cls: decodeText(bytes, source).trim() }];
-  const lines = decodeText(bytes, source).split(/\r\n|\r|\n/).slice(skip);
+  if (/\.cls$/i.test(path)) return [{ cls: read().trim() }];
+  const text = read(), lines = text.split(/\r\n|\r|\n/).slice(skip);
   if (!/[,;\t]/.test(lines[0]) && /\S\s+\S/.test(lines[0])) {
     const all = lines.map((line) => line.trim().split(/\s+/)).filter(([value]) => value !== "");
     const names = header ?? all.shift()!;
@@ -251,7 +243,7 @@ export async function readTable(
   }
   if (header) lines.unshift(header.join(separatorOf(lines[0] ?? "")));
   const whole = skip === 0 && !header; // line breaks within its values stay
-  const table = whole ? bytes : new TextEncoder().encode(lines.join("\n"));
+  const table = new TextEncoder().encode(whole ? text : lines.join("\n"));
   const { header: columns, rows } = readCsv(table, source);
   return rows.map(({ values }) => Object.fromEntries(columns.map((name, i) => [name, values[i]])));
 }
@@ -263,7 +255,8 @@ function isMap(value: unknown): value is object {
 /** Formats a value of JSON; numbers of a list as those of a box. */
 function textOf(value: unknown): string {
   if (Array.isArray(value)) return value.flat(3).map(textOf).join(" ");
-  return typeof value === "object" && value ? JSON.stringify(value) : String(value ?? "");
+  const text = typeof value === "object" && value ? JSON.stringify(value) : String(value ?? "");
+  return text.normalize(); // after the escapes of JSON
 }
 
 /** Maps a data set's columns to those of the project. */

@@ -8,7 +8,6 @@ import type { Progress } from "../../../packages/pipeline/stage.ts";
 import {
   applyPreset,
   besidePhotos,
-  composed,
   ending,
   readTable,
   stemOf,
@@ -319,7 +318,7 @@ async function readFirst(
 ): Promise<{ path: string; rows: readonly Row[] } | undefined> {
   for (const paths of groups) {
     const tables = await Promise.all(paths.map((path) => readTable(files, path))).catch(failed);
-    if (tables) return { path: paths[0], rows: tables.flat().map(composed) };
+    if (tables) return { path: paths[0], rows: tables.flat() };
   }
   return undefined;
 }
