@@ -20,12 +20,6 @@ export class ModelFormatError extends Error {
 /** Smallest exponent of infinity, -infinity and NaN. */
 const SPECIAL = 32000;
 
-/** A tensor of dlib: samples, channels, rows and columns. */
-export interface Tensor {
-  readonly shape: readonly [number, number, number, number];
-  readonly data: Float32Array;
-}
-
 export class Stream {
   #at = 0;
   readonly #view: DataView;
@@ -102,7 +96,8 @@ export class Stream {
     return found;
   }
 
-  tensor(what: string): Tensor {
+  /** Reads the numbers of a tensor: samples, channels, rows and columns. */
+  tensor(what: string): Float32Array {
     this.expect(`the version of ${what}`, 2);
     const start = this.#at;
     const shape = [0, 1, 2, 3].map(() => this.int(`the size of ${what}`));
@@ -113,16 +108,13 @@ export class Stream {
     }
     const at = this.#at;
     this.#take(count * 4, what);
-    return {
-      shape: shape as [number, number, number, number],
-      data: Float32Array.from({ length: count }, (_, i) => this.#view.getFloat32(at + i * 4, true)),
-    };
+    return Float32Array.from({ length: count }, (_, i) => this.#view.getFloat32(at + i * 4, true));
   }
 
-  /** Reads the shape of a part of another tensor, and returns its number of values. */
-  alias(what: string): number {
+  /** Skips the shape of a part of another tensor. */
+  alias(what: string): void {
     this.expect(`the version of ${what}`, 1);
-    return [0, 1, 2, 3].map(() => this.int(`the size of ${what}`)).reduce((a, b) => a * b);
+    for (let i = 0; i < 4; i++) this.int(`the size of ${what}`);
   }
 
   #take(count: number, what: string): Uint8Array {

@@ -105,7 +105,7 @@ function readInput(stream: Stream): Pick<Model, "mean" | "padding" | "outerPaddi
 function convolution(stream: Stream, shape: Shape, relu: boolean): Layer {
   const { size, stride, padding, inputs, outputs } = shape;
   const version = stream.tag("con_4", "con_5", "con_6");
-  const { data } = stream.tensor("a convolution's weights");
+  const data = stream.tensor("a convolution's weights");
   const count = outputs * inputs * size * size;
   if (data.length !== count + outputs) {
     stream.fail(`a convolution has ${data.length} weights, not ${count + outputs}`);
@@ -137,7 +137,7 @@ function normalization(stream: Stream, channels: number) {
   stream.tag("bn_con2");
   const what = "a batch normalization's";
   const tensor = (name: string, count: number) => {
-    const { data } = stream.tensor(`${what} ${name}`);
+    const data = stream.tensor(`${what} ${name}`);
     if (data.length !== count) stream.fail(`${what} ${name} are ${data.length}, not ${count}`);
     return data;
   };

@@ -56,7 +56,7 @@ export class MmodNetwork {
     let at = FREE;
     this.#filters = model.layers.map((layer) => {
       const packed = layer.inputs === 3
-        ? packDirect(layer, 3)
+        ? packDirect(layer)
         : layer.outputs === 1
         ? packSingle(layer)
         : packWinograd(layer);

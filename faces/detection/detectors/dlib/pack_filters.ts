@@ -8,16 +8,16 @@ export const padded = (channels: number) => Math.ceil(channels / 8) * 8;
 const POINTS = [0, 1, -1, 2, -2, 0.5, -0.5];
 
 /** Packs for `convolve`: panels of eight filters, each with its biases first, then [window, input, 8]. */
-export function packDirect({ size, inputs, outputs, weights, bias }: Layer, depth: number) {
-  const panel = 8 + size * size * depth * 8;
+export function packDirect({ size, inputs, outputs, weights, bias }: Layer) {
+  const panel = 8 + size * size * inputs * 8;
   const packed = new Float32Array(padded(outputs) / 8 * panel);
   for (let output = 0; output < outputs; output++) {
     const at = Math.floor(output / 8) * panel + output % 8;
     packed[at] = bias[output];
     for (let cell = 0; cell < size * size; cell++) {
       for (let input = 0; input < inputs; input++) {
-        packed[at + 8 + (cell * depth + input) * 8] =
-          weights[(cell * inputs + input) * outputs + output];
+        const place = cell * inputs + input;
+        packed[at + 8 + place * 8] = weights[place * outputs + output];
       }
     }
   }
