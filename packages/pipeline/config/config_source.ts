@@ -4,8 +4,8 @@
  * A file with `extends: ./base.yaml` is written over another one. Maps are merged key by key at any
  * depth. Other values, lists too, replace the base's; an empty value (`split:`) keeps it, and that of
  * a parameter leaves the base's out. A stage or a choice with another `use`, or a map of another form,
- * keeps nothing of the base's. `false` as a stage, as `sweep` or as a key of it drops the base's. The
- * base's name is not inherited.
+ * keeps nothing of the base's. `false` as a stage or as `sweep` drops the base's. The base's name is not
+ * inherited.
  */
 import { existsSync } from "node:fs";
 import { dirname } from "node:path";
@@ -346,7 +346,7 @@ type MapPart = Part<Readonly<Record<string, unknown>>>;
 
 /** True if `false` at a path drops what a base has there; a parameter may be false. */
 function canDrop({ length, 0: top }: Path): boolean {
-  return top === "sweep" && length <= 2 || top === "stages" && length === 2;
+  return top === "sweep" && length === 1 || top === "stages" && length === 2;
 }
 
 /** @param from the file that has nothing at the path */

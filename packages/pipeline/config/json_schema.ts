@@ -9,10 +9,8 @@ import { isSeed } from "../spread.ts";
 
 type Json = Record<string, unknown>;
 
-/** Drops what the file that is extended has at a place. */
-const DROPPED = { const: false };
 const NOT_TRUE = { not: { const: true } };
-/** A stage over that of the file that is extended. */
+/** A stage over that of the file that is extended, which false drops. */
 const PART = { ...NOT_TRUE, type: ["object", "null", "boolean"] };
 
 const propertiesOf = ({ properties = {} }: Json) => properties as Record<string, Json>;
@@ -23,10 +21,7 @@ const propertiesOf = ({ properties = {} }: Json) => properties as Record<string,
 export function pipelineJsonSchema(stages: readonly Stage[]): Json {
   const { required: _, ...top } = toJson(pipelineSchema);
   const { sweep, stages: { description } } = propertiesOf(top);
-  const keys = Object.fromEntries(
-    Object.entries({ ...propertiesOf(sweep!), ...sweepable(stages) })
-      .map(([key, { description, ...values }]) => [key, { description, anyOf: [values, DROPPED] }]),
-  );
+  const keys = { ...propertiesOf(sweep!), ...sweepable(stages) };
   // Stages under ids of the user's own are not known.
   const own = { pattern: `^(${stages.map(({ name }) => name).join("|")})\\.` };
   const others = { not: { anyOf: [own, { pattern: FIXED.source }] } };
@@ -42,7 +37,6 @@ export function pipelineJsonSchema(stages: readonly Stage[]): Json {
         ...NOT_TRUE,
         type: ["object", "boolean"],
         properties: keys,
-        additionalProperties: { anyOf: [sweep!.additionalProperties, DROPPED] },
         propertyNames: { anyOf: [{ enum: Object.keys(keys) }, others] },
       },
       stages: { description },
@@ -52,10 +46,7 @@ export function pipelineJsonSchema(stages: readonly Stage[]): Json {
     then: { properties: { stages: reference("part") } },
     else: {
       required: ["stages"],
-      properties: {
-        stages: reference("whole"),
-        sweep: { type: "object", additionalProperties: { not: DROPPED } },
-      },
+      properties: { stages: reference("whole"), sweep: { type: "object" } },
     },
     definitions: {
       ...definitionsOf("whole", stages, stageSchema, { description, minProperties: 1 }),
@@ -128,7 +119,7 @@ function partOf({ required: _, anyOf, oneOf, ...schema }: Json): Json {
 }
 
 /** Returns the keys that a sweep may vary, such as "split.test", with the schema of their values. */
-function sweepable(stages: readonly Stage[]): Record<string, Json> {
+function sweepable(stages: readonly Stage[]): Json {
   const found = new Map<string, { description: unknown; schemas: Map<string, Json> }>();
   const add = (key: string, $ref: string, { description = "Seeds to try", ...schema }: Json) => {
     // An option may differ between the definitions of a choice.

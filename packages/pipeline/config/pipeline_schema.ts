@@ -118,7 +118,7 @@ export const pipelineSchema = z.strictObject({
   extends: z.string().min(1).optional().describe(
     "Another YAML, the base, that this one is written over: maps are merged key by key, everything " +
       "else replaces the base's. An empty stage keeps the base's, an empty parameter leaves it out, " +
-      "false drops a stage, the sweep or a key of it",
+      "false drops a stage or the sweep",
   ),
   name: z.string().regex(/^[\w.-]+$/, "expected letters, digits, '-', '_' and '.'").optional()
     .describe("Label of the pipeline in its report. Default: its path, such as experiments-first"),

@@ -7,6 +7,7 @@ import { isMissingPipeline } from "../find_pipeline.ts";
 import { configOptions, loadPlan, overridesOf } from "../load_plan.ts";
 import { type Aliases, directionsOf } from "../define.ts";
 import { writtenStages } from "../run_settings.ts";
+import { valueAt } from "../config/schemas.ts";
 import { expectation } from "../config/zod_issues.ts";
 import { type Override, parseOverride, parseValue } from "../config/override.ts";
 import type { CommandContext } from "../app.ts";
@@ -141,25 +142,18 @@ const keyOf = (path: readonly string[]) => shortPath(path).join(".");
  */
 function refuseWithin(swept: Override, overrides: readonly Override[]): void {
   for (const other of overrides) {
-    const [outer, inner] = [swept, other].sort((a, b) =>
-      keyOf(a.path).length - keyOf(b.path).length
-    );
-    const [whole, part] = [outer, inner].map((one) => keyOf(one!.path));
-    if (!part!.startsWith(`${whole}.`)) continue;
-    if (!holds(outer!.value, part!.slice(whole!.length + 1).split("."))) continue;
-    const message =
-      `${part} lies within ${whole}, whose value it replaces. Remove one of them, or ` +
-      `list whole values of ${whole}`;
+    const isInner = keyOf(swept.path).length > keyOf(other.path).length;
+    const [outer, inner] = isInner ? [other, swept] : [swept, other];
+    const key = keyOf(outer.path), within = keyOf(inner.path);
+    if (!within.startsWith(`${key}.`)) continue;
+    const path = within.slice(key.length + 1).split("."), name = path.pop()!;
+    const whole = valueAt(outer.value, path);
+    const has = isRecord(whole) ? Object.hasOwn(whole, name) : whole !== undefined;
+    if (typeof whole === "string" ? name !== "use" : !has) continue;
+    const wayOut = `Remove one of them, or list whole values of ${key}`;
+    const message = `${within} lies within ${key}, whose value it replaces. ${wayOut}`;
     throw ConfigError.at(swept.keyAt ?? swept.at, message);
   }
-}
-
-/** True if a value within another one replaces something of it. */
-function holds(value: unknown, [key, ...path]: readonly string[]): boolean {
-  if (key === undefined) return true;
-  // A name is short for a choice with this name.
-  const map = typeof value === "string" ? { use: value } : value;
-  return !isRecord(map) || Object.hasOwn(map, key) && holds(map[key], path);
 }
 
 /**

@@ -105,7 +105,7 @@ const OVER: Record<string, boolean> = {
   "stages:\n  mine: false": true,
   "stages:\n  mine: true": false,
   "sweep: false": true,
-  "sweep: { seed: false, count.to: false, mine.rate: false }": true,
+  "sweep: { seed: false }": false,
   "sweep: true": false,
   "sweep: { count.to: true }": false,
 };
