@@ -12,6 +12,7 @@ import { ancestors, type Plan } from "../../packages/pipeline/plan.ts";
 import { withoutSecrets } from "../../packages/pipeline/secrets.ts";
 import { layoutOption } from "../datasets/sources.ts";
 import { dropModuleBeside, type Preprocessing } from "../images/preprocessing.ts";
+import type { PhotoFraming } from "../training/photo_framings.ts";
 import type { FoundModel } from "../training/trained_models.ts";
 import { readRecord } from "../training/training_record.ts";
 
@@ -223,6 +224,16 @@ async function pipelineData(
   };
 }
 
+/** Describes the part of a photo that is taken as the face. */
+function partOf({ layout, detected }: PhotoFraming): string {
+  const parts = {
+    full: "the face by the labels' box",
+    crop: "a crop of each photo's middle",
+    aligned: "each photo whole",
+  };
+  return `${detected ? "the face that a detector finds" : parts[layout]} (layout: ${layout})`;
+}
+
 /** Returns stages that read a folder, as `deno task data` proposes them. */
 async function folderData(
   folder: string,
@@ -265,13 +276,14 @@ async function folderData(
   const { download } = parse(proposePipeline(found)).stages;
   const [dataset] = download.datasets;
   if (layout !== undefined) dataset.layout = layout;
-  const [other] = trained, { layout: here } = framingOf(dataset);
+  const [other] = trained, here = framingOf(dataset);
   const alike = trained.every(({ layout, detected }) => !detected && layout === other.layout);
-  if (layout === undefined && other && alike && other.layout !== here) {
-    const part = other.layout === "crop" ? "a crop of each photo's middle" : "its photos whole";
+  if (layout === undefined && other && alike && other.layout !== here.layout) {
     reporter.log(
-      `warning: training took ${part} (layout: ${other.layout}), and here faces are looked for in the ` +
-        `photos. If these are framed like its own, add --layout ${other.layout}.`,
+      `warning: training took ${partOf(other)}, and here it is ${
+        partOf(here)
+      }. If these photos are ` +
+        `framed like its own, add --layout ${other.layout}.`,
     );
   }
   const { inputSizes, ...others } = options;

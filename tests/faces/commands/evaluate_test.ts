@@ -180,7 +180,7 @@ Deno.test("evaluate", async (t) => {
       async () => {
         const args = [id, "--on", "theirs", "--artifacts", "results", "--set", "faceCrop.none=1"];
         const warned =
-          /training took its photos whole \(layout: aligned\).* add --layout aligned\./;
+          /training took each photo whole \(layout: aligned\), and here .* detector finds .* add --layout aligned\./;
         match((await evaluate(folder, ...args)).err, warned);
         doesNotMatch((await evaluate(folder, ...args, "--layout", "full")).err, warned);
       },
@@ -211,6 +211,19 @@ Deno.test("evaluate", async (t) => {
           ...["boxes", "--on", "theirs", "--set", "faceCrop.none=1", ...args.slice(4)],
         );
         match(bare.err, /training took a crop .* \(layout: crop\).* add --layout crop\./);
+        // Nothing is detected in photos of a preset that are aligned.
+        await Deno.mkdir(join(folder, "chips"));
+        for (let i = 0; i < 6; i++) {
+          const name = `${20 + i}_${i % 2}_0_2017011617000000${i}.jpg`;
+          const photo = sharp(join(folder, "theirs", `${i}.png`)).jpeg();
+          await photo.toFile(join(folder, "chips", name));
+        }
+        const chips = await evaluate(folder, "boxes", "--on", "chips", ...args.slice(4));
+        strictEqual(chips.code, 0, chips.err);
+        match(
+          chips.err,
+          /a crop of each photo's middle .*, and here it is each photo whole \(layout: aligned\)\. .* crop\./,
+        );
         // Of another layout, neither archives nor pixels are the same.
         const again = ["--on", "mine", "--layout", "aligned", ...args.slice(4)];
         const whole = await evaluate(folder, "boxes", ...again);
