@@ -47,11 +47,12 @@ export async function findModels(
   const folder = resolve(tools.cwd, wanted);
   const runs = await new History(artifacts).list();
   if (await readTextIfExists(join(folder, "training.json"))) {
-    // artifacts/STAGE/FINGERPRINT/model
+    // artifacts/STAGE/FINGERPRINT/model, or a folder of any name.
+    const [, stage, place] = folder.match(/([^\\/]+)[\\/]([0-9a-f]{16})[\\/][^\\/]+$/) ??
+      ["", basename(folder)];
     const { value: record } = await readRecord(join(folder, ".."));
     const output = record?.outputs[basename(folder)];
     if (output) await assertIntact(folder, output);
-    const [stage = "model", place] = folder.split(/[\\/]/).slice(-3);
     const made = (run: RunRecord) =>
       run.stages.some(({ fingerprint }) => place && fingerprint?.startsWith(place));
     const cautions = runs.findLast(made)?.cautions ?? [];

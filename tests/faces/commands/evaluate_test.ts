@@ -524,14 +524,15 @@ Deno.test("evaluate", async (t) => {
       async () => {
         const [{ stages }] = await new History(artifacts).list();
         const { fingerprint } = stages.find(({ id }) => id === "trainAge")!;
-        const copy = join(folder, "1 copied model", "x");
-        await Deno.mkdir(join(copy, "model"), { recursive: true });
+        const copy = join(folder, "1 copied model"), other = join(folder, "other");
+        await Deno.mkdir(copy);
+        await Deno.mkdir(other);
         const from = join(artifacts, "trainAge", fingerprint!.slice(0, 16), "model");
         for await (const { name, isFile } of Deno.readDir(from)) {
           if (!isFile) continue;
-          await Deno.copyFile(join(from, name), join(copy, "model", name));
+          for (const to of [copy, other]) await Deno.copyFile(join(from, name), join(to, name));
         }
-        const models = [`${id}/trainAge`, `${id}/trainAge`, join(copy, "model")];
+        const models = [`${id}/trainAge`, `${id}/trainAge`, copy, from, other];
         const on = ["--layout", "aligned", "--artifacts", "results", "--json"];
         const { code, out, err } = await evaluate(
           folder,
@@ -545,9 +546,11 @@ Deno.test("evaluate", async (t) => {
           "--json",
         );
         strictEqual(code, 0, err);
-        deepStrictEqual(Object.keys((await report(out)).models), ["copied-model", "trainAge"]);
+        deepStrictEqual(Object.keys((await report(out)).models), [
+          ...["copied-model", "other", "trainAge"],
+        ]);
         // Nothing is known of its images.
-        const init = ["--set", `trainAge.init=${join(copy, "model")}`];
+        const init = ["--set", `trainAge.init=${copy}`];
         const tuned = await runHere(artifacts, join(folder, "p.yaml"), ...init);
         strictEqual(tuned.code, 0, tuned.text);
         const { html } = await report(JSON.stringify({ ...tuned, metrics: {} }));
