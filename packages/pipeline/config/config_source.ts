@@ -22,6 +22,11 @@ import { choosesOf, keysAt, schemasAt } from "./schemas.ts";
 /** Keys of the top level that hold further ones, and those that hold none. */
 const HOLDERS = ["stages", "bullmq", "remote", "sweep", "plugins"];
 const PLAIN = ["name", "seed", "compute", "executor", "artifacts"];
+/** How `--sweep` takes what is the same for all runs of a sweep. */
+const WHOLE: Readonly<Record<string, string>> = {
+  trials: "trials=N",
+  best: "'best={ of: PIPELINE, by: STAGE.METRIC, share: SHARE }'",
+};
 
 /** Stage id → its parameters. */
 type Schemas = ReadonlyMap<string, z.ZodType>;
@@ -115,7 +120,9 @@ export class ConfigSource {
       return refuse(message, override.keyAt);
     }
     if (!inStages && top === "sweep" && inner.length > 0) {
-      return refuse(`to vary a value, write --sweep ${inner.join(".")}=V1,V2`);
+      const whole = WHOLE[inner[0]!];
+      const [why, how] = whole ? ["set it", whole] : ["vary a value", `${inner.join(".")}=V1,V2`];
+      return refuse(`to ${why}, write --sweep ${how}`);
     }
     const full = inStages ? ["stages", ...path] : path;
     this.overrides.push({ ...override, path: full });

@@ -321,8 +321,12 @@ stages:
   },
   "one value of a sweep": {
     yaml: "stages: { count: }",
-    set: ["sweep.count.to=[1, 2]"],
-    says: ["to vary a value, write --sweep count.to=V1,V2"],
+    set: ["sweep.count.to=[1, 2]", "sweep.trials=3", "sweep.best.by=count.mae"],
+    says: [
+      "--set sweep.count.to=[1, 2]: to vary a value, write --sweep count.to=V1,V2",
+      "--set sweep.trials=3: to set it, write --sweep trials=N",
+      "--set sweep.best.by=count.mae: to set it, write --sweep 'best={ of: PIPELINE, by: STAGE.METRIC, ",
+    ],
   },
   "parts of what the top level has": {
     yaml: "stages: { count: }",
