@@ -1,6 +1,7 @@
 /** The report's section on differences between groups of people. */
 import { count, faces, percent, subject } from "../format_result.ts";
 import { counted } from "../../../packages/pipeline/causes.ts";
+import { formatNumber } from "../../../packages/pipeline/format.ts";
 import { type Fairness, LEAST, type MetricByGroup, MINIMUM } from "../fairness.ts";
 import { type Child, type Html, html } from "../html.ts";
 import { formatMetricValue, type MetricName, METRICS } from "../metrics.ts";
@@ -54,10 +55,12 @@ function modelFairnessSection({ id, metrics, fairness }: ModelReport): Html {
         const number = (value: number) => show(name, value, metrics.metric);
         const covered = standardized && `${percent(standardized.covered, 0)} of faces`;
         const like = standardized ? withRange(number(standardized.difference), covered) : "–";
+        const worst = new Set([worst_group, standardized?.worst_group ?? worst_group]);
         return [
           ...[groupingName(by), metricName(name, metrics), number(difference)],
           ...aged ? [like] : [],
-          ...[worst_group ?? "", p_holm?.toFixed(3) ?? "–"],
+          ...[[...worst].join("; standardized: ")],
+          ...[p_holm === undefined ? "–" : formatNumber(p_holm, 0)],
         ];
       })
     );

@@ -9,6 +9,7 @@ import {
   sensitivityChart,
 } from "../charts/result_charts.ts";
 import { type Child, type Html, html } from "../html.ts";
+import { formatNumber } from "../../../packages/pipeline/format.ts";
 import type { Interval } from "../../../packages/statistics/confidence_intervals.ts";
 import { isUseful, type ModelMetrics, usedSplits } from "../score_model.ts";
 import type { ErrorCurves } from "../error_curves.ts";
@@ -178,9 +179,9 @@ function calibrationFigure({ calibration, classes }: ModelMetrics): Html {
   const range = brierInterval && ` (95 % CI ${formatInterval(brierInterval, "accuracy")})`;
   const constant = two && "; a constant probability of 0.5 scores 0.250";
   const caption = html`Dashed line: perfect calibration. Dot size: faces in the bin; lines: 95 % CI.
-Expected calibration error (ECE) <b class="inline">${ece.toFixed(3)}</b>,
+Expected calibration error (ECE) <b class="inline">${formatNumber(ece, 0)}</b>,
 ${!two && "top-label"} Brier score
-<b class="inline">${brier.toFixed(3)}</b>${range}${constant}.`;
+<b class="inline">${formatNumber(brier, 0)}</b>${range}${constant}.`;
   return figure("Calibration", caption, reliability(bins, of));
 }
 

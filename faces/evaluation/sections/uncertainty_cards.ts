@@ -1,4 +1,5 @@
 /** The report's cards on prediction intervals and on withheld predictions. */
+import { formatNumber } from "../../../packages/pipeline/format.ts";
 import { riskCurve } from "../charts/result_charts.ts";
 import { count, groupName, percent } from "../format_result.ts";
 import { type Html, html } from "../html.ts";
@@ -58,7 +59,9 @@ from the ${from} of the ${
 
 function abstentionCards({ aurc, at, curve, threshold }: NonNullable<ModelMetrics["abstention"]>) {
   const caption = html`Share of wrong predictions among those kept, if the least confident are
-withheld. Area under the curve (AURC): <b class="inline">${aurc.toFixed(3)}</b>; lower is better.`;
+withheld. Area under the curve (AURC): <b class="inline">${
+    formatNumber(aurc, 0)
+  }</b>; lower is better.`;
   const chosen = threshold ? thresholdText(threshold) : "";
   const note = `Predictions below a probability are withheld. ${chosen} ${SMALL_PRINT}`;
   const rows = at.map(({ confidence, kept, accuracy, interval }) => [

@@ -102,11 +102,14 @@ Deno.test("reportPage() counts calibration images, and has no table without rows
   report.data.calibration = 250;
   const [first, ...others] = report.models;
   for (const one of first.fairness!.groupings) Object.assign(one, { metrics: {} });
-  for (const { metrics: { abstention } } of report.models) if (abstention) abstention.at = [];
+  for (const { metrics: { abstention } } of report.models) {
+    if (abstention) Object.assign(abstention, { at: [], aurc: 0.000198 });
+  }
   const page = await reportPage(report), html = text(page);
   assert.match(html, /Sets\s*train 640, validation 160, test 200, calibration 250/);
   assert.equal(html.match(/No groups to compare: all \d+ are hidden as small/g)?.length, 1);
   assert.equal(html.match(/No prediction is that confident/g)?.length, 2);
+  assert.match(html, /\(AURC\): 0\.00020; lower is better/);
   assert.equal(page.match(/Differences of /g)?.length, others.length);
   assert.doesNotMatch(page, /<tbody>\s*<\/tbody>/);
 });
@@ -562,6 +565,11 @@ Deno.test("reportPage() compares groups: raw, standardized, tested, with who lab
   );
   assert.match(html, /labelled gender × hair<b>/);
   assert.match(html, /Not compared: name \(120 values\)/);
+  const { mae } = model.fairness.groupings.find(({ by }) => by.join() === "gender")!.metrics;
+  mae.standardized!.worst_group = "female";
+  mae.p_holm = 0.00012;
+  const other = text(await reportPage(report)).replace(/\s+/g, " ");
+  assert.match(other, /labelled gender ?MAE.{1,40}of faces ?male; standardized: female ?0\.00012/);
 
   const groupings = model.fairness.groupings.map((grouping) => ({ ...grouping, metrics: {} }));
   model.fairness = { ...model.fairness, groupings };
