@@ -12,6 +12,7 @@ import { digestFolder } from "../../../packages/pipeline/digest.ts";
 import { writeState } from "../../../packages/pipeline/state.ts";
 import { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts";
 import { OUTCOME } from "../../outcome.ts";
+import { preprocessing } from "../../stages/training_data.ts";
 
 const IMAGES = 400;
 const GENDERS = ["female", "male"];
@@ -177,8 +178,19 @@ export async function workshop(fakes: readonly FakeRun[]) {
       await keep("faceCrop", "faceCrop", number, {}, {}, {
         faces: output("faces"),
       }, async (folder) => {
-        const column = { type: "string", values: ["other.jpg"] } as const;
-        await writeParquet(join(folder, "faces.parquet"), { dataset: column, full_path: column });
+        const texts = { dataset, full_path: "7.jpg", shard: "0.tar" };
+        const box = { box_x: 0, box_y: 0, box_width: 96, box_height: 96, score: 1 };
+        await writeParquet(
+          join(folder, "faces.parquet"),
+          Object.fromEntries(
+            Object.entries({ ...texts, offset: 0, size: 9, ...box }).map(([name, value]) => [
+              name,
+              typeof value === "string"
+                ? { type: "string", values: [value] }
+                : { type: "int32", values: [value] },
+            ]),
+          ),
+        );
         const photo = "wiki_crop,88/17173088_1959-12-19_1983.jpg,missing,no such file\n";
         const head = "dataset,full_path,problem,detail\n";
         await Deno.writeTextFile(join(folder, "problems.csv"), head + photo.repeat(9));
@@ -251,7 +263,7 @@ export async function workshop(fakes: readonly FakeRun[]) {
               seed,
               params,
               input: { size: 2, channels: "RGB", divisor: 255 },
-              preprocessing: {} as never,
+              preprocessing,
               backend: "wasm",
               counts: { train: 1, validation: 1 },
               datasets: {},

@@ -6,6 +6,7 @@ import { GRID, occlusionMap, paintMap } from "../../../faces/evaluation/occlusio
 import { saveModel } from "../../../faces/training/model_files.ts";
 import { writeNpy } from "../../../packages/formats/npy.ts";
 import { openBackend } from "../../../packages/compute/open_backend.ts";
+import { preprocessing } from "../../stages/training_data.ts";
 
 const SIZE = 16, LENGTH = SIZE * SIZE * 3;
 /** White above, black below. */
@@ -63,7 +64,7 @@ Deno.test("the occlusion process loads a model and prints a map", async () => {
     seed: 1,
     datasets: {},
     input: { size: SIZE, divisor: 255 },
-    preprocessing: {},
+    preprocessing,
     epochs: 1,
     weightsOfEpoch: 1,
     counts: { train: 1, validation: 1 },

@@ -12,6 +12,7 @@ import type { Backend } from "../../../packages/compute/backends.ts";
 import { imagesInMemory } from "../../../faces/training/image_source.ts";
 import { loadModel, saveModel } from "../../../faces/training/model_files.ts";
 import { predict } from "../../predict.ts";
+import { preprocessing } from "../../stages/training_data.ts";
 import { train } from "../../../faces/training/train.ts";
 import { type Account, account, cases, draw, openTrainer, size } from "./one_truth.ts";
 
@@ -62,7 +63,7 @@ async function fit(backend: Backend, epochs: number, checkpoint: string, save?: 
       metric: "accuracy",
       classes: null,
       input: { size, divisor: 255 },
-      preprocessing: {},
+      preprocessing,
       params: {},
       seed: 1,
       datasets: { drawn: 24 },
