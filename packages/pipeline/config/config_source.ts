@@ -22,7 +22,7 @@ import { choosesOf, keysAt, schemasAt } from "./schemas.ts";
 /** Keys of the top level that hold further ones, and those that hold none. */
 const HOLDERS = ["stages", "bullmq", "remote", "sweep", "plugins"];
 const PLAIN = ["name", "seed", "compute", "executor", "artifacts"];
-/** How `--sweep` takes what is the same for all runs of a sweep. */
+/** Forms in which `--sweep` takes what is the same for all runs of a sweep. */
 const WHOLE: Readonly<Record<string, string>> = {
   trials: "trials=N",
   best: "'best={ of: PIPELINE, by: STAGE.METRIC, share: SHARE }'",
