@@ -319,9 +319,8 @@ export function headOf(
   const all = [...losses, ...plugins];
   const { definition, options } = chosen(loss, all, classes ? "crossEntropy" : "mae");
   const wanted = classes ? "classes" : "years", inUnit = classes !== null || task === "age";
-  const fitting = all.filter(({ name, of }) =>
-    of.includes(wanted) && (inUnit || !["ageDistribution", "ordinal"].includes(name))
-  );
+  const unfit = inUnit ? [] : ["ageDistribution", "ordinal", definition.name];
+  const fitting = all.filter(({ name, of }) => of.includes(wanted) && !unfit.includes(name));
   const way = `Use ${joinWords(fitting.map(({ name }) => name), "or")}.`;
   const refused = (why: string) =>
     new Error(`Cannot train ${task} with loss "${definition.name}": ${why}`);
