@@ -47,6 +47,11 @@ export default defineStage({
     }).optional().describe(
       "Age gate: shares of models of years that let in or refuse wrongly, by true age and group",
     ),
+    groups: z.union([z.string(), z.string().array().length(2)]).array().min(1).optional().describe(
+      "Columns whose groups are compared, such as [gender, age, site], and pairs of columns for their " +
+        "crossings, as [[gender, site]]; each adds tests, which weaken all by Holm's correction. " +
+        "Default: gender, age bands, attributes of 2 to 12 values, and all pairs",
+    ),
     sections: definedChoices("reportSection", reportSections).optional().describe(
       `Sections of the report, in order, between summary and glossary. Default: ${
         DEFAULT_SECTIONS.join(", ")

@@ -27,7 +27,7 @@ export default defineStage({
       "../faces/evaluation/age_gender_net.ts"
     );
     const { FACE_SIZE } = await import("../faces/detection/tfjs_detector.ts");
-    const { writeReference } = await import("../faces/evaluation/reference_predictions.ts");
+    const { writeReference } = await import("../faces/evaluation/prediction_files.ts");
     const { findSourceFaces, openFaces } = await import("../faces/detection/faces_artifact.ts");
     const { decode } = await import("../faces/images/decode_image.ts");
     const { readPreprocessing } = await import("../faces/images/preprocessing.ts");

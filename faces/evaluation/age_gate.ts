@@ -2,7 +2,7 @@
 import { accuracyInterval, type Interval } from "../../packages/statistics/confidence_intervals.ts";
 import { mean } from "../../packages/statistics/prediction_metrics.ts";
 import type { Person } from "../training/targets.ts";
-import { divisions, MINIMUM } from "./fairness.ts";
+import { type ChosenGroups, divisions, MINIMUM } from "./fairness.ts";
 
 /** Ages of a gate, years. */
 export interface Gate {
@@ -43,12 +43,14 @@ export interface AgeGate extends Gate, GateRates {
  * @param persons labels of each image; an interval of ages counts where it is on one side of the
  *   threshold
  * @param people person of each image
+ * @param groups as those of fairness
  */
 export function ageGate(
   { threshold, limit }: Gate,
   estimates: ArrayLike<number>,
   persons: readonly Person[],
   people?: readonly unknown[],
+  groups?: ChosenGroups,
 ): AgeGate {
   const legal = persons.map(({ age, ageInterval: [low, high] = [age, age] }) =>
     low >= threshold ? true : high < threshold ? false : undefined
@@ -71,7 +73,7 @@ export function ageGate(
     limit,
     ...rates(all),
     by_year: [...years].sort(([a], [b]) => a - b).map(([age, rows]) => ({ age, ...rates(rows) })),
-    by_group: divisions(persons).groupings.filter(({ by }) => !by.includes("age"))
+    by_group: divisions(persons, groups).groupings.filter(({ by }) => !by.includes("age"))
       .flatMap(({ by, groups }) =>
         groups.map(([group, rows]) => ({ by, group, ...rates(rows, MINIMUM) }))
           .filter(({ false_accept, false_reject }) => false_accept || false_reject)

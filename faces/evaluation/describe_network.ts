@@ -50,8 +50,6 @@ export function describeNetwork(model: LayersModel) {
 
 type Config = Record<string, unknown>;
 
-const ACTIVATIONS: Record<string, string> = { relu: "ReLU" };
-
 /** Class of a layer → its operation, without activation. */
 const OPERATIONS: Record<string, (config: Config) => string> = {
   Conv2D: (config) => `convolution ${size(config.kernelSize)}${stride(config)}`,
@@ -67,7 +65,7 @@ const OPERATIONS: Record<string, (config: Config) => string> = {
 };
 
 function describe(kind: string, config: Config): string {
-  const activation = ACTIVATIONS[String(config.activation)] ?? config.activation;
+  const activation = config.activation === "relu" ? "ReLU" : config.activation;
   if (kind === "Activation") return String(activation);
   const operation = OPERATIONS[kind]?.(config) ??
     kind.replace(/([a-z])([A-Z0-9])/g, "$1 $2").toLowerCase();

@@ -25,6 +25,7 @@ import { type EpochRecord, readHistory, type TrainingRecord } from "../training/
 import { labelOf, type Person } from "../training/targets.ts";
 import { findAmong, readTrainedOn, stepsWarning } from "../training/trained_on.ts";
 import type { Labels } from "./data_facts.ts";
+import type { ChosenGroups } from "./fairness.ts";
 import type { Gate } from "./age_gate.ts";
 import { describeNetwork } from "./describe_network.ts";
 import { errorCurves, suspectLabels } from "./error_curves.ts";
@@ -32,7 +33,7 @@ import { caption, chooseExamples, dots } from "./examples.ts";
 import { RECOGNIZED, TRAINED } from "./format_result.ts";
 import { imageDataUrl } from "./image_data_urls.ts";
 import { metricLabel, METRICS, primaryMetric } from "./metrics.ts";
-import type { Reference } from "./reference_predictions.ts";
+import type { Reference } from "./prediction_files.ts";
 import type { Curve, Examples, ModelReport } from "./report_data.ts";
 import {
   bySplit,
@@ -71,6 +72,7 @@ export interface EvaluateParams {
   framing: number;
   metrics: readonly Choice[];
   gate?: Gate;
+  groups?: ChosenGroups;
   /** Default: the built-in ones. */
   sections?: readonly Choice[];
 }
@@ -152,6 +154,7 @@ export async function evaluateModel(
     interval: record.interval,
     gated,
     persons: Array.from(test.rows, (row) => data.persons[row]),
+    groups: params.groups,
     choices: choices.length === further.length ? choices : undefined,
     facts: {
       unlabelled: splitNames.some((name) => unlabelled[name] > 0) ? unlabelled : undefined,
@@ -290,12 +293,16 @@ async function predictAll(
   },
   { rows, labels, seen }: ModelRows,
   { images, persons, people, rows: all }: Data,
-  { sensitivity: most, gate }: Pick<EvaluateParams, "sensitivity" | "gate">,
+  { sensitivity: most, gate, groups }: Pick<EvaluateParams, "sensitivity" | "gate" | "groups">,
   { signal, progress }: Pick<StageContext, "signal" | "progress">,
 ): Promise<
   Pick<EvaluatedModel, "predictions"> & Pick<Scored, "gated"> & { sensitivity?: Sensitivity }
 > {
-  const penalty = await l2Penalty(model);
+  let penalty = 0; // L2, which is part of the loss in training
+  // The model's own calculateLosses() does not include those of its layers.
+  for (const loss of model.layers.flatMap((layer) => layer.calculateLosses())) {
+    penalty += (await takeTensor(loss))[0];
+  }
   const { input: { mirror }, interval, abstention } = record, classes = subject.classes?.length;
   const spans = persons.map(({ ageInterval }) =>
     subject.task === "age" && !classes ? ageInterval : undefined
@@ -347,7 +354,7 @@ async function predictAll(
   const ages = first(outputs, others.length), tested = [...rows.test, ...others];
   const estimates = [...Array.from(predictions.test.prediction), ...ages];
   const who = tested.map((row) => people.identity[row]);
-  const gated: Scored["gated"] = [gate, estimates, tested.map((row) => persons[row]), who];
+  const gated: Scored["gated"] = [gate, estimates, tested.map((row) => persons[row]), who, groups];
   return { predictions, sensitivity, gated };
 }
 
@@ -387,14 +394,4 @@ function curves(
   });
   const title = metricLabel(primaryMetric(task, metric), "title");
   return [curve("loss", "Loss", "loss"), curve(metric, title, "metric")];
-}
-
-/** Computes the L2 penalty, which is part of the loss in training. */
-async function l2Penalty(model: LayersModel): Promise<number> {
-  let sum = 0;
-  // The model's own calculateLosses() does not include those of its layers.
-  for (const loss of model.layers.flatMap((layer) => layer.calculateLosses())) {
-    sum += (await takeTensor(loss))[0];
-  }
-  return sum;
 }

@@ -8,19 +8,18 @@ import type { Artifact, StageContext, StageResult } from "../../packages/pipelin
 import { jsonText } from "../../packages/pipeline/state.ts";
 import { readPreprocessing } from "../images/preprocessing.ts";
 import { chooseMetrics } from "../training/further_metrics.ts";
-import { readPeople } from "../training/targets.ts";
+import { noColumn, readPeople } from "../training/targets.ts";
 import { gatherData, type Sources } from "./data_facts.ts";
 import { adjustAll, MINIMUM } from "./fairness.ts";
 import { line, peopleText } from "./format_result.ts";
 import { compareFraming } from "./compare_framing.ts";
 import { modelCard } from "./model_card.ts";
-import { readReference } from "./reference_predictions.ts";
 import type { ModelReport, Report } from "./report_data.ts";
 import { reportPage } from "./report_page.ts";
 import { chooseSections } from "./report_sections.ts";
 import { type EvaluatedModel, evaluateModel, type EvaluateParams } from "./evaluate_model.ts";
 import { bySplit, splitNames, usedSplits } from "./score_model.ts";
-import { writePredictions } from "./write_predictions.ts";
+import { readReference, writePredictions } from "./prediction_files.ts";
 
 /** Evaluates every model on all splits and writes the artifact `report`. */
 export async function evaluate(
@@ -33,7 +32,7 @@ export async function evaluate(
   context: StageContext,
 ): Promise<StageResult> {
   const { dataset, splits, models, archives } = inputs;
-  const { examples, crops, sensitivity, gate, metrics, sections } = params;
+  const { examples, crops, sensitivity, gate, groups = [], metrics, sections } = params;
   const output = context.outputs.report;
 
   const table = join(dataset.path, "table.parquet"), persons = await readPeople(table);
@@ -48,6 +47,10 @@ export async function evaluate(
     throw new Error(
       `Cannot evaluate: the test set of "${splits.stage}" is empty. Change its shares.`,
     );
+  }
+  for (const name of groups.flat()) {
+    const why = noColumn(name, persons, ["gender", "age"]);
+    if (why) throw new Error(`Cannot compare groups by "${name}": ${why}. Change evaluate.groups.`);
   }
   const further = chooseMetrics(metrics, metrics.length > 0 ? context.definitions("metric") : []);
   const chosenSections = chooseSections(sections, context.definitions("reportSection"));

@@ -67,9 +67,12 @@ export interface FairnessBy {
   equalized_odds_difference?: number;
 }
 
+/** Columns whose groups are compared; a pair: their crossing. */
+export type ChosenGroups = readonly (string | readonly string[])[];
+
 export interface Fairness {
   groupings: FairnessBy[];
-  /** Columns of one value or too many, such as names: their number of values. */
+  /** Columns of one value, of too many, such as names, or not chosen: their number of values. */
   left_out: Record<string, number>;
 }
 
@@ -95,19 +98,19 @@ interface Tested {
   /** Person of each image. */
   people?: readonly unknown[];
   further?: readonly ChosenMetric[];
+  /** Default: gender, age band, attributes of few values, and their crossings. */
+  groups?: ChosenGroups;
   /** Images below which a group is hidden. */
   minimum?: number;
 }
 
-/**
- * Computes a model's metrics by gender, age band and every attribute of the labels, and by crossings of
- * two, on the test set.
- */
+/** Computes a model's metrics by groups of the test set. */
 export async function modelFairness(
   tested: Tested,
   { signal, note = () => {} }: Watch = {},
 ): Promise<Fairness> {
-  const { groupings, left_out } = divisions(tested.persons), done: FairnessBy[] = [];
+  const { groupings, left_out } = divisions(tested.persons, tested.groups);
+  const done: FairnessBy[] = [];
   for (const division of groupings) {
     await pause(signal);
     note(`groups ${done.length + 1}/${groupings.length}`);
@@ -125,15 +128,18 @@ interface Division {
   unknown: number;
 }
 
-/** Divides people by gender, age band and attributes, and by crossings of two. */
+/** Divides people by chosen columns; by default by gender, age band, attributes, and crossings of two. */
 export function divisions(
   persons: readonly Person[],
+  chosen?: ChosenGroups,
 ): { groupings: Division[]; left_out: Fairness["left_out"] } {
-  const { attributes, left_out } = attributesOf(persons);
+  const { attributes, left_out } = attributesOf(persons, chosen?.flat());
   const names = Object.keys(attributes);
   const { compare } = new Intl.Collator("en", { numeric: true });
-  const groupings = names.flatMap((a, i) => [[a], ...names.slice(i + 1).map((b) => [a, b])])
-    .toSorted((a, b) => a.length - b.length)
+  const every = names.flatMap((a, i) => [[a], ...names.slice(i + 1).map((b) => [a, b])])
+    .toSorted((a, b) => a.length - b.length);
+  const groupings = (chosen?.map((one) => [one].flat()) ?? every)
+    .filter((by) => by.every((name) => names.includes(name)))
     .map((by): Division => {
       const members = Map.groupBy(persons.keys(), (i) => {
         const values = by.map((name) => attributes[name][i]);
@@ -155,7 +161,7 @@ export function adjustAll(models: readonly Fairness[]): void {
   holm(tests.map(({ p }) => p!)).forEach((p, i) => tests[i].p_holm = p);
 }
 
-function attributesOf(persons: readonly Person[]) {
+function attributesOf(persons: readonly Person[], chosen?: readonly string[]) {
   const all: Record<string, (string | number | null)[]> = {
     gender: persons.map(({ gender }) => genderClasses[gender]?.label ?? null),
     age: persons.map(({ age }) => {
@@ -170,7 +176,7 @@ function attributesOf(persons: readonly Person[]) {
   for (const [name, values] of Object.entries(all)) {
     const { size } = new Set(values.filter((value) => value !== null));
     // A crossing with a single value would repeat the other attribute.
-    if (size < 2 || size > MAX_VALUES) left_out[name] = size;
+    if (size < 2 || !(chosen?.includes(name) ?? size <= MAX_VALUES)) left_out[name] = size;
     else attributes[name] = values.map((value) => value === null ? null : String(value));
   }
   return { attributes, left_out };

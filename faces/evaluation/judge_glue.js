@@ -1,4 +1,4 @@
-// deno-fmt-ignore-file: results keep their bytes. Connects the functions of judging.ts with the page.
+// deno-fmt-ignore-file: results keep their bytes. Connects the functions of judge_page.ts with the page.
 // deno-lint-ignore-file no-empty -- a page of a file may have no storage
 const { column, correct, suspects } = JSON.parse(document.getElementById("data").textContent);
 const byId = (id) => document.getElementById(id), place = "verdicts " + location.pathname;

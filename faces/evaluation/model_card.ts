@@ -180,18 +180,17 @@ function further(models: readonly CardModel[]): Block[] {
 function uncertainty(models: readonly CardModel[]): Block[] {
   const lines = models.flatMap(
     ({ id, title, metrics: { task, metric, coverage, abstention } = {} }) => {
-      const told = [];
+      const told = abstention?.threshold ? [thresholdText(abstention.threshold)] : [];
       if (coverage) {
         const { level, images, coverage: share, interval, width } = coverage;
         const size = formatMetricValue(width, metric!, 1) + (task === "age" ? " years" : "");
-        told.push(
+        told.unshift(
           `Prediction intervals are meant to contain ${percent(level, 0)} of true values, by ` +
             `${count(images)} images of the calibration set. The share on the test set is ` +
             `${formatMetricValue(share, "accuracy")} (95 % CI ` +
             `${formatInterval(interval, "accuracy")}); mean width ${size}.`,
         );
       }
-      if (abstention?.threshold) told.push(thresholdText(abstention.threshold));
       return told.map((line) => text(`${title} (${id}): ${line}`));
     },
   );

@@ -18,7 +18,7 @@ export type Links = readonly (readonly [id: string, title: string])[];
 
 /** A section of the report. */
 export interface ReportSectionDefinition<P extends z.ZodObject = z.ZodObject> extends Definition {
-  readonly params: P;
+  readonly params?: P;
   /** Returns the anchors that the contents link to, each with its title. */
   links(report: Report): Links;
   /** Renders the section, with the anchors as `id` of its headings. */
@@ -48,21 +48,17 @@ export function defineReportSection<P extends z.ZodObject>(
   return define({ kind: "reportSection", ...section }) as never;
 }
 
-const params = z.strictObject({});
-
 /** The built-in sections, in their usual order. Their modules load when a report is written. */
 export const reportSections: readonly ReportSectionDefinition[] = [
   defineReportSection({
     name: "models",
     summary: "Results, training and network of each model",
-    params,
     links: ({ models }) => models.map((model) => [model.id, modelTitle(model, models)]),
     render: async (report) => (await import("./sections/model_section.ts")).modelSections(report),
   }),
   defineReportSection({
     name: "fairness",
     summary: "Metrics by groups of people, and differences",
-    params,
     links: ({ models }) =>
       models.some(({ fairness }) => fairness) ? [["fairness", "Fairness"]] : [],
     render: async (report) =>
@@ -71,21 +67,18 @@ export const reportSections: readonly ReportSectionDefinition[] = [
   defineReportSection({
     name: "gate",
     summary: "Errors of the age gate that evaluate.gate sets",
-    params,
     links: ({ models }) => models.some(({ metrics }) => metrics.gate) ? [["gate", "Age gate"]] : [],
     render: async (report) => (await import("./sections/gate_section.ts")).gateSection(report),
   }),
   defineReportSection({
     name: "data",
     summary: "Data sets, splits, crops and photos without a face",
-    params,
     links: () => [["faces", "Data"]],
     render: async ({ data }) => (await import("./sections/data_section.ts")).dataSection(data),
   }),
   defineReportSection({
     name: "provenance",
     summary: "Stages, parameters, packages and machine",
-    params,
     links: () => [["made", "Provenance"]],
     render: async (report) =>
       (await import("./sections/provenance_section.ts")).provenanceSection(report),

@@ -5,7 +5,7 @@ import { chooseMetrics, type ChosenMetric } from "../training/further_metrics.ts
 import type { PredictionInterval } from "../training/prediction_interval.ts";
 import type { Person } from "../training/targets.ts";
 import { ageGate } from "./age_gate.ts";
-import { type Fairness, modelFairness, type Watch } from "./fairness.ts";
+import { type ChosenGroups, type Fairness, modelFairness, type Watch } from "./fairness.ts";
 import { type FurtherMetric, type ModelMetrics, scoreModel, usedSplits } from "./score_model.ts";
 import { scoreIntervals } from "./uncertainty.ts";
 
@@ -23,6 +23,7 @@ export interface Scored {
   gated?: Parameters<typeof ageGate>;
   /** Labels of the test images. */
   persons: readonly Person[];
+  groups?: ChosenGroups;
   /** Further metrics; undefined if one is of a plugin, whose functions a thread does not get. */
   choices?: readonly Choice[];
   facts?: Pick<ModelMetrics, "unlabelled" | "trainedOn" | "trainedPeople">;
@@ -52,7 +53,7 @@ export async function computeScores(scored: Scored, watch: Watch): Promise<Model
 export async function addFurther(
   metrics: ModelMetrics,
   further: readonly ChosenMetric[],
-  { model: [, predictions, labelled], persons }: Scored,
+  { model: [, predictions, labelled], persons, groups }: Scored,
   watch: Watch,
 ): Promise<Fairness> {
   for (const { name, titleFor, unit, decimals, groupsOf, compute, interval } of further) {
@@ -77,7 +78,7 @@ export async function addFurther(
     });
   }
   const { test } = predictions, people = labelled.test.identity;
-  return await modelFairness({ metrics, test, further, people, persons }, watch);
+  return await modelFairness({ metrics, test, further, people, persons, groups }, watch);
 }
 
 /** Computes the same scores in another thread: signals arrive meanwhile, and end it. */

@@ -114,7 +114,7 @@ export function classesOf(
     const sorted = [...values].sort((a, b) => key(a) < key(b) ? -1 : 1);
     return sorted.map((value) => ({ label: String(value) }));
   }
-  const why = noColumn(column, people, "gender") ??
+  const why = noColumn(column, people, ["gender"]) ??
     (size === 0
       ? "it has no value in the training set"
       : size === 1
@@ -132,24 +132,24 @@ export function checkNumbers(column: string, people: readonly Person[]): void {
   const way = strays.length > 0 && 2 * strays.length < texts.length
     ? `Empty ${strays.length} of ${texts.length} by "values" (docs/guide/own_data.md), or name`
     : "Name";
-  const why = noColumn(column, people, "age") ??
+  const why = noColumn(column, people, ["age"]) ??
     (text === undefined ? "it has no value" : `it has texts, such as ${quote(text)}` +
       (/^-?\d+,\d+$/.test(text) ? ", with a comma in place of a point" : ""));
   throw new Error(`Cannot train numbers of "${column}": ${why}. ${way} another column.`);
 }
 
-/** Returns why a column cannot be a target if the labels lack it, beside a fixed one. */
-function noColumn(
+/** Returns why a column is none of the labels', beside fixed ones. */
+export function noColumn(
   column: string,
   people: readonly Person[],
-  fixed: "gender" | "age",
+  fixed: readonly ("gender" | "age")[],
 ): string | undefined {
-  const names = new Set(people.flatMap(({ attributes = {} }) => Object.keys(attributes)));
+  const known = fixed.filter((label) => people.some((person) => !isNaN(person[label])));
+  const all = people.flatMap(({ attributes = {} }) => Object.keys(attributes));
+  const names = new Set<string>([...known, ...all]), own = `${column}_`;
   if (names.has(column)) return undefined;
-  const own = `${column}_`;
   if (names.has(own)) return `it is called ${own} here, as tables have a ${column} of their own`;
-  const known = people.some((person) => !isNaN(person[fixed])) ? [fixed] : [];
-  return `the labels have no such column; they have ${[...known, ...names].join(", ")}`;
+  return `the labels have no such column; they have ${[...names].join(", ")}`;
 }
 
 /** Builds a class up to each age of `upTo`, and one above the last. */

@@ -5,13 +5,14 @@ import * as tf from "@tensorflow/tfjs-core";
 import { openBackend } from "../../packages/compute/open_backend.ts";
 import { random } from "../../packages/random/random.ts";
 import type { MetricsFile } from "../../faces/evaluation/score_model.ts";
-import { writeReference } from "../../faces/evaluation/reference_predictions.ts";
+import { writeReference } from "../../faces/evaluation/prediction_files.ts";
 import { writePreprocessing } from "../../faces/images/preprocessing.ts";
 import { NpyFile, writeNpy } from "../../packages/formats/npy.ts";
 import { readParquet, writeParquet } from "../../packages/formats/parquet.ts";
 import { sha256 } from "../../packages/pipeline/fingerprint.ts";
 import type { Artifact, StageProvenance } from "../../packages/pipeline/stage.ts";
 import { median } from "../../packages/statistics/prediction_metrics.ts";
+import type { Fairness } from "../../faces/evaluation/fairness.ts";
 import evaluate from "../../stages/evaluate.ts";
 import importModel from "../../stages/importModel.ts";
 import { saveModel } from "../../faces/training/model_files.ts";
@@ -495,6 +496,24 @@ Deno.test("evaluate stops when it is told to", async () => {
   });
   const inputs = await artifacts(context.folder, people());
   await assert.rejects(context.run(inputs), /stopped by the test/);
+});
+
+Deno.test("evaluate compares chosen groups, also at the gate, and names the columns", async () => {
+  using context = testContext(evaluate);
+  const inputs = await artifacts(context.folder, people());
+  const gate = { threshold: 18, limit: 18 };
+  await context.run(inputs, { gate, groups: ["age"] });
+  const text = await Deno.readTextFile(join(context.outputs.report, "fairness.json"));
+  for (const { groupings, left_out } of Object.values<Fairness>(JSON.parse(text).models)) {
+    assert.deepEqual(groupings.map(({ by }) => by.join()), ["age"]);
+    assert.equal(left_out.gender, 2);
+  }
+  const { trainAge } = (await metricsOf(context.outputs.report)).models;
+  assert.deepEqual(trainAge.gate!.by_group, []);
+  await assert.rejects(
+    context.run(inputs, { groups: ["gendr"] }),
+    /"gendr": the labels have no such column; they have gender, age\. Change evaluate\.groups\./,
+  );
 });
 
 Deno.test("evaluate lets ages through a gate, intervals on one side of it too", async () => {

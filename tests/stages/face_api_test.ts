@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import sharp from "sharp";
-import { readReference } from "../../faces/evaluation/reference_predictions.ts";
+import { readReference } from "../../faces/evaluation/prediction_files.ts";
 import { pngName, shardName, writeFaceRows } from "../../faces/detection/faces_artifact.ts";
 import { type CropPreprocessing, writePreprocessing } from "../../faces/images/preprocessing.ts";
 import { writeNpy } from "../../packages/formats/npy.ts";

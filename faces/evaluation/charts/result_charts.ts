@@ -172,7 +172,7 @@ export function biasByYear(points: ErrorCurves["bias"], line?: Line): Html {
         fillOpacity: 0.6,
         fill: ({ bias }) => bias > 0 ? colors.validation : colors.train,
         title: ({ truth, bias, count }) =>
-          `${truth}: bias ${bias.toFixed(1)} years, ${faces(count)}`,
+          `${truth}: bias ${formatMetricValue(bias, "mae")} years, ${faces(count)}`,
       }),
     ],
   });

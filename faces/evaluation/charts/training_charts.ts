@@ -27,11 +27,15 @@ export function curves(
     dash: key === "train" ? undefined : "5 3",
     points: epochs.map((epoch) => ({ epoch: epoch.epoch, value: epoch[key] })),
   }));
+  // About ten integer ticks at most.
+  const step = [1, 2, 5, 10, 20, 50, 100].find((n) => epochs.length / n <= 10) ?? 200;
+  const ticks = epochs.map(({ epoch }) => epoch)
+    .filter((epoch) => epoch % step === 0 || epochs.length === 1);
   const all = series.flatMap(({ points }) => points.map(({ value }) => value));
   return draw(`${name} by epoch on the training and validation set`, {
     // The words are above the curves, and the axis label above these.
     marginTop: 26 + 12 * marks.length,
-    x: { label: "epoch", ticks: wholeTicks(epochs.map(({ epoch }) => epoch)), tickFormat: "d" },
+    x: { label: "epoch", ticks, tickFormat: "d" },
     y: { label: name, grid: true, nice: true },
     marks: [
       ...marks.flatMap(({ epoch, word, dash }, i) => [
@@ -67,10 +71,4 @@ export function curves(
       all.some(Number.isFinite) ? null : Plot.text(["no finite value"], { frameAnchor: "middle" }),
     ],
   });
-}
-
-/** Returns about ten integer ticks at most. */
-function wholeTicks(epochs: readonly number[]): number[] {
-  const step = [1, 2, 5, 10, 20, 50, 100].find((n) => epochs.length / n <= 10) ?? 200;
-  return epochs.filter((epoch) => epoch % step === 0 || epochs.length === 1);
 }

@@ -10,7 +10,7 @@ import { figure, noteCard, settingsList, table } from "../tables.ts";
 import { count, faces } from "../format_result.ts";
 
 export function dataSection(data: DataReport): Html {
-  const { datasets, splits, crops, noFace, preprocessing } = data;
+  const { datasets, splits, crops, noFace, copies, preprocessing } = data;
   const all = datasets.reduce((sum, { ages }) => sum + ages.length, 0);
   const gendered = [...datasets, ...splitNames.map((name) => splits[name])]
     .map(({ name, genders }) => ({ name, genders: known(genders) }))
@@ -19,19 +19,30 @@ export function dataSection(data: DataReport): Html {
     figure("Women and men", "by data set and by split", genderShares(gendered));
   const drawn = crops.map((image) => ({ image, name: "A crop" }));
   const note = `${some(crops.length)} of ${faces(all)}, drawn at random`;
+  const photos = Object.entries(data.photos ?? {}).map(([name, { photos, problems, faces }]) =>
+    [name, photos, Object.entries(problems), faces] as const
+  );
+  const undetected = noFace.shown.length < noFace.count
+    ? `${noFace.shown.length} of ${count(noFace.count)}, drawn at random`
+    : some(noFace.count);
+  const copied = copies &&
+    `${count(copies.count)}, each in the set of its original; pairs, other labels first`;
   return html`<section>
 <h2 id="faces">Data</h2>
 <div class="columns">
 ${rowsTable(data)}
-${photosTable(data)}
+${
+    photos.length > 0 &&
+    countsTable("Photos and faces", "Photos of the kept rows.", ["photos", "faces"], photos)
+  }
 ${histograms(datasets)}
 ${shares}
 </div>
 ${ageBySplit(splits)}
 ${crops.length > 0 && sheet("Crops", note, drawn)}
 ${data.framing && framingGrid(data.framing)}
-${noFaces(noFace)}
-${copiesSheet(data.copies)}
+${noFace.count > 0 && sheet("Photos without a detected face", undetected, noFace.shown)}
+${copies && sheet("Copies", copied!, copies.shown)}
 <h3 class="row">Preprocessing</h3>
 ${settingsList(effective(preprocessing))}
 </section>`;
@@ -72,14 +83,6 @@ function rowsTable({ selection }: DataReport): Html[] {
   );
 }
 
-function photosTable({ photos = {} }: DataReport): Html | false {
-  const sets = Object.entries(photos).map(([name, { photos, problems, faces }]) =>
-    [name, photos, Object.entries(problems), faces] as const
-  );
-  return sets.length > 0 &&
-    countsTable("Photos and faces", "Photos of the kept rows.", ["photos", "faces"], sets);
-}
-
 /** Renders a column for each data set: a count, those dropped by reason, and the remaining count. */
 function countsTable(
   title: Child,
@@ -118,19 +121,6 @@ function effective({ detector, ...rest }: DataReport["preprocessing"]): Record<s
     ...(Array.isArray(inputSizes) && inputSizes.length > 0 ? { inputSizes } : {}),
   };
   return { detector: { name, ...own, ...others }, ...rest };
-}
-
-function noFaces({ shown, count: n }: DataReport["noFace"]): Html | false {
-  const note = shown.length < n ? `${shown.length} of ${count(n)}, drawn at random` : some(n);
-  return n > 0 && sheet("Photos without a detected face", note, shown);
-}
-
-function copiesSheet(copies: DataReport["copies"]): Html | undefined {
-  return copies && sheet(
-    "Copies",
-    `${count(copies.count)}, each in the set of its original; pairs, other labels first`,
-    copies.shown,
-  );
 }
 
 /** Renders mean faces and examples of training, test and serving. */

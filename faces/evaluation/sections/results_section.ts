@@ -215,7 +215,7 @@ function scatterFigure(
   const which = truth.length < of
     ? `${count(truth.length)} of the ${faces(of)} of the test set, sampled at random.`
     : `${faces(of)} of the test set.`;
-  const slope = line?.slope.toFixed(2);
+  const slope = line?.slope.toFixed(2).replace("-", "−");
   const solid = slope && html` Solid line: least squares, slope <b class="inline">${slope}</b>; a
 slope below 1 is regression to the mean.`;
   return figure(

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { random } from "../../../packages/random/random.ts";
 import { type Predictions, scoreModel } from "../../../faces/evaluation/score_model.ts";
-import { writePredictions } from "../../../faces/evaluation/write_predictions.ts";
+import { writePredictions } from "../../../faces/evaluation/prediction_files.ts";
 import { writeNpy } from "../../../packages/formats/npy.ts";
 import { writeParquet } from "../../../packages/formats/parquet.ts";
 import { History, type RecordedStage, type RunRecord } from "../../../packages/pipeline/history.ts";
@@ -80,6 +80,8 @@ export interface FakeRun {
   readonly again?: readonly unknown[];
   /** True if the run has metrics of the validation set as well. */
   readonly validation?: boolean;
+  /** Added to the true ages. */
+  readonly older?: number;
   /** True if the table has no gender. */
   readonly genderless?: boolean;
 }
@@ -147,6 +149,7 @@ export async function workshop(fakes: readonly FakeRun[]) {
       metrics: further,
       again,
       validation,
+      older = 0,
       genderless,
     }: FakeRun,
     number: number,
@@ -201,7 +204,9 @@ export async function workshop(fakes: readonly FakeRun[]) {
       const { skill, classes = GENDERS, every = 2, error, task = "age" } = fake;
       const luck = random(number, stage);
       const said = (rows: number[]): Predictions => {
-        const truth = rows.map((row) => skill === undefined ? row % 70 : Number(row % every === 1));
+        const truth = rows.map((row) =>
+          skill === undefined ? row % 70 + older : Number(row % every === 1)
+        );
         const prediction = truth.map((value) =>
           skill === undefined
             ? value + error! * (2 * luck.next() - 1)

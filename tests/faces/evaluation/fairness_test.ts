@@ -105,6 +105,26 @@ Deno.test("modelFairness() agrees with Fairlearn's MetricFrame, on crossings too
   close(groupings[0].equalized_odds_difference, 0.12313139260424863, 1e-12);
 });
 
+Deno.test("modelFairness() compares the groups that are chosen, and tests no others", async () => {
+  const [all, chosen] = await Promise.all(
+    [undefined, ["gender", ["age", "group"]]].map((groups) =>
+      modelFairness({ metrics: smiles, test, persons, groups })
+    ),
+  );
+  assert.deepEqual(chosen.groupings.map(({ by }) => by), [["gender"], ["age", "group"]]);
+  assert.deepEqual(chosen.groupings, [all.groupings[0], all.groupings[5]], "as among all");
+  assert.deepEqual(chosen.left_out, { name: 240, part: 1 });
+  const one = await modelFairness({ metrics: smiles, test, persons, groups: ["part", "name"] });
+  assert.deepEqual(one.left_out, { gender: 2, age: 4, group: 3, part: 1 });
+  assert.deepEqual(one.groupings.map(({ by }) => by), [["name"]], "of many values, but chosen");
+  // Tests of groups that were not asked for weaken those that were.
+  for (const fairness of [all, chosen]) adjustAll([fairness]);
+  const [many, few] = [all.groupings[2], chosen.groupings[0]].map(({ metrics }) =>
+    metrics.accuracy
+  );
+  assert.ok(few.p_holm! < many.p_holm!, `${few.p_holm} of ${few.p}, ${many.p_holm} of ${many.p}`);
+});
+
 Deno.test("modelFairness() standardizes by age and tests within its strata", async () => {
   const fairness = await modelFairness({ metrics: smiles, test, persons });
   const [gender, age] = fairness.groupings;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readCsv } from "../../../packages/formats/csv.ts";
 import { judgePage } from "../../../faces/evaluation/judge_page.ts";
 import { judgeRows } from "../../../faces/datasets/verdicts.ts";
-import { type Judging, press, verdictsCsv } from "../../../faces/evaluation/judging.ts";
+import { type Judging, press, verdictsCsv } from "../../../faces/evaluation/judge_page.ts";
 
 const suspects = [
   { dataset: "a", path: "x, y.jpg", label: "male", suggested: "female" },

@@ -873,5 +873,9 @@ Deno.test("reportPage() draws the line of predicted numbers other than ages", as
   const metrics = { ...model.metrics, task: "smile", metric: "error" as const };
   const html = await reportPage({ ...report, models: [{ ...model, metrics, scatter }] });
   assert.match(text(html), /Predicted and true smile[^]*least squares, slope\s+0\.36\s*; a/);
+  const falling = dots({ rows: [0, 1, 2], truth, prediction: prediction.toReversed(), loss: 1 });
+  const other = await reportPage({ ...report, models: [{ ...model, metrics, scatter: falling }] });
+  assert.match(text(other), /least squares, slope\s+−0\.29\s*; a/);
+  assert.match(html, /\d: bias −\d\S* years/);
   assert.equal(dots({ rows: [0, 1], truth: [0.1, 0.1], prediction, loss: 1 }).line, undefined);
 });
