@@ -92,8 +92,9 @@ const MIN_IMAGES = 20, MIN_PEOPLE = 10;
 /** Minimum number of seeds of a setting: of two, up to 11 % of equal settings differ. */
 const MIN_SEEDS = 3;
 const ALPHA = 0.05;
-/** Reason that there is no test of models. */
+/** Reasons that there is no test of models. */
 const DISJOINT = "no image is in both test sets";
+const RELABELLED = "their labels of the same images differ";
 /** Reason that means over groups are not tested. */
 const FEW = "is not tested, as a class or group has too few images or people";
 
@@ -115,14 +116,17 @@ export async function compareRuns(
     new Map(models.map((model) => [names[run]!.get(model.id)!, model]))
   );
   const labels = [...new Set(named.flatMap((models) => [...models.keys()]))];
-  const imagesOf = (label: string) =>
-    named.flatMap((models) => models.get(label) ?? []).map(({ images }) => new Set(images));
-  const apart = new Set(labels.filter((label) => !areAlike(imagesOf(label))));
+  const all = (label: string) => named.flatMap((models) => models.get(label) ?? []);
+  const relabelled = new Set(labels.filter((label) => commonRows(all(label)) === RELABELLED));
+  const apart = new Set(
+    labels.filter((label) => !areAlike(all(label).map(({ images }) => new Set(images)))),
+  ).union(relabelled);
   const subjectIn = (run: number, name: string, split: string) => {
-    const model = named[run]!.get(name);
-    const subject = model ? subjectOf(model) : "";
-    if (split === "validation") return subject + divisions[run];
-    return model ? subject + model.datasets + (apart.has(name) ? ` of run ${run}` : "") : "";
+    const model = named[run]!.get(name), ofValidation = split === "validation";
+    const images = ofValidation ? divisions[run] : model?.datasets ?? "";
+    // Labels that differ in the test set do so in the validation set.
+    const differ = (ofValidation ? relabelled : apart).has(name);
+    return `${model ? subjectOf(model) : ""}${images}${differ ? ` of run ${run}` : ""}`;
   };
   const metrics = metricRows(runs, names, subjectIn).map((row) => {
     if (row.split !== "test") return row;
@@ -199,7 +203,12 @@ export async function compareRuns(
     ...(settings.length > 0 && {
       settings: testPairs(settings, ({ test }) => compareSettings(...test)),
     }),
-    tests: testPairs(pairs, (pair) => testModels(pair, progress)),
+    tests: testPairs(pairs, ({ model, metric, several, rows }) => {
+      progress?.advance(1, `${model} ${metric}`);
+      const [x, y] = several.map(({ scores }, i) => selectValues(scores, rows[i]!));
+      const people = selectValues(several[0]!.people, rows[0]!);
+      return (metric === "accuracy" ? compareHits : compareErrors)(x!, y!, people);
+    }),
     differences: differencesOf(further, notes, progress),
     cautions: cautionLines(runs),
     notes: [...new Set(notes)],
@@ -328,17 +337,23 @@ function commonRows(several: readonly TestedModel[]) {
   const own = images.flatMap((image, row) => maps.every((map) => map.has(image)) ? [row] : []);
   const rows = maps.map((map) => Int32Array.from(own, (row) => map.get(images[row]!)!));
   const truths = several.map(({ scored }) => scored.truth);
-  if (own.length === 0) return DISJOINT;
+  const sets = [...new Set(several.map(({ datasets }) => datasets.join(" and ")))];
+  if (own.length === 0) {
+    const names = `${
+      sets.join(" or ")
+    }. If their photos are the same, give both data sets one name`;
+    return sets.length > 1 ? `${DISJOINT}, ${names}, as { folder: …, name: … }` : DISJOINT;
+  }
+  const equal = rows.every((rows, m) =>
+    rows.every((row, i) => truths[m]![row] === truths[0]![own[i]!])
+  );
+  if (!equal) return RELABELLED;
   // An unknown person is in a single image.
   const persons = new Set(own.map((row) => people[row] || `image\n${images[row]}`)).size;
   const few = own.length < MIN_IMAGES
     ? counted(own.length, "image is", "images are")
     : persons < MIN_PEOPLE && counted(persons, "person is", "people are");
-  if (few) return `only ${few} in both test sets, too few for a test`;
-  const equal = rows.every((rows, m) =>
-    rows.every((row, i) => truths[m]![row] === truths[0]![own[i]!])
-  );
-  return equal ? { several, rows } : "their labels of the same images differ";
+  return few ? `only ${few} in both test sets, too few for a test` : { several, rows };
 }
 
 /** Pairs settings of several seeds, the best one with each other one. */
@@ -447,13 +462,6 @@ function testPairs<P extends Compared & Partial<SeedCounts>>(
       ({ metric }) => METRICS[metric].better,
     )
   );
-}
-
-function testModels({ model, metric, several, rows }: Pair, progress?: Progress): PairedTest {
-  progress?.advance(1, `${model} ${metric}`);
-  const [x, y] = several.map(({ scores }, i) => selectValues(scores, rows[i]!));
-  const people = selectValues(several[0]!.people, rows[0]!);
-  return (metric === "accuracy" ? compareHits : compareErrors)(x!, y!, people);
 }
 
 /** Returns the further metrics that all models have. @param all false for those that evaluate names */

@@ -853,6 +853,37 @@ Deno.test("compare marks no best value of tests on other data", async () => {
   }
 });
 
+Deno.test("compare marks no best value of images whose labels differ", async () => {
+  const models = { trainAge: { error: 5 } };
+  await using shop = await workshop([
+    { models, validation: true },
+    { models: { trainAge: { error: 9 } }, older: 1, validation: true },
+  ]);
+  const { metrics, notes } = await compareRuns(shop.runs, shop.store);
+  assert.match(notes.join(), /: their labels of the same images differ$/);
+  const rows = metrics.filter(({ split }) => split !== "train");
+  assert.deepEqual(rows.map(({ split, best }) => [split, best]), [
+    ...[["test", undefined], ["validation", undefined]],
+  ]);
+});
+
+Deno.test("compare names the way out where data sets have other names", async () => {
+  const of = (rate: number, more: object) => ({
+    models: { trainAge: { error: 5, params: { rate } } },
+    ...more,
+  });
+  for (
+    const [other, hint] of [[{ dataset: "theirs" }, true], [{ testFrom: 200 }, false]] as const
+  ) {
+    await using shop = await workshop([of(1, {}), of(2, other)]);
+    const { notes } = await compareRuns(shop.runs, shop.store);
+    assert.match(
+      notes[0]!,
+      hint ? /sets, wiki_crop or theirs\. If .* one name, as .* name: / : /sets$/,
+    );
+  }
+});
+
 Deno.test("compare marks no best value of validation on other sets", async () => {
   await using shop = await workshop([{ models: { trainAge: { error: 5 } } }, {
     models: { trainAge: { error: 9 } },
