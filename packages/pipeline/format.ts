@@ -124,16 +124,19 @@ export function formatValue(value: unknown): string {
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }
 
-/** "train accuracy 0.681, again loss 11.4": metrics of the test set, or of the last one. */
+/** "test: train accuracy 0.681, again loss 11.4": metrics of the test set, or of the last one. */
 export function formatMetrics(metrics: Metrics, names: MetricNames = {}): string {
-  return Object.entries(metrics).map(([stage, splits]) => {
-    const split = Object.entries(splits.test ?? Object.values(splits).at(-1) ?? {});
-    const known = split.filter(([, value]) => Number.isFinite(value)); // null: it has no value
+  const texts = Object.entries(metrics).map(([stage, splits]) => {
+    const split = splits.test ? "test" : Object.keys(splits).at(-1) ?? "";
+    // null: it has no value.
+    const known = Object.entries(splits[split] ?? {}).filter(([, value]) => Number.isFinite(value));
     const scores = known.filter(([name]) => name !== "loss");
     const shown = scores.length > 0 ? scores : known;
     const words = shown.map(([name, value]) => `${names[name] ?? name} ${formatNumber(value)}`);
-    return `${stage} ${words.join(" ") || "–"}`;
-  }).join(", ");
+    return { split: split && `${split}: `, text: `${stage} ${words.join(" ") || "–"}` };
+  });
+  return [...Map.groupBy(texts, ({ split }) => split)]
+    .map(([split, own]) => split + own.map(({ text }) => text).join(", ")).join("; ");
 }
 
 /** Escapes Markdown and HTML markup, and replaces line breaks by spaces. */

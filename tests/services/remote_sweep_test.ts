@@ -225,7 +225,7 @@ test("runs that fail or die do not end the others, and a worker of another versi
     err,
     /✗ 2\/3 {2}broken\.how=die {2}failed: its process on \S+:\d+ crashed; last output: .*> br/,
   );
-  assert.match(err, /✓ 3\/3 {2}broken\.how=never .* sum loss 12\.0 {2}run [0-9a-f]{8}/);
+  assert.match(err, /✓ 3\/3 {2}broken\.how=never .* test: sum loss 12\.0 {2}run [0-9a-f]{8}/);
   const started = faithful.lines.all.flatMap((line) =>
     line.match(/^pipeline broken\.how=(\w+): started/)?.slice(1) ?? []
   );

@@ -145,12 +145,16 @@ export async function bestPoints(
     );
   }
   const finished = matching.map(({ point: values, ...run }) => ({ ...run, values }));
-  const made = matching.flatMap(({ stages }) => stages);
-  const names = await metricNames?.(made.flatMap(({ dependencies = [] }) => dependencies)) ?? {};
+  const [names, own] = await Promise.all([matching, matching.slice(-1)].map(async (some) => {
+    const made = some.flatMap(({ stages }) => stages);
+    return await metricNames?.(made.flatMap(({ dependencies = [] }) => dependencies)) ?? {};
+  }));
   const measured = summarise(finished).flatMap(({ values, metrics }) =>
     metrics.filter(({ split }) => split === "validation").map(({ stage, metric, mean }) => {
       const key = `${stage}.${metric}`, name = `${stage}.${names[metric] ?? metric}`;
-      return { values, mean, metric: withoutOptions(metric), key, name };
+      // Of all runs, a metric is printed with the options that they share.
+      const shared = own[metric] === names[metric];
+      return { values, mean, metric: withoutOptions(metric), key, name, shared };
     })
   );
   const rows = measured.filter(({ key, name }) => by === key || by === name);
@@ -163,12 +167,15 @@ export async function bestPoints(
           (known.size > 0 ? `They have ${joinWords([...known])}.` : "They have no such metric."),
     );
   }
-  const [{ metric }] = rows;
-  const direction = better[metric] ?? (metric === "loss" ? "less" : undefined);
+  const [{ metric, shared }] = rows;
+  const direction = shared ? better[metric] ?? (metric === "loss" ? "less" : undefined) : undefined;
   if (!direction) {
-    const other = measured.find(({ metric }) => better[metric]);
+    const other = measured.find(({ metric, shared }) => shared && better[metric]);
+    const why = shared
+      ? "whether more or less of it is better is not known"
+      : `its options differ among the runs of "${of}"`;
     throw new UsageError(
-      `sweep.best: cannot choose by ${by}: whether more or less of it is better is not known. ` +
+      `sweep.best: cannot choose by ${by}: ${why}. ` +
         `Name another metric${other ? `, such as ${other.name}` : ""}.`,
     );
   }

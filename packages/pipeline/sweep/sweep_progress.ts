@@ -73,16 +73,13 @@ export class SweepProgress implements Disposable {
     } else if (interrupted) {
       log(`${paint.yellow("!")} ${head}  interrupted; the next sweep resumes here`);
     } else {
-      log(`${paint.red("✗")} ${head}  failed: ${reasonOf(report)}${id}`);
+      const failed = report.stages.filter((one) => one.status === "failed" && !isInterrupted(one));
+      const reasons = failed.map(({ id, why }) => `${id}: ${why}`).join("; ");
+      log(`${paint.red("✗")} ${head}  failed: ${report.error ?? (reasons || INTERRUPTED)}${id}`);
     }
   }
 
   [Symbol.dispose](): void {
     this.#progress[Symbol.dispose]();
   }
-}
-
-function reasonOf({ error, stages }: ChildReport): string {
-  const failed = stages.filter((stage) => stage.status === "failed" && !isInterrupted(stage));
-  return error ?? (failed.map(({ id, why }) => `${id}: ${why}`).join("; ") || INTERRUPTED);
 }

@@ -143,7 +143,7 @@ Deno.test("runs", async (t) => {
     const { out } = await project.here("runs");
     assert.match(
       out,
-      /^run {7}date {14}pipeline +took {2}values {2}result\n[0-9a-f]{8} {2}\d{4}-\d\d-\d\d \d\d:\d\d {2}pipeline {2}[\d.:]+( s)? {10}sum loss 10\.0\n.* two .* sum loss 20\.0\n$/,
+      /^run {7}date {14}pipeline +took {2}values {2}result\n[0-9a-f]{8} {2}\d{4}-\d\d-\d\d \d\d:\d\d {2}pipeline {2}[\d.:]+( s)? {10}test: sum loss 10\.0\n.* two .* test: sum loss 20\.0\n$/,
     );
   });
   await t.step("of one pipeline, the last ones, as JSON", async () => {

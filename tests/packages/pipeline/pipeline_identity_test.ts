@@ -197,8 +197,8 @@ Deno.test("every command takes what runs prints", async (t) => {
   await project.here("run", "experiments/good", "--set", "count.to=4");
   await project.here("run", "bad");
   const { out } = await project.here("runs");
-  assert.match(out, /experiments\/good .* count\.to=4 +sum loss 10\.0\n/);
-  const [, first, second, failed] = out.split("\n").map((row) => row.split("  ")[0]!);
+  assert.match(out, /experiments\/good .* count\.to=4 +test: sum loss\n.* 10\.0\n/);
+  const [first, second, failed] = out.match(/^[0-9a-f]{8}/gm)!;
   await t.step("ids and names", async () => {
     for (const command of ["run", "graph", "verify", "runs"]) {
       for (const name of ["experiments/good", "experiments/good.yaml", second!]) {

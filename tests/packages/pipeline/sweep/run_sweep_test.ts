@@ -98,7 +98,7 @@ Deno.test("a sweep runs every combination, and each result once", async (t) => {
     );
     assert.match(
       err,
-      /\n✓ \d\/6 {2}few\.max=4 seed=3 .* luck loss 6\.00, sum loss 18\.0 {2}run [0-9a-f]{8}\n/,
+      /\n✓ \d\/6 {2}few\.max=4 seed=3 .* test: luck loss 6\.00, sum loss 18\.0 {2}run [0-9a-f]{8}\n/,
     );
     assert.match(err, /\ndone in .*: 6 runs done\n$/);
   });
@@ -114,7 +114,10 @@ Deno.test("a sweep runs every combination, and each result once", async (t) => {
     // Stages that share their code have their results in a folder of its name.
     const { out } = await project.here("runs", runs[0].id);
     assert.match(out, /\n\nstage +result\n.*\nluck +\S*artifacts\/sum\/[0-9a-f]{16}\/\w+\n/s);
-    assert.match((await project.here("runs")).out, / few\.max=4 seed=2 {2}luck loss 4\.00,\n/);
+    assert.match(
+      (await project.here("runs")).out,
+      / few\.max=4 seed=2 {2}test: luck loss\n *4\.00, sum/,
+    );
     // 1 count, 2 few, 3 draw, 2 sum, 3 luck, 6 compare.
     assert.match((await project.here("verify", "pipeline")).out, /✓ 17 results/);
     assert.match((await project.here("verify", runs[0].id)).out, /✓ 6 results/);
@@ -917,8 +920,13 @@ Deno.test("a metric that a run has no value of is left out of mean and spread, n
   ]);
   const { metrics } = run(1, 1, null);
   Object.assign(metrics.net!.validation!, { accuracy: 0.5 });
-  assert.equal(formatMetrics(metrics), "net accuracy 0.500");
-  assert.equal(formatMetrics(run(1, 1, null).metrics), "net –");
+  assert.equal(formatMetrics(metrics), "validation: net accuracy 0.500");
+  assert.equal(formatMetrics(run(1, 1, null).metrics), "validation: net –");
+  const tested = { validation: { mae: 4 }, test: { mae: 5 } };
+  assert.equal(
+    formatMetrics({ a: tested, ...metrics, b: tested, c: {} }),
+    "test: a mae 5.00, b mae 5.00; validation: net accuracy 0.500; c –",
+  );
   const narrow = summaryLines(rows, { auc: "more" }, 40);
   assert.ok(narrow.every(({ length }) => length <= 40), narrow.join("\n"));
 });
@@ -949,7 +957,7 @@ Deno.test("sweep.best chooses by no metric of which it does not know the better 
 Deno.test("a metric is printed by one name, and sweep.best takes its key too", async () => {
   const names = { error: "mae" }, folder = await Deno.makeTempDir();
   const metrics = (error: number): Metrics => ({ net: { validation: { loss: 1, error } } });
-  assert.equal(formatMetrics(metrics(2), names), "net mae 2.00");
+  assert.equal(formatMetrics(metrics(2), names), "validation: net mae 2.00");
   const rows = summarise([{ values: { rate: 1 }, metrics: metrics(2) }]);
   assert.match(summaryLines(rows, {}, Infinity, names)[0]!, /net validation mae/);
   try {
@@ -965,6 +973,34 @@ Deno.test("a metric is printed by one name, and sweep.best takes its key too", a
       rate: 1,
     }]]);
     await assert.rejects(best("net.rmse"), /They have net\.loss and net\.mae\./);
+    const varied = (stages: readonly unknown[] = []) =>
+      Promise.resolve<Record<string, string>>(stages.length === 1 ? { error: "error@3" } : {});
+    const dependencies = {
+      use: "net",
+      params: {},
+      inputs: {},
+      modules: {},
+      packages: {},
+      external: {},
+    };
+    const stage = {
+      id: "net",
+      use: "net",
+      status: "ran",
+      why: "",
+      seconds: 1,
+      outputs: {},
+    } as const;
+    const run = { pipeline: "search", ok: true, seconds: 1, seed: 1 };
+    const made = { stages: [{ ...stage, dependencies }], metrics: metrics(4) };
+    for (const rate of [4, 5]) await new History(folder).add({ ...run, ...made, point: { rate } });
+    const choose = (by: string) =>
+      bestPoints({ ...choice, by }, folder, sweptOnCommandLine(), better, () => {}, varied);
+    assert.deepEqual(await choose("net.loss"), [{ rate: 1 }, { rate: 2 }]);
+    await assert.rejects(
+      choose("net.error"),
+      /by net\.error: its options differ among the runs of "search"\. Name another metric\./,
+    );
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
