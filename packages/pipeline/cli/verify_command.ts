@@ -89,8 +89,10 @@ async function placesOf(
   // Runs of a sweep take turns with what the pipeline uses.
   if (!identity || newest[0]?.point) used = [...used, ...newest.flatMap(({ stages }) => stages)];
   const paths = used.map(({ use, fingerprint }) => fingerprint && store.pathOf(use, fingerprint));
-  return {
-    store,
-    places: (await store.storedResults()).filter(({ path }) => paths.includes(path)),
-  };
+  const places = (await store.storedResults()).filter(({ path }) => paths.includes(path));
+  // A run of a failed stage has none.
+  if (places.length === 0 && !byId) {
+    throw new UsageError(`"${name}" has no result in ${store.folder}; --artifacts names another`);
+  }
+  return { store, places };
 }

@@ -179,6 +179,12 @@ Deno.test("verify", async (t) => {
     assert.match((await project.here("verify", "other")).out, /^✓ 1 result, 15 B: all/);
     assert.equal((await project.here("verify", "others")).code, 2);
   });
+  await t.step("of a pipeline without results in the folder, is an error", async () => {
+    await Deno.mkdir(project.path("empty"));
+    const { code, err } = await project.here("verify", "pipeline", "--artifacts", "empty");
+    assert.match(err, /^error: "pipeline" has no result in .*empty; --artifacts names another\n$/);
+    assert.equal(code, 2);
+  });
   await t.step("takes one pipeline", async () => {
     assert.equal((await project.here("verify", "pipeline", "other")).code, 2);
   });
