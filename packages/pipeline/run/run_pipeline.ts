@@ -257,8 +257,11 @@ class Run {
     if (error instanceof RunError) return "";
     if (plugin && !(error instanceof Error)) return `\n  at "${use}" of ${module}`;
     const modules = [...plugin ? [module] : [], ...extensions.map(({ module }) => module)];
-    const place = modules.map((module) => placeIn(error, module)).find(Boolean);
-    return place ? `\n  at ${place}` : "";
+    const found = modules.find((module) => placeIn(error, module));
+    if (found === undefined) return "";
+    const names = extensions.filter(({ module }) => module === found)
+      .map(({ kind, name }) => `${kind} "${name}"`);
+    return `\n  at ${placeIn(error, found)}${names.length > 0 ? `, of ${joinWords(names)}` : ""}`;
   }
 
   #takeCached(stage: PlannedStage, record: StageRecord): void {

@@ -108,7 +108,10 @@ Deno.test("an error in a plugin's detector, which runs in a worker, is reported 
     }).output();
     const text = new TextDecoder().decode(stdout);
     assert.equal(code, 1, text);
-    assert.ok(text.includes(`failed: no luck\n  at ${join(folder, "bad.ts")}:4:9\n`), text);
+    assert.ok(
+      text.includes(`failed: no luck\n  at ${join(folder, "bad.ts")}:4:9, of detector "bad"\n`),
+      text,
+    );
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
