@@ -36,7 +36,10 @@ export class RunIndex {
     await (this.#reading ??= this.#read().finally(() => this.#reading = undefined));
     if (this.#answer.version !== this.#version) {
       const all = inOnePiece([...this.#entries.values()].map(({ run }) => run));
-      const varied = variedSettings(all);
+      // Settings that not all successful runs share.
+      const ended = all.filter(({ state }) => state === "ok").map(({ settings }) => settings);
+      const valuesOf = (name: string) => new Set(ended.map((one) => JSON.stringify(one[name])));
+      const varied = new Set(ended.flatMap(Object.keys).filter((name) => valuesOf(name).size > 1));
       const runs = all.toSorted((a, b) => a.at < b.at ? 1 : -1).map((run) => ({
         ...run,
         settings: Object.fromEntries(
@@ -164,12 +167,4 @@ function inOnePiece(runs: readonly UiRun[]): readonly UiRun[] {
     }
     return { ...run, settings };
   });
-}
-
-/** Returns the names of settings that not all successful runs share. */
-function variedSettings(runs: readonly UiRun[]): Set<string> {
-  const ended = runs.filter(({ state }) => state === "ok").map(({ settings }) => settings);
-  const names = new Set(ended.flatMap((settings) => Object.keys(settings)));
-  const valuesOf = (name: string) => new Set(ended.map((one) => JSON.stringify(one[name])));
-  return new Set([...names].filter((name) => valuesOf(name).size > 1));
 }

@@ -2,11 +2,6 @@
 import type { RecordedStage, RunRecord } from "../../packages/pipeline/history.ts";
 import type { layersOf, RunFiles, tableOf } from "./run_files.ts";
 
-export type UiStage = Pick<RecordedStage, "id" | "use" | "status" | "why" | "seconds" | "after"> & {
-  /** Folder of its result: the first 16 digits of the fingerprint. */
-  readonly result?: string;
-};
-
 /** A run, or a record that cannot be read. */
 export interface UiRun extends Pick<RunRecord, "id" | "at" | "seconds" | "metrics" | "better"> {
   /** Pipeline, as commands take it. */
@@ -22,7 +17,11 @@ export interface UiRun extends Pick<RunRecord, "id" | "at" | "seconds" | "metric
   /** Settings that differ between runs. */
   readonly settings: Readonly<Record<string, unknown>>;
   readonly seeds: Readonly<Record<string, unknown>>;
-  readonly stages: readonly UiStage[];
+  /** `result`: folder of its result, the first 16 digits of the fingerprint. */
+  readonly stages: readonly (
+    & Pick<RecordedStage, "id" | "use" | "status" | "why" | "seconds" | "after">
+    & { readonly result?: string }
+  )[];
   readonly cautions: readonly string[];
 }
 

@@ -27,12 +27,9 @@ const WARM_UP = 5, SECONDS = 2;
 
 async function probe(backend: Backend): Promise<Timing> {
   await openBackend(backend);
-  if (backend !== "cpu") {
-    return { version: version(), batch: BATCH, msPerStep: await time(backend, BATCH) };
-  }
-  const [few, fewest] = [await time(backend, FEW), await time(backend, FEWEST)];
-  const image = Math.max(0, few - fewest) / (FEW - FEWEST);
-  return { version: version(), batch: FEW, msPerStep: few + (BATCH - FEW) * image };
+  const batch = backend === "cpu" ? FEW : BATCH, few = await time(backend, batch);
+  const image = batch < BATCH ? Math.max(0, few - await time(backend, FEWEST)) / (FEW - FEWEST) : 0;
+  return { version: version(), batch, msPerStep: few + (BATCH - batch) * image };
 }
 
 /** Returns the median duration of a step, ms. */

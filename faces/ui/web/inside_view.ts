@@ -16,10 +16,15 @@ export const insideView: View = {
     const run = store.runs.find((one) => one.id === id);
     if (!run) return dom`<p>Choose a run in <a href="#runs">Runs</a>.</p>`;
     const [file, row] = [params.get("file"), params.get("row")];
+    // "trainGender/7529df154f46f186/model/model.json" → "model.json of trainGender".
+    const [use, , , ...path] = file?.split("/") ?? [];
     const parts: [title: string, content: Promise<Node>][] = row
       ? [[`The way of face ${row}`, way({ id, row, report: params.get("report") ?? "" })]]
       : file
-      ? [[titleOf(file), file.endsWith("model.json") ? layers(file) : sheet(file, params)]]
+      ? [[
+        `${path.join("/")} of ${use}`,
+        file.endsWith("model.json") ? layers(file) : sheet(file, params),
+      ]]
       : [
         ["Faces and predictions", grid(id, params)],
         ["", problems(id, params)],
@@ -32,12 +37,6 @@ export const insideView: View = {
     }`;
   },
 };
-
-/** "trainGender/7529df154f46f186/model/model.json" → "model.json of trainGender". */
-function titleOf(file: string): string {
-  const [use, , , ...path] = file.split("/");
-  return `${path.join("/")} of ${use}`;
-}
 
 /** A face with its truth and predictions; the link follows its way. @param of query of its run */
 export function faceCard(
