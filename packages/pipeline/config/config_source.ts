@@ -200,12 +200,12 @@ export class ConfigSource {
         const at = [...path, key];
         const inner = merged.filter(({ value }) => Object.hasOwn(value, key))
           .map(({ file, value }): Part => ({ file, value: value[key] }));
-        const dropped = canDrop(at) ? inner.findIndex(({ value }) => value === false) : -1;
-        if (dropped >= 0 && dropped === inner.length - 1) {
-          const place = inner[dropped]!.file.at(at);
-          this.problems.push({ at: place, message: nothingToDrop(at, "a file that it extends") });
+        const kept = inner.findIndex(({ value }) => canDrop(at) && value === false);
+        const [drop, base] = kept < 0 ? [] : inner.splice(kept);
+        if (drop && !base) {
+          const message = nothingToDrop(at, "a file that it extends");
+          this.problems.push({ at: drop.file.at(at), message });
         }
-        if (dropped >= 0) inner.splice(dropped);
         const isParameter = inStages && path.length > 1;
         const below = maps.slice(1).some(({ value }) => Object.hasOwn(value, key));
         const leftOut = inner.length === 0 || isParameter && below && inner[0]!.value === null;

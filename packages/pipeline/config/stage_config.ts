@@ -90,7 +90,7 @@ export async function readStage(
   const { stage: declared, module, plugin = false, rights: granted } = await registry.get(use);
   const counting = mapValue(raw, declared.params, (text, field, at) => {
     if (typeof text !== "string") return undefined;
-    if (isPath(field)) return text && source.pathOf([...path, ...at], text);
+    if (field.meta()?.path) return text && source.pathOf([...path, ...at], text);
     // Names of labels are read in this Unicode form, and paths as they are.
     return field instanceof z.ZodString ? text.normalize() : undefined;
   });
@@ -160,14 +160,8 @@ export function mapPaths(
   schema: z.ZodType,
   change: (text: string, field: z.ZodType, path: Path) => string,
 ): unknown {
-  return mapValue(
-    value,
-    schema,
-    (text, field, path) =>
-      typeof text === "string" && isPath(field) ? change(text, field, path) : undefined,
-  );
-}
-
-function isPath(schema: z.ZodType): boolean {
-  return schema.meta()?.path === true;
+  return mapValue(value, schema, (text, field, path) => {
+    const isPath = typeof text === "string" && field.meta()?.path;
+    return isPath ? change(text, field, path) : undefined;
+  });
 }
