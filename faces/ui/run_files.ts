@@ -279,7 +279,7 @@ export class RunFiles {
         const box = ["box_x", "box_y", "box_width", "box_height", "score"];
         steps.push({
           title: "Crop",
-          text: "Detected and cropped; the box is in pixels of the photo",
+          text: "Taken from the photo as the face; the box is in its pixels",
           image: `/file/${crops.place}/${crop.shard}?offset=${crop.offset}&size=${crop.size}`,
           values: Object.fromEntries(box.map((one) => [one.replace("box_", ""), round(crop[one])])),
         });

@@ -1,4 +1,5 @@
 /** Errors that a user can fix, and their formatting. */
+export { joinWords } from "./causes.ts";
 export { didYouMean } from "./did_you_mean.ts";
 import { pluginName } from "./paths.ts";
 import { hideSecrets } from "./secrets.ts";
@@ -20,9 +21,6 @@ export interface Problem {
 
 /** Number of problems after which the search for more ends. */
 export const MAX_PROBLEMS = 100;
-
-/** Number of names that `joinWords` shows. */
-const MAX_NAMES = 30;
 
 /** The config is wrong; has every problem. */
 export class ConfigError extends Error {
@@ -68,15 +66,6 @@ function describe({ at, message }: Problem): string {
   // The column is that of the line with its secrets.
   if (!at.line?.trim() || at.column === undefined || hideSecrets(at.line) !== at.line) return head;
   return `${head}\n    ${at.line}\n    ${" ".repeat(at.column - 1)}^`;
-}
-
-/** Returns "a, b and c"; of very many names the first and the number of the others. */
-export function joinWords(names: readonly string[], last = "and"): string {
-  if (names.length > MAX_NAMES) {
-    return `${names.slice(0, MAX_NAMES).join(", ")} ${last} ${names.length - MAX_NAMES} more`;
-  }
-  if (names.length < 2) return names.join("");
-  return `${names.slice(0, -1).join(", ")} ${last} ${names.at(-1)}`;
 }
 
 /**

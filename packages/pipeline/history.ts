@@ -4,7 +4,6 @@ import { mapOrdered } from "@reproducible/workers/ordered_map";
 import { z } from "zod";
 import type { Directions } from "./app.ts";
 import { ensureFolder } from "./durable.ts";
-import { joinWords } from "./errors.ts";
 import { type CacheKey, cacheKeySchema, canonicalJson, sha256, type Shape } from "./fingerprint.ts";
 import { fileNameOf, formerName } from "./pipeline_identity.ts";
 import { isHeld, type Lock, takeLock, withFreeLocks } from "./cache/file_lock.ts";
@@ -257,20 +256,4 @@ export function resultsOf({ stages }: Pick<RunRecord, "stages">): UsedResult[] {
   return stages.flatMap(({ id, use, fingerprint }) =>
     fingerprint === undefined ? [] : [{ id, use, fingerprint }]
   );
-}
-
-/** Returns a line for each caution about runs' scores, with the runs that it is about. */
-export function cautionLines(runs: readonly Pick<RunRecord, "id" | "cautions">[]): string[] {
-  const cautions = new Set(runs.flatMap(({ cautions = [] }) => cautions));
-  return [...cautions].map((caution) => {
-    const [ids, others] = [true, false].map((has) =>
-      runs.filter(({ cautions = [] }) => cautions.includes(caution) === has).map(({ id }) => id)
-    );
-    const which = others.length === 0
-      ? "All of these runs"
-      : 2 * others.length < ids.length
-      ? `All but ${joinWords(others)}`
-      : joinWords(ids);
-    return `${which}: ${caution}`;
-  });
 }

@@ -98,7 +98,7 @@ inChromium("the page over runs: every view, in light, dark and on a phone", asyn
   try {
     await t.step("runs: folded seeds, what varies, the best, hidden test columns", async () => {
       const { page, wrong, requests } = await open(browser, ui.url);
-      await waitText(page, /6 of 6 runs in 5 rows/);
+      await waitText(page, new RegExp(`6 of 6 runs in 5 rows\\.\\s+${first!.id}: Drawn faces\\.`));
       const heads = await visibleText(page, ".runs thead th");
       assert.ok(heads.some((text) => /trainGender\s+dropout/.test(text)), heads.join());
       assert.ok(heads.some((text) => /evaluate\s+metrics/.test(text)), heads.join());

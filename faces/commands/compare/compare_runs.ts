@@ -14,10 +14,10 @@ import {
   type PairedTest,
 } from "../../../packages/statistics/paired_tests.ts";
 import { mean } from "../../../packages/statistics/prediction_metrics.ts";
-import { counted } from "../../../packages/pipeline/causes.ts";
+import { cautionLines, counted } from "../../../packages/pipeline/causes.ts";
 import type { Progress } from "../../../packages/pipeline/stage.ts";
 import { nameOf } from "../../../packages/pipeline/find_runs.ts";
-import { cautionLines, type RunRecord } from "../../../packages/pipeline/history.ts";
+import type { RunRecord } from "../../../packages/pipeline/history.ts";
 import { divisionOf } from "../../../packages/pipeline/run_settings.ts";
 import { areAlike } from "../../../packages/pipeline/spread.ts";
 import type { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts";

@@ -1,5 +1,5 @@
 /** A table of runs: what varies, metrics with spread or interval, curves, state. */
-import { counted } from "../../../packages/pipeline/causes.ts";
+import { cautionLines, counted } from "../../../packages/pipeline/causes.ts";
 import { didYouMean } from "../../../packages/pipeline/did_you_mean.ts";
 import { formatDuration } from "../../../packages/pipeline/format.ts";
 import { listMetrics, withoutOptions } from "../../../packages/pipeline/spread.ts";
@@ -24,6 +24,8 @@ import {
 /** Height of a row, fixed in ui_style.css: only rows in view are drawn. */
 const ROW = 2.875 * parseFloat(getComputedStyle(document.documentElement).fontSize);
 const SHOWN = { test: "test results", train: "training set", loss: "loss", code: "code and data" };
+/** Number of rows whose cautions are shown above the table. */
+const CAUTIONED = 50;
 const MARKS = { ok: "✓", failed: "✗", running: "▶", interrupted: "!", damaged: "✗" };
 
 const pins = stored<string[]>("pins", []);
@@ -265,14 +267,15 @@ function stagesCell({ first }: Row): unknown {
 function draw(): void {
   const runs = rows.reduce((sum, row) => sum + row.runs.length, 0);
   const left = store.left > 0 && `; reading ${counted(store.left, "more record")}`;
-  const cautions = new Set(rows.slice(0, 50).flatMap(({ first }) => first.cautions));
+  const cautions = cautionLines(rows.slice(0, CAUTIONED).flatMap(({ runs }) => runs));
+  const of = rows.length > CAUTIONED && cautions.length > 0 ? `First ${CAUTIONED} rows. ` : "";
   byId("count").replaceChildren(
     store.runs.length === 0
       ? dom`No run is in ${store.about.artifacts} yet: deno task run pipeline`
       : dom`${number(runs)} of ${counted(store.runs.length, "run")} in ${
         counted(rows.length, "row")
       }${left}.
-        <span class="bad">${rows.length > 0 ? [...cautions].join(" ") : unknownIn(query)}</span>`,
+        <span class="bad">${rows.length > 0 ? of + cautions.join(" ") : unknownIn(query)}</span>`,
   );
   const heads = columns.map(({ key, head = key }) => {
     if (key === "curve") return dom`<th scope="col">${head}</th>`;

@@ -1,18 +1,11 @@
 /** deno task runs: what ran, when, with which metrics. */
 import { join } from "node:path";
 import { artifactsOption, parseWhole } from "../args.ts";
+import { cautionLines } from "../causes.ts";
 import { joinWords } from "../errors.ts";
 import { identityNamed } from "../find_pipeline.ts";
 import { canonicalJson } from "../fingerprint.ts";
-import {
-  byTime,
-  cautionLines,
-  History,
-  isInterrupted,
-  noteOf,
-  resultsOf,
-  type RunRecord,
-} from "../history.ts";
+import { byTime, History, isInterrupted, noteOf, resultsOf, type RunRecord } from "../history.ts";
 import {
   byPipeline,
   findByIdPrefix,

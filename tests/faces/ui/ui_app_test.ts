@@ -256,6 +256,10 @@ Deno.test("files of a run: curves, intervals, tables, images, faces and their wa
   assert.match(String(asked.values!.images), /images\.npy$/);
   await ui.fails(`/api/occlusion?id=${a}&row=5&model=other`, 404);
   await ui.fails(`/api/occlusion?id=${a}&row=100000&model=trainGender`, 404);
+  // The face of an aligned photo is the whole photo: no detector has found it.
+  const [crop] = await ui.get<UiStep[]>(`/api/way?id=${a}&row=7`);
+  assert.equal(crop!.text, "Taken from the photo as the face; the box is in its pixels");
+  assert.deepEqual(crop!.values, { x: 0, y: 0, width: 96, height: 96, score: 1 });
   const comparison = await ui.get<{ parameters: unknown }>(`/api/compare?ids=${a},${b}`);
   assert.deepEqual(comparison.parameters, [{ name: "trainGender.dropout", values: [0.1, 0.5] }]);
 });

@@ -1,7 +1,8 @@
 /** Which runs are listed, by which names they are found, and what is removed when. */
 import assert from "node:assert/strict";
 import { findRun, runsOfPipeline } from "../../../packages/pipeline/find_runs.ts";
-import { cautionLines, History, type RunRecord } from "../../../packages/pipeline/history.ts";
+import { cautionLines } from "../../../packages/pipeline/causes.ts";
+import { History, type RunRecord } from "../../../packages/pipeline/history.ts";
 import { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts";
 import type { CommandContext } from "../../../packages/pipeline/app.ts";
 import gc from "../../../packages/pipeline/cli/gc_command.ts";
