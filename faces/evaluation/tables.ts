@@ -1,5 +1,6 @@
 /** Tables and lists of the report. */
 import type { Interval } from "../../packages/statistics/confidence_intervals.ts";
+import { leaves } from "../../packages/pipeline/run_settings.ts";
 import { count } from "./format_result.ts";
 import { type Child, type Html, html } from "./html.ts";
 import { formatInterval, formatMetricValue, type MetricName, NARROW_BELOW } from "./metrics.ts";
@@ -83,8 +84,11 @@ export function confusionTable(classes: readonly string[], counts: readonly numb
  * @param omitted names of settings that are not listed
  */
 export function settingsList(settings: object, omitted: readonly string[] = []): Html {
-  const shown = flatten(settings).filter(([name]) => !omitted.includes(name));
-  return html`<dl class="params">${listEntries(shown)}</dl>`;
+  const shown = [...leaves({ ...settings })].filter(([name]) => !omitted.includes(name));
+  const entries = shown.map(([name, value]) =>
+    [name, Array.isArray(value) ? value.map(show).join(", ") || "none" : show(value)] as const
+  );
+  return html`<dl class="params">${listEntries(entries)}</dl>`;
 }
 
 /** Renders the entries of a list; omits those without a value. */
@@ -121,17 +125,8 @@ export function wideCard(label: string, content: Child): Html {
   return html`<div class="card scroll" tabindex="0" role="region" aria-label="${label}">${content}</div>`;
 }
 
-function flatten(settings: object, prefix = ""): [string, string][] {
-  return Object.entries(settings).flatMap(([key, value]): [string, string][] => {
-    const name = prefix + key;
-    if (Array.isArray(value)) return [[name, value.map(show).join(", ") || "none"]];
-    if (typeof value === "object" && value !== null) return flatten(value, `${name}.`);
-    return value === undefined ? [] : [[name, show(value)]];
-  });
-}
-
-function show(value: unknown): string {
+function show(value: unknown): string | undefined {
   if (value === null || value === false) return "no";
   if (value === true) return "yes";
-  return typeof value === "object" ? JSON.stringify(value) : String(value);
+  return typeof value === "object" ? JSON.stringify(value) : value?.toString();
 }

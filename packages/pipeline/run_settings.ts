@@ -79,7 +79,8 @@ export function settingKey(run: RunRecord, ofSeeds = false): string {
   return sha256(canonicalJson([nameOf(run), valuesOf(settingsOf(run), ofSeeds)]));
 }
 
-function* leaves(
+/** Yields the values of nested maps, each with its path: "earlyStopping.patience". */
+export function* leaves(
   value: Readonly<Record<string, unknown>>,
   path = "",
 ): Generator<[string, unknown]> {

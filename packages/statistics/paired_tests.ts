@@ -118,7 +118,7 @@ export function betterBalanced(
 }
 
 /** Significance level of `significantSign`. */
-const ALPHA = 0.05;
+export const ALPHA = 0.05;
 
 /** Returns 1 or -1, the sign of a significant difference (p < 0.05); 0 if it is not, or is undefined. */
 export function significantSign(test: Pick<PairedTest, "difference" | "p"> | undefined): number {

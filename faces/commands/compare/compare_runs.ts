@@ -5,6 +5,7 @@ import {
   meanInterval,
 } from "../../../packages/statistics/confidence_intervals.ts";
 import {
+  ALPHA,
   compareErrors,
   compareHits,
   compareSettings,
@@ -91,7 +92,6 @@ export interface Difference extends Omit<ModelTest, "metric">, Partial<SeedCount
 const MIN_IMAGES = 20, MIN_PEOPLE = 10;
 /** Minimum number of seeds of a setting: of two, up to 11 % of equal settings differ. */
 const MIN_SEEDS = 3;
-const ALPHA = 0.05;
 /** Reasons that there is no test of models. */
 const DISJOINT = "no image is in both test sets";
 const RELABELLED = "their labels of the same images differ";
@@ -392,21 +392,20 @@ function alignSeeds(
     return { rows, test: [[scores.slice(0, a.length), scores.slice(a.length)], people] };
   }
   const others = new Set(b), people = new Map<string, unknown>();
-  const pairs = a.flatMap((one) => {
+  const pairs = a.flatMap((one): (string | Map<string, number>)[] => {
     const own = new Set(one.images);
     const other = others.values().find(({ images }) =>
       own.symmetricDifference(new Set(images)).size === 0
     );
     if (!other) return [];
     others.delete(other);
-    return [{ one, other, found: commonRows([one, other]) }];
-  });
-  const differences = pairs.flatMap(({ one, other, found }) => {
-    if (typeof found === "string") return [];
+    const found = commonRows([one, other]);
+    if (typeof found === "string") return [found];
     const theirs = selectValues(other.scores, found.rows[1]!);
     one.images.forEach((image, row) => people.set(image, one.people[row]));
     return [new Map(one.images.map((image, row) => [image, one.scores[row]! - theirs[row]!]))];
   });
+  const differences = pairs.filter((found) => typeof found !== "string");
   const samples = differences.map((one) => Array.from(people.keys(), (at) => one.get(at) ?? NaN));
   if (samples.length >= MIN_SEEDS) {
     return { splits: samples.length, test: [[samples], [...people.values()]] };
@@ -414,7 +413,7 @@ function alignSeeds(
   if (pairs.length < MIN_SEEDS) {
     return `their seeds share no test set, and fewer than ${MIN_SEEDS} of each have the same one`;
   }
-  const reason = pairs.map(({ found }) => found).find((found) => typeof found === "string");
+  const reason = pairs.find((found) => typeof found === "string");
   return `${pairs.length - samples.length} of ${pairs.length} pairs of their seeds with the same ` +
     `test set have no test, as ${reason}`;
 }
@@ -456,8 +455,7 @@ function testPairs<P extends Compared & Partial<SeedCounts>>(
     decide(
       own.map((pair) => {
         const { model, metric, a, b, models, splits } = pair;
-        const counts = { ...(models && { models }), ...(splits && { splits }) };
-        return { model, metric, a, b, ...counts, ...test(pair) };
+        return { model, metric, a, b, models, splits, ...test(pair) };
       }),
       ({ metric }) => METRICS[metric].better,
     )
