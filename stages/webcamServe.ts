@@ -17,7 +17,7 @@ const params = z.strictObject({
       " the camera only with tls",
   ),
   port: z.int().min(0).max(65535).default(8000).describe("Port to listen on; 0 picks a free port"),
-  names: z.array(z.string().regex(/^[^\s/:@]+$/, "expected a host name, without a port"))
+  names: z.array(z.string().regex(/^[^\s/:@*]+$/, "expected a host name, without a port"))
     .default([]).describe(
       "Additional host names accepted in requests, such as that of a proxy. If host is another " +
         "address, all IP addresses are accepted; other names are refused, as protection against DNS " +

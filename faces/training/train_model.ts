@@ -304,7 +304,7 @@ function warnOfLeaks(
     return seen.length === 0 ? [] : `Scores are too good: ${by} ${quote(model)} was trained, ` +
       `validated or calibrated on ${joinWords(seen)}.`;
   });
-  for (const leak of leaks) {
+  for (const leak of new Set(leaks)) {
     warn(`${leak} Take a model of the same split, such as a stage of this pipeline.`);
   }
   return [...new Set([...leaks, ...sources.flatMap(({ cautions }) => cautions)])].join(" ");

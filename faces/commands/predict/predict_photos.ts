@@ -188,25 +188,25 @@ function numberText(value: number): string {
  * have the same one, after its stage; x becomes x_, as x is of the box.
  */
 export function csvLines(models: readonly OutputSpec[]): Lines {
-  const columns: Record<string, (face: Face) => string | number | undefined> = {
-    x: ({ box }) => box.x.toFixed(1),
-    y: ({ box }) => box.y.toFixed(1),
-    width: ({ box }) => box.width.toFixed(1),
-    height: ({ box }) => box.height.toFixed(1),
-    score: ({ score }) => score.toFixed(4),
-  };
+  const columns = new Map<string, (face: Face) => string | number | undefined>([
+    ["x", ({ box }) => box.x.toFixed(1)],
+    ["y", ({ box }) => box.y.toFixed(1)],
+    ["width", ({ box }) => box.width.toFixed(1)],
+    ["height", ({ box }) => box.height.toFixed(1)],
+    ["score", ({ score }) => score.toFixed(4)],
+  ]);
   for (const { id, task, classes, interval } of models) {
     let name = models.filter((other) => other.task === task).length === 1 ? task : id;
     // A column of the labels may be called x or score.
-    while (["path", "face", ...Object.keys(columns)].includes(name)) name += "_";
+    while (["path", "face", ...columns.keys()].includes(name)) name += "_";
     const add = <Kind extends Prediction>(
       column: string,
       read: (prediction: Kind) => string | number | undefined,
     ): void => {
-      columns[column] = ({ predictions }) => {
+      columns.set(column, ({ predictions }) => {
         const own = predictions.find(({ model }) => model === id);
         return own && read(own as Kind); // none where the model's detector does not find the face
-      };
+      });
     };
     if (classes === null) {
       const text = (value: number) => task === "age" ? value.toFixed(1) : numberText(value);
@@ -227,9 +227,9 @@ export function csvLines(models: readonly OutputSpec[]): Lines {
     }
     add(`${name}_probability`, ({ probability }: ClassPrediction) => probability.toFixed(4));
   }
-  const read = Object.values(columns);
+  const read = [...columns.values()];
   return {
-    head: csvLine(["path", "face", ...Object.keys(columns)]),
+    head: csvLine(["path", "face", ...columns.keys()]),
     photo(path, result) {
       const faces = typeof result === "string" ? [] : result.faces; // logged to standard error
       return faces.map((face, i) => csvLine([path, i + 1, ...read.map((column) => column(face))]))

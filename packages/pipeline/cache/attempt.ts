@@ -109,10 +109,12 @@ async function assertOneDisk(place: string, work: string): Promise<void> {
   const [one, other] = await Promise.all(
     [place, work].map((path) => Deno.stat(path).catch(ignoreNotFound)),
   );
-  if (!one || !other || one.dev === other.dev) return;
+  const isLost = !one && await Deno.lstat(place).catch(ignoreNotFound);
+  if (!isLost && (!one || !other || one.dev === other.dev)) return;
+  const what = isLost ? "a link to nothing" : `on another disk than ${dirname(place)}`;
   throw new RunError(
-    `Cannot keep results: ${place} is on another disk than ${dirname(place)}. Move the whole ` +
-      "folder there, and name it: --set artifacts=FOLDER.",
+    `Cannot keep results: ${place} is ${what}. Move the whole folder there, and name it: ` +
+      "--set artifacts=FOLDER.",
   );
 }
 

@@ -1,5 +1,6 @@
 /** JSON Schema of a pipeline, for completion in editors, and docs/reference.md. */
 import { z } from "zod";
+import { isRecord } from "../fingerprint.ts";
 import { type Definition, NAME } from "../define.ts";
 import { FIXED, pipelineSchema, rangeSchema, seedSchema } from "./pipeline_schema.ts";
 import { turnedBy } from "../plan.ts";
@@ -21,7 +22,7 @@ const propertiesOf = ({ properties = {} }: Json) => properties as Record<string,
 export function pipelineJsonSchema(stages: readonly Stage[]): Json {
   const { required: _, ...top } = toJson(pipelineSchema);
   const { sweep, stages: { description } } = propertiesOf(top);
-  const keys = { ...propertiesOf(sweep!), ...sweepable(stages) };
+  const { swept, open } = sweepable(stages), keys = { ...propertiesOf(sweep!), ...swept };
   // Stages under ids of the user's own are not known.
   const own = { pattern: `^(${stages.map(({ name }) => name).join("|")})\\.` };
   const others = { not: { anyOf: [own, { pattern: FIXED.source }] } };
@@ -37,7 +38,7 @@ export function pipelineJsonSchema(stages: readonly Stage[]): Json {
         ...NOT_TRUE,
         type: ["object", "boolean"],
         properties: keys,
-        propertyNames: { anyOf: [{ enum: Object.keys(keys) }, others] },
+        propertyNames: { anyOf: [{ enum: Object.keys(keys) }, ...open, others] },
       },
       stages: { description },
     },
@@ -119,7 +120,8 @@ function partOf({ required: _, anyOf, oneOf, ...schema }: Json): Json {
 }
 
 /** Returns the keys that a sweep may vary, such as "split.test", with the schema of their values. */
-function sweepable(stages: readonly Stage[]): Json {
+function sweepable(stages: readonly Stage[]): { swept: Json; open: Json[] } {
+  const open: Json[] = [];
   const found = new Map<string, { description: unknown; schemas: Map<string, Json> }>();
   const add = (key: string, $ref: string, { description = "Seeds to try", ...schema }: Json) => {
     // An option may differ between the definitions of a choice.
@@ -132,6 +134,8 @@ function sweepable(stages: readonly Stage[]): Json {
         walk(key, `${$ref}/${kind}/${i}`, form)
       );
     }
+    // Any name may follow.
+    if (isRecord(schema.additionalProperties)) open.push({ pattern: `^${key}\\.` });
     for (const [name, inner] of Object.entries(propertiesOf(schema))) {
       const path = `${key}.${name}`, at = `${$ref}/properties/${name}`;
       add(path, at, inner);
@@ -142,7 +146,7 @@ function sweepable(stages: readonly Stage[]): Json {
   for (const stage of stages) {
     walk(stage.name, reference(`whole.of.${stage.name}`).$ref, stageSchema(stage));
   }
-  return Object.fromEntries([...found].map(([key, { description, schemas }]) => {
+  const swept = Object.fromEntries([...found].map(([key, { description, schemas }]) => {
     const forms = [...schemas.values()], refs = forms.map(({ $ref }) => ({ $ref }));
     const items = refs.length > 1 ? { anyOf: refs } : refs[0];
     const list = { type: "array", minItems: 1, uniqueItems: true, items };
@@ -153,6 +157,7 @@ function sweepable(stages: readonly Stage[]): Json {
       : types.includes("integer") && { allOf: [reference("range"), { required: ["step"] }] };
     return [key, { description, ...range ? { anyOf: [list, range] } : list }];
   }));
+  return { swept, open };
 }
 
 /** Returns the alternatives of a value. */

@@ -9,7 +9,7 @@ import { type Aliases, NAME } from "../define.ts";
 import { isRecord } from "../fingerprint.ts";
 import type { Registry } from "../registry.ts";
 import type { ConfigSource } from "./config_source.ts";
-import type { Stage } from "../stage.ts";
+import type { Kind, Stage } from "../stage.ts";
 import type { Path } from "./yaml_file.ts";
 
 /** Keys of a stage in the YAML that the runner reads. */
@@ -20,6 +20,9 @@ const reservedSchema = z.object({
   seed: seedSchema.optional(),
 });
 export const RESERVED = reservedSchema.keyof().options;
+
+/** A name that is that of a folder, and of which `inputs:` can have one after a stage and a dot. */
+const OUTPUT = /^[\p{L}\p{N}_][\p{L}\p{N} _-]*$/u;
 
 /** A stage of a pipeline, its parameters validated, its inputs not yet wired. */
 export interface ConfiguredStage {
@@ -115,6 +118,11 @@ export async function readStage(
   }
   const params: Record<string, unknown> = parsed.data ?? {};
   const outputs = parsed.success && declared.outputsOf?.(params);
+  const isOutput = ([name, kind]: [string, Partial<Kind> | null]) =>
+    OUTPUT.test(name) && typeof kind?.kind === "string";
+  if (outputs && !Object.entries(outputs).every(isOutput)) {
+    return report(path, `outputsOf() of ${use} returns no outputs: expected { name: kind }`, true);
+  }
   const definition = outputs ? { ...declared, outputs } : declared;
   for (const name of Object.keys(params)) {
     if (isJson(params[name]) || definition.ignoreInCacheKey.includes(name)) continue;

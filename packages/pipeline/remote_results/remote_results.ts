@@ -221,7 +221,7 @@ function problemOf(record: StageRecord, use: string, hash: string): string | und
     ...files.map(({ output, name }) => `${output}/${name}`),
   ];
   const odd = paths.find((path) =>
-    !/^[\w.-]+(\/[^\\:\0/]+)*$/.test(path) || /(^|\/)\.\.?(\/|$)/.test(path)
+    !/^[^\\:\0/]+(\/[^\\:\0/]+)*$/.test(path) || /(^|\/)\.\.?(\/|$)/.test(path)
   );
   if (odd !== undefined) return `it names the file ${JSON.stringify(odd)}`;
   return files.every(({ sha256 }) => /^[0-9a-f]{64}$/.test(sha256))

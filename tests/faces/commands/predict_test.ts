@@ -535,6 +535,7 @@ Deno.test("csvLines() has the box also where a model's task is called as one of 
   match(predictCommand.help, /with _ where a\s+column above has it, as in height_;/);
   const { head, photo } = csvLines([model("x"), model("score"), model("iq")]);
   strictEqual(head, "path,face,x,y,width,height,score,x_,score_,iq\n");
+  match(csvLines([model("iq"), model("2")]).head, /,score,iq,2\n$/);
   const face = {
     box: { x: 1, y: 2, width: 3, height: 4 },
     score: 0.5,

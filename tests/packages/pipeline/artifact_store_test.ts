@@ -69,6 +69,9 @@ Deno.test("a stage's folder on another disk is refused before it runs", async ()
     Deno.stat = stat;
   }
   await (await attempt())[Symbol.asyncDispose]();
+  await Deno.rename(folder, `${folder}.moved`);
+  await Deno.symlink(`${folder}.unmounted`, folder);
+  await assert.rejects(attempt(), /artifacts\/count is a link to nothing\. .*--set artifacts=/);
 });
 
 Deno.test("an attempt that is not committed leaves its scratch and nothing else", async () => {

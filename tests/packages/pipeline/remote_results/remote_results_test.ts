@@ -10,7 +10,7 @@ import {
 } from "../../../../packages/pipeline/remote_results/remote_results.ts";
 import type { StageRecord } from "../../../../packages/pipeline/stage_record.ts";
 import { withChecksum, writeState } from "../../../../packages/pipeline/state.ts";
-import { Project } from "../toy/project.ts";
+import { Project, stageUrl } from "../toy/project.ts";
 import { error, FakeS3, type Fault } from "./fake_s3.ts";
 import { storeLarge, texts } from "./stored_results.ts";
 
@@ -255,6 +255,38 @@ Deno.test("a pipeline's name is taken as such, also where it begins the id of it
   }
   const { out } = await project.here("push", name);
   assert.equal(out.match(/^pushed run /gm)?.length, 2, out);
+});
+
+Deno.test("outputs that parameters decide have any names, and are pushed and pulled", async () => {
+  const words = `import { z } from "zod";
+    import { defineKind, defineStage } from "${stageUrl}";
+    const text = defineKind({ kind: "text", summary: "A text", files: { "a.txt": "it" } });
+    const names = (params) => Object.fromEntries(params.of.map((name) => [name, text]));
+    export default defineStage({
+      name: "words", summary: "Write words", inputs: {}, outputs: {}, outputsOf: names,
+      params: z.strictObject({ of: z.array(z.string()).describe("Names") }),
+      async run(_, { of }, { outputs }) {
+        for (const name of of) await Deno.writeTextFile(outputs[name] + "/a.txt", name);
+      },
+    });`;
+  const yaml = (of: string) =>
+    `remote: ./shared\nplugins: [words.ts]\nstages: { words: { of: ${of} } }`;
+  await using project = await Project.make({
+    "pipeline.yaml": yaml("[Größe x, 5_a]"),
+    "words.ts": words,
+  });
+  assert.equal((await project.cli("run", "pipeline")).code, 0);
+  assert.equal((await project.cli("push")).code, 0);
+  await Deno.remove(project.path("artifacts"), { recursive: true });
+  const pulled = await project.cli("pull");
+  assert.equal(pulled.code, 0, pulled.out + pulled.err);
+  assert.ok((await project.files()).some((name) => name.endsWith("/Größe x/a.txt")));
+  for (const  of of["[a/../b]", "[record.json]", '[""]']) {
+    await project.write({ "pipeline.yaml": yaml(of) });
+    const { code, err } = await project.cli("run", "pipeline");
+    assert.equal(code, 2, err);
+    assert.match(err, /pipeline\.yaml:3:11: outputsOf\(\) of words returns no outputs: expected/);
+  }
 });
 
 Deno.test("the first of two results of the same inputs stays; who comes later learns it", async () => {
