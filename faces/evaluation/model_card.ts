@@ -344,7 +344,9 @@ export function modelCard(
         const { counts, datasets, epochs, seed } = model.training;
         const before = describePretraining(model, lineage);
         // The record of a joint network counts the faces with a label of any head.
-        const either = "weights" in params && counts.train !== metrics.counts.train;
+        const labelled = "weights" in params && counts.train !== metrics.counts.train
+          ? ` with a label of ${joinWords(Object.keys(jointTasks(params)), "or")}`
+          : "";
         return {
           id,
           task: metrics.task,
@@ -352,11 +354,7 @@ export function modelCard(
           people,
           title: subject(metrics),
           worth: `${summary(metrics, people?.test)} ${verdict(metrics)}.${unlabelledText(metrics)}`,
-          origin: faces(counts.train) +
-            `${
-              either ? ` with a label of ${joinWords(Object.keys(jointTasks(params)), "or")}` : ""
-            } of ` +
-            `${Object.keys(datasets).join(" and ")}; ` +
+          origin: `${faces(counts.train)}${labelled} of ${Object.keys(datasets).join(" and ")}; ` +
             (before === undefined ? "" : `pretraining: ${before}; `) +
             `${counted(epochs, "epoch")}, seed ${seed}, ` +
             `${count(network.weights)} parameters`,
