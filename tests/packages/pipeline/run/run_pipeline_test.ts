@@ -431,7 +431,8 @@ export default defineStage({
     ...own("first"),
     ...own("second"),
   }]);
-  assert.match((await project.here("runs")).out, / first mae 5\.00, first\.age\s+mae 5\.00\n/);
+  const runs = (await project.here("runs")).out.replace(/\s+/g, " ");
+  assert.match(runs, / validation: first mae 5\.00, first\.age mae 5\.00 [0-9a-f]{8} /);
 });
 
 Deno.test("what a result cautions against is shown before all scores that stem from it", async () => {
