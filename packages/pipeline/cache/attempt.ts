@@ -109,7 +109,8 @@ async function assertOneDisk(place: string, work: string): Promise<void> {
   const [one, other] = await Promise.all(
     [place, work].map((path) => Deno.stat(path).catch(ignoreNotFound)),
   );
-  const isLost = !one && await Deno.lstat(place).catch(ignoreNotFound);
+  // Another run may make the folder in between.
+  const isLost = !one && (await Deno.lstat(place).catch(ignoreNotFound))?.isSymlink;
   if (!isLost && (!one || !other || one.dev === other.dev)) return;
   const what = isLost ? "a link to nothing" : `on another disk than ${dirname(place)}`;
   throw new RunError(
