@@ -1,6 +1,6 @@
 /** Parameters of the training stages. */
 import { z } from "zod";
-import { type Choice, definedChoice } from "../../packages/pipeline/define.ts";
+import { type Choice, definedChoice, OUTPUT } from "../../packages/pipeline/define.ts";
 import { augmentation } from "./augment.ts";
 import { metricsParam } from "./further_metrics.ts";
 import { losses } from "./losses.ts";
@@ -137,9 +137,9 @@ export const singleParams = {
   mirror: z.boolean().optional().describe(`${MIRROR}. Default: false`),
 };
 
-// A column is also the name of an output, and so of a folder.
+// A column is also the name of an output.
 const column = z.string().regex(
-  /^[\p{L}\p{N}_]([\p{L}\p{N} _-]*[\p{L}\p{N}_-])?$/u,
+  OUTPUT,
   "expected letters, digits, _, and within spaces and - (columns of a preset give other names)",
 );
 

@@ -9,6 +9,9 @@ import type { Sandbox } from "./sandbox.ts";
 /** Names of stages and definitions, and ids of stages in YAML; some become folders. */
 export const NAME = /^[a-zA-Z][\w-]*$/;
 
+/** Names of outputs that parameters decide: of folders, and in `inputs:` after a stage and a dot. */
+export const OUTPUT = /^[\p{L}\p{N}_]([\p{L}\p{N} _-]*[\p{L}\p{N}_-])?$/u;
+
 /** Something that a parameter can name, with its own options. */
 export interface Definition {
   /** Kind of choice that it belongs to, such as "network". */

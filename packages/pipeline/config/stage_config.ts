@@ -5,7 +5,7 @@ import { type Extension, usedExtensions } from "./extension.ts";
 import { toProblems } from "./zod_issues.ts";
 import { choicesIn, mapValue, valueAt } from "./schemas.ts";
 import { seedSchema } from "./pipeline_schema.ts";
-import { type Aliases, NAME } from "../define.ts";
+import { type Aliases, NAME, OUTPUT } from "../define.ts";
 import { isRecord } from "../fingerprint.ts";
 import type { Registry } from "../registry.ts";
 import type { ConfigSource } from "./config_source.ts";
@@ -20,9 +20,6 @@ const reservedSchema = z.object({
   seed: seedSchema.optional(),
 });
 export const RESERVED = reservedSchema.keyof().options;
-
-/** A name that is that of a folder, and of which `inputs:` can have one after a stage and a dot. */
-const OUTPUT = /^[\p{L}\p{N}_][\p{L}\p{N} _-]*$/u;
 
 /** A stage of a pipeline, its parameters validated, its inputs not yet wired. */
 export interface ConfiguredStage {
