@@ -89,8 +89,8 @@ export function checked(image: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer>
 }
 
 /**
- * Returns the field "image" of a form, or else its only file: bytes, or a data URL. Searches instead of parsing: a form of many
- * small fields would take seconds and a hundred times its size.
+ * Returns the field "image" of a form, or else its only file: bytes, or a data URL. Searches instead of
+ * parsing: a form of many small fields would take seconds and a hundred times its size.
  */
 function fromForm(body: Uint8Array<ArrayBuffer>, type: string): Uint8Array<ArrayBuffer> {
   const malformed = (why: string) =>

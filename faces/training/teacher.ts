@@ -61,8 +61,8 @@ export async function askTeachers(
     }
     const lessons: (Lessons | undefined)[] = [], infos: string[] = [], [count, size] = images.shape;
     for (const { task, classes, reading } of tasks) {
-      const own = models.filter(({ record }) => record.task === task),
-        ours = labelsOf(task, classes);
+      const own = models.filter(({ record }) => record.task === task);
+      const ours = labelsOf(task, classes);
       for (const { path, record: { classes, input } } of own) {
         const theirs = labelsOf(task, classes);
         if (theirs === ours && input.size === size) continue;

@@ -130,14 +130,16 @@ function chooseStopping(
 ): EarlyStoppingOptions {
   const { monitor, ...options } = written ??
     { monitor: "val_loss", patience: epochs, restoreBest: false };
-  /** What can be monitored: of several heads that have a metric, each by the name of its task. */
+  // Of several heads that have a metric, each has a name with its task.
   const further = metrics.flatMap((metric) => {
     const { name, better } = metric, heads = tasks.filter((task) => fits(metric, task));
     return !better ? [] : heads.map((one) => ({
       name: heads.length > 1 ? `val_${one.task.task}_${name}` : `val_${name}`,
-      monitor: `val_${name}`,
-      higherIsBetter: better === "more",
-      head: tasks.indexOf(one),
+      monitored: {
+        monitor: `val_${name}`,
+        higherIsBetter: better === "more",
+        head: tasks.indexOf(one),
+      },
     }));
   });
   const found = further.find(({ name }) => name === monitor);
@@ -148,8 +150,7 @@ function chooseStopping(
         `Name one of ${names}, or add it to metrics.`,
     );
   }
-  const { name: _, ...monitored } = found ?? { name: monitor, monitor };
-  return { ...options, ...monitored };
+  return { monitor, ...options, ...found?.monitored };
 }
 
 export function pluginsOf<D extends Definition>({ definitions }: Plugins, kind: string): D[] {
