@@ -595,6 +595,9 @@ Deno.test("a run that is run again takes the values of a sweep in place of its o
   assert.equal(JSON.parse(out || "{}").runs?.length, 4, err);
 });
 
+/** The record of a stage that made a result. */
+const madeStage = { id: "net", status: "ran", why: "", seconds: 1, outputs: {} } as const;
+
 /** A stage with a choice that has options. */
 const SHAPE = `
 import { z } from "zod";
@@ -983,16 +986,8 @@ Deno.test("a metric is printed by one name, and sweep.best takes its key too", a
       packages: {},
       external: {},
     };
-    const stage = {
-      id: "net",
-      use: "net",
-      status: "ran",
-      why: "",
-      seconds: 1,
-      outputs: {},
-    } as const;
     const run = { pipeline: "search", ok: true, seconds: 1, seed: 1 };
-    const made = { stages: [{ ...stage, dependencies }], metrics: metrics(4) };
+    const made = { stages: [{ ...madeStage, use: "net", dependencies }], metrics: metrics(4) };
     for (const rate of [4, 5]) await new History(folder).add({ ...run, ...made, point: { rate } });
     const choose = (by: string) =>
       bestPoints({ ...choice, by }, folder, sweptOnCommandLine(), better, () => {}, varied);
@@ -1050,16 +1045,8 @@ Deno.test("sweep.best takes no options of a varied choice for an edit", async ()
       const dependencies = {
         ...{ use: "train", params, inputs: {}, external: {}, modules: {}, packages: {} },
       };
-      const stage = {
-        id: "net",
-        use: "train",
-        status: "ran",
-        why: "",
-        seconds: 1,
-        outputs: {},
-      } as const;
       const run = { pipeline: "search", ok: true, seconds: 1, seed: 1 };
-      const stages = [{ ...stage, dependencies }];
+      const stages = [{ ...madeStage, use: "train", dependencies }];
       await history.add({ ...run, stages, point, metrics: { net: { validation: { loss } } } });
     };
     const best = () =>
