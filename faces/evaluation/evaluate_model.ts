@@ -11,7 +11,6 @@ import {
   mean,
   meanAbsoluteError,
 } from "../../packages/statistics/prediction_metrics.ts";
-import { groupsOf } from "../../packages/statistics/confidence_intervals.ts";
 import { rocCurve } from "../../packages/statistics/roc.ts";
 import { framingDifferences, type Preprocessing } from "../images/preprocessing.ts";
 import { type ChosenMetric, decodeOutputs, orderWarnings } from "../training/further_metrics.ts";
@@ -46,7 +45,6 @@ import {
   splitNames,
 } from "./score_model.ts";
 import { addFurther, computeInThread, computeScores, MANY, type Scored } from "./scoring_thread.ts";
-import type { Group, People } from "./subgroups.ts";
 import { measureSensitivity, type Sensitivity } from "./sensitivity.ts";
 
 /** Dataset, splits and reference predictions. */
@@ -180,7 +178,6 @@ export async function evaluateModel(
       suspect: suspects?.[i],
     }))),
   }));
-  const inGroup = (group: Group) => peopleIn(labelled.test, group);
   // With several outputs, the id includes the output: trainJoint.age.
   const stage = context.lineage.stages.find((stage) => stage.id === id.split(".")[0]);
   return {
@@ -194,7 +191,6 @@ export async function evaluateModel(
       training: { ...record, ...stage?.observed as Partial<ModelReport["training"]> },
       params: record.params,
       unused: unusedIn(record, stage),
-      people: { test: peopleIn(labelled.test), groups: (metrics.groups ?? []).map(inGroup) },
       roc: classes?.length === 2
         ? rocCurve(test.truth, test.probabilities!.map((row) => row[1])).points
         : undefined,
@@ -206,18 +202,6 @@ export async function evaluateModel(
       fairness: groups,
     },
   };
-}
-
-/** Returns the number of people in images, or in a group of these. */
-function peopleIn(
-  { age, gender, identity = [] }: People,
-  group: Partial<Pick<Group, "gender" | "from" | "to">> = {},
-): number {
-  const { from = NaN, to = NaN } = group;
-  const own = identity.filter((_, i) =>
-    [undefined, gender[i]].includes(group.gender) && !(age[i] < from || age[i] > to)
-  );
-  return groupsOf(own.length, own).length;
 }
 
 /** Returns the names of a training's parameters that have no effect, but for written ones. */

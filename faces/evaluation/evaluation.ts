@@ -74,7 +74,7 @@ export async function evaluate(
       leftOut.push({ id: model.stage, why: one });
       continue;
     }
-    context.info(line(model.stage, one.report.metrics, one.report.people?.test));
+    context.info(line(model.stage, one.report.metrics));
     evaluated.push(one);
   }
   const reports = evaluated.map(({ report }) => report);

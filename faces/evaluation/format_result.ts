@@ -105,12 +105,9 @@ export const TRAINED = "trained, validated or calibrated";
 export const RECOGNIZED =
   "by pixels and files of photos. A photo that was saved anew is not recognized";
 
-/**
- * Summarizes test metric, interval and constant baseline in two sentences.
- * @param people number of people in the test set. Default: as many as faces
- */
-export function summary(metrics: ModelMetrics, people?: number): string {
-  const { metric, test, interval, baseline, counts, trainedOn } = metrics;
+/** Summarizes test metric, interval and constant baseline in two sentences. */
+export function summary(metrics: ModelMetrics): string {
+  const { metric, test, interval, baseline, counts, people, trainedOn } = metrics;
   const seen = trainedOn === null
     ? " Images that it was trained on may be among them: they are not known."
     : trainedOn === undefined
@@ -123,7 +120,7 @@ export function summary(metrics: ModelMetrics, people?: number): string {
   const { title, unit } = METRICS[metric];
   const range = interval
     ? `95\u00a0% CI ${formatInterval(interval, metric)}${unit}` +
-      narrowness(interval, counts.test, people)
+      narrowness(interval, counts.test, people?.test)
     : TOO_FEW;
   return `${title} ${show(test)} on the ${faces(counts.test)} of the test set ` +
     `(${range}). Constant baseline ${show(baseline.test)}: ${describeBaseline(metrics)}.${seen}` +
@@ -211,18 +208,17 @@ export function leftOutModels(leftOut: Report["leftOut"]): string {
   return named && ` Left out: ${named}.`;
 }
 
-/** Formats a model's test metric as one line for the terminal. @param people see `summary` */
+/** Formats a model's test metric as one line for the terminal. */
 export function line(
   id: string,
-  { metric, test, interval, baseline, verdict, balanced, counts }: ModelMetrics,
-  people?: number,
+  { metric, test, interval, baseline, verdict, balanced, counts, people }: ModelMetrics,
 ): string {
   const { name, unit } = METRICS[metric];
   const number = (value: number) => formatMetricValue(value, metric, 2);
   const show = (scores: Scores) => number(metricOf(scores, metric)) + unit.replace("\u00a0", " ");
   const between = interval
     ? `95 % CI ${number(interval.low)}–${number(interval.high)}` +
-      narrowness(interval, counts.test, people)
+      narrowness(interval, counts.test, people?.test)
     : TOO_FEW;
   return `${id}: test ${name} ${show(test)} (${between}), ` +
     `${VERDICTS[verdict]} than the constant baseline, ${show(baseline.test)}` +

@@ -53,7 +53,6 @@ export interface ModelCardData {
     /** Undefined for a model without a test. */
     readonly metrics?: ModelMetrics;
     /** As in the report. */
-    readonly people?: ModelReport["people"];
   }[];
   /** Training data sets. */
   readonly datasets: readonly string[];
@@ -162,12 +161,12 @@ export function cardBlocks(facts: ModelCardData): Block[] {
 
 /** Returns the test values of the metrics that `evaluate.metrics` names. */
 function further(models: readonly CardModel[]): Block[] {
-  const rows = models.flatMap(({ id, title, metrics, people }) =>
+  const rows = models.flatMap(({ id, title, metrics }) =>
     (metrics?.further ?? []).map((metric) => {
       const { value, interval = "too few faces" } = formatFurther(metric, metrics!, "test");
       const name = metric.unit ? `${metric.title}, ${metric.unit}` : metric.title;
       const of = metric.intervals.test;
-      const few = of ? narrowness(of, metrics!.counts.test, people?.test) : "";
+      const few = of ? narrowness(of, metrics!.counts.test, metrics!.people?.test) : "";
       return [`${title} (${id})`, name, value, interval + few];
     })
   );
@@ -215,7 +214,7 @@ function gates(models: readonly CardModel[]): Block[] {
 }
 
 /** Returns the metrics of each subgroup of the test set, if the model was tested. */
-function groups({ title, id, metrics, people }: CardModel): Block[] {
+function groups({ title, id, metrics }: CardModel): Block[] {
   if (!metrics?.groups) return [];
   const { metric, perClass, classes = [] } = metrics;
   const groups = metrics.groups.filter(({ count }) => count >= MINIMUM);
@@ -226,8 +225,8 @@ function groups({ title, id, metrics, people }: CardModel): Block[] {
   if (groups.length + listed.length === 0) return [];
   const range = (group: Group, interval: Interval | undefined, signed = false) => {
     if (!interval) return "too few faces";
-    const own = people?.groups[metrics.groups!.indexOf(group)];
-    return formatInterval(interval, metric, signed) + narrowness(interval, group.count, own);
+    return formatInterval(interval, metric, signed) +
+      narrowness(interval, group.count, group.people);
   };
   const share = (value: number, interval: Interval | undefined, none: string) =>
     interval
@@ -340,7 +339,7 @@ export function modelCard(
     ),
     ...cardBlocks({
       models: sortModels(models).map((model) => {
-        const { id, metrics, people, params, network } = model;
+        const { id, metrics, params, network } = model;
         const { counts, datasets, epochs, seed } = model.training;
         const before = describePretraining(model, lineage);
         // The record of a joint network counts the faces with a label of any head.
@@ -351,9 +350,8 @@ export function modelCard(
           id,
           task: metrics.task,
           metrics,
-          people,
           title: subject(metrics),
-          worth: `${summary(metrics, people?.test)} ${verdict(metrics)}.${unlabelledText(metrics)}`,
+          worth: `${summary(metrics)} ${verdict(metrics)}.${unlabelledText(metrics)}`,
           origin: `${faces(counts.train)}${labelled} of ${Object.keys(datasets).join(" and ")}; ` +
             (before === undefined ? "" : `pretraining: ${before}; `) +
             `${counted(epochs, "epoch")}, seed ${seed}, ` +

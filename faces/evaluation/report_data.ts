@@ -116,8 +116,6 @@ export interface ModelReport {
   params: Readonly<Record<string, unknown>>;
   /** Names of those that have no effect, such as "warmup" or "sampling.ageBand". Default: none. */
   unused?: readonly string[];
-  /** Numbers of people in the test set, and in each of its groups. Default: as many as faces. */
-  people?: { test: number; groups: readonly number[] };
   /** Binary classifiers only. */
   roc?: Roc["points"];
   /** Numbers only: the test set, or a random subset of its `of` faces, whose line is of all. */

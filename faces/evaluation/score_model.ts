@@ -32,7 +32,14 @@ import { type Metric, type MetricName, METRICS, primaryMetric } from "./metrics.
 import type { ScoredPredictions } from "../training/further_metrics.ts";
 import type { AbstentionThreshold, Bounds } from "../training/prediction_interval.ts";
 import { type Abstention, type Coverage, scoreAbstention } from "./uncertainty.ts";
-import { type AgeBand, errorByAgeBand, type Group, type People, scoreGroups } from "./subgroups.ts";
+import {
+  type AgeBand,
+  countPeople,
+  errorByAgeBand,
+  type Group,
+  type People,
+  scoreGroups,
+} from "./subgroups.ts";
 
 export const splitNames = ["train", "validation", "test"] as const;
 export type SplitName = (typeof splitNames)[number];
@@ -114,6 +121,8 @@ export interface ModelMetrics extends PredictionTask, Record<SplitName, { loss: 
   trainedPeople?: number;
   /** Number of images in each split. */
   counts: Record<SplitName, number>;
+  /** Number of people in each split, where one has several images. */
+  people?: { [split in SplitName]?: number };
   /** 95 % confidence interval of the test metric; of numbers only with enough images and people. */
   interval?: Interval;
   /** 95 % confidence intervals on the other splits. */
@@ -219,6 +228,7 @@ export function scoreModel(
   const trained = labelsOf(train), known = trained.length > 0 ? trained : labelsOf(test);
   const constant = classes ? majorityClass(known, classes.length) : median(known);
   const tested = people?.test;
+  const numbers = people && bySplit((name) => countPeople(people[name].identity ?? []));
   const measured = bySplit((name) => each(predictions[name].truth, predictions[name].prediction));
   const scores = bySplit((name) => ({
     loss: predictions[name].loss,
@@ -250,6 +260,7 @@ export function scoreModel(
     ...subject,
     metric,
     counts: bySplit((name) => predictions[name].truth.length),
+    people: numbers && Object.values(numbers).some((n) => n !== undefined) ? numbers : undefined,
     ...scores,
     interval,
     intervals,

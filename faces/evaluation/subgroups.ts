@@ -1,5 +1,9 @@
 /** Metrics of subgroups of the test set: by age band, and by gender and age band. */
-import { type Interval, meanInterval } from "../../packages/statistics/confidence_intervals.ts";
+import {
+  groupsOf,
+  type Interval,
+  meanInterval,
+} from "../../packages/statistics/confidence_intervals.ts";
 import {
   absoluteErrors,
   mean,
@@ -27,6 +31,8 @@ export interface Group {
   from?: number;
   to?: number;
   count: number;
+  /** Number of its people, where one has several images. */
+  people?: number;
   /** Accuracy, or MAE in years. */
   value: number;
   /** Undefined where there are too few images or people. */
@@ -83,7 +89,8 @@ export function scoreGroups(
     if (members.length === 0) return [];
     const [value, interval] = average(values, members, identity, METRICS[metric].interval);
     const [bias, biasInterval] = signed ? average(signed, members, identity) : [];
-    return [{ ...place, count: members.length, value, interval, bias, biasInterval }];
+    const count = members.length, people = countPeople(members.map((i) => identity?.[i]));
+    return [{ ...place, count, people, value, interval, bias, biasInterval }];
   };
   const bandOf = (i: number) => Math.floor(age[i] / GROUP_BAND) * GROUP_BAND;
   return [0, 1].flatMap((gender) => {
@@ -96,6 +103,12 @@ export function scoreGroups(
       ),
     ];
   });
+}
+
+/** Returns the number of people in images; undefined if none has several. @param identity of each image */
+export function countPeople(identity: readonly unknown[]): number | undefined {
+  const people = groupsOf(identity.length, identity).length;
+  return people < identity.length ? people : undefined;
 }
 
 function average(

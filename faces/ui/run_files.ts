@@ -117,10 +117,11 @@ export class RunFiles {
       return {};
     });
     const intervals = Object.fromEntries(
-      Object.entries(evaluated).flatMap(([model, { interval, intervals, counts }]) =>
+      Object.entries(evaluated).flatMap(([model, { interval, intervals, counts, people }]) =>
         Object.entries({ ...intervals, ...interval && { test: interval } })
-          .filter(([split, one]) => !narrowness(one, counts[split as keyof typeof counts]))
-          .map(([split, { low, high }]) => [`${model} ${split}`, { low, high }])
+          .map(([split, one]) => ({ split: split as keyof typeof counts, one }))
+          .filter(({ split, one }) => !narrowness(one, counts[split], people?.[split]))
+          .map(({ split, one: { low, high } }) => [`${model} ${split}`, { low, high }])
       ),
     );
     const problem = problems.join("; ");

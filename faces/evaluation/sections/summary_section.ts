@@ -54,13 +54,13 @@ export function cards({ models }: Report): Html {
   `;
 }
 
-function card({ id, metrics, people, network }: ModelReport): Html {
+function card({ id, metrics, network }: ModelReport): Html {
   const { metric, test } = metrics, gap = overfitting(metrics), { name } = METRICS[metric];
   const overfits = gap && html`<p class="verdict">${gap}</p>`;
   return html`<article class="card">
 <h3><a href="#${id}">${subject(metrics)}</a> <span class="id">${id}</span></h3>
 <p class="figure">${formatMetric(metricOf(test, metric), metric)} <small>${name}</small></p>
-<p class="note">${summary(metrics, people?.test)}${compared(metrics)}</p>
+<p class="note">${summary(metrics)}${compared(metrics)}</p>
 <p class="note"><span class="id">${network.name}</span>, ${count(network.weights)} parameters</p>
 <p class="verdict ${metrics.balanced ? "better" : metrics.verdict}">${
     verdict(metrics)

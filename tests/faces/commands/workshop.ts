@@ -1,7 +1,7 @@
 /** Artifact folders with made-up runs in them. */
 import { join } from "node:path";
 import { random } from "../../../packages/random/random.ts";
-import { type Predictions, scoreModel } from "../../../faces/evaluation/score_model.ts";
+import { bySplit, type Predictions, scoreModel } from "../../../faces/evaluation/score_model.ts";
 import { writePredictions } from "../../../faces/evaluation/prediction_files.ts";
 import { writeNpy } from "../../../packages/formats/npy.ts";
 import { writeParquet } from "../../../packages/formats/parquet.ts";
@@ -156,6 +156,7 @@ export async function workshop(fakes: readonly FakeRun[]) {
   ): Promise<RunRecord> {
     const output = (kind: string, digest = kind) => ({ kind, digest, files: {} });
     const all = Array.from({ length: IMAGES }, (_, i) => i);
+    const personOf = (i: number) => `person ${Math.floor(i / repeat)}`;
     const stages = [
       await keep("resize32", "resize32", number, { size: 32 }, {}, {
         dataset: output("dataset", "the images"),
@@ -173,7 +174,7 @@ export async function workshop(fakes: readonly FakeRun[]) {
           },
           identity: {
             type: "string",
-            values: all.map((i) => repeat > 1 ? `person ${Math.floor(i / repeat)}` : null),
+            values: all.map((i) => repeat > 1 ? personOf(i) : null),
             nullable: true,
           },
         });
@@ -199,6 +200,10 @@ export async function workshop(fakes: readonly FakeRun[]) {
         await Deno.writeTextFile(join(folder, "problems.csv"), head + photo.repeat(9));
       }),
     ];
+    const peopleOf = (rows: number[]) => {
+      const unknown = rows.map(() => NaN);
+      return { age: unknown, gender: unknown, identity: rows.map(personOf) };
+    };
     const parts = { train: [0], validation: [1], test: all.slice(testFrom, testFrom + tested) };
     const predicted = Object.entries(models).map(([stage, fake]) => {
       const { skill, classes = GENDERS, every = 2, error, task = "age" } = fake;
@@ -238,7 +243,11 @@ export async function workshop(fakes: readonly FakeRun[]) {
     });
     const judged = Object.fromEntries(predicted.map(({ stage, task, classes, predictions }) => [
       stage,
-      judge({ task: classes ? "gender" : task, ...(classes && { classes }) }, predictions),
+      judge(
+        { task: classes ? "gender" : task, ...(classes && { classes }) },
+        predictions,
+        repeat > 1 ? bySplit((split) => peopleOf(parts[split])) : undefined,
+      ),
     ]));
     for (
       const [id, { use = id, params = {}, f1, further, curve, skill, weights = 10 }] of Object

@@ -76,15 +76,13 @@ Deno.test("a bootstrap interval of fewer than 20 faces is too narrow, which is s
       ...age.metrics,
       interval,
       counts: { train: 100, validation: 50, test },
-      groups: [{ gender: 1, count: test, ...one }],
+      groups: [{ gender: 1, count: test, people, ...one }],
+      people: { test: people },
     };
     return [
-      line("trainAge", metrics, people),
-      summary(metrics, people).replaceAll("\u00a0", " "),
-      modelCard({
-        ...report,
-        models: [{ ...age, metrics, ...people && { people: { test: people, groups: [people] } } }],
-      }),
+      line("trainAge", metrics),
+      summary(metrics).replaceAll("\u00a0", " "),
+      modelCard({ ...report, models: [{ ...age, metrics }] }),
     ];
   };
   const [log, sentence, card] = textsOf(19);

@@ -27,8 +27,8 @@ function ages(off: number): Predictions {
   };
 }
 
-function all(predictions: Predictions) {
-  return { train: predictions, validation: predictions, test: predictions };
+function all<T>(one: T) {
+  return { train: one, validation: one, test: one };
 }
 
 Deno.test("scoreModel() calls a classifier better only by a paired test against the constant baseline", () => {
@@ -161,7 +161,9 @@ Deno.test("scoreModel() calls an age model of very few images or people neither 
   const people = { age: rows, gender: rows, identity: rows };
   const one = { ...people, identity: rows.map(() => "Ada") };
   const of = { train: people, validation: people, test: one };
-  assert.equal(scoreModel(age, whole, of).verdict, "unclear");
+  const { verdict, people: numbers } = scoreModel(age, whole, of);
+  assert.deepEqual([verdict, JSON.stringify(numbers)], ["unclear", '{"test":1}']);
+  assert.equal(scoreModel(age, whole, all(people)).people, undefined);
 });
 
 Deno.test("scoreModel() leaves out a pretrained network that predicted none of the images", () => {

@@ -34,6 +34,17 @@ Deno.test("scoreGroups() has no interval of a mean of fewer than five", () => {
   assert.equal(band.value, 2.5);
 });
 
+Deno.test("scoreGroups() counts the people of each group, also of broken and unknown ages", () => {
+  const age = [39.5, 39.8, 38, NaN, 50], gender = [1, 1, 1, 1, 1];
+  const identity = ["a", "a", null, "b", "b"];
+  const groups = scoreGroups("accuracy", [1, 1, 0, 1, 1], { age, gender, identity });
+  assert.deepEqual(groups.map(({ from, count, people }) => [from, count, people]), [
+    [undefined, 5, 3],
+    [20, 3, 2],
+    [40, 1, undefined],
+  ]);
+});
+
 Deno.test("errorByAgeBand() agrees with scikit-learn's error of each band", () => {
   const { truth, prediction, median: guess, bands } = statistics.ages;
   const actual = errorByAgeBand(truth, prediction, guess);

@@ -139,6 +139,17 @@ Deno.test("a model evaluated twice has name and intervals of the last evaluation
   assert.ok(intervals["years test"] && intervals["trainAge test"]);
 });
 
+Deno.test("a bootstrap interval of fewer than 20 people has no place in the page", async () => {
+  const models = { trainAge: { error: 5 } };
+  for (const [repeat, shown] of [[1, true], [8, false]] as const) {
+    await using shop = await workshop([{ models, repeat, tested: 120 }]);
+    const [{ id }] = shop.runs as [typeof shop.runs[number]];
+    await using ui = await start(shop.artifacts);
+    const { intervals } = (await ui.get<Record<string, UiDetails>>(`/api/details?ids=${id}`))[id]!;
+    assert.equal("trainAge test" in intervals, shown);
+  }
+});
+
 Deno.test("the page has two limits of a run, and that of a training", async () => {
   const models = { trainAge: { error: 5, params: { metrics: [{ use: "cs", within: 3 }] } } };
   const two = { use: "cs", within: 2 };
