@@ -6,7 +6,7 @@ import { artifactsOption, parseOptions, parseWhole } from "../../packages/pipeli
 import type { Command } from "../../packages/pipeline/app.ts";
 import { didYouMean, joinWords, UsageError } from "../../packages/pipeline/errors.ts";
 import { abortOnSignal, pause } from "../../packages/pipeline/interrupt.ts";
-import { layoutOption } from "../datasets/sources.ts";
+import { layoutOption, shareOf } from "../datasets/sources.ts";
 import type { FoundModel } from "../training/trained_models.ts";
 
 /** Timeout of one photo, seconds. */
@@ -131,10 +131,9 @@ export default command;
 
 /** Returns the share of a crop that is the face, as in the trainings of models. */
 async function middleOfCrops(models: readonly FoundModel[]): Promise<number> {
-  const { shareOf } = await import("../detection/crop_faces.ts");
   const { framingsBehind } = await import("../training/photo_framings.ts");
   const crops = (await framingsBehind(models)).filter(({ layout }) => layout === "crop");
-  const [share = shareOf(), ...others] = new Set(crops.map(({ margin }) => shareOf(margin)));
+  const [share = shareOf(), ...others] = new Set(crops.map(({ middle }) => middle));
   if (others.length === 0) return share;
   throw new UsageError(
     "--layout crop: the models were trained on crops of several margins. Predict with each alone: " +

@@ -32,6 +32,14 @@ export function layoutOption(option: string | undefined): Layout {
   return layout;
 }
 
+/**
+ * Returns the side of the face box in a photo of layout crop, relative to the photo's.
+ * @param margin around the face on each side, as a share of it. Default: 0.4, as in a _crop archive
+ */
+export function shareOf(margin = 0.4): number {
+  return 1 / (1 + 2 * margin);
+}
+
 /** Names of photos, also of formats that are not decoded. */
 export const PHOTO = /\.(jpe?g|jpe|jfif|png|webp|gif|tiff?|avif|hei[cf])$/i;
 

@@ -9,6 +9,7 @@ import {
   type ProcessPool,
 } from "../../packages/workers/process_pool.ts";
 import { type ArchivedDataset, openArchives } from "../datasets/archives.ts";
+import { shareOf } from "../datasets/sources.ts";
 import type { CropData } from "./crop_runner.ts";
 import type { CropAnswer, CropInit, CropTask } from "./crop_worker.ts";
 import { takeOutcomes } from "./earlier_crops.ts";
@@ -34,14 +35,6 @@ type Known = Map<number, Outcome>;
 
 /** A complete shard in its final place. */
 type CroppedShard = { readonly index: number; readonly shard: Shard };
-
-/**
- * Returns the side of the face box in a photo of layout crop, relative to the photo's.
- * @param margin around the face on each side, as a share of it. Default: 0.4, as in a _crop archive
- */
-export function shareOf(margin = 0.4): number {
-  return 1 / (1 + 2 * margin);
-}
 
 /**
  * Crops the faces of all photos. Complete shards of an interrupted attempt are kept, and photos that
