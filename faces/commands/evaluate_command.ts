@@ -239,10 +239,11 @@ async function folderData(
   folder: string,
   { preset, layout, part }: { preset?: string; layout?: string; part?: string },
   models: readonly FoundModel[],
-  { detector: { name, module, ...options } }: Preprocessing,
+  { detector: used }: Preprocessing,
   { project, reporter }: CommandContext,
 ): Promise<Data> {
   const { choosePreset, OWN_PRESET, presets } = await import("../datasets/presets.ts");
+  const { detectorChoice } = await import("../detection/detectors.ts");
   const { lookAt } = await import("./data/look_at.ts");
   const { proposePipeline } = await import("./data/propose_pipeline.ts");
   const signal = new AbortController().signal;
@@ -286,10 +287,13 @@ async function folderData(
         `framed like its own, add --layout ${other.layout}.`,
     );
   }
-  const { inputSizes, ...others } = options;
-  const own = { use: name, ...others, ...inputSizes.length > 0 && { inputSizes } };
   // Boxes of the labels, which a folder of photos has in their middle if they are crops.
-  const detector = name !== "metadata" ? own : layout === "crop" ? name : undefined;
+  const detector = used.name !== "metadata"
+    ? detectorChoice(used)
+    : layout === "crop"
+    ? used.name
+    : undefined;
+  const { module } = used;
   return {
     ...module !== undefined && {
       plugins: [/\.[cm]?[jt]sx?$/.test(module) ? resolve(project, module) : module],

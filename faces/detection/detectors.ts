@@ -115,6 +115,9 @@ export function detectorName(choice: Choice | undefined): string {
   return (typeof choice === "object" ? choice.use : choice) ?? DEFAULT_DETECTOR;
 }
 
+/** Recorded of every detector. Serving takes it for the detector in metadata's place. */
+const RECORDED_CONFIDENCE = defaultsOf.ssd.minConfidence;
+
 /**
  * Returns a detector's configuration; its defaults where `options` has no value.
  * @param params its options, of a detector that is not built in
@@ -132,10 +135,22 @@ export function configureDetector(
   return {
     name,
     ...(module === undefined ? {} : { module }),
-    // Recorded of every detector. Serving takes the confidence for the detector in metadata's place.
-    minConfidence: defaultsOf.ssd.minConfidence,
+    minConfidence: RECORDED_CONFIDENCE,
     inputSizes: [],
     ...own,
+  };
+}
+
+/** Returns a recorded detector as `faceCrop` takes it, without what is recorded of every one. */
+export function detectorChoice({ name, module, ...options }: DetectorConfig): Choice {
+  const { minConfidence, inputSizes, ...others } = options;
+  // A plugin's has one of that value at most: it may lack the option.
+  const lacks = module !== undefined && minConfidence === RECORDED_CONFIDENCE;
+  return {
+    use: name,
+    ...others,
+    ...!lacks && { minConfidence },
+    ...inputSizes.length > 0 && { inputSizes },
   };
 }
 

@@ -2,8 +2,13 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import sharp from "sharp";
+import { z } from "zod";
 import { openFaces } from "../../faces/detection/faces_artifact.ts";
-import { openDetector } from "../../faces/detection/detectors.ts";
+import {
+  configureDetector,
+  detectorChoice,
+  openDetector,
+} from "../../faces/detection/detectors.ts";
 import { decode } from "../../faces/images/decode_image.ts";
 import { readCropPreprocessing } from "../../faces/images/preprocessing.ts";
 import { readConfig } from "../../packages/pipeline/config/config.ts";
@@ -104,6 +109,24 @@ Deno.test("the service finds faces with a plugin's detector, and the page does n
     startService({ changes, mode: "browser" }),
     /Cannot run inference in the browser: the detector "skinColour" is from a plugin, .*mode: server/,
   );
+});
+
+Deno.test("a recorded detector is chosen again with the options that it has", () => {
+  const ofPlugin = (options: Record<string, unknown>, params: z.ZodObject) =>
+    detectorChoice(configureDetector("mine", options, module, params));
+  const share = z.strictObject({ share: z.number().default(0.5) });
+  assert.deepEqual(ofPlugin({ share: 0.25 }, share), { use: "mine", share: 0.25 });
+  assert.deepEqual(ofPlugin({}, share), { use: "mine", share: 0.5 });
+  assert.deepEqual(ofPlugin({ cell: 16, minConfidence: 0.7 }, skinColour.params!), {
+    use: "mine",
+    cell: 16,
+    minConfidence: 0.7,
+  });
+  assert.deepEqual(detectorChoice(configureDetector("tinyFaceDetector", { inputSizes: [96] })), {
+    use: "tinyFaceDetector",
+    minConfidence: 0.4,
+    inputSizes: [96],
+  });
 });
 
 Deno.test("openDetector() says what is wrong with a plugin's detector", async () => {
