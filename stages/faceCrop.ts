@@ -39,10 +39,11 @@ export default defineStage({
           ),
         ...detectorParams,
         margin: z.number().min(0).max(1).default(0.2).describe(
-          "Margin added on every side, as a share of the face box. Boxes extend from brows to " +
-            "chin and from ear to ear; 0.2 adds hair and the outline of the chin, which are " +
-            "informative for age and gender. 0: the box alone; 0.4: the whole photo of a _crop " +
-            "archive",
+          "Margin added on every side, as a share of the face box's longer side. The crop is a " +
+            "square around the box's center; beyond the photo, pixels of its border are repeated. " +
+            "Boxes extend from brows to chin and from ear to ear; 0.2 adds hair and the outline " +
+            "of the chin, which are informative for age and gender. 0: the box's square alone; " +
+            "0.4: the whole photo of a _crop archive",
         ),
         coverage: z.enum(["face", "head", "shoulders"]).optional().describe(
           "Named margin, in place of margin. face: brows to chin (0); head: hair and chin (0.3); shoulders: the head " +
