@@ -243,7 +243,7 @@ async function folderData(
   { project, reporter }: CommandContext,
 ): Promise<Data> {
   const { choosePreset, OWN_PRESET, presets } = await import("../datasets/presets.ts");
-  const { detectorChoice } = await import("../detection/detectors.ts");
+  const { detectorChoice, detectorNames } = await import("../detection/detectors.ts");
   const { lookAt } = await import("./data/look_at.ts");
   const { proposePipeline } = await import("./data/propose_pipeline.ts");
   const signal = new AbortController().signal;
@@ -293,7 +293,13 @@ async function folderData(
     : layout === "crop"
     ? used.name
     : undefined;
-  const { module } = used;
+  const { module, name } = used;
+  if (module === undefined && !detectorNames.includes(name)) {
+    throw new UsageError(
+      `"${name}", the detector of the training, is of a plugin that lies with the model, and evaluate ` +
+        "loads none from there. Evaluate --on a pipeline that lists the plugin",
+    );
+  }
   return {
     ...module !== undefined && {
       plugins: [/\.[cm]?[jt]sx?$/.test(module) ? resolve(project, module) : module],

@@ -8,6 +8,7 @@ import {
   rejects,
   strictEqual,
 } from "node:assert/strict";
+import { cp } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import sharp from "sharp";
 import command from "../../../faces/commands/evaluate_command.ts";
@@ -590,7 +591,13 @@ Deno.test("evaluate", async (t) => {
         join(folder, "empty", "a.png"),
         await Deno.readFile(join(folder, "mine", "0.png")),
       );
+      const foreign = join(folder, "foreign"), record = join(foreign, "training.json");
+      await cp(join(folder, "1 copied model"), foreign, { recursive: true });
+      const training = JSON.parse(await Deno.readTextFile(record));
+      training.preprocessing.detector.name = "theirs";
+      await Deno.writeTextFile(record, JSON.stringify(training));
       const cases = {
+        "foreign --on theirs": /"theirs", the detector .* of a plugin that lies with the model/,
         "--on theirs": /missing MODEL/,
         [`${id}`]: /missing --on/,
         [`${id}/trainAgee --on theirs`]:

@@ -1,6 +1,6 @@
 /** Models of others, opened from their folders. */
 import assert from "node:assert/strict";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { dropModuleBeside } from "../../../faces/images/preprocessing.ts";
 import { project } from "../../project_run.ts";
 import importModel from "../../../stages/importModel.ts";
@@ -14,10 +14,19 @@ Deno.test("a model in a folder of the project names no module in that folder", (
     return detector.module as string | undefined;
   };
   const model = join(project, "unpacked/model");
-  for (const module of ["unpacked/evil.js", "unpacked//model/evil.js", "a/../unpacked/evil.js"]) {
+  const beside = ["unpacked/evil.js", "unpacked//model/evil.js", "a/../unpacked/evil.js"];
+  for (const module of [...beside, `../${basename(project)}/unpacked/evil.js`]) {
     assert.equal(moduleOf(module, model), undefined, module);
   }
-  for (const module of ["plugins/skinColour.ts", "mine.js", "other/mine.js"]) {
+  for (
+    const module of [
+      "plugins/skinColour.ts",
+      "mine.js",
+      "other/mine.js",
+      "../mine.js",
+      "../others/mine.js",
+    ]
+  ) {
     assert.equal(moduleOf(module, model), module);
   }
   assert.equal(moduleOf("unpacked/mine.js", "/tmp/model"), "unpacked/mine.js");
