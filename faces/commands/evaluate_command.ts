@@ -244,6 +244,13 @@ async function folderData(
 ): Promise<Data> {
   const { choosePreset, OWN_PRESET, presets } = await import("../datasets/presets.ts");
   const { detectorChoice, detectorNames } = await import("../detection/detectors.ts");
+  const { name, module } = used;
+  if (module === undefined && !detectorNames.includes(name)) {
+    throw new UsageError(
+      `"${name}", the detector of the training, is of a plugin that lies with the model, and evaluate ` +
+        "loads none from there. Evaluate --on a pipeline that lists the plugin",
+    );
+  }
   const { lookAt } = await import("./data/look_at.ts");
   const { proposePipeline } = await import("./data/propose_pipeline.ts");
   const signal = new AbortController().signal;
@@ -288,18 +295,11 @@ async function folderData(
     );
   }
   // Boxes of the labels, which a folder of photos has in their middle if they are crops.
-  const detector = used.name !== "metadata"
+  const detector = name !== "metadata"
     ? detectorChoice(used)
     : layout === "crop"
-    ? used.name
+    ? name
     : undefined;
-  const { module, name } = used;
-  if (module === undefined && !detectorNames.includes(name)) {
-    throw new UsageError(
-      `"${name}", the detector of the training, is of a plugin that lies with the model, and evaluate ` +
-        "loads none from there. Evaluate --on a pipeline that lists the plugin",
-    );
-  }
   return {
     ...module !== undefined && {
       plugins: [/\.[cm]?[jt]sx?$/.test(module) ? resolve(project, module) : module],
