@@ -72,7 +72,8 @@ function fuseBlocks({ layers, outputs, loss }: Network): Fused | undefined {
       blocks.push({ ...common, kind: "convolutionBlock", linear: conv, pool });
       continue;
     }
-    const dropout = take("dropout")?.rate ?? 0, plain = !norm && !dropout;
+    const { rate: dropout, noiseShape } = take("dropout") ?? { rate: 0 }, plain = !norm && !dropout;
+    if (noiseShape) return undefined; // a block draws each value by itself
     blocks.push({ ...common, kind: "denseBlock", linear: dense!, dropout });
     logits = plain && !follows && take("softmax") !== undefined;
     if (logits && at < layers.length) return undefined;

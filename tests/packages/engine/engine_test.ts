@@ -112,6 +112,29 @@ Deno.test("Engine predicts more images than a batch holds", async () => {
   }
 });
 
+Deno.test("Engine shares a dropout mask along axes where noiseShape is 1, behind dense layers too", async () => {
+  const dense = (units: number) =>
+    ({ kind: "dense", name: `d${units}`, units, bias: false }) as const;
+  const engine = await Engine.compile({
+    input: [1, 1, 1],
+    layers: [
+      ...[{ kind: "flatten" }, dense(16)] as const,
+      ...[{ kind: "dropout", rate: 0.5, noiseShape: [null, 1] }, dense(1)] as const,
+    ],
+    loss: "meanAbsoluteError",
+  }, { batch: 32, threads: 0, divisor: 1, learningRate: 0 });
+  engine.setWeights(
+    new Map(
+      ["d16/kernel", "d1/kernel"].map((
+        name,
+      ) => [name, { shape: [16], data: new Float32Array(16).fill(1) }]),
+    ),
+  );
+  await engine.step(new Uint8Array(32).fill(1), new Float32Array(32));
+  deepEqual([...new Set(engine.outputs())].sort(), [0, 32]);
+  await engine.close();
+});
+
 Deno.test("dropoutMask() drops the given share, differently for each key and layer", () => {
   const masks = [[1, 2, 0], [1, 3, 0], [2, 2, 0], [1, 2, 1]].map(([a, b, block]) =>
     dropoutMask([a, b], block, 0.25, 200, 500)
