@@ -40,6 +40,7 @@ export function convertLayer(layer: layers.Layer, inputs: readonly Value[], grap
   if (!convert) throw new UnknownLayer(`is a ${kind}`);
   // The prefix avoids conflicts with names of outputs, such as "years".
   const name = `layers/${layer.name}`, weights = layer.getWeights(), config = layer.getConfig();
+  if (config.dataFormat === "channelsFirst") throw new UnknownLayer("has its channels first");
   return convert({ layer, weights, config, name, input: inputs[0], inputs, graph });
 }
 
@@ -283,7 +284,6 @@ function activate(
 
 /** Returns window, strides and padding. TensorFlow pads more at the end. */
 function windowOf({ config, input }: Call, size: readonly number[]): Record<string, Attribute> {
-  if (config.dataFormat === "channelsFirst") throw new UnknownLayer("has its channels first");
   const strides = pair(config.strides ?? size), dilations = pair(config.dilationRate ?? 1);
   const pads = [0, 1].map((axis) => {
     if (config.padding === "valid") return 0;

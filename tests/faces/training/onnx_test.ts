@@ -259,7 +259,7 @@ Deno.test("checkExports() refuses, before training, what ONNX would lack", async
     const first = layers.conv2d({ inputShape: [SIZE, SIZE, 3], filters: 4, kernelSize: 1 });
     const network = sequential({
       name: "odd",
-      layers: [first, layer, layers.flatten(), layers.dense({ units: 2 })],
+      layers: [first, layer],
     });
     throws(() => checkExports(network, ["onnx"]), why);
     checkExports(network, []);
@@ -270,6 +270,11 @@ Deno.test("checkExports() refuses, before training, what ONNX would lack", async
     /Cannot write "odd" as ONNX: its layer "up" is a UpSampling2D. Train without export: \[onnx\]/,
   );
   refused(layers.batchNormalization({ name: "norm", axis: 1 }), /"norm" normalizes another axis/);
+  const first = { name: "first", dataFormat: "channelsFirst" } as const;
+  const why = /"first" has its channels first/;
+  refused(layers.flatten(first), why);
+  refused(layers.globalMaxPooling2d(first), why);
+  refused(layers.zeroPadding2d({ ...first, padding: 1 }), why);
   refused(
     layers.activation({ name: "a", activation: "logSoftmax" as "softmax" }),
     /has the activation logSoftmax/,
