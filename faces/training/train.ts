@@ -100,7 +100,7 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
   const trained = new Set(rows.train);
   const history: FullEpoch[] = [];
   const seconds: number[] = [];
-  let best: Float32Array[] = [];
+  let best: Float32Array[] = [], running: Promise<BatchResult> | undefined;
   try {
     const saved = await readCheckpoint<State>(options.checkpoint, options.info);
     if (saved !== undefined) {
@@ -139,7 +139,7 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
           trainer.stepper.learningRate = learningRate * factor;
         }
         const drawn = (layer: string) => random(seed, "dropout", epoch, step, layer);
-        const running = trainer.step(batch.images, batch.targets, drawn);
+        running = trainer.step(batch.images, batch.targets, drawn);
         // Reads and augments the next batch during the computation of this one.
         if (step < stepsPerEpoch - 1) next = prepare(step + 1);
         const result = await running;
@@ -196,6 +196,7 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
       computedBy: trainer.computedBy,
     };
   } finally {
+    await running?.catch(() => {}); // it goes on where the next batch cannot be read
     await trainer.close();
   }
 }

@@ -402,6 +402,28 @@ Deno.test("train() says that it needs images on both sides", async () => {
   await assert.rejects(run({ rows: nothing }), /Cannot train on 2 images and validate on 0/);
 });
 
+Deno.test("train() throws the error of an augmentation, after the step beside it", async () => {
+  await openBackend("wasm");
+  const done: string[] = [];
+  const augment = () => {
+    if (done.push("batch") > 1) throw new Error("no such color");
+  };
+  class Watched extends TfjsTrainer {
+    override async step(...given: Parameters<TfjsTrainer["step"]>) {
+      const result = await super.step(...given);
+      done.push("step");
+      return result;
+    }
+    override close() {
+      done.push("close");
+      return super.close();
+    }
+  }
+  const trainer = (options: TrainerOptions) => Promise.resolve(new Watched(options));
+  await assert.rejects(run({ augment, trainer }), /no such color/);
+  assert.deepEqual(done, ["batch", "batch", "step", "close"]);
+});
+
 Deno.test("train() ends at once when it is told to", async () => {
   await openBackend("wasm");
   const abort = new AbortController();
