@@ -205,20 +205,22 @@ export function extractHead(
   const alone = assemble(`${trained.name}-${name}`, trunk, [own, ...reads]);
   tf.tidy(() => {
     for (const layer of alone.layers) {
-      if (layer.name === name) {
+      if (layer === own) {
         const [kernel, bias] = trained.getLayer("heads").getWeights();
         layer.setWeights([
           tf.mul(tf.slice(kernel, [0, start], [-1, columns]), deviation),
           tf.add(tf.mul(tf.slice(bias, [start], [columns]), deviation), mean),
         ]);
+      } else if (!reads.includes(layer)) {
+        if (layer.weights.length > 0) {
+          layer.setWeights(trained.getLayer(layer.name).getWeights());
+        }
       } else if (layer.name === "older") {
         layer.setWeights(olderWeights(ageReadings[reading as AgeEstimator]));
       } else if (layer.name === "years") {
         const [first, second] = ageBins;
         const step = tf.fill([ageBins.length - 1, 1], second - first);
         layer.setWeights([step, tf.tensor1d([first])]);
-      } else if (layer.weights.length > 0) {
-        layer.setWeights(trained.getLayer(layer.name).getWeights());
       }
     }
   });
@@ -255,10 +257,8 @@ function readingLayers(reading: Head["reading"]): layers.Layer[] {
 }
 
 function olderWeights(share: number): tf.Tensor[] {
-  const bins = ageBins.length, middle = 1 - 2 * share;
-  const kernel = tf.buffer([bins, bins - 1], "float32");
-  for (let bin = 0; bin < bins; bin++) {
-    for (let than = 0; than < bin; than++) kernel.set(1 / middle, bin, than);
-  }
-  return [kernel.toTensor(), tf.fill([bins - 1], -share / middle)];
+  const steps = ageBins.length - 1, middle = 1 - 2 * share;
+  // Each bin is older than those before it; the first one is not.
+  const older = tf.linalg.bandPart(tf.fill([steps, steps], 1 / middle), -1, 0);
+  return [tf.pad(older, [[1, 0], [0, 0]]), tf.fill([steps], -share / middle)];
 }

@@ -9,7 +9,12 @@ import type { Task } from "./tasks.ts";
 import { type ModelParams, modelsNamed, readManifest } from "./trained_models.ts";
 
 /** Names of last dense layers: of several heads, of one of classes, of one of years. */
-export const HEAD_LAYERS = ["heads", "logits", "years"];
+const HEAD_LAYERS = ["heads", "logits", "years"];
+
+/** Returns the last dense layer of a network to train. Layers of the trunk may have such names, too. */
+export function headLayerOf({ layers }: LayersModel): layers.Layer {
+  return layers.findLast(({ name }) => HEAD_LAYERS.includes(name))!;
+}
 
 /**
  * Gives a network the weights of the model that `init` names, and freezes layers.
@@ -72,10 +77,11 @@ export async function applyInit(
     }
     return same > 0 ? { shape, data: all, whole: same === tasks.length } : undefined;
   };
+  const head = headLayerOf(network);
   for (const layer of network.layers) {
     let all = layer.weights.length > 0;
     for (const weight of layer.weights) {
-      const found = theirs && HEAD_LAYERS.includes(layer.name)
+      const found = theirs && layer === head
         ? await headOf(weight.originalName, weight.read(), layer)
         : values.get(weight.originalName);
       if (!found || `${found.shape}` !== `${weight.shape}`) {

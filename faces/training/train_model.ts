@@ -7,8 +7,8 @@ import { joinWords, quote } from "../../packages/pipeline/errors.ts";
 import { counted } from "../../packages/pipeline/causes.ts";
 import type { StageContext, StageResult } from "../../packages/pipeline/stage.ts";
 import { augment } from "./augment.ts";
-import { checkTrainable } from "./forward.ts";
-import { applyInit, HEAD_LAYERS } from "./initial_weights.ts";
+import { checkTrainable, isSoftmax } from "./forward.ts";
+import { applyInit, headLayerOf } from "./initial_weights.ts";
 import {
   type LearnedTask,
   type Learning,
@@ -160,6 +160,7 @@ export async function trainModel(
       ? undefined
       : await applyInit(model, params.init, tasks, artifacts);
     if (init) info(init.summary);
+    // Building a head's network also finds layers of the trunk that have the names of its own.
     for (const task of tasks) {
       await withNetwork(task, (network) => checkExports(network, params.export));
     }
@@ -312,9 +313,9 @@ function warnOfLeaks(
 
 /** Warns of a network that ends as whole ones do, such as in a softmax, before the head. */
 function warnOfSecondHead(model: LayersModel, { warn }: Pick<TrainingContext, "warn">): void {
-  const head = model.layers.findLast(({ name }) => HEAD_LAYERS.includes(name))!;
+  const head = headLayerOf(model), [, outputs] = head.outputShape as number[];
   const [{ shape: [, units], sourceLayer: last }] = head.inboundNodes[0].inputTensors;
-  const { activation } = last.getConfig(), [, outputs] = head.outputShape as number[];
+  const activation = isSoftmax(last) ? "softmax" : last.getConfig().activation;
   if (!/^(softmax|sigmoid)$/.test(String(activation)) || units! > outputs) return;
   warn(
     `the network ends with "${last.name}", a ${activation} of ${counted(units!, "unit")}, and ` +

@@ -11,6 +11,7 @@ import { buildGender2021 } from "../models/build_2021.ts";
 import { compareWithConstant } from "../../faces/training/constant_baseline.ts";
 import { openTrainer } from "../../faces/training/open_trainer.ts";
 import { classification } from "../faces/training/plain_objectives.ts";
+import { defineNetwork } from "../../faces/training/training_definitions.ts";
 import { genderClasses } from "../../faces/training/targets.ts";
 import { testArtifact, type TestContext, testContext } from "../context.ts";
 import { damageEach } from "../damages.ts";
@@ -81,6 +82,19 @@ Deno.test("a network that ends as a whole one does, before the head, is a warnin
   };
   assert.equal((await warned(2, "sigmoid")).length, 1);
   assert.deepEqual([await warned(3, "sigmoid"), await warned(2, "relu")], [[], []]);
+  const named = { name: "whole", summary: "Ends in a softmax" };
+  const definition = defineNetwork({
+    ...named,
+    params: z.strictObject({}),
+    trunk: (_, { layers }) => [
+      ...[layers.flatten({ name: "flat" }), layers.dense({ name: "two", units: 2 })],
+      layers.softmax({ name: "mine" }),
+    ],
+  });
+  const whole = { ...named, kind: "network", module: "plugins/whole.ts", definition };
+  using context = testContext(trainGender, { extensions: [whole] });
+  await trainOn(context, { ...quick, network: { use: "whole" } });
+  assert.match(context.warnings.join(), /ends with "mine", a softmax of 2 units/);
 });
 
 Deno.test("trainGender writes a model artifact, the same bytes each time", async () => {

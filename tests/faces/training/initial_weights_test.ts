@@ -103,6 +103,25 @@ Deno.test("init: keeps a head of the same task, classes and loss kind, and draws
   assert.ok(logits.every((value, i) => Math.abs(value - same[i]) < 1e-6));
 });
 
+Deno.test("init: layers of a trunk may have the names that heads have", async () => {
+  const layers = [
+    ...[{ flatten: {} }, { dense: { name: "logits", units: 6 } }],
+    ...[{ dense: { name: "older", units: 5 } }, { dense: { name: "years", units: 4 } }],
+  ];
+  const joint = { network: { use: "layers", layers }, age: "years" };
+  using trained = (await train(trainJoint, joint)).context;
+  const init = trained.outputs.gender;
+  using context = (await train(trainJoint, { ...joint, init, learningRate: 1e-12 })).context;
+  assert.match(
+    context.infos.find((text) => text.startsWith("initial weights: "))!,
+    /^initial weights: 6 of 8 from .*; new: part of heads\/kernel, part of heads\/bias$/,
+  );
+  const [before, after] = [await weightsOf(init), await weightsOf(context.outputs.gender)];
+  for (const name of ["logits/kernel", "older/kernel", "years/kernel", "gender/kernel"]) {
+    assert.ok(before[name].every((value, i) => Math.abs(value - after[name][i]) < 1e-6), name);
+  }
+});
+
 Deno.test("init: freeze: matched leaves out a layer of which a weight is new", async () => {
   using trained = (await train(trainGender, {})).context;
   const init = { from: trained.outputs.model, freeze: "matched" };
