@@ -183,8 +183,10 @@ function wire(
           ? `stage "${id}" makes no ${quote(kind)}.`
           : `there is no stage "${maker}".${didYouMean(maker!, makers.map((made) => made.stage))}`;
         const makes = makers.length > 1 ? "make" : "makes";
-        const offer = makers.length > 0 ? ` ${joinWords(makers.map(named))} ${makes} it.` : "";
-        report(`${reason}${offer}`);
+        const offer = makers.length > 0
+          ? `${joinWords(makers.map(named))} ${makes} it.`
+          : `No other stage makes a ${quote(kind)}: add one.`;
+        report(`${reason} ${offer}`);
       }
       return found.length === 1 || takesAll ? found : [];
     });

@@ -192,6 +192,13 @@ stages:
       "pipeline.yaml:6:31: a stage cannot take what it makes itself. Name another stage. count and add make it.",
     ],
   },
+  "a stage that takes its own result, where no other makes such": {
+    yaml: "stages:\n  clamp: { inputs: { numbers: clamp } }\n",
+    says: [
+      "pipeline.yaml:2:31: a stage cannot take what it makes itself. Name another stage. " +
+      'No other stage makes a "numbers": add one.',
+    ],
+  },
   "a cycle": {
     yaml: `stages:
   add: { inputs: { numbers: clamp } }
