@@ -53,6 +53,17 @@ export class Engine {
     this.#doubles = new Float64Array(memory.buffer);
     this.#bytes = new Uint8Array(memory.buffer);
     this.learningRate = options.learningRate;
+    // The first thread has written the kernels' constants at its start; these words lie above them.
+    for (const [address, words] of plan.words) this.#ints.set(words, address / 4);
+    this.#ints[Control.keepGradients / 4] = Number(options.keepGradients);
+    this.#ints[Control.optimizer / 4] = Optimizer[options.optimizer];
+    this.#ints[Control.nesterov / 4] = Number(options.nesterov && options.optimizer === "sgd");
+    this.#floats[Control.beta1 / 4] = 1 - options.beta1;
+    this.#floats[Control.beta2 / 4] = 1 -
+      (options.optimizer === "rmsprop" ? options.rho : options.beta2);
+    this.#floats[Control.momentum / 4] = options.momentum;
+    this.#floats[Control.clipNorm / 4] = options.clipNorm;
+    this.#floats[Control.epsilon / 4] = options.epsilon;
   }
 
   /** Plans the network and starts the threads. Weights are zero until `setWeights`. */
@@ -100,19 +111,7 @@ export class Engine {
       );
     }
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
-    const ints = new Int32Array(memory.buffer);
     const module = await loadKernels(all.relaxed);
-    // The first thread writes the kernels' constants at its start; these words lie above them.
-    for (const [address, words] of compiled.words) ints.set(words, address / 4);
-    ints[Control.keepGradients / 4] = Number(all.keepGradients);
-    const floats = new Float32Array(memory.buffer);
-    ints[Control.optimizer / 4] = Optimizer[all.optimizer];
-    floats[Control.beta1 / 4] = 1 - all.beta1;
-    floats[Control.beta2 / 4] = 1 - (all.optimizer === "rmsprop" ? all.rho : all.beta2);
-    floats[Control.momentum / 4] = all.momentum;
-    ints[Control.nesterov / 4] = Number(all.nesterov && all.optimizer === "sgd");
-    floats[Control.clipNorm / 4] = all.clipNorm;
-    floats[Control.epsilon / 4] = all.epsilon;
     const runner = threads === 0
       ? new InlineRunner(module, memory, compiled.counters)
       : await Threads.start(threads, module, memory, compiled.counters);
@@ -226,8 +225,7 @@ export class Engine {
   }
 
   setAverages(values: Tensors): void {
-    this.#runner.assertIdle();
-    writeTensors(values, this.#plan.averages, this.#floats, 0);
+    this.#write(values, 0, this.#plan.averages);
   }
 
   optimizerState(): OptimizerState {
@@ -284,9 +282,9 @@ export class Engine {
     return rows;
   }
 
-  #write(values: Tensors, byteOffset: number): void {
+  #write(values: Tensors, byteOffset: number, tensors = this.#plan.tensors): void {
     this.#runner.assertIdle();
-    writeTensors(values, this.#plan.tensors, this.#floats, byteOffset);
+    writeTensors(values, tensors, this.#floats, byteOffset);
   }
 
   /** Reads the tensors at an offset from the trainable ones. */
