@@ -13,7 +13,7 @@ import { readTensor } from "../../packages/compute/read_tensor.ts";
 import { counted } from "../../packages/pipeline/causes.ts";
 import { named, toEngineNetwork } from "./to_engine_network.ts";
 import { defaultOptimizer } from "./optimizer.ts";
-import { type Objective, scoresOf } from "./objective.ts";
+import type { Objective } from "./objective.ts";
 import { type BatchResult, Trainer, type TrainerOptions } from "./trainer.ts";
 
 export class EngineTrainer extends Trainer<Engine> {
@@ -123,7 +123,7 @@ export class EngineTrainer extends Trainer<Engine> {
     if (!objective.builtIn) {
       const output = tf.tensor2d(this.stepper.outputs(), [rows, objective.outputs]);
       try {
-        return { loss: all, ...await scoresOf(objective, output, targets) };
+        return { loss: all, ...await objective.scoresOf(output, targets) };
       } finally {
         output.dispose();
       }

@@ -43,23 +43,14 @@ export interface Objective {
   labels(targets: readonly number[]): Float32Array;
   /** Computes each head's loss and metric from [images, outputs], probabilities and quantities. */
   scores(outputs: Float32Array, targets: readonly number[], losses: readonly number[]): Score[];
-  /** Computes the same from logits; without losses if `plain`. */
-  scoresOf(output: tf.Tensor, targets: readonly number[]): Promise<Score[]>;
-}
-
-/** Computes the scores of a batch, given its loss. */
-export async function scoresOf(
-  objective: Objective,
-  output: tf.Tensor,
-  targets: readonly number[],
-): Promise<{ metric: number; heads?: Score[] }> {
-  const heads = await objective.scoresOf(output, targets);
-  if (objective.plain) return { metric: heads[0].metric };
-  // Several heads have no common metric: their weighted loss.
-  const metric = heads.length === 1
-    ? heads[0].metric
-    : heads.reduce((sum, { loss }, h) => sum + objective.heads[h].weight * loss, 0);
-  return { metric, heads };
+  /**
+   * Computes a batch's metric, and the same from logits unless `plain`. Several heads have no common
+   * metric: their weighted loss.
+   */
+  scoresOf(
+    output: tf.Tensor,
+    targets: readonly number[],
+  ): Promise<{ metric: number; heads?: Score[] }>;
 }
 
 /** Encodes rows as a tensor [rows, columns]; undefined ones, and missing labels, as 0. */
@@ -248,7 +239,7 @@ export function jointHead(
       tf.addN(heads.map(({ weight }, h) => tf.mul(lossOf(output, targets, h), weight))),
     scores,
     async scoresOf(output, targets) {
-      if (plain) return scores(await readTensor(output), targets, []);
+      if (plain) return { metric: scores(await readTensor(output), targets, [])[0].metric };
       const [losses, activated] = tf.tidy(() => {
         const losses = heads.map((_, h) => lossOf(output, targets, h));
         const taught = lessons.map((one, h) =>
@@ -263,8 +254,10 @@ export function jointHead(
       });
       try {
         const all = Array.from(await readTensor(losses));
-        return scores(await readTensor(activated), targets, all)
+        const each = scores(await readTensor(activated), targets, all)
           .map((score, h) => ({ ...score, taught: all[heads.length + h] }));
+        const weighted = each.reduce((sum, { loss }, h) => sum + heads[h].weight * loss, 0);
+        return { metric: each.length === 1 ? each[0].metric : weighted, heads: each };
       } finally {
         tf.dispose([losses, activated]);
       }

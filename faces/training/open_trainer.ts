@@ -16,13 +16,12 @@ export async function openTrainer(
   options: TrainerOptions,
   context: TrainingContext,
 ): Promise<Trainer> {
-  const why = context.compute === "wasm" ? undefined : "the engine needs compute: wasm";
-  const trainer = why === undefined
+  const trainer = context.compute === "wasm"
     ? await EngineTrainer.open(options).catch((error) => {
       if (error instanceof UnsupportedNetwork) return new TfjsTrainer(options, error.message);
       throw error;
     })
-    : new TfjsTrainer(options, why);
+    : new TfjsTrainer(options, "the engine needs compute: wasm");
   // The folder of all artifacts contains the curves of this attempt, and later those of the model.
   const logs = artifactsOf(context);
   context.info(

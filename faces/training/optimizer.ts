@@ -21,16 +21,14 @@ export class Optimizer {
 
   /**
    * @param learningRate that of the next step
-   * @param decay decoupled weight decay of the variables that `decays` selects
+   * @param weightDecay decoupled weight decay of the variables that `decays` selects
    */
   constructor(
     readonly variables: readonly tf.Variable[],
     public learningRate: number,
     readonly chosen: ChosenOptimizer = defaultOptimizer,
-    readonly decay: { weightDecay: number; decays: readonly boolean[] } = {
-      weightDecay: 0,
-      decays: [],
-    },
+    readonly weightDecay = 0,
+    readonly decays: readonly boolean[] = [],
   ) {
     this.state = variables.map((variable) =>
       chosen.definition.state.map(() => tf.zerosLike(variable))
@@ -41,7 +39,6 @@ export class Optimizer {
   step(gradients: readonly tf.Tensor[]): void {
     this.steps++;
     const { chosen: { definition, options, clipNorm }, learningRate, steps: step } = this;
-    const { weightDecay, decays } = this.decay;
     tf.tidy(() => {
       const changeOf = definition.prepare({ ...options, learningRate, step } as never, tf);
       const scale = clipNorm === undefined ? undefined : tf.minimum(
@@ -61,8 +58,8 @@ export class Optimizer {
               `${counted(definition.state.length, "state")} of that shape.`,
           );
         }
-        const kept = weightDecay > 0 && decays[i]
-          ? tf.mul(variable as tf.Tensor, 1 - learningRate * weightDecay)
+        const kept = this.weightDecay > 0 && this.decays[i]
+          ? tf.mul(variable as tf.Tensor, 1 - learningRate * this.weightDecay)
           : variable as tf.Tensor;
         variable.assign(tf.sub(kept, change));
         this.#replace(i, state);

@@ -126,12 +126,14 @@ export function rowsOfTasks(
   taught: boolean,
   info: (message: string) => void,
 ): InputRows {
-  const [{ labels, intervals, foreign, task: { task } }] = tasks;
-  const labelled = (row: number) => !isNaN(labels[row]) || intervals?.[row];
+  const [{ foreign, task: { task } }] = tasks;
+  const labelled = tasks.map(({ labels, intervals }) => (row: number) =>
+    !isNaN(labels[row]) || intervals?.[row]
+  );
   // A single head trains on rows that have its label, or a teacher; of several, each is masked.
   const rows = tasks.length > 1 ? all : {
-    train: taught ? all.train : all.train.filter(labelled),
-    validation: all.validation.filter(labelled),
+    train: taught ? all.train : all.train.filter(labelled[0]),
+    validation: all.validation.filter(labelled[0]),
   };
   const count = ({ train, validation }: InputRows) => train.length + validation.length;
   if (count(rows) < count(all)) {
@@ -145,10 +147,9 @@ export function rowsOfTasks(
           : ""),
     );
   }
-  for (const { task: { task, classes }, labels, intervals, foreign } of tasks) {
+  for (const [i, { task: { task, classes }, foreign }] of tasks.entries()) {
     for (const set of ["train", "validation"] as const) {
-      const known = (row: number) => !isNaN(labels[row]) || intervals?.[row];
-      if (all[set].length === 0 || rows[set].some(known)) continue;
+      if (all[set].length === 0 || rows[set].some(labelled[i])) continue;
       const what = classes === null
         ? "a number of it"
         : foreign

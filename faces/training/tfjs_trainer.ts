@@ -7,7 +7,6 @@ import { Optimizer } from "./optimizer.ts";
 import { lerp } from "./optimizers.ts";
 import { type BatchStatistics, forward, normWeights } from "./forward.ts";
 import { toTensor } from "./image_source.ts";
-import { scoresOf } from "./objective.ts";
 import { takeTensor } from "./predict_rows.ts";
 import { type BatchResult, Trainer, type TrainerOptions } from "./trainer.ts";
 
@@ -20,7 +19,7 @@ export class TfjsTrainer extends Trainer<Optimizer> {
     const { model: { trainableWeights }, learningRate, weightDecay = 0, optimizer } = options;
     const variables = trainableWeights.map((weight) => weight.read() as tf.Variable);
     const decays = trainableWeights.map(({ originalName }) => /kernel$/.test(originalName));
-    const own = new Optimizer(variables, learningRate, optimizer, { weightDecay, decays });
+    const own = new Optimizer(variables, learningRate, optimizer, weightDecay, decays);
     super(options, own, VALIDATION_BATCH);
     this.computedBy = `TensorFlow.js (${tf.getBackend()})${why === undefined ? "" : `: ${why}`}`;
   }
@@ -55,7 +54,7 @@ export class TfjsTrainer extends Trainer<Optimizer> {
       return [value, output];
     });
     try {
-      const scores = await scoresOf(this.objective, output, targets);
+      const scores = await this.objective.scoresOf(output, targets);
       if (this.averaging !== undefined) await this.#updateAverages(this.averaging);
       return { loss: (await readTensor(loss))[0], ...scores };
     } finally {
@@ -67,7 +66,7 @@ export class TfjsTrainer extends Trainer<Optimizer> {
   protected async evaluate(images: Uint8Array, targets: number[]): Promise<BatchResult> {
     const output = tf.tidy(() => forward(this.model, toTensor(images, this.model.inputs[0].shape)));
     const [loss] = await takeTensor(tf.tidy(() => this.objective.lossOf(output, targets)));
-    const scores = await scoresOf(this.objective, output, targets);
+    const scores = await this.objective.scoresOf(output, targets);
     output.dispose();
     await pause();
     return { loss, ...scores };

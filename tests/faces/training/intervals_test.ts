@@ -89,10 +89,10 @@ Deno.test("exact ages and intervals share a batch; intervals count for no metric
   const objective = jointHead([head("mae")], { masked: true, intervals: [true] });
   const outputs = tf.tensor2d([[20], [50], [33]]);
   const targets = [NaN, 25, 30, 58, NaN, NaN, NaN, NaN, NaN];
-  const [{ loss, metric, count }] = await objective.scoresOf(outputs, targets);
+  const [{ loss, metric, count }] = (await objective.scoresOf(outputs, targets)).heads!;
   assert.deepEqual([loss, metric, count], [(5 + 8) / 2, 8, 1]);
   const options = { masked: true, intervals: [true], measured: [true] };
-  const [all] = await jointHead([head("mae")], options).scoresOf(outputs, targets);
+  const [all] = (await jointHead([head("mae")], options).scoresOf(outputs, targets)).heads!;
   assert.deepEqual([all.loss, all.metric, all.count], [(5 + 8) / 2, (5 + 8) / 2, 2]);
   const ours = defineLoss({
     name: "ours",

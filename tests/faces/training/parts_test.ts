@@ -108,10 +108,7 @@ Deno.test("Adam steps as Keras does", async () => {
 Deno.test("Adam lets what decays shrink by its share of each step, as AdamW does in Keras", async () => {
   await openBackend("wasm");
   const variables = [tf.variable(tf.tensor1d([1, -2])), tf.variable(tf.tensor1d([1, -2]))];
-  const adam = new Optimizer(variables, 0.01, defaultOptimizer, {
-    weightDecay: 0.1,
-    decays: [true, false],
-  });
+  const adam = new Optimizer(variables, 0.01, defaultOptimizer, 0.1, [true, false]);
   adam.learningRate = 0.02;
   tf.tidy(() => adam.step([tf.tensor1d([0.5, 1]), tf.tensor1d([0.5, 1])]));
   // keras.optimizers.AdamW(0.02, weight_decay=0.1), one step: 1 - 0.002 - 0.02, -2 + 0.004 - 0.02.
@@ -125,7 +122,7 @@ Deno.test("classification() is categorical cross-entropy, finite for any logits"
   await openBackend("wasm");
   const { lossOf, scoresOf } = classification(3);
   const logits = tf.tensor2d([[1, 2, 3], [0, 0, 0], [5, -5, 0]]);
-  assert.equal((await scoresOf(logits, [2, 0, 1]))[0].metric, 2 / 3);
+  assert.equal((await scoresOf(logits, [2, 0, 1])).metric, 2 / 3);
   tf.tidy(() => {
     const probabilities = tf.softmax(logits).arraySync() as number[][];
     const expected = -(Math.log(probabilities[0][2]) + Math.log(probabilities[1][0]) +
@@ -143,7 +140,7 @@ Deno.test("regression() is the mean absolute error", async () => {
   const { lossOf, scoresOf } = regression();
   const output = tf.tensor2d([[10], [20], [35]]);
   tf.tidy(() => closeTo(lossOf(output, [12, 20, 30]).dataSync(), [7 / 3], 1e-6));
-  assert.equal((await scoresOf(output, [12, 20, 30]))[0].metric, 7 / 3);
+  assert.equal((await scoresOf(output, [12, 20, 30])).metric, 7 / 3);
   output.dispose();
 });
 

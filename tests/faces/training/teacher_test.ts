@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import { classHead, distributionHead, quantityHead } from "../../../faces/training/losses.ts";
-import { jointHead, scoresOf } from "../../../faces/training/objective.ts";
+import { jointHead } from "../../../faces/training/objective.ts";
 import { loadModel } from "../../../faces/training/model_files.ts";
 import { predictRows } from "../../../faces/training/predict_rows.ts";
 import { ageBins } from "../../../faces/training/network_options.ts";
@@ -89,7 +89,7 @@ Deno.test("teacher: the loss is the weighted sum of the labels' and the teacher'
   const yearLoss = 0.25 * 10 + 0.75 * (3 + 2) / 2;
   const [whole, scores] = [
     tf.tidy(() => objective.lossOf(tf.tensor2d(outputs), targets).dataSync()[0]),
-    await objective.scoresOf(tf.tensor2d(outputs), targets),
+    (await objective.scoresOf(tf.tensor2d(outputs), targets)).heads!,
   ];
   close(scores[0].loss, classLoss);
   close(scores[1].loss, yearLoss);
@@ -110,7 +110,7 @@ Deno.test("teacher: means do not depend on how labels are spread over batches", 
       const output = tf.tensor2d(rows.map((row) => outputs[row]));
       const truth = rows.flatMap((row) => targets[row]);
       const loss = objective.lossOf(output, truth).dataSync()[0];
-      mean.add({ loss, ...await scoresOf(objective, output, truth) }, rows.length);
+      mean.add({ loss, ...await objective.scoresOf(output, truth) }, rows.length);
     }
     return mean.result;
   };
