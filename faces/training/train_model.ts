@@ -364,7 +364,11 @@ async function writeModels(
   },
   context: TrainingContext,
 ): Promise<Record<string, Compared>> {
-  const { images, size, calibration, preprocessing, datasets, table } = data;
+  const { images, size, calibration, preprocessing, table } = data;
+  const origins = Map.groupBy(rows.train, (row) => table.dataset[row]);
+  const datasets = Object.fromEntries(
+    [...origins.keys()].sort().map((name) => [name, origins.get(name)!.length]),
+  );
   const { mirror, learningRate } = params, { seed, compute: backend } = context;
   const validation: Record<string, Compared> = {};
   for (const [i, one] of tasks.entries()) {

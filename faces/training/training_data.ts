@@ -37,7 +37,7 @@ export type TrainingContext =
 
 /**
  * Opens a dataset and its splits: images of `size` pixels, labels of each (`people`) and where it is
- * from (`table`), rows of each set, and the number of training images by data set (`datasets`).
+ * from (`table`), and rows of each set.
  */
 export async function openTrainingData({ dataset, splits }: InputFolders) {
   const path = join(dataset, "table.parquet");
@@ -54,7 +54,6 @@ export async function openTrainingData({ dataset, splits }: InputFolders) {
     const there = await Deno.stat(join(splits, `${name}.npy`)).catch(ignoreNotFound);
     return there ? rowsOf(name) : new Int32Array();
   };
-  const origins = Map.groupBy(rows.train, (row) => table.dataset[row]);
   return {
     images,
     size: images.shape[1],
@@ -64,9 +63,6 @@ export async function openTrainingData({ dataset, splits }: InputFolders) {
     calibration: await rowsIfAny("calibration"),
     preprocessing: await readPreprocessing(dataset),
     table,
-    datasets: Object.fromEntries(
-      [...origins.keys()].sort().map((n) => [n, origins.get(n)!.length]),
-    ),
     [Symbol.dispose]: () => images[Symbol.dispose](),
   };
 }

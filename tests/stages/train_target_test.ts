@@ -98,6 +98,7 @@ Deno.test("trainClassifier learns a column's classes: report, predictions and ON
     ["tone", "multiclass", ["bright", "dark", "medium"]],
   );
   assert.deepEqual(record.counts, { train: 35, validation: 17 });
+  assert.deepEqual(record.datasets, { test: 35 });
   assert.ok(trained.infos.includes("left out: 8 images of 60 without a label of tone"));
   assert.ok((await Deno.stat(join(trained.outputs.model, "model.onnx"))).size > 1000);
 

@@ -13,6 +13,7 @@ import {
   nameOf,
   pipelinesOf,
 } from "../../../packages/pipeline/find_runs.ts";
+import { formatValues } from "../../../packages/pipeline/format.ts";
 import { editSince, sweptValues, writtenStages } from "../../../packages/pipeline/run_settings.ts";
 import { History, resultsOf, type RunRecord } from "../../../packages/pipeline/history.ts";
 import { commandOf, fileNameOf, typed } from "../../../packages/pipeline/pipeline_identity.ts";
@@ -93,7 +94,8 @@ export async function findModels(
       };
       const edit = plan && await editSince(run, stagesNow(plan));
       const unlike = edit === undefined ? "" : `, unlike its YAML now: ${edit}`;
-      const origin = byId ? `run ${run.id}` : `pipeline ${wanted} (run ${run.id}${unlike})`;
+      const swept = run.point ? `, of a sweep: ${formatValues(sweptValues(run))}` : "";
+      const origin = byId ? `run ${run.id}` : `pipeline ${wanted} (run ${run.id}${swept}${unlike})`;
       return { models, origin, cautions: run.cautions ?? [], compute: plan?.compute ?? "auto" };
     }
   }

@@ -343,7 +343,8 @@ Deno.test("predict", async (t) => {
       await history.remove(new Set([before.id]));
       const point = { "trainAge.epochs": 99 };
       const swept = await history.add({ ...base, ok: true, stages: edited, point });
-      deepStrictEqual((await find("q"))[0], `pipeline q (run ${swept.id})`);
+      const origin = `pipeline q (run ${swept.id}, of a sweep: trainAge.epochs=99)`;
+      deepStrictEqual((await find("q"))[0], origin);
       await history.remove(new Set([swept.id]));
       // Pulled runs, whose pipeline has no YAML here.
       const gone = { ...base, pipeline: "gone", file: "experiments/gone.yaml" };
