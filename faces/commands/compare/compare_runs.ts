@@ -150,7 +150,7 @@ export async function compareRuns(
   const folded = new Set(folds.flatMap(({ ids }) => ids));
   for (const { ids: [first, ...others] } of folds) {
     notes.push(
-      `${first} and ${others.length} more are folds, each tested on other images: see their mean ` +
+      `${first} and ${others.length} more were each tested on other images: see their mean ` +
         "and spread",
     );
   }

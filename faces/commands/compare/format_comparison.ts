@@ -121,7 +121,7 @@ export function formatComparison(
       pooled.length > 0 ? "Over seeds and folds" : "Over seeds",
       overSeeds ? style.table(overSeeds) : [],
     ),
-    ...section("Pooled over folds", pooled.map(style.item)),
+    ...section("Pooled over separate test sets", pooled.map(style.item)),
     ...section("Significance", sentences.map(style.item)),
     ...section(
       "Further metrics",
@@ -141,7 +141,7 @@ export function withText(comparison: Comparison): Comparison & UiComparison {
   return {
     ...comparison,
     ...(overSeeds && { overSeeds }),
-    sentences: [...pooled.map((one) => `Pooled over folds: ${one}`), ...sentences],
+    sentences: [...pooled.map((one) => `Pooled over separate test sets: ${one}`), ...sentences],
     ...(scope && { scope }),
     ...(further && { further }),
     markdown: formatComparison(comparison, "markdown", undefined, text),

@@ -658,7 +658,7 @@ Deno.test("compare pools the predictions of folds, whose test sets are disjoint"
   const ids = shop.runs.map(({ id }) => id);
   const [age, gender] = comparison.pooled!;
   assert.deepEqual(comparison.notes, [
-    `${ids[0]} and 1 more are folds, each tested on other images: see their mean and spread`,
+    `${ids[0]} and 1 more were each tested on other images: see their mean and spread`,
   ]);
   assert.ok(comparison.metrics.every(({ best }) => best === undefined), "no fold is the best");
   const [one, two] = shop.runs.map(({ metrics }) => metrics);
@@ -698,7 +698,7 @@ Deno.test("compare pools folds that are parts of the data set, and other parts a
   };
   const { pooled, seeds, notes, metrics } = await of("a", "a");
   assert.deepEqual([pooled!.length, pooled![0]!.images, seeds!.groups.length], [1, 400, 1]);
-  assert.match(notes.join(), /are folds, each tested on other images/);
+  assert.match(notes.join(), /were each tested on other images/);
   assert.ok(metrics.every(({ best }) => best === undefined));
   assert.equal((await of("a", "b")).pooled, undefined);
 });
@@ -714,7 +714,7 @@ Deno.test("compare expects no common images of folds of two settings", async () 
   await using shop = await workshop(runs);
   const { tests, notes } = await compareRuns(shop.runs, shop.store);
   assert.equal(tests.length, 1); // on the fold of the best
-  assert.deepEqual(notes.filter((note) => !/and 1 more are folds/.test(note)), [
+  assert.deepEqual(notes.filter((note) => !/and 1 more were each/.test(note)), [
     "trainAge: settings of fewer than 3 seeds are not tested",
   ]);
 });
