@@ -133,7 +133,8 @@ function valuesOf(run: RunRecord, before: RunRecord | undefined): string {
   const [then, now] = [before ? settingsOf(before) : undefined, settingsOf(run)];
   for (const [name, { value, stage }] of now) {
     const old = then?.get(name);
-    if (!then || (stage !== undefined && !then.has(stage)) || given.has(name)) continue;
+    // A run of few stages may have no backend.
+    if (!then?.has(stage ?? name) || given.has(name)) continue;
     if (canonicalJson(old?.value ?? null) === canonicalJson(value ?? null)) continue;
     // Records of earlier versions do not know what a stage took from.
     if (name.endsWith(": inputs") && old?.value === undefined) continue;

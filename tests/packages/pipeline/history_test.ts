@@ -184,6 +184,15 @@ Deno.test("runs", async (t) => {
     );
     for (const id of twins) await Deno.remove(project.path(`artifacts/runs/${id}.json`));
   });
+  await t.step("names no backend as a change where the run before had none", async () => {
+    const { runs: [run] } = JSON.parse((await project.here("runs", "two", "--json")).out);
+    const compute = { backend: "wasm", why: "" },
+      at = new Date(Date.parse(run.at) + 1000).toISOString();
+    const path = project.path("artifacts/runs/abcd2222.json");
+    await writeState(path, { version: 1, ...run, id: "abcd2222", at, compute });
+    assert.match((await project.here("runs", "two")).out, /\nabcd2222 .* s +test: sum loss/);
+    await Deno.remove(path);
+  });
   await t.step("tells what it does not know", async () => {
     const bad = await project.here("runs", "tow");
     assert.equal(bad.code, 2);
