@@ -209,11 +209,13 @@ export async function modelFacts(
   const facts: Record<string, string> = {};
   for (const { by, path: model } of await modelsNamed(params, artifacts)) {
     const folder = dirname(model), hash = createHash("sha256");
-    const others = by === "teacher" ? [join(folder, "training.json")] : [];
-    for (const path of [model, (await readManifest(model)).file, ...others]) {
+    const record = join(folder, "training.json");
+    for (const path of [model, (await readManifest(model)).file, record]) {
       const bytes = await Deno.readFile(path).catch(ignoreNotFound);
-      if (!bytes) throw new Error(`"${path}" is missing. ${WAY_OUT}.`);
-      hash.update(bytes);
+      // `init` takes heads by their names from a model without a record.
+      const needed = by === "teacher" || path !== record;
+      if (!bytes && needed) throw new Error(`"${path}" is missing. ${WAY_OUT}.`);
+      hash.update(bytes ?? "");
     }
     const inside = artifacts === "" ? ".." : relative(artifacts, folder).replaceAll("\\", "/");
     facts[`${by} ${inside.startsWith("..") ? folder : inside}`] = hash.digest("hex");

@@ -139,6 +139,11 @@ Deno.test("init: counts in the cache key by the bytes of the model", async () =>
   const from = trained.outputs.model;
   const facts = await initFacts(from, "");
   assert.deepEqual(await initFacts({ from }, ""), facts);
+  // The task and its classes decide which head is kept.
+  await Deno.rename(join(from, "training.json"), join(from, "aside.json"));
+  assert.notDeepEqual(await initFacts(from, ""), facts);
+  await Deno.rename(join(from, "aside.json"), join(from, "training.json"));
+  assert.deepEqual(await initFacts(from, ""), facts);
   await Deno.writeFile(join(from, "weights.bin"), new Uint8Array(4), { append: true });
   assert.notDeepEqual(await initFacts(from, ""), facts);
   await assert.rejects(initFacts(join(from, "nothing"), ""), /nothing" has no model.json/);
