@@ -173,10 +173,10 @@ const listed = defineNetwork({
       } catch (cause) {
         refuse(`does not fit: ${(cause as Error).message}`, cause);
       }
-      const numbersOf = ({ shape }: SymbolicTensor) =>
+      const [given, asked] = [[from].flat()[0], valueOf(name)].map(({ shape }) =>
         (shape.slice(1) as number[]).reduce((a, b) =>
-          a * b, 1);
-      const given = numbersOf([from].flat()[0]), asked = numbersOf(valueOf(name));
+          a * b, 1)
+      );
       if (kind === "reshape" && given !== asked) {
         refuse(`makes ${asked} numbers of ${given}. Change its targetShape.`);
       }

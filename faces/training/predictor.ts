@@ -57,10 +57,9 @@ export async function openPredictor(
  * remaining layers, or undefined if the engine does not support a layer.
  */
 async function enginePart(model: LayersModel, options: EngineOptions) {
-  const softmax = model.layers.findIndex(isSoftmax);
-  // A sequence is cut there, a graph is computed as a whole.
-  const cut = softmax >= 0 && model.getClassName() === "Sequential" ? softmax + 1 : undefined;
-  const first = cut === undefined ? model.layers : model.layers.slice(0, cut);
+  // A graph is computed as a whole.
+  const softmax = model.getClassName() === "Sequential" ? model.layers.findIndex(isSoftmax) : -1;
+  const first = softmax < 0 ? model.layers : model.layers.slice(0, softmax + 1);
   const rest = model.layers.slice(first.length);
   const weights = first.flatMap((layer) => layer.weights);
   const values = await Promise.all(weights.map((weight) => readTensor(weight.read())));
@@ -68,10 +67,7 @@ async function enginePart(model: LayersModel, options: EngineOptions) {
   const ends = model.outputs.length === 1 && isSoftmax(last);
   const loss = ends ? "categoricalCrossentropy" : "meanAbsoluteError";
   try {
-    const engine = await Engine.compile(
-      toEngineNetwork(model, loss, cut === undefined ? undefined : first),
-      options,
-    );
+    const engine = await Engine.compile(toEngineNetwork(model, loss, first), options);
     engine.setWeights(named(weights, values));
     return { engine, rest };
   } catch (error) {

@@ -374,20 +374,19 @@ async function writeModels(
   for (const [i, one] of tasks.entries()) {
     const { output, task, labels, intervals, loss, metric, standardized } = one;
     const own = headHistory(history, i);
-    const compared = await compareWithConstant(
-      { task: task.task, metric, learningRate },
-      own[weightsOfEpoch - 1],
-      labels,
-      rows,
-      context,
-      intervals,
-      (some) =>
-        withNetwork(one, async (network) => ({
+    validation[task.task] = await withNetwork(one, async (network) => {
+      const compared = await compareWithConstant(
+        { task: task.task, metric, learningRate },
+        own[weightsOfEpoch - 1],
+        labels,
+        rows,
+        context,
+        intervals,
+        async (some) => ({
           prediction: await predictClasses(one, network, { images, rows: some }, params, context),
           people: Array.from(some, (row) => table.identity[row]),
-        })),
-    );
-    await withNetwork(one, async (network) => {
+        }),
+      );
       const record: TrainingRecord = {
         // The order of keys in training.json counts for its digest.
         ...(tasks.length > 1
@@ -417,8 +416,8 @@ async function writeModels(
       await saveModel(network, folder);
       await writeRecord(folder, record, own);
       await writeExports(network, folder, record, params.export);
+      return compared;
     });
-    validation[task.task] = compared;
   }
   return validation;
 }
