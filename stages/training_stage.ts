@@ -66,20 +66,20 @@ export function trainingCheck<P extends object>(
 export function labelsAhead<P extends object>(
   learned: (params: P) => readonly (Task | ValuesTask)[],
 ): (params: P, artifact: Artifact) => Promise<void> {
-  // A sweep asks for each of its parameters, most of which learn the same column.
+  // A sweep asks for each of its parameters, most of which learn the same columns.
   const checked = new Set<string>();
   return async (params, { kind, path, digest }) => {
     const { sampling } = params as TrainingParams;
     const { use, by = [] }: { use?: string; by?: string[] } = Object(sampling);
     const balanced = use === "balanced" ? by : [];
-    for (const task of learned(params)) {
-      const key = JSON.stringify([task, by, path, digest]);
-      const fixed = ["age", "gender"].includes(task.task) && balanced.length === 0;
-      if (kind !== table.kind || fixed || checked.has(key)) continue;
-      const { checkLabels } = await import("../faces/training/tasks.ts");
-      await checkLabels(task, join(path, "table.parquet"), balanced);
-      checked.add(key);
-    }
+    const tasks = learned(params).filter(({ task }) =>
+      balanced.length > 0 || !["age", "gender"].includes(task)
+    );
+    const key = JSON.stringify([tasks, by, path, digest]);
+    if (kind !== table.kind || tasks.length === 0 || checked.has(key)) return;
+    const { checkLabels } = await import("../faces/training/tasks.ts");
+    await checkLabels(tasks, join(path, "table.parquet"), balanced);
+    checked.add(key);
   };
 }
 

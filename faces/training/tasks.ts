@@ -56,16 +56,18 @@ export function ageTask(variant: "regression" | keyof typeof ageClasses): Task {
   return { task: "age", variant, classes: [...ageClasses[variant]] };
 }
 
-/** @throws if no training set out of a table could have the classes or numbers of a task */
+/** @throws if no training set out of a table could have the classes or numbers of tasks */
 export async function checkLabels(
-  { task, classes }: Task | ValuesTask,
+  tasks: readonly (Task | ValuesTask)[],
   path: string,
   balanced: readonly string[] = [],
 ): Promise<void> {
   const people = await readPeople(path);
   checkBalanced(balanced, { gender: 0, age: 0, ...people[0]?.attributes });
-  if (classes === "values") classesOf(task, people, Infinity);
-  if (classes === null && task !== "age") checkNumbers(task, people);
+  for (const { task, classes } of tasks) {
+    if (classes === "values") classesOf(task, people, Infinity);
+    if (classes === null && task !== "age") checkNumbers(task, people);
+  }
 }
 
 /** A task with the label of each image. */

@@ -407,6 +407,27 @@ Deno.test("stages check the column of a table before its faces are detected", as
   }
   await found(trainRegressor, "shade");
   await found(trainClassifier, "tone");
+  // A table of many columns takes seconds to read.
+  const opened: string[] = [], { openSync } = Deno;
+  Object.assign(Deno, {
+    openSync: (file: string) => {
+      opened.push(file);
+      return openSync(file);
+    },
+  });
+  try {
+    const table = { kind: "table", path, stage: "matParse", digest: "" };
+    await trainJoint.checkAhead!({ classes: ["tone"], numbers: ["shade"] }, table);
+    const one = opened.length;
+    await trainJoint.checkAhead!({ classes: ["tone"], numbers: [] }, table);
+    assert.ok(one > 0 && opened.length === 2 * one, "as often for two columns as for one");
+    await assert.rejects(
+      trainJoint.checkAhead!({ classes: ["tone", "shades"], numbers: [] }, table),
+      missing,
+    );
+  } finally {
+    Object.assign(Deno, { openSync });
+  }
 });
 
 Deno.test("a value that the training set lacks is no missing label, and is named", () => {
