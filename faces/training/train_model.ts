@@ -214,7 +214,7 @@ export async function trainModel(
     });
     if (!result.monitored && (result.stoppedEarly || earlyStopping.restoreBest)) {
       context.warn(
-        `${earlyStopping.monitor} of earlyStopping has a value in no epoch, such as an AUC of one ` +
+        `${params.earlyStopping?.monitor} of earlyStopping has a value in no epoch, such as an AUC of one ` +
           `class: the weights of epoch ${result.weightsOfEpoch} were not chosen by it. Monitor ` +
           "val_loss, or change the validation set.",
       );

@@ -1,7 +1,7 @@
 /** Choices that a training's parameters name: optimizer, schedule, order, metrics, early stopping. */
 import { counted } from "../../packages/pipeline/causes.ts";
 import { type Choice, chosen, type Definition } from "../../packages/pipeline/define.ts";
-import { problemsOf } from "../../packages/pipeline/errors.ts";
+import { joinWords, problemsOf } from "../../packages/pipeline/errors.ts";
 import type { CheckContext, ParamProblem } from "../../packages/pipeline/stage.ts";
 import { augmentations } from "./augment.ts";
 import { chooseMetrics, type ChosenMetric } from "./further_metrics.ts";
@@ -105,7 +105,7 @@ export function chooseMonitoring(
   const metrics = chooseMetrics(params.metrics ?? [], pluginsOf(context, "metric"));
   const unfit = metrics.find((metric) => !tasks.some((task) => fits(metric, task)));
   if (unfit) {
-    const names = tasks.map(({ task }) => task.task);
+    const names = joinWords(tasks.map(({ task }) => task.task));
     throw new Error(
       `Cannot train ${names}: metrics names "${unfit.name}", which is of ${unfit.of}, and the ` +
         "network predicts none. Remove it.",

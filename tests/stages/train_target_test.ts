@@ -277,6 +277,19 @@ Deno.test("trainJoint learns any columns: a model of each, on engine and TensorF
   const { weightsOfEpoch } = JSON.parse(await Deno.readTextFile(record));
   assert.equal(weightsOfEpoch, scores.findIndex((score) => Number(score) === best) + 1);
 
+  // Of two classes it has no value.
+  const none = { monitor: "val_gender_oneOff", patience: 12, restoreBest: true };
+  const blind = await learned("wasm", { epochs: 1, metrics: ["oneOff"], earlyStopping: none });
+  using _blind = blind.context;
+  assert.match(
+    blind.context.warnings.join(),
+    /val_gender_oneOff of earlyStopping has a value in no/,
+  );
+  await assert.rejects(
+    learned("wasm", { numbers: [], metrics: ["rmse"] }),
+    /Cannot train tone and gender: metrics names "rmse"/,
+  );
+
   const once = { epochs: 1, dropout: 0, augment: false };
   const [fast, slow] = [await learned("wasm", once), await learned("cpu", once)];
   using _fast = fast.context;
