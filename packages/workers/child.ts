@@ -50,6 +50,8 @@ export interface Child {
 const HEAP = 1024;
 /** Number of characters of standard error that are kept. */
 const MAX_STDERR = 2000;
+/** Milliseconds after a process's end in which its output is read. */
+const GRACE = 2000;
 
 /** Starts a worker, which replies `ready` when it is open. */
 export function startChild(kind: WorkerSpec, listener: Listener): Child {
@@ -73,24 +75,27 @@ export function startChild(kind: WorkerSpec, listener: Listener): Child {
     void writer.write(encodeFrame(message, bytes)).catch(() => {});
   let closed = false;
 
+  const output = process.stdout.getReader(), errors = process.stderr.getReader();
   const listening = (async () => {
-    // Left open by an error: the process would end by itself, and its end would have another reason.
-    const output = process.stdout.values({ preventCancel: true });
-    for await (const { message, bytes } of decodeFrames(output, kind.maxMessage)) {
+    for await (const { message, bytes } of decodeFrames(chunksOf(output), kind.maxMessage)) {
       if (!closed) listener.reply(message as Reply, bytes);
     }
   })();
-  const lastWords = lastOf(process.stderr);
+  const unread = listening.then(() => undefined, (error: Error) => {
+    killProcess(process); // a process whose output cannot be read must not continue
+    return error.message;
+  });
+  const lastWords = lastOf(chunksOf(errors));
   const ended = (async () => {
-    const unread = await listening.then(() => undefined, (error: Error) => error.message);
-    // A process whose output cannot be read must not continue.
-    if (unread !== undefined) {
-      killProcess(process);
-      await process.stdout.cancel().catch(() => {}); // reading it may be what failed
-    }
-    const [{ code, signal }, words] = await Promise.all([process.status, lastWords]);
+    const { code, signal } = await process.status;
+    const leave = () => Promise.allSettled([output.cancel(), errors.cancel()]);
+    // Programs that it started may keep its output open.
+    const leaving = setTimeout(leave, GRACE);
+    const words = await unread ?? await lastWords;
+    clearTimeout(leaving);
+    await leave();
     await writer.abort().catch(() => {});
-    if (!closed) listener.crashed(describeExit(code, signal, unread ?? words));
+    if (!closed) listener.crashed(describeExit(code, signal, words));
   })();
 
   const kill = () => killProcess(process);
@@ -124,10 +129,15 @@ function describeExit(code: number, signal: Deno.Signal | null, words: string): 
   return said ? `${how}: ${said}` : how;
 }
 
-async function lastOf(stream: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<string> {
+async function* chunksOf<T>(reader: ReadableStreamDefaultReader<T>): AsyncGenerator<T> {
+  for (let part; !(part = await reader.read()).done;) yield part.value;
+}
+
+async function lastOf(chunks: AsyncIterable<Uint8Array>): Promise<string> {
+  const decoder = new TextDecoder();
   let text = "";
-  for await (const part of stream.pipeThrough(new TextDecoderStream())) {
-    text = (text + part).slice(-MAX_STDERR);
+  for await (const part of chunks) {
+    text = (text + decoder.decode(part, { stream: true })).slice(-MAX_STDERR);
   }
   return text;
 }

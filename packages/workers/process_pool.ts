@@ -105,10 +105,10 @@ export function openPool<Task, Answer>(
         const error = new Error(reply.error);
         error.stack = reply.stack;
         if (this.#ready) this.jobs.shift()!.promise.reject(error);
-        else return fail(error);
+        else return void fail(error);
       } else if ("ready" in reply) {
         this.#ready = true;
-      } else {
+      } else if (!reply.event) {
         inARow = 0;
         this.jobs.shift()!.promise.resolve({ answer: reply.answer, bytes });
       }
@@ -124,7 +124,8 @@ export function openPool<Task, Answer>(
       }
       pending.unshift(...jobs);
       if (++inARow >= MAX_CONSECUTIVE_CRASHES || !this.#ready && inARow > 1) {
-        return fail(new Error(`Cannot continue: ${inARow} consecutive worker crashes (${how}).`));
+        const why = `${inARow} consecutive worker crashes (${how})`;
+        return void fail(new Error(`Cannot continue: ${why}.`));
       }
       replaced++;
       // Thrown here, an error would end the program.
@@ -132,20 +133,18 @@ export function openPool<Task, Answer>(
     }
   }
 
-  function fail(error: Error): void {
+  /** Closes the pool. */
+  async function fail(error: Error): Promise<void> {
     failure ??= error;
     const left = [...pending.splice(0), ...slots.flatMap(({ jobs }) => jobs.splice(0))];
     for (const { promise } of left) promise.reject(failure);
-    void close();
-  }
-  const watch = () => slots.forEach((slot) => slot.watch());
-  const watching = setInterval(watch, seconds * 1000 / WATCHDOG_TICKS);
-  async function close(): Promise<void> {
     clearInterval(watching);
     signal?.removeEventListener("abort", abort);
     await Promise.all(slots.map(({ member }) => member.close()));
   }
-  const abort = () => fail(signal!.reason);
+  const watch = () => slots.forEach((slot) => slot.watch());
+  const watching = setInterval(watch, seconds * 1000 / WATCHDOG_TICKS);
+  const abort = () => void fail(signal!.reason);
   signal?.addEventListener("abort", abort);
 
   return {
@@ -162,10 +161,7 @@ export function openPool<Task, Answer>(
       for (const slot of slots) slot.take();
       return await job.promise.promise as Result<Answer>;
     },
-    [Symbol.asyncDispose]: async () => {
-      fail(new Error("The process pool is closed."));
-      await close();
-    },
+    [Symbol.asyncDispose]: () => fail(new Error("The process pool is closed.")),
   };
 }
 

@@ -177,3 +177,24 @@ Deno.test("a closed pool leaves no process behind", async () => {
   await assert.rejects(asked, /pool is closed/);
   // The sanitizers of deno test see to the rest: a child that still ran would fail this test.
 });
+
+Deno.test("a pool is closed though a program that a worker started keeps its output open", async () => {
+  const folder = await Deno.makeTempDir();
+  let started: number;
+  {
+    await using pool = open({ run: true });
+    const result = await pool.run({ starts: `${folder}/ended` });
+    assert.ok("answer" in result);
+    started = result.answer;
+  }
+  await assert.rejects(Deno.stat(`${folder}/ended`), Deno.errors.NotFound);
+  Deno.kill(started, "SIGKILL");
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("openPool() gives each task its own answer, whatever a worker tells before", async () => {
+  await using pool = open({ workers: 1 });
+  const asked: Toy[] = [{ tells: "half of it is done" }, { square: 2 }, { square: 3 }];
+  const results = await Promise.all(asked.map((task) => pool.run(task)));
+  assert.deepEqual(results.map((one) => "answer" in one && one.answer), [0, 4, 9]);
+});

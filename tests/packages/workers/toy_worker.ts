@@ -8,18 +8,27 @@ export type Toy =
   /** Reads where no memory is, as native code that crashes does. */
   | { readonly segfaults: true }
   | { readonly pid: true }
+  | { readonly tells: string }
+  /** Starts a program that keeps its output open, and makes a folder after half a minute. */
+  | { readonly starts: string }
   /** Until a path is there. */
   | { readonly waits: string }
   | { readonly hog: true };
 
 await serve<{ refuse?: string; dead?: boolean; asleep?: boolean }, Toy, number>(
-  ({ refuse, dead, asleep }) => {
+  ({ refuse, dead, asleep }, send) => {
     if (refuse) throw new Error(refuse);
     if (dead) Deno.exit(3);
     if (asleep) return new Promise(() => {});
     return Promise.resolve(async (task) => {
       if ("throws" in task) throw new Error(task.throws);
       if ("pid" in task) return { answer: Deno.pid };
+      if ("tells" in task) send(task.tells);
+      if ("starts" in task) {
+        const late = `setTimeout(() => Deno.mkdirSync(${JSON.stringify(task.starts)}), 30_000)`;
+        const args = ["eval", late];
+        return { answer: new Deno.Command(Deno.execPath(), { args }).spawn().pid };
+      }
       while ("waits" in task && !await there(task.waits)) {
         await new Promise((resolve) => setTimeout(resolve, 1));
       }
