@@ -46,6 +46,8 @@ export function readCsv(bytes: Uint8Array, source: string, problems?: string[]):
     }) as unknown as typeof records;
   } catch (cause) {
     if (!(cause instanceof CsvError)) throw cause;
+    const plain = text.replaceAll("\r\n", "\n"); // csv-parse counts a quoted CRLF as two lines
+    if (plain !== text) return readCsv(new TextEncoder().encode(plain), source, problems);
     throw new Error(`Cannot read "${source}": ${explain(cause)}.`, { cause });
   }
   const [first, ...rest] = records;
@@ -56,9 +58,10 @@ export function readCsv(bytes: Uint8Array, source: string, problems?: string[]):
   const rows: CsvRow[] = [], ragged: string[] = [];
   const repeated = header.filter((name, i) => name !== "" && header.indexOf(name) < i);
   const twice = [...new Set(repeated)].map((name) => `it has two columns "${name}"; rename one`);
-  let excess = 0; // csv-parse counts a quoted CRLF as two lines
+  const doubled = (record: string[]) => record.join().split("\r\n").length - 1;
+  let excess = doubled(header); // lines that csv-parse counts twice
   for (const { record, info } of rest) {
-    excess += record.join().split("\r\n").length - 1;
+    excess += doubled(record);
     const row = { values: record.slice(0, header.length), line: info.lines - excess };
     // Spreadsheets end rows in as many separators as they have columns.
     const whole = record.length >= header.length && record.slice(header.length).every((v) => !v);

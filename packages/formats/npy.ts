@@ -18,6 +18,7 @@ const dtypes = {
 } as const;
 
 export type Dtype = keyof typeof dtypes;
+const DTYPES = Object.keys(dtypes) as Dtype[];
 /** The typed array that holds numbers of a dtype. */
 export type NpyArray<D extends Dtype = Dtype> = InstanceType<(typeof dtypes)[D]["array"]>;
 
@@ -188,10 +189,9 @@ function parseHeader(file: RandomAccessFile): { dtype: Dtype; shape: number[]; s
     throw fail(`its header is invalid: ${JSON.stringify(text.slice(0, 100))}`);
   }
   const plain = descr.replace(/^[<>=](?=[ui]1$)/, "|"); // cnpy writes an order of single bytes too
-  const dtype = (Object.keys(dtypes) as Dtype[]).find((name) => dtypes[name].descr === plain);
+  const dtype = DTYPES.find((name) => dtypes[name].descr === plain);
   if (dtype === undefined) {
-    const known = Object.keys(dtypes).join(", ");
-    throw fail(`its element type is '${descr}', known are little-endian ${known}`);
+    throw fail(`its element type is '${descr}', known are little-endian ${DTYPES.join(", ")}`);
   }
   const shape = tuple.split(",").filter((part) => part.trim() !== "").map(Number);
   if (order === "True" && shape.length > 1) {
@@ -209,8 +209,7 @@ function parseHeader(file: RandomAccessFile): { dtype: Dtype; shape: number[]; s
 }
 
 function dtypeOf(data: NpyArray): Dtype {
-  const names = Object.keys(dtypes) as Dtype[];
-  const dtype = names.find((name) => data.constructor === dtypes[name].array);
+  const dtype = DTYPES.find((name) => data.constructor === dtypes[name].array);
   if (dtype !== undefined) return dtype;
   throw new TypeError(`Cannot write a ${data.constructor.name} to a .npy file.`);
 }

@@ -172,6 +172,7 @@ export class MatSource {
     const width = this.tag(data, end);
     const step = width.size === 4 ? this.view.getInt32(width.data, this.#little) : 0;
     const { size, data: start, next } = this.tag(width.next, end);
+    if (next > this.bytes.length) throw new RangeError("The field names are not all there.");
     if (width.type !== 5 && width.type !== 6 || step < 1 || size % step !== 0) {
       const lengths = `${count(step)} for ${byteCount(size)}`;
       throw this.error(data, `should give the length of field names: ${lengths}`);

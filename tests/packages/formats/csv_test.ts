@@ -50,6 +50,12 @@ Deno.test("readCsv() says on which line a table is broken", async () => {
   for (const value of ['x"y', '"x"y']) {
     await rejects(read(`a,b\n1,${value}\n`), /"t.csv": line 2 has a quote within .* "x ""y"""\.$/);
   }
+  for (const end of ["\n", "\r\n", "\r"]) {
+    const head = `"a${end}x",b${end}"1${end}2",3${end}`;
+    deepStrictEqual((await read(head)).rows[0].line, 4, "of a header on two lines");
+    await rejects(read(`${head}1,2"x${end}`), /line 5 has a quote within/);
+    await rejects(read(`${head}"1,2${end}`), /never closed; the file ends on line 5/);
+  }
   await rejects(read(""), /"t.csv": it is empty; its first line must name the columns/);
   throws(() => readCsv(new Uint8Array([0x61, 0xe9, 0x0a]), "t.csv"), /it is not UTF-8/);
   throws(() => readCsv(bytes("a\0,\0b\0\n\0"), "t.csv"), /it is not UTF-8/, "UTF-16, no mark");

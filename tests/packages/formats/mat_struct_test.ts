@@ -119,6 +119,11 @@ Deno.test("readMat() refuses what lies, and says where", async () => {
   await rejects(readAll(fileOf(broken)), /element at byte 128 cannot be unpacked/);
   const other = writeMat("imdb", { dob: [1] });
   await rejects(readAll(fileOf(other)), /it has no struct "wiki"; it holds imdb \(struct\)/);
+  const wide = writeMat(
+    "wiki",
+    Object.fromEntries(Array.from("a".repeat(2100), (a, i) => [a + i, []])),
+  );
+  await rejects(readAll(fileOf(wide)), /has no complete header in its first 65,536 bytes/);
   const odd = writeMat("wiki", { dob: { cell: ["a"] } });
   await rejects(readAll(fileOf(odd)), /field "dob" of kind cell, expected real numbers/);
 });
