@@ -19,7 +19,7 @@ import {
   view,
   wasmKernel,
 } from "./kernels/heap.ts";
-import { maxPoolGradConfig } from "./kernels/max_pool_grad.ts";
+import { maxPoolGrad } from "./kernels/max_pool_grad.ts";
 
 let registered = false;
 
@@ -32,7 +32,7 @@ export function registerTrainingKernels(): void {
     replaced("Cast", cast),
     ...convolutionBackpropConfigs,
     wasmKernel("Identity", share),
-    maxPoolGradConfig,
+    wasmKernel("MaxPoolGrad", maxPoolGrad),
     ...CONVOLUTIONS.map((name) => replaced(name, samePadding)),
     replaced("Prelu", prelu),
     replaced("Sum", sum),

@@ -196,10 +196,10 @@ async function receive(partial: PartialFile, url: string, stall: number, options
   };
   const headers: Record<string, string> = { "accept-encoding": "identity" };
   // Without an MD5 or a validator, the rest may be of another version.
-  if (!partial.checked && partial.validator === null) await partial.reset();
+  if (!partial.checked && !partial.part?.validator) await partial.reset();
   if (partial.size > 0) {
     headers.range = `bytes=${partial.size}-`;
-    if (partial.validator) headers["if-range"] = partial.validator;
+    if (partial.part?.validator) headers["if-range"] = partial.part.validator;
   }
   const response = await guard(
     () => fetch(url, { headers, signal }).catch(withoutAddress),
@@ -286,7 +286,7 @@ async function accept(partial: PartialFile, response: Response): Promise<number 
       );
     }
     // A server may ignore If-Range and send another version.
-    const { validator } = partial;
+    const validator = partial.part?.validator;
     const now = validator && response.headers.get(validator[0] === '"' ? "etag" : "last-modified");
     // In response to If-Range, the ETag is mandatory and the date is not.
     if (now !== validator && (now !== null || validator?.[0] === '"')) {

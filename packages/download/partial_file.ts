@@ -40,10 +40,6 @@ export class PartialFile {
     [this.#notes, this.#digestsPath] = [`${path}.json`, `${path}.digests`];
   }
 
-  get validator(): string | null {
-    return this.part?.validator ?? null;
-  }
-
   /**
    * Resumes what an earlier process left, as far as it is undamaged and of the same file.
    * @param onTrouble called with the reason if some of it is downloaded again

@@ -37,7 +37,7 @@ export function absoluteErrors(
   truth: ArrayLike<number>,
   prediction: ArrayLike<number>,
 ): Float64Array {
-  return pairwise(truth, prediction, (t, p) => Math.abs(p - t));
+  return signedErrors(truth, prediction).map(Math.abs);
 }
 
 /**

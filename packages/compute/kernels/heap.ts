@@ -1,7 +1,6 @@
 /** Tensors on the heap of the wasm backend, for the kernels in this folder. */
 import {
   backend_util,
-  type DataType,
   getKernel,
   type KernelConfig,
   type KernelFunc,
@@ -25,7 +24,7 @@ export function wasmKernel<I, A>(
 
 /** Allocates a tensor without initializing its memory. */
 export function allocate(backend: BackendWasm, shape: number[]): TensorInfo {
-  return backend.makeOutput(shape, "float32" satisfies DataType);
+  return backend.makeOutput(shape, "float32");
 }
 
 /**
@@ -80,8 +79,7 @@ export function convolutionInfo(
   filterShape: number[],
   { strides, pad, dataFormat = "NHWC", dimRoundingMode, dilations }: ConvolutionAttributes,
 ): backend_util.Conv2DInfo {
-  const format = backend_util.convertConv2DDataFormat(dataFormat);
-  if (format !== "channelsLast") {
+  if (dataFormat !== "NHWC") {
     throw new Error(
       `Cannot compute ${kernel} of data format "${dataFormat}" on wasm: only "NHWC" is supported.`,
     );
@@ -95,6 +93,6 @@ export function convolutionInfo(
     pad,
     dimRoundingMode,
     kernel.includes("Depthwise"),
-    format,
+    "channelsLast",
   );
 }

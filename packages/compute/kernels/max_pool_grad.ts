@@ -1,13 +1,13 @@
 /** Gradient of max pooling: the first maximum of each window receives the gradient of the output. */
 import { backend_util, type TensorInfo } from "@tensorflow/tfjs-core";
-import { allocate, type ConvolutionAttributes, type KernelCall, view, wasmKernel } from "./heap.ts";
+import { allocate, type ConvolutionAttributes, type KernelCall, view } from "./heap.ts";
 
 type Call = KernelCall<
   { dy: TensorInfo; input: TensorInfo; output: TensorInfo },
   ConvolutionAttributes & { filterSize: [number, number] | number }
 >;
 
-function maxPoolGrad({ inputs: { dy, input, output }, backend, attrs }: Call): TensorInfo {
+export function maxPoolGrad({ inputs: { dy, input, output }, backend, attrs }: Call): TensorInfo {
   const { filterSize, strides, pad, dimRoundingMode } = attrs;
   const { batchSize, inHeight, inWidth, inChannels, outHeight, outWidth, ...info } = backend_util
     .computePool2DInfo(
@@ -51,5 +51,3 @@ function maxPoolGrad({ inputs: { dy, input, output }, backend, attrs }: Call): T
   }
   return out;
 }
-
-export const maxPoolGradConfig = wasmKernel("MaxPoolGrad", maxPoolGrad);
