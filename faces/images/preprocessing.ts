@@ -1,5 +1,5 @@
 /** Parameters of the steps from photo to network input, which serving repeats. */
-import { join, relative } from "node:path";
+import { join } from "node:path";
 import { z } from "zod";
 import { readJson } from "../../packages/formats/read_json.ts";
 
@@ -94,10 +94,10 @@ export function hasForeignModule({ detector: { module } }: CropPreprocessing): b
  * @returns the module, if it was dropped
  */
 export function dropModuleBeside(model: string, { detector }: Preprocessing): string | undefined {
-  const { module = "" } = detector, project = join(import.meta.dirname!, "../..");
-  const [top, ...inner] = relative(project, join(project, module)).split(/[\\/]/);
+  const { module = "" } = detector, project = join(import.meta.dirname!, "../../");
+  const path = join(project, module), [top, ...inner] = path.slice(project.length).split(/[\\/]/);
   // A module outside of the project is third-party code, and has few rights.
-  if (inner.length === 0 || top === "..") return undefined;
+  if (inner.length === 0 || !path.startsWith(project)) return undefined;
   if (!join(model, "/").startsWith(join(project, top, "/"))) return undefined;
   delete detector.module;
   return module;
