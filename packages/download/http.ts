@@ -278,9 +278,9 @@ async function accept(partial: PartialFile, response: Response): Promise<number 
   if (status === 206) {
     const got = response.headers.get("content-range");
     const range = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(got ?? "");
-    const total = range === null || range[2] === "*" ? undefined : Number(range[2]);
-    const same = partial.part?.size === null || partial.part?.size === total;
-    if (range === null || Number(range[1]) !== partial.size || !same) {
+    const known = partial.part?.size;
+    const total = range === null || range[2] === "*" ? known ?? undefined : Number(range[2]);
+    if (Number(range?.[1]) !== partial.size || known !== null && known !== total) {
       throw await restart(
         `the server sent the range "${got}" instead of bytes from ${partial.size} on`,
       );

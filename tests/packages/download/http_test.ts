@@ -122,6 +122,22 @@ Deno.test("fetchFile() goes on with what an interrupted process left", async () 
   });
 });
 
+Deno.test("fetchFile() goes on where ranges come without the length of the whole", async () => {
+  const answer = (request: Request) => {
+    const response = file(request, data), range = response.headers.get("content-range");
+    if (range !== null) response.headers.set("content-range", range.replace(/\/.*/, "/*"));
+    return response;
+  };
+  await withServer(
+    (request, n) => n < 2 ? broken(answer(request), 100_000) : answer(request),
+    async ({ get, arrived, requests }) => {
+      const { lengthKnown } = await get();
+      deepStrictEqual([arrived(), lengthKnown], [data, true]);
+      for (const request of requests.slice(1)) match(request, /bytes=[1-9]/);
+    },
+  );
+});
+
 Deno.test("fetchFile() begins again where the server does not know ranges", async () => {
   await withServer(
     (request, n) => {
