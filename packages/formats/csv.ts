@@ -115,7 +115,7 @@ export function decodeText(bytes: Uint8Array, source: string): string {
 
 /** Returns the most frequent separator of the first line, outside of quotes: comma, semicolon or tab. */
 export function separatorOf(text: string): string {
-  const line = text.trimStart().split(/[\r\n]/, 1)[0].replaceAll(/"[^"]*"/g, "");
+  const line = text.replace(/^\s*[\r\n]/, "").split(/[\r\n]/, 1)[0].replaceAll(/"[^"]*"/g, "");
   const count = (mark: string) => line.split(mark).length;
   return [",", ";", "\t"].reduce((best, mark) => count(mark) > count(best) ? mark : best);
 }

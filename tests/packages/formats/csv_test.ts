@@ -23,6 +23,13 @@ Deno.test("readCsv() passes over empty lines, and trims what is not quoted", () 
   deepStrictEqual(rows, [{ values: ["1", "x"], line: 3 }, { values: ["2", "y "], line: 5 }]);
 });
 
+Deno.test("readCsv() takes tabs before a column without a name for separators", () => {
+  for (const blank of ["", "\n", "  \r\n\r\n"]) {
+    const { header, rows } = readCsv(bytes(`${blank}\tage\na.jpg\t31\n`), "t.csv");
+    deepStrictEqual([header, rows[0].values], [["", "age"], ["a.jpg", "31"]], blank);
+  }
+});
+
 Deno.test("readCsv() takes line ends of all kinds, mixed as well", () => {
   const rows = [{ values: ["1", "x\r\ny"], line: 3 }, { values: ["2", "z"], line: 4 }];
   for (
