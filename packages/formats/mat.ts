@@ -192,8 +192,8 @@ async function readField(
     if (!await stream.skip(next)) throw short();
     return;
   }
-  const bytes = await stream.take(next);
-  if (!bytes) throw short();
+  const bytes = new Uint8Array(next);
+  if (!await stream.skip(next, bytes)) throw short();
   const source = new MatSource(bytes, here);
   const header = source.header(0, next), kind = kindOf(header);
   const unlike = (wanted: string) =>
@@ -353,13 +353,7 @@ class ByteReader implements AsyncDisposable {
     return Uint8Array.from(this.#current.subarray(0, length));
   }
 
-  /** Takes a copy of the next `length` bytes; returns undefined if the stream ends before. */
-  async take(length: number): Promise<Uint8Array<ArrayBuffer> | undefined> {
-    const bytes = new Uint8Array(length);
-    return await this.skip(length, bytes) ? bytes : undefined;
-  }
-
-  /** Skips `length` bytes, or copies them; returns false if the stream ends before. */
+  /** Skips `length` bytes, or copies them into an array; returns false if the stream ends before. */
   async skip(length: number, into?: Uint8Array): Promise<boolean> {
     for (let done = 0; done < length;) {
       if (this.#current.length === 0) {

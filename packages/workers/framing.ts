@@ -19,10 +19,13 @@ const none = new Uint8Array();
 
 export function encodeFrame(message: unknown, bytes: Uint8Array = none): Uint8Array {
   const json = new TextEncoder().encode(JSON.stringify(message));
-  const header = Buffer.alloc(HEADER);
-  header.writeUInt32LE(json.length);
-  header.writeUInt32LE(bytes.length, 4);
-  return Buffer.concat([header, json, bytes]);
+  const frame = new Uint8Array(HEADER + json.length + bytes.length);
+  const view = new DataView(frame.buffer);
+  view.setUint32(0, json.length, true);
+  view.setUint32(4, bytes.length, true);
+  frame.set(json, HEADER);
+  frame.set(bytes, HEADER + json.length);
+  return frame;
 }
 
 /** Decodes the frames of a stream, independent of its chunks. Drops an incomplete last frame. */
