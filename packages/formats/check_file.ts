@@ -1,4 +1,5 @@
 /** Checks files of known formats quickly: headers and lengths, not every value. */
+import { Buffer } from "node:buffer";
 import { dirname, extname, join } from "node:path";
 import { readCsv } from "./csv.ts";
 import { NpyFile } from "./npy.ts";
@@ -32,10 +33,10 @@ export async function checkFile(path: string): Promise<void> {
     case ".csv": {
       using file = new RandomAccessFile(path);
       const head = file.read(0, Math.min(CSV_HEAD, file.size));
-      // Complete lines; quoted values may contain line breaks, but not in a header.
-      const end = file.size > CSV_HEAD ? head.indexOf(0x0a) : head.length;
       if (head.includes(0)) throw new Error(`Cannot read "${path}": it is not text.`);
-      readCsv(head.subarray(0, end < 0 ? undefined : end), path);
+      // The header of a large file: the bytes before a line break outside of quotes.
+      const header = /^(?:[^"\n]|"[^"]*")*(?=\n)/.exec(Buffer.from(head).toString("latin1"));
+      readCsv(file.size > CSV_HEAD ? head.subarray(0, header?.[0].length) : head, path);
     }
   }
 }

@@ -1,4 +1,5 @@
 import { deepStrictEqual, rejects, throws } from "node:assert/strict";
+import { checkFile } from "../../../packages/formats/check_file.ts";
 import { readCsv } from "../../../packages/formats/csv.ts";
 
 const fixtures = new URL("./fixtures/", import.meta.url);
@@ -28,6 +29,17 @@ Deno.test("readCsv() takes tabs before a column without a name for separators", 
     const { header, rows } = readCsv(bytes(`${blank}\tage\na.jpg\t31\n`), "t.csv");
     deepStrictEqual([header, rows[0].values], [["", "age"], ["a.jpg", "31"]], blank);
   }
+});
+
+Deno.test("checkFile() takes a large CSV with a name on two lines", async () => {
+  const path = await Deno.makeTempFile({ suffix: ".csv" });
+  for (const [header, end] of [['"a ""x""\nb",c', "\n"], ['"ü\r\nb",c', "\r\n"]]) {
+    await Deno.writeTextFile(path, `${header}${end}` + `1,"ü\n${end}"${end}`.repeat(20_000));
+    await checkFile(path);
+  }
+  await Deno.writeTextFile(path, `a,"b\n` + "1,2\n".repeat(20_000));
+  await rejects(checkFile(path), /a quote is opened and never closed/);
+  await Deno.remove(path);
 });
 
 Deno.test("readCsv() takes line ends of all kinds, mixed as well", () => {
