@@ -24,19 +24,23 @@ export class DenoLock {
   }
 
   /**
-   * Package → version, each with a hash of what it depends on.
+   * Package → version, each with a hash of what it depends on. A further version of a package has its
+   * name and the version that is asked for.
    * @param specifiers such as "npm:sharp@0.35.5" and "jsr:@std/csv@1"
    */
   versions(specifiers: readonly string[]): Record<string, string> {
-    return Object.fromEntries(specifiers.map((specifier) => {
+    const found: Record<string, string> = {};
+    for (const specifier of specifiers) {
       const [, registry = "npm", plain] = specifier.match(/^(?:(npm|jsr):\/?)?(.*)$/)!;
       // A subpath belongs to its package: npm:@scope/name@1.0.0/file.js
       const [, id = plain!, name = plain!, wanted = ""] =
         plain!.match(/^((@[^/]+\/[^@/]+|[^@/]+)(?:@([^/]+))?)/) ?? [];
       const version = this.#lock.specifiers?.[`${registry}:${id}`] ?? wanted;
       const below = this.#closure(`${name}@${version}`);
-      return [name, `${version.split("_")[0]}${below && ` (with ${below})`}`];
-    }));
+      const text = `${version.split("_")[0]}${below && ` (with ${below})`}`;
+      found[(found[name] ?? text) === text ? name : id] = text;
+    }
+    return found;
   }
 
   /** A short hash of all packages that one needs, or "" when it needs none. */

@@ -63,6 +63,16 @@ Deno.test("versions() of JSR packages are those of the lock, and of what they ne
   assert.notEqual(versions("1.0.10", "1.0.1")["@std/csv"], before["@std/csv"]);
 });
 
+Deno.test("versions() have each version of a package that is there twice", () => {
+  const specifiers = { "npm:zod@3": "3.25.1", "npm:zod@^4": "4.0.2", "npm:zod@4.0": "4.0.2" };
+  const lock = new DenoLock(JSON.stringify({ specifiers }));
+  assert.deepEqual(lock.versions(["npm:zod@3", "npm:zod@^4", "npm:zod@3/v4"]), {
+    zod: "3.25.1",
+    "zod@^4": "4.0.2",
+  });
+  assert.deepEqual(lock.versions(["npm:zod@^4", "npm:zod@4.0"]), { zod: "4.0.2" });
+});
+
 Deno.test("versions() without a lock are what was asked for", () => {
   assert.deepEqual(
     new DenoLock(undefined).versions(["npm:sharp@0.35.5", "npm:a@^1/b.js", "npm:c"]),
