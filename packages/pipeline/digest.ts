@@ -24,9 +24,16 @@ export async function digestFolder(
   for (const name of names) {
     files[name] = await digestFile(join(folder, name), (bytes) => shown?.advance(bytes));
   }
-  const lasting = Object.entries(files).filter(([name]) => !volatile.includes(name));
+  const lasting = Object.entries(files).filter(([file]) =>
+    !volatile.some((name) => filePattern(name).test(file))
+  );
   const digest = sha256(canonicalJson(Object.fromEntries(lasting)));
   return { digest, files };
+}
+
+/** Returns what matches a file by its name in a kind, where `*` stands for anything but a slash. */
+export function filePattern(name: string): RegExp {
+  return new RegExp(`^${name.split("*").map((part) => RegExp.escape(part)).join("[^/]*")}$`);
 }
 
 /** Lists all files below a folder: relative paths with forward slashes, sorted. */

@@ -22,7 +22,7 @@ export interface Kind<Name extends string = string> {
   /** Names of `files` that may be missing. */
   readonly optional?: readonly string[];
   /**
-   * Names of files that later stages do not read, such as those with times and machines, which differ
+   * Names of `files` that later stages do not read, such as those with times and machines, which differ
    * when all else is the same. They are not part of the artifact's digest: a change of them reruns no
    * stage.
    */

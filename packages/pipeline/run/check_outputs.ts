@@ -1,6 +1,6 @@
 /** Checks what a stage wrote against the declarations of its kinds, before it becomes artifacts. */
 import { join } from "node:path";
-import { listFiles } from "../digest.ts";
+import { filePattern, listFiles } from "../digest.ts";
 import { ignoreNotFound } from "../paths.ts";
 import type { Kind, Outputs } from "../stage.ts";
 
@@ -45,12 +45,12 @@ async function problemsIn(
   for (const file of there) {
     const path = join(folder, file);
     if (foreign && (await lstat(path)).isSymbolicLink()) return [`"${file}" is a link`];
-    if (Object.keys(files).some((name) => pattern(name).test(file))) continue;
+    if (Object.keys(files).some((name) => filePattern(name).test(file))) continue;
     // The digest would wait for a named pipe.
     const isFile = await stat(path).then((info) => info.isFile(), () => false);
     if (foreign || !isFile) problems.push(`"${file}" is ${isFile ? "not declared" : "no file"}`);
   }
-  const fitting = (name: string) => there.filter((file) => pattern(name).test(file));
+  const fitting = (name: string) => there.filter((file) => filePattern(name).test(file));
   const absent = Object.keys(files)
     .filter((name) => !optional.includes(name) && fitting(name).length === 0);
   // As of a stage that has not ended: its other files are in parts.
@@ -70,9 +70,4 @@ async function problemsIn(
     }
   }
   return problems;
-}
-
-/** Returns what matches a file name in which `*` stands for anything but a slash. */
-function pattern(name: string): RegExp {
-  return new RegExp(`^${name.split("*").map((part) => RegExp.escape(part)).join("[^/]*")}$`);
 }

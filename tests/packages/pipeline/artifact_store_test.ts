@@ -265,6 +265,20 @@ Deno.test("digestFolder() depends on names and contents alone", async () => {
   assert.equal(new Set(digests).size, 4);
 });
 
+Deno.test("digestFolder() lists volatile files, by a pattern too, and does not count them", async () => {
+  await using project = await Project.make({
+    "a/x": "1",
+    "b/x": "1",
+    "b/log.1": "2",
+    "b/log/1": "3",
+  });
+  const [one, other] = await Promise.all(
+    ["a", "b"].map((name) => digestFolder(project.path(name), ["log.*", "*/*"])),
+  );
+  assert.equal(one!.digest, other!.digest);
+  assert.deepEqual(Object.keys(other!.files), ["log.1", "log/1", "x"]);
+});
+
 Deno.test("a stage called like a member of every object has used no result yet", async () => {
   const folder = await Deno.makeTempDir();
   try {
