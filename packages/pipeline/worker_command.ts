@@ -38,7 +38,7 @@ Exit codes: 0 stopped, 1 failed, 2 the command line is wrong.`,
     }
     const { DEFAULT_LOCK_MS, placeOf, workerName } = await import("./remote_workers.ts");
     const { runWorker } = await import("./remote/worker.ts");
-    const seconds = parseWhole("lock-seconds", values);
+    const seconds = parseWhole("lock-seconds", values, 1, 2_000_000); // timers end at 2^31 ms
     const artifacts = artifactsOption(values, context, true);
     await Deno.mkdir(artifacts, { recursive: true }).catch((cause) => {
       const why = (cause as Error).message;

@@ -71,7 +71,9 @@ export const pluginEntry = z.strictObject({
   ),
   memory: z.number().gt(0).default(4).describe("Maximum memory of its processes, in GB"),
   disk: z.number().gt(0).default(20).describe("Maximum size of what a stage of it writes, in GB"),
-  minutes: z.number().gt(0).default(60).describe("Maximum time of each call, in minutes"),
+  // Timers end at 2^31 ms.
+  minutes: z.number().gt(0).max(35_000).default(60)
+    .describe("Maximum time of each call, in minutes"),
 });
 
 /** Seed of all randomness. */

@@ -235,6 +235,10 @@ Deno.test("plugins", async (t) => {
       "plugins: [{ use: npm:negate, allow: [all], minutes: 5 }]\nstages:\n  count:",
       "1:11: minutes: 5 bounds no plugin with allow: [all]: it has all rights. Remove minutes or all",
     );
+    await says(
+      "plugins: [{ use: npm:negate, minutes: 40000 }]\nstages:\n  count:",
+      "minutes: expected at most 35000, got 40000",
+    );
     await project.write({
       "pipeline.yaml": "plugins: [{ use: ./plugins/negate.ts, allow: [all] }]\nstages:\n  count:",
     });
