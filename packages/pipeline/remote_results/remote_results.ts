@@ -17,7 +17,7 @@ import { remove } from "../paths.ts";
 import { describeMachine } from "../run/lineage.ts";
 import type { Progress } from "../stage.ts";
 import { bytesOf, digestsOf, parseRecord, type StageRecord } from "../stage_record.ts";
-import { jsonText } from "../state.ts";
+import { jsonText, withChecksum } from "../state.ts";
 import { openPlace, type Patience, type Place, RemoteError } from "./place.ts";
 
 export { RemoteError };
@@ -162,7 +162,7 @@ export class RemoteResults {
       onBytes(length);
     };
     for await (const _ of mapOrdered(parts, PARALLEL, write));
-    const bytes = new TextEncoder().encode(jsonText(record));
+    const bytes = new TextEncoder().encode(jsonText(withChecksum(record)));
     if (await this.place.put(keyOf(use, record.fingerprint), bytes)) return { made: true };
     return { other: await other(), made };
   }

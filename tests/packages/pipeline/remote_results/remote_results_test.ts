@@ -307,6 +307,20 @@ Deno.test("the first of two results of the same inputs stays; who comes later le
   assert.ok(Object.values(await texts(one)).includes(number), "the first one's");
 });
 
+Deno.test("a result of an earlier version, which had no checksums, is pushed with one", async () => {
+  await using project = await Project.make();
+  const { signal } = new AbortController(), store = new ArtifactStore(project.path("artifacts"));
+  const { checksum: _, ...record } = await storeLarge(store, { a: Uint8Array.of(1) }, { signal });
+  const folder = store.pathOf("large", record.fingerprint);
+  await Deno.writeTextFile(join(folder, "record.json"), JSON.stringify(record));
+  const { record: found } = await store.find("large", record.fingerprint);
+  const remote = new RemoteResults({ url: project.path("shared") }, signal);
+  const progress = { start: () => {}, advance: () => {} };
+  await remote.push(found!, folder, progress);
+  const pushed = await remote.find("large", record.fingerprint);
+  assert.deepEqual(pushed, withChecksum(record));
+});
+
 Deno.test("a folder without hard links, as on a memory stick, takes results as well", async () => {
   await using project = await Project.make({ "pipeline.yaml": `remote: ./stick\n${CHAIN}` });
   const { id } = await project.run();
