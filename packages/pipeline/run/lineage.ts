@@ -71,7 +71,10 @@ export function lineageOf(
 }
 
 /** Returns the parameters that have no effect by `refuseUnused`, but for those that the YAML gives. */
-function unusedOf({ id, params, definition }: PlannedStage, { source }: Plan): string[] {
+export function unusedOf(
+  { id, params, definition }: PlannedStage,
+  { source }: Pick<Plan, "source">,
+): string[] {
   const { unused } = (definition.params.meta() ?? {}) as { unused?(given: unknown): object };
   const written: object = Object(Object(source.values.stages)[id]);
   return Object.keys(unused?.(params) ?? {}).filter((name) => !Object.hasOwn(written, name));

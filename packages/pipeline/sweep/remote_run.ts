@@ -27,6 +27,7 @@ import {
   relativePathSchema,
   toRelative,
 } from "../remote/compatibility.ts";
+import { unusedOf } from "../run/lineage.ts";
 import { createRunContext, type RunContext } from "../run/run_context.ts";
 import { runPlan } from "../run/run_pipeline.ts";
 import { withPaths } from "../run/run_report.ts";
@@ -99,11 +100,20 @@ export async function describeRemoteRun(
     overrides: withoutSecrets(planned.overrides),
     plugins: pluginsOf(planned, context.project),
     stages: Object.fromEntries(
-      planned.stages.map(({ id, use, params, inputs, replaces, seed }) => [
-        id,
-        // Secrets of a given stage, such as a password for a download, are not needed.
-        { ...(id in given ? withoutSecrets(params) : params), use, inputs, replaces, seed },
-      ]),
+      planned.stages.map((stage) => {
+        const { id, use, inputs, replaces, seed } = stage, unused = unusedOf(stage, planned);
+        // They have their defaults there too, and a lineage tells them from those that are written.
+        const counting = Object.entries(stage.params).filter(([name]) => !unused.includes(name));
+        const params = Object.fromEntries(counting);
+        // Secrets of a stage that does not run, such as a password for a download, are not needed.
+        return [id, {
+          ...(id in needs ? params : withoutSecrets(params)),
+          use,
+          inputs,
+          replaces,
+          seed,
+        }];
+      }),
     ),
     backend: computes ? await context.resolveCompute(compute) : undefined,
   };

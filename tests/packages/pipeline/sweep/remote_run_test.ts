@@ -16,7 +16,8 @@ import {
 } from "../../../../packages/pipeline/sweep/remote_run.ts";
 import { finishedResults } from "../../../../packages/pipeline/sweep/remote_sweep.ts";
 import { IncompatibleWorkerError } from "../../../../packages/pipeline/remote/compatibility.ts";
-import { Project } from "../toy/project.ts";
+import { unusedOf } from "../../../../packages/pipeline/run/lineage.ts";
+import { Project, stageUrl } from "../toy/project.ts";
 import { stages } from "../toy/stages.ts";
 
 const YAML = `name: one
@@ -89,6 +90,27 @@ Deno.test("a stage that replaces another one does so on another machine", async 
   const order = await write(project);
   const { stages: planned } = await planOf(order, { project: project.folder, stages }, artifacts);
   assert.deepEqual(planned.find(({ id }) => id === "sum")!.after, ["add"]);
+});
+
+Deno.test("a parameter without effect is not written on another machine", async () => {
+  await using project = await Project.make({
+    "wave.ts": `import { z } from "npm:zod@4.6.7";
+import { defineStage, refuseUnused } from "${stageUrl}";
+import { numbers } from "${new URL("../toy/stages.ts", import.meta.url).href}";
+const fields = z.strictObject({ mode: z.string(), depth: z.int().default(1), speed: z.int().default(2) });
+export default defineStage({
+  name: "wave", summary: "Wave", inputs: {}, outputs: { numbers },
+  params: refuseUnused(fields, ({ mode }) =>
+    mode === "still" ? { depth: "with mode: still", speed: "with mode: still" } : {}),
+  async run() {},
+});
+`,
+    "pipeline.yaml": "plugins: [wave.ts]\nstages: { wave: { mode: still, speed: 2 }, sum: }",
+  });
+  const plan = await project.plan(), order = await write(project);
+  const opened = await planOf(order, { project: project.folder, stages }, plan.artifacts);
+  for (const one of [plan, opened]) assert.deepEqual(unusedOf(one.stages[0]!, one), ["depth"]);
+  await assertSameResults(order, opened, tools(project, "another one"));
 });
 
 Deno.test("an order is refused where something else would come out", async (t) => {
