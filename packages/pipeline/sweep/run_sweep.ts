@@ -2,7 +2,7 @@
 import { cacheKeyOf } from "../cache/cache_key.ts";
 import { joinWords } from "../errors.ts";
 import { fingerprint } from "../fingerprint.ts";
-import { type Plan, type PlannedStage, select, type Selection } from "../plan.ts";
+import { ancestors, type Plan, type PlannedStage, select, type Selection } from "../plan.ts";
 import type { CommandContext } from "../app.ts";
 import type { RunReport, StageReport } from "../run/run_report.ts";
 import { runPlan } from "../run/run_pipeline.ts";
@@ -26,6 +26,8 @@ export interface SweepReport extends RunReport {
 
 export interface SweepOptions {
   readonly selection: Selection;
+  /** Ids of the selected stages of any point: a value may drop a stage. */
+  readonly selected: ReadonlySet<string>;
   readonly dryRun: boolean;
   readonly jobs: number;
   readonly signal: AbortSignal;
@@ -41,18 +43,19 @@ export async function runSweep(
   const began = performance.now();
   const { reporter } = call;
   const { log } = reporter;
-  const { selection, signal } = options;
+  const { selection, selected, signal } = options;
   const [{ plan: first }] = points;
   const context = await createRunContext(first.artifacts, call, signal);
   // The plans share stages, whose data is read once.
   const described: RunContext = { ...context, externals: new Map() };
   const predicted: ReadonlyMap<string, string>[] = [];
-  for (const { plan } of points) predicted.push(await predictFingerprints(plan, described));
-  const same = first.stages.map(({ id }) => id).filter((id) =>
-    predicted.every((prints) => prints.get(id) === predicted[0].get(id))
-  );
-  const selected = [...select(first, selection)];
-  const shared = selected.filter((id) => same.includes(id));
+  for (const { plan } of points) {
+    predicted.push(await predictFingerprints(plan, selection, described));
+  }
+  const same = [...predicted[0]].filter(([id, print]) =>
+    predicted.every((prints) => prints.get(id) === print)
+  ).map(([id]) => id);
+  const shared = same.filter((id) => selected.has(id));
   const report = (
     stages: StageReport[],
     ok: boolean,
@@ -82,13 +85,13 @@ export async function runSweep(
   if (shared.length > 0) {
     const once = { ...selection, until: shared };
     const { report: made } = await runPlan(first, once, context, {
-      ahead: new Map(selected.map((id) => [id, variantsOf(id, points)])),
+      ahead: new Map([...selected].map((id) => [id, variantsOf(id, points)])),
     });
     prepared = made.stages.filter(({ id, status }) => shared.includes(id) || status === "failed");
     cautions = made.cautions ?? [];
     if (!made.ok) return report(prepared, false, []);
   }
-  const left = joinWords(selected.filter((id) => !shared.includes(id)));
+  const left = joinWords([...selected].filter((id) => !shared.includes(id)));
   const runText = points.length === 1 ? "the run continues" : `${points.length} runs continue`;
   log(left === "" ? "all stages have run; collecting results" : `${runText} with ${left}`);
   const each = { ...selection, force: selection.force?.filter((id) => !shared.includes(id)) };
@@ -113,18 +116,23 @@ export async function runSweep(
 
 /** Returns a stage as it is in the runs of a sweep, once for each of its parameters. */
 function variantsOf(id: string, points: readonly SweepPoint[]): PlannedStage[] {
-  const all = points.map(({ plan }) => plan.stages.find((stage) => stage.id === id)!);
+  const all = points.flatMap(({ plan }) => plan.stages.filter((stage) => stage.id === id));
   return [...new Map(all.map((one) => [JSON.stringify([one.use, one.params]), one])).values()];
 }
 
 /**
  * Predicts which stages of several plans make equal results, before any has run.
- * @returns stage id → a fingerprint in which inputs are named by the stages that make them, since
- *   their content is unknown
+ * @returns id of a stage that is selected or needed → a fingerprint in which inputs are named by the
+ *   stages that make them, since their content is unknown
  */
-async function predictFingerprints(plan: Plan, context: RunContext): Promise<Map<string, string>> {
+async function predictFingerprints(
+  plan: Plan,
+  selection: Selection,
+  context: RunContext,
+): Promise<Map<string, string>> {
   const prints = new Map<string, string>();
-  for (const stage of plan.stages) {
+  const needed = ancestors(plan, select(plan, selection));
+  for (const stage of plan.stages.filter(({ id }) => needed.has(id))) {
     const cacheKey = await cacheKeyOf(
       stage,
       plan,

@@ -49,12 +49,21 @@ export async function sweep(base: Plan, call: CommandContext): Promise<number> {
   const jobs = Math.min(parseWhole("jobs", values) ?? most, points.length);
   const dryRun = values["dry-run"] ?? false;
   const selection = selectionOf(call, points[0]!.plan);
-  await checkParams(points.map(({ plan }) => plan), select(points[0]!.plan, selection), call);
+  const plans = points.map(({ plan }) => plan);
+  const selected = new Set(plans.flatMap((plan) => [...select(plan, selection)]));
+  await checkParams(plans, selected, call);
   const running = new Set<Child>();
   const kill = () => running.forEach((child) => child.kill());
   using interrupt = abortOnSignal(reporter, { atOnce: kill });
   const { signal } = interrupt;
-  const report = await runSweep(points, call, { selection, dryRun, jobs, signal, running });
+  const report = await runSweep(points, call, {
+    selection,
+    selected,
+    dryRun,
+    jobs,
+    signal,
+    running,
+  });
   if (values.json) printJson(report);
   if (!dryRun) {
     const done = report.runs.filter(({ ok }) => ok).length;

@@ -664,6 +664,39 @@ Deno.test("paths that a sweep varies count from where they were written", async 
   assert.deepEqual(runs.map(loss), [3, 30], err);
 });
 
+Deno.test("a sweep tries a pipeline with and without a stage", async () => {
+  await using project = await Project.make({
+    "pipeline.yaml": "stages: { count: { to: 6 }, clamp: { max: 2, replaces: count }, sum: }\n",
+  });
+  const clamp = "{ max: 3, replaces: count }";
+  for (
+    const [values, left] of [[`${clamp},false`, "clamp and sum"], [
+      `false,${clamp}`,
+      "sum and clamp",
+    ]]
+  ) {
+    const { code, out, err } = await project.here("run", "pipeline", "--sweep", `clamp=${values}`);
+    assert.equal(code, 0, err);
+    assert.ok(out.includes(`\n2 runs continue with ${left}\n`), out);
+    assert.match(out, /done in .*: 2 runs done\n$/);
+  }
+});
+
+Deno.test("a sweep reads no data of stages that are not selected", async () => {
+  await using project = await Project.make({
+    "pipeline.yaml": `stages:
+  count:
+  sum: { inputs: { numbers: count } }
+  readFile: { file: gone.txt }
+  rest: { use: sum, inputs: { numbers: readFile } }
+`,
+  });
+  const args = ["run", "pipeline", "--until", "sum", "--sweep", "count.to=4,5", "--json"];
+  const { code, out, err } = await project.here(...args);
+  assert.equal(code, 0, err);
+  assert.deepEqual(ran(JSON.parse(out).runs), { count: 2, sum: 2 });
+});
+
 Deno.test("a run that fails, or dies, does not end the others", async () => {
   await using project = await Project.make({
     "pipeline.yaml": `sweep: { broken.how: [error, die, never] }
@@ -1108,6 +1141,35 @@ Deno.test("sweep.best takes no runs of other data than the newest run of equal p
     await add(3, "new", ["a"]);
     assert.deepEqual((await best()).map(({ rate }) => rate), [2, 3]);
     assert.match(log.join(), /leaves out 1 run of "search" .*: the data of download changed$/);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("sweep.best takes the newest run of equal values, of which others had other code", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const history = new History(folder);
+    const add = async (rate: number, seed: number, loss: number, split = "validation") => {
+      const metrics = { net: { [split]: { loss } } };
+      const run = { pipeline: "search", ok: true, seconds: 1, seed: 1, stages: [], metrics };
+      await history.add({ ...run, point: { rate, seed } });
+    };
+    for (const seed of [1, 2]) {
+      await add(1, seed, 1);
+      await add(2, seed, 9);
+    }
+    for (const seed of [1, 2]) {
+      await add(1, seed, 6);
+      await add(2, seed, 5);
+    }
+    await add(2, 2, 0, "train");
+    const best = await bestPoints(
+      { of: "search", by: "net.loss", share: 1 },
+      folder,
+      sweptOnCommandLine(),
+    );
+    assert.deepEqual(best, [{ rate: 2 }, { rate: 1 }]);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
