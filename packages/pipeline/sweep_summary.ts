@@ -47,7 +47,10 @@ export async function areComparable(
   return areAlike(sets);
 }
 
-/** Groups runs that differ only in seeds or folds. */
+/**
+ * Groups runs that differ only in seeds or folds. Of runs with equal values the last one counts: code
+ * may have been edited between them.
+ */
 export function summarise(finished: readonly Finished[]): SummaryRow[] {
   const groups = Map.groupBy(finished, ({ values }) => canonicalJson(withoutSeeds(values)));
   return [...groups.values()].map((runs) => ({
@@ -57,17 +60,18 @@ export function summarise(finished: readonly Finished[]): SummaryRow[] {
   }));
 }
 
-export function spreads(runs: readonly Pick<Finished, "metrics" | "stages">[]): MetricStats[] {
-  const found = runs.flatMap(({ metrics, stages = [] }, i) =>
+function spreads(runs: readonly Finished[]): MetricStats[] {
+  const found = runs.flatMap(({ values, metrics, stages = [] }, i) =>
     listMetrics(metrics).map((one) => {
       // Its folder identifies a result.
       const { outputs = {} } = stages.find(({ id }) => id === one.stage.split(".")[0]) ?? {};
-      return { ...one, result: Object.values(outputs)[0] ?? i };
+      return { ...one, point: canonicalJson(values), result: Object.values(outputs)[0] ?? i };
     })
   );
   const groups = Map.groupBy(found, (one) => [one.stage, one.split, one.metric].join("\n"));
   return [...groups.values()].flatMap((group) => {
-    const [{ stage, split, metric }] = group, spread = spreadOf(group);
+    const last = new Map(group.map((one) => [one.point, one]));
+    const [{ stage, split, metric }] = group, spread = spreadOf([...last.values()]);
     return spread ? [{ stage, split, metric, ...spread }] : [];
   });
 }

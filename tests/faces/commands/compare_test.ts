@@ -9,7 +9,7 @@ import { canonicalJson } from "../../../packages/pipeline/fingerprint.ts";
 import { findRun } from "../../../packages/pipeline/find_runs.ts";
 import type { RunRecord } from "../../../packages/pipeline/history.ts";
 import { writeState } from "../../../packages/pipeline/state.ts";
-import { spreads } from "../../../packages/pipeline/sweep_summary.ts";
+import { summarise } from "../../../packages/pipeline/sweep_summary.ts";
 import { OUTCOME } from "../../outcome.ts";
 import { type FakeRun, workshop } from "./workshop.ts";
 
@@ -1121,12 +1121,17 @@ Deno.test("compare takes together what differs in seeds alone, whatever other ru
   });
 });
 
-Deno.test("spreads() have no noise of the last digits, and one result has none at all", () => {
-  const measured = (value: number) => ({ metrics: { a: { test: { mae: value } } } });
-  const [equal] = spreads([measured(0.1 + 0.2), measured(0.3), measured(0.3)]);
-  assert.equal(equal!.deviation, 0);
-  assert.equal("deviation" in spreads([measured(3)])[0]!, false);
-  assert.ok(Math.abs(spreads([measured(1), measured(1.001)])[0]!.deviation! - 0.0007071) < 1e-6);
+Deno.test("summarise() has no noise of the last digits, and no deviation of one result", () => {
+  const spreadOf = (...measured: number[]) => {
+    const runs = measured.map((mae, seed) => ({
+      values: { seed },
+      metrics: { a: { test: { mae } } },
+    }));
+    return summarise(runs)[0]!.metrics[0]!;
+  };
+  assert.equal(spreadOf(0.1 + 0.2, 0.3, 0.3).deviation, 0);
+  assert.equal("deviation" in spreadOf(3), false);
+  assert.ok(Math.abs(spreadOf(1, 1.001).deviation! - 0.0007071) < 1e-6);
 });
 
 Deno.test("compare stars no value that measures something else", async () => {
