@@ -208,6 +208,8 @@ export class ParquetFile implements Disposable {
           }
           const chunk = readChunk(this.#file, part.meta_data!, leaf, rows);
           const { start } = rangeOf(part.meta_data!);
+          const { converted_type, scale = 0 } = leaf.path.at(-1)!;
+          const isFraction = converted_type === "DECIMAL" && scale > 0;
           const column = values[name] = new Array<unknown>(rows).fill(null);
           // One column at a time: hyparquet catches only the first error of several.
           await parquetRead({
@@ -229,7 +231,7 @@ export class ParquetFile implements Disposable {
                 for (const field of leaf.fields) {
                   if (!Array.isArray(value)) value = (value as Record<string, unknown>)?.[field];
                 }
-                column[rowStart + i] = value ?? null;
+                column[rowStart + i] = (isFraction ? rounded(value, scale) : value) ?? null;
               }
             },
           });
@@ -244,6 +246,17 @@ export class ParquetFile implements Disposable {
   [Symbol.dispose](): void {
     this.#file.close();
   }
+}
+
+/**
+ * Rounds decimals, also in lists, to their digits, or to those of a double: hyparquet multiplies by 0.1
+ * and the like.
+ */
+function rounded(decimal: unknown, digits: number): unknown {
+  if (Array.isArray(decimal)) return decimal.map((one) => rounded(one, digits));
+  if (typeof decimal !== "number") return decimal;
+  const fits = Math.abs(decimal) * 10 ** digits < 2 ** 53;
+  return Number(fits ? decimal.toFixed(digits) : decimal.toPrecision(15));
 }
 
 function elements(name: string, { type, nullable }: Column): SchemaElement[] {

@@ -43,6 +43,16 @@ Deno.test("readParquet() reads fields, nested lists and dates of PyArrow, packed
   });
 });
 
+Deno.test("readParquet() reads decimals as the nearest numbers", async () => {
+  deepStrictEqual(await readParquet(fixtureOf("decimals")), {
+    bmi: [700.05, null, -0.3],
+    age: [29, 30, 59], // 58.99999999999999 would be an age of 58
+    long: [29, 29, 29],
+    id: Array(3).fill(2 ** 60 + 2 ** 9),
+    list: [[0.3], null, []],
+  });
+});
+
 Deno.test("readParquet() names codecs and columns that it does not read, and the way out", async () => {
   await rejects(
     readParquet(fixtureOf("lz4")),
