@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import type { Artifact } from "../../packages/pipeline/stage.ts";
 import { readParquet } from "../../packages/formats/parquet.ts";
-import { byteCount, count, RandomAccessFile } from "../../packages/formats/random_access_file.ts";
+import { byteCount, count, RandomAccessFiles } from "../../packages/formats/random_access_file.ts";
 import { photoOf } from "./rows.ts";
 import type { Layout } from "./sources.ts";
 
@@ -68,7 +68,7 @@ export interface FilePlace {
 const MAX_READ = 2 ** 30;
 
 export class Archives implements Disposable {
-  #files = new Map<string, RandomAccessFile>();
+  readonly #files = new RandomAccessFiles();
 
   constructor(
     readonly folder: string,
@@ -100,13 +100,14 @@ export class Archives implements Disposable {
 
   /** Opens the file with a data set's labels for random access. */
   openMetadata({ metadata: { tar, offset: start, size } }: ArchivedDataset) {
+    const path = join(this.folder, tar);
     const read = (offset: number, length: number) =>
-      this.#open(tar).read(start + offset, Math.min(length, size - offset));
+      this.#files.read(path, start + offset, Math.min(length, size - offset));
     return { size, read };
   }
 
   [Symbol.dispose](): void {
-    for (const file of this.#files.values()) file.close();
+    this.#files[Symbol.dispose]();
   }
 
   #read({ tar, offset, size }: FilePlace): Uint8Array<ArrayBuffer> {
@@ -116,11 +117,7 @@ export class Archives implements Disposable {
           `no photo or MATLAB file is larger than ${count(MAX_READ)}.`,
       );
     }
-    return this.#open(tar).read(offset, size);
-  }
-
-  #open(tar: string): RandomAccessFile {
-    return this.#files.getOrInsertComputed(tar, () => new RandomAccessFile(join(this.folder, tar)));
+    return this.#files.read(join(this.folder, tar), offset, size);
   }
 }
 

@@ -1,7 +1,7 @@
 /** Worker that crops the labelled faces of photos, one at a time: see `process_pool.ts`. */
 import type { Backend } from "../../packages/compute/backends.ts";
 import { encodePng } from "../../packages/formats/png.ts";
-import { RandomAccessFile } from "../../packages/formats/random_access_file.ts";
+import { RandomAccessFiles } from "../../packages/formats/random_access_file.ts";
 import type { CropOptions } from "../images/crop.ts";
 import { ImageError } from "../images/decode_image.ts";
 import type { DetectorConfig } from "../images/preprocessing.ts";
@@ -49,14 +49,13 @@ await serve<CropInit, CropTask, CropAnswer>(
       ((name, given) => foreign.openForeign(name, plugin, given));
     const detector = await openDetector(options.name, options, open);
     const cropper = await openCropper(crop);
-    const archives = new Map<string, RandomAccessFile>();
+    const archives = new RandomAccessFiles();
     return async ({ file, offset, size, known }) => {
       if (size > MAX_PHOTO_BYTES) {
         const detail = `its file has ${size} bytes, the maximum is ${MAX_PHOTO_BYTES}`;
         return { answer: { problem: { kind: "unreadable", detail } } };
       }
-      const archive = archives.getOrInsertComputed(file, () => new RandomAccessFile(file));
-      const photo = archive.read(offset, size);
+      const photo = archives.read(file, offset, size);
       try {
         const { found, ...face } = await findLabelledFace(photo, known, detector, cropper);
         const key = photoKey(photo, known);

@@ -1,6 +1,6 @@
 /** Takes crops of photos from earlier results of `faceCrop`, of any archives and tables. */
 import { join } from "node:path";
-import { RandomAccessFile } from "../../packages/formats/random_access_file.ts";
+import { RandomAccessFiles } from "../../packages/formats/random_access_file.ts";
 import { counted } from "../../packages/pipeline/causes.ts";
 import { isAsRecorded } from "../../packages/pipeline/digest.ts";
 import { paced } from "../../packages/pipeline/interrupt.ts";
@@ -30,12 +30,12 @@ export async function takeOutcomes(
   if (similar.length === 0) return known;
   const wanted = new Map<string | undefined, number[]>();
   context.progress.start(rows.length, "photos");
+  using files = new RandomAccessFiles();
   for await (const i of paced(rows.length, context.signal)) {
     context.progress.advance(1, "compared with earlier results");
     const photo = photos[rows[i]];
     if (!photo || photo.size > MAX_PHOTO_BYTES) continue;
-    using file = new RandomAccessFile(photo.file);
-    const key = photoKey(file.read(photo.offset, photo.size), photo.known);
+    const key = photoKey(files.read(photo.file, photo.offset, photo.size), photo.known);
     wanted.getOrInsertComputed(key, () => []).push(rows[i]);
   }
   for (const result of similar) {

@@ -8,7 +8,7 @@ import {
   readParquet,
   writeParquet,
 } from "../../packages/formats/parquet.ts";
-import { RandomAccessFile } from "../../packages/formats/random_access_file.ts";
+import { RandomAccessFiles } from "../../packages/formats/random_access_file.ts";
 import { TarWriter } from "../../packages/formats/tar.ts";
 import { sha256 } from "../../packages/pipeline/fingerprint.ts";
 import { paced } from "../../packages/pipeline/interrupt.ts";
@@ -70,12 +70,11 @@ export interface Faces extends Disposable {
 
 export async function openFaces(folder: string): Promise<Faces> {
   const rows: FaceRow[] = await readRows(join(folder, "faces.parquet"), columns);
-  const shards = new Map<string, RandomAccessFile>();
-  const open = (shard: string) => new RandomAccessFile(join(folder, shard));
+  const shards = new RandomAccessFiles();
   return {
     rows,
-    png: ({ shard, offset, size }) => shards.getOrInsertComputed(shard, open).read(offset, size),
-    [Symbol.dispose]: () => shards.forEach((shard) => shard.close()),
+    png: ({ shard, offset, size }) => shards.read(join(folder, shard), offset, size),
+    [Symbol.dispose]: () => shards[Symbol.dispose](),
   };
 }
 

@@ -1,7 +1,7 @@
 /** Worker that resizes crops to network inputs: see `process_pool.ts`. */
 import { join } from "node:path";
 import { decodePng } from "../../packages/formats/png.ts";
-import { RandomAccessFile } from "../../packages/formats/random_access_file.ts";
+import { RandomAccessFiles } from "../../packages/formats/random_access_file.ts";
 import { serve } from "../../packages/workers/worker_main.ts";
 import type { ImageError } from "./decode_image.ts";
 import type { Image } from "./image.ts";
@@ -21,19 +21,19 @@ export type ResizeTask = readonly {
 
 // Answers consist of bytes only: a tensor [size, size, 3] per face.
 await serve<ResizeInit, ResizeTask, null>(({ folder, size }) => {
-  const shards = new Map<string, RandomAccessFile>();
-  const open = (shard: string) => new RandomAccessFile(join(folder, shard));
+  const shards = new RandomAccessFiles();
   return Promise.resolve(async (places) => {
     const bytes = new Uint8Array(places.length * size * size * 3);
     for (const [i, { shard, offset, size: length }] of places.entries()) {
+      const path = join(folder, shard);
       try {
-        const png = shards.getOrInsertComputed(shard, open).read(offset, length);
+        const png = shards.read(path, offset, length);
         const face = decodePng(png) ?? await decodeOther(png);
         bytes.set(await toNetworkInput(face, size), i * size * size * 3);
       } catch (cause) {
         const { message, way = "" } = cause as Error & Pick<ImageError, "way">; // a photo's way
         throw new Error(
-          `Cannot resize the crop at byte ${offset} of "${join(folder, shard)}": ` +
+          `Cannot resize the crop at byte ${offset} of "${path}": ` +
             `${message.replace(way, "").trim()} Repeat the stage that wrote it.`,
           { cause },
         );

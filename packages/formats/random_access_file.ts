@@ -61,6 +61,25 @@ export class RandomAccessFile implements Disposable {
   }
 }
 
+/** Files for reads at any position, of which the last one stays open: there may be thousands. */
+export class RandomAccessFiles implements Disposable {
+  #last: RandomAccessFile | undefined;
+
+  /** Reads exactly `length` bytes of a file from `offset` on into new memory. */
+  read(path: string, offset: number, length: number): Uint8Array<ArrayBuffer> {
+    if (this.#last?.path !== path) {
+      const next = new RandomAccessFile(path);
+      this.#last?.close();
+      this.#last = next;
+    }
+    return this.#last.read(offset, length);
+  }
+
+  [Symbol.dispose](): void {
+    this.#last?.close();
+  }
+}
+
 /** Returns "2,000". */
 export function count(n: number): string {
   return n.toLocaleString("en");
