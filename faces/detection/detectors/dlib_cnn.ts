@@ -49,6 +49,7 @@ export default defineDetector({
       detect(image) {
         let input = image, factor = 1, times = 0;
         for (; input.width * input.height > MAX_PIXELS; factor *= 2) input = halve(input);
+        if (input.width * input.height === 0) return Promise.resolve([]); // of a side of few pixels
         for (; times < upsample && input.width * input.height * 4 <= MAX_PIXELS; times++) {
           input = enlarge(input);
         }

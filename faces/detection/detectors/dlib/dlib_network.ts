@@ -201,18 +201,9 @@ export class MmodNetwork {
 
   #score({ at, step, row }: Pixels, scores: number, { width, height }: Size): void {
     const { size, padding, bias } = this.#model.layers.at(-1)!;
-    const window = [size, size * step / FLOAT, row];
-    this.#kernels.score(
-      at - padding * (row + step),
-      step,
-      row,
-      ...window,
-      this.#filters.at(-1)!,
-      bias[0],
-      scores,
-      width,
-      height,
-    );
+    const corner = at - padding * (row + step);
+    const window = [corner, step, row, size, size * step / FLOAT, row];
+    this.#kernels.score(...window, this.#filters.at(-1)!, bias[0], scores, width, height);
   }
 
   /** Reserves bytes at an address; returns the next free address. */
@@ -243,16 +234,11 @@ type Kernels = Record<
 
 /** Opens the kernels on a memory, with relaxed SIMD if requested and available. */
 async function openKernels(memory: WebAssembly.Memory, relaxed: boolean): Promise<Kernels> {
-  const { exports } = await WebAssembly.instantiate(await load(relaxed), { env: { memory } });
-  return exports as unknown as Kernels;
-}
-
-async function load(relaxed: boolean): Promise<WebAssembly.Module> {
-  if (relaxed) {
-    const bytes = await Deno.readFile(new URL(import.meta.resolve("./kernels.wasm")));
-    if (WebAssembly.validate(bytes)) return await WebAssembly.compile(bytes);
-  }
-  return await WebAssembly.compile(
-    await Deno.readFile(new URL(import.meta.resolve("./kernels.simd.wasm"))),
-  );
+  const read = (url: string) => Deno.readFile(new URL(url));
+  const fused = relaxed ? await read(import.meta.resolve("./kernels.wasm")) : undefined;
+  const bytes = fused && WebAssembly.validate(fused)
+    ? fused
+    : await read(import.meta.resolve("./kernels.simd.wasm"));
+  const { instance } = await WebAssembly.instantiate(bytes, { env: { memory } });
+  return instance.exports as unknown as Kernels;
 }

@@ -105,7 +105,8 @@ Deno.test("run() does not depend on the pictures before, and hardly on the kerne
 
 Deno.test("dlibCnn takes pictures of any shape", async () => {
   const detector = await openDetector("dlibCnn", options);
-  for (const [width, height] of [[1, 1], [3, 400], [400, 3], [2, 2], [97, 33], [40, 300]]) {
+  const sizes = [[1, 1], [3, 400], [400, 3], [2, 2], [97, 33], [40, 300], [3_000_001, 1]];
+  for (const [width, height] of sizes) {
     const data = new Uint8Array(width * height * 3).fill(90);
     assert.deepEqual(await detector.detect({ data, width, height }), [], `${width} × ${height}`);
   }
