@@ -244,6 +244,8 @@ async function openArchive(
     }
   }
   const file = stack.use(new RandomAccessFile(table || packed ? unpacked : archive));
+  // At once, so that a killed process leaves none. Windows removes no open file.
+  if (table || packed) await Deno.remove(unpacked).catch(() => {});
   for (const { path, offset, size } of scanTar(file)) {
     add(path, size, () => Promise.resolve(file.read(offset, size)));
   }
