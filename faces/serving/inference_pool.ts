@@ -127,7 +127,8 @@ export class InferencePool {
 class Worker {
   state: "starting" | "open" | "failed" = "starting";
   job: Job | undefined;
-  #child!: Child;
+  /** The process; undefined if none could be started. */
+  #child: Child | undefined;
   /** Timeout of the analysis, or pause before the next start. */
   #timer: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
@@ -139,7 +140,7 @@ class Worker {
   ) {}
 
   /** Starts the process. @throws if it does not start */
-  start(): Promise<void> {
+  async start(): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.state = "starting";
     const module = new URL("./inference_process.ts", import.meta.url);
@@ -158,13 +159,13 @@ class Worker {
         else reject(error);
       },
     });
-    return promise;
+    await promise;
   }
 
   run(job: Job): void {
     this.job = job;
     job.started = performance.now();
-    this.#child.send(job.options, job.photo);
+    this.#child!.send(job.options, job.photo);
     const { timeout } = this.options;
     this.#timer = setTimeout(() => {
       const message = `The image took more than ${timeout} s. Send a smaller one, or retry later.`;
@@ -176,7 +177,7 @@ class Worker {
   async close(): Promise<void> {
     this.#closed = true;
     this.#end()?.answer.reject(notReady());
-    await this.#child.close();
+    await this.#child?.close();
   }
 
   #take(reply: Exclude<Reply, { ready: true }>): void {
@@ -204,7 +205,7 @@ class Worker {
   }
 
   #replace(why: Error): void {
-    void this.#child.close();
+    void this.#child!.close();
     this.#end()?.answer.reject(why);
     this.options.warn(`${why.message} The worker is replaced.`);
     this.#restart();
@@ -212,7 +213,7 @@ class Worker {
 
   #restart(): void {
     this.start().then(this.onIdle, (error: Error) => {
-      void this.#child.close();
+      void this.#child?.close();
       if (this.#closed) return;
       this.state = "failed";
       this.options.warn(`Cannot start a worker (${error.message}); retry in ${RETRY_MS / 1000} s`);

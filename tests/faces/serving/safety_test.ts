@@ -29,13 +29,12 @@ Deno.test({
   },
 });
 
-Deno.test("a worker that exceeds the timeout is replaced", async () => {
-  const path = await Deno.makeTempDir();
+/** Returns a pool with a timeout that every photo exceeds. @param path of its model */
+async function slowPool(path: string, warn: (message: string) => void) {
   await writeModel(path, "gender");
   const { detector } = preprocessing;
   const choice = { ...detector, name: "tinyFaceDetector" } as const;
-  const warnings: string[] = [];
-  const pool = new InferencePool({
+  return new InferencePool({
     backend: "wasm",
     models: [{
       id: "gender",
@@ -44,7 +43,12 @@ Deno.test("a worker that exceeds the timeout is replaced", async () => {
       preprocessing,
       detectors: { photo: choice, live: choice },
     }],
-  }, { workers: 1, queue: 4, timeout: 0.001, warn: (message) => void warnings.push(message) });
+  }, { workers: 1, queue: 4, timeout: 0.001, warn });
+}
+
+Deno.test("a worker that exceeds the timeout is replaced", async () => {
+  const path = await Deno.makeTempDir(), warnings: string[] = [];
+  const pool = await slowPool(path, (message) => void warnings.push(message));
   try {
     await pool.open();
     const photo = await drawnFace();
@@ -56,6 +60,37 @@ Deno.test("a worker that exceeds the timeout is replaced", async () => {
     assert.match(warnings[0], /took more than 0.001 s.*replaced/);
     while (pool.status !== "ready") await new Promise((resolve) => setTimeout(resolve, 50));
   } finally {
+    await pool.close();
+    await Deno.remove(path, { recursive: true });
+  }
+});
+
+Deno.test("a worker that cannot be replaced at once leaves the service, which warns", async () => {
+  const path = await Deno.makeTempDir(), { Command } = Deno;
+  const { promise: warned, resolve } = Promise.withResolvers<string>();
+  const pool = await slowPool(path, (message) => /Cannot start/.test(message) && resolve(message));
+  const refuse = () => {
+    Deno.Command = class extends Command {
+      override spawn(): never {
+        throw new Deno.errors.WouldBlock("Resource temporarily unavailable");
+      }
+    };
+  };
+  try {
+    await pool.open();
+    refuse();
+    const photo = await drawnFace();
+    await assert.rejects(pool.analyze(photo, { view: "photo", crops: false }), /took more than/);
+    assert.match(
+      await warned,
+      /^Cannot start a worker \(Resource temporarily unavailable\); retry/,
+    );
+    assert.equal(pool.status, "stopping");
+    await pool.close();
+    const other = await slowPool(path, () => {});
+    await assert.rejects(other.open(), /Resource temporarily unavailable/);
+  } finally {
+    Deno.Command = Command;
     await pool.close();
     await Deno.remove(path, { recursive: true });
   }
