@@ -177,10 +177,9 @@ export async function packFolder(
     for (const [path, line] of lines) {
       signal.throwIfAborted();
       const photo = await files.read(path);
+      const shown = preset ? path : `${path} (line ${line})`;
       if (photo instanceof Uint8Array) tar.add(`pictures/${path}`, photo);
-      else {lacking.getOrInsertComputed(photo, () => []).push(
-          preset ? path : `${path} (line ${line})`,
-        );}
+      else lacking.getOrInsertComputed(photo, () => []).push(shown);
       progress.advance(1, path);
     }
     tar.add(`labels/${name}`, bytes); // last: the later of two files with the same name counts
