@@ -63,6 +63,7 @@ export function showBoxes(faces: readonly Face[], size: Size = { width: 1, heigh
     const box = overlay.children[i] as HTMLElement;
     place(box, boxes[i]);
     const label = box.firstElementChild as HTMLElement;
+    label.style.maxWidth = `${area.width}px`; // a wider one is wrapped
     label.textContent = !live && faces.length > 1 ? String(i + 1) : caption(face, service.models);
     return label;
   });
