@@ -15,7 +15,12 @@ import {
 } from "../../../packages/pipeline/find_runs.ts";
 import { formatValues } from "../../../packages/pipeline/format.ts";
 import { editSince, sweptValues, writtenStages } from "../../../packages/pipeline/run_settings.ts";
-import { History, resultsOf, type RunRecord } from "../../../packages/pipeline/history.ts";
+import {
+  History,
+  isInterrupted,
+  resultsOf,
+  type RunRecord,
+} from "../../../packages/pipeline/history.ts";
 import { commandOf, fileNameOf, typed } from "../../../packages/pipeline/pipeline_identity.ts";
 import { readTextIfExists } from "../../../packages/pipeline/paths.ts";
 import { ancestors, type Plan } from "../../../packages/pipeline/plan.ts";
@@ -106,8 +111,10 @@ export async function findModels(
       const known = knownRuns(runs, wanted, names);
       throw new UsageError(`"${wanted}" is no run, pipeline or folder of a model.${known}`);
     }
-    const failed = run.stages.some(({ status }) => status === "failed");
-    const ended = failed ? "it failed" : "it trained none, or it was removed";
+    const failed = run.stages.find(({ status }) => status === "failed");
+    const ended = failed
+      ? isInterrupted(failed) ? "it was interrupted" : "it failed"
+      : "it trained none, or it was removed";
     const why = run.state === undefined ? ended : `it is ${run.state}`;
     throw new UsageError(
       `run ${run.id} has no model: ${why}. Run it again: ` +

@@ -38,11 +38,14 @@ export async function loadPlugin(
   try {
     const module = await import(specifier) as { default?: unknown; apiVersion?: unknown };
     const make = typeof module.default === "function" ? module.default : undefined;
-    const version = module.apiVersion ??
+    const { apiVersion: given } = module;
+    const version = given ??
       (make && !specifier.startsWith("file:") ? "none" : apiVersion);
     if (version !== apiVersion) {
       throw new Error(
-        `its apiVersion is ${version}, and this is version ${apiVersion}. ` +
+        `its apiVersion is ${
+          typeof given === "string" ? JSON.stringify(given) : version
+        }, and this is version ${apiVersion}. ` +
           `Take another version of the plugin, or write: export const apiVersion = ${apiVersion};`,
       );
     }
