@@ -217,13 +217,14 @@ export function csvLines(models: readonly OutputSpec[]): Lines {
       }
       continue;
     }
-    const certain = (key: "label" | "minAge" | "maxAge") => (one: ClassPrediction) =>
-      one.uncertain ? "uncertain" : one[key];
-    if (task !== "age") add(name, certain("label"));
-    else {
-      // Two numbers, because spreadsheets read "3-9" as a date.
-      add(`${name}_from`, certain("minAge"));
-      add(`${name}_to`, certain("maxAge"));
+    if (task !== "age") {
+      add(name, ({ uncertain, label }: ClassPrediction) => uncertain ? "uncertain" : label);
+    } else {
+      // Two numbers, because spreadsheets read "3-9" as a date; none, as columns of numbers stay such.
+      const bound = (key: "minAge" | "maxAge") => (one: ClassPrediction) =>
+        one.uncertain ? undefined : one[key];
+      add(`${name}_from`, bound("minAge"));
+      add(`${name}_to`, bound("maxAge"));
     }
     add(`${name}_probability`, ({ probability }: ClassPrediction) => probability.toFixed(4));
   }
