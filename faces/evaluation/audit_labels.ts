@@ -6,10 +6,9 @@ import { csvLine } from "../../packages/formats/csv_write.ts";
 import { NpyFile, readNpy, writeNpy } from "../../packages/formats/npy.ts";
 import { readParquet, writeParquet } from "../../packages/formats/parquet.ts";
 import { formatNumber } from "../../packages/pipeline/format.ts";
-import { ignoreNotFound } from "../../packages/pipeline/paths.ts";
 import type { Choice } from "../../packages/pipeline/define.ts";
 import type { Artifact, StageContext } from "../../packages/pipeline/stage.ts";
-import { jsonText } from "../../packages/pipeline/state.ts";
+import { jsonText, keepDigest, takeWhole } from "../../packages/pipeline/state.ts";
 import { random } from "../../packages/random/random.ts";
 import { normalizedMargins, residualScores } from "../../packages/statistics/label_quality.ts";
 import { majorityClass, mean, median } from "../../packages/statistics/prediction_metrics.ts";
@@ -184,7 +183,8 @@ async function predictFold(
   context: StageContext,
 ): Promise<Float32Array> {
   const folder = join(context.scratch, `fold-${fold}`), done = `${folder}.npy`;
-  if (await Deno.stat(done).catch(ignoreNotFound)) return readNpy(done, "float32").data;
+  const info = (message: string) => context.info(message);
+  if (await takeWhole(done, info)) return readNpy(done, "float32").data;
   const model = join(folder, "model");
   await Deno.mkdir(model, { recursive: true });
   // Every tenth group validates; groups are in the order of their strata.
@@ -207,7 +207,7 @@ async function predictFold(
       signal: context.signal,
       progress: context.progress,
       definitions: (kind: string) => context.definitions(kind),
-      info: (message: string) => context.info(message),
+      info,
       warn: (message: string) => context.warn(message),
     } as unknown as StageContext,
   });
@@ -215,8 +215,8 @@ async function predictFold(
   try {
     await using predictor = await openPredictor(loaded.model);
     const outputs = await predictor.predict(images, test, { mirror, signal: context.signal });
-    writeNpy(`${done}.part`, Float32Array.from(outputs), [outputs.length]);
-    await Deno.rename(`${done}.part`, done);
+    writeNpy(done, Float32Array.from(outputs), [outputs.length]);
+    await keepDigest(done);
     return outputs;
   } finally {
     loaded.model.dispose();

@@ -114,6 +114,29 @@ Deno.test("auditLabels ranks flipped labels first, and resumes after a kill", as
   context[Symbol.dispose]();
 });
 
+Deno.test("auditLabels predicts a fold again whose predictions of an earlier attempt are damaged", async () => {
+  const { context, csv } = await audit();
+  const path = join(context.folder, "scratch", "fold-1.npy"), bytes = await Deno.readFile(path);
+  const changed = readNpy(path, "float32");
+  changed.data[0] = 1 - changed.data[0]!;
+  const damages = [
+    () => writeNpy(path, changed.data, changed.shape),
+    () => Deno.writeFile(path, bytes.subarray(0, bytes.length - 40)),
+    () => Deno.writeFile(path, new Uint8Array()),
+  ];
+  for (const damage of damages) {
+    await damage();
+    const again = await audit({}, context.folder);
+    assert.equal(again.csv, csv);
+    assert.match(
+      again.context.infos.join("\n"),
+      /"fold-1\.npy" of an interrupted attempt is damaged/,
+    );
+    assert.deepEqual(await Deno.readFile(path), bytes);
+  }
+  context[Symbol.dispose]();
+});
+
 Deno.test("auditLabels warns of networks that learned nothing", async () => {
   const { context } = await audit({ epochs: 1, learningRate: 1e-9, list: 1 });
   assert.match(
