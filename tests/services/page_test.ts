@@ -288,6 +288,24 @@ inChromium("the page: live view, shutter, photos, keyboard, themes, phone", asyn
       await phone.close();
     });
 
+    await t.step("a label that is wider than a narrow phone is wrapped", async () => {
+      const { page: phone } = await open(browser, "about:blank", "phone");
+      await phone.setViewport({ ...screens.phone, width: 320 });
+      await phone.goto(server.url);
+      await phone.tap("#start");
+      await phone.waitForFunction(
+        () => {
+          const label = document.querySelector<HTMLElement>(".box > span");
+          if (!label) return false;
+          label.style.fontSize = "40px"; // measured with the next frame
+          const { width, height } = label.getBoundingClientRect();
+          return label.style.visibility === "" && width <= innerWidth && height > 80;
+        },
+        patience,
+      );
+      await phone.close();
+    });
+
     await t.step("the model card", async () => {
       const { page, wrong } = await open(browser, `${server.url}/card`);
       const text = (await visibleText(page, "main")).join();

@@ -102,7 +102,7 @@ export async function describeRemoteRun(
     stages: Object.fromEntries(
       planned.stages.map((stage) => {
         const { id, use, inputs, replaces, seed } = stage, unused = unusedOf(stage, planned);
-        // They have their defaults there too, and a lineage tells them from those that are written.
+        // They have their defaults there too, and a lineage separates them from those that are written.
         const counting = Object.entries(stage.params).filter(([name]) => !unused.includes(name));
         const params = Object.fromEntries(counting);
         // Secrets of a stage that does not run, such as a password for a download, are not needed.
