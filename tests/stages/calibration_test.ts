@@ -193,8 +193,8 @@ Deno.test("trainAge of classes takes abstain, and an uncertain age has no bounds
   assert.match(csv.head, /,age_from,age_to,age_probability\n$/);
   assert.deepEqual([line(0.7), line(0.9), line(null)], [
     "21,32,0.8000\n",
-    "uncertain,uncertain,0.8000\n",
-    "uncertain,uncertain,0.8000\n",
+    ",,0.8000\n",
+    ",,0.8000\n",
   ]);
 });
 

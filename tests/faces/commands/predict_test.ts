@@ -531,24 +531,6 @@ Deno.test("predictPhoto() retries once, except for a damaged photo", async () =>
   match(String((await asked(answer))[0]), /No such file/);
 });
 
-Deno.test("csvLines() has no bounds of an age class that is uncertain", () => {
-  const bands = {
-    id: "bands",
-    task: "age",
-    classes: [{ label: "1-9" }, { label: "10-99" }],
-    error: 0,
-  };
-  const { photo } = csvLines([bands]);
-  const rowOf = (uncertain: boolean) => {
-    const own = { model: "bands", minAge: 10, maxAge: 99, probability: 0.6, uncertain };
-    const face = { box: { x: 1, y: 2, width: 3, height: 4 }, score: 0.5, predictions: [own] };
-    const result = { width: 9, height: 9, faces: [face] };
-    return photo("a.jpg", result as unknown as Parameters<typeof photo>[1]);
-  };
-  strictEqual(rowOf(false), "a.jpg,1,1.0,2.0,3.0,4.0,0.5000,10,99,0.6000\n");
-  strictEqual(rowOf(true), "a.jpg,1,1.0,2.0,3.0,4.0,0.5000,,,0.6000\n");
-});
-
 Deno.test("csvLines() has the box also where a model's task is called as one of its columns", () => {
   const model = (task: string) => ({ id: `${task} id`, task, classes: null, error: 1 });
   match(predictCommand.help, /with _ where a\s+column above has it, as in height_;/);
