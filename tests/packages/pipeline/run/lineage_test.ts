@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { basename } from "node:path";
 import type { Lineage } from "../../../../packages/pipeline/stage.ts";
-import { Project, stageUrl } from "../toy/project.ts";
+import { Project, WAVE } from "../toy/project.ts";
 
 const CHAIN = `name: toys
 stages:
@@ -44,19 +44,7 @@ Deno.test("a stage with lineage learns how its inputs came to be", async () => {
 
 Deno.test("a lineage names parameters without effect, but for those that the YAML gives", async () => {
   await using project = await Project.make({
-    "wave.ts": `import { z } from "npm:zod@4.6.7";
-import { defineStage, refuseUnused } from "${stageUrl}";
-import { numbers } from "${new URL("../toy/stages.ts", import.meta.url).href}";
-const fields = z.strictObject({ mode: z.string(), depth: z.int().default(1), speed: z.int().default(2) });
-export default defineStage({
-  name: "wave", summary: "Wave", inputs: {}, outputs: { numbers },
-  params: refuseUnused(fields, ({ mode }) =>
-    mode === "still" ? { depth: "with mode: still", speed: "with mode: still" } : {}),
-  async run(_, __, { outputs }) {
-    await Deno.writeTextFile(outputs.numbers + "/numbers.txt", "1");
-  },
-});
-`,
+    "wave.ts": WAVE,
     "pipeline.yaml": "",
   });
   const unused = async (params: string) => {

@@ -17,7 +17,7 @@ import {
 import { finishedResults } from "../../../../packages/pipeline/sweep/remote_sweep.ts";
 import { IncompatibleWorkerError } from "../../../../packages/pipeline/remote/compatibility.ts";
 import { unusedOf } from "../../../../packages/pipeline/run/lineage.ts";
-import { Project, stageUrl } from "../toy/project.ts";
+import { Project, WAVE } from "../toy/project.ts";
 import { stages } from "../toy/stages.ts";
 
 const YAML = `name: one
@@ -94,17 +94,7 @@ Deno.test("a stage that replaces another one does so on another machine", async 
 
 Deno.test("a parameter without effect is not written on another machine", async () => {
   await using project = await Project.make({
-    "wave.ts": `import { z } from "npm:zod@4.6.7";
-import { defineStage, refuseUnused } from "${stageUrl}";
-import { numbers } from "${new URL("../toy/stages.ts", import.meta.url).href}";
-const fields = z.strictObject({ mode: z.string(), depth: z.int().default(1), speed: z.int().default(2) });
-export default defineStage({
-  name: "wave", summary: "Wave", inputs: {}, outputs: { numbers },
-  params: refuseUnused(fields, ({ mode }) =>
-    mode === "still" ? { depth: "with mode: still", speed: "with mode: still" } : {}),
-  async run() {},
-});
-`,
+    "wave.ts": WAVE,
     "pipeline.yaml": "plugins: [wave.ts]\nstages: { wave: { mode: still, speed: 2 }, sum: }",
   });
   const plan = await project.plan(), order = await write(project);

@@ -24,6 +24,21 @@ const runner = join(repository, "packages/pipeline/");
 /** URL to import `packages/pipeline/stage.ts` from a module that a test writes. */
 export const stageUrl = new URL("../../../../packages/pipeline/stage.ts", import.meta.url).href;
 
+/** A plugin's stage whose parameters depth and speed have no effect with `mode: still`. */
+export const WAVE = `import { z } from "npm:zod@4.6.7";
+import { defineStage, refuseUnused } from "${stageUrl}";
+import { numbers } from "${new URL("stages.ts", import.meta.url).href}";
+const fields = z.strictObject({ mode: z.string(), depth: z.int().default(1), speed: z.int().default(2) });
+export default defineStage({
+  name: "wave", summary: "Wave", inputs: {}, outputs: { numbers },
+  params: refuseUnused(fields, ({ mode }) =>
+    mode === "still" ? { depth: "with mode: still", speed: "with mode: still" } : {}),
+  async run(_, __, { outputs }) {
+    await Deno.writeTextFile(outputs.numbers + "/numbers.txt", "1");
+  },
+});
+`;
+
 export interface RunOptions extends Selection {
   /** As after --set. */
   set?: readonly string[];
