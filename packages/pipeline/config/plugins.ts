@@ -5,7 +5,7 @@
 import { z } from "zod";
 import { checkMembers, described } from "../check_definition.ts";
 import { method } from "../define.ts";
-import { cut, placeIn } from "../errors.ts";
+import { cut, placeIn, quote } from "../errors.ts";
 import { type Extension, isExtension } from "./extension.ts";
 import { isRecord } from "../fingerprint.ts";
 import { pluginName } from "../paths.ts";
@@ -38,15 +38,13 @@ export async function loadPlugin(
   try {
     const module = await import(specifier) as { default?: unknown; apiVersion?: unknown };
     const make = typeof module.default === "function" ? module.default : undefined;
-    const { apiVersion: given } = module;
-    const version = given ??
-      (make && !specifier.startsWith("file:") ? "none" : apiVersion);
+    const version = module.apiVersion ??
+      (make && !specifier.startsWith("file:") ? undefined : apiVersion);
     if (version !== apiVersion) {
       throw new Error(
-        `its apiVersion is ${
-          typeof given === "string" ? JSON.stringify(given) : version
-        }, and this is version ${apiVersion}. ` +
-          `Take another version of the plugin, or write: export const apiVersion = ${apiVersion};`,
+        `its apiVersion is ${version === undefined ? "none" : quote(version)}, and this is ` +
+          `version ${apiVersion}. Take another version of the plugin, or write: ` +
+          `export const apiVersion = ${apiVersion};`,
       );
     }
     exported = [make ? await make(await api()) : module.default].flat();

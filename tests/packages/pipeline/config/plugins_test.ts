@@ -181,6 +181,7 @@ Deno.test("plugins", async (t) => {
       "plugins/api.js": `export const apiVersion = 1; export default async (api) => [${made}];`,
       "plugins/plain.js": `export default (api) => ${made}`,
       "plugins/later.js": `export const apiVersion = 2; export default (api) => ${made}`,
+      "plugins/text.js": `export const apiVersion = "1"; export default (api) => ${made}`,
       "plugins/throwing.js": `export default (api) => api.defineNothing()`,
       "pipeline.yaml": "plugins: [plugins/api.js]\nstages: { twice: }",
     });
@@ -191,6 +192,10 @@ Deno.test("plugins", async (t) => {
     await says(
       "plugins: [plugins/later.js]\nstages: { twice: }",
       /1:11: cannot load plugin ".*later.js"\n.*because: its apiVersion is 2, and this is version 1/,
+    );
+    await says(
+      "plugins: [plugins/text.js]\nstages: { twice: }",
+      /because: its apiVersion is "1", and this is version 1\. Take another version/,
     );
     await says(
       "plugins: [plugins/throwing.js]\nstages: { twice: }",
