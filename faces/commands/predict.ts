@@ -34,10 +34,10 @@ Prints a row per face: path, face (its number in the photo, highest score first)
 height (box in pixels of the upright photo), score (of the detector), gender and
 gender_probability, age (in years). Below the threshold of a model trained with abstain, the class
 is "uncertain". A calibrated model adds age_low and age_high; one of age classes has age_from, age_to
-(both empty where it is uncertain) and age_probability in place of age. Any other column of the labels has its name, with _ where a
-column above has it, as in height_; where several models predict the same one, the columns have the
-models' names. Faces are cropped and resized as for training. Progress, photos without a face and files that
-cannot be read go to standard error.
+(both empty where it is uncertain) and age_probability in place of age. Any other column of the
+labels has its name, with _ where a column above has it, as in height_; where several models predict
+the same one, the columns have the models' names. Faces are cropped and resized as for training.
+Progress, photos without a face and files that cannot be read go to standard error.
 
 Exit codes: 0 all photos were read, 1 some were not, 2 wrong command line, 130 interrupted.`,
   async run(args, tools) {

@@ -24,8 +24,9 @@ export async function digestFolder(
   for (const name of names) {
     files[name] = await digestFile(join(folder, name), (bytes) => shown?.advance(bytes));
   }
+  const patterns = volatile.map(filePattern);
   const lasting = Object.entries(files).filter(([file]) =>
-    !volatile.some((name) => filePattern(name).test(file))
+    !patterns.some((pattern) => pattern.test(file))
   );
   const digest = sha256(canonicalJson(Object.fromEntries(lasting)));
   return { digest, files };

@@ -121,7 +121,7 @@ export function formatComparison(
       pooled.length > 0 ? "Over seeds and folds" : "Over seeds",
       overSeeds ? style.table(overSeeds) : [],
     ),
-    ...section("Pooled over separate test sets", pooled.map(style.item)),
+    ...section(POOLED, pooled.map(style.item)),
     ...section("Significance", sentences.map(style.item)),
     ...section(
       "Further metrics",
@@ -141,7 +141,7 @@ export function withText(comparison: Comparison): Comparison & UiComparison {
   return {
     ...comparison,
     ...(overSeeds && { overSeeds }),
-    sentences: [...pooled.map((one) => `Pooled over separate test sets: ${one}`), ...sentences],
+    sentences: [...pooled.map((one) => `${POOLED}: ${one}`), ...sentences],
     ...(scope && { scope }),
     ...(further && { further }),
     markdown: formatComparison(comparison, "markdown", undefined, text),
@@ -265,6 +265,7 @@ const TESTS = {
   bootstrap: "paired bootstrap",
   t: "t test over seeds and images",
 };
+const POOLED = "Pooled over separate test sets";
 const SCOPE = "These tests compare trained models. To compare settings, sweep over seeds.";
 const SWEPT = "These tests compare trained models, not settings: see the means over seeds.";
 const SETTINGS = "These tests compare settings: means over seeds, whose variance counts beside " +
