@@ -1,5 +1,6 @@
 /** The command line: words in, exit code out. */
 import "./jitless.ts"; // before all modules with schemas
+import { onEarlyExit } from "@reproducible/workers/early_exit";
 import { type Command as BuiltIn, COMMANDS, isCommand, parseArguments } from "./args.ts";
 import {
   ConfigError,
@@ -104,16 +105,13 @@ function logToStandardError(): Disposable {
 
 /** Until it is disposed of, code of a stage or a plugin that ends the process fails, with its place. */
 function failOnEarlyExit(): Disposable {
-  const report = () => {
-    const [, caller = ""] = new Error().stack!.match(/(file|https?):.+:\d+/g)!;
+  return onEarlyExit((caller) => {
     // A second Ctrl-C ends the program at once; see `abortOnSignal`.
     if (decodeUrl(caller).startsWith(decodeUrl(import.meta.resolve("./interrupt.ts")))) return;
     const place = caller && ` at ${caller}`;
     console.error(`error: a stage or a plugin ended the program by Deno.exit()${place}`);
     Deno.exitCode ||= EXIT.failed;
-  };
-  addEventListener("unload", report);
-  return { [Symbol.dispose]: () => removeEventListener("unload", report) };
+  });
 }
 
 function commandContextOf(

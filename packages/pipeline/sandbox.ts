@@ -43,7 +43,7 @@ export interface CallOptions {
 }
 
 /** Maximum bytes of an answer: this process must hold it. */
-const MAX_MESSAGE = 16e6;
+export const MAX_MESSAGE = 16e6;
 
 /**
  * Ends a process ($1) whose resident memory exceeds a limit ($2, in kB), whose folders ($4 and others)

@@ -8,6 +8,7 @@ import { formatError, quote } from "./errors.ts";
 import { stageContextOf } from "./run/stage_context.ts";
 import { type LazyStage, Registry } from "./registry.ts";
 import * as api from "./plugin_api.ts";
+import { MAX_MESSAGE } from "./sandbox.ts";
 import type { Artifact } from "./stage.ts";
 import type { Call } from "./third_party.ts";
 
@@ -60,7 +61,7 @@ export async function servePlugin(api: object, builtIn: readonly LazyStage[] = [
       return await target[method](...deserialize(bytes));
     };
     return (call, bytes) => answerOf(call, bytes).then((answer) => ({ answer }), whole);
-  });
+  }, MAX_MESSAGE);
 }
 
 /** A definition or its model, as far as it is called. */

@@ -15,6 +15,8 @@ export interface Frame {
 const HEADER = 8;
 /** Maximum length of a part; a larger one means a corrupt stream. */
 const MAX_LENGTH = 2 ** 30;
+/** Number of bytes of a corrupt stream that its error shows. */
+const SHOWN = 40;
 const none = new Uint8Array();
 
 export function encodeFrame(message: unknown, bytes: Uint8Array = none): Uint8Array {
@@ -48,7 +50,10 @@ export async function* decodeFrames(
       const json = view.getUint32(at, true), bytes = view.getUint32(at + 4, true);
       if (json > maxLength || bytes > maxLength) {
         const claims = `it claims ${json} and ${bytes} bytes, at most ${maxLength} are read`;
-        throw new Error(`Cannot read a message: ${claims}.`);
+        const start = JSON.stringify(decoder.decode(data.subarray(at, at + SHOWN)));
+        throw new Error(
+          `Cannot read a message: ${claims}. Standard output is for messages alone, and has ${start}.`,
+        );
       }
       wanted = HEADER + json + bytes;
       if (data.length - at < wanted) break;

@@ -1,6 +1,7 @@
 /** Worker side: opens once, then processes tasks in order until the parent ends. */
 import { decodeFrames, encodeFrame } from "./framing.ts";
 import type { Reply } from "./child.ts";
+import { onEarlyExit } from "./early_exit.ts";
 import { onStopSignal } from "./stop_signals.ts";
 
 /** Answer of a task: JSON and bytes. */
@@ -13,18 +14,22 @@ export interface Done<Answer> {
  * Serves the parent process.
  * @param open called once with the parameters of the pool; returns the function that runs a task.
  * Events that it sends reach the parent before the task's answer
+ * @param maxMessage bytes that an answer or an event may have; the parent's `WorkerSpec` has the same
  */
 export async function serve<Opening, Task, Answer>(
   open: (
     opening: Opening,
     send: (event: unknown) => void,
   ) => Promise<(task: Task, bytes: Uint8Array<ArrayBuffer>) => Promise<Done<Answer>>>,
+  maxMessage = Infinity,
 ): Promise<never> {
   onStopSignal(() => {}); // the parent decides when to stop
-  // Standard output is reserved for frames.
-  console.log = console.info = console.debug = console.error;
+  const { input, reply } = reserveFrames(maxMessage);
+  const exits = onEarlyExit((caller) =>
+    console.error(`error: Deno.exit() was called at ${caller}`)
+  );
   let work: Awaited<ReturnType<typeof open>> | undefined;
-  for await (const { message, bytes: sent } of decodeFrames(Deno.stdin.readable)) {
+  for await (const { message, bytes: sent } of decodeFrames(input)) {
     try {
       if (work === undefined) {
         work = await open(
@@ -41,15 +46,36 @@ export async function serve<Opening, Task, Answer>(
       reply({ error: message, stack });
     }
   }
+  exits[Symbol.dispose]();
   Deno.exit(0);
 }
 
-function reply(message: Reply, bytes?: Uint8Array): void {
-  const frame = encodeFrame(message, bytes);
-  try {
-    for (let sent = 0; sent < frame.length;) sent += Deno.stdout.writeSync(frame.subarray(sent));
-  } catch (error) {
-    if (error instanceof Deno.errors.BrokenPipe) Deno.exit(0); // the parent is gone
-    throw error;
-  }
+/** Keeps standard input and output for frames: other code reads nothing, and writes to standard error. */
+function reserveFrames(maxMessage: number) {
+  const { stdin, stdout, stderr } = Deno;
+  const input = stdin.readable, write = stdout.writeSync.bind(stdout);
+  console.log = console.info = console.debug = console.error;
+  Object.assign(stdin, { read: () => Promise.resolve(null), readSync: () => null });
+  Object.defineProperty(stdin, "readable", { get: () => ReadableStream.from([]) });
+  Object.assign(stdout, {
+    write: stderr.write.bind(stderr),
+    writeSync: stderr.writeSync.bind(stderr),
+  });
+  Object.defineProperty(stdout, "writable", { get: () => stderr.writable });
+  const reply = (message: Reply, bytes?: Uint8Array): void => {
+    const frame = encodeFrame(message, bytes);
+    if (frame.length > maxMessage) {
+      const size = (frame.length / 1e6).toFixed(1);
+      throw new RangeError(
+        `it sends ${size} MB at once, and at most ${maxMessage / 1e6} MB are read`,
+      );
+    }
+    try {
+      for (let sent = 0; sent < frame.length;) sent += write(frame.subarray(sent));
+    } catch (error) {
+      if (error instanceof Deno.errors.BrokenPipe) Deno.exit(0); // the parent is gone
+      throw error;
+    }
+  };
+  return { input, reply };
 }

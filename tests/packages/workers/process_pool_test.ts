@@ -151,7 +151,7 @@ Deno.test("openPool() gives up when workers do not start, and says why", async (
     await using pool = open({ opening: { dead: true } });
     await assert.rejects(
       pool.run({ square: 1 }),
-      /consecutive worker crashes \(exit code 3\)/,
+      /consecutive worker crashes \(exit code 3: error: Deno.exit\(\) was called at file:/,
     );
   }
   {

@@ -43,7 +43,18 @@ const ATTEMPTS = {
     }
     await new Promise(() => {});
   },
-  channel: () => Deno.stdout.writeSync(new Uint8Array(64).fill(255)),
+  channel: () =>
+    Object.getPrototypeOf(Deno.stdout).writeSync.call(Deno.stdout, new Uint8Array(64).fill(255)),
+  chatter: async () => {
+    const { stdin, stdout } = (await import("node:process")).default;
+    const line = new TextEncoder().encode("progress 10 %\n");
+    stdout.write("progress 10 %\n");
+    await Deno.stdout.write(line);
+    Deno.stdout.writeSync(line);
+    await new Response("progress").body.pipeTo(Deno.stdout.writable, { preventClose: true });
+    const read = [await Deno.stdin.read(line), await Array.fromAsync(Deno.stdin.readable)];
+    throw new Error(`read ${JSON.stringify(read)} and ${await stdin.toArray()}`);
+  },
   flood: ({ info }) => Array.from({ length: 200_000 }, () => info("again")),
   huge: () => ({ observed: { text: "x".repeat(5e7) } }),
   exit: () => Deno.exit(3),
