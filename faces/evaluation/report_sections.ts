@@ -93,7 +93,10 @@ export type ChosenSection = ReturnType<typeof chooseSections>[number];
 const linksSchema = z.array(z.tuple([z.string().regex(/^[\w.-]+$/), z.string()]));
 
 /** A page's policy blocks scripts, but not a redirect. */
-const htmlSchema = z.string().refine((text) => !/<meta/i.test(text), "has a <meta>");
+const htmlSchema = z.string("expected markup: return html`...`").refine(
+  (text) => !/<meta/i.test(text),
+  "has a <meta>",
+);
 
 /** Returns the sections that a parameter names. @param plugins definitions that plugins brought */
 export function chooseSections(

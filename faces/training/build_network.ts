@@ -111,6 +111,14 @@ function assemble(name: string, trunk: Trunk, heads: layers.Layer[], seed?: numb
       outputs: heads.reduce((x, layer) => layer.apply(x) as SymbolicTensor, body.features),
     });
   } catch (cause) {
+    const [badName] = String(cause).match(/(?<=Not a valid tensor name: ')[^]*(?=\/\w+')/) ?? [];
+    if (badName !== undefined) {
+      throw new Error(
+        `Cannot build the network "${name}": its layer "${badName}" needs a name of letters, ` +
+          "digits, _, . and -, since its weights are named by it.",
+        { cause },
+      );
+    }
     if (!(cause instanceof RangeError)) throw cause;
     const why = `its weights do not fit into memory (${cause.message})`;
     throw new Error(`Cannot build the network: ${why}. Use a smaller one.`, { cause });

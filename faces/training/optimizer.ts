@@ -47,11 +47,11 @@ export class Optimizer {
       );
       for (const [i, variable] of this.variables.entries()) {
         const gradient = scale ? tf.mul(gradients[i], scale) : gradients[i];
-        const { change, state } = changeOf(gradient, this.state[i]);
-        const all = [change, ...state], own = variable.shape;
-        const fits = all.every(({ shape }) => tf.util.arraysEqual(shape, own));
+        const { change, state = [] } = changeOf(gradient, this.state[i]) ?? {};
+        const all: (tf.Tensor | undefined)[] = [change, ...state], own = variable.shape;
+        const fits = all.every((one) => one && tf.util.arraysEqual(one.shape, own));
         if (state.length !== definition.state.length || !fits) {
-          const shapes = all.map(({ shape }) => `[${shape}]`);
+          const shapes = all.map((one) => one ? `[${one.shape}]` : "nothing");
           throw new Error(
             `Cannot train with optimizer "${definition.name}": for a weight of shape [${own}], it ` +
               `returns a change and states of ${shapes.join(", ")}. Return a change and ` +

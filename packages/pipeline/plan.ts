@@ -86,7 +86,9 @@ function wireAll(config: Parts): PlannedStage[] {
     }
     for (const [name, wanted] of Object.entries(stage.definition.inputs)) {
       const found = wire(stage, name, wanted, wiring);
-      if (found) wires[name] = found;
+      if (!found) continue;
+      wires[name] = found;
+      refuseOtherKind(stage, "all" in wanted ? wanted.all : wanted, [found].flat(), wiring);
     }
     const after = [...new Set(Object.values(wires).flat().map((source) => source.stage))];
     return { ...stage, wires, after };
@@ -212,6 +214,28 @@ function wire(
   const names = [kind, ...free.map(named)].join(" ");
   choices.getOrInsert(names, { kind, free, takers: new Map() }).takers.set(stage.id, name);
   return undefined;
+}
+
+/** Two plugins may declare a kind of the same name with other files. */
+function refuseOtherKind(
+  { id, use }: ConfiguredStage,
+  { kind, files, optional = [] }: Kind,
+  edges: readonly Edge[],
+  { byId, source, problems }: Wiring,
+): void {
+  for (const { stage, output } of edges) {
+    const made = byId.get(stage)!.definition.outputs[output]!;
+    const lacking = Object.keys(files)
+      .find((name) => !optional.includes(name) && !Object.hasOwn(made.files, name));
+    if (lacking === undefined) continue;
+    problems.push({
+      at: source.at(["stages", id], true),
+      message:
+        `${use} takes ${quote(kind)} with a file ${quote(lacking)}, and that of ${stage} has ` +
+        `${joinWords(Object.keys(made.files).map(quote))}: two plugins declare a kind of this ` +
+        "name. Rename one.",
+    });
+  }
 }
 
 /** Returns the problem that stages have to choose, at the only one, or at the stage to be taken. */

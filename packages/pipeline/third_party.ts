@@ -8,7 +8,7 @@ import { DenoLock } from "./cache/deno_lock.ts";
 import { ImportMap } from "./cache/import_map.ts";
 import { ModuleHasher } from "./cache/module_graph.ts";
 import type { Extension } from "./config/extension.ts";
-import { factsSchema, type Plugin, problemsSchema } from "./config/plugins.ts";
+import { factsSchema, noticeLoading, type Plugin, problemsSchema } from "./config/plugins.ts";
 import { type Definition, NAME } from "./define.ts";
 import { RunError } from "./errors.ts";
 import { canonicalJson, sha256 } from "./fingerprint.ts";
@@ -135,6 +135,7 @@ async function load(given: Omit<Sandbox, "modules">): Promise<Plugin> {
   if (!declarations) {
     const bare = { ...sandbox, allow: [], minutes: Math.min(given.minutes, MAX_MINUTES) };
     if (before.packages.length > 0) await cachePackages(specifier, project);
+    using _notice = noticeLoading(specifier);
     const answer = await callPlugin(bare, { declare: true });
     declarations = validated(declarationsSchema, answer, specifier);
     // A download may have locked the package.
@@ -169,7 +170,10 @@ async function load(given: Omit<Sandbox, "modules">): Promise<Plugin> {
 async function refuseSharedFolder(specifier: string, project: string): Promise<void> {
   if (!specifier.startsWith("file:")) return;
   const written = dirname(fromFileUrl(specifier));
-  const folder = await Deno.realPath(written).catch(() => written);
+  const folder = await Deno.realPath(written).catch(() => undefined);
+  if (folder === undefined) {
+    throw new Error(`cannot load plugin "${pluginName(specifier)}": there is no folder ${written}`);
+  }
   const shared = [project, Deno.env.get("HOME")].find((other) =>
     other !== undefined && join(other, "/").startsWith(join(folder, "/"))
   );

@@ -252,6 +252,13 @@ Deno.test("a plugin's layers need no inputShape, and another result is an error"
       ),
     );
   }
+  assert.throws(
+    () =>
+      build((
+        { layers },
+      ) => [layers.flatten({ name: "f" }), layers.dense({ name: "a/b c", units: 4 })]),
+    /network "own": its layer "a\/b c" needs a name of letters, digits, _, \. and -, since/,
+  );
   for (const [result, text] of [[undefined, "undefined"], [[], "\\[\\]"], [[7], "\\[7\\]"]]) {
     assert.throws(
       () => build(() => result),

@@ -90,6 +90,8 @@ stages:
       for (const set of sets) assert.match(await refused("evaluate", `evaluate.${set}`), right);
       const redirects = "evaluate.sections=[{ use: contact, redirects: true }]";
       assert.match(await refused("evaluate", redirects), /has a <meta>/);
+      const empty = "evaluate.sections=[{ use: contact, empty: true }]";
+      assert.match(await refused("evaluate", empty), /expected markup: return html`\.\.\.`/);
       for (const answer of ["x", "nothing"]) {
         assert.match(
           await refused("evaluate", `evaluate.metrics=[{ use: sure, answer: ${answer} }]`),

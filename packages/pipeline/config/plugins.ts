@@ -22,6 +22,13 @@ export interface Plugin {
 /** Time in ms after which a plugin that is loading is named. */
 const NOTICE_MS = 10_000;
 
+/** Names a plugin that takes long to load: Deno names no module whose top level never ends. */
+export function noticeLoading(specifier: string): Disposable {
+  const notice = () => console.error(`waiting for plugin "${pluginName(specifier)}" to load`);
+  const timer = setTimeout(notice, NOTICE_MS);
+  return { [Symbol.dispose]: () => clearTimeout(timer) };
+}
+
 /**
  * Imports a plugin and lists its stages and extensions.
  * @param specifier a file URL, or an npm package (`npm:name@1.2.3`, or a bare name of deno.json)
@@ -33,8 +40,7 @@ export async function loadPlugin(
 ): Promise<Plugin> {
   const name = pluginName(specifier);
   let exported: unknown[];
-  // Deno does not name a module whose top level never ends.
-  const notice = setTimeout(() => console.error(`waiting for plugin "${name}" to load`), NOTICE_MS);
+  using _notice = noticeLoading(specifier);
   try {
     const module = await import(specifier) as { default?: unknown; apiVersion?: unknown };
     const make = typeof module.default === "function" ? module.default : undefined;
@@ -55,8 +61,6 @@ export async function loadPlugin(
       ? `, which imports a missing file at ${at}. CHANGELOG.md lists files that moved`
       : `, which throws at ${at}`;
     throw new Error(`cannot load plugin "${name}"${at ? why : ""}`, { cause });
-  } finally {
-    clearTimeout(notice);
   }
   if (exported.length === 0) throw new Error(`plugin "${name}" has no stages in its list`);
   return {

@@ -4,6 +4,8 @@ import { filePattern, listFiles } from "../digest.ts";
 import { ignoreNotFound } from "../paths.ts";
 import type { Kind, Outputs } from "../stage.ts";
 
+const UNDECLARED = "not declared";
+
 /**
  * Checks that each output holds the files of its kind, readable and not empty.
  * @param id the stage's id in the pipeline
@@ -25,11 +27,12 @@ export async function checkOutputs(
     if (problems.length > 0) wrong.push(`output "${output}": ${problems.join(", ")}`);
   }
   if (wrong.length === 0) return;
-  throw new Error(
-    `Cannot keep what stage "${id}" made: ${wrong.join("; ")}. It has to write the files that ` +
-      "its kind declares before run() ends: await each call that writes. A kind lists those that " +
-      "may be missing as optional.",
-  );
+  const text = wrong.join("; ");
+  const wayOut = text.endsWith(UNDECLARED)
+    ? "Declare it in the files of its kind, or write it into context.scratch"
+    : "It has to write the files that its kind declares before run() ends: await each call that " +
+      "writes. A kind lists those that may be missing as optional";
+  throw new Error(`Cannot keep what stage "${id}" made: ${text}. ${wayOut}.`);
 }
 
 async function problemsIn(
@@ -48,7 +51,7 @@ async function problemsIn(
     if (Object.keys(files).some((name) => filePattern(name).test(file))) continue;
     // The digest would wait for a named pipe.
     const isFile = await stat(path).then((info) => info.isFile(), () => false);
-    if (foreign || !isFile) problems.push(`"${file}" is ${isFile ? "not declared" : "no file"}`);
+    if (foreign || !isFile) problems.push(`"${file}" is ${isFile ? UNDECLARED : "no file"}`);
   }
   const fitting = (name: string) => there.filter((file) => filePattern(name).test(file));
   const absent = Object.keys(files)

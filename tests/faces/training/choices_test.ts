@@ -286,6 +286,10 @@ Deno.test("an optimizer may keep its state, and another shape is an error that n
     () => step((gradient) => ({ change: gradient, state: [] })),
     /states of \[2,3\]. Return a change and 2 states of that shape/,
   );
+  assert.throws(
+    () => step((gradient) => void gradient),
+    /optimizer "own": .* it returns a change and states of nothing. Return a change and 2 states/,
+  );
 });
 
 Deno.test("a schedule without a function is an error that names it", async () => {

@@ -1,7 +1,7 @@
 /** Which output an input takes, in which order stages run, and how that is drawn. */
 import assert from "node:assert/strict";
 import { ancestors, descendants, mermaid } from "../../../packages/pipeline/plan.ts";
-import { Project } from "./toy/project.ts";
+import { Project, stageUrl } from "./toy/project.ts";
 
 async function planOf(yaml: string) {
   await using project = await Project.make({ "pipeline.yaml": yaml });
@@ -181,6 +181,27 @@ Deno.test("replaces: a stage is named whose output it can take, once", async (t)
       /sum: \{ inputs: \{ numbers: add \} \}, or for all stages add: \{ replaces: count \}\n/,
     );
   });
+});
+
+Deno.test("a kind that two plugins declare with other files is an error that names both", async () => {
+  const plugin = (name: string, file: string, takes: boolean, options = "") =>
+    `import { z } from "npm:zod@4.6.7"; import { defineKind, defineStage } from "${stageUrl}";
+const words = defineKind({ kind: "words", summary: "Words", files: { "${file}": "words" }${options} });
+export default defineStage({ name: "${name}", summary: "Words", params: z.strictObject({}),
+  ${takes ? "inputs: { words }, outputs: {}" : "inputs: {}, outputs: { words }"}, run() {} });
+`;
+  await using project = await Project.make({
+    "maker.ts": plugin("maker", "w.csv", false),
+    "taker.ts": plugin("taker", "other.csv", true),
+    "modest.ts": plugin("modest", "other.csv", true, ', optional: ["other.csv"]'),
+  });
+  const yaml = "plugins: [maker.ts, taker.ts, modest.ts]\nstages:\n  maker:\n";
+  assert.match(
+    await project.mistakes(`${yaml}  taker:\n`),
+    /4:3: taker takes "words" with a file "other\.csv", and that of maker has "w\.csv": two/,
+  );
+  await project.write({ "pipeline.yaml": `${yaml}  modest:\n` });
+  assert.equal((await project.plan()).stages.length, 2);
 });
 
 Deno.test("many wrong stages are told of as few, and soon", async () => {

@@ -354,6 +354,10 @@ Deno.test("rights of a third-party plugin", async (t) => {
       /Name a file in a folder of its own/,
     );
     await Deno.remove(beside);
+    assert.match(
+      await project.mistakes(pipeline(join(outside, "gone", "mine.js"), "")),
+      /2:11: cannot load plugin ".*mine\.js": there is no folder .*gone$/m,
+    );
   });
   await t.step("are all there for files of the project", async () => {
     await project.write({ "plugins/hostile.js": await Deno.readTextFile(HOSTILE) });
