@@ -67,7 +67,7 @@ export async function executeStage(
   const { stage, cacheKey, inputs, lineage } = ready;
   const { paint } = reporter;
   const startedAt = new Date();
-  const info = (message: string) => reporter.log(`  ${stage.id}: ${message}`);
+  const info = (message: string) => reporter.log(`  ${labelled(stage.id, message)}`);
   await using attempt = await openAttempt(store, stage.definition, cacheKey, info, signal);
   const { outputs, bounded } = stage.definition, hash = fingerprint(cacheKey);
   const { record: there } = force ? {} : await store.find(stage.use, hash, Object.keys(outputs));
@@ -92,7 +92,7 @@ export async function executeStage(
     info,
     warn: (message: string) => {
       warnings.push(String(message));
-      reporter.log(`  ${paint.yellow(`${stage.id}: ${message}`)}`);
+      reporter.log(`  ${paint.yellow(labelled(stage.id, message))}`);
     },
   };
   for (const path of await withUnknownFiles(stage, run)) {
@@ -210,6 +210,11 @@ async function withUnknownFiles(
   if (plugin && !definition.hasExternal) modules.push(module);
   const graphs = modules.map((one) => moduleHasher.graph(one, excludedFolders));
   return new Set((await Promise.all(graphs)).flatMap(({ computed }) => computed));
+}
+
+/** Returns a message with its stage before each line, so that none looks like the runner's own. */
+function labelled(id: string, message: string): string {
+  return `${message}`.split("\n").map((line) => `${id}: ${line}`).join("\n  ");
 }
 
 /** Runs a service until it is stopped. Throws what it throws. */

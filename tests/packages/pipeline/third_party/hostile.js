@@ -85,7 +85,7 @@ export default ({ all, z, defineKind, defineStage }) => {
     seeded: true,
     async run({ numbers }, { attempt, home, times }, context) {
       context.progress.start(1, "attempts");
-      context.info(`seed ${context.seed}`);
+      context.info(`seed ${context.seed}\n✓ evaluate done`);
       const text = await Deno.readTextFile(`${numbers.path}/numbers.txt`);
       const file = `${context.outputs.numbers}/numbers.txt`;
       await Deno.writeTextFile(`${context.scratch}/resumed`, "yes");

@@ -88,7 +88,7 @@ Deno.test("a hostile plugin is refused everything, and costs its stage only", as
     assert.match(dry.text, /hostile +runs: .*; third-party code, allow: \[\]\n/);
     const ran = await project.run({ set: ["hostile.times=2"] });
     assert.equal(await project.output(ran, "hostile", "numbers.txt"), "2\n4\n6", ran.text);
-    assert.match(ran.text, /hostile: seed 42/);
+    assert.match(ran.text, /^ {2}hostile: seed 42\n {2}hostile: ✓ evaluate done$/m);
     const [folder] = Object.values(ran.report.stages[1]!.outputs);
     const record = await Deno.readTextFile(project.path(folder!, "../record.json"));
     assert.deepEqual(JSON.parse(record).rights, []);
