@@ -30,7 +30,7 @@ export const samplings = [
           age: Math.floor((low + high) / 2 / ageBand),
         };
         checkBalanced(by, values);
-        return by.map((label) => values[label]).join(" ");
+        return by.map((label) => values[label]).join("\0");
       });
       const order = new Int32Array(rows.length);
       let at = 0;

@@ -65,8 +65,8 @@ export async function installNode(
     }
     // The paths of Python's site-packages, where TensorFlow searches them.
     if (backend === "node-gpu") await Deno.rename(join(site, "nvidia"), join(aside, "nvidia"));
-    await writePackage(await fetchPackage(npmPackages.node), join(aside, "package"));
-    await writePackage(await fetchPackage(npmPackages.headers), join(aside, "headers"));
+    await writePackage(await fetchPackage(npmPackages.node, signal), join(aside, "package"));
+    await writePackage(await fetchPackage(npmPackages.headers, signal), join(aside, "headers"));
     const binding = join(aside, "package", "binding");
     await run(
       compiler,

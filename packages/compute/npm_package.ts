@@ -51,19 +51,23 @@ export async function webGpuModule(): Promise<string> {
 }
 
 /** Downloads a package. Returns its files by path. */
-export async function fetchPackage(wanted: NpmPackage): Promise<Map<string, Uint8Array>> {
+export async function fetchPackage(
+  wanted: NpmPackage,
+  signal?: AbortSignal,
+): Promise<Map<string, Uint8Array>> {
   const { name, version, sha512 } = wanted;
   const registry = (Deno.env.get("NPM_CONFIG_REGISTRY") || "https://registry.npmjs.org/")
     .replace(/\/?$/, "/");
   const url = `${registry}${name}/-/${name.split("/").at(-1)}-${version}.tgz`;
   let archive: Uint8Array;
   try {
-    const response = await fetch(url);
+    const response = await fetch(url, { signal });
     archive = await response.bytes();
     if (!response.ok) {
       throw new Error(`it responded with ${response.status} ${response.statusText}`);
     }
   } catch (cause) {
+    signal?.throwIfAborted();
     throw new Error(
       `Cannot download ${name} ${version} from "${url}": ${(cause as Error).message}. Behind a ` +
         "proxy, set HTTPS_PROXY; for a registry of your own, NPM_CONFIG_REGISTRY.",

@@ -39,6 +39,11 @@ export function bytesOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Ui
 
 /** Concatenates bytes, in browsers as well. */
 export function concat(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  return concatAll(parts);
+}
+
+/** As `concat`, of more parts than a call may have arguments. */
+export function concatAll(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
   parts.reduce((offset, part) => (bytes.set(part, offset), offset + part.length), 0);
   return bytes;

@@ -3,7 +3,7 @@
  * Records: https://www.tensorflow.org/tutorials/load_data/tfrecord#tfrecords_format_details
  * Messages: tensorboard/compat/proto/event.proto, summary.proto, tensor.proto
  */
-import { bytesOf, concat, double, integer, message, text } from "./protobuf.ts";
+import { bytesOf, concat, concatAll, double, integer, message, text } from "./protobuf.ts";
 
 /** A number at a step. */
 export interface Scalar {
@@ -34,7 +34,7 @@ export function eventFile(scalars: readonly Scalar[]): Uint8Array<ArrayBuffer> {
 
 /** Returns the bytes to append to an event file for more scalars. */
 export function events(scalars: readonly Scalar[]): Uint8Array<ArrayBuffer> {
-  return concat(...scalars.map((scalar) => record(event(scalar))));
+  return concatAll(scalars.map((scalar) => record(event(scalar))));
 }
 
 /** tensorflow.Event: wall_time = 1, step = 2, summary = 5. */

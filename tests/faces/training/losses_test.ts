@@ -21,7 +21,7 @@ import trainAge from "../../../stages/trainAge.ts";
 import trainGender from "../../../stages/trainGender.ts";
 import trainJoint from "../../../stages/trainJoint.ts";
 import { testContext } from "../../context.ts";
-import { writeDataset, writeSplits } from "../../stages/training_data.ts";
+import { type Person, writeDataset, writeSplits } from "../../stages/training_data.ts";
 
 function head(use: string, options: object = {}, targets: number[] = [], classes = 3): Head {
   const { definition, options: own } = chosen({ use, ...options }, losses, "");
@@ -341,9 +341,9 @@ Deno.test("trainJoint takes a loss for each head, and trains on rows that lack o
 
 Deno.test("balanced sampling takes each group equally often, and each image as often as possible", () => {
   const balanced = samplings.find(({ name }) => name === "balanced")!;
-  const order = (options: object) => {
+  const order = (options: object, labels: readonly Person[] = people) => {
     const rows = Int32Array.from({ length: 40 }, (_, i) => i);
-    const data = { person: (row: number) => people[row], random: random(1, "x"), tasks: [] };
+    const data = { person: (row: number) => labels[row], random: random(1, "x"), tasks: [] };
     return balanced.order(rows, data, balanced.params!.parse(options));
   };
   const genders = order({ by: ["gender"] });
@@ -356,6 +356,13 @@ Deno.test("balanced sampling takes each group equally often, and each image as o
   const cells = order({ by: ["gender", "age"], ageBand: 45 });
   const counts = Map.groupBy(cells, (row) => `${people[row].gender} ${people[row].age < 45}`);
   assert.deepEqual(counts.values().map((rows) => rows.length).toArray(), [10, 10, 10, 10]);
+  const places = [["New", "York City"], ["New York", "City"], ["Rome", "Centre"], ["Rome", "East"]];
+  const labels = people.map((person, i) => {
+    const [region, part] = places[i < 4 ? i : 3];
+    return { ...person, attributes: { region, part } };
+  });
+  const drawn = order({ by: ["region", "part"] }, labels);
+  assert.deepEqual([0, 1, 2].map((row) => drawn.filter((one) => one === row).length), [10, 10, 10]);
 });
 
 Deno.test("stages take a sampling, with equal bytes for equal seeds", async () => {

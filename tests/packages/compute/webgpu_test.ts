@@ -77,6 +77,8 @@ Deno.test("fetchPackage() refuses what is not what was published, and says who d
       fetchPackage(npmPackages.webgpu),
       /Cannot download @tensorflow\/tfjs-backend-webgpu 4\.22\.0 from ".*\/-\/tfjs-backend-webgpu-4\.22\.0\.tgz": it responded with 503/,
     );
+    const stopped = AbortSignal.abort(new Error("stopped"));
+    await assert.rejects(fetchPackage(npmPackages.webgpu, stopped), /^Error: stopped$/);
   } finally {
     if (before === undefined) Deno.env.delete("NPM_CONFIG_REGISTRY");
     else Deno.env.set("NPM_CONFIG_REGISTRY", before);
