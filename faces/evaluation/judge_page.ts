@@ -32,7 +32,8 @@ export function press(state: Judging, key: string, count: number): Judging {
 
 /**
  * Returns verdicts.csv, for `matParse.verdicts`. It runs in the page, as `press`: both use nothing else.
- * @param correct true if a wrong label becomes the suggested one; otherwise its row is dropped
+ * @param correct true if a wrong label becomes the suggested one; otherwise its row is dropped, as where
+ *   the network predicts the same label
  */
 export function verdictsCsv(
   suspects: readonly Suspect[],
@@ -48,7 +49,7 @@ export function verdictsCsv(
   const lines = suspects.flatMap(({ dataset, path, label, suggested }, i) => {
     const verdict = verdicts[i];
     if (!verdict || verdict === "skip") return [];
-    const correction = verdict === "wrong" && correct ? suggested : "";
+    const correction = verdict === "wrong" && correct && suggested !== label ? suggested : "";
     return [[dataset, path, column, label, verdict, correction].map(field).join(",")];
   });
   return ["dataset,path,column,label,verdict,correction", ...lines].join("\n") + "\n";
@@ -83,7 +84,8 @@ button { font: inherit; padding: 8px 14px; margin: 0 8px 8px 0; }</style>`,
           data-key="s">Skip (s)</button><button data-key="ArrowLeft">Back (←)</button></p>
         <p><button id="download">Download verdicts.csv</button></p>
         <p class="note">${correct
-          ? "With matParse.verdicts, a wrong label becomes the suggested one."
+          ? "With matParse.verdicts, a wrong label becomes the suggested one; if the network predicts the " +
+            "same label, the row is dropped."
           : "With matParse.verdicts, rows with a wrong label are dropped; write a value into the column " +
             "correction to keep one."}</p>
       </main>

@@ -33,6 +33,12 @@ Deno.test("verdictsCsv() lists verdicts, and corrections only of wrong labels", 
   assert.deepEqual(csv(false)[1].split("|").at(-1), "");
 });
 
+Deno.test("a label judged wrong that the network predicts as well is not its own correction", () => {
+  const agreed = { dataset: "a", path: "0.jpg", label: "male", suggested: "male" };
+  const csv = verdictsCsv([agreed], ["wrong"], "gender", true);
+  assert.equal(csv.split("\n")[1], "a,0.jpg,gender,male,wrong,");
+});
+
 Deno.test("judgePage() holds data and functions of its own, and escapes text from data", () => {
   const image = "data:image/png;base64,AA";
   const page = judgePage({
