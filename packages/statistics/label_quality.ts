@@ -1,10 +1,10 @@
 /** Ranks labels by how well out-of-fold predictions support them. */
-import { median } from "./prediction_metrics.ts";
+import { mean, median } from "./prediction_metrics.ts";
 
 /**
  * Returns the normalized margin of each label, from 0 (surely wrong) to 1: half of 1 + its probability
  * minus the largest of the other classes. C. Northcutt et al. (2021), Confident learning: estimating
- * uncertainty in dataset labels; as Cleanlab's `normalized_margin`.
+ * uncertainty in dataset labels; as Cleanlab's `normalized_margin`. Without other classes, it is 1.
  * @param labels class of each image
  * @param probabilities of the classes, for each image, by a model that was not trained on it
  * @example
@@ -19,7 +19,7 @@ export function normalizedMargins(
 ): Float64Array {
   return Float64Array.from(labels, (label, i) => {
     const others = Array.from(probabilities[i]).filter((_, c) => c !== label);
-    return (1 + probabilities[i][label] - Math.max(...others)) / 2;
+    return (1 + probabilities[i][label] - Math.max(0, ...others)) / 2;
   });
 }
 
@@ -28,8 +28,9 @@ const NEIGHBORS = 100;
 
 /**
  * Returns the robust z-score of each number among the labels of images with similar predictions: its
- * distance from their median, in standard deviations by their median absolute deviation. It follows a
- * bias and a spread that differ by prediction, as of ages.
+ * distance from their median, in standard deviations by their median absolute deviation; by their mean
+ * one where most labels are equal, as B. Iglewicz, D. Hoaglin (1993), How to detect and handle outliers.
+ * It follows a bias and a spread that differ by prediction, as of ages.
  * @param predictions by a model that was not trained on the image
  */
 export function residualScores(
@@ -43,8 +44,9 @@ export function residualScores(
   order.forEach((i, at) => {
     const near = order.slice(Math.max(0, at - NEIGHBORS), at + NEIGHBORS + 1).map((j) => labels[j]);
     const center = median(near);
-    const spread = 1.4826 * median(near.map((label) => Math.abs(label - center)));
-    scores[i] = Math.abs(labels[i] - center) / Math.max(spread, 1e-9);
+    const distances = near.map((label) => Math.abs(label - center));
+    const spread = 1.4826 * median(distances) || 1.253314 * mean(distances);
+    scores[i] = Math.abs(labels[i] - center) / (spread || 1);
   });
   return scores;
 }

@@ -26,6 +26,19 @@ Deno.test("normalizedMargins() agrees with Cleanlab", () => {
   [0.75, 0.35, 0.75, 0.35, 0.505, 0.925].forEach((score, i) => close(scores[i], score, 1e-9));
 });
 
+Deno.test("normalizedMargins() of a single class are 1", () => {
+  assert.deepEqual([...normalizedMargins([0, 0], [[1], [1]])], [1, 1]);
+});
+
+Deno.test("residualScores() takes the mean deviation where most labels are equal", () => {
+  // d / (1.253314 * np.abs(lab - 30).mean()), as the median deviation is 0.
+  const labels = [30, 30, 30, 30, 31, 30, 30, 30, 30, 30, 50];
+  const scores = residualScores(labels, labels.map((_, i) => i));
+  const spread = 1.253314 * 21 / 11;
+  assert.deepEqual([scores[0], scores[4], scores[10]], [0, 1 / spread, 20 / spread]);
+  assert.deepEqual([...residualScores([30, 30], [1, 2])], [0, 0]);
+});
+
 Deno.test("residualScores() agrees with NumPy and finds the moved label", () => {
   const all = Array.from({ length: 300 }, (_, i) => i);
   const predictions = all.map((i) => i * 7 % 61 + 10 + i / 1000);
