@@ -7,7 +7,8 @@ import {
 } from "../training/build_network.ts";
 import { networks as definitions } from "../../models/mod.ts";
 import { openBackend } from "../../packages/compute/open_backend.ts";
-import { configureDetector, detectorNames, usesTensorFlow } from "../detection/detectors.ts";
+import { detectors as detectorDefinitions } from "../detection/detectors.ts";
+import type { DetectorConfig } from "../images/preprocessing.ts";
 import { describeNetwork } from "../evaluation/describe_network.ts";
 import { count } from "../evaluation/format_result.ts";
 import { ageBins } from "../training/network_options.ts";
@@ -51,15 +52,14 @@ function networks(): string {
 }
 
 function detectors(): string {
-  const rows = detectorNames.map((name) => {
-    const { minConfidence, inputSizes } = configureDetector(name);
-    const computes = name === "metadata"
+  const rows = detectorDefinitions.map(({ name, params, needsLabels, tensorFlow }) => {
+    const { minConfidence = "", inputSizes = [] } = params?.parse({}) as Partial<DetectorConfig>;
+    const computes = needsLabels
       ? "nothing: takes the data set's boxes"
-      : usesTensorFlow(name)
+      : tensorFlow
       ? "TensorFlow.js"
       : "kernels of its own";
-    const confidence = name === "metadata" ? "" : minConfidence;
-    return `| \`${name}\` | ${confidence} | ${inputSizes.join(", ")} | ${computes} |`;
+    return `| \`${name}\` | ${minConfidence} | ${inputSizes.join(", ")} | ${computes} |`;
   });
   return [
     "## Detectors\n\nValues of `faceCrop.detector`; a plugin may add more.\n",

@@ -115,7 +115,7 @@ export function detectorName(choice: Choice | undefined): string {
   return (typeof choice === "object" ? choice.use : choice) ?? DEFAULT_DETECTOR;
 }
 
-/** Recorded of every detector. Serving takes it for the detector in metadata's place. */
+/** Recorded of metadata, which has no such option, too. */
 const RECORDED_CONFIDENCE = defaultsOf.ssd.minConfidence;
 
 /**
@@ -132,20 +132,22 @@ export function configureDetector(
   const { name: _, module: __, ...own } = params.parse(
     ownOptions(Object.keys(params.shape), options),
   );
+  const scored = find(name) !== undefined || "minConfidence" in own;
   return {
     name,
     ...(module === undefined ? {} : { module }),
-    minConfidence: RECORDED_CONFIDENCE,
+    ...scored && { minConfidence: RECORDED_CONFIDENCE },
     inputSizes: [],
     ...own,
   };
 }
 
-/** Returns a recorded detector as `faceCrop` takes it, without what is recorded of every one. */
+/** Returns a recorded detector as `faceCrop` takes it, without options that it lacks. */
 export function detectorChoice({ name, module, ...options }: DetectorConfig): Choice {
   const { minConfidence, inputSizes, ...others } = options;
-  // A plugin's has one of that value at most: it may lack the option.
-  const lacks = module !== undefined && minConfidence === RECORDED_CONFIDENCE;
+  // Earlier versions recorded that value of plugins that lack the option.
+  const lacks = minConfidence === undefined ||
+    module !== undefined && minConfidence === RECORDED_CONFIDENCE;
   return {
     use: name,
     ...others,

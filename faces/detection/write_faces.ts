@@ -127,7 +127,9 @@ function noFaces(
 }
 
 /** Suggests settings that may keep more faces. */
-function suggestSettings({ name, minConfidence, upsample }: CropPreprocessing["detector"]) {
+function suggestSettings(
+  { name, minConfidence = 0, upsample }: CropPreprocessing["detector"],
+) {
   if (name === "metadata") {
     return "metadata needs a _crop archive or a face_location; set faceCrop.detector: " +
       "ssdMobilenetv1";

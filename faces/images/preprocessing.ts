@@ -6,7 +6,7 @@ import { readJson } from "../../packages/formats/read_json.ts";
 /** A detector and its options, which the detector's own schema validates when it is opened. */
 export const detectorConfig = z.looseObject({
   name: z.string().min(1),
-  minConfidence: z.number(),
+  minConfidence: z.number().optional(),
   inputSizes: z.array(z.int().positive()),
   /** A plugin's path, relative to the project, or its package. */
   module: z.string().min(1).optional(),

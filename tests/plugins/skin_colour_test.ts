@@ -117,6 +117,15 @@ Deno.test("a recorded detector is chosen again with the options that it has", ()
   const share = z.strictObject({ share: z.number().default(0.5) });
   assert.deepEqual(ofPlugin({ share: 0.25 }, share), { use: "mine", share: 0.25 });
   assert.deepEqual(ofPlugin({}, share), { use: "mine", share: 0.5 });
+  assert.deepEqual(configureDetector("mine", {}, module, share), {
+    name: "mine",
+    module,
+    inputSizes: [],
+    share: 0.5,
+  });
+  // As recorded by earlier versions.
+  const earlier = { name: "mine", module, minConfidence: 0.4, inputSizes: [], share: 0.5 };
+  assert.deepEqual(detectorChoice(earlier), { use: "mine", share: 0.5 });
   assert.deepEqual(ofPlugin({ cell: 16, minConfidence: 0.7 }, skinColour.params!), {
     use: "mine",
     cell: 16,

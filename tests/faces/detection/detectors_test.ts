@@ -118,7 +118,6 @@ Deno.test("configureDetector() takes neither name nor module from a plugin's own
   });
   assert.deepEqual(configureDetector("mine", {}, undefined, own), {
     name: "mine",
-    minConfidence: configureDetector("ssdMobilenetv1").minConfidence,
     inputSizes: [],
     light: 2,
   });
