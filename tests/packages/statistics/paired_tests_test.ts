@@ -189,6 +189,22 @@ Deno.test("a plain difference has the p-value of a paired t test, far below that
   assert.equal(compareErrors(a, b).p, 2 / 2001);
 });
 
+Deno.test("p-values of few images are those of SciPy's t test, and of one image there is none", () => {
+  const zeros = (n: number) => new Array<number>(n).fill(0);
+  // ttest_1samp(..., 0)
+  for (
+    const [errors, p] of [[[2, 3, 1, 4, 2], 0.00926], [[3, -1, 2, 4, 1, 0, 2, 5], 0.02546]] as const
+  ) {
+    relatively(compareErrors(errors, zeros(errors.length)).p, p, 0.15);
+  }
+  assert.equal(compareErrors([9], [1]).p, 1);
+  const rng = random(5, "few"), trials = rounds(400);
+  const errors = () => Array.from({ length: 5 }, () => Math.abs(20 * rng.normal()));
+  const rejected = Array.from({ length: trials }, () => compareErrors(errors(), errors()).p)
+    .filter((p) => p < 0.05).length;
+  assert.ok(rejected / trials < 0.05 + 4 * Math.sqrt(0.05 * 0.95 / trials), `${rejected}`);
+});
+
 Deno.test("two models that say the same do not differ", () => {
   const same = compareHits([1, 0, 1], [1, 0, 1]);
   assert.deepEqual([same.difference, same.p, same.interval], [0, 1, { low: 0, high: 0 }]);
