@@ -22,7 +22,7 @@ import { AGE_BAND } from "../training/sampling.ts";
 import { unusedTraining } from "../training/training_params.ts";
 import { type EpochRecord, readHistory, type TrainingRecord } from "../training/training_record.ts";
 import { labelOf, type Person } from "../training/targets.ts";
-import { findAmong, readTrainedOn, stepsWarning } from "../training/trained_on.ts";
+import { findAmong, imagesElsewhere, stepsWarning } from "../training/trained_on.ts";
 import type { Labels } from "./data_facts.ts";
 import type { ChosenGroups } from "./fairness.ts";
 import type { Gate } from "./age_gate.ts";
@@ -55,6 +55,7 @@ export interface Data {
   /** Columns of the dataset's table, one value per image; ages and genders are NaN if unknown. */
   people: Labels & { identity: (string | null)[]; path: string[] };
   rows: Record<SplitName, Int32Array>;
+  splits: Artifact;
   references: readonly Reference[];
   archives: readonly Artifact[];
   /** Steps from photo to dataset. */
@@ -87,7 +88,7 @@ interface ModelRows {
   labels: readonly number[];
   /** Number of images without a label. */
   unlabelled: Record<SplitName, number>;
-  /** Images of the test set that an imported model was trained on; undefined if that is not known. */
+  /** Images of the test set that a model was trained on elsewhere; undefined if that is not known. */
   seen?: ReadonlySet<number> | undefined;
   /** As in metrics.json. */
   facts: Pick<ModelMetrics, "trainedOn" | "trainedPeople">;
@@ -218,7 +219,8 @@ function unusedIn(
 }
 
 /**
- * Chooses the images with a label of a model's task that it was not trained on outside of the pipeline.
+ * Chooses the images with a label of a model's task that it was not trained on, elsewhere or by other
+ * splits.
  * @returns the reason if there are none
  */
 async function chooseRows(
@@ -244,9 +246,11 @@ async function chooseRows(
       (intervals ? " that is a number, only intervals" : foreign.length > 0 ? ` ${others}` : "");
   }
   if (foreign.length > 0) context.info(`${id} is tested on labels of ${record.task} ${others}`);
-  const images = await readTrainedOn(path);
-  const known = images && await findAmong(images, data.rows.test, data, { signal: context.signal }),
-    seen = known?.found;
+  const imported = context.lineage.stages.some((one) => one.id === id && one.use === "importModel");
+  const watch = { signal: context.signal };
+  const images = await imagesElsewhere(path, data.splits, data.archives, watch);
+  const found = images && await findAmong(images, data.rows.test, data, watch);
+  const known = imported || found?.found.size ? found : undefined, seen = known?.found;
   const unseen = rows.test.filter((row) => !seen?.has(row));
   const leftOut = rows.test.length - unseen.length;
   if (unseen.length === 0) {
@@ -260,8 +264,7 @@ async function chooseRows(
         (known.complete ? "" : ". Not all such images are known"),
     );
   }
-  const imported = context.lineage.stages.some((one) => one.id === id && one.use === "importModel");
-  const trainedOn = !imported ? undefined : known?.complete ? leftOut : null;
+  const trainedOn = known?.complete ? leftOut : known || imported ? null : undefined;
   const trainedPeople = unseen.filter((row) => known?.related.has(row)).length || undefined;
   const facts = { trainedOn, trainedPeople };
   return { rows: { ...rows, test: unseen }, labels, unlabelled, seen, facts };

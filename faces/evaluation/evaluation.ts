@@ -56,7 +56,17 @@ export async function evaluate(
   const chosenSections = chooseSections(sections, context.definitions("reportSection"));
   const references = await Promise.all(inputs.references.map(({ path }) => readReference(path)));
   const preprocessing = await readPreprocessing(dataset.path);
-  const data = { images, persons, people, rows, references, archives, preprocessing, further };
+  const data = {
+    images,
+    persons,
+    people,
+    rows,
+    references,
+    archives,
+    preprocessing,
+    further,
+    splits,
+  };
   if (gate && gate.limit < gate.threshold) {
     context.warn(
       `gate.limit ${gate.limit} is below gate.threshold ${gate.threshold}: the gate lets in people ` +

@@ -288,6 +288,22 @@ function digestOf(content: string | Uint8Array): string {
 /** Returns the digest of an identity in any Unicode form: a copied model names no people. */
 const personOf = (identity: string | null) => identity && digestOf(identity.normalize());
 
+/**
+ * Reads which images a model, imported or trained on other splits, learned from; undefined of others.
+ * @param own archives that are compared by paths
+ */
+export async function imagesElsewhere(
+  folder: string,
+  splits: Artifact,
+  own: readonly Artifact[],
+  watch: Watch,
+): Promise<readonly TrainedImage[] | undefined> {
+  const { value: record } = await readRecord(join(folder, ".."));
+  const { splits: theirs = splits.digest } = record?.dependencies.inputs ?? {};
+  if (theirs === splits.digest) return await readTrainedOn(folder);
+  return (await imagesOf(await familyOf(folder), own, watch)).images;
+}
+
 /** Reads `trained_on.parquet` of an imported model's folder; undefined without it. */
 export async function readTrainedOn(folder: string): Promise<TrainedImage[] | undefined> {
   const file = join(folder, FILE);

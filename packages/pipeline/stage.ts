@@ -143,6 +143,8 @@ export interface Lineage {
   readonly hidden?: readonly string[];
   /** The run that makes the stage: it belongs into volatile files only. */
   readonly run?: { readonly id: string; readonly startedAt: string };
+  /** `inputs:` of the stage itself, as written. */
+  readonly inputs?: StageProvenance["inputs"];
   /** Granted rights, if code of a third-party plugin takes part in the stage itself. */
   readonly rights?: readonly string[];
   /** `plugins:` of the plugins of all these stages, with paths from the project. */

@@ -34,7 +34,8 @@ export function runFacts({ made: { lineage, caution } }: Report): Html {
 /** Renders everything that another result must share to be compared with this one. */
 export function protocolSection({ data, models, made: { lineage } }: Report): Html {
   const { splits, calibration = 0, datasets, preprocessing } = data;
-  const stage = lineage.stages.find(({ use }) => use === "split");
+  const divisions = lineage.stages.filter(({ use }) => use === "split");
+  const stage = divisions.find(({ id }) => id === lineage.inputs?.splits) ?? divisions[0];
   const { by, copies, stratify, test, only } = (stage?.params ?? {}) as Record<string, unknown>;
   const { crop, resize, detector, steps } = preprocessing as Record<string, Record<string, Child>>;
   const sources = lineage.stages.filter(({ use }) => use === "download");

@@ -72,19 +72,24 @@ function describe({ processor, cores, memory, system }: Machine): string {
 /** Returns the pipeline as YAML, with every parameter of these results. */
 export function configuration({ lineage, id, use, params }: Report["made"]): string {
   const { pipeline, seed, compute, plugins, stages } = lineage;
+  const own = {
+    id,
+    use,
+    inputs: lineage.inputs ?? {},
+    replaces: undefined,
+    seed: undefined,
+    params,
+  };
   const models = ["model", "init", "teacher", "from"];
   const written = (key: unknown, value: unknown) =>
     models.some((name) => name === key) && typeof value === "string" ? asWritten(value) : value;
-  const entries = [
-    ...stages.map(({ id, use, seed, inputs, replaces, params }) => [id, {
-      use: use === id ? undefined : use,
-      seed,
-      inputs: Object.keys(inputs).length > 0 ? inputs : undefined,
-      replaces,
-      ...params,
-    }]),
-    [id, { use: use === id ? undefined : use, ...params }],
-  ];
+  const entries = [...stages, own].map(({ id, use, seed, inputs, replaces, params }) => [id, {
+    use: use === id ? undefined : use,
+    seed,
+    inputs: Object.keys(inputs).length > 0 ? inputs : undefined,
+    replaces,
+    ...params,
+  }]);
   return stringify(
     {
       // A file name may contain characters that `name` does not allow.

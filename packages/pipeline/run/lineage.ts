@@ -32,6 +32,7 @@ export function lineageOf(
     command: commandOf(plan.identity, withoutSecrets(plan.overrides)),
     hidden: hidden.length > 0 ? hidden : undefined,
     run: begun && { id: begun.id, startedAt: begun.startedAt },
+    inputs: own.inputs,
     rights: own.rights,
     plugins: plugins.length > 0 ? plugins : undefined,
     stages: stages.map((stage): StageProvenance => {

@@ -30,6 +30,7 @@ Deno.test("a stage with lineage learns how its inputs came to be", async () => {
     file: "pipeline.yaml",
     seed: 42,
     compute: "auto",
+    inputs: { totals: "sum" },
   });
   assert.deepEqual(stages.map(({ id }) => id), ["count", "clamp", "sum"]);
   const [count, clamp] = stages;
