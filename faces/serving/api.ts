@@ -5,7 +5,9 @@ const probability = z.number().min(0).max(1);
 const classShape = {
   label: z.string(),
   probability,
-  minAge: z.number().optional().describe("Youngest age of the class, in years"),
+  minAge: z.number().optional().describe(
+    'Youngest age of the class, in years: 0 of "1 to 20", as the first class has age 0 too',
+  ),
   maxAge: z.number().optional().describe("Oldest age of the class; absent: no limit"),
 };
 const model = z.string().describe("Id of the model");
@@ -61,7 +63,8 @@ export const face = z.object({
   score: z.number().describe("Confidence of the detector, 0 to 1; above 1 at times for dlibCnn"),
   gender: classPrediction.optional().describe("Present if a gender model detects the face"),
   age: prediction.optional().describe(
-    "Present if an age model detects the face: the age in years, else the most age groups",
+    "Present if an age model detects the face. Of several, not one that is no better than a constant, " +
+      "if another is; then the age in years, else the most age groups",
   ),
   predictions: z.array(prediction).describe("Of models that detect the face, in /model's order"),
   crop: z.string().optional().describe(

@@ -27,7 +27,7 @@ export interface Setup {
   readonly backend: Backend;
   /** Share of each photo's width and height that is the face, in its middle, for `metadata`. */
   readonly middle?: number;
-  readonly models: readonly (Pick<OutputSpec, "id" | "error"> & {
+  readonly models: readonly (Pick<OutputSpec, "id" | "error" | "useless"> & {
     readonly path: string;
     readonly preprocessing: Preprocessing;
     readonly detectors: Readonly<Record<View, DetectorConfig>>;

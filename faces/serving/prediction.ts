@@ -9,6 +9,8 @@ export interface OutputSpec
   readonly id: string;
   /** MAE on the validation set, for a number. */
   readonly error: number;
+  /** True for a model that the service cautions against: it is no better than a constant. */
+  readonly useless?: boolean;
 }
 
 /** Converts the outputs of one model for one face. Negative ages become 0. */
@@ -37,20 +39,23 @@ export function readOutputs(
   return { model, ...best, ...uncertain, classes: all };
 }
 
-/** Selects the predictions shown for a face; ages in years, then the most age groups, win. */
+/** Selects the predictions shown for a face: of models of use, ages in years, then the most age groups. */
 export function summarize(
   models: readonly OutputSpec[],
   predictions: readonly Prediction[],
 ): { gender?: ClassPrediction; age?: Prediction } {
-  const gender = models.findIndex(({ task }) => task === "gender");
-  const [age] = models
-    .map(({ task, classes }, i) => ({ task, groups: classes?.length ?? Infinity, i }))
-    .filter(({ task }) => task === "age")
-    .sort((a, b) => b.groups - a.groups || a.i - b.i);
-  return {
-    ...(gender >= 0 ? { gender: predictions[gender] as ClassPrediction } : {}),
-    ...(age ? { age: predictions[age.i] } : {}),
-  };
+  const best = (wanted: string) =>
+    models.map(({ task, classes, useless = false }, i) => ({
+      task,
+      useless,
+      groups: classes?.length ?? Infinity,
+      prediction: predictions[i],
+    }))
+      .filter(({ task }) => task === wanted)
+      .sort((a, b) => Number(a.useless) - Number(b.useless) || b.groups - a.groups || 0)[0]
+      ?.prediction;
+  const gender = best("gender") as ClassPrediction | undefined, age = best("age");
+  return { ...(gender && { gender }), ...(age && { age }) };
 }
 
 /** Returns the names of detectors as the API shows them: "ssdMobilenetv1, tinyFaceDetector". */

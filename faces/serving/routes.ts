@@ -60,9 +60,11 @@ export function createApp(options: AppOptions): Hono<{ Bindings: Client }> {
   };
 
   route("POST", "/predict", async (c) => {
-    const query = predictQuery.safeParse(c.req.query());
+    const given = Object.entries(c.req.queries())
+      .map(([name, values]) => [name, values.length > 1 ? values : values[0]]);
+    const query = predictQuery.safeParse(Object.fromEntries(given));
     if (!query.success) {
-      const asked = JSON.stringify(c.req.query()).slice(0, 120);
+      const asked = JSON.stringify(Object.fromEntries(given)).slice(0, 120);
       const message = `Cannot use the query ${asked}: /predict takes crops alone. ` +
         "Use ?crops=true or ?crops=false.";
       throw new Problem(400, "query", message);

@@ -71,7 +71,11 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const local = isLocal(host);
   const [{ preprocessing }] = sources;
   const liveDetector = detectorConfig(preprocessing, options.liveDetector, options.detectors);
-  const models = withDetectors(sources, options.detector, options.detectors, liveDetector);
+  const useless = sources.filter(({ id, constantBaseline }) =>
+    reported.models[id] ? !isUseful(reported.models[id]) : constantBaseline !== undefined
+  );
+  const models = withDetectors(sources, options.detector, options.detectors, liveDetector)
+    .map((model, i) => ({ ...model, useless: useless.includes(sources[i]) }));
   const photo = models.map(({ detectors }) => detectors.photo);
   const plugin = [...photo, liveDetector].find(({ module }) => module !== undefined);
   if (mode === "browser" && plugin) {
@@ -84,7 +88,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     mode,
     cautions: [
       ...options.cautions ?? [],
-      ...baselineCautions(sources, reported),
+      ...baselineCautions(useless, reported),
       ...sources.flatMap(({ id, description: { steps } }) =>
         stepsWarning(id, steps, "the service")
       ),
@@ -146,10 +150,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
 }
 
 /** Returns cautions on the models that are no better than the constant baseline. */
-function baselineCautions(sources: readonly Source[], { models }: ReportedMetrics): string[] {
-  const bad = sources.filter(({ id, constantBaseline }) =>
-    models[id] ? !isUseful(models[id]) : constantBaseline !== undefined
-  );
+function baselineCautions(bad: readonly Source[], { models }: ReportedMetrics): string[] {
   return [...Map.groupBy(bad, ({ id }) => models[id] ? "test" : "validation")].map(([set, all]) => {
     const ids = joinWords(all.map(({ id }) => `"${id}"`));
     const networks = all.length > 1 ? "these networks are" : "this network is";

@@ -38,6 +38,9 @@ Deno.test("summarize() prefers years, then the finest classes", () => {
   );
   assert.equal(summarize(all, predicted).age?.model, "y");
   assert.equal(summarize(all.slice(0, 2), predicted).age?.model, "m");
+  const poor = all.map((model) => ({ ...model, useless: model !== binary }));
+  assert.equal(summarize(poor, predicted).age?.model, "b");
+  assert.equal(summarize(poor.slice(1), predicted.slice(1)).age?.model, "y");
   assert.deepEqual(summarize([], []), {});
 });
 
