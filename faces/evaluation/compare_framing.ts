@@ -47,17 +47,18 @@ export async function compareFraming(
 ) {
   const size = images.shape[1], length = size * size * 3;
   const draw = (name: "train" | "test") =>
-    random(SEED, `framing ${name}`).shuffle(rows[name].slice()).subarray(0, MEAN_OF);
+    random(SEED, `framing ${name}`).shuffle(rows[name].slice());
   const read = (some: ArrayLike<number>) => {
     const bytes = readBytes(images, some);
     return Array.from(some, (_, i) => bytes.subarray(i * length, (i + 1) * length));
   };
-  const train = draw("train"), test = draw("test");
+  const train = draw("train").subarray(0, MEAN_OF), all = draw("test");
   const { inputs: asSeen, asked, withoutFace, steps } = await serve(
     inputs,
     labels,
-    test.subarray(0, photos),
+    all.subarray(0, photos),
   );
+  const test = all.subarray(0, MEAN_OF);
   const pairs = [...asSeen].map(([row, tensor]) => correlation(read([row])[0], tensor));
   const examples = [...asSeen.keys()].slice(0, 3);
   const shown = examples.length > 0 ? examples : test.subarray(0, 3);

@@ -39,16 +39,17 @@ export function bandChart(bands: readonly AgeBand[]): Html {
   });
 }
 
-/** Renders a scatter plot of predicted against true age, one dot per face. */
+/** Renders a scatter plot of predicted against true values of a task, one dot per face. */
 export function scatter(
   truth: ArrayLike<number>,
   prediction: ArrayLike<number>,
-  name = "age, years",
+  task: string,
   line?: Line,
 ): Html {
   const points = Array.from(truth, (age, i) => ({ age, predicted: prediction[i] }));
-  // Multiples of ten, the same on both axes.
-  const all = points.flatMap(Object.values), age = name.startsWith("age");
+  // Of ages multiples of ten, the same on both axes.
+  const all = points.flatMap(Object.values), age = task === "age";
+  const name = age ? "age, years" : task;
   const highest = age ? Math.ceil(Math.max(10, ...all) / 10) * 10 : Math.max(...all);
   const lowest = age ? Math.floor(Math.min(0, ...all) / 10) * 10 : Math.min(...all);
   const domain = [lowest, highest];

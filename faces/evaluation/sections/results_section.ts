@@ -221,7 +221,7 @@ slope below 1 is regression to the mean.`;
   return figure(
     `Predicted and true ${task}`,
     html`${which} Dashed line: prediction equals truth.${solid}`,
-    scatter(truth, prediction, task === "age" ? undefined : task, line),
+    scatter(truth, prediction, task, line),
   );
 }
 

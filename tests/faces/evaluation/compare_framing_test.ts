@@ -10,7 +10,9 @@ import { random } from "../../../packages/random/random.ts";
 import { imagesInMemory } from "../../../faces/training/image_source.ts";
 import faceCrop from "../../../stages/faceCrop.ts";
 import resize32 from "../../../stages/resize32.ts";
-import { testContext } from "../../context.ts";
+import { writePreprocessing } from "../../../faces/images/preprocessing.ts";
+import { testArtifact, testContext } from "../../context.ts";
+import { temporaryFolder } from "../../temporary_folder.ts";
 import { photoArtifacts } from "../detection/fixture.ts";
 import { drawnGroup } from "../serving/fixture.ts";
 
@@ -87,6 +89,25 @@ Deno.test("compareFraming() serves test photos, and warns of another margin", as
   assert.ok(declared!.served! > MIN_SERVED, `${declared!.served}`);
   assert.deepEqual(declared!.warnings, []);
   assert.ok(undeclared!.served! < MIN_SERVED, `${undeclared!.served}`);
+});
+
+Deno.test("compareFraming() serves as many photos as it is asked for, and 500 images of a mean face", async () => {
+  const folder = temporaryFolder("framing-"), n = 600, photos = Array(n).fill("photos");
+  const broken = { path: "0.png", bytes: new Uint8Array([1]), age: 8, gender: 0 };
+  const { archives } = await photoArtifacts(join(folder, "in"), [broken]);
+  await writePreprocessing(folder, {
+    detector: { name: "tinyFaceDetector", minConfidence: 0.4, inputSizes: [] },
+    crop: { margin: 0.2, maxSize: 256 },
+    background: "#ffffff",
+    steps: [],
+    resize: { size: 2, kernel: "lanczos3", fit: "fill" },
+  });
+  const dataset = testArtifact(folder, "dataset"), paths = Array(n).fill("0.png");
+  const images = imagesInMemory(new Uint8Array(n * 12), 2);
+  const rows = { train: new Int32Array(), test: Int32Array.from({ length: n }, (_, i) => i) };
+  const labels = { dataset: photos, path: paths };
+  const found = await compareFraming({ dataset, archives: [archives] }, images, rows, labels, 550);
+  assert.deepEqual([found.photos, found.withoutFace, found.rows[0].count], [550, 550, 500]);
 });
 
 Deno.test("compareFraming() does not warn of mean faces that differ by chance", async () => {

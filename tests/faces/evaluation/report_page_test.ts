@@ -787,6 +787,9 @@ Deno.test("numbers other than years have three digits, whatever their scale", as
       assert.match(chart.split("</svg>")[0], />\d+M</);
       assert.doesNotMatch(html, />−?\d{2,3},\d{3},\d{3}<\/text>/, "it would leave its chart");
     } else {
+      scaled.task = "ageing";
+      const [, chart] = (await reportPage(report)).split('"Predicted against true ageing"');
+      assert.match(chart.split("</svg>")[0], />0\.0\d<\/text>/, "an axis of ages begins at 0");
       assert.match(words, /MAE 0\.0\d\d on the 200 faces .* \(95 % CI 0\.0\d\d–0\.0\d\d\)/);
       assert.match(words, /the median of the training set, −0\.038\./);
     }
