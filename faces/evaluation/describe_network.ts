@@ -3,13 +3,19 @@ import type { LayersModel } from "@tensorflow/tfjs-layers";
 
 export type Network = ReturnType<typeof describeNetwork>;
 
-/** Name of a stored model → network, as YAML names it, where they differ. */
+/** Former name of a network, or name of its stored model → its name, where they differ. */
 const NETWORKS: Readonly<Record<string, string>> = {
   reportGender: "gender2021",
   reportJoint: "gender2021",
   reportAge: "age2021",
+  report: "gender2021",
   best: "deep",
 };
+
+/** Returns the name of a network as it is documented. */
+export function networkName(stored: string): string {
+  return NETWORKS[stored] ?? stored;
+}
 
 /** Describes the layers of a network in the order of computation. */
 export function describeNetwork(model: LayersModel) {
@@ -38,7 +44,7 @@ export function describeNetwork(model: LayersModel) {
   const count = (weights: typeof model.weights) =>
     weights.reduce((sum, { shape }) => sum + shape.reduce<number>((n, d) => n * (d ?? 1), 1), 0);
   return {
-    name: NETWORKS[model.name.split("-")[0]] ?? network,
+    name: networkName(network),
     input: shape(model.inputs[0].shape),
     layers,
     weights: count(model.weights),

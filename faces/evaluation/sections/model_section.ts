@@ -1,6 +1,8 @@
 /** The report's section on one model: results, training, network. */
 import { curves } from "../charts/training_charts.ts";
 import { type Html, html } from "../html.ts";
+import { type Choice, useOf } from "../../../packages/pipeline/define.ts";
+import { networkName } from "../describe_network.ts";
 import type { ModelReport, Report } from "../report_data.ts";
 import { figure, settingsList } from "../tables.ts";
 import { count, duration, subject, unlabelledText } from "../format_result.ts";
@@ -68,6 +70,14 @@ function learningCurves({ curves: all, training }: ModelReport): Html[] {
   });
 }
 
+/** Returns hyperparameters, with the documented name of the network. */
+function documented(params: ModelReport["params"]): ModelReport["params"] {
+  const { network } = params as { network?: Choice };
+  if (network === undefined) return params;
+  const name = networkName(useOf(network));
+  return { ...params, network: typeof network === "string" ? name : { ...network, use: name } };
+}
+
 function network({ id, network, params, unused = [] }: ModelReport): Html {
   const { layers, weights, trainable, input, name } = network, { length } = layers;
   return html`
@@ -76,7 +86,7 @@ function network({ id, network, params, unused = [] }: ModelReport): Html {
     <div class="network">
       <div class="card">
         <h3>Hyperparameters</h3>
-        ${settingsList(params, unused)}
+        ${settingsList(documented(params), unused)}
       </div>
       <div class="card scroll" tabindex="0" role="region" aria-label="Layers of ${id}">
         <table class="data layers">

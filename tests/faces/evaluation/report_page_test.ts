@@ -202,7 +202,12 @@ Deno.test("networks have the names that YAML has, and a loss of choice is none o
     const layer = tf.layers.flatten({ name: "age", inputShape: [2, 2, 3] });
     assert.equal(describeNetwork(tf.sequential({ name: stored, layers: [layer] })).name, name);
   }
-  for (const { name, modelName } of networks) {
+  for (const { name, modelName, former = [] } of networks) {
+    for (const network of [...former, ...former.map((use) => ({ use }))]) {
+      gender.params = { ...gender.params, network };
+      const row = new RegExp(`network(\\.use)?\\s+${name}\\s`);
+      assert.match(text(await reportPage(report)), row);
+    }
     for (const heads of modelName ? [1, 2] : []) {
       const layer = tf.layers.flatten({ inputShape: [2, 2, 3] });
       const model = tf.sequential({ name: modelName!(heads), layers: [layer] });
