@@ -399,7 +399,12 @@ export async function tableOf(
   const column = table[sort.replace(/^-/, "")];
   if (column) {
     const sign = sort.startsWith("-") ? -1 : 1;
-    rows.sort((a, b) => sign * compare(column[a], column[b]));
+    const there = Map.groupBy(rows, (row) => (column[row] ?? null) !== null);
+    const order = (a: number, b: number) => compare(column[a]!, column[b]!);
+    rows = [
+      ...there.get(true)?.sort((a, b) => sign * order(a, b)) ?? [],
+      ...there.get(false) ?? [],
+    ];
   }
   const plain = (value: unknown) => typeof value === "bigint" ? Number(value) : value ?? null;
   return {
@@ -409,11 +414,8 @@ export async function tableOf(
   };
 }
 
-function compare(a: unknown, b: unknown): number {
-  if (a === b) return 0;
-  if (a === null || a === undefined) return 1;
-  if (b === null || b === undefined) return -1;
-  return a < b ? -1 : 1;
+function compare(a: NonNullable<unknown>, b: NonNullable<unknown>): number {
+  return a < b ? -1 : Number(a > b);
 }
 
 interface KerasLayer {

@@ -40,6 +40,8 @@ export type LiveEvent =
     readonly epoch: number;
     readonly epochs: number;
     readonly numbers: Readonly<Record<string, number>>;
+    /** The line as it was printed. */
+    readonly text: string;
   }
   | { readonly type: "log"; readonly text: string };
 
@@ -95,9 +97,13 @@ export class LiveLog {
         const [, id, epoch, epochs, rest] = text.match(/^ {2}(\S+): epoch (\d+)\/(\d+) (.*)$/) ??
           [];
         if (id === undefined) return this.add({ type: "log", text });
-        const pairs = [...rest!.matchAll(/(\S+) (-?\d\S*)/g)];
-        const numbers = Object.fromEntries(pairs.map(([, name, value]) => [name, Number(value)]));
-        this.add({ type: "epoch", id, epoch: Number(epoch), epochs: Number(epochs), numbers });
+        // The column of a head may have spaces in its name.
+        const pairs = [...rest!.matchAll(/(\S.*?) (-?\d[\d.e+-]*|NaN)(?= |$)/g)];
+        const numbers = Object.fromEntries(
+          pairs.flatMap(([, name, value]) => value === "NaN" ? [] : [[name, Number(value)]]),
+        );
+        const at = { epoch: Number(epoch), epochs: Number(epochs) };
+        this.add({ type: "epoch", id, ...at, numbers, text });
       },
       startProgress: (id) => {
         const progress = base.startProgress(id);

@@ -87,6 +87,7 @@ const epoch = (n: number, loss: number) => ({
     val_accuracy: 0.9 - loss,
     val_f1: 0.7,
   },
+  text: `  trainGender: epoch ${n}/4 loss ${loss.toPrecision(3)} best`,
 });
 
 inChromium("the page over runs: every view, in light, dark and on a phone", async (t) => {
@@ -296,6 +297,7 @@ inChromium("the page over runs: every view, in light, dark and on a phone", asyn
       });
       await waitText(page, /50 % .*left/);
       await waitText(page, /epoch 2 of 4/);
+      await waitText(page, /trainGender: epoch 2\/4 loss 0\.400 best/);
       const charts = await chartsOf(page);
       assert.deepEqual(charts, [
         "trainGender: loss, epoch 2 of 4, training, validation",
@@ -363,6 +365,7 @@ inChromium("the page over runs: every view, in light, dark and on a phone", asyn
       await stays(() => page.keyboard.press("Enter"), "by state");
       await page.goto(`${ui.url}/#live`);
       await waitText(page, /epoch 2 of 4/);
+      await waitText(page, /trainGender: epoch 2\/4 loss 0\.400 best/);
       await stays(() => log({ type: "log", text: "  trainGender: a line" }), "log");
       assert.deepEqual(wrong, []);
       await page.close();
@@ -432,6 +435,7 @@ inChromium("the page over runs: every view, in light, dark and on a phone", asyn
     await t.step("a run that ends meanwhile is over on the page", async () => {
       const { page } = await open(browser, `${ui.url}/#live`);
       await waitText(page, /epoch 2 of 4/);
+      await waitText(page, /trainGender: epoch 2\/4 loss 0\.400 best/);
       begun.lock![Symbol.dispose]();
       await waitText(page, /is over/);
       await page.goto(`${ui.url}/#runs?q=state=interrupted`);
@@ -442,6 +446,7 @@ inChromium("the page over runs: every view, in light, dark and on a phone", asyn
       await page.click("dialog a");
       await waitText(page, /process ended before the run did[^]*trainGender\s+interrupted/);
       await waitText(page, /epoch 2 of 4/);
+      await waitText(page, /trainGender: epoch 2\/4 loss 0\.400 best/);
       assert.deepEqual(await violations(page), []);
       const [run] = shop.runs;
       const ended = { ...run!.stages[0]!, status: "failed" as const, why: "interrupted" };

@@ -42,8 +42,7 @@ class Watched {
     else if (event.type === "log") this.log.push(event.text);
     else if (event.type === "epoch") {
       this.epochs.set(event.id, [...this.epochs.get(event.id) ?? [], event]);
-      const numbers = Object.entries(event.numbers).map(([name, n]) => ` ${name} ${text(n)}`);
-      this.log.push(`  ${event.id}: epoch ${event.epoch}/${event.epochs}${numbers.join("")}`);
+      this.log.push(event.text);
     } else {
       const old = this.progress.get(event.id);
       const same = old?.total === event.total && old.unit === event.unit && event.done >= old.done;
@@ -71,7 +70,8 @@ class Watched {
   /** A chart for each loss and metric: heads of one network may have an accuracy and years. */
   get charts(): Node[] {
     return [...this.epochs].flatMap(([stage, epochs]) => {
-      const names = Object.keys(epochs[0]!.numbers).filter((name) => name !== "learning_rate");
+      const names = [...new Set(epochs.flatMap(({ numbers }) => Object.keys(numbers)))]
+        .filter((name) => name !== "learning_rate");
       return [...Map.groupBy(names, (name) => name.replace("val_", ""))].map(([metric, sets]) =>
         lines(
           `${stage}: ${metric}, epoch ${epochs.at(-1)!.epoch} of ${epochs[0]!.epochs}`,
@@ -80,7 +80,9 @@ class Watched {
             name: name === metric ? "training" : "validation",
             dash: DASHES[name === metric ? 1 : 0],
             color: color(0),
-            points: epochs.map(({ epoch, numbers }) => [epoch, numbers[name]!] as const),
+            points: epochs.flatMap(({ epoch, numbers: { [name]: value } }) =>
+              value === undefined ? [] : [[epoch, value] as const]
+            ),
           })),
         )
       );

@@ -183,7 +183,11 @@ function unknownIn(query: string): string {
   );
   const unknown = names.find((name) => !keys.some((key) => isMeant(key, name)));
   if (unknown === undefined) return "";
-  const ends = keys.map((key) => key.split(/[. ]/).at(-1)!);
+  const varied = variedOf(rowsOf(store.runs, false), true);
+  const shown = keys.filter((key) =>
+    varied.includes(key) || !store.runs.some(({ settings }) => Object.hasOwn(settings, key))
+  );
+  const ends = shown.map((key) => key.split(/[. ]/).at(-1)!);
   return `No column is called "${unknown}".${didYouMean(unknown, [...new Set(ends)])}`;
 }
 

@@ -161,6 +161,8 @@ export function variedOf(rows: readonly Row[], code = false): string[] {
 export function metricsOf(runs: readonly UiRun[], show: ReadonlySet<string>): string[][] {
   const all = runs.flatMap(({ metrics }) => listMetrics(metrics)).filter(({ split, metric }) =>
     (split === "validation" || show.has(split)) && (metric !== "loss" || show.has("loss"))
-  ).map(({ stage, split, metric }) => [stage, split, metric].join(" "));
-  return [...new Set(all)].sort().map((path) => path.split(" "));
+  ).map(({ stage, split, metric }) => [stage, split, metric]);
+  // Models of heads may have spaces in their names.
+  const named = new Map(all.map((path) => [path.join(" "), path]));
+  return [...named].sort(([a], [b]) => a < b ? -1 : 1).map(([, path]) => path);
 }

@@ -11,9 +11,9 @@ import type {
   UiTable,
 } from "../../../faces/ui/ui_api.ts";
 import ui from "../../../faces/commands/ui.ts";
-import { RunFiles } from "../../../faces/ui/run_files.ts";
+import { RunFiles, tableOf } from "../../../faces/ui/run_files.ts";
 import { readNpy } from "../../../packages/formats/npy.ts";
-import { readParquet } from "../../../packages/formats/parquet.ts";
+import { readParquet, writeParquet } from "../../../packages/formats/parquet.ts";
 import { decodePng } from "../../../packages/formats/png.ts";
 import type { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts";
 import { History, type RunRecord } from "../../../packages/pipeline/history.ts";
@@ -545,4 +545,18 @@ Deno.test("photos of no known format are listed with the formats, as predict pri
     "unreadable: it is none of JPEG, PNG, WebP, GIF, TIFF and AVIF",
   );
   await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("a sorted table has rows without a value last, in either direction", async () => {
+  const path = await Deno.makeTempFile({ suffix: ".parquet" });
+  try {
+    await writeParquet(path, {
+      age: { type: "float64", values: [null, 30, null, 7], nullable: true },
+    });
+    const sorted = async (sort: string) => (await tableOf(path, { sort })).rows.flat();
+    assert.deepEqual(await sorted("age"), [7, 30, null, null]);
+    assert.deepEqual(await sorted("-age"), [30, 7, null, null]);
+  } finally {
+    await Deno.remove(path);
+  }
 });

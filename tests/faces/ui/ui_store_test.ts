@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import {
   bestOf,
   detailsOf,
+  metricsOf,
   repeatsOf,
   rowsOf,
   statsOf,
@@ -51,6 +52,17 @@ Deno.test("variedOf() lists options that some runs lack, but not those of stages
   }));
   assert.deepEqual(variedOf(rows), ["train.mirror"]);
   assert.deepEqual(variedOf(rows, true), ["train.mirror"]);
+});
+
+Deno.test("metricsOf() lists metrics of heads whose names have spaces", () => {
+  const validation = { accuracy: 0.5, loss: 1 };
+  const metrics = { "joint.hair color": { validation, test: validation }, age: { validation } };
+  const runs = [{ metrics }, { metrics }] as unknown as UiRun[];
+  assert.deepEqual(metricsOf(runs, new Set()), [
+    ["age", "validation", "accuracy"],
+    ["joint.hair color", "validation", "accuracy"],
+  ]);
+  assert.equal(metricsOf(runs, new Set(["test", "loss"])).length, 6);
 });
 
 Deno.test("statsOf() has no spread of equal values, and counts a shared result once", () => {

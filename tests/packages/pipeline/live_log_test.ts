@@ -60,7 +60,10 @@ Deno.test("an epoch is logged with its numbers; secrets and colors are not", asy
     const live = new LiveLog(folder);
     const silent = { write: () => {}, terminal: false, columns: () => 80, color: false };
     const { log } = live.reporter(createReporter(silent));
-    log("  train: epoch 3/20 loss 0.25 val_loss 1e-3 learning_rate 0.001 best");
+    const printed =
+      "  train: epoch 3/20 loss 0.25 hair color_accuracy 0.980 eye color_accuracy 1.00 " +
+      "val_loss 1e-3 val_hair color_auc NaN learning_rate 0.001 best";
+    log(printed);
     log("\x1b[33mfrom https://me:secret@example.org/x\x1b[39m");
     live.open("0123abcd");
     let line: LiveLine | undefined;
@@ -73,7 +76,14 @@ Deno.test("an epoch is logged with its numbers; secrets and colors are not", asy
       id: "train",
       epoch: 3,
       epochs: 20,
-      numbers: { loss: 0.25, val_loss: 0.001, learning_rate: 0.001 },
+      numbers: {
+        loss: 0.25,
+        "hair color_accuracy": 0.98,
+        "eye color_accuracy": 1,
+        val_loss: 0.001,
+        learning_rate: 0.001,
+      },
+      text: printed,
     });
     assert.doesNotMatch(JSON.stringify(line), /secret|\\u001b/);
     await live.close();
