@@ -22,6 +22,7 @@ import { AGE_BAND } from "../training/sampling.ts";
 import { unusedTraining } from "../training/training_params.ts";
 import { type EpochRecord, readHistory, type TrainingRecord } from "../training/training_record.ts";
 import { labelOf, type Person } from "../training/targets.ts";
+import { jointTasks } from "../training/tasks.ts";
 import { findAmong, imagesElsewhere, stepsWarning } from "../training/trained_on.ts";
 import type { Labels } from "./data_facts.ts";
 import type { ChosenGroups } from "./fairness.ts";
@@ -210,7 +211,7 @@ function unusedIn(
   { params, task }: TrainingRecord,
   stage?: StageContext["lineage"]["stages"][number],
 ): string[] {
-  const tasks = "weights" in params ? ["gender", "age"] : [task];
+  const tasks = "weights" in params ? Object.keys(jointTasks(params)) : [task];
   const { by = tasks, ageBand }: { by?: string[]; ageBand?: number } = Object(params.sampling);
   // The stage of a training elsewhere is not known.
   const own = stage?.use === "importModel" ? Object.keys(unusedTraining(params)) : stage?.unused;

@@ -41,6 +41,7 @@ interface GroupDifference {
   difference: number;
   /** Smallest over largest value; not of a bias, which has signs. */
   ratio?: number;
+  /** Undefined if all are equal. */
   worst_group?: string;
 }
 
@@ -291,10 +292,11 @@ function describe(
   const bad = means.map((mean) =>
     better === "more" ? -mean : better === "less" ? mean : Math.abs(mean)
   );
+  const largest = difference(means);
   return {
-    difference: difference(means),
+    difference: largest,
     ...better !== "zero" && { ratio: ratio(means) },
-    ...better && { worst_group: names[bad.indexOf(Math.max(...bad))] },
+    ...better && largest > 0 && { worst_group: names[bad.indexOf(Math.max(...bad))] },
   };
 }
 

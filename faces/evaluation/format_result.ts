@@ -137,7 +137,9 @@ export function peopleText({ trainedPeople: n, counts }: ModelMetrics): string {
 export function unlabelledText({ task, classes, unlabelled }: ModelMetrics): string {
   if (!unlabelled) return "";
   const known = classes && task !== "gender" ? " that the network predicts" : "";
-  const label = task === "age" ? "an exact age" : `a label of ${task}${known}`;
+  const label = task === "age"
+    ? `an ${classes ? "age of one class" : "exact age"}`
+    : `a label of ${task}${known}`;
   const parts = Object.entries(unlabelled).filter(([, n]) => n > 0)
     .map(([split, n]) => `${count(n)} of ${split}`);
   return ` No metric counts faces without ${label}: ${parts.join(", ")}.`;

@@ -450,6 +450,9 @@ Deno.test("the report lists no hyperparameter that has no effect", async () => {
     const names = shown.map((name) => `sampling.${name}`);
     assert.deepEqual(await listed("trainGender", balanced(options)), names);
   }
+  const joint = { weights: {}, classes: ["gender"], numbers: ["height"] };
+  const names = await listed("trainJoint", { ...joint, ...balanced({ ageBand: 10 }) });
+  assert.deepEqual(names, ["classes", "numbers", "sampling.use"]);
 });
 
 Deno.test("evaluate scores a network trained elsewhere, with the files that the guide has", async () => {

@@ -55,7 +55,8 @@ function modelFairnessSection({ id, metrics, fairness }: ModelReport): Html {
         const number = (value: number) => show(name, value, metrics.metric);
         const covered = standardized && `${percent(standardized.covered, 0)} of faces`;
         const like = standardized ? withRange(number(standardized.difference), covered) : "–";
-        const worst = new Set([worst_group, standardized?.worst_group ?? worst_group]);
+        const own = worst_group ?? (standardized?.worst_group && "none");
+        const worst = new Set([own, standardized?.worst_group ?? own]);
         return [
           ...[groupingName(by), metricName(name, metrics), number(difference)],
           ...aged ? [like] : [],

@@ -98,6 +98,12 @@ Deno.test("modelFairness() agrees with Fairlearn's MetricFrame, on crossings too
   }
   for (const [name, value] of Object.entries(ratios)) close(metrics[name].ratio, value);
   assert.equal(metrics.accuracy.worst_group, "male, a");
+  const perfect = { ...test, prediction: test.truth };
+  const [equal] = (await modelFairness({ metrics: smiles, test: perfect, persons })).groupings;
+  assert.deepEqual([equal.metrics.accuracy.difference, equal.metrics.accuracy.worst_group], [
+    0,
+    undefined,
+  ]);
   assert.deepEqual(Object.values(metrics.accuracy.by_group).map(({ count }) => count), [
     ...[63, 48, 26, 47, 38, 18],
   ]);

@@ -576,6 +576,9 @@ Deno.test("reportPage() compares groups: raw, standardized, tested, with who lab
   const other = text(await reportPage(report)).replace(/\s+/g, " ");
   assert.match(other, /labelled gender ?MAE.{1,40}of faces ?male; standardized: female ?0\.00012/);
 
+  mae.worst_group = undefined;
+  assert.match(text(await reportPage(report)), /none; standardized: female/, "all are equal");
+
   const groupings = model.fairness.groupings.map((grouping) => ({ ...grouping, metrics: {} }));
   model.fairness = { ...model.fairness, groupings };
   const none = await reportPage(report);
@@ -700,6 +703,8 @@ Deno.test("the report writes what is there: pretraining in words, no empty count
     /init 0b976cfa\/trainAge \(freeze conv1\* and norm1\*\), teacher a\/trainAge and b\/trainAge \(weight 0\.5\)/,
   );
   assert.match(page, /No metric counts faces without an exact age: 3 of train, 1 of test\./);
+  const bands = unlabelledText({ ...age.metrics, classes: ["up to 60", "above 60"] });
+  assert.match(bands, /^ No metric counts faces without an age of one class: 3 of train/);
   const tone = { ...age.metrics, task: "tone", classes: ["a", "b"] }; // and faces of a tone c
   assert.match(
     unlabelledText(tone),
