@@ -87,7 +87,15 @@ export function formatComparison(
     rows.length === 0
       ? [style.item("no differences")]
       : style.table([["", ...runs.map(({ id }) => id)], ...rows]);
-  const metricRows = metrics.map(({ model, split, name, values, best, intervals }) => [
+  // The loss of ages without weight penalties is their MAE.
+  const own = metrics.filter((row) =>
+    row.metric !== "loss" ||
+    !metrics.some((other) =>
+      other !== row && other.model === row.model && other.split === row.split &&
+      other.values.every((value, i) => value === row.values[i])
+    )
+  );
+  const metricRows = own.map(({ model, split, name, values, best, intervals }) => [
     `${model} ${split} ${name}`,
     ...values.map((value, i) => {
       if (value === undefined) return "–";

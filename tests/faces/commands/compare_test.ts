@@ -171,6 +171,20 @@ Deno.test("compare prints the MAE of a number by the name of that of ages", asyn
   assert.deepEqual(lines?.map((line) => line.trim().split(/ +/)[2]), ["mae", "mae"]);
 });
 
+Deno.test("compare prints no loss that is the MAE of all runs", async () => {
+  await using shop = await workshop([{ models: { trainAge: { error: 5 } } }, { models: {} }]);
+  const losses = async (...losses: number[]) => {
+    const runs = shop.runs.map((run, i): RunRecord => ({
+      ...run,
+      metrics: { trainAge: { validation: { loss: losses[i]!, mae: i + 1 } } },
+    }));
+    const comparison = await compareRuns(runs, shop.store);
+    assert.equal(comparison.metrics.length, 2); // for programs
+    return formatComparison(comparison, "text").match(/^ *trainAge validation loss/gm)?.length ?? 0;
+  };
+  assert.deepEqual([await losses(1, 2), await losses(1, 2.5)], [0, 1]);
+});
+
 Deno.test("compare prints the intervals of further metrics", async () => {
   await using shop = await workshop([
     { models: { trainGender: { skill: 0.6, f1: 0.5 } } },
