@@ -7,6 +7,7 @@ import type { Command } from "../../packages/pipeline/app.ts";
 import { didYouMean, joinWords, UsageError } from "../../packages/pipeline/errors.ts";
 import { abortOnSignal, pause } from "../../packages/pipeline/interrupt.ts";
 import { layoutOption, shareOf } from "../datasets/sources.ts";
+import { networkNames } from "../detection/detectors.ts";
 import type { FoundModel } from "../training/trained_models.ts";
 
 /** Timeout of one photo, seconds. */
@@ -20,8 +21,8 @@ const command: Command = {
   --model RUN        a pipeline, for its newest models ("pipeline", "experiments/gender"); the id of
                      a run, or the beginning of one; RUN/STAGE for one of its models; or the folder
                      of a model
-  --detector NAME    face detector: ssdMobilenetv1, tinyFaceDetector or dlibCnn. Default: that of
-                     each model's training
+  --detector NAME    face detector: ${joinWords(networkNames, "or")}.
+                     Default: that of each model's training
   --layout NAME      full, crop or aligned: what the photos show, as a data set's. The last two take
                      the middle of each photo, or all of it, for its face. Default: full
   --json             print a JSON object per photo instead of CSV, also for photos without a face
@@ -47,11 +48,10 @@ Exit codes: 0 all photos were read, 1 some were not, 2 wrong command line, 130 i
     if (values.model === undefined) {
       throw new UsageError("missing --model: --model pipeline takes the newest of pipeline.yaml");
     }
-    const { networkNames: networks } = await import("../detection/detectors.ts");
-    if (values.detector !== undefined && !networks.some((name) => name === values.detector)) {
+    if (values.detector !== undefined && !networkNames.includes(values.detector)) {
       throw new UsageError(
         `--detector ${values.detector}: there is no such detector.` +
-          `${didYouMean(values.detector, networks)} Take ${joinWords(networks, "or")}.`,
+          `${didYouMean(values.detector, networkNames)} Take ${joinWords(networkNames, "or")}.`,
       );
     }
     const layout = layoutOption(values.layout);
