@@ -221,7 +221,7 @@ const AGE_ALONE = /^(?:real_?)?age$/i, AGE_IN_YEARS = /(?:^|[_ ])age.*year|year.
 const AGE_NAME =
   /(?:^|[^a-z])age(?:s|years?|group|class|bin|band|bucket|range|categ\w*)?(?:[^a-z]|$)/i;
 export const YEARS =
-  /^(?:years?(?:_old)?|(?:alter|âge|edad|età|leeftijd|idade|ålder|wiek)(?:[ _(]+(?:in[ _])?(?:jahren?|ans|a[nñ]os|anni|jaar|anos|år|lata)\)?)?)$/i;
+  /^(?:years?(?:_old)?|(?:alter|âge|edad|età|leeftijd|idade|ålder|wiek|yaş|возраст|年[齢龄]|나이)(?:[ _(]+(?:in[ _])?(?:jahren?|ans|a[nñ]os|anni|jaar|anos|år|lata)\)?)?)$/i;
 /** Names of what is no age in years: other units, uncertainty, one end of an interval, codes. */
 const NO_AGE =
   /month|week|hour|variance|deviat|confid|probab|score|error|(?<![a-z])(?:age)?(?:days?|std|dev|var|conf|prob|sd|ids?|codes?|low|high|min|max|n)(?![a-z])/i;

@@ -147,13 +147,14 @@ function learnable(rows: readonly Label[]): Record<"proposed" | "others", readon
     const counts = numbers && 2 * next > known.length;
     if (size < 2 || counts || unique && !numbers || !numbers && size > MAX_CLASSES) continue;
     const use = numbers ? "trainRegressor" : "trainClassifier";
-    const name = target.replaceAll(/\W+/g, "_");
-    const id = `train${name[0].toUpperCase()}${name.slice(1)}`;
+    const name = /[a-z\d]/i.test(target) ? target.replaceAll(/\W+/g, "_") : "label";
+    let id = `train${name[0].toUpperCase()}${name.slice(1)}`;
+    const same = proposed.filter((one) => one.id.replace(/_\d+$/, "") === id).length;
+    if (same > 0) id += `_${same + 1}`;
     // Unique whole numbers that are more than most scales have may be those of people.
     const doubtful = unique && size > MAX_SCALE && known.every(Number.isInteger);
     const fits = (numbers || !many) && !doubtful && 2 * known.length >= rows.length;
-    const same = proposed.some((one) => one.id === id);
-    (fits && !same && proposed.length < MAX_PROPOSED ? proposed : others).push({ id, use, target });
+    (fits && proposed.length < MAX_PROPOSED ? proposed : others).push({ id, use, target });
   }
   return { proposed, others };
 }

@@ -1,6 +1,7 @@
 /** `deno task data`: what it understands, proposes and shows. */
 import { deepStrictEqual, doesNotMatch, match, ok, rejects, strictEqual } from "node:assert/strict";
 import { join } from "node:path";
+import { parse } from "yaml";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import sharp from "sharp";
@@ -361,6 +362,8 @@ Deno.test("lookAt() takes no months, codes or certainty of an age for years", as
       ["proband_age", "31", "unknown", "proband_age", true],
       ["confirmedAge", "31", "NaN", "confirmedAge", true],
       ["Alter (Jahre)", "31", "32", "Alter (Jahre)"],
+      ["возраст", "31", "32", "возраст"],
+      ["年齢", "31", "32", "年齢"],
       ["a\u0302ge", "31", "32", "\u00e2ge"],
     ] as const
   ) {
@@ -775,6 +778,22 @@ Deno.test("proposePipeline() proposes sorted numbers, and none of identifiers", 
     deepStrictEqual(hints, [
       "No network is proposed for height and income (trainRegressor). Add the stage with a label " +
       "as target.",
+    ]);
+  });
+});
+
+Deno.test("proposePipeline() names stages of columns in other scripts", async () => {
+  const photos = { "a.png": await drawFace(30, true), "b.png": await drawFace(40, false) };
+  const csv = "path,настроение,вес,hair-color,hair color\na.png,рад,1,x,y\nb.png,зол,2,y,x\n";
+  await withFiles({ ...photos, "l.csv": csv }, async (folder) => {
+    const { stages } = parse(proposePipeline(await look(folder)));
+    const targets = Object.entries<{ target?: string }>(stages)
+      .flatMap(([id, stage]) => stage?.target ? [[id, stage.target]] : []);
+    deepStrictEqual(targets, [
+      ["trainLabel", "настроение"],
+      ["trainLabel_2", "вес"],
+      ["trainHair_color", "hair-color"],
+      ["trainHair_color_2", "hair color"],
     ]);
   });
 });
