@@ -76,10 +76,13 @@ export default defineStage({
       ),
     }),
     jointAliases,
-    ({ age, heads, numbers }): Record<string, string> => {
+    ({ age, heads, classes, numbers }): Record<string, string> => {
+      const ofClasses: Record<string, string> = classes?.length === 0
+        ? { abstain: "without classes" }
+        : {};
       if (numbers && !numbers.includes("age")) {
         const without = "where numbers lacks age";
-        return { age: without, ageSpread: without, ageReading: without };
+        return { ...ofClasses, age: without, ageSpread: without, ageReading: without };
       }
       const loss = heads?.age?.loss;
       const used = (typeof loss === "object" ? loss.use : loss) ??
@@ -88,6 +91,7 @@ export default defineStage({
         ? "with age: years, because only distribution uses it"
         : `with the loss ${used} of age`;
       return {
+        ...ofClasses,
         ...loss === undefined ? {} : { age: "with heads.age.loss, which names the loss of age" },
         ...used === "ageDistribution" ? {} : { ageSpread: reason, ageReading: reason },
       };

@@ -57,6 +57,7 @@ const UNUSED: [stage: string, params: string, name: string, reason: string][] = 
   ["trainJoint", "age: years, ageSpread: 5", "ageSpread", "only distribution uses it"],
   ["trainJoint", "age: years, ageReading: mean", "ageReading", "only distribution uses it"],
   ["trainJoint", "numbers: [height], age: years", "age", "where numbers lacks age"],
+  ["trainJoint", "classes: [], numbers: [height, age], abstain: 0.1", "abstain", "without classes"],
   ["trainJoint", "schedule: constant, warmup: 0.2", "warmup", "with schedule: constant"],
   ["download", "datasets: [wiki], sampleFaces: 10", "sampleFaces", "has no sample"],
 ];
