@@ -18,8 +18,8 @@ import { findSourceFaces, openFaces } from "../detection/faces_artifact.ts";
 import { decodeOutputs } from "../training/further_metrics.ts";
 import { loadModel } from "../training/model_files.ts";
 import { openPredictor } from "../training/predictor.ts";
-import { classesOf, labelOf, readPeople } from "../training/targets.ts";
-import { auditedTask, type Task } from "../training/tasks.ts";
+import { readPeople } from "../training/targets.ts";
+import { auditedTask, labelTasks, type Task } from "../training/tasks.ts";
 import type { ModelTraining } from "../training/learning.ts";
 import { trainSingle } from "../training/train_model.ts";
 import type { NetworkDefinition } from "../training/training_definitions.ts";
@@ -53,11 +53,8 @@ export async function auditLabels(
     dataset: "string",
     path: "string",
   });
-  const written = auditedTask(target);
-  const task: Task = written.classes === "values"
-    ? { task: target, variant: "multiclass", classes: classesOf(target, people) }
-    : written;
-  const labels = people.map((person) => labelOf(task, person));
+  const every = Int32Array.from(people.keys());
+  const [{ task, labels }] = labelTasks({ audit: auditedTask(target) }, people, every);
   const rows = [...labels.keys()].filter((row) => !Number.isNaN(labels[row]));
   const copies = await copiesOf({ dataset, archives }, rows, context);
   // The label of a copy would confirm its own.
@@ -199,17 +196,7 @@ async function predictFold(
     network: "plain",
     networks,
     params: { ...options, export: [] },
-    context: {
-      scratch: folder,
-      outputs: { model },
-      seed: context.seed,
-      compute: context.compute,
-      signal: context.signal,
-      progress: context.progress,
-      definitions: (kind: string) => context.definitions(kind),
-      info,
-      warn: (message: string) => context.warn(message),
-    } as unknown as StageContext,
+    context: Object.create(context, { scratch: { value: folder }, outputs: { value: { model } } }),
   });
   const loaded = await loadModel(model);
   try {

@@ -50,15 +50,14 @@ import { measureSensitivity, type Sensitivity } from "./sensitivity.ts";
 
 /** Dataset, splits and reference predictions. */
 export interface Data {
+  inputs: { readonly splits: Artifact; readonly archives: readonly Artifact[] };
   /** [N, size, size, 3] */
   images: NpyFile<"uint8">;
   persons: readonly Person[];
   /** Columns of the dataset's table, one value per image; ages and genders are NaN if unknown. */
   people: Labels & { identity: (string | null)[]; path: string[] };
   rows: Record<SplitName, Int32Array>;
-  splits: Artifact;
   references: readonly Reference[];
-  archives: readonly Artifact[];
   /** Steps from photo to dataset. */
   preprocessing: Preprocessing;
   /** Metrics beside the primary one, of classes and of years. */
@@ -248,9 +247,10 @@ async function chooseRows(
   }
   if (foreign.length > 0) context.info(`${id} is tested on labels of ${record.task} ${others}`);
   const imported = context.lineage.stages.some((one) => one.id === id && one.use === "importModel");
-  const watch = { signal: context.signal };
-  const images = await imagesElsewhere(path, data.splits, data.archives, watch);
-  const found = images && await findAmong(images, data.rows.test, data, watch);
+  const { signal } = context, { archives, splits } = data.inputs;
+  const images = await imagesElsewhere(path, splits, archives, { signal });
+  const found = images &&
+    await findAmong(images, data.rows.test, { ...data, archives }, { signal });
   const known = imported || found?.found.size ? found : undefined, seen = known?.found;
   const unseen = rows.test.filter((row) => !seen?.has(row));
   const leftOut = rows.test.length - unseen.length;

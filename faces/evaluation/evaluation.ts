@@ -31,7 +31,7 @@ export async function evaluate(
   params: EvaluateParams,
   context: StageContext,
 ): Promise<StageResult> {
-  const { dataset, splits, models, archives } = inputs;
+  const { dataset, splits, models } = inputs;
   const { examples, crops, sensitivity, gate, groups = [], metrics, sections } = params;
   const output = context.outputs.report;
 
@@ -56,17 +56,7 @@ export async function evaluate(
   const chosenSections = chooseSections(sections, context.definitions("reportSection"));
   const references = await Promise.all(inputs.references.map(({ path }) => readReference(path)));
   const preprocessing = await readPreprocessing(dataset.path);
-  const data = {
-    images,
-    persons,
-    people,
-    rows,
-    references,
-    archives,
-    preprocessing,
-    further,
-    splits,
-  };
+  const data = { inputs, images, persons, people, rows, references, preprocessing, further };
   if (gate && gate.limit < gate.threshold) {
     context.warn(
       `gate.limit ${gate.limit} is below gate.threshold ${gate.threshold}: the gate lets in people ` +

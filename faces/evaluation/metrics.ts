@@ -151,9 +151,8 @@ export function formatInterval(
   metric: MetricName,
   signed = false,
 ): string {
-  return signed
-    ? `${formatSigned(low, metric)} to ${formatSigned(high, metric)}`
-    : `${formatMetricValue(low, metric)}–${formatMetricValue(high, metric)}`;
+  const show = signed ? formatSigned : formatMetricValue;
+  return show(low, metric) + (signed ? " to " : "–") + show(high, metric);
 }
 
 /** Formats a number with its sign: "+1.2", "−3.4". */

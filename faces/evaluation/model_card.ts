@@ -52,7 +52,6 @@ export interface ModelCardData {
     readonly origin: string;
     /** Undefined for a model without a test. */
     readonly metrics?: ModelMetrics;
-    /** As in the report. */
   }[];
   /** Training data sets. */
   readonly datasets: readonly string[];
@@ -362,7 +361,7 @@ export function modelCard(
       ...earlierData(models, data.terms),
       framedBy: data.framedBy,
       ...(typeof mirror === "string" ? { mirror } : {}),
-      preprocessing: data.preprocessing as Preprocessing,
+      preprocessing: data.preprocessing,
     }),
   ]);
 }

@@ -6,6 +6,7 @@ import type { Framing } from "./compare_framing.ts";
 import type { Network } from "./describe_network.ts";
 import type { ErrorCurves, Line } from "./error_curves.ts";
 import type { Sensitivity } from "./sensitivity.ts";
+import type { Preprocessing } from "../images/preprocessing.ts";
 import type { LearnedFrom } from "../training/trained_on.ts";
 import type { TrainingRecord } from "../training/training_record.ts";
 import type { Roc } from "../../packages/statistics/roc.ts";
@@ -50,7 +51,7 @@ export interface DataReport {
   copies?: { shown: readonly NamedImage[]; count: number };
   /** Absent if it was not compared. */
   framing?: Framing;
-  preprocessing: Readonly<Record<string, unknown>>;
+  preprocessing: Preprocessing;
 }
 
 /** Ages and genders of a data set or split. */

@@ -98,13 +98,7 @@ export function roc(points: Roc["points"], positive: string): Html {
 
 /** Renders a reliability diagram: observed frequency by mean predicted probability of each bin. */
 export function reliability(bins: readonly CalibrationBin[], of: string): Html {
-  const points = bins.filter(({ count }) => count > 0)
-    .map(({ count, said, true: observed, interval }) => ({
-      count,
-      predicted: said!,
-      observed: observed!,
-      interval,
-    }));
+  const points = bins.filter(({ count }) => count > 0);
   return draw(`Calibration of ${of}`, {
     height: 320,
     x: { label: `predicted probability of ${inLabel(of)}`, domain: [0, 1] },
@@ -112,15 +106,15 @@ export function reliability(bins: readonly CalibrationBin[], of: string): Html {
     r: { range: [3, 13], domain: [0, points.reduce((a, { count }) => Math.max(a, count), 1)] },
     marks: [
       diagonal([0, 1]),
-      whiskers(points, "predicted", { stroke: colors.train, strokeWidth: 1.5 }),
+      whiskers(points, "said", { stroke: colors.train, strokeWidth: 1.5 }),
       Plot.dot(points, {
-        x: "predicted",
-        y: "observed",
+        x: "said",
+        y: "true",
         r: "count",
         fill: colors.train,
         fillOpacity: 0.75,
-        title: ({ predicted, observed, count }) =>
-          `predicted ${predicted.toFixed(2)}, observed ${observed.toFixed(2)}, ${faces(count)}`,
+        title: ({ said, true: observed, count }) =>
+          `predicted ${said!.toFixed(2)}, observed ${observed!.toFixed(2)}, ${faces(count)}`,
       }),
     ],
   });

@@ -21,17 +21,12 @@ export function curves(
       : [{ epoch: stopped, word: "stopped", dash: "6 3" }]),
   ];
   const last = epochs.at(-1)?.epoch ?? 1;
-  const series = (["train", "validation"] as const).map((key) => ({
-    key,
-    stroke: key === "train" ? colors.train : colors.validation,
-    dash: key === "train" ? undefined : "5 3",
-    points: epochs.map((epoch) => ({ epoch: epoch.epoch, value: epoch[key] })),
-  }));
+  const series = [["train", undefined], ["validation", "5 3"]] as const;
   // About ten integer ticks at most.
   const step = [1, 2, 5, 10, 20, 50, 100].find((n) => epochs.length / n <= 10) ?? 200;
   const ticks = epochs.map(({ epoch }) => epoch)
     .filter((epoch) => epoch % step === 0 || epochs.length === 1);
-  const all = series.flatMap(({ points }) => points.map(({ value }) => value));
+  const all = epochs.flatMap(({ train, validation }) => [train, validation]);
   return draw(`${name} by epoch on the training and validation set`, {
     // The words are above the curves, and the axis label above these.
     marginTop: 26 + 12 * marks.length,
@@ -52,20 +47,20 @@ export function curves(
           fill: colors.baseline,
         }),
       ]),
-      ...series.flatMap(({ points, stroke, dash }) => [
-        Plot.line(points, {
+      ...series.flatMap(([key, strokeDasharray]) => [
+        Plot.line(epochs, {
           x: "epoch",
-          y: "value",
-          stroke,
+          y: key,
+          stroke: colors[key],
           strokeWidth: 2,
-          strokeDasharray: dash,
+          strokeDasharray,
         }),
-        Plot.dot(points, {
+        Plot.dot(epochs, {
           x: "epoch",
-          y: "value",
-          fill: stroke,
+          y: key,
+          fill: colors[key],
           r: epochs.length > 40 ? 0 : 2.5,
-          title: ({ epoch, value }) => `epoch ${epoch}: ${value.toPrecision(4)}`,
+          title: ({ epoch, [key]: value }) => `epoch ${epoch}: ${value.toPrecision(4)}`,
         }),
       ]),
       all.some(Number.isFinite) ? null : Plot.text(["no finite value"], { frameAnchor: "middle" }),

@@ -37,7 +37,7 @@ export function protocolSection({ data, models, made: { lineage } }: Report): Ht
   const divisions = lineage.stages.filter(({ use }) => use === "split");
   const stage = divisions.find(({ id }) => id === lineage.inputs?.splits) ?? divisions[0];
   const { by, copies, stratify, test, only } = (stage?.params ?? {}) as Record<string, unknown>;
-  const { crop, resize, detector, steps } = preprocessing as Record<string, Record<string, Child>>;
+  const { crop, resize, detector, steps } = preprocessing;
   const sources = lineage.stages.filter(({ use }) => use === "download");
   const drawn = cautionsOf(sources).some((caution) => caution.includes("synthetic"));
   const part = Object.entries(typeof test === "object" ? { ...test } : {})
@@ -46,13 +46,13 @@ export function protocolSection({ data, models, made: { lineage } }: Report): Ht
   const tested = rangeOf(models.map(({ metrics }) => metrics.counts.test));
   const framing = Object.entries(framedBy).map(([name, part]) => `face in ${name}: ${part}`);
   if (datasets.some(({ name }) => framedBy[name] === undefined)) {
-    framing.push(`box of ${detector?.name}`);
+    framing.push(`box of ${detector.name}`);
   }
   // Photos that are taken whole are not cropped.
   const cropping = datasets.every(({ name }) => framedBy[name] === "the whole photo")
     ? ""
-    : `, alignment ${crop?.align ?? "none"}, margin ${crop?.margin}`;
-  const changes = Array.isArray(steps) && steps.length > 0 ? `; ${steps.join(", ")}` : "";
+    : `, alignment ${crop.align ?? "none"}, margin ${crop.margin}`;
+  const changes = steps.length > 0 ? `; ${steps.join(", ")}` : "";
   const facts: readonly (readonly [string, Child])[] = [
     ["Data", datasets.map(({ name, ages }) => `${name}, ${faces(ages.length)}`).join("; ")],
     [
@@ -80,8 +80,8 @@ export function protocolSection({ data, models, made: { lineage } }: Report): Ht
         ignore: "not looked for: sets may share photos, which raises scores",
       }[only === "all" ? "" : String(copies)],
     ],
-    ["Framing", crop && framing.join("; ") + cropping],
-    ["Pixels", resize && `${resize.size}×${resize.size}, RGB${changes}`],
+    ["Framing", framing.join("; ") + cropping],
+    ["Pixels", `${resize.size}×${resize.size}, RGB${changes}`],
     ["Pretraining", perModel(models, (model) => describePretraining(model, lineage) ?? "none")],
     ["Parameters", perModel(models, ({ network }) => count(network.weights))],
     [

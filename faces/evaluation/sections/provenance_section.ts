@@ -1,6 +1,6 @@
 /** The report's section on provenance and reproduction. */
 import { stringify } from "yaml";
-import type { Machine } from "../../../packages/pipeline/stage.ts";
+import type { Machine, StageProvenance } from "../../../packages/pipeline/stage.ts";
 import { asWritten } from "../../training/trained_models.ts";
 import { type Html, html } from "../html.ts";
 import type { Report } from "../report_data.ts";
@@ -69,17 +69,12 @@ function describe({ processor, cores, memory, system }: Machine): string {
     `${Math.round(memory / 2 ** 30)} GiB of memory, ${system}`;
 }
 
+type Configured = Pick<StageProvenance, "id" | "use" | "seed" | "inputs" | "replaces" | "params">;
+
 /** Returns the pipeline as YAML, with every parameter of these results. */
 export function configuration({ lineage, id, use, params }: Report["made"]): string {
   const { pipeline, seed, compute, plugins, stages } = lineage;
-  const own = {
-    id,
-    use,
-    inputs: lineage.inputs ?? {},
-    replaces: undefined,
-    seed: undefined,
-    params,
-  };
+  const own: Configured = { id, use, inputs: lineage.inputs ?? {}, params };
   const models = ["model", "init", "teacher", "from"];
   const written = (key: unknown, value: unknown) =>
     models.some((name) => name === key) && typeof value === "string" ? asWritten(value) : value;

@@ -5,6 +5,7 @@ import { count, groupName, percent } from "../format_result.ts";
 import { type Html, html } from "../html.ts";
 import { formatInterval, formatMetricValue, type MetricName, METRICS } from "../metrics.ts";
 import type { ModelMetrics } from "../score_model.ts";
+import type { Abstention, Coverage } from "../uncertainty.ts";
 import { figure, noteCard, SMALL_PRINT, table, valueCell } from "../tables.ts";
 
 export function uncertaintyCards(
@@ -19,9 +20,7 @@ ${abstention && abstentionCards(abstention)}
 
 /** Describes a model's threshold, and its result on the test set. */
 export function thresholdText(
-  { error, confidence, images, ...on }: NonNullable<
-    NonNullable<ModelMetrics["abstention"]>["threshold"]
-  >,
+  { error, confidence, images, ...on }: NonNullable<Abstention["threshold"]>,
 ): string {
   const aim = `errors of at most ${percent(error)} on the ${count(images)} images of the ` +
     "calibration set";
@@ -35,9 +34,7 @@ export function thresholdText(
 }
 
 function coverageCard(
-  { level, of, images, coverage, interval, width, groups = [] }: NonNullable<
-    ModelMetrics["coverage"]
-  >,
+  { level, of, images, coverage, interval, width, groups = [] }: Coverage,
   tested: number,
   metric: MetricName,
 ): Html {
@@ -57,7 +54,7 @@ from the ${from} of the ${
   return noteCard("Prediction intervals", note, table(columns, rows));
 }
 
-function abstentionCards({ aurc, at, curve, threshold }: NonNullable<ModelMetrics["abstention"]>) {
+function abstentionCards({ aurc, at, curve, threshold }: Abstention): Html {
   const caption = html`Share of wrong predictions among those kept, if the least confident are
 withheld. Area under the curve (AURC): <b class="inline">${
     formatNumber(aurc, 0)

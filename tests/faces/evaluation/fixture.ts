@@ -115,10 +115,10 @@ export async function madeUpReport({ suffix = "", seed = 1 }: FixtureOptions = {
         warnings: [`Serving frames faces differently${suffix}`],
       },
       preprocessing: {
-        detector: { name: "metadata", minConfidence: 0.3 },
+        detector: { name: "metadata", minConfidence: 0.3, inputSizes: [] },
         crop: { margin: 0.2, maxSize: 256 },
         background: "#ffffff",
-        resize: { size: 32, kernel: "lanczos3" },
+        resize: { size: 32, kernel: "lanczos3", fit: "fill" },
         steps: [`blur sigma=1.5${suffix}`],
       },
     },

@@ -10,6 +10,7 @@ import {
 } from "../../../faces/evaluation/sections/provenance_section.ts";
 import { sensitivityChart } from "../../../faces/evaluation/charts/result_charts.ts";
 import { describeNetwork } from "../../../faces/evaluation/describe_network.ts";
+import type { DetectorConfig } from "../../../faces/images/preprocessing.ts";
 import { duration, unlabelledText } from "../../../faces/evaluation/format_result.ts";
 import { modelCard } from "../../../faces/evaluation/model_card.ts";
 import { adjustAll, modelFairness } from "../../../faces/evaluation/fairness.ts";
@@ -320,7 +321,7 @@ Deno.test("reportPage() begins with the cautions of the lineage", async () => {
 
 Deno.test("reportPage() lists the settings that the detector has, and describes other networks", async () => {
   const report = await madeUpReport();
-  const html = async (detector: Record<string, unknown>) => {
+  const html = async (detector: DetectorConfig) => {
     const preprocessing = { ...report.data.preprocessing, detector };
     return text(await reportPage({ ...report, data: { ...report.data, preprocessing } }));
   };
