@@ -54,3 +54,14 @@ export async function entries(path: string): Promise<string[]> {
 export async function remove(path: string): Promise<void> {
   await Deno.remove(path, { recursive: true }).catch(ignoreNotFound);
 }
+
+/** Makes a folder that is the caller's to remove. @throws naming TMPDIR if there is no place for it */
+export async function makeTemporaryFolder(prefix = ""): Promise<string> {
+  return await Deno.makeTempDir({ prefix }).catch(({ message }: Error) => {
+    const place = Deno.env.get("TMPDIR"), where = place ? ` in TMPDIR, "${place}"` : "";
+    const why = message.replace(/: tmpdir$/, "");
+    throw new Error(
+      `Cannot make a temporary folder${where}: ${why}. Set TMPDIR to a folder that you may write to.`,
+    );
+  });
+}

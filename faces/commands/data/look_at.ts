@@ -3,6 +3,7 @@ import { basename } from "node:path";
 import { counted } from "../../../packages/pipeline/causes.ts";
 import { isDiskFull } from "../../../packages/pipeline/errors.ts";
 import { sha256 } from "../../../packages/pipeline/fingerprint.ts";
+import { makeTemporaryFolder } from "../../../packages/pipeline/paths.ts";
 import type { Progress } from "../../../packages/pipeline/stage.ts";
 import { random } from "../../../packages/random/random.ts";
 import { findCopies, type Frequencies, frequenciesOf } from "../../datasets/copies.ts";
@@ -47,7 +48,7 @@ export async function lookAt(
   },
 ): Promise<DataFound> {
   const wanted = options.preset === undefined ? undefined : parsePreset(options.preset);
-  const scratch = await Deno.makeTempDir();
+  const scratch = await makeTemporaryFolder();
   await using end = new AsyncDisposableStack();
   end.defer(() => Deno.remove(scratch, { recursive: true }).catch(() => {}));
   await using files = await openPhotoFiles(folder, scratch, options.signal).catch((error) => {

@@ -8,6 +8,7 @@ import { mapPaths } from "../config/stage_config.ts";
 import { listFiles } from "../digest.ts";
 import { formatValues } from "../format.ts";
 import { joinWords } from "../errors.ts";
+import { makeTemporaryFolder } from "../paths.ts";
 import type { Begun } from "../history.ts";
 import { type Edge, edgeName, type Plan, type PlannedStage } from "../plan.ts";
 import { describeMachine, lineageOf } from "./lineage.ts";
@@ -223,7 +224,7 @@ export async function executeService(
   { project, reporter, signal, store }: RunContext,
 ): Promise<void> {
   const { stage, inputs, cacheKey, lineage } = ready, { id } = stage;
-  const scratch = await Deno.makeTempDir({ prefix: `${id}-` });
+  const scratch = await makeTemporaryFolder(`${id}-`);
   using progress = reporter.startProgress(id);
   const { bold, green, yellow } = reporter.paint;
   // The address of a service is what its user looks for.

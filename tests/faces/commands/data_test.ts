@@ -782,6 +782,19 @@ Deno.test("proposePipeline() proposes sorted numbers, and none of identifiers", 
   });
 });
 
+Deno.test("data names TMPDIR where it is no folder", async () => {
+  const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["task", "-q", "data", "."],
+    cwd: root,
+    env: { NO_COLOR: "1", TMPDIR: "/no/such/folder" },
+  }).output();
+  strictEqual(code, 1);
+  match(
+    new TextDecoder().decode(stderr),
+    /^error: .* in TMPDIR, "\/no\/such\/folder": No such file .*\. Set TMPDIR to a folder that .*\n$/,
+  );
+});
+
 Deno.test("proposePipeline() names stages of columns in other scripts", async () => {
   const photos = { "a.png": await drawFace(30, true), "b.png": await drawFace(40, false) };
   const csv = "path,настроение,вес,hair-color,hair color\na.png,рад,1,x,y\nb.png,зол,2,y,x\n";
