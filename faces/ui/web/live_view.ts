@@ -72,7 +72,7 @@ class Watched {
     return [...this.epochs].flatMap(([stage, epochs]) => {
       const names = [...new Set(epochs.flatMap(({ numbers }) => Object.keys(numbers)))]
         .filter((name) => name !== "learning_rate");
-      return [...Map.groupBy(names, (name) => name.replace("val_", ""))].map(([metric, sets]) =>
+      return [...Map.groupBy(names, (name) => name.replace(/^val_/, ""))].map(([metric, sets]) =>
         lines(
           `${stage}: ${metric}, epoch ${epochs.at(-1)!.epoch} of ${epochs[0]!.epochs}`,
           metric,
