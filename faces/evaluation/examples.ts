@@ -13,13 +13,14 @@ const MAX_DOTS = 1000;
 /**
  * Selects n faces at random, the n best and the n worst predictions: by absolute error for ages, by
  * the probability of the predicted class for classes.
- * @returns titles, and positions in the test set
+ * @returns titles, and positions in the test set; nothing for n = 0
  */
 export function chooseExamples(
   { classes }: PredictionTask,
   { truth, prediction, probabilities }: Predictions,
   n: number,
 ): { title: string; positions: number[] }[] {
+  if (n === 0) return [];
   const all = Array.from(truth, (_, i) => i);
   const error = (i: number) => Math.abs(prediction[i] - truth[i]);
   const confidence = (i: number) => probabilities?.[i][prediction[i]] ?? 0;

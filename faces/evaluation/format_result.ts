@@ -30,7 +30,7 @@ export function percent(share: number, decimals = 1): string {
 
 /** Formats a duration: "0.4 s", "12 s", "3 min 5 s", "2 h 10 min". */
 export function duration(seconds: number): string {
-  if (seconds < 10) return `${seconds.toFixed(1)}\u00a0s`;
+  if (seconds < 9.95) return `${seconds.toFixed(1)}\u00a0s`;
   const whole = Math.round(seconds);
   if (whole < 60) return `${whole}\u00a0s`;
   if (whole < 3600) return `${Math.floor(whole / 60)}\u00a0min ${whole % 60}\u00a0s`;

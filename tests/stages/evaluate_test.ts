@@ -150,6 +150,13 @@ Deno.test("evaluate counts the L2 penalty in the loss, as training does", async 
   close(trainAge.train.loss, 3 + penalty);
 });
 
+Deno.test("evaluate shows no kinds of examples where none are asked for", async () => {
+  using context = testContext(evaluate);
+  await context.run(await artifacts(context.folder, people()), { examples: 0, framing: 0 });
+  const page = await Deno.readTextFile(join(context.outputs.report, "report.html"));
+  assert.doesNotMatch(page, /None in the test set|Random sample|Suspect labels are not marked/);
+});
+
 Deno.test("evaluate puts ages into the model's groups", async () => {
   using context = testContext(evaluate);
   await context.run(await artifacts(context.folder, people()));

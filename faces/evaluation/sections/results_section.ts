@@ -49,7 +49,7 @@ import {
 
 export function resultsSection(model: ModelReport): Html {
   const { metrics } = model;
-  const unmarked = !isUseful(metrics) &&
+  const unmarked = !isUseful(metrics) && model.examples.length > 0 &&
     html`<p class="note">Suspect labels are not marked: this network is
 not significantly better than the constant baseline, so it contradicts labels by chance.</p>`;
   return html`${comparison(model)}

@@ -658,8 +658,9 @@ Deno.test("reportPage() counts no face of unknown gender or age as one of either
 });
 
 Deno.test("duration() rounds to whole minutes before it divides by hours", () => {
-  assert.deepEqual([3599.6, 7170, 59.9, 9.94].map(duration), [
+  assert.deepEqual([3599.6, 7170, 59.9, 9.94, 9.96].map(duration), [
     ...["1\u00a0h 0\u00a0min", "2\u00a0h 0\u00a0min", "1\u00a0min 0\u00a0s", "9.9\u00a0s"],
+    "10\u00a0s",
   ]);
 });
 
