@@ -127,15 +127,13 @@ function noFaces(
 }
 
 /** Suggests settings that may keep more faces. */
-function suggestSettings(
-  { name, minConfidence = 0, upsample }: CropPreprocessing["detector"],
-) {
+function suggestSettings({ name, minConfidence, upsample }: CropPreprocessing["detector"]) {
   if (name === "metadata") {
     return "metadata needs a _crop archive or a face_location; set faceCrop.detector: " +
       "ssdMobilenetv1";
   }
   const ways = [
-    minConfidence > 0 && `lower faceCrop.minConfidence (${minConfidence})`,
+    Number(minConfidence) > 0 && `lower faceCrop.minConfidence (${minConfidence})`,
     name !== "dlibCnn" && "set faceCrop.detector: dlibCnn, which detects most faces",
     Number(upsample) < 2 && `raise faceCrop.upsample (${upsample})`,
     Number(upsample) >= 2 && "use photos with larger faces",

@@ -1,8 +1,8 @@
 /** Age gates: who is let in by an estimated age, and wrongly so. */
-import { accuracyInterval, type Interval } from "../../packages/statistics/confidence_intervals.ts";
+import { accuracyInterval } from "../../packages/statistics/confidence_intervals.ts";
 import { mean } from "../../packages/statistics/prediction_metrics.ts";
 import type { Person } from "../training/targets.ts";
-import { type ChosenGroups, divisions, MINIMUM } from "./fairness.ts";
+import { type ChosenGroups, divisions, type GroupValue, MINIMUM } from "./fairness.ts";
 
 /** Ages of a gate, years. */
 export interface Gate {
@@ -12,12 +12,8 @@ export interface Gate {
   limit: number;
 }
 
-interface Rate {
-  /** Faces that the rate is of. */
-  count: number;
-  value: number;
-  interval: Interval;
-}
+/** A rate, and the faces that it is of. */
+type Rate = Required<Omit<GroupValue, "standardized">>;
 
 /** Error rates of a gate; undefined without faces of the age. */
 export interface GateRates {

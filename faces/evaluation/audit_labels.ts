@@ -27,7 +27,7 @@ import type { Sources } from "./data_facts.ts";
 import { suspectLabels } from "./error_curves.ts";
 import { imageDataUrl, thumbnail } from "./image_data_urls.ts";
 import { judgePage } from "./judge_page.ts";
-import { METRICS, primaryMetric } from "./metrics.ts";
+import { METRICS } from "./metrics.ts";
 import { compareWithBaseline, isUseful } from "./score_model.ts";
 
 interface AuditParams extends Omit<ModelTraining["params"], "export"> {
@@ -72,8 +72,7 @@ export async function auditLabels(
   await openBackend(context.compute as Backend);
   const width = task.classes?.length ?? 1, outputs = new Float32Array(labels.length * width);
   for (let fold = 1; fold <= folds; fold++) {
-    const wanted = { fold, of: folds };
-    const { taken, rest } = selectRows("test", wanted, groups, {}, stratum);
+    const { taken, rest } = selectRows("test", { fold, of: folds }, groups, {}, stratum);
     const test = Int32Array.from(taken.flat()).sort();
     context.info(`fold ${fold} of ${folds}: ${test.length} labels`);
     const given = { test, rest, images, dataset, task, params };
@@ -140,8 +139,8 @@ export async function auditLabels(
       title: `Labels of ${target}, the most suspicious first`,
     }),
   );
-  const metric = classes ? "accuracy" : "mae", primary = primaryMetric(target, metric);
-  const scoreOf = (some: ArrayLike<number>) => mean(METRICS[primary].each(truth, some));
+  const metric = classes ? "accuracy" : "mae"; // numbers are ages
+  const scoreOf = (some: ArrayLike<number>) => mean(METRICS[metric].each(truth, some));
   const score = scoreOf(prediction);
   const summary = {
     target,
@@ -157,7 +156,7 @@ export async function auditLabels(
   const guess = classes ? majorityClass(truth, classes.length) : median(truth);
   const constant = formatNumber(scoreOf(truth.map(() => guess)));
   const who = rows.map((row) => columns.identity[row]);
-  if (!isUseful(compareWithBaseline(primary, { truth, prediction }, guess, who))) {
+  if (!isUseful(compareWithBaseline(metric, { truth, prediction }, guess, who))) {
     context.warn(
       `The networks contradict labels of ${target} by chance: their ${metric} on the parts they were ` +
         `not trained on is ${formatNumber(score)}, not significantly better than that of the ` +
@@ -180,8 +179,9 @@ async function predictFold(
   context: StageContext,
 ): Promise<Float32Array> {
   const folder = join(context.scratch, `fold-${fold}`), done = `${folder}.npy`;
-  const info = (message: string) => context.info(message);
-  if (await takeWhole(done, info)) return readNpy(done, "float32").data;
+  if (await takeWhole(done, (message) => context.info(message))) {
+    return readNpy(done, "float32").data;
+  }
   const model = join(folder, "model");
   await Deno.mkdir(model, { recursive: true });
   // Every tenth group validates; groups are in the order of their strata.

@@ -23,7 +23,7 @@ import { unusedTraining } from "../training/training_params.ts";
 import { type EpochRecord, readHistory, type TrainingRecord } from "../training/training_record.ts";
 import { labelOf, type Person } from "../training/targets.ts";
 import { jointTasks } from "../training/tasks.ts";
-import { findAmong, imagesElsewhere, stepsWarning } from "../training/trained_on.ts";
+import { findLearned, stepsWarning } from "../training/trained_on.ts";
 import type { Labels } from "./data_facts.ts";
 import type { ChosenGroups } from "./fairness.ts";
 import type { Gate } from "./age_gate.ts";
@@ -86,12 +86,10 @@ interface ModelRows {
   rows: Record<SplitName, Int32Array>;
   /** Label of each image of the dataset; NaN if unknown. */
   labels: readonly number[];
-  /** Number of images without a label. */
-  unlabelled: Record<SplitName, number>;
   /** Images of the test set that a model was trained on elsewhere; undefined if that is not known. */
   seen?: ReadonlySet<number> | undefined;
   /** As in metrics.json. */
-  facts: Pick<ModelMetrics, "trainedOn" | "trainedPeople">;
+  facts: Pick<ModelMetrics, "unlabelled" | "trainedOn" | "trainedPeople">;
 }
 
 /**
@@ -106,11 +104,8 @@ export async function evaluateModel(
 ): Promise<EvaluatedModel | string> {
   const { images, people } = data;
   const { model, record } = await loadModel(path);
-  const subject: PredictionTask = {
-    task: record.task,
-    variant: record.variant,
-    ...(record.classes && { classes: record.classes.map(({ label }) => label) }),
-  };
+  const { task, variant } = record, classes = record.classes?.map(({ label }) => label);
+  const subject: PredictionTask = { task, variant, classes };
   using stack = new DisposableStack();
   stack.defer(() => model.dispose());
   const { size } = record.input, [, theirs] = images.shape;
@@ -124,10 +119,10 @@ export async function evaluateModel(
   for (const warning of stepsWarning(id, record.preprocessing.steps, "the dataset", steps)) {
     context.warn(`${warning} Evaluate it on a pipeline with the same stages.`);
   }
-  for (const warning of orderWarnings(data.further, id, subject.classes)) context.warn(warning);
+  for (const warning of orderWarnings(data.further, id, classes)) context.warn(warning);
   const chosen = await chooseRows({ id, path, record }, data, context);
   if (typeof chosen === "string") return chosen;
-  const { rows, unlabelled, facts } = chosen;
+  const { rows, facts } = chosen;
   const differences = framingDifferences(record.preprocessing, data.preprocessing);
   // Within a pipeline, another framing is meant: its YAML names both.
   if (facts.trainedOn !== undefined && differences.length > 0) {
@@ -138,12 +133,12 @@ export async function evaluateModel(
   }
   const own = { id, model, record, subject };
   const { predictions, sensitivity, gated } = await predictAll(own, chosen, data, params, context);
-  const { test } = predictions, { classes } = subject;
+  const { test } = predictions;
   const labelled = bySplit((name) => {
     const of = <T>(column: readonly T[]) => Array.from(rows[name], (row) => column[row]);
     return { age: of(people.age), gender: of(people.gender), identity: of(people.identity) };
   });
-  const references = ["gender", "age"].includes(record.task)
+  const references = ["gender", "age"].includes(task)
     ? data.references.map((one) => toReferencePredictions(one, record, people, rows))
     : [];
   const further = data.further.filter(({ of }) => of === (classes ? "classes" : "years"));
@@ -155,10 +150,7 @@ export async function evaluateModel(
     persons: Array.from(test.rows, (row) => data.persons[row]),
     groups: params.groups,
     choices: choices.length === further.length ? choices : undefined,
-    facts: {
-      unlabelled: splitNames.some((name) => unlabelled[name] > 0) ? unlabelled : undefined,
-      ...facts,
-    },
+    facts,
   };
   const note = (text: string) => context.progress.advance(0, `${id}: ${text}`);
   const watch = { signal: context.signal, note };
@@ -196,7 +188,7 @@ export async function evaluateModel(
         ? rocCurve(test.truth, test.probabilities!.map((row) => row[1])).points
         : undefined,
       scatter: classes ? undefined : dots(test),
-      errors: record.task === "age" && !classes
+      errors: task === "age" && !classes
         ? errorCurves(test, Number(metrics.baseline.guess))
         : undefined,
       examples: await Promise.all(shown),
@@ -247,10 +239,8 @@ async function chooseRows(
   }
   if (foreign.length > 0) context.info(`${id} is tested on labels of ${record.task} ${others}`);
   const imported = context.lineage.stages.some((one) => one.id === id && one.use === "importModel");
-  const { signal } = context, { archives, splits } = data.inputs;
-  const images = await imagesElsewhere(path, splits, archives, { signal });
-  const found = images &&
-    await findAmong(images, data.rows.test, { ...data, archives }, { signal });
+  const { archives, splits } = data.inputs, watch = { signal: context.signal };
+  const found = await findLearned(path, splits, data.rows.test, { ...data, archives }, watch);
   const known = imported || found?.found.size ? found : undefined, seen = known?.found;
   const unseen = rows.test.filter((row) => !seen?.has(row));
   const leftOut = rows.test.length - unseen.length;
@@ -267,8 +257,9 @@ async function chooseRows(
   }
   const trainedOn = known?.complete ? leftOut : known || imported ? null : undefined;
   const trainedPeople = unseen.filter((row) => known?.related.has(row)).length || undefined;
-  const facts = { trainedOn, trainedPeople };
-  return { rows: { ...rows, test: unseen }, labels, unlabelled, seen, facts };
+  const lacking = splitNames.some((name) => unlabelled[name] > 0) ? unlabelled : undefined;
+  const facts = { unlabelled: lacking, trainedOn, trainedPeople };
+  return { rows: { ...rows, test: unseen }, labels, seen, facts };
 }
 
 /** Predicts the images of a model, changed images for its sensitivity, and those of the age gate. */

@@ -92,10 +92,8 @@ export async function evaluate(
   if (gate && !reports.some(({ metrics }) => metrics.gate)) {
     context.warn("gate has no effect: no model of ages in years is evaluated. Add one.");
   }
-  const unused = further.filter(({ name }) =>
-    !reports.some(({ metrics }) => metrics.further?.some((one) => one.name === name))
-  );
-  for (const { name, of } of unused) {
+  for (const { name, of } of further) {
+    if (reports.some(({ metrics }) => metrics.further?.some((one) => one.name === name))) continue;
     const outputs = of === "years" ? "numbers" : of;
     context.warn(
       `metrics: ${name} has no effect: it is of ${outputs}, and no model of these is evaluated. Add one.`,

@@ -23,7 +23,7 @@ export function chooseExamples(
   if (n === 0) return [];
   const all = Array.from(truth, (_, i) => i);
   const error = (i: number) => Math.abs(prediction[i] - truth[i]);
-  const confidence = (i: number) => probabilities?.[i][prediction[i]] ?? 0;
+  const confidence = (i: number) => probabilities![i][prediction[i]];
   const drawn = random(SEED, "examples").shuffle(all.slice());
   // Sorting is stable: ties keep the order of the test set.
   const by = (score: (i: number) => number, members = all) =>
@@ -55,12 +55,8 @@ export function caption(
       prediction: show(prediction[i]),
     };
   }
-  const probability = probabilities?.[i][prediction[i]];
-  return {
-    truth: classes[truth[i]],
-    prediction: classes[prediction[i]] +
-      (probability === undefined ? "" : ` (${percent(probability, 0)})`),
-  };
+  const probability = percent(probabilities![i][prediction[i]], 0);
+  return { truth: classes[truth[i]], prediction: `${classes[prediction[i]]} (${probability})` };
 }
 
 /** Returns the test set for the scatter plot, or a random subset of it. */

@@ -232,9 +232,7 @@ async function byGroup({ by, groups, unknown }: Division, tested: Tested): Promi
     const among = [...names.keys()].filter((group) => applying[group].length >= minimum);
     if (among.length < 2) continue;
     const count = large.length, rawMeansOf = groupMeans(values, { count }, among);
-    const standardizedOf = strata
-      ? groupMeans(values, { count, strata, least: LEAST }, among)
-      : rawMeansOf;
+    const standardizedOf = groupMeans(values, { count, strata, least: LEAST }, among);
     const { means: rawMeans } = rawMeansOf(indices), { means, covered } = standardizedOf(indices);
     const standardize = strata !== undefined && covered > 0;
     const own = among.map((group) => names[group]);

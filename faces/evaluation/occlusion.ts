@@ -1,4 +1,5 @@
 /** Occlusion maps: the change of a prediction where a part of its image is covered (Zeiler 2014). */
+import { mean } from "../../packages/statistics/prediction_metrics.ts";
 import { imagesInMemory, type ImageSource } from "../training/image_source.ts";
 
 /** Positions of the cover per axis; its side is a quarter of the image's. */
@@ -16,12 +17,8 @@ export async function occlusionMap(
   size: number,
   predict: (images: ImageSource) => Promise<Float32Array>,
 ) {
-  const pixels = size * size, length = 3 * pixels, side = Math.max(1, Math.round(size / 4));
-  const mean = [0, 1, 2].map((channel) => {
-    let sum = 0;
-    for (let at = channel; at < length; at += 3) sum += image[at];
-    return sum / pixels;
-  });
+  const length = 3 * size * size, side = Math.max(1, Math.round(size / 4));
+  const color = [0, 1, 2].map((channel) => mean(image.filter((_, at) => at % 3 === channel)));
   const covered = new Uint8Array((GRID * GRID + 1) * length);
   for (let i = 0; i <= GRID * GRID; i++) {
     covered.set(image, i * length);
@@ -30,7 +27,7 @@ export async function occlusionMap(
     const start = (n: number) => Math.round((n + 0.5) * size / GRID - side / 2);
     for (let y = Math.max(0, start(row)); y < Math.min(size, start(row) + side); y++) {
       for (let x = Math.max(0, start(column)); x < Math.min(size, start(column) + side); x++) {
-        covered.set(mean, i * length + 3 * (y * size + x));
+        covered.set(color, i * length + 3 * (y * size + x));
       }
     }
   }

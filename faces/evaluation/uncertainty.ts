@@ -23,19 +23,17 @@ export function scoreIntervals(
   how: PredictionInterval,
   bounds: readonly Bounds[],
   truth: ArrayLike<number>,
-  people?: People,
+  people: People,
 ): Coverage {
   const inside = bounds.map(({ low, high }, i) => Number(low <= truth[i] && truth[i] <= high));
   const widths = bounds.map(({ low, high }) => high - low);
   return {
     ...how,
     coverage: mean(inside),
-    interval: accuracyInterval(inside, people?.identity),
+    interval: accuracyInterval(inside, people.identity),
     width: mean(widths),
-    ...(people && {
-      groups: scoreGroups("accuracy", inside, people, widths)
-        .map(({ bias, biasInterval: _, ...group }) => ({ ...group, width: bias! })),
-    }),
+    groups: scoreGroups("accuracy", inside, people, widths)
+      .map(({ bias, biasInterval: _, ...group }) => ({ ...group, width: bias! })),
   };
 }
 

@@ -288,20 +288,20 @@ function digestOf(content: string | Uint8Array): string {
 /** Returns the digest of an identity in any Unicode form: a copied model names no people. */
 const personOf = (identity: string | null) => identity && digestOf(identity.normalize());
 
-/**
- * Reads which images a model, imported or trained on other splits, learned from; undefined of others.
- * @param own archives that are compared by paths
- */
-export async function imagesElsewhere(
+/** Finds the rows that a model, imported or trained on other splits, learned from; undefined of others. */
+export async function findLearned(
   folder: string,
   splits: Artifact,
-  own: readonly Artifact[],
+  rows: Int32Array,
+  own: Parameters<typeof findAmong>[2],
   watch: Watch,
-): Promise<readonly TrainedImage[] | undefined> {
+): Promise<Awaited<ReturnType<typeof findAmong>> | undefined> {
   const { value: record } = await readRecord(join(folder, ".."));
   const { splits: theirs = splits.digest } = record?.dependencies.inputs ?? {};
-  if (theirs === splits.digest) return await readTrainedOn(folder);
-  return (await imagesOf(await familyOf(folder), own, watch)).images;
+  const images = theirs === splits.digest
+    ? await readTrainedOn(folder)
+    : (await imagesOf(await familyOf(folder), own.archives, watch)).images;
+  return images && await findAmong(images, rows, own, watch);
 }
 
 /** Reads `trained_on.parquet` of an imported model's folder; undefined without it. */

@@ -12,7 +12,6 @@ export const colors = {
   validation: "var(--validation)",
   test: "var(--test)",
   baseline: "var(--baseline)",
-  soft: "var(--line)",
   card: "var(--card)",
   ink: "var(--ink)",
   female: "var(--female)",

@@ -115,10 +115,10 @@ function histograms(datasets: readonly FaceGroup[]): Html[] {
 
 /** Returns the preprocessing settings without those that the detector does not use. */
 function effective({ detector, ...rest }: DataReport["preprocessing"]): Record<string, unknown> {
-  const { name, minConfidence, inputSizes, ...others } = detector as Record<string, unknown>;
+  const { name, minConfidence, inputSizes, ...others } = detector;
   const own = {
     ...(name === "metadata" ? {} : { minConfidence }),
-    ...(Array.isArray(inputSizes) && inputSizes.length > 0 ? { inputSizes } : {}),
+    ...(inputSizes.length > 0 ? { inputSizes } : {}),
   };
   return { detector: { name, ...own, ...others }, ...rest };
 }

@@ -40,8 +40,7 @@ export function protocolSection({ data, models, made: { lineage } }: Report): Ht
   const { crop, resize, detector, steps } = preprocessing;
   const sources = lineage.stages.filter(({ use }) => use === "download");
   const drawn = cautionsOf(sources).some((caution) => caution.includes("synthetic"));
-  const part = Object.entries(typeof test === "object" ? { ...test } : {})
-    .map((pair) => pair.join(" ")).join(" ");
+  const part = Object.entries(Object(test)).map((pair) => pair.join(" ")).join(" ");
   const { framedBy = {} } = data;
   const tested = rangeOf(models.map(({ metrics }) => metrics.counts.test));
   const framing = Object.entries(framedBy).map(([name, part]) => `face in ${name}: ${part}`);
