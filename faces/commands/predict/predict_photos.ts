@@ -188,45 +188,49 @@ function numberText(value: number): string {
  * have the same one, after its stage; x becomes x_, as x is of the box.
  */
 export function csvLines(models: readonly OutputSpec[]): Lines {
-  const columns = new Map<string, (face: Face) => string | number | undefined>([
-    ["x", ({ box }) => box.x.toFixed(1)],
-    ["y", ({ box }) => box.y.toFixed(1)],
-    ["width", ({ box }) => box.width.toFixed(1)],
-    ["height", ({ box }) => box.height.toFixed(1)],
-    ["score", ({ score }) => score.toFixed(4)],
-  ]);
+  type Column = (face: Face) => string | number | undefined;
+  const sides = ["x", "y", "width", "height"] as const;
+  const columns = new Map<string, Column>(
+    sides.map((side) => [side, ({ box }) => box[side].toFixed(1)]),
+  );
+  columns.set("score", ({ score }) => score.toFixed(4));
   for (const { id, task, classes, interval } of models) {
-    let name = models.filter((other) => other.task === task).length === 1 ? task : id;
-    // A column of the labels may be called x or score.
-    while (["path", "face", ...columns.keys()].includes(name)) name += "_";
+    const own = new Map<string, Column>();
     const add = <Kind extends Prediction>(
-      column: string,
+      ending: string,
       read: (prediction: Kind) => string | number | undefined,
     ): void => {
-      columns.set(column, ({ predictions }) => {
-        const own = predictions.find(({ model }) => model === id);
-        return own && read(own as Kind); // none where the model's detector does not find the face
+      own.set(ending, ({ predictions }) => {
+        const found = predictions.find(({ model }) => model === id);
+        return found && read(found as Kind); // none where the model's detector does not find the face
       });
     };
     if (classes === null) {
       const text = (value: number) => task === "age" ? value.toFixed(1) : numberText(value);
-      add(name, (one: NumberPrediction) => text("years" in one ? one.years : one.value));
+      add("", (one: NumberPrediction) => text("years" in one ? one.years : one.value));
       if (interval) {
-        add(`${name}_low`, ({ interval }: NumberPrediction) => text(interval!.low));
-        add(`${name}_high`, ({ interval }: NumberPrediction) => text(interval!.high));
+        add("_low", ({ interval }: NumberPrediction) => text(interval!.low));
+        add("_high", ({ interval }: NumberPrediction) => text(interval!.high));
       }
-      continue;
-    }
-    if (task !== "age") {
-      add(name, ({ uncertain, label }: ClassPrediction) => uncertain ? "uncertain" : label);
     } else {
-      // Two numbers, because spreadsheets read "3-9" as a date; none, as columns of numbers stay such.
-      const bound = (key: "minAge" | "maxAge") => (one: ClassPrediction) =>
-        one.uncertain ? undefined : one[key];
-      add(`${name}_from`, bound("minAge"));
-      add(`${name}_to`, bound("maxAge"));
+      if (task !== "age") {
+        add("", ({ uncertain, label }: ClassPrediction) => uncertain ? "uncertain" : label);
+      } else {
+        // Two numbers, because spreadsheets read "3-9" as a date; none, as columns of numbers stay such.
+        const bound = (key: "minAge" | "maxAge") => (one: ClassPrediction) =>
+          one.uncertain ? undefined : one[key];
+        add("_from", bound("minAge"));
+        add("_to", bound("maxAge"));
+      }
+      add("_probability", ({ probability }: ClassPrediction) => probability.toFixed(4));
     }
-    add(`${name}_probability`, ({ probability }: ClassPrediction) => probability.toFixed(4));
+    let name = models.filter((other) => other.task === task).length === 1 ? task : id;
+    const taken = ["path", "face", ...columns.keys()];
+    // A column of the labels may be called x or score, or as the bound of another.
+    while (taken.some((one) => one.startsWith(name) && own.has(one.slice(name.length)))) {
+      name += "_";
+    }
+    own.forEach((column, ending) => columns.set(name + ending, column));
   }
   const read = [...columns.values()];
   return {

@@ -531,6 +531,21 @@ Deno.test("predictPhoto() retries once, except for a damaged photo", async () =>
   match(String((await asked(answer))[0]), /No such file/);
 });
 
+Deno.test("csvLines() keeps a column that is called as the bound of another one", () => {
+  const model = (task: string) => ({ id: `${task} id`, task, classes: null, error: 1 });
+  const bounded = { ...model("iq"), interval: { level: 0.9, of: "error", margin: 2 } as never };
+  const both = [bounded, model("iq_low")];
+  match(csvLines(both).head, /,score,iq,iq_low,iq_high,iq_low_\n$/);
+  const { head, photo } = csvLines(both.toReversed());
+  match(head, /,score,iq_low,iq_,iq__low,iq__high\n$/);
+  const predictions = [
+    { model: "iq_low id", value: 3 },
+    { model: "iq id", value: 7, interval: { low: 5, high: 9 } },
+  ];
+  const face = { box: { x: 1, y: 2, width: 3, height: 4 }, score: 0.5, predictions };
+  match(photo("a.jpg", { width: 9, height: 9, faces: [face] } as never), /,3.0000,7.0000,5.0000,9/);
+});
+
 Deno.test("csvLines() has the box also where a model's task is called as one of its columns", () => {
   const model = (task: string) => ({ id: `${task} id`, task, classes: null, error: 1 });
   match(predictCommand.help, /with _ where a\s+column above has it, as in height_;/);
