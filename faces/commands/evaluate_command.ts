@@ -81,16 +81,15 @@ Exit codes: 0 evaluated, 1 a stage failed, 2 wrong command line, 130 interrupted
     const data = isFolder
       ? await folderData(folder, { preset, layout, part }, models, framing, tools)
       : await pipelineData(on, part, tools);
-    // A copied model is named by its folder, which may have any name.
-    const names = models.map(({ stage }) =>
-      stage.replace(/^[^a-z]+/i, "").replace(/[^\w-]+/g, "-") || "model"
-    );
-    const ids = names.map((name, i) => {
-      const same = names.slice(0, i).filter((other) => other === name).length;
-      return name + (same > 0 ? `-${same + 1}` : "");
-    });
-    const clash = ids.find((id) => Object.hasOwn(data.stages, id));
-    if (clash !== undefined) throw new UsageError(`"${on}" has a stage "${clash}" for its data`);
+    const ids: string[] = [];
+    for (const { stage } of models) {
+      // A copied model is named by its folder, which may have any name.
+      const name = stage.replace(/^[^a-z]+/i, "").replace(/[^\w-]+/g, "-") || "model";
+      const taken = ["evaluate", ...Object.keys(data.stages), ...ids];
+      let id = name;
+      for (let i = 2; taken.includes(id); i++) id = `${name}-${i}`;
+      ids.push(id);
+    }
     // A file has this name, too.
     const few = ids.join("-").length > 100 ? [ids[0], "and", String(ids.length - 1)] : ids;
     const { crop, resize } = framing;

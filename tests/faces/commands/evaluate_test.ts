@@ -525,7 +525,7 @@ Deno.test("evaluate", async (t) => {
       async () => {
         const [{ stages }] = await new History(artifacts).list();
         const { fingerprint } = stages.find(({ id }) => id === "trainAge")!;
-        const copy = join(folder, "1 copied model"), other = join(folder, "other");
+        const copy = join(folder, "1 copied model"), other = join(folder, "evaluate");
         await Deno.mkdir(copy);
         await Deno.mkdir(other);
         const from = join(artifacts, "trainAge", fingerprint!.slice(0, 16), "model");
@@ -548,7 +548,8 @@ Deno.test("evaluate", async (t) => {
         );
         strictEqual(code, 0, err);
         deepStrictEqual(Object.keys((await report(out)).models), [
-          ...["copied-model", "other", "trainAge"],
+          // "evaluate" is the stage that scores.
+          ...["copied-model", "evaluate-2", "trainAge"],
         ]);
         // Nothing is known of its images.
         const init = ["--set", `trainAge.init=${copy}`];
