@@ -1,6 +1,6 @@
 /** `deno task kit`: an archive of all that a machine without Deno and internet needs. */
 import { createReadStream, createWriteStream } from "node:fs";
-import { basename, dirname, join, relative, resolve } from "node:path";
+import { basename, dirname, join, relative } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { constants, createGzip, createZstdCompress } from "node:zlib";
 import { TarWriter } from "../../packages/formats/tar.ts";
@@ -65,8 +65,7 @@ Exit codes: 0 written, 1 packages could not be fetched, 2 wrong command line, 13
     if (!isFolder(dirname(path)) || isFolder(path)) {
       throw new UsageError(`--out ${out}: expected a file in a folder that exists`);
     }
-    const omit = (name: string) => LEFT_OUT.includes(name) || resolve(project, name) === path;
-    const own = await filesIn(project, omit);
+    const own = await filesIn(project, (name) => LEFT_OUT.includes(name));
     using interrupt = abortOnSignal(reporter);
     // That of a killed kit has the same name.
     const temporary = join(dirname(path), `.kit-${basename(path)}`);
@@ -112,6 +111,7 @@ Exit codes: 0 written, 1 packages could not be fetched, 2 wrong command line, 13
       writer.add("kit/deno", new TextEncoder().encode(SCRIPT), true);
       for (const [name, from] of [...places].sort(([a], [b]) => a < b ? -1 : 1)) {
         interrupt.signal.throwIfAborted();
+        if (from === path) continue; // an earlier kit
         const executable = ((await Deno.stat(from)).mode ?? 0) & 0o100;
         writer.add(`kit/${name}`, await Deno.readFile(from), executable !== 0);
       }

@@ -1,4 +1,4 @@
-/** Mistakes in the command line of `deno task kit`, before anything is fetched, and Ctrl-C. */
+/** Mistakes in the command line of `deno task kit`, before anything is fetched, an earlier kit, and Ctrl-C. */
 import { deepStrictEqual, rejects, strictEqual } from "node:assert/strict";
 import command from "../../../faces/commands/kit.ts";
 import { app } from "../../../main.ts";
@@ -35,6 +35,26 @@ Deno.test("kit names a link that it cannot pack, and a word that it does not tak
       run("photos"),
       (error) => error instanceof UsageError && /"photos"/.test(`${error}`),
     );
+  } finally {
+    await Deno.remove(project, { recursive: true });
+  }
+});
+
+Deno.test("kit leaves out the kit that it replaces, also below the project", async () => {
+  const project = await Deno.makeTempDir();
+  try {
+    await Deno.writeTextFile(`${project}/deno.json`, "{}");
+    await Deno.mkdir(`${project}/dist`);
+    for (const name of ["kit.tar", "notes.txt"]) {
+      await Deno.writeTextFile(`${project}/dist/${name}`, "earlier");
+    }
+    const context = { reporter: { log() {} }, cwd: project, project };
+    strictEqual(await command.run(["--out", "dist/kit.tar"], context as never), 0);
+    const { stdout } = await new Deno.Command("tar", {
+      args: ["tf", `${project}/dist/kit.tar`],
+    }).output();
+    const names = new TextDecoder().decode(stdout).trim().split("\n");
+    deepStrictEqual(names.filter((name) => name.startsWith("kit/dist/")), ["kit/dist/notes.txt"]);
   } finally {
     await Deno.remove(project, { recursive: true });
   }
