@@ -88,28 +88,24 @@ Exit codes: 0 all photos were read, 1 some were not, 2 wrong command line, 130 i
     const faces = middle === undefined ? `faces by ${by}` : `layout ${layout}`;
     reporter.log(`${joinWords(sources.map(({ id }) => id))} of ${origin}; ${faces}`);
     using interrupt = abortOnSignal(reporter);
-    const open = async (backend: Backend) => {
+    const open = (backend: Backend) => {
       const pool = new InferencePool(
         { backend, models: ready, middle },
         { workers, queue: 4 * workers, timeout: TIMEOUT, warn },
       );
-      try {
-        return await pool.open();
-      } catch (error) {
+      return pool.open().catch(async (error) => {
         // Ctrl-C ends processes that do not listen yet.
         await pause(interrupt.signal);
         throw error;
-      }
+      });
     };
     let pool: Awaited<ReturnType<typeof open>> | undefined;
-    if (compute !== "wasm") {
-      try {
-        const { backend } = await tools.resolveCompute(compute);
-        if (backend !== "wasm") pool = await open(backend as Backend);
-      } catch (error) {
-        interrupt.signal.throwIfAborted();
-        warn(`${(error as Error).message} Predicting on wasm instead.`);
-      }
+    try {
+      const { backend } = await tools.resolveCompute(compute);
+      if (backend !== "wasm") pool = await open(backend as Backend);
+    } catch (error) {
+      interrupt.signal.throwIfAborted();
+      warn(`${(error as Error).message} Predicting on wasm instead.`);
     }
     pool ??= await open("wasm");
     try {
