@@ -123,13 +123,12 @@ export async function auditLabels(
   });
   const made = await findSourceFaces(dataset.path, faces);
   using crops = made && await openFaces(made.path);
-  const whole = crops?.rows.length === labels.length ? crops : undefined;
-  const shown = ranked.slice(0, list).map(async ({ row, score: _, suspect: __, ...one }) => ({
-    ...one,
-    image: whole
-      ? await thumbnail(whole.png(whole.rows[row]), THUMBNAIL)
-      : await imageDataUrl(images, row),
-  }));
+  const places = new Map(crops?.rows.map((crop) => [`${crop.dataset}\n${crop.full_path}`, crop]));
+  const shown = ranked.slice(0, list).map(async ({ row, score: _, suspect: __, ...one }) => {
+    const crop = places.get(`${one.dataset}\n${one.path}`);
+    const png = crop && crops!.png(crop);
+    return { ...one, image: await (png ? thumbnail(png, THUMBNAIL) : imageDataUrl(images, row)) };
+  });
   await Deno.writeTextFile(
     output("judge.html"),
     judgePage({

@@ -4,8 +4,13 @@ import { readCsv } from "../../packages/formats/csv.ts";
 import { readNpy, writeNpy } from "../../packages/formats/npy.ts";
 import { readParquet, writeParquet } from "../../packages/formats/parquet.ts";
 import auditLabels from "../../stages/auditLabels.ts";
-import { testContext } from "../context.ts";
-import { writeDataset } from "./training_data.ts";
+import sharp from "sharp";
+import { pngName, shardName, writeFaceRows } from "../../faces/detection/faces_artifact.ts";
+import { TarWriter } from "../../packages/formats/tar.ts";
+import type { Artifact } from "../../packages/pipeline/stage.ts";
+import { temporaryFolder } from "../temporary_folder.ts";
+import { testArtifact, testContext } from "../context.ts";
+import { preprocessing, writeDataset } from "./training_data.ts";
 
 const people = Array.from({ length: 80 }, (_, i) => ({ age: (i * 37) % 90, gender: i % 2 }));
 const quick = {
@@ -23,6 +28,7 @@ async function audit(
   params: Record<string, unknown> = {},
   folder?: string,
   change?: (images: Uint8Array, each: number) => void,
+  faces: Artifact[] = [],
 ) {
   const context = testContext(auditLabels, { compute: "wasm", ...folder && { folder } });
   const dataset = await writeDataset(
@@ -52,7 +58,7 @@ async function audit(
       },
     ])),
   } as never);
-  await context.run({ dataset, faces: [], archives: [] }, { ...quick, ...params });
+  await context.run({ dataset, faces, archives: [] }, { ...quick, ...params });
   const file = (name: string) => Deno.readTextFile(join(context.outputs.audit, name));
   return { context, file, csv: await file("labels.csv") };
 }
@@ -172,4 +178,43 @@ Deno.test("auditLabels predicts copies in one fold, so that no copy confirms a l
     }
   }
   context[Symbol.dispose]();
+});
+
+Deno.test("the page of auditLabels shows the crop of each label, in whatever order crops are", async () => {
+  const folder = temporaryFolder("crops-"), reversed = people.map((_, i) => people.length - 1 - i);
+  using shard = new TarWriter(join(folder, shardName(0)));
+  const rows = await Promise.all(reversed.map(async (photo) => {
+    const background = `rgb(${3 * photo}, 0, 0)`;
+    const drawn = sharp({ create: { width: 8, height: 8, channels: 3, background } });
+    return { photo, png: await drawn.png().toBuffer() };
+  }));
+  const written = rows.map(({ photo, png }) => ({
+    full_path: `${photo}.jpg`,
+    dataset: "test",
+    age: 30,
+    gender: 1,
+    name: null,
+    identity: null,
+    face_location: null,
+    photo,
+    ...{ box_x: 0, box_y: 0, box_width: 8, box_height: 8, score: 1 },
+    shard: shardName(0),
+    ...shard.add(pngName(photo), png),
+  }));
+  shard.close();
+  await writeFaceRows(folder, written);
+  const { resize: _, ...crop } = preprocessing;
+  await Deno.writeTextFile(join(folder, "preprocessing.json"), JSON.stringify(crop));
+  const { file } = await audit({ epochs: 1 }, undefined, undefined, [
+    testArtifact(folder, "faces"),
+  ]);
+  const [, json] = /<script type="application\/json" id="data">(.*?)<\/script>/.exec(
+    await file("judge.html"),
+  )!;
+  const suspects: { path: string; image: string }[] = JSON.parse(json).suspects;
+  for (const { path, image } of suspects.slice(0, 10)) {
+    const jpeg = Uint8Array.fromBase64(image.split(",")[1]);
+    const [{ mean }] = (await sharp(jpeg).stats()).channels;
+    assert.ok(Math.abs(mean - 3 * parseInt(path)) < 4, `${path}: ${mean}`);
+  }
 });
