@@ -6,6 +6,7 @@ import { identityNamed } from "../../packages/pipeline/find_pipeline.ts";
 import { byTime, History, type RunRecord } from "../../packages/pipeline/history.ts";
 import { findRun, nameOf, runsOfPipeline } from "../../packages/pipeline/find_runs.ts";
 import { displayPath } from "../../packages/pipeline/paths.ts";
+import { standardOutput } from "../../packages/pipeline/reporter.ts";
 import { settingKey } from "../../packages/pipeline/run_settings.ts";
 import { ArtifactStore } from "../../packages/pipeline/artifact_store.ts";
 
@@ -59,7 +60,7 @@ Exit codes: 0 compared, 1 a result is damaged, 2 wrong command line.`,
     const text = format === "json"
       ? JSON.stringify({ ok: true, ...withText(comparison) }) + "\n"
       : formatComparison(comparison, format, tools.columns());
-    await Deno.stdout.write(new TextEncoder().encode(text));
+    standardOutput("stdout").write(text);
     return 0;
   },
 };

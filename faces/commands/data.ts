@@ -5,6 +5,7 @@ import { parseOptions, parseWhole } from "../../packages/pipeline/args.ts";
 import { UsageError } from "../../packages/pipeline/errors.ts";
 import { abortOnSignal } from "../../packages/pipeline/interrupt.ts";
 import { resolveFrom } from "../../packages/pipeline/paths.ts";
+import { standardOutput } from "../../packages/pipeline/reporter.ts";
 import { ARCHIVE } from "../datasets/sources.ts";
 
 const command: Command = {
@@ -46,7 +47,7 @@ Exit codes: 0 labels were found, 1 none were, 2 wrong command line, 130 interrup
     await Deno.writeTextFile(page, await dataPage(found));
     for (const line of [found.summary, ...found.hints]) reporter.log(line);
     reporter.log(`Page: ${page}`);
-    await Deno.stdout.write(new TextEncoder().encode(proposePipeline(found)));
+    standardOutput("stdout").write(proposePipeline(found));
     if (found.labels) reporter.log("Next: deno task run experiments/mine, or where the YAML went");
     return found.labels ? EXIT.ok : EXIT.failed;
   },

@@ -6,6 +6,7 @@ import { type CommandContext, EXIT } from "../../../packages/pipeline/app.ts";
 import { counted } from "../../../packages/pipeline/causes.ts";
 import { printable } from "../../../packages/pipeline/errors.ts";
 import { pause } from "../../../packages/pipeline/interrupt.ts";
+import { standardOutput } from "../../../packages/pipeline/reporter.ts";
 import { mapOrdered } from "../../../packages/workers/ordered_map.ts";
 import { PHOTO } from "../../datasets/sources.ts";
 import { ImageError } from "../../images/decode_image.ts";
@@ -41,11 +42,12 @@ export async function predictPhotos(
   }
   const photos = Iterator.from<Listed>(list())
     .flatMap((listed) => "other" in listed ? [] : [listed]);
+  const output = standardOutput("stdout");
   using progress = reporter.startProgress("predict");
   const counts = { read: 0, faces: 0, faceless: 0, unreadable: 0 };
   try {
     progress.start(total, "photos");
-    print(lines.head);
+    output.write(lines.head);
     const analyzed = mapOrdered(photos, parallel, async (listed) => {
       if ("reason" in listed) return { path: listed.unreadable, result: listed.reason };
       const path = listed.photo;
@@ -61,7 +63,7 @@ export async function predictPhotos(
         const problem = read === 0 ? `no face in ${path}` : `cannot read ${path}: ${result}`;
         reporter.log(`  ${reporter.paint.yellow(printable(problem).replaceAll("\n", "\\n"))}`);
       }
-      print(lines.photo(path, result));
+      output.write(lines.photo(path, result));
       progress.advance(1, path);
     }
   } catch (error) {
@@ -113,11 +115,6 @@ export async function predictPhoto(
       if (--tries === 0) return (error as Error).message;
     }
   }
-}
-
-function print(text: string): void {
-  const bytes = new TextEncoder().encode(text);
-  for (let done = 0; done < bytes.length;) done += Deno.stdout.writeSync(bytes.subarray(done));
 }
 
 export type Listed =

@@ -13,6 +13,7 @@ import type { Preset } from "../../../faces/datasets/presets.ts";
 import { TarWriter } from "../../../packages/formats/tar.ts";
 import { readConfig } from "../../../packages/pipeline/config/config.ts";
 import { Registry } from "../../../packages/pipeline/registry.ts";
+import { createReporter } from "../../../packages/pipeline/reporter.ts";
 import { stages } from "../../../stages/mod.ts";
 import { mounted } from "../../mount.ts";
 import {
@@ -28,6 +29,29 @@ const root = fileURLToPath(new URL("../../../", import.meta.url));
 
 const look = (folder: string) =>
   lookAt(folder, { photos: 100, signal: new AbortController().signal });
+
+Deno.test("data prints all of a pipeline where a write takes a part, as on a disk that fills up", async () => {
+  await withFiles(await utkface(), async (folder) => {
+    const { stdout } = Deno, decoder = new TextDecoder();
+    let printed = "";
+    const writeSync = (bytes: Uint8Array) => {
+      printed += decoder.decode(bytes.subarray(0, 100), { stream: true });
+      return Math.min(100, bytes.length);
+    };
+    using restored = new DisposableStack();
+    restored.defer(() => {
+      for (const name of ["write", "writeSync"]) Reflect.deleteProperty(stdout, name);
+    });
+    Object.assign(stdout, {
+      write: (bytes: Uint8Array) => Promise.resolve(writeSync(bytes)),
+      writeSync,
+    });
+    const output = { write() {}, terminal: false, columns: () => 80, color: false };
+    const context = { cwd: folder, project: folder, reporter: createReporter(output) };
+    strictEqual(await data.run([folder, "--page", join(folder, "page.html")], context as never), 0);
+    match(printed, /\n {2}webcamServe:\n$/);
+  });
+});
 
 Deno.test("data prints a pipeline that is valid, and writes a page of what it found", async () => {
   await withFiles(await utkface(), async (folder) => {
