@@ -61,6 +61,8 @@ export function framingDifferences(trained: Preprocessing, here: Preprocessing):
   const shown = (value: unknown) => typeof value === "string" ? value : JSON.stringify(value);
   return Object.keys({ ...own, ...other })
     .map((name) => [name, shown(own[name] ?? "none"), shown(other[name] ?? "none")])
+    // Earlier versions recorded one of plugins' detectors that have none.
+    .filter(([name, ...both]) => name !== "minConfidence" || !both.includes("none"))
     .filter(([, before, now]) => before !== now)
     .map(([name, before, now]) => `${name} ${before}, here ${now}`);
 }

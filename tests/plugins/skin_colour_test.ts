@@ -10,7 +10,12 @@ import {
   openDetector,
 } from "../../faces/detection/detectors.ts";
 import { decode } from "../../faces/images/decode_image.ts";
-import { readCropPreprocessing } from "../../faces/images/preprocessing.ts";
+import {
+  type DetectorConfig,
+  framingDifferences,
+  readCropPreprocessing,
+} from "../../faces/images/preprocessing.ts";
+import { preprocessing } from "../stages/training_data.ts";
 import { readConfig } from "../../packages/pipeline/config/config.ts";
 import { Registry } from "../../packages/pipeline/registry.ts";
 import skinColour from "../../plugins/skinColour.ts";
@@ -126,6 +131,9 @@ Deno.test("a recorded detector is chosen again with the options that it has", ()
   // As recorded by earlier versions.
   const earlier = { name: "mine", module, minConfidence: 0.4, inputSizes: [], share: 0.5 };
   assert.deepEqual(detectorChoice(earlier), { use: "mine", share: 0.5 });
+  const of = (detector: DetectorConfig) => ({ ...preprocessing, detector });
+  const now = configureDetector("mine", {}, module, share);
+  assert.deepEqual(framingDifferences(of(earlier), of(now)), []);
   assert.deepEqual(ofPlugin({ cell: 16, minConfidence: 0.7 }, skinColour.params!), {
     use: "mine",
     cell: 16,
