@@ -60,8 +60,17 @@ export async function servePlugin(api: object, builtIn: readonly LazyStage[] = [
       }
       return await target[method](...deserialize(bytes));
     };
-    return (call, bytes) => answerOf(call, bytes).then((answer) => ({ answer }), whole);
+    return (call, bytes) =>
+      answerOf(call, bytes).then((answer) => ({ answer, from: nameOf(call) }), whole);
   }, MAX_MESSAGE);
+}
+
+/** Names the function of a plugin that a call is of. */
+function nameOf(call: Call): string {
+  if ("declare" in call) return "declarations";
+  if ("method" in call) return `${call.method}() of the ${call.kind} "${call.definition}"`;
+  const [method] = ["external", "check"].filter((one) => one in call);
+  return `${method ?? "run"}() of the stage "${call.stage}"`;
 }
 
 /** A definition or its model, as far as it is called. */
@@ -101,7 +110,7 @@ async function answer(
   registry: Registry,
   project: string,
   call: Extract<Call, { stage: string }>,
-  send: (event: unknown) => void,
+  send: (event: unknown, from: string) => void,
 ): Promise<unknown> {
   const { stage } = await registry.get(call.stage);
   const params = stage.params.parse(call.params);
@@ -119,11 +128,11 @@ async function answer(
     earlierResults: () => Promise.resolve([]),
     signal: new AbortController().signal, // the runner ends the process
     progress: {
-      start: (total, unit, done = 0) => send(["start", total, unit, done]),
-      advance: (items = 1, note = "") => send(["advance", items, note]),
+      start: (total, unit, done = 0) => send(["start", total, unit, done], "start()"),
+      advance: (items = 1, note = "") => send(["advance", items, note], "advance()"),
     },
-    info: (message) => send(["info", String(message)]), // without TypeScript it may be a number
-    warn: (message) => send(["warn", String(message)]),
+    info: (message) => send(["info", String(message)], "info()"), // without TypeScript it may be a number
+    warn: (message) => send(["warn", String(message)], "warn()"),
   });
   return await stage.run(inputs as Record<string, Artifact>, params, context);
 }

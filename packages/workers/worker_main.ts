@@ -8,18 +8,20 @@ import { onStopSignal } from "./stop_signals.ts";
 export interface Done<Answer> {
   readonly answer: Answer;
   readonly bytes?: Uint8Array;
+  /** What returned it, for an error. */
+  readonly from?: string;
 }
 
 /**
  * Serves the parent process.
  * @param open called once with the parameters of the pool; returns the function that runs a task.
- * Events that it sends reach the parent before the task's answer
+ * Events that it sends reach the parent before the task's answer; `from` made one, for an error
  * @param maxMessage bytes that an answer or an event may have; the parent's `WorkerSpec` has the same
  */
 export async function serve<Opening, Task, Answer>(
   open: (
     opening: Opening,
-    send: (event: unknown) => void,
+    send: (event: unknown, from?: string) => void,
   ) => Promise<(task: Task, bytes: Uint8Array<ArrayBuffer>) => Promise<Done<Answer>>>,
   maxMessage = Infinity,
 ): Promise<never> {
@@ -34,12 +36,12 @@ export async function serve<Opening, Task, Answer>(
       if (work === undefined) {
         work = await open(
           (message as { opening: Opening }).opening,
-          (event) => reply({ answer: event, event: true }),
+          (event, from) => reply({ answer: event, event: true }, undefined, from),
         );
         reply({ ready: true });
       } else {
-        const { answer, bytes } = await work((message as { task: Task }).task, sent);
-        reply({ answer }, bytes);
+        const { answer, bytes, from } = await work((message as { task: Task }).task, sent);
+        reply({ answer }, bytes, from);
       }
     } catch (error) {
       const { message, stack } = error instanceof Error ? error : new Error(String(error));
@@ -62,12 +64,12 @@ function reserveFrames(maxMessage: number) {
     writeSync: stderr.writeSync.bind(stderr),
   });
   Object.defineProperty(stdout, "writable", { get: () => stderr.writable });
-  const reply = (message: Reply, bytes?: Uint8Array): void => {
+  const reply = (message: Reply, bytes?: Uint8Array, from = "a task"): void => {
     const frame = encodeFrame(message, bytes);
     if (frame.length > maxMessage) {
       const size = (frame.length / 1e6).toFixed(1);
       throw new RangeError(
-        `it sends ${size} MB at once, and at most ${maxMessage / 1e6} MB are read`,
+        `Cannot send ${size} MB of ${from}: at most ${maxMessage / 1e6} MB are read. Shorten it.`,
       );
     }
     try {

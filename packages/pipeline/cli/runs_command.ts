@@ -138,11 +138,24 @@ function valuesOf(run: RunRecord, before: RunRecord | undefined): string {
     if (canonicalJson(old?.value ?? null) === canonicalJson(value ?? null)) continue;
     // Records of earlier versions do not know what a stage took from.
     if (name.endsWith(": inputs") && old?.value === undefined) continue;
+    const brought = /: (code|packages)$/.test(name) &&
+      given.keys().some((key) => key.startsWith(`${stage}.`));
+    if (brought && !isEdited(stage!, before!, run)) continue;
     given.set(name.replace(/: \w+$/, ""), /: \w+$/.test(name) ? name.split(": ")[1] : value);
   }
   const shown = [...given].map(([name, value]) => formatValues({ [name]: value }));
   const more = shown.length - most;
   return shown.slice(0, most).join(" ") + (more > 0 ? ` and ${more} more` : "");
+}
+
+/** Returns true if code of both runs differs. A choice, such as a plugin's loss, brings other code. */
+function isEdited(stage: string, ...runs: RunRecord[]): boolean {
+  const [then, now] = runs.map(({ stages }) => {
+    const { modules, packages } = stages.find(({ id }) => id === stage)!.dependencies!;
+    return Object.entries({ ...modules, ...packages });
+  });
+  const old = new Map(then);
+  return now!.some(([name, version]) => old.has(name) && old.get(name) !== version);
 }
 
 /** Returns the stages of a run and the folders of their results. */

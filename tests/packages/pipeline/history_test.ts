@@ -193,6 +193,31 @@ Deno.test("runs", async (t) => {
     assert.match((await project.here("runs", "two")).out, /\nabcd2222 .* s +test: sum loss/);
     await Deno.remove(path);
   });
+  await t.step("names no code that came with another value", async () => {
+    const { runs: [run] } = JSON.parse((await project.here("runs", "two", "--json")).out);
+    const path = project.path("artifacts/runs/abcd3333.json");
+    const at = new Date(Date.parse(run.at) + 1000).toISOString();
+    const { id, dependencies, ...rest } = run.stages[0], { params, modules } = dependencies;
+    const [first] = Object.keys(modules);
+    for (
+      const [code, more, values] of [
+        [{ "loss.ts": "1" }, { to: 5 }, ["count.to=5"]],
+        [{ "loss.ts": "1" }, {}, ["count=code"]],
+        [{ [first!]: "1" }, { to: 5 }, ["count.to=5", "count=code"]],
+      ] as const
+    ) {
+      const now = {
+        ...dependencies,
+        params: { ...params, ...more },
+        modules: { ...modules, ...code },
+      };
+      const stages = [{ ...rest, id, dependencies: now }, ...run.stages.slice(1)];
+      await writeState(path, { version: 1, ...run, id: "abcd3333", at, stages });
+      const { out } = await project.here("runs", "abcd3333");
+      assert.deepEqual(out.match(/count[.\w]*=\w+/g), values);
+    }
+    await Deno.remove(path);
+  });
   await t.step("tells what it does not know", async () => {
     const bad = await project.here("runs", "tow");
     assert.equal(bad.code, 2);

@@ -56,6 +56,7 @@ const ATTEMPTS = {
     throw new Error(`read ${JSON.stringify(read)} and ${await stdin.toArray()}`);
   },
   flood: ({ info }) => Array.from({ length: 200_000 }, () => info("again")),
+  shout: ({ info }) => info("x".repeat(5e7)),
   huge: () => ({ observed: { text: "x".repeat(5e7) } }),
   exit: () => Deno.exit(3),
   pollute: () => ({ metrics: JSON.parse(`{ "__proto__": { "polluted": { "x": 1 } } }`) }),

@@ -66,7 +66,9 @@ const ENDED: Record<string, RegExp> = {
   channel: /ended: SIGKILL: .* Standard output is for messages alone, and has "\ufffd/,
   chatter: /^read \[null,\[\]\] and $/,
   flood: /logs more than 10000 lines/,
-  huge: /it sends 50\.0 MB at once, and at most 16 MB are read/,
+  huge:
+    /Cannot send 50\.0 MB of run\(\) of the stage "hostile": at most 16 MB are read\. Shorten it/,
+  shout: /Cannot send 50\.0 MB of info\(\): at most 16 MB are read/,
   exit: /ended: exit code 3: error: Deno\.exit\(\) was called at file:.*hostile\.js:\d+:\d+$/,
   gpu: /no adapter/,
   escape: /answered what is not valid/,
