@@ -8,7 +8,7 @@ import { onStopSignal } from "./stop_signals.ts";
 export interface Done<Answer> {
   readonly answer: Answer;
   readonly bytes?: Uint8Array;
-  /** What returned it, for an error. */
+  /** The function that returned it, for an error. */
   readonly from?: string;
 }
 

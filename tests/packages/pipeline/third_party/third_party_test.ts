@@ -348,6 +348,23 @@ Deno.test("rights of a third-party plugin", async (t) => {
       /2:11: Cannot run the plugin ".*": ".*a,b" has a comma, .*Rename the folder/,
     );
   });
+  await t.step("are not there while it takes long to load, and it is named", async () => {
+    const folder = join(outside, "long");
+    await Deno.mkdir(folder);
+    await Deno.writeTextFile(join(folder, "long.js"), "await new Promise(() => {});");
+    const { setTimeout } = globalThis, { error } = console;
+    const lines: string[] = [];
+    const soon = (act: () => void, ms?: number) => setTimeout(act, ms === 10_000 ? 0 : ms);
+    try {
+      globalThis.setTimeout = soon as typeof setTimeout;
+      console.error = (line) => lines.push(line);
+      await project.mistakes(pipeline(join(folder, "long.js"), ", minutes: 0.02"));
+    } finally {
+      globalThis.setTimeout = setTimeout;
+      console.error = error;
+    }
+    assert.match(lines.join("\n"), /^waiting for plugin ".*long\.js" to load$/m);
+  });
   await t.step("need a folder of its own", async () => {
     const beside = join(project.folder, "..", `${crypto.randomUUID()}.js`);
     await Deno.copyFile(HOSTILE, beside);
