@@ -262,15 +262,16 @@ Deno.test("compare has no test of a mean over classes or groups of which one has
     );
     const { differences, notes, tests } = await compareRuns(shop.runs, shop.store);
     assert.ok(tests.length > 0);
-    assert.deepEqual(differences, []);
+    const means = ["balancedAccuracy", "f1", "auc"];
+    assert.deepEqual(differences.filter(({ metric }) => means.includes(metric)), []);
     const [a, b] = [shop.runs[0]!.id, shop.runs[seeds.length]!.id].toSorted();
-    assert.deepEqual(
-      notes.map((note) => note.replace(/[0-9a-f]{8} and [0-9a-f]{8}/, `${a} and ${b}`)),
-      ["balanced accuracy", "F1, macro", "AUC"].map((title) =>
+    const said = notes.map((note) => note.replace(/[0-9a-f]{8} and [0-9a-f]{8}/, `${a} and ${b}`));
+    for (const title of ["balanced accuracy", "F1, macro", "AUC"]) {
+      const note =
         `trainGender, ${a} and ${b}: ${title} is not tested, as a class or group has too few ` +
-        "images or people"
-      ),
-    );
+        "images or people";
+      assert.equal(said.filter((one) => one === note).length, 1, said.join("\n"));
+    }
   }
 });
 

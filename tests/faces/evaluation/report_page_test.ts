@@ -267,7 +267,7 @@ Deno.test("reportPage() opens with run, overrides and protocol, and tells equal 
       /Pretraining\s+genderTwin: init shared\/model; trainGender: none;/,
       /Seeds\s+42; training: genderTwin: 7; trainGender: 42;/,
       /Comparable with\s+results on the same test set: equal data and split \(01234567\)/,
-      /Protocol\s+Gender \(genderTwin\)\s+Gender \(trainGender\)\s+Age in years\s/,
+      /Protocol\s[^]*?\sGender \(genderTwin\)\s+Gender \(trainGender\)\s+Age in years\s/,
     ]
   ) assert.match(html, fact);
   const { made } = report;
@@ -427,10 +427,9 @@ Deno.test("reportPage() escapes all text from data", async () => {
     );
   assert.deepEqual(names(attacked), names(benign));
   assert.doesNotMatch(html, /<script/);
-  assert.equal(
-    attacked.getElementsByTagName("h2")[4].getElementsByTagName("span")[0].textContent,
-    `ageGroups${suffix}`,
-  );
+  const titles = [...attacked.getElementsByTagName("h2")]
+    .map((title) => title.getElementsByTagName("span")[0]?.textContent);
+  assert.ok(titles.includes(`ageGroups${suffix}`), titles.join());
 });
 
 Deno.test("reportPage() makes no requests", async () => {

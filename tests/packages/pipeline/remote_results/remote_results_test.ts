@@ -281,8 +281,8 @@ Deno.test("outputs that parameters decide have any names, and are pushed and pul
   const pulled = await project.cli("pull");
   assert.equal(pulled.code, 0, pulled.out + pulled.err);
   assert.ok((await project.files()).some((name) => name.endsWith("/Größe x/a.txt")));
-  for (const  of of["[a/../b]", "[record.json]", '[""]']) {
-    await project.write({ "pipeline.yaml": yaml(of) });
+  for (const names of ["[a/../b]", "[record.json]", '[""]']) {
+    await project.write({ "pipeline.yaml": yaml(names) });
     const { code, err } = await project.cli("run", "pipeline");
     assert.equal(code, 2, err);
     assert.match(err, /pipeline\.yaml:3:11: outputsOf\(\) of words returns no outputs: expected/);
