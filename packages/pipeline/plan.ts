@@ -216,7 +216,7 @@ function wire(
   return undefined;
 }
 
-/** Two plugins may declare a kind of the same name with other files. */
+/** Two plugins may declare a kind of the same name with other files; some name none. */
 function refuseOtherKind(
   { id, use }: ConfiguredStage,
   { kind, files, optional = [] }: Kind,
@@ -224,15 +224,15 @@ function refuseOtherKind(
   { byId, source, problems }: Wiring,
 ): void {
   for (const { stage, output } of edges) {
-    const made = byId.get(stage)!.definition.outputs[output]!;
+    const made = Object.keys(byId.get(stage)!.definition.outputs[output]!.files);
     const lacking = Object.keys(files)
-      .find((name) => !optional.includes(name) && !Object.hasOwn(made.files, name));
-    if (lacking === undefined) continue;
+      .find((name) => !optional.includes(name) && !made.includes(name));
+    if (lacking === undefined || made.length === 0) continue;
     problems.push({
       at: source.at(["stages", id], true),
       message:
         `${use} takes ${quote(kind)} with a file ${quote(lacking)}, and that of ${stage} has ` +
-        `${joinWords(Object.keys(made.files).map(quote))}: two plugins declare a kind of this ` +
+        `${joinWords(made.map(quote))}: two plugins declare a kind of this ` +
         "name. Rename one.",
     });
   }

@@ -195,12 +195,15 @@ export default defineStage({ name: "${name}", summary: "Words", params: z.strict
     "taker.ts": plugin("taker", "other.csv", true),
     "modest.ts": plugin("modest", "other.csv", true, ', optional: ["other.csv"]'),
   });
-  const yaml = "plugins: [maker.ts, taker.ts, modest.ts]\nstages:\n  maker:\n";
+  await project.write({ "vague.ts": plugin("vague", "", false).replace('{ "": "words" }', "{}") });
+  const yaml = "plugins: [maker.ts, taker.ts, modest.ts, vague.ts]\nstages:\n  maker:\n";
   assert.match(
     await project.mistakes(`${yaml}  taker:\n`),
     /4:3: taker takes "words" with a file "other\.csv", and that of maker has "w\.csv": two/,
   );
   await project.write({ "pipeline.yaml": `${yaml}  modest:\n` });
+  assert.equal((await project.plan()).stages.length, 2);
+  await project.write({ "pipeline.yaml": `${yaml.replace("  maker:", "  vague:")}  taker:\n` });
   assert.equal((await project.plan()).stages.length, 2);
 });
 
