@@ -29,10 +29,11 @@ Exit codes: 0 stopped, 1 it cannot listen, 2 wrong command line.`,
     const { createUi } = await import("../ui/ui_app.ts");
     const { listen } = await import("../serving/server.ts");
     const { log: warn } = tools.reporter;
+    using interrupt = abortOnSignal({ log: () => {} }, { code: EXIT.ok });
     // One process at a time.
     let last: Promise<unknown> = Promise.resolve();
     const run = <T>(...args: string[]): Promise<T> => {
-      const next = last.then(() => runProcess(args, tools));
+      const next = last.then(() => runProcess(args, tools, interrupt.signal));
       last = next.catch(() => {});
       return next as Promise<T>;
     };
@@ -46,7 +47,6 @@ Exit codes: 0 stopped, 1 it cannot listen, 2 wrong command line.`,
         run("faces/ui/occlusion_process.ts", model, images, String(row)),
     });
     const { urls: [url], stop } = listen(app, { host: "127.0.0.1", port, connections: 64, warn });
-    using interrupt = abortOnSignal({ log: () => {} }, { code: EXIT.ok });
     warn(`${tools.reporter.paint.bold(url)} shows ${artifacts} (Ctrl-C stops)`);
     if (!interrupt.signal.aborted) await once(interrupt.signal, "abort");
     await stop();
@@ -59,13 +59,14 @@ export default command;
 async function runProcess(
   args: readonly string[],
   { project, cwd }: Parameters<Command["run"]>[1],
+  stopped: AbortSignal,
 ): Promise<unknown> {
   const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "-q", "--no-prompt", "-P=ui", ...args],
     cwd: project,
     env: { INIT_CWD: cwd, NO_COLOR: "1" },
     stdin: "null",
-    signal: AbortSignal.timeout(MAX_MS),
+    signal: AbortSignal.any([stopped, AbortSignal.timeout(MAX_MS)]),
   }).output();
   const [out, log] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes).trim());
   let error = log!.slice(-2000) || `it took over ${MAX_MS / 60_000} minutes.`;

@@ -17,7 +17,7 @@ const map = await occlusionMap(image, size, (covered) => {
   const rows = Int32Array.from(Array(covered.shape[0]).keys());
   return predictor.predict(covered, rows, { mirror });
 });
-const [low, high] = [Math.min(...map.changes), Math.max(...map.changes)];
+const [low, high] = [Math.min(0, ...map.changes), Math.max(0, ...map.changes)];
 // Below these changes, colors would show rounding.
 const least = classes ? 0.02 : 0.2;
 const png = encodePng(paintMap(image, size, map, Math.max(least, -low, high)));

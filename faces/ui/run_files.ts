@@ -6,6 +6,7 @@ import { NpyFile } from "../../packages/formats/npy.ts";
 import { readParquet } from "../../packages/formats/parquet.ts";
 import { encodePng } from "../../packages/formats/png.ts";
 import type { ArtifactStore } from "../../packages/pipeline/artifact_store.ts";
+import { NAME } from "../../packages/pipeline/define.ts";
 import type { RunRecord } from "../../packages/pipeline/history.ts";
 import { readRecord, type StageRecord } from "../../packages/pipeline/stage_record.ts";
 import { photoOf } from "../datasets/rows.ts";
@@ -21,7 +22,7 @@ import {
 import { Problem } from "../serving/problem.ts";
 import { genderClasses } from "../training/targets.ts";
 import { readHistory, readRecord as readTraining } from "../training/training_record.ts";
-import type { UiCurve, UiDetails, UiStep } from "./ui_api.ts";
+import { compareCells, type UiCurve, type UiDetails, type UiStep } from "./ui_api.ts";
 
 /** An output of a stage, with its folder. */
 interface Output {
@@ -158,8 +159,11 @@ export class RunFiles {
       const near = metric === "error" ? test.error! : 5; // numbers other than years have any scale
       const own = await predictionsOf(report.path, model, split);
       const theirs = other && await other.#byImage(model, evaluated[model]!, split);
-      const matches = (value: number, wanted: string | undefined) =>
-        !wanted || (classes ? value === classes.indexOf(wanted) : inRange(value, wanted));
+      // A range stays in the address when the model becomes one of classes, whose list shows "any".
+      const matches = (value: number, wanted = "") =>
+        classes
+          ? !classes.includes(wanted) || value === classes.indexOf(wanted)
+          : wanted === "" || inRange(value, wanted);
       // A network that has learned nothing contradicts labels by chance.
       const suspects = only === "suspect" && isUseful(evaluated[model]!)
         ? suspectLabels({ classes }, {
@@ -362,7 +366,7 @@ export async function fileOf(
 ): Promise<string> {
   const missing = () =>
     new Problem(404, "not_found", `No result has a file ${JSON.stringify(file)}.`);
-  if (!/^\w+$/.test(use) || !/^[0-9a-f]{16}$/.test(print)) throw missing();
+  if (!NAME.test(use) || !/^[0-9a-f]{16}$/.test(print)) throw missing();
   const place = store.pathOf(use, print);
   const { value, problem } = await readRecord(place);
   if (problem !== undefined) throw new Problem(409, "damaged", `${use}/${print}: ${problem}.`);
@@ -399,23 +403,13 @@ export async function tableOf(
   const column = table[sort.replace(/^-/, "")];
   if (column) {
     const sign = sort.startsWith("-") ? -1 : 1;
-    const there = Map.groupBy(rows, (row) => (column[row] ?? null) !== null);
-    const order = (a: number, b: number) => compare(column[a]!, column[b]!);
-    rows = [
-      ...there.get(true)?.sort((a, b) => sign * order(a, b)) ?? [],
-      ...there.get(false) ?? [],
-    ];
+    rows.sort((a, b) => compareCells(column[a], column[b], sign));
   }
-  const plain = (value: unknown) => typeof value === "bigint" ? Number(value) : value ?? null;
   return {
     columns,
     total: rows.length,
-    rows: pageOf(rows, from, 100).map((row) => columns.map((name) => plain(table[name]![row]))),
+    rows: pageOf(rows, from, 100).map((row) => columns.map((name) => table[name]![row] ?? null)),
   };
-}
-
-function compare(a: NonNullable<unknown>, b: NonNullable<unknown>): number {
-  return a < b ? -1 : Number(a > b);
 }
 
 interface KerasLayer {

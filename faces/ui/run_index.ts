@@ -39,13 +39,16 @@ export class RunIndex {
       // Settings that not all successful runs share.
       const ended = all.filter(({ state }) => state === "ok").map(({ settings }) => settings);
       const valuesOf = (name: string) => new Set(ended.map((one) => JSON.stringify(one[name])));
-      const varied = new Set(ended.flatMap(Object.keys).filter((name) => valuesOf(name).size > 1));
+      const varied = ended.flatMap(Object.keys).filter((name) => valuesOf(name).size > 1);
+      // What a run at work was given is compared with all others.
+      const given = all.flatMap(({ state, settings }) =>
+        state === "running" ? Object.keys(settings) : []
+      );
+      const shown = new Set([...varied, ...given]);
       const runs = all.toSorted((a, b) => a.at < b.at ? 1 : -1).map((run) => ({
         ...run,
         settings: Object.fromEntries(
-          Object.entries(run.settings).filter(([name]) =>
-            varied.has(name) || run.state === "running"
-          ),
+          Object.entries(run.settings).filter(([name]) => shown.has(name)),
         ),
       }));
       const answer: UiRuns = { runs, left: this.#left };
@@ -83,11 +86,11 @@ export class RunIndex {
       }
       const began = performance.now();
       const { value, problem } = await this.#history.read(name);
-      spent += performance.now() - began;
       if (!value && problem === undefined) continue;
       const run = value
         ? shorten(value, await divisionOf(value, this.#store))
         : damaged(name, problem!, info?.mtime ?? new Date());
+      spent += performance.now() - began;
       if (entry?.stamp === stamp && entry.run.state === run.state) continue;
       this.#entries.set(name, { stamp, run });
       this.#version++;

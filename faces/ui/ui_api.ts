@@ -70,6 +70,19 @@ export type UiPhotos = Awaited<ReturnType<RunFiles["problems"]>>;
 export type UiTable = Awaited<ReturnType<typeof tableOf>>;
 export type UiLayer = Awaited<ReturnType<typeof layersOf>>[number];
 
+/** Compares cells of a table: numbers before texts, and those without a value last, by any sign. */
+export function compareCells(a: unknown, b: unknown, sign: number): number {
+  const [[rank, value], [otherRank, other]] = [rankCell(a), rankCell(b)];
+  if (rank !== otherRank) return rank - otherRank;
+  return sign * (value < other ? -1 : Number(value > other));
+}
+
+function rankCell(cell: unknown): [rank: number, value: number | string] {
+  if (cell === undefined || cell === null || cell === "" || Number.isNaN(cell)) return [2, ""];
+  if (typeof cell === "number") return [0, cell];
+  return [1, typeof cell === "object" ? JSON.stringify(cell) : String(cell)];
+}
+
 /** A metric with its value in each run. */
 export interface UiMetric {
   readonly model: string;

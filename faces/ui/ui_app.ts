@@ -129,7 +129,8 @@ export async function createUi(options: UiOptions): Promise<Hono> {
     const bytes = file.read(Number(offset), Number(size));
     const name = c.req.param("file")!;
     const image = bytes[0] === 0xff ? "image/jpeg" : bytes[0] === 0x89 ? "image/png" : undefined;
-    const type = image ?? (/\.(md|csv|json)$/.test(name) ? "text/plain" : getMimeType(name));
+    const type = image ??
+      (/\.(md|csv|json)$/.test(name) ? "text/plain; charset=utf-8" : getMimeType(name));
     return c.body(bytes as Uint8Array<ArrayBuffer>, 200, {
       "content-type": type ?? "application/octet-stream",
       // The page's own policy would run the scripts of an SVG or XHTML that a plugin wrote.

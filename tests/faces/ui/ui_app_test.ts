@@ -103,6 +103,24 @@ Deno.test("a path that a run was given is a setting, and so is all that a run at
   ]);
 });
 
+Deno.test("what a run at work was given and others share differs from none of them", async () => {
+  await using shop = await workshop([{ models: MODELS(0.9, 0.1) }, { models: MODELS(0.8, 0.1) }]);
+  const overrides = { "trainGender.dropout": 0.1 };
+  await new History(shop.artifacts).begin({ pipeline: "faces", overrides, seed: 1 });
+  await using ui = await start(shop.artifacts);
+  for (const { settings } of await ui.runs()) assert.deepEqual(settings, overrides);
+});
+
+Deno.test("files of a stage whose name has a hyphen are shown", async () => {
+  const { trainGender } = MODELS(0.9, 0.1);
+  await using shop = await workshop([{ models: { own: { ...trainGender, use: "train-own" } } }]);
+  await using ui = await start(shop.artifacts);
+  const { outputs } = await ui.get<{ outputs: UiOutput[] }>(`/api/files?id=${shop.runs[0]!.id}`);
+  const { place } = outputs.find(({ kind }) => kind === "model")!;
+  assert.match(place, /^train-own/);
+  assert.equal((await ui.get<UiLayer[]>(`/api/layers/${place}/model.json`)).length, 2);
+});
+
 Deno.test("a map is one setting where another run has a plain value in its place", async () => {
   const models = (network: unknown) => ({ trainGender: { skill: 0.9, params: { network } } });
   const narrow = { use: "plain", blocks: [[8]] };
@@ -346,6 +364,13 @@ Deno.test("a range of numbers holds whole years to their end, and decimals as th
   }
 });
 
+Deno.test("a range that was typed for ages filters no classes", async () => {
+  await using shop = await workshop([{ models: MODELS(0.9, 0.1) }]);
+  await using ui = await start(shop.artifacts);
+  const { total } = await ui.get<UiFaces>(`/api/faces?id=${shop.runs[0]!.id}&label=20-30`);
+  assert.equal(total, 200);
+});
+
 Deno.test("a number is right within 5 years, or within the MAE of another scale", async () => {
   const error = 0.8;
   await using shop = await workshop([
@@ -403,7 +428,8 @@ Deno.test("no path leads out of the artifacts, and nothing but reading is possib
   const { outputs } = await ui.get<{ outputs: UiOutput[] }>(`/api/files?id=${run!.id}`);
   const { place } = outputs.find(({ kind }) => kind === "report")!;
   const metrics = await ui.ask(`/file/${place}/metrics.json`);
-  assert.equal(metrics.headers.get("content-type"), "text/plain");
+  // Names of classes may be of any script.
+  assert.equal(metrics.headers.get("content-type"), "text/plain; charset=utf-8");
   assert.match(await metrics.text(), /trainGender/);
   // A file may be of a plugin: an SVG or XHTML of the page's policy could run its scripts.
   assert.match(metrics.headers.get("content-security-policy")!, /^default-src 'none'; style-src/);
@@ -558,5 +584,50 @@ Deno.test("a sorted table has rows without a value last, in either direction", a
     assert.deepEqual(await sorted("-age"), [30, 7, null, null]);
   } finally {
     await Deno.remove(path);
+  }
+});
+
+Deno.test("a sorted table has numbers, then texts, then empty cells", async () => {
+  const path = await Deno.makeTempFile({ suffix: ".csv" });
+  try {
+    await Deno.writeTextFile(path, "name,score\nb,12\n007,\n12,-1\na,n01\n3,3\n");
+    const sorted = async (sort: string, column: number) =>
+      (await tableOf(path, { sort })).rows.map((row) => row[column]);
+    assert.deepEqual(await sorted("score", 1), [-1, 3, 12, "n01", ""]);
+    assert.deepEqual(await sorted("-score", 1), [12, 3, -1, "n01", ""]);
+    assert.deepEqual(await sorted("name", 0), [3, 12, "007", "a", "b"]);
+  } finally {
+    await Deno.remove(path);
+  }
+});
+
+Deno.test("a process that the page waits for ends with ui", async () => {
+  const stops: (() => void)[] = [], { Command, addSignalListener } = Deno;
+  const listening = Promise.withResolvers<string>(), asked = Promise.withResolvers<AbortSignal>();
+  const project = Deno.cwd();
+  const reporter = { log: listening.resolve, paint: { bold: (text: string) => `${text}` } };
+  Deno.addSignalListener = (_, stop) => void stops.push(stop);
+  try {
+    const context = { cwd: project, project, reporter } as unknown as Parameters<typeof ui.run>[1];
+    const ended = ui.run(["pipeline", "--port", "0"], context);
+    const [url] = (await listening.promise).split(" ");
+    Deno.Command = function (_: string, { signal }: Deno.CommandOptions) {
+      asked.resolve(signal!);
+      const output = { stdout: new Uint8Array(), stderr: new TextEncoder().encode("it ended") };
+      return {
+        output: () =>
+          new Promise((resolve) => signal!.addEventListener("abort", () => resolve(output))),
+      };
+    } as unknown as typeof Deno.Command;
+    const answer = fetch(`${url}/api/why?pipeline=pipeline`).then((response) => response.text());
+    const signal = await asked.promise;
+    assert.equal(signal.aborted, false);
+    stops[0]!();
+    assert.equal(signal.aborted, true);
+    assert.equal(await ended, 0);
+    await answer.catch(() => {});
+  } finally {
+    Deno.addSignalListener = addSignalListener;
+    Deno.Command = Command;
   }
 });
