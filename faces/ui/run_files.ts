@@ -22,16 +22,18 @@ import {
 import { Problem } from "../serving/problem.ts";
 import { genderClasses } from "../training/targets.ts";
 import { readHistory, readRecord as readTraining } from "../training/training_record.ts";
-import { compareCells, type UiCurve, type UiDetails, type UiStep } from "./ui_api.ts";
+import {
+  compareCells,
+  type UiCurve,
+  type UiDetails,
+  type UiOutput,
+  type UiStep,
+} from "./ui_api.ts";
 
 /** An output of a stage, with its folder. */
-interface Output {
-  readonly stage: string;
+interface Output extends UiOutput {
   readonly output: string;
-  readonly kind: string;
   readonly path: string;
-  /** Path of the folder from the artifacts: "resize32/7529df154f46f186/dataset". */
-  readonly place: string;
   readonly record: StageRecord;
 }
 
@@ -74,12 +76,12 @@ export class RunFiles {
       if (fingerprint === undefined) continue;
       const { record, damage } = await store.find(use, fingerprint);
       if (!record) problems.push(`${id}: ${damage ?? "its result was removed"}`);
-      for (const [output, { kind }] of Object.entries(record?.outputs ?? {})) {
+      for (const [output, { kind, files }] of Object.entries(record?.outputs ?? {})) {
         const same = Object.values(record!.outputs).filter((other) => other.kind === kind).length;
         const { path } = store.artifact(record!, output, id);
         const place = `${use}/${fingerprint.slice(0, 16)}/${output}`;
         const stage = same > 1 ? `${id}.${output}` : id;
-        outputs.push({ stage, output, kind, path, place, record: record! });
+        outputs.push({ stage, output, kind, path, place, files, record: record! });
       }
     }
     return new RunFiles(outputs, problems.length > 0 ? problems.join("; ") : undefined);

@@ -1,6 +1,6 @@
 /** The runs of an artifact folder in the short form of the page, read once per change. */
 import { join } from "node:path";
-import { ArtifactStore } from "../../packages/pipeline/artifact_store.ts";
+import type { ArtifactStore } from "../../packages/pipeline/artifact_store.ts";
 import { History, isInterrupted, type RunRecord } from "../../packages/pipeline/history.ts";
 import { nameOf } from "../../packages/pipeline/find_runs.ts";
 import {
@@ -11,6 +11,7 @@ import {
 } from "../../packages/pipeline/run_settings.ts";
 import type { Metrics } from "../../packages/pipeline/stage.ts";
 import { metricNamesOf } from "../evaluation/metrics.ts";
+import { Problem } from "../serving/problem.ts";
 import type { UiRun, UiRuns } from "./ui_api.ts";
 
 /** Time of reading in ms after which an answer leaves further records to the next one. */
@@ -18,7 +19,6 @@ const BUDGET_MS = 400;
 
 export class RunIndex {
   readonly #history: History;
-  readonly #store: ArtifactStore;
   /** File → its date and size, and the run. */
   readonly #entries = new Map<string, { readonly stamp: string; readonly run: UiRun }>();
   #version = 0;
@@ -26,9 +26,8 @@ export class RunIndex {
   #reading: Promise<void> | undefined;
   #answer = { version: -1, text: "" };
 
-  constructor(artifacts: string) {
-    this.#history = new History(artifacts);
-    this.#store = new ArtifactStore(artifacts);
+  constructor(readonly store: ArtifactStore) {
+    this.#history = new History(store.folder);
   }
 
   /** Returns the runs as JSON, and a version that changes with them. */
@@ -57,11 +56,14 @@ export class RunIndex {
     return this.#answer;
   }
 
-  /** Returns the record of a run; undefined if there is none. */
-  async record(id: string): Promise<RunRecord | undefined> {
+  /** Returns the record of a run. @throws {Problem} if there is none */
+  async record(id = ""): Promise<RunRecord> {
     await this.answer();
-    const name = [...this.#entries].find(([, { run }]) => run.id === id)?.[0];
-    return name === undefined ? undefined : (await this.#history.read(name)).value;
+    const [name] = [...this.#entries].find(([, { run }]) => run.id === id) ?? [];
+    const { value } = name === undefined ? {} : await this.#history.read(name);
+    if (value) return value;
+    const quoted = JSON.stringify(id.slice(0, 40));
+    throw new Problem(404, "no_run", `There is no run ${quoted} with a readable record.`);
   }
 
   async #read(): Promise<void> {
@@ -86,11 +88,11 @@ export class RunIndex {
       }
       const began = performance.now();
       const { value, problem } = await this.#history.read(name);
+      spent += performance.now() - began;
       if (!value && problem === undefined) continue;
       const run = value
-        ? shorten(value, await divisionOf(value, this.#store))
+        ? shorten(value, await divisionOf(value, this.store))
         : damaged(name, problem!, info?.mtime ?? new Date());
-      spent += performance.now() - began;
       if (entry?.stamp === stamp && entry.run.state === run.state) continue;
       this.#entries.set(name, { stamp, run });
       this.#version++;

@@ -1,5 +1,6 @@
 /** JSON that the server sends to its page. */
 import type { RecordedStage, RunRecord } from "../../packages/pipeline/history.ts";
+import type { TrainingRecord } from "../training/training_record.ts";
 import type { layersOf, RunFiles, tableOf } from "./run_files.ts";
 
 /** A run, or a record that cannot be read. */
@@ -33,15 +34,10 @@ export interface UiRuns {
 }
 
 /** Epochs of a model. */
-export interface UiCurve {
+export interface UiCurve extends Pick<TrainingRecord, "metric" | "weights" | "multiplyAdds"> {
   readonly model: string;
-  /** Name of the columns `metric` and `val_metric`. */
-  readonly metric: string;
   /** The epoch whose weights were kept. */
   readonly kept: number;
-  /** Number of parameters, and of multiply-adds of a prediction, if recorded. */
-  readonly weights: number;
-  readonly multiplyAdds?: number;
   readonly columns: readonly string[];
   readonly epochs: readonly (readonly number[])[];
 }
@@ -123,7 +119,7 @@ export interface UiComparison {
   readonly latex: string;
 }
 
-/** An output of a stage: its folder from the artifacts, and its files. */
+/** An output of a stage: its folder from the artifacts, "resize32/7529df154f46f186/dataset", its files. */
 export interface UiOutput {
   readonly stage: string;
   readonly kind: string;

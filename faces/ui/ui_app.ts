@@ -4,13 +4,12 @@ import { type Context, Hono } from "hono";
 import { getMimeType } from "hono/utils/mime";
 import { RandomAccessFile } from "../../packages/formats/random_access_file.ts";
 import { ArtifactStore } from "../../packages/pipeline/artifact_store.ts";
-import type { RunRecord } from "../../packages/pipeline/history.ts";
 import { METRIC_DIRECTIONS } from "../evaluation/metrics.ts";
 import { bundle, packages } from "../serving/bundle.ts";
 import { Problem, toProblem } from "../serving/problem.ts";
 import { checkHostAndOrigin, REPORT_POLICY, securityHeaders } from "../serving/security.ts";
 import { fileOf, imageOf, layersOf, RunFiles, tableOf } from "./run_files.ts";
-import type { UiComparison, UiOutput, UiStep } from "./ui_api.ts";
+import type { UiComparison, UiStep } from "./ui_api.ts";
 import { RunIndex } from "./run_index.ts";
 
 export interface UiOptions {
@@ -35,17 +34,11 @@ const FOREVER = { "cache-control": "private, max-age=31536000, immutable" };
 export async function createUi(options: UiOptions): Promise<Hono> {
   const { artifacts, pipelines, warn } = options;
   const store = new ArtifactStore(artifacts);
-  const index = new RunIndex(artifacts);
+  const index = new RunIndex(store);
   const app = new Hono();
   app.use(securityHeaders, checkHostAndOrigin());
 
-  const record = async (id: string | undefined): Promise<RunRecord> => {
-    const run = id === undefined ? undefined : await index.record(id);
-    if (run) return run;
-    const quoted = JSON.stringify(id?.slice(0, 40) ?? "");
-    throw new Problem(404, "no_run", `There is no run ${quoted} with a readable record.`);
-  };
-  const open = async (id: string | undefined) => await RunFiles.open(await record(id), store);
+  const open = async (id?: string) => await RunFiles.open(await index.record(id), store);
   const started = crypto.randomUUID();
 
   const json = (
@@ -78,7 +71,7 @@ export async function createUi(options: UiOptions): Promise<Hono> {
     return Object.fromEntries(await Promise.all(all));
   });
   json("/api/compare", async ({ ids = "" }) => {
-    const runs = await Promise.all(ids.split(",").slice(0, 40).map(record));
+    const runs = await Promise.all(ids.split(",").slice(0, 40).map((id) => index.record(id)));
     return options.compare(runs.map(({ id }) => id));
   });
   json("/api/evaluation", async ({ id }) => (await open(id)).evaluation());
@@ -94,12 +87,7 @@ export async function createUi(options: UiOptions): Promise<Hono> {
   });
   json("/api/files", async ({ id }) => {
     const { outputs, problem } = await open(id);
-    const listed = outputs.map(({ stage, kind, place, output, record }): UiOutput => ({
-      stage,
-      kind,
-      place,
-      files: record.outputs[output]!.files,
-    }));
+    const listed = outputs.map(({ stage, kind, place, files }) => ({ stage, kind, place, files }));
     return { problem, outputs: listed };
   });
   json("/api/why", ({ pipeline = "" }) => {

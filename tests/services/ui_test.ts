@@ -486,6 +486,71 @@ async function look(
   await page.close();
 }
 
+inChromium("runs that begin, end and are added while their page is open", async (t) => {
+  const { shop, begun } = await folder();
+  await using _shop = shop;
+  await using ui = await startUi(shop.artifacts);
+  const history = new History(shop.artifacts), [first] = shop.runs as [RunRecord];
+  const { id: _, at: __, ...run } = first;
+  const measure = (train: number, validation: number | null) => ({
+    trainGender: { train: { accuracy: train }, validation: { accuracy: validation as number } },
+  });
+  const browser = await openChromium();
+  try {
+    await t.step("conditions on seeds, times, and metrics that are shown and known", async () => {
+      await history.add({ ...run, pipeline: "odd", seed: 20261201, metrics: measure(0.99, null) });
+      await history.add({ ...run, pipeline: "odd", seed: 20261202, metrics: measure(0.99, 0.4) });
+      const { page, wrong } = await open(browser, `${ui.url}/#runs?fold=0&q=pipeline=odd`);
+      await waitText(page, /2 of 8 runs in 2 rows/);
+      assert.doesNotMatch((await visibleText(page, ".runs")).join(), /other code or data/);
+      const filter = async (query: string, runs: number) => {
+        await page.$eval("#search", (one, query) => {
+          const search = one as HTMLInputElement;
+          search.value = `pipeline=odd ${query}`;
+          search.dispatchEvent(new Event("input"));
+        }, query);
+        await waitText(page, new RegExp(`${runs} of 8 runs in ${runs} rows?\\.`));
+      };
+      await filter("accuracy<0.5", 1); // null is no number
+      await filter("accuracy>0.9", 0); // that of the training set is hidden
+      await filter("accuracy=0.40", 1);
+      await filter("accuracy=0.3", 0);
+      await filter("seed=20261201", 1);
+      await filter("took>0.5", 2);
+      await filter("took>abc", 0);
+      await page.goto(`${ui.url}/#runs?fold=0&show=train&q=accuracy>0.9`);
+      await waitText(page, /4 of 8 runs/);
+      assert.deepEqual(wrong, []);
+      await page.close();
+    });
+
+    await t.step("a log that the server does not answer for is not called removed", async () => {
+      const page = await browser.newPage();
+      await page.setRequestInterception(true);
+      let asked = 0;
+      page.on("request", (request) => {
+        const away = request.url().includes("/api/live") && ++asked === 1;
+        void (away ? request.abort("connectionrefused") : request.continue());
+      });
+      begun.lock![Symbol.dispose]();
+      await page.goto(`${ui.url}/#live?id=${begun.id}`);
+      await waitText(page, /process ended before the run did[^]*epoch 1\/4 loss 0\.600/);
+      await page.close();
+    });
+
+    await t.step("sweeps have a run that was added", async () => {
+      const { page, wrong } = await open(browser, `${ui.url}/#sweeps`);
+      await waitText(page, new RegExp(shop.runs.at(-1)!.id));
+      const { id } = await history.add({ ...run, stages: shop.runs.at(-1)!.stages, seed: 9 });
+      await waitText(page, new RegExp(`2 seeds\\s+${id}`));
+      assert.deepEqual(wrong, []);
+      await page.close();
+    });
+  } finally {
+    await browser.close();
+  }
+});
+
 inChromium("many runs, long names and equal values fit their charts and a phone", async () => {
   const pipeline = `experiments/${"a_name_without_a_place_to_break_".repeat(3)}`;
   await using shop = await workshop(

@@ -105,9 +105,10 @@ export const liveView: View = {
       const state = [...running.map(({ id }) => id), id, run?.state].join();
       // The log of a run that is over is read once.
       const due = document.visibilityState === "visible" && (alive || state !== drawn);
-      const changed = due && await watched?.load().catch(() => false);
+      // While the server is away, nothing is drawn: a log would look as if it were removed.
+      const changed = due ? await watched?.load().catch(() => undefined) : undefined;
       if (signal.aborted) return;
-      if (watched && (changed || due && state !== drawn)) {
+      if (watched && changed !== undefined && (changed || state !== drawn)) {
         drawn = state;
         const links = running.map((run) =>
           dom`<li><a href="#live?id=${run.id}" data-key="${run.id}" aria-current="${

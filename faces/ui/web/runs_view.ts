@@ -2,9 +2,9 @@
 import { cautionLines, counted } from "../../../packages/pipeline/causes.ts";
 import { didYouMean } from "../../../packages/pipeline/did_you_mean.ts";
 import { formatDuration } from "../../../packages/pipeline/format.ts";
-import { listMetrics, withoutOptions } from "../../../packages/pipeline/spread.ts";
+import { withoutOptions } from "../../../packages/pipeline/spread.ts";
 import { byId, dom, part, stored } from "../../serving/page_dom.ts";
-import type { UiRun } from "../ui_api.ts";
+import { compareCells, type UiRun } from "../ui_api.ts";
 import { sparkline } from "./ui_charts.ts";
 import { date, number, range, redraw, table, text, withValue } from "./ui_dom.ts";
 import {
@@ -104,7 +104,11 @@ function arrange(): void {
     rows.filter(({ first }) => first.state === "ok"),
     ({ first: { name, settings } }) => JSON.stringify([name, varied.map((key) => settings[key])]),
   );
-  older = new Set([...alike.values()].flatMap(([, ...rest]) => rest.map(({ key }) => key)));
+  older = new Set(
+    [...alike.values()].flatMap(([newest, ...rest]) =>
+      rest.filter(({ first }) => first.group !== newest!.first.group).map(({ key }) => key)
+    ),
+  );
   columns = [
     { key: "ended", head: "date", value: ({ first }) => first.at, cell: dateCell },
     { key: "state", value: ({ first }) => first.state, cell: stateCell },
@@ -127,7 +131,7 @@ function arrange(): void {
     { key: "curve", head: "validation curve", value: () => 0, cell: curveCell },
     {
       key: "took",
-      value: ({ first }) => first.seconds,
+      value: ({ first }) => secondsOf(first),
       cell: ({ first }) => formatDuration(secondsOf(first)),
     },
     { key: "stages", value: ({ first }) => ranOf(first).length, cell: stagesCell },
@@ -139,13 +143,8 @@ function arrange(): void {
     pin: pins.value.includes(row.key) ? 0 : 1,
     value: column.value(row),
   }));
-  rows = keyed.sort((a, b) => a.pin - b.pin || order(a.value, b.value, sign)).map(({ row }) => row);
-}
-
-function order(a: unknown, b: unknown, sign: number): number {
-  if (a === undefined || b === undefined) return Number(a === undefined) - Number(b === undefined);
-  if (typeof a === "number" && typeof b === "number") return sign * (a - b);
-  return sign * (text(a) < text(b) ? -1 : Number(text(a) !== text(b)));
+  keyed.sort((a, b) => a.pin - b.pin || compareCells(a.value, b.value, sign));
+  rows = keyed.map(({ row }) => row);
 }
 
 /** "trainGender.dropout" in two lines. */
@@ -161,9 +160,10 @@ function matches(run: UiRun, query: string): boolean {
     if (name === undefined) return textOf(run).includes(term);
     return pairsOf(run).some(([key, value]) => {
       if (!isMeant(key, name)) return false;
-      if (sign === "=") return text(value).toLowerCase() === wanted;
-      const above = Number(value) - Number(wanted);
-      return above === 0 ? sign.endsWith("=") : sign.startsWith("<") ? above < 0 : above > 0;
+      if (sign === "=" && text(value).toLowerCase() === wanted) return true;
+      const above = typeof value === "number" ? value - Number(wanted) : NaN;
+      if (above === 0) return sign.endsWith("=");
+      return above < 0 ? sign.startsWith("<") : above > 0 && sign.startsWith(">");
     });
   });
 }
@@ -194,10 +194,10 @@ function unknownIn(query: string): string {
 function pairsOf(run: UiRun): [string, unknown][] {
   const { settings, seeds, state, name, id } = run;
   return [
-    ...Object.entries({ ...settings, ...seeds, state, pipeline: name, id }),
-    ...listMetrics(run.metrics).map(({ stage, split, metric, value }): [string, number] => [
-      `${stage} ${split} ${metric}`,
-      value,
+    ...Object.entries({ ...settings, ...seeds, state, pipeline: name, id, took: secondsOf(run) }),
+    ...metricsOf([run], show).map((path): [string, unknown] => [
+      path.join(" "),
+      statsOf({ runs: [run] }, path)?.mean,
     ]),
   ];
 }
@@ -245,11 +245,8 @@ function curveCell({ runs }: Row): unknown {
   }</span>`;
 }
 
-function stateCell({ runs, first: { state, problem = "" } }: Row): unknown {
-  const others = runs.filter((run) => run.state !== state).length;
-  return part`<span class="state ${state}" title="${problem}">${MARKS[state]} ${state}${
-    others > 0 && part` <small>${others} other</small>`
-  }</span>`;
+function stateCell({ first: { state, problem = "" } }: Row): unknown {
+  return part`<span class="state ${state}" title="${problem}">${MARKS[state]} ${state}</span>`;
 }
 
 const secondsOf = (run: UiRun) =>

@@ -62,6 +62,7 @@ export const short = (value: number) =>
 /** Formats a setting or a cell of a table. */
 export function text(value: unknown): string {
   if (value === undefined || value === null) return "–";
+  if (Number.isInteger(value)) return String(value); // such as a seed
   if (typeof value === "number") return String(Number(value.toPrecision(6)));
   if (Array.isArray(value)) return value.map(text).join(", ") || "none";
   if (typeof value !== "object") return String(value);

@@ -48,7 +48,7 @@ async function poll(): Promise<void> {
     const partial = store.left > 0;
     if ((!current || document.visibilityState === "visible") && await store.load()) {
       if (current?.update) current.update();
-      else if (partial || !current) show();
+      else if (partial || !current || current === sweepsView) show();
     }
     if (store.left > 0) pause = 50;
   } catch (error) {

@@ -58,9 +58,8 @@ export function detailsOf(run: UiRun, loaded: () => void): UiDetails | undefined
         .catch(() => undefined);
       // While the server is away, nothing is drawn: that would request them again at once.
       if (!all) return asked.forEach((key) => details.delete(key));
-      for (const run of store.runs) {
-        if (all[run.id]) details.set(`${run.id} ${run.state}`, all[run.id]!);
-      }
+      // The state of a run may have changed meanwhile.
+      for (const [id, key] of asked) if (all[id]) details.set(key, all[id]);
       loaded();
     }, 80);
   }

@@ -34,6 +34,37 @@ Deno.test("files of a run are requested again after the server was away", async 
   }
 });
 
+Deno.test("files that were requested of a run at work are not those of its end", async () => {
+  const run = { id: "2b3c4d5e", state: "running" } as UiRun, { fetch } = globalThis;
+  const asked = Promise.withResolvers<void>(), loaded = Promise.withResolvers<void>();
+  const answer = Promise.withResolvers<Response>(), { runs } = store;
+  try {
+    globalThis.fetch = () => {
+      asked.resolve();
+      return answer.promise;
+    };
+    detailsOf(run, loaded.resolve);
+    await asked.promise;
+    const ended: UiRun = { ...run, state: "ok" };
+    store.runs = [ended];
+    const none = { curves: [], intervals: {} };
+    answer.resolve(Response.json({ [run.id]: none }));
+    await loaded.promise;
+    assert.deepEqual(detailsOf(run, () => {}), none);
+    assert.equal(detailsOf(ended, loaded.resolve), undefined);
+    await new Promise((resolve) => setTimeout(resolve, 100)); // it is requested
+  } finally {
+    globalThis.fetch = fetch;
+    store.runs = runs;
+  }
+});
+
+Deno.test("text() has all digits of whole numbers, such as seeds", () => {
+  assert.deepEqual([20261201, -1234567, 0.123456789, [20261201, true]].map(text), [
+    ...["20261201", "-1234567", "0.123457", "20261201, true"],
+  ]);
+});
+
 Deno.test("a short name of a path has its end, and one of a choice its name", () => {
   assert.equal(shortName("plain", 8), "plain");
   assert.equal(shortName("/data/faces/b.csv", 8), "…s/b.csv");
