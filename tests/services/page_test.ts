@@ -186,6 +186,38 @@ inChromium("the page: live view, shutter, photos, keyboard, themes, phone", asyn
       );
     });
 
+    await t.step("a camera that opens late leaves the running one as it is", async () => {
+      await page.evaluate(() => {
+        const { mediaDevices } = navigator, open = mediaDevices.getUserMedia.bind(mediaDevices);
+        mediaDevices.getUserMedia = async (wanted) => {
+          mediaDevices.getUserMedia = open;
+          const stream = await open(wanted);
+          await new Promise((done) => addEventListener("granted", done, { once: true }));
+          stream.getVideoTracks()[0]!.stop = () => dispatchEvent(new Event("stopped"));
+          return stream;
+        };
+      });
+      await page.click("#start");
+      await upload(page, files.landscape);
+      await message(page, /No face/);
+      await page.click("#back");
+      await page.waitForSelector('#stage[data-state="live"] .box', patience);
+      await page.evaluate(() =>
+        new Promise((done) => {
+          addEventListener("stopped", done, { once: true });
+          dispatchEvent(new Event("granted"));
+        })
+      );
+      assert.ok(
+        await page.$eval("video", (video) => {
+          const { srcObject } = video as HTMLVideoElement;
+          return srcObject instanceof MediaStream && srcObject.active;
+        }),
+      );
+      await page.click("#back");
+      await page.waitForSelector('#stage[data-state="idle"]', patience);
+    });
+
     await t.step("dark, and the button that changes it", async () => {
       await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: "dark" }]);
       const paper = () => page.$eval("body", (body) => getComputedStyle(body).backgroundColor);

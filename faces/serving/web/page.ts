@@ -45,14 +45,16 @@ function updateButtons(): void {
 
 // ---- Camera and live view
 
-/** Shows the webcam in the video element. @throws {DOMException} as getUserMedia does */
-async function openCamera(): Promise<MediaStream> {
+/** Shows the webcam in the video element, unless another action began. @throws as getUserMedia does */
+async function openCamera(mine: number): Promise<MediaStream> {
   const stream = await navigator.mediaDevices.getUserMedia({
     audio: false,
     video: { facingMode: "user", width: { ideal: 1280 }, height: { ideal: 720 } },
   });
+  if (mine !== action) return stream;
   const [track] = stream.getVideoTracks();
   track.addEventListener("ended", () => { // not by stop(): it was unplugged
+    if (video.srcObject !== stream) return;
     stopCamera("The camera stopped. Check that it is connected.");
   });
   video.srcObject = stream;
@@ -69,7 +71,7 @@ async function openCamera(): Promise<MediaStream> {
 
 function closeCamera(stream?: MediaStream): void {
   stream?.getTracks().forEach((track) => track.stop());
-  video.srcObject = null;
+  if (!stream || video.srcObject === stream) video.srcObject = null;
 }
 
 async function startCamera(): Promise<void> {
@@ -81,7 +83,7 @@ async function startCamera(): Promise<void> {
   enter("starting");
   setStatus("Starting camera. Your browser may ask for permission.");
   try {
-    const opened = await openCamera();
+    const opened = await openCamera(mine);
     if (mine !== action) return closeCamera(opened);
     camera = opened;
     goLive();
