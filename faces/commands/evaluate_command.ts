@@ -7,6 +7,7 @@ import { main } from "../../packages/pipeline/cli.ts";
 import { joinWords, problemsOf, quote, UsageError } from "../../packages/pipeline/errors.ts";
 import { sha256 } from "../../packages/pipeline/fingerprint.ts";
 import { identityNamed, isMissingPipeline } from "../../packages/pipeline/find_pipeline.ts";
+import { freeName } from "../../packages/pipeline/format.ts";
 import { displayPath, pluginName, resolveFrom } from "../../packages/pipeline/paths.ts";
 import { ancestors, type Plan } from "../../packages/pipeline/plan.ts";
 import { withoutSecrets } from "../../packages/pipeline/secrets.ts";
@@ -85,10 +86,7 @@ Exit codes: 0 evaluated, 1 a stage failed, 2 wrong command line, 130 interrupted
     for (const { stage } of models) {
       // A copied model is named by its folder, which may have any name.
       const name = stage.replace(/^[^a-z]+/i, "").replace(/[^\w-]+/g, "-") || "model";
-      const taken = ["evaluate", ...Object.keys(data.stages), ...ids];
-      let id = name;
-      for (let i = 2; taken.includes(id); i++) id = `${name}-${i}`;
-      ids.push(id);
+      ids.push(freeName(name, ["evaluate", ...Object.keys(data.stages), ...ids], "-"));
     }
     // A file has this name, too.
     const few = ids.join("-").length > 100 ? [ids[0], "and", String(ids.length - 1)] : ids;

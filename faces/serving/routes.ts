@@ -60,11 +60,12 @@ export function createApp(options: AppOptions): Hono<{ Bindings: Client }> {
   };
 
   route("POST", "/predict", async (c) => {
-    const given = Object.entries(c.req.queries())
-      .map(([name, values]) => [name, values.length > 1 ? values : values[0]]);
-    const query = predictQuery.safeParse(Object.fromEntries(given));
+    const given = Object.fromEntries(
+      Object.entries(c.req.queries()).map(([name, all]) => [name, all.length > 1 ? all : all[0]]),
+    );
+    const query = predictQuery.safeParse(given);
     if (!query.success) {
-      const asked = JSON.stringify(Object.fromEntries(given)).slice(0, 120);
+      const asked = JSON.stringify(given).slice(0, 120);
       const message = `Cannot use the query ${asked}: /predict takes crops alone. ` +
         "Use ?crops=true or ?crops=false.";
       throw new Problem(400, "query", message);

@@ -150,3 +150,10 @@ export function formatValues(values: Readonly<Record<string, unknown>>): string 
     `${key}=${typeof value === "string" ? value : JSON.stringify(value)}`
   ).join(" ");
 }
+
+/** Returns a name with a number from 2 on behind it, as in "name-2", where it is taken. */
+export function freeName(name: string, taken: readonly string[], separator: string): string {
+  let free = name;
+  for (let i = 2; taken.includes(free); i++) free = `${name}${separator}${i}`;
+  return free;
+}

@@ -232,8 +232,7 @@ function refuseOtherKind(
       at: source.at(["stages", id], true),
       message:
         `${use} takes ${quote(kind)} with a file ${quote(lacking)}, and that of ${stage} has ` +
-        `${joinWords(made.map(quote))}: two plugins declare a kind of this ` +
-        "name. Rename one.",
+        `${joinWords(made.map(quote))}: two plugins declare a kind of this name. Rename one.`,
     });
   }
 }

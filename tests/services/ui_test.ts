@@ -526,12 +526,7 @@ inChromium("runs that begin, end and are added while their page is open", async 
 
     await t.step("a log that the server does not answer for is not called removed", async () => {
       const page = await browser.newPage();
-      await page.setRequestInterception(true);
-      let asked = 0;
-      page.on("request", (request) => {
-        const away = request.url().includes("/api/live") && ++asked === 1;
-        void (away ? request.abort("connectionrefused") : request.continue());
-      });
+      await refuseOnce(page, "/api/live");
       begun.lock![Symbol.dispose]();
       await page.goto(`${ui.url}/#live?id=${begun.id}`);
       await waitText(page, /process ended before the run did[^]*epoch 1\/4 loss 0\.600/);
@@ -639,21 +634,27 @@ inChromium("many runs, long names and equal values fit their charts and a phone"
   }
 });
 
+/** Refuses a page's first request of a path, and counts them all. */
+async function refuseOnce(page: Page, path: string): Promise<{ readonly asked: number }> {
+  const requests = { asked: 0 };
+  await page.setRequestInterception(true);
+  page.on("request", (request) => {
+    const away = request.url().includes(path) && ++requests.asked === 1;
+    void (away ? request.abort("connectionrefused") : request.continue());
+  });
+  return requests;
+}
+
 inChromium("a server that is away for the first request is asked again", async () => {
   await using shop = await workshop([{ models: MODELS(0.9, 0.1), validation: true }]);
   await using ui = await startUi(shop.artifacts);
   const browser = await openChromium();
   try {
     const page = await browser.newPage();
-    await page.setRequestInterception(true);
-    let asked = 0;
-    page.on("request", (request) => {
-      const away = request.url().endsWith("/api/about") && ++asked === 1;
-      void (away ? request.abort("connectionrefused") : request.continue());
-    });
+    const requests = await refuseOnce(page, "/api/about");
     await page.goto(ui.url);
     await waitText(page, /1 of 1 run in 1 row/);
-    assert.equal(asked, 2);
+    assert.equal(requests.asked, 2);
     assert.equal(await page.$eval("#problem", (problem) => problem.textContent), "");
     assert.match((await visibleText(page, "#nav")).join(), /Why/);
   } finally {

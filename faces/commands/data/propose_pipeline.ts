@@ -2,6 +2,7 @@
 import { stringify } from "yaml";
 import { counted } from "../../../packages/pipeline/causes.ts";
 import { joinWords } from "../../../packages/pipeline/errors.ts";
+import { freeName } from "../../../packages/pipeline/format.ts";
 import { INTERVAL } from "../../datasets/attributes.ts";
 import type { Label } from "../../datasets/labels.ts";
 import { unreadArchives } from "../../datasets/photo_files.ts";
@@ -148,9 +149,8 @@ function learnable(rows: readonly Label[]): Record<"proposed" | "others", readon
     if (size < 2 || counts || unique && !numbers || !numbers && size > MAX_CLASSES) continue;
     const use = numbers ? "trainRegressor" : "trainClassifier";
     const name = /[a-z\d]/i.test(target) ? target.replaceAll(/\W+/g, "_") : "label";
-    let id = `train${name[0].toUpperCase()}${name.slice(1)}`;
-    const same = proposed.filter((one) => one.id.replace(/_\d+$/, "") === id).length;
-    if (same > 0) id += `_${same + 1}`;
+    const stage = `train${name[0].toUpperCase()}${name.slice(1)}`;
+    const id = freeName(stage, proposed.map((one) => one.id), "_");
     // Unique whole numbers that are more than most scales have may be those of people.
     const doubtful = unique && size > MAX_SCALE && known.every(Number.isInteger);
     const fits = (numbers || !many) && !doubtful && 2 * known.length >= rows.length;
