@@ -8,6 +8,7 @@
 import type { InferencePool } from "./inference_pool.ts";
 import { busy, notReady, Problem, toProblem } from "./problem.ts";
 import { checked } from "./read_image.ts";
+import type { Client } from "./server.ts";
 import type { ServiceMetrics } from "./service_metrics.ts";
 
 export interface LiveOptions {
@@ -25,6 +26,9 @@ const MAX_UNREAD = 1_000_000;
 /** Seconds without an answer to pings after which a client is disconnected. */
 const IDLE_SECONDS = 30;
 
+/** Time in ms for a client's answer to a close frame. */
+const CLOSING_MS = 2000;
+
 /** Close codes of RFC 6455, section 7.4.1. */
 const GOING_AWAY = 1001, UNSUPPORTED = 1003, POLICY = 1008, TOO_BIG = 1009;
 
@@ -32,9 +36,10 @@ export type LiveViews = ReturnType<typeof createLiveViews>;
 
 export function createLiveViews({ pool, metrics, viewers, warn }: LiveOptions) {
   const open = new Set<WebSocket>();
+  metrics.gauge("faces_live_viewers", "Open live views", () => open.size);
   return {
     /** Opens a live view. @throws {Problem} 400, 426, 429 or 503 */
-    upgrade(request: Request): Response {
+    upgrade(request: Request, client: Client): Response {
       const { headers } = request;
       if (headers.get("upgrade")?.toLowerCase() !== "websocket") {
         const message = "/live accepts WebSockets only. Send a photo to /predict.";
@@ -60,14 +65,10 @@ export function createLiveViews({ pool, metrics, viewers, warn }: LiveOptions) {
       }
       const { socket, response } = upgraded;
       open.add(socket);
-      metrics.viewers = open.size;
-      socket.addEventListener("close", () => {
-        open.delete(socket);
-        metrics.viewers = open.size;
-      });
+      socket.addEventListener("close", () => open.delete(socket));
       // "close" follows; errors of a client are not logged.
       socket.addEventListener("error", (event) => event.preventDefault());
-      serveFrames(socket);
+      serveFrames(socket, client);
       return response;
     },
     close(): void {
@@ -75,28 +76,32 @@ export function createLiveViews({ pool, metrics, viewers, warn }: LiveOptions) {
     },
   };
 
-  function serveFrames(socket: WebSocket): void {
+  function serveFrames(socket: WebSocket, client: Client): void {
     socket.binaryType = "arraybuffer";
     let waiting: ArrayBuffer | undefined;
     let running = false;
+    const disconnect = (code: number, reason: string) => {
+      socket.close(code, reason);
+      client.closeAfter(CLOSING_MS); // one that answers nothing would stay a viewer
+    };
     const run = async () => {
       running = true;
       while (waiting && socket.readyState === WebSocket.OPEN) {
         const frame = new DataView(waiting).getUint32(0);
         const image = new Uint8Array(waiting.slice(4));
         waiting = undefined;
-        const answer = await analyze(frame, image);
+        const answer = await analyze(image, client.left);
         if (socket.readyState !== WebSocket.OPEN) break;
-        if (socket.bufferedAmount > MAX_UNREAD) socket.close(POLICY, "answers are not read");
-        else socket.send(JSON.stringify(answer));
+        if (socket.bufferedAmount > MAX_UNREAD) disconnect(POLICY, "answers are not read");
+        else socket.send(JSON.stringify({ frame, ...answer }));
       }
       running = false;
     };
     socket.addEventListener("message", ({ data }) => {
       if (!(data instanceof ArrayBuffer) || data.byteLength < 5) {
-        socket.close(UNSUPPORTED, "expected 4 bytes with a frame's number, then an image");
+        disconnect(UNSUPPORTED, "expected 4 bytes with a frame's number, then an image");
       } else if (data.byteLength > MAX_FRAME_BYTES) {
-        socket.close(TOO_BIG, `a frame has at most ${MAX_FRAME_BYTES} bytes`);
+        disconnect(TOO_BIG, `a frame has at most ${MAX_FRAME_BYTES} bytes`);
       } else {
         if (waiting) metrics.frame("replaced");
         waiting = data;
@@ -106,15 +111,15 @@ export function createLiveViews({ pool, metrics, viewers, warn }: LiveOptions) {
     socket.addEventListener("close", () => waiting = undefined);
   }
 
-  async function analyze(frame: number, image: Uint8Array<ArrayBuffer>): Promise<unknown> {
+  async function analyze(image: Uint8Array<ArrayBuffer>, left: AbortSignal): Promise<object> {
     try {
-      const analysis = await pool.analyze(checked(image), { view: "live", crops: false });
+      const analysis = await pool.analyze(checked(image), { view: "live", crops: false }, left);
       metrics.frame("answered");
       metrics.analysis("live", analysis);
-      return { frame, ...analysis };
+      return analysis;
     } catch (error) {
       metrics.frame("failed");
-      return { frame, ...toProblem(error, warn).toJSON() };
+      return toProblem(error, warn).toJSON();
     }
   }
 }

@@ -178,12 +178,10 @@ async function readBody(
   // A header that is missing or wrong passes here; the bytes are counted below.
   if (Number(headers.get("content-length")) > bytes) throw tooLarge();
   if (!body) return new Uint8Array();
-  const late = new AbortController();
-  const timer = setTimeout(() => late.abort(), seconds * 1000);
+  const signal = AbortSignal.timeout(seconds * 1000);
   const parts: Uint8Array<ArrayBuffer>[] = [];
   let length = 0;
   try {
-    const { signal } = late;
     for await (
       const part of body.pipeThrough(new TransformStream<Uint8Array<ArrayBuffer>>(), { signal })
     ) {
@@ -194,11 +192,9 @@ async function readBody(
     }
   } catch (error) {
     if (error instanceof Problem) throw error;
-    if (!late.signal.aborted) throw new Problem(400, "broken_off", "The body broke off.");
+    if (!signal.aborted) throw new Problem(400, "broken_off", "The body broke off.");
     const message = `The body did not arrive within ${seconds} s. Send a smaller image.`;
     throw new Problem(408, "too_slow", message);
-  } finally {
-    clearTimeout(timer);
   }
   return await new Blob(parts).bytes();
 }

@@ -78,7 +78,7 @@ export function createApp(options: AppOptions): Hono<{ Bindings: Client }> {
     metrics.analysis("photo", analysis);
     return c.json(analysis);
   });
-  route("GET", "/live", (c) => live.upgrade(c.req.raw));
+  route("GET", "/live", (c) => live.upgrade(c.req.raw, c.env));
   route("GET", "/model", (c) => c.json(service));
   const description = openapi(service);
   route("GET", "/openapi.json", (c) => c.json(description));

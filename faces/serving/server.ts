@@ -6,6 +6,8 @@ import { Problem } from "./problem.ts";
 export interface Client {
   /** Aborts when it leaves. Deno's signal of a request misses that after a large body. */
   readonly left: AbortSignal;
+  /** Closes its connection after `ms`, in place of an earlier timeout. */
+  closeAfter(ms: number): void;
 }
 
 export interface ListenOptions {
@@ -41,7 +43,7 @@ class Connection implements Client {
   readonly left = this.#left.signal;
 
   constructor(readonly client: Deno.Conn, readonly headMs: number) {
-    this.#closeAfter(headMs);
+    this.closeAfter(headMs);
   }
 
   /** Suspends the timeout while a request is processed. */
@@ -50,9 +52,9 @@ class Connection implements Client {
     clearTimeout(this.#timer);
     const response = await respond();
     if (response.status === 101) return response; // live views have limits of their own
-    this.#closeAfter(READ_MS);
+    this.closeAfter(READ_MS);
     void completed.catch(() => {}).then(() => {
-      if (--this.#requests === 0) this.#closeAfter(this.headMs);
+      if (--this.#requests === 0) this.closeAfter(this.headMs);
     });
     return response;
   }
@@ -66,7 +68,7 @@ class Connection implements Client {
     this.client[Symbol.dispose]();
   }
 
-  #closeAfter(ms: number): void {
+  closeAfter(ms: number): void {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.close(), ms);
   }

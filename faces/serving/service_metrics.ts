@@ -58,13 +58,12 @@ export function createServiceMetrics(pool: InferencePool) {
   gauge("faces_ready", "1 if /predict can answer", () => pool.status === "ready" ? 1 : 0);
   gauge("faces_queue_waiting", "Images waiting", () => pool.waiting);
   gauge("faces_queue_running", "Images being analyzed", () => pool.running);
-  gauge("faces_live_viewers", "Open live views", () => metrics.viewers);
   gauge("process_resident_memory_bytes", "Resident memory", () => Deno.memoryUsage().rss);
   const started = Date.now() / 1000;
   gauge("process_start_time_seconds", "Start, in seconds since 1970", () => started);
 
-  const metrics = {
-    viewers: 0,
+  return {
+    gauge,
     request(route: string, method: string, status: number, seconds: number): void {
       requests({ route, method, status: String(status) });
       durations({ route }, seconds);
@@ -77,7 +76,6 @@ export function createServiceMetrics(pool: InferencePool) {
     frame: (outcome: "answered" | "replaced" | "failed") => frames({ outcome }),
     text: () => families.flatMap((lines) => lines()).join("\n") + "\n",
   };
-  return metrics;
 }
 
 function format(labels: Labels): string {

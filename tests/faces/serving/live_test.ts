@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { setTimeout as delay } from "node:timers/promises";
 import { analysis } from "../../../faces/serving/api.ts";
 import { MAX_FRAME_BYTES } from "../../../faces/serving/live.ts";
 import { children, drawnFace, startService } from "./fixture.ts";
@@ -48,6 +49,11 @@ async function connect(url: string) {
 Deno.test("the live view", async (t) => {
   await using server = await startService({ viewers: 2, timeoutSeconds: 600 });
   const face = await drawnFace();
+  /** Waits until the metrics have a line. */
+  const until = async (line: string) => {
+    const metrics = async () => await (await server.get("/metrics")).text();
+    while (!(await metrics()).includes(`\n${line}\n`)) await delay(20);
+  };
 
   await t.step("answers a frame with its faces", async () => {
     await using client = await connect(server.url);
@@ -72,7 +78,7 @@ Deno.test("the live view", async (t) => {
       const [worker] = await children();
       Deno.kill(worker, "SIGSTOP"); // with the first frame
       for (let frame = 1; frame <= 40; frame++) client.send(frame, face);
-      while (await replaced() < 38) await new Promise((resolve) => setTimeout(resolve, 20));
+      while (await replaced() < 38) await delay(20);
       Deno.kill(worker, "SIGCONT");
       await client.answer(40);
       assert.deepEqual(client.answers.map(({ frame }) => frame), [1, 40]);
@@ -100,6 +106,47 @@ Deno.test("the live view", async (t) => {
       client.socket.send(message);
       assert.equal((await client.closed).code, code);
     }
+  });
+
+  await t.step("disconnects a client that does not answer the close of its view", async () => {
+    const { host, port } = new URL(server.url);
+    using connection = await Deno.connect({ port: Number(port) });
+    await connection.write(new TextEncoder().encode([
+      "GET /live HTTP/1.1",
+      `Host: ${host}`,
+      "Connection: Upgrade",
+      "Upgrade: websocket",
+      "Sec-WebSocket-Version: 13",
+      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+      "\r\n",
+    ].join("\r\n")));
+    const buffer = new Uint8Array(1024);
+    await connection.read(buffer);
+    await until("faces_live_viewers 1");
+    const hello = [104, 101, 108, 108, 111];
+    await connection.write(Uint8Array.of(0x81, 0x85, 0, 0, 0, 0, ...hello)); // a text, masked by 0
+    await until("faces_live_viewers 0");
+  });
+
+  await t.step({
+    name: "the waiting frame of a client that left is not analyzed",
+    ignore: Deno.build.os === "windows",
+    async fn() {
+      await using first = await connect(server.url);
+      const [worker] = await children();
+      Deno.kill(worker, "SIGSTOP");
+      first.send(1, face);
+      await until("faces_queue_running 1");
+      {
+        await using second = await connect(server.url);
+        second.send(2, face);
+        await until("faces_queue_waiting 1");
+      }
+      await until("faces_queue_waiting 0");
+      Deno.kill(worker, "SIGCONT");
+      assert.equal((await first.answer(1)).faces?.length, 1);
+      assert.deepEqual(server.warnings, []);
+    },
   });
 
   await t.step("limits the number of viewers", async () => {
