@@ -68,14 +68,16 @@ export default defineStage({
   outputs: {},
   params,
   ignoreInCacheKey: params.keyof().options,
-  async check({ host, port, tls = {}, mode, detector, liveDetector }, { inputs }) {
+  async check({ host, port, tls, mode, detector, liveDetector }, { inputs }) {
     const { openPort } = await import("../faces/serving/server.ts");
-    const files = Object.entries(tls).map(([name, path]) =>
+    const files = Object.entries(tls ?? {}).map(([name, path]) =>
       [["tls", name], () => Deno.readFile(path)] as const
     );
     const problems = await problemsOf(files, "Cannot serve over HTTPS: ");
+    const readable = problems.length === 0 ? tls : undefined;
     // Before the stages that it needs run.
-    problems.push(...await problemsOf([[["port"], () => openPort({ host, port }).close()]]));
+    const opens = () => openPort({ host, port, tls: readable }).close();
+    problems.push(...await problemsOf([[["port"], opens]]));
     const trained = lineageOf(inputs.models).filter(({ use }) => use === "faceCrop")
       .map(({ params }) => params.detector as Choice | undefined);
     const plugin = [...detector === undefined ? trained : [detector], liveDetector]

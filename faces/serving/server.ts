@@ -14,7 +14,7 @@ export interface ListenOptions {
   readonly host: string;
   /** 0 picks a free port. */
   readonly port: number;
-  /** Certificate and private key, PEM. */
+  /** Paths of certificate and private key, PEM. */
   readonly tls?: { readonly cert: string; readonly key: string };
   /** Maximum number of open connections; more are closed. */
   readonly connections: number;
@@ -74,13 +74,15 @@ class Connection implements Client {
   }
 }
 
-/** Opens a port. @throws if it is in use or the host is not an address of this machine */
+/** Opens a port. @throws if it is in use, the host is not an address of this machine, or tls is wrong */
 export function openPort(
   { host, port, tls }: Pick<ListenOptions, "host" | "port" | "tls">,
 ): Deno.Listener<Deno.Conn> {
   try {
     const at = { hostname: host, port };
-    return tls ? Deno.listenTls({ ...at, ...tls }) : Deno.listen(at);
+    if (!tls) return Deno.listen(at);
+    const [cert, key] = [tls.cert, tls.key].map((path) => Deno.readTextFileSync(path));
+    return Deno.listenTls({ ...at, cert, key });
   } catch (cause) {
     const why = reason(cause as Error, tls !== undefined);
     throw new Error(`Cannot listen on ${host}, port ${port}: ${why}`, { cause });

@@ -25,7 +25,7 @@ import { isLocal } from "./security.ts";
 import { listen, type ListenOptions, type Server } from "./server.ts";
 import { createServiceMetrics } from "./service_metrics.ts";
 
-export interface ServeOptions extends Omit<ListenOptions, "tls" | "connections"> {
+export interface ServeOptions extends Omit<ListenOptions, "connections"> {
   readonly sources: readonly Source[];
   readonly reported: ReportedMetrics;
   /** Sentences shown before all scores and predictions. */
@@ -33,8 +33,6 @@ export interface ServeOptions extends Omit<ListenOptions, "tls" | "connections">
   readonly backend: Backend;
   /** Accepted host names beside this machine's own and all addresses. */
   readonly names?: readonly string[];
-  /** Paths of PEM files. */
-  readonly tls?: ListenOptions["tls"];
   /** Default: the detector of the first model's training data. */
   readonly detector?: Choice;
   readonly liveDetector: Choice;
@@ -128,14 +126,9 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     },
     warn,
   });
-  const tls = options.tls &&
-    {
-      cert: await Deno.readTextFile(options.tls.cert),
-      key: await Deno.readTextFile(options.tls.key),
-    };
   const connections = SPARE_CONNECTIONS + viewers + options.queue;
   // Listens before the models are open: /health answers "starting".
-  const server = listen(app, { ...options, tls, connections });
+  const server = listen(app, { ...options, connections });
   const stop = async () => {
     live.close();
     await Promise.all([pool.close(), server.stop()]);

@@ -5,6 +5,7 @@ import { withDetectors } from "../../faces/serving/service.ts";
 import { configureDetector } from "../../faces/detection/detectors.ts";
 import type { Analysis } from "../../faces/serving/api.ts";
 import webcamServe from "../../stages/webcamServe.ts";
+import { temporaryFolder } from "../temporary_folder.ts";
 import { testArtifact, testContext } from "../context.ts";
 import { drawnFace, preprocessing, writeModel } from "../faces/serving/fixture.ts";
 
@@ -232,6 +233,41 @@ Deno.test("webcamServe explains what another address means, and what tls lacks",
   const [cert, key] = await webcamServe.check!({ tls }, { inputs: {} } as never);
   assert.deepEqual([cert, key].map(({ path }) => path), [["tls", "cert"], ["tls", "key"]]);
   assert.match(cert.message, /Cannot serve over HTTPS: .*"?\/no\/such\.pem/);
+});
+
+Deno.test("webcamServe serves over HTTPS, and refuses a wrong certificate at once", async () => {
+  await using made = await artifacts();
+  const folder = temporaryFolder("tls-");
+  const [cert, key] = ["cert.pem", "key.pem"].map((name) => join(folder, name));
+  const openssl = new Deno.Command("openssl", {
+    args: [
+      ...["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"],
+      ...["-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=CA:FALSE"],
+      ...["-keyout", key, "-out", cert],
+    ],
+    stderr: "null",
+  });
+  // Small systems have no openssl.
+  if (!await openssl.output().then(({ success }) => success, () => false)) return;
+  const check = (tls: { cert: string; key: string }) =>
+    webcamServe.check!(webcamServe.params.parse({ port: 0, tls }), { inputs: {} } as never);
+  assert.deepEqual(await check({ cert, key }), []);
+  const [swapped] = await check({ cert: key, key: cert });
+  assert.match(
+    swapped.message,
+    /^Cannot listen on 127\.0\.0\.1, port 0: .*ertificate.*\. Check certificate, key, host and port\.$/,
+  );
+
+  const stop = new AbortController();
+  using context = testContext(webcamServe, { signal: stop.signal });
+  const run = context.run(made.inputs, { port: 0, workers: 1, tls: { cert, key } });
+  await until(() => context.infos.length > 0);
+  const [url] = /https:\S+/.exec(context.infos[0])!;
+  using client = Deno.createHttpClient({ caCerts: [await Deno.readTextFile(cert)] });
+  const response = await fetch(`${url}/health`, { client });
+  assert.deepEqual(await response.json(), { status: "ready" });
+  stop.abort();
+  await run;
 });
 
 Deno.test("withDetectors() gives models the detectors that they would have alone", () => {
