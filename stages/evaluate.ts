@@ -6,6 +6,9 @@ import { all, defineStage } from "../packages/pipeline/stage.ts";
 import { checkInputs } from "./input_checks.ts";
 import { archives, dataset, faces, model, reference, report, splits, table } from "./kinds.ts";
 
+const columnPair = z.string().array().length(2)
+  .refine(([a, b]) => a !== b, "expected two different columns");
+
 export default defineStage({
   name: "evaluate",
   summary: "Evaluate every model on all splits and write the report",
@@ -47,7 +50,11 @@ export default defineStage({
     }).optional().describe(
       "Age gate: shares of models of years that let in or refuse wrongly, by true age and group",
     ),
-    groups: z.union([z.string(), z.string().array().length(2)]).array().min(1).optional().describe(
+    groups: z.union([z.string(), columnPair]).array().min(1).refine(
+      (groups) =>
+        new Set(groups.map((one) => [one].flat().toSorted().join("\n"))).size === groups.length,
+      "expected each column, and each pair, once",
+    ).optional().describe(
       "Columns whose groups are compared, such as [gender, age, site], and pairs of columns for their " +
         "crossings, as [[gender, site]]; each adds tests, which weaken all by Holm's correction. " +
         "Default: gender, age bands, attributes of 2 to 12 values, and all pairs",

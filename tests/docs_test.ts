@@ -2,13 +2,9 @@
 import assert from "node:assert/strict";
 import { dirname, join, normalize } from "node:path";
 import { cp } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { pathToFileURL as toFileUrl } from "node:url";
 import { insertDiagram, roomsDiagram } from "../docs/architecture.ts";
 import { app } from "../main.ts";
 import { HELP } from "../packages/pipeline/cli/help.ts";
-import { writeFileAtomic } from "../packages/pipeline/durable.ts";
-import { sha256 } from "../packages/pipeline/fingerprint.ts";
 import { markdownFiles, root, shellExamples } from "./markdown.ts";
 import { pluginTypes, TYPES } from "./plugin_types.ts";
 import { benches, moduleOf } from "../bench/mod.ts";
@@ -234,30 +230,6 @@ Deno.test("every shell example that cannot run here has its reason", () => {
       .map(({ info }) => `${path}: ${info}`)
   );
   assert.deepEqual(wrong, []);
-});
-
-Deno.test("every TypeScript example that names its file passes the type check", async () => {
-  const examples = files.flatMap(({ fences }) => fences).flatMap(({ info, code }) => {
-    const path = info === "ts" ? code.match(/^\/\/ (\S+\.ts)\n/)?.[1] : undefined;
-    return path === undefined ? [] : [{ path, code }];
-  });
-  assert.ok(examples.length > 0);
-  const written = examples.map(({ path, code }) => {
-    const from = toFileUrl(join(root, path));
-    return code.replace(/"(\.[^"]*\.ts)"/g, (_, to) => `"${new URL(to, from).href}"`);
-  });
-  // One folder for equal examples, which stays: Deno remembers which files passed.
-  const folder = join(tmpdir(), `examples-${sha256(JSON.stringify(written)).slice(0, 16)}`);
-  await Deno.mkdir(folder, { recursive: true });
-  const paths = await Promise.all(written.map(async (code, i) => {
-    const path = join(folder, `${i}.ts`);
-    await writeFileAtomic(path, code);
-    return path;
-  }));
-  const { success, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["check", "--quiet", "--config", join(root, "deno.json"), ...paths],
-  }).output();
-  assert.ok(success, new TextDecoder().decode(stderr));
 });
 
 Deno.test("docs/guide/serving.md lists every status of the API's errors", async () => {

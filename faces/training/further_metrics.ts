@@ -202,15 +202,18 @@ export const furtherMetrics: readonly MetricDefinition[] = [
     title: "AUC",
     summary: "Area under the ROC curve; of several classes, the mean of each against the rest",
     groups: byClass,
-    compute({ truth, probabilities, classes }) {
+    ofRows({ truth, probabilities, classes }) {
       const all = Array.from({ length: classes! }, (_, c) => c);
-      const areas = (classes === 2 ? [1] : all).map((c) =>
-        rocCurve(
-          Array.from(truth, (label) => Number(label === c)),
-          probabilities!.map((row) => row[c]),
-        ).auc
-      );
-      return mean(areas.filter((area) => !Number.isNaN(area)));
+      const each = (classes === 2 ? [1] : all).map((c) => ({
+        own: Array.from(truth, (label) => Number(label === c)),
+        scores: probabilities!.map((row) => row[c]),
+      }));
+      return (rows) => {
+        const areas = each.map(({ own, scores }) =>
+          rocCurve(selectValues(own, rows), selectValues(scores, rows)).auc
+        );
+        return mean(areas.filter((area) => !Number.isNaN(area)));
+      };
     },
     interval: ({ truth, probabilities, classes }, _, people) =>
       classes === 2
@@ -233,15 +236,20 @@ export const furtherMetrics: readonly MetricDefinition[] = [
     name: "rmse",
     title: "RMSE",
     summary: "Root mean squared error",
-    compute: ({ truth, prediction }) =>
-      Math.sqrt(mean(signedErrors(truth, prediction).map((error) => error ** 2))),
+    ofRows({ truth, prediction }) {
+      const of = meanOf(signedErrors(truth, prediction).map((error) => error ** 2));
+      return (rows) => Math.sqrt(of(rows));
+    },
   }),
   defineMetric({
     ...ofYears,
     name: "medianError",
     title: "median error",
     summary: "Median absolute error",
-    compute: ({ truth, prediction }) => median(absoluteErrors(truth, prediction)),
+    ofRows({ truth, prediction }) {
+      const errors = absoluteErrors(truth, prediction);
+      return (rows) => median(selectValues(errors, rows));
+    },
   }),
   defineMetric({
     ...ofYears,

@@ -508,6 +508,14 @@ Deno.test("evaluate stops when it is told to", async () => {
   await assert.rejects(context.run(inputs), /stopped by the test/);
 });
 
+Deno.test("evaluate takes each column of groups, and each pair, once: a second adds a test", () => {
+  const problem = (groups: unknown) => evaluate.params.safeParse({ groups }).error?.message ?? "";
+  assert.equal(problem(["age", "gender", ["age", "gender"], ["age", "site"]]), "");
+  assert.match(problem(["gender", "age", "gender"]), /expected each column, and each pair, once/);
+  assert.match(problem([["age", "gender"], ["gender", "age"]]), /each pair, once/);
+  assert.match(problem([["age", "age"]]), /expected two different columns/);
+});
+
 Deno.test("evaluate compares chosen groups, also at the gate, and names the columns", async () => {
   using context = testContext(evaluate);
   const inputs = await artifacts(context.folder, people());

@@ -318,8 +318,15 @@ function origin(id: string, params: Record<string, unknown>): StageProvenance {
   };
 }
 
-/** A round face of 32×32 pixels as a data URL. */
-async function smiley(hue: number, mood: number): Promise<string> {
+const smileys = new Map<string, Promise<string>>();
+
+/** A round face of 32×32 pixels as a data URL, of one of sixteen kinds. */
+function smiley(hue: number, mood: number): Promise<string> {
+  const [h, m] = [hue, mood].map((value) => Math.round(3 * value) / 3);
+  return smileys.getOrInsertComputed(`${h} ${m}`, () => drawSmiley(h, m));
+}
+
+async function drawSmiley(hue: number, mood: number): Promise<string> {
   const pixels = new Uint8Array(32 * 32 * 3);
   for (let y = 0; y < 32; y++) {
     for (let x = 0; x < 32; x++) {
