@@ -8,6 +8,7 @@ import { counted } from "../../packages/pipeline/causes.ts";
 import type { StageContext, StageResult } from "../../packages/pipeline/stage.ts";
 import { augment } from "./augment.ts";
 import { checkTrainable, isSoftmax } from "./forward.ts";
+import { type ChosenMetric, orderWarnings } from "./further_metrics.ts";
 import { applyInit, headLayerOf } from "./initial_weights.ts";
 import {
   type LearnedTask,
@@ -143,7 +144,7 @@ export async function trainModel(
   const learning = await prepareLearning(training, data, teachers, context);
   const { tasks, rows, objective, targets } = learning;
   const { metrics, earlyStopping } = chooseMonitoring(params, tasks, context);
-  warnOfLabels(learning, context);
+  warnOfLabels(learning, metrics, context);
   const artifacts = artifactsOf(context);
   const sources = await learnedFrom(params, teachers, folders.dataset, data, context);
   const caution = warnOfLeaks(sources, data.test.length, context);
@@ -323,13 +324,16 @@ function warnOfSecondHead(model: LayersModel, { warn }: Pick<TrainingContext, "w
   );
 }
 
-/** Warns of a single class, and of ages that a distribution over ages does not reach. */
+/** Warns of a single class, of neighbors without an order, and of ages beyond a distribution. */
 function warnOfLabels(
   { tasks, rows, taught }: Learning,
+  metrics: readonly ChosenMetric[],
   context: Pick<TrainingContext, "warn">,
 ): void {
   const oldest = ageBins.at(-1)!;
   for (const { task: { task, classes }, labels, reading } of tasks) {
+    const names = classes?.map(({ label }) => label);
+    for (const warning of orderWarnings(metrics, task, names)) context.warn(warning);
     const older = rows.train.filter((row) => labels[row] > oldest).length;
     if (older > 0 && reading !== undefined && !["classes", "quantity"].includes(reading)) {
       context.warn(

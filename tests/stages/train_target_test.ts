@@ -89,10 +89,11 @@ Deno.test("trainClassifier learns a column's classes: report, predictions and ON
   const { context, inputs, record } = await train(trainClassifier, {
     target: "tone",
     export: ["onnx"],
-    metrics: ["balancedAccuracy"],
+    metrics: ["balancedAccuracy", "oneOff"],
     sampling: { use: "balanced" },
   });
   using trained = context;
+  assert.match(trained.warnings.join("\n"), /oneOff of tone takes .* in alphabetical order/);
   assert.deepEqual(
     [record.task, record.variant, record.classes.map(({ label }: { label: string }) => label)],
     ["tone", "multiclass", ["bright", "dark", "medium"]],

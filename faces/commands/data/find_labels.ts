@@ -102,16 +102,19 @@ export async function findLabels(
       const none = `${counted(rows.length, "row")}, and none of a photo that is there${some}.`;
       why = [`${attempt.table} has ${none}`, ...found.labels.strays].join(" ");
     }
-    // Of equal labels, those of a preferred preset, then those with parts, boxes, translations.
+    // A preferred preset precedes others that label no more photos. Of equal labels, those with parts,
+    // boxes, translations.
     const translated = Number(found?.preset !== attempt.preset) / 8;
     const isPreferred = preferred.includes(attempt.preset!);
-    const bonus = ({ attributes, box }: Label) =>
-      isPreferred ? 3 : Number(attributes?.part != null) + Number(box !== null) + translated;
-    const score = labelled.reduce((sum, row) => sum + labelsOf(row) + bonus(row) / 8, 0);
+    const bonus = (row: Label) =>
+      isPreferred && labelsOf(row) > 0
+        ? MAX_LABELS
+        : (Number(row.attributes?.part != null) + Number(row.box !== null) + translated) / 8;
+    const labels = labelled.reduce((sum, row) => sum + labelsOf(row), 0);
+    const score = labelled.reduce((sum, row) => sum + bonus(row), labels);
     // Names that a pattern fits by chance are few.
-    if (
-      found && score > most && (score >= photos.length / 10 || typeof found.preset !== "object")
-    ) {
+    const isChance = typeof found?.preset === "object" && labels < photos.length / 10;
+    if (found && score > most && !isChance) {
       [best, most] = [found, score];
     }
   }
@@ -200,6 +203,9 @@ export function parsePreset(wanted: string): string | Preset {
 export function hasAge({ age, attributes }: Label): boolean {
   return age >= 0 || attributes?.age_low != null;
 }
+
+/** More than a row of any preset scores, with its bonus. */
+const MAX_LABELS = 2.5;
 
 /** Returns the number of a row's labels; all of its attributes count as half of one without others. */
 function labelsOf(row: Label): number {

@@ -278,8 +278,10 @@ Deno.test("evaluate", async (t) => {
 
     await t.step("reads a folder by the preset of the training", async () => {
       const { matParse, faceCrop, resize32 } = stages;
-      const columns = { path: "path", side: "hand" };
-      const own = { labels: "labels\\.csv", columns, values: { side: { LEFT: "left" } } };
+      // It has neither age nor gender, which a guess would find.
+      const columns = { path: "path", side: "hand", sex: "gender" },
+        values = { side: { LEFT: "left" } };
+      const own = { labels: "labels\\.csv", columns, values, omit: ["age"] };
       const pipeline = {
         name: "sides",
         stages: {
