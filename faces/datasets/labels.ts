@@ -139,12 +139,15 @@ function ageOf(
 }
 
 /**
- * Parses 1980, 1980-03, 1980-03-01 or, as in EXIF, 1980:03:01, with or without a time, to the number
- * yyyymmdd, which sorts as dates do; NaN if it is invalid. An unknown month, also 0, counts as July, an
- * unknown day as the first.
+ * Parses 1980, 1980-03, 1980-03-01, 01.03.1980 or, as in EXIF, 1980:03:01, with or without a time, to the
+ * number yyyymmdd, which sorts as dates do; NaN if it is invalid. An unknown month, also 0, counts as
+ * July, an unknown day as the first.
  */
 function parseDay(text: string): number {
-  const match = /^(?!0000)(\d{4})(?:\.0)?(?:[-:](\d\d?)(?:[-:](\d\d?)(?:[T ].*)?)?)?$/.exec(text);
+  const ordered = text.replace(/^(\d\d?)\.(\d\d?)\.(?=\d{4})(\d+)/, "$3-$2-$1");
+  const match = /^(?!0000)(\d{4})(?:\.0)?(?:[-:](\d\d?)(?:[-:](\d\d?)(?:[T ].*)?)?)?$/.exec(
+    ordered,
+  );
   if (!match) return NaN;
   const year = Number(match[1]);
   const month = Number(match[2]) || 7, day = Number(match[3]) || 1;
@@ -175,12 +178,14 @@ function straysOf(column: string, known: number, texts: readonly string[]): stri
   const names = texts.some((text) => /^\d+$/.test(text)); // such as 01
   if (texts.length === 0 || names || 2 * others.length >= known) return [];
   const shown = Array.from(new Set([...others, ...texts]), quote).slice(0, 3);
-  const [first] = texts, number = first.replaceAll(/^\+|\s/g, "").replace(",", ".");
-  const wayOut = others.length === 0
-    ? `Write ${number} in place of ${first} (docs/guide/own_data.md).`
-    : `Empty texts by ${valuesOf(column, `${shown[0]}: ""`)}`;
+  const written = texts.find((text) => !others.includes(text));
+  const number = written?.replaceAll(/^\+|\s/g, "").replace(",", ".");
+  const ways = [
+    written && `Write ${number} in place of ${written} (docs/guide/own_data.md).`,
+    others.length > 0 && `Empty texts by ${valuesOf(column, `${shown[0]}: ""`)}`,
+  ].filter(Boolean);
   const some = `${texts.length} of ${known} values are no numbers, such as ${shown.join(", ")}`;
-  return [`${column} is text: ${some}. ${wayOut}`];
+  return [`${column} is text: ${some}. ${ways.join(" ")}`];
 }
 
 /** Maximum number of classes, and how much rarer a misspelt one is. */

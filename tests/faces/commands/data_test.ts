@@ -870,6 +870,11 @@ Deno.test("lookAt() names texts among numbers, and columns that may be the age",
     const [hint] = (await look(folder)).hints.slice(-1);
     match(hint!, /"\+170", "1 571,5"\. Write 170 in place of \+170 \(/);
   });
+  const nights = ["5,5", "k.A.", "5,0", "8,0"].map((value) => `a.png;${value}\n`).join("");
+  await withFiles({ ...photos, "l.csv": `path;nights\n${nights}` }, async (folder) => {
+    const [hint] = (await look(folder)).hints.slice(-1);
+    match(hint!, /Write 5\.5 in place of 5,5 \(.*\)\. Empty texts by .* nights: { "k\.A\.": "" }/);
+  });
   const ages = ["31", "n/a", "30", "29"].map((age) => `a.png,${age}\n`).join("");
   await withFiles({ ...photos, "l.csv": `path,years\n${ages}` }, async (folder) => {
     deepStrictEqual((await look(folder)).labels!.rows.map(({ age }) => age), [31, NaN, 30, 29]);

@@ -61,6 +61,15 @@ Deno.test("parseLabels() takes a month or day of 0 for an unknown one, and no ye
   deepStrictEqual(doubts.map(({ line }) => line), [4, 6, 9]);
 });
 
+Deno.test("parseLabels() reads dates of a day first, where points leave no doubt", () => {
+  const { rows, doubts } = labels(
+    "path;born;taken\na.jpg;03.04.1980;2.4.2010\nb.jpg;3.4.1980;03.04.2010 08:15\n" +
+      "c.jpg;31.02.1980;2010\nd.jpg;03/04/1980;2010\ne.jpg;03.04.80;2010\n",
+  );
+  deepStrictEqual(rows.map(({ age }) => age), [29, 30, NaN, NaN, NaN]);
+  deepStrictEqual(doubts.map(({ line }) => line), [4, 5, 6]);
+});
+
 Deno.test("parseLabels() reads numbers as programs write them", () => {
   const read = (...values: string[]) =>
     labels("path,score\n" + values.map((value, i) => `${i}.jpg,${value}\n`).join(""))
