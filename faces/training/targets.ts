@@ -128,7 +128,9 @@ export function checkNumbers(column: string, people: readonly Person[]): void {
   const values = people.map(({ attributes }) => attributes?.[column] ?? null);
   if (values.some((value) => typeof value === "number")) return;
   const texts = values.filter((value) => value !== null) as string[];
-  const strays = texts.filter((value) => !/^-?[\d.]+$/.test(value)), text = strays[0] ?? texts[0];
+  const strays = texts.filter((value) => !/^-?[\d.]+$/.test(value));
+  // Beside 08 of one data set, the 8 of another is text, too.
+  const text = strays[0] ?? texts.find((value) => String(Number(value)) !== value) ?? texts[0];
   const way = strays.length > 0 && 2 * strays.length < texts.length
     ? `Empty ${strays.length} of ${texts.length} by "values" (docs/guide/own_data.md), or name`
     : "Name";

@@ -328,6 +328,8 @@ Deno.test("a column whose name is the tables' own, or with decimal commas, has i
   assert.throws(() => checkNumbers("score_", of("3,52")), comma);
   const stray =
     /such as "k\.A\."\. Empty 1 of 3 by "values" \(docs\/guide\/own_data\.md\), or name an/;
+  const codes = ["8", "08"].flatMap((value) => of(value));
+  assert.throws(() => checkNumbers("score_", codes), /it has texts, such as "08"\. Name/);
   const mixed = ["1", "k.A.", "2.5"].flatMap((value) => of(value));
   assert.throws(() => checkNumbers("score_", mixed), stray);
 });

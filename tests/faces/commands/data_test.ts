@@ -206,10 +206,10 @@ Deno.test("proposePipeline() takes published divisions, and requires what it tra
 
 Deno.test("proposePipeline() requires no column whose values are not understood, and names one", async () => {
   const face = await drawFace(30, true), photos = { "a.png": face, "b.png": face };
-  const csv = "path,born,taken,gender\na.png,1.3.1980,2010,m\nb.png,1.3.1980,2010,f\n";
+  const csv = "path,born,taken,gender\na.png,1/3/1980,2010,m\nb.png,1/3/1980,2010,f\n";
   await withFiles({ ...photos, "l.csv": csv }, async (folder) => {
     const yaml = proposePipeline(await look(folder));
-    match(yaml, /\n# 2 values not understood, such as the born "1\.3\.1980" on line 2\.\n/);
+    match(yaml, /\n# 2 values not understood, such as the born "1\/3\/1980" on line 2\.\n/);
     match(yaml, /matParse:\n +require:\n +- gender\n {2}faceCrop/);
   });
   const rows = [{ file: "a.png", age: 30, sex: "m" }, { file: "b.png", age: 40, sex: "f" }];
