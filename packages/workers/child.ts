@@ -75,9 +75,9 @@ export function startChild(kind: WorkerSpec, listener: Listener): Child {
     void writer.write(encodeFrame(message, bytes)).catch(() => {});
   let closed = false;
 
-  const output = process.stdout.getReader(), errors = process.stderr.getReader();
+  const output = outputOf(process.stdout, process.status);
   const listening = (async () => {
-    for await (const { message, bytes } of decodeFrames(chunksOf(output), kind.maxMessage)) {
+    for await (const { message, bytes } of decodeFrames(output, kind.maxMessage)) {
       if (!closed) listener.reply(message as Reply, bytes);
     }
   })();
@@ -85,15 +85,10 @@ export function startChild(kind: WorkerSpec, listener: Listener): Child {
     killProcess(process); // a process whose output cannot be read must not continue
     return error.message;
   });
-  const lastWords = lastOf(chunksOf(errors));
+  const lastWords = lastOf(outputOf(process.stderr, process.status));
   const ended = (async () => {
-    const { code, signal } = await process.status;
-    const leave = () => Promise.allSettled([output.cancel(), errors.cancel()]);
-    // Programs that it started may keep its output open.
-    const leaving = setTimeout(leave, GRACE);
-    const words = await unread ?? await lastWords;
-    clearTimeout(leaving);
-    await leave();
+    const [{ code, signal }, why, said] = await Promise.all([process.status, unread, lastWords]);
+    const words = why ?? said;
     await writer.abort().catch(() => {});
     if (!closed) listener.crashed(describeExit(code, signal, words));
   })();
@@ -129,8 +124,22 @@ function describeExit(code: number, signal: Deno.Signal | null, words: string): 
   return said ? `${how}: ${said}` : how;
 }
 
-async function* chunksOf<T>(reader: ReadableStreamDefaultReader<T>): AsyncGenerator<T> {
-  for (let part; !(part = await reader.read()).done;) yield part.value;
+/**
+ * Yields what a process writes, until its output or, soon after, the process ends: programs that it
+ * started may keep its output open.
+ */
+export async function* outputOf(
+  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+  ended: Promise<unknown>,
+): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  const reader = stream.getReader();
+  const grace = ended.then(() => setTimeout(() => reader.cancel(), GRACE));
+  try {
+    for (let part; !(part = await reader.read()).done;) yield part.value;
+  } finally {
+    void grace.then(clearTimeout);
+    await reader.cancel();
+  }
 }
 
 async function lastOf(chunks: AsyncIterable<Uint8Array>): Promise<string> {

@@ -1,5 +1,5 @@
 /** A run of a sweep as a process of its own: a failure or crash ends only that run. */
-import { killProcess } from "@reproducible/workers/child";
+import { killProcess, outputOf } from "@reproducible/workers/child";
 import { onStopSignal } from "@reproducible/workers/stop_signals";
 import { Interrupted } from "../errors.ts";
 import { TextLineStream } from "../text_line_stream.ts";
@@ -66,16 +66,18 @@ export function startChild(
   const line = new TextEncoder().encode(JSON.stringify(order) + "\n");
   stdin.write(line).catch(() => {}); // a crash is reported by `ended`
   const lastLines: string[] = [];
+  const [output, log] = [process.stdout, process.stderr].map((stream) =>
+    ReadableStream.from(outputOf(stream, process.status))
+  );
   const read = async () => {
-    for await (const line of process.stderr.pipeThrough(new TextLineStream())) {
+    for await (const line of log.pipeThrough(new TextLineStream())) {
       lastLines.push(line);
       if (lastLines.length > MAX_LINES) lastLines.shift();
       onLine(line);
     }
   };
   const ended = async (): Promise<unknown> => {
-    const [text] = await Promise.all([new Response(process.stdout).text(), read()]);
-    await process.status;
+    const [text] = await Promise.all([new Response(output).text(), read(), process.status]);
     await close();
     try {
       return JSON.parse(text);

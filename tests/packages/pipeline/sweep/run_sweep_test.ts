@@ -1209,3 +1209,27 @@ export default defineStage({
   assert.equal(code, 0, err);
   assert.equal(await Deno.readTextFile(project.path("reads")), "x");
 });
+
+Deno.test("a sweep ends though a program that a stage started keeps its output open", async () => {
+  const plugin = `import { z } from "npm:zod@4.6.7";
+import { defineStage } from "${stageUrl}";
+import { numbers } from "${new URL("../toy/stages.ts", import.meta.url).href}";
+export default defineStage({
+  name: "starts", summary: "Start", inputs: {}, outputs: { numbers },
+  params: z.strictObject({ value: z.int().default(1) }),
+  async run(_, __, { outputs }) {
+    const script = "setTimeout(() => {}, 600_000)";
+    const { pid } = new Deno.Command(Deno.execPath(), { args: ["eval", script], stdin: "null" }).spawn();
+    await Deno.writeTextFile(outputs.numbers + "/numbers.txt", String(pid));
+  },
+});
+`;
+  const yaml = "plugins: [./starts.ts]\nsweep: { starts.value: [1, 2] }\nstages:\n  starts:\n";
+  await using project = await Project.make({ "pipeline.yaml": yaml, "starts.ts": plugin });
+  const { code, out } = await project.here("run", "pipeline");
+  const files = (await project.files()).filter((file) => file.endsWith("numbers.txt"));
+  for (const file of files) {
+    Deno.kill(Number(await Deno.readTextFile(`${project.folder}/artifacts/${file}`)), "SIGKILL");
+  }
+  assert.deepEqual([code, files.length], [0, 2], out);
+});
