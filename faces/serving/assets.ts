@@ -23,7 +23,7 @@ const web = new URL("./web/", import.meta.url);
 /**
  * Reads and bundles the page.
  * @param setup of the server, and of the page in the mode "browser"
- * @param local true if the server accepts local requests only
+ * @param local true if the page is opened on the server's machine only
  */
 export async function buildAssets(
   service: Service,

@@ -67,9 +67,10 @@ export async function readSources(
           `are from. Train it again: --force ${id}.`,
       );
     }
-    // Artifacts are never modified, so the file is as old as the training.
+    // Files keep the time of their training where they are imported, not where they are pulled.
+    const recorded = stage?.use === "importModel" ? undefined : stage?.startedAt;
     const { mtime } = await Deno.stat(join(path, "model.json"));
-    const at = (mtime ?? new Date(0)).toISOString();
+    const at = recorded ?? (mtime ?? new Date(0)).toISOString();
     const description: ServedModel = {
       id,
       task,

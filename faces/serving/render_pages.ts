@@ -12,7 +12,7 @@ import { otherFramings, type ReportedMetrics } from "./model_sources.ts";
 
 /**
  * Fills in `faces/serving/web/index.html`, so nothing moves when its script starts.
- * @param local true if the server accepts local requests only
+ * @param local true if the page is opened on the server's machine only
  */
 export function renderPage(
   template: string,

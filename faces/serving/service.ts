@@ -65,7 +65,7 @@ const MAX_MEMORY = 600e6;
 
 /** Starts the service; it answers when this returns. */
 export async function serve(options: ServeOptions): Promise<Serving> {
-  const { sources, reported, mode, host, timeoutSeconds: timeout, viewers, warn } = options;
+  const { sources, reported, mode, host, names = [], viewers, warn } = options;
   const local = isLocal(host);
   const [{ preprocessing }] = sources;
   const liveDetector = detectorConfig(preprocessing, options.liveDetector, options.detectors);
@@ -76,9 +76,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     .map((model, i) => ({ ...model, useless: useless.includes(sources[i]) }));
   const photo = models.map(({ detectors }) => detectors.photo);
   const plugin = [...photo, liveDetector].find(({ module }) => module !== undefined);
-  if (mode === "browser" && plugin) {
-    throw new Error(notInPage(plugin.name));
-  }
+  if (mode === "browser" && plugin) throw new Error(notInPage(plugin.name));
   const maxBodyBytes = Math.round(options.maxBodyMegabytes * 1e6);
   const service: Service = {
     models: sources.map(({ description }) => description),
@@ -110,20 +108,17 @@ export async function serve(options: ServeOptions): Promise<Serving> {
       .flatMap(([name, { foreign }]) => foreign ? [[name, foreign]] : []),
   );
   const opening = { ...setup, plugins, maxMemory: MAX_MEMORY };
-  const pool = new InferencePool(opening, { ...options, timeout });
+  const pool = new InferencePool(opening, { ...options, timeout: options.timeoutSeconds });
   const metrics = createServiceMetrics(pool);
   const live = createLiveViews({ pool, metrics, viewers, warn });
   const app = createApp({
     pool,
     service,
-    assets: await buildAssets(service, setup, reported, local),
+    assets: await buildAssets(service, setup, reported, local && names.length === 0),
     live,
     metrics,
-    limits: { bytes: maxBodyBytes, seconds: timeout },
-    hosts: {
-      names: [...local ? [] : [host, name, `${name}.local`], ...options.names ?? []],
-      local,
-    },
+    limits: { bytes: maxBodyBytes, seconds: options.timeoutSeconds },
+    hosts: { names: local ? names : [host, name, `${name}.local`, ...names], local },
     warn,
   });
   const connections = SPARE_CONNECTIONS + viewers + options.queue;

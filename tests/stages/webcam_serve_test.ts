@@ -76,7 +76,13 @@ Deno.test("webcamServe serves until it is stopped", async (t) => {
     command: "",
     stages: [
       { id: "download", caution: "The faces are <drawn>." },
-      { id: "gender", inputs: {}, observed: { learnedFrom } },
+      {
+        id: "gender",
+        use: "trainGender",
+        startedAt: "2026-01-02T03:04:05.000Z",
+        inputs: {},
+        observed: { learnedFrom },
+      },
     ] as unknown as StageProvenance[],
   };
   using context = testContext(webcamServe, { signal: stop.signal, lineage });
@@ -156,6 +162,14 @@ Deno.test("webcamServe serves until it is stopped", async (t) => {
     assert.ok(!("pretraining" in trained[0]));
     assert.equal(trained[1].pretraining, "trained on theirs");
     assert.match(await (await fetch(`${url}/card`)).text(), /<p>theirs: no sale\.<\/p>/);
+  });
+
+  await t.step("knows the time of a training, also where its files were pulled since", async () => {
+    const { models } = await (await fetch(`${url}/model`)).json();
+    assert.equal(models[1].trained.at, "2026-01-02T03:04:05.000Z");
+    const { mtime } = await Deno.stat(join(made.inputs.models[0].path, "model.json"));
+    assert.equal(models[0].trained.at, mtime!.toISOString()); // of unknown lineage
+    assert.match(await (await fetch(url)).text(), /on 2 January 2026/);
   });
 
   await t.step("answers a photo", async () => {

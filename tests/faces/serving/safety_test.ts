@@ -422,6 +422,11 @@ Deno.test("a local server accepts listed names, as of a proxy, and no addresses"
     const answer = await raw(server.url, head(name));
     assert.match(answer, /^HTTP\/1\.1 403 .*local requests.*webcamServe\.names or deno/s, name);
   }
+  // The page is opened elsewhere.
+  assert.match(
+    await (await server.get("/")).text(),
+    /Photos are sent to the server, analyzed there/,
+  );
 });
 
 /** Bodies of 20 MB that took seconds and gigabytes when they were parsed. */
