@@ -161,3 +161,4 @@ export type Face = z.output<typeof face>;
 export type Analysis = z.output<typeof analysis>;
 export type ServedModel = z.output<typeof servedModel>;
 export type Service = z.output<typeof service>;
+export type Problem = z.output<typeof problem>;

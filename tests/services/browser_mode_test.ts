@@ -108,6 +108,61 @@ inChromium("mode browser: no photo leaves it, and it predicts as the server does
   }
 });
 
+inChromium(
+  "mode browser: a camera that stops while the networks load, and no networks",
+  async () => {
+    await using files = await material();
+    await using server = await startService({ mode: "browser", models: ["gender"] });
+    const browser = await openChromium({ clip: files.clip });
+    try {
+      const { page, wrong } = await open(browser, "about:blank");
+      await page.evaluateOnNewDocument(() => {
+        const released = new Promise((done) => addEventListener("release", done, { once: true }));
+        globalThis.Worker = class extends Worker {
+          override addEventListener(type: string, listener: unknown) {
+            super.addEventListener(type, async (event) => {
+              if ((event as MessageEvent).data?.id === 0) await released;
+              (listener as (event: Event) => void)(event);
+              dispatchEvent(new Event("heard"));
+            });
+          }
+        };
+      });
+      await page.goto(server.url);
+      await page.click("#start");
+      await message(page, /^Loading the networks/);
+      await page.click("#back");
+      await page.evaluate(() =>
+        new Promise((done) => {
+          addEventListener("heard", () => setTimeout(done), { once: true });
+          dispatchEvent(new Event("release"));
+        })
+      );
+      await message(page, /^$/);
+      await page.click("#start");
+      await page.waitForSelector(".box", patience);
+      assert.deepEqual(wrong, []);
+
+      const { page: other } = await open(browser, "about:blank");
+      await other.evaluateOnNewDocument(() => {
+        globalThis.Worker = class extends Worker {
+          constructor() {
+            super("/none.js");
+          }
+        };
+      });
+      await other.goto(server.url);
+      await other.click("#start");
+      await message(
+        other,
+        /do not run in this browser: their code was not loaded\. Reload the page\.$/,
+      );
+    } finally {
+      await browser.close();
+    }
+  },
+);
+
 inChromium("mode browser: dlibCnn detects the same faces as on the server", async () => {
   await using server = await startService({
     mode: "browser",

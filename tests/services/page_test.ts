@@ -128,6 +128,37 @@ inChromium("the page: live view, shutter, photos, keyboard, themes, phone", asyn
       assert.equal(sent(), before + 1);
     });
 
+    await t.step(
+      "a photo that is not encoded is named, and a camera that ends keeps it",
+      async () => {
+        await page.evaluate(() => {
+          const { toBlob } = HTMLCanvasElement.prototype;
+          HTMLCanvasElement.prototype.toBlob = function (done, type, quality) {
+            if (type !== "image/png") return toBlob.call(this, done, type, quality);
+            HTMLCanvasElement.prototype.toBlob = toBlob;
+            done(null);
+          };
+        });
+        await page.keyboard.press("Escape");
+        await page.waitForSelector('#stage[data-state="live"] .box', patience);
+        await page.click("#shutter");
+        await message(page, /cannot encode the photo\. Take it again/);
+        await page.click("#back");
+        await page.waitForSelector('#stage[data-state="live"] .box', patience);
+        await page.click("#shutter");
+        await cards(page, 1);
+        const [state, back] = await page.evaluate(() => {
+          const { srcObject } = document.querySelector("video")!;
+          (srcObject as MediaStream).getVideoTracks()[0]!.dispatchEvent(new Event("ended"));
+          const all = ["#stage", "#back"].map((one) => document.querySelector<HTMLElement>(one)!);
+          return [all[0]!.dataset.state, all[1]!.textContent];
+        });
+        assert.deepEqual([state, back], ["still", "Start camera"]);
+        await page.click("#back");
+        await page.waitForSelector('#stage[data-state="live"] .box', patience);
+      },
+    );
+
     await t.step("a file with several faces, with none, and one that is no picture", async () => {
       await upload(page, files.group);
       await cards(page, 2);
@@ -411,9 +442,18 @@ inChromium("the page: a server that stops, and comes back", async () => {
     assert.equal(await page.$eval("#hud", (hud) => hud.textContent), "");
     await screenshot(page, "desktop-light-interrupted");
     const { port } = new URL(first.url);
-    await using _second = await startService({ models: ["gender"], port: Number(port) });
-    await page.waitForSelector(".box", patience);
-    await message(page, /^1 face/);
+    {
+      await using _second = await startService({ models: ["gender"], port: Number(port) });
+      await page.waitForSelector(".box", patience);
+      await message(page, /^1 face/);
+    }
+    await using full = await startService({ models: ["gender"], viewers: 0 });
+    await page.goto(full.url);
+    await page.click("#start");
+    await message(
+      page,
+      /^The live view does not open, perhaps since too many are open\. Connecting/,
+    );
   } finally {
     await browser.close();
   }

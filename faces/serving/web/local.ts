@@ -17,7 +17,8 @@ export function openLocal(): Predictor {
     if ("error" in data) answer?.reject(new Error(data.error));
     else answer?.resolve(data.result);
   });
-  worker.addEventListener("error", ({ message }) => {
+  // Code that is not loaded has no message.
+  worker.addEventListener("error", ({ message = "their code was not loaded. Reload the page" }) => {
     const error = new Error(`The networks do not run in this browser: ${message}.`);
     pending.forEach(({ reject }) => reject(error));
     pending.clear();
@@ -42,14 +43,14 @@ export function openLocal(): Predictor {
       listener.error("Loading the networks ...");
       opened.promise.then(() => {
         busy = false;
-        listener.error(undefined);
-      }, ({ message }: Error) => listener.error(message));
+        if (!closed) listener.error(undefined);
+      }, ({ message }: Error) => closed || listener.error(message));
       return {
         async offer(video) {
           if (busy || closed) return;
           busy = true;
-          drawFrame(video, canvas);
           try {
+            drawFrame(video, canvas);
             const frame = await createImageBitmap(canvas);
             const analysis = await analyze(frame, { view: "live", crops: false });
             if (!closed) listener.analysis(analysis);

@@ -55,7 +55,9 @@ async function openCamera(mine: number): Promise<MediaStream> {
   const [track] = stream.getVideoTracks();
   track.addEventListener("ended", () => { // not by stop(): it was unplugged
     if (video.srcObject !== stream) return;
-    stopCamera("The camera stopped. Check that it is connected.");
+    if (state() !== "still") return stopCamera("The camera stopped. Check that it is connected.");
+    camera = undefined; // the photo and its results stay
+    updateButtons();
   });
   video.srcObject = stream;
   // A camera that faces the user is shown as in a mirror.
@@ -180,6 +182,7 @@ async function shoot(): Promise<void> {
   updateButtons();
   back.focus({ preventScroll: true }); // the shutter is disabled and would keep it
   if (photo) await analyze(photo);
+  else setStatus("The browser cannot encode the photo. Take it again, or choose a file.", "bad");
 }
 
 /** Shows a photo that was chosen, pasted or dropped, and its results. */

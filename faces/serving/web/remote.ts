@@ -1,8 +1,6 @@
 /** Inference on the server: photos over HTTP, the live view over a WebSocket. */
-import type { Analysis } from "../api.ts";
+import type { Analysis, Problem } from "../api.ts";
 import { drawFrame, type LiveListener, type LiveView, type Predictor } from "./page_predictor.ts";
-
-type Problem = { error: { code: string; message: string } };
 
 /** Maximum number of unanswered frames: one is sent while another is analyzed. */
 const MAX_UNANSWERED = 2;
@@ -34,7 +32,8 @@ function openLive(listener: LiveListener): LiveView {
   const canvas = document.createElement("canvas");
   /** Number of a frame → time when it was sent. An answer settles all frames before it. */
   const sent = new Map<number, number>();
-  let frames = 0, pause = MIN_PAUSE_MS, closed = false, encoding = false, resumeAt = 0;
+  let frames = 0, pause = MIN_PAUSE_MS, resumeAt = 0;
+  let opens = false, closed = false, encoding = false;
   let socket = connect();
   return {
     offer(video) {
@@ -68,6 +67,7 @@ function openLive(listener: LiveListener): LiveView {
     url.protocol = url.protocol.replace("http", "ws");
     const opened = new WebSocket(url);
     opened.addEventListener("open", () => {
+      opens = true;
       pause = MIN_PAUSE_MS;
       listener.error(undefined);
     });
@@ -86,7 +86,8 @@ function openLive(listener: LiveListener): LiveView {
     opened.addEventListener("close", () => {
       sent.clear();
       if (closed) return;
-      listener.error("The live view was interrupted. Connecting again ...");
+      const what = opens ? "was interrupted" : "does not open, perhaps since too many are open";
+      listener.error(`The live view ${what}. Connecting again ...`);
       setTimeout(() => closed || (socket = connect()), pause);
       pause = Math.min(MAX_PAUSE_MS, pause * 2);
     });
