@@ -52,22 +52,29 @@ export function byId<T extends HTMLElement>(id: string): T {
   return document.getElementById(id) as T;
 }
 
-/** A value in the browser's storage, or a default where there is none. */
+/** A value in the browser's storage, also of other tabs, or a default where there is none. */
 export function stored<T>(key: string, empty: T): { value: T; save(): void } {
-  let value: T | undefined;
-  try {
-    value = JSON.parse(localStorage.getItem(key) ?? "null") ?? undefined;
-  } catch {
-    // Storage is off, or damaged.
-  }
-  const save = function (this: { value: T }) {
+  const read = (): T => {
     try {
-      localStorage.setItem(key, JSON.stringify(this.value));
+      return JSON.parse(localStorage.getItem(key) ?? "null") ?? empty;
     } catch {
-      // It is kept until the page is closed.
+      return empty; // storage is off, or damaged
     }
   };
-  return { value: value ?? empty, save };
+  const held = {
+    value: read(),
+    save() {
+      try {
+        localStorage.setItem(key, JSON.stringify(held.value));
+      } catch {
+        // It is kept until the page is closed.
+      }
+    },
+  };
+  addEventListener("storage", (event) => {
+    if (event.key === key) held.value = read();
+  });
+  return held;
 }
 
 /** Lets the page's button change its colors: the browser's, light, dark. */

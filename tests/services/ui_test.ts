@@ -203,6 +203,44 @@ inChromium("the page over runs: every view, in light, dark and on a phone", asyn
       await page.close();
     });
 
+    await t.step("pins and notes stay when a run ends, and where two tabs write", async () => {
+      const { page, wrong } = await open(browser, `${ui.url}/#runs?q=state=ok`);
+      await waitText(page, /4 of 6 runs in 3 rows/);
+      // A run at work has its id for a key, and that of its group when it has ended.
+      await page.evaluate((id) => {
+        localStorage.setItem("pins", JSON.stringify([id]));
+        localStorage.setItem("notes", JSON.stringify({ [id]: "while at work" }));
+      }, last!.id);
+      await page.reload();
+      await page.waitForSelector(`.pinned [aria-label="Choose ${last!.id}"]`, patience);
+      await page.waitForFunction(
+        () => document.querySelector(".pinned .note")?.textContent === "while at work",
+        patience,
+      );
+      const { page: other, wrong: otherWrong } = await open(browser, `${ui.url}/#runs?q=state=ok`);
+      await other.waitForSelector(".pinned .note", patience);
+      const write = async (tab: typeof page, id: string, text: string) => {
+        const name = `[aria-label^="Choose ${id}"] + button`;
+        await tab.$eval(name, (one) => (one as HTMLElement).click());
+        await tab.waitForSelector("dialog[open]", patience);
+        await tab.$eval("#note", (one, text) => {
+          (one as HTMLTextAreaElement).value = text;
+          one.dispatchEvent(new Event("change"));
+        }, text);
+        await tab.keyboard.press("Escape");
+        await tab.waitForSelector("dialog", { hidden: true, ...patience });
+      };
+      await write(page, last!.id, "of the first tab");
+      await other.waitForFunction(() => /first/.test(localStorage.getItem("notes")!), patience);
+      await write(other, second!.id, "of the second tab");
+      const kept = await other.evaluate(() => localStorage.getItem("notes")!);
+      const notes = Object.values(JSON.parse(kept)).map(String).sort();
+      assert.deepEqual(notes, ["of the first tab", "of the second tab"]);
+      await page.evaluate(() => localStorage.clear());
+      assert.deepEqual([wrong, otherWrong], [[], []]);
+      await Promise.all([page.close(), other.close()]);
+    });
+
     await t.step("a folded row is compared with all its seeds", async () => {
       const { page, wrong } = await open(browser, `${ui.url}/#runs?q=state=ok`);
       await waitText(page, /4 of 6 runs in 3 rows/);

@@ -140,7 +140,7 @@ function arrange(): void {
   const sign = sort.startsWith("-") ? -1 : 1;
   const keyed = rows.map((row) => ({
     row,
-    pin: pins.value.includes(row.key) ? 0 : 1,
+    pin: isPinned(row) ? 0 : 1,
     value: column.value(row),
   }));
   keyed.sort((a, b) => a.pin - b.pin || compareCells(a.value, b.value, sign));
@@ -207,7 +207,21 @@ function textOf(run: UiRun): string {
   const { id, name, state, problem = "", at, settings } = run;
   const words = () => [id, name, state, problem, date(at), ...Object.entries(settings).flat()];
   if (!texts.has(run)) texts.set(run, words().map(text).join(" ").toLowerCase());
-  return `${texts.get(run)} ${(notes.value[run.group] ?? "").toLowerCase()}`;
+  return `${texts.get(run)} ${noteOf({ first: run, runs: [run] }).toLowerCase()}`;
+}
+
+/** Keys of a row's pin and note. A run at work has its id, and joins a group when it has ended. */
+const keysOf = ({ first, runs }: Pick<Row, "first" | "runs">) => [
+  first.group,
+  ...runs.map(({ id }) => id),
+];
+
+function noteOf(row: Pick<Row, "first" | "runs">): string {
+  return keysOf(row).map((key) => notes.value[key]).find(Boolean) ?? "";
+}
+
+function isPinned(row: Row): boolean {
+  return [row.key, ...keysOf(row)].some((key) => pins.value.includes(key));
 }
 
 function dateCell({ key, first }: Row): unknown {
@@ -322,8 +336,7 @@ function fillRows(top?: number): void {
 }
 
 function rowElement(row: Row, i: number): unknown {
-  const { key, first: { id, group }, runs } = row;
-  const pinned = pins.value.includes(key), note = notes.value[group];
+  const { key, first: { id }, runs } = row, pinned = isPinned(row), note = noteOf(row);
   const others = runs.length - 1, chosen = isPicked(row);
   const cells = columns.map(({ value, cell }) => {
     const written = cell ? undefined : text(value(row));
@@ -394,12 +407,12 @@ function choose(row: Row): void {
   redraw(draw);
 }
 
-function pin({ key }: Row): void {
-  const left = pins.value.filter((one) => one !== key);
-  pins.value = left.length < pins.value.length ? left : [...left, key];
+function pin(row: Row): void {
+  const own = [row.key, ...keysOf(row)], others = pins.value.filter((key) => !own.includes(key));
+  pins.value = isPinned(row) ? others : [...others, row.key];
   pins.save();
   runsView.update!();
-  focusRow(rows.findIndex((row) => row.key === key));
+  focusRow(rows.findIndex(({ key }) => key === row.key));
 }
 
 /** Compares the chosen runs, the oldest first as after `deno task compare --last`. */
@@ -413,6 +426,7 @@ function details(row: Row): void {
   const { first, runs } = row;
   const { id, name, state, group, startedAt, stages } = first;
   const write = withValue((value) => {
+    for (const key of keysOf(row)) delete notes.value[key];
     notes.value[group] = value;
     notes.save();
   });
@@ -434,7 +448,7 @@ function details(row: Row): void {
     state !== "damaged" && dom`<a href="#${view}?id=${id}">${words}</a>`
   }</p>
     <p><label for="note">Note, kept in this browser</label>
-      <textarea id="note" rows="2" @change=${write}>${notes.value[group]}</textarea></p>
+      <textarea id="note" rows="2" @change=${write}>${noteOf(row)}</textarea></p>
     ${
     stages.length > 0 && table(
       "Stages",
