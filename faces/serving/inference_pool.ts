@@ -189,10 +189,7 @@ class Worker {
       const { timings } = outcome.result, queue = job!.started - job!.since;
       const total = timings.total + queue;
       job!.answer.resolve({ ...outcome.result, timings: { ...timings, queue, total } });
-    } else {
-      const { unreadable, way } = outcome;
-      job!.answer.reject(new ImageError(unreadable, undefined, way));
-    }
+    } else job!.answer.reject(new ImageError(outcome.unreadable, undefined, outcome.way));
     this.onIdle();
   }
 

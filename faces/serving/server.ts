@@ -151,7 +151,7 @@ export function listen(
 
   const ownPort = (listener.addr as Deno.NetAddr).port;
   const [first, ...others] = addressesOf(host).map((address) => {
-    const written = address.includes(":") ? `[${address}]` : address;
+    const written = /^[^[].*:/.test(address) ? `[${address}]` : address;
     return `${tls ? "https" : "http"}://${written}:${ownPort}`;
   });
   return {

@@ -206,6 +206,20 @@ inChromium("the page: live view, shutter, photos, keyboard, themes, phone", asyn
       }
     });
 
+    await t.step("a folder that is dropped is named, and the camera goes on", async () => {
+      await page.click("#back");
+      await page.waitForSelector('#stage[data-state="live"] .box', patience);
+      const client = await page.createCDPSession();
+      const data = { items: [], files: [Deno.cwd()], dragOperationsMask: 1 };
+      for (const type of ["dragEnter", "dragOver", "drop"] as const) {
+        await client.send("Input.dispatchDragEvent", { type, x: 200, y: 300, data });
+      }
+      await message(page, /^Cannot read the file: it is a folder/);
+      await page.waitForSelector('#stage[data-state="live"] .box', patience);
+      await page.click("#shutter");
+      await cards(page, 1);
+    });
+
     await t.step("stopping the camera turns it off", async () => {
       await page.click("#back");
       await page.waitForSelector('#stage[data-state="live"]', patience);

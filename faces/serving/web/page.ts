@@ -56,7 +56,7 @@ async function openCamera(mine: number): Promise<MediaStream> {
   track.addEventListener("ended", () => { // not by stop(): it was unplugged
     if (video.srcObject !== stream) return;
     if (state() !== "still") return stopCamera("The camera stopped. Check that it is connected.");
-    camera = undefined; // the photo and its results stay
+    closeCamera(); // the photo and its results stay
     updateButtons();
   });
   video.srcObject = stream;
@@ -71,9 +71,10 @@ async function openCamera(mine: number): Promise<MediaStream> {
   return stream;
 }
 
-function closeCamera(stream?: MediaStream): void {
+function closeCamera(stream = camera): void {
   stream?.getTracks().forEach((track) => track.stop());
   if (!stream || video.srcObject === stream) video.srcObject = null;
+  if (camera === stream) camera = undefined;
 }
 
 async function startCamera(): Promise<void> {
@@ -97,8 +98,7 @@ async function startCamera(): Promise<void> {
 
 function stopCamera(problem = ""): void {
   action++;
-  closeCamera(camera);
-  camera = undefined;
+  closeCamera();
   closeView();
   enter("idle");
   setStatus(problem, "bad");
@@ -188,6 +188,10 @@ async function shoot(): Promise<void> {
 /** Shows a photo that was chosen, pasted or dropped, and its results. */
 async function open(photo: File | undefined, missing: string): Promise<void> {
   if (!photo) return setStatus(missing, "bad");
+  // Browsers make a file of a folder that is dropped, too.
+  if (!await photo.slice(0, 1).arrayBuffer().catch(() => undefined)) {
+    return setStatus("Cannot read the file: it is a folder, or was moved. Choose a photo.", "bad");
+  }
   closeView();
   const mine = ++action;
   setStatus("Opening the photo ..."); // a large one takes seconds
@@ -198,8 +202,7 @@ async function open(photo: File | undefined, missing: string): Promise<void> {
   bitmap?.close(); // its pixels would stay until the next garbage collection
   // The server reads formats that the browser does not, such as TIFF.
   if (await analyze(photo) || bitmap) return;
-  closeCamera(camera);
-  camera = undefined;
+  closeCamera();
   enter("idle");
 }
 
@@ -216,9 +219,8 @@ async function analyze(photo: Blob): Promise<boolean> {
     showResults(analysis);
     setStatus(announcement(analysis.faces, service.models));
   } catch (error) {
-    if (mine !== action) return true;
-    setStatus((error as Error).message, "bad");
-    return false;
+    if (mine === action) setStatus((error as Error).message, "bad");
+    return mine !== action;
   }
   return true;
 }

@@ -3,6 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { random } from "../../../packages/random/random.ts";
 import { InferencePool } from "../../../faces/serving/inference_pool.ts";
 import { Problem } from "../../../faces/serving/problem.ts";
+import { listen } from "../../../faces/serving/server.ts";
 import { children, drawnFace, preprocessing, startService, writeModel } from "./fixture.ts";
 
 Deno.test({
@@ -411,6 +412,23 @@ Deno.test("a server on the network accepts known names only", async () => {
     const answer = await raw(server.url, head(name));
     assert.match(answer, /^HTTP\/1\.1 403 .*"code":"wrong_host".*webcamServe\.names/s, name);
   }
+});
+
+Deno.test({
+  name: "the URL of an IPv6 address has its brackets once",
+  ignore: !Deno.networkInterfaces().some(({ address }) => address === "::1"),
+  async fn() {
+    for (const host of ["::1", "[::1]"]) {
+      const app = { fetch: () => new Response("here") };
+      const server = listen(app, { host, port: 0, connections: 1, warn: () => {} });
+      try {
+        assert.match(server.urls[0], /^http:\/\/\[::1\]:\d+$/);
+        assert.equal(await (await fetch(server.urls[0])).text(), "here");
+      } finally {
+        await server.stop();
+      }
+    }
+  },
 });
 
 Deno.test("a local server accepts listed names, as of a proxy, and no addresses", async () => {
