@@ -1,4 +1,5 @@
 /** Files of the page, built at the start; no path of a request reaches the disk. */
+import { createHash } from "node:crypto";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { getMimeType } from "hono/utils/mime";
@@ -62,7 +63,10 @@ async function addInference(assets: Map<string, Asset>, setup: Setup): Promise<v
   const served = async (detector: DetectorConfig): Promise<DetectorConfig> => {
     const { weights, ...rest } = detector;
     for (const file of await detectorFiles(detector)) await add("/detectors", file);
-    return weights === undefined ? rest : { ...rest, weights: await add("/detectors", weights) };
+    if (weights === undefined) return rest;
+    // All files of such weights have one name, also those in the project.
+    const place = createHash("sha256").update(weights).digest("hex");
+    return { ...rest, weights: await add(`/detectors/${place}`, weights) };
   };
   const models = [];
   for (const [i, { path, detectors: { photo, live }, ...model }] of setup.models.entries()) {

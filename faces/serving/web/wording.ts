@@ -52,20 +52,17 @@ export function announcement(faces: readonly Face[], models: Service["models"]):
     : `${count}: ${captions.join("; ")}.`;
 }
 
+/** Errors of getUserMedia by their names. */
+const CAMERA_ERRORS: readonly (readonly [RegExp, string])[] = [
+  [/^(NotAllowed|Security)Error$/, "Camera access was denied. Allow it next to the page's address"],
+  [/^(NotFound|Overconstrained)Error$/, "No camera was found. Connect one"],
+  [/^(NotReadable|Abort)Error$/, "Another program uses the camera. Close it"],
+];
+
 /** Describes an error of getUserMedia, and the way out. */
 export function cameraError(name: string, secure: boolean): string {
-  const instead = "or choose a photo.";
-  if (!secure) {
-    return `Browsers allow the camera on secure pages only. Open this page over https, ${instead}`;
-  }
-  if (/^(NotAllowed|Security)Error$/.test(name)) {
-    return `Camera access was denied. Allow it next to the page's address, ${instead}`;
-  }
-  if (/^(NotFound|Overconstrained)Error$/.test(name)) {
-    return `No camera was found. Connect one, ${instead}`;
-  }
-  if (/^(NotReadable|Abort)Error$/.test(name)) {
-    return `Another program uses the camera. Close it, ${instead}`;
-  }
-  return `The camera does not start (${name}). Try again, ${instead}`;
+  const insecure = "Browsers allow the camera on secure pages only. Open this page over https";
+  const known = CAMERA_ERRORS.find(([names]) => names.test(name))?.[1];
+  const what = secure ? known ?? `The camera does not start (${name}). Try again` : insecure;
+  return `${what}, or choose a photo.`;
 }

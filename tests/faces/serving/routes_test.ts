@@ -1,9 +1,14 @@
 /** All routes except POST /predict, and the headers of every response. */
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import { join } from "node:path";
 import * as z from "zod";
 import { scoreModel } from "../../../faces/evaluation/score_model.ts";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { health, service } from "../../../faces/serving/api.ts";
+import { configureDetector } from "../../../faces/detection/detectors.ts";
+import type { Setup } from "../../../faces/serving/inference_session.ts";
+import { temporaryFolder } from "../../temporary_folder.ts";
 import { analysisOf, problemOf } from "./answers.ts";
 import { drawnFace, startService } from "./fixture.ts";
 
@@ -38,6 +43,28 @@ Deno.test("GET /model and the card have the further metrics of the test", async 
   assert.equal(info.title, "Age from a face");
   assert.match(await (await server.get("/")).text(), /<h1>Age from a face<\/h1>/);
   assert.match(JSON.stringify(components.schemas.ServedModel), /named by evaluate\.metrics/);
+});
+
+Deno.test("mode browser: each detector has its own weights, also of one file name", async () => {
+  const file = "mmod_human_face_detector.dat", folder = temporaryFolder("weights-");
+  const known = await Deno.readFile(`faces/detection/detectors/dlib/${file}`);
+  const weights = join(folder, file), own = known.slice();
+  own[own.length >> 1] ^= 1; // in the middle of a number
+  await Deno.writeFile(weights, own);
+  const detector = { ...configureDetector("dlibCnn"), weights };
+  await using server = await startService({
+    models: ["ageRegression", "gender"],
+    mode: "browser",
+    changes: { detector },
+    liveDetector: "dlibCnn",
+  });
+  const { models }: Setup = await (await server.get("/setup.json")).json();
+  const [{ photo, live }, other] = models.map(({ detectors }) => detectors);
+  assert.deepEqual(other, { photo, live }); // one detector, which is opened once
+  assert.equal(live.weights, undefined);
+  for (const [path, bytes] of [[photo.weights!, own], [`/detectors/${file}`, known]] as const) {
+    assert.ok(Buffer.from(await (await server.get(path)).arrayBuffer()).equals(bytes), path);
+  }
 });
 
 Deno.test("one caution names all models that are of no use", async () => {
