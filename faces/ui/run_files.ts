@@ -94,6 +94,16 @@ export class RunFiles {
     );
   }
 
+  /** Returns the output of a kind that another was made of, through any number of stages. */
+  #behind({ record }: Output, kind: string): Output | undefined {
+    const digests = Object.values(record.dependencies.inputs).flat();
+    const made = this.outputs.filter((one) =>
+      digests.includes(one.record.outputs[one.output]!.digest)
+    );
+    return made.find((one) => one.kind === kind) ??
+      made.map((one) => this.#behind(one, kind)).find(Boolean);
+  }
+
   get #reports(): Output[] {
     return this.outputs.filter(({ kind }) => kind === "report");
   }
@@ -275,7 +285,7 @@ export class RunFiles {
     }
     const photo = await this.#photo(values);
     if (photo) steps.push({ title: "Photo", ...photo });
-    const crops = this.#of("faces");
+    const crops = this.#behind(data, "faces");
     if (crops) {
       const table = await readTable(join(crops.path, "faces.parquet"));
       const at = table.full_path!.findIndex((path, i) =>

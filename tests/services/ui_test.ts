@@ -370,6 +370,13 @@ inChromium("the page over runs: every view, in light, dark and on a phone", asyn
         links.find((link) => link.textContent === "predictions.parquet")!.click();
       });
       await waitText(page, /202 rows/);
+      await page.goBack();
+      await waitText(page, /odd #1\+2%\.csv/);
+      await page.evaluate(() => {
+        const links = [...document.querySelectorAll<HTMLAnchorElement>(".wide a")];
+        links.find((link) => link.textContent === "odd #1+2%.csv")!.click();
+      });
+      await waitText(page, /1 row[^s][^]*odd/);
       await page.goto(`${ui.url}/#why?pipeline=known`);
       await waitText(page, /trainGender\s+runs\s+trainGender\.dropout changed/);
       // An error that reads like a reason to run.
@@ -474,6 +481,16 @@ inChromium("the page over runs: every view, in light, dark and on a phone", asyn
       const { page } = await open(browser, `${ui.url}/#live`);
       await waitText(page, /epoch 2 of 4/);
       await waitText(page, /trainGender: epoch 2\/4 loss 0\.400 best/);
+      // Time passes where a stage reports nothing.
+      await log({ type: "stage", id: "evaluate", status: "running", why: "it has not run yet" });
+      const passed = () => page.$eval('[title^="evaluate "] span', (box) => box.textContent!);
+      await waitText(page, /evaluate\s+running\s+\d/);
+      const before = await passed();
+      await page.waitForFunction(
+        (before) => document.querySelector('[title^="evaluate "] span')!.textContent !== before,
+        patience,
+        before,
+      );
       begun.lock![Symbol.dispose]();
       await waitText(page, /is over/);
       await page.goto(`${ui.url}/#runs?q=state=interrupted`);

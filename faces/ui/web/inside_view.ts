@@ -135,13 +135,19 @@ function stepOf({ title, text: words, image, values = {} }: UiStep): Node {
   }</dl>`;
 }
 
+/** Encodes what addresses reserve in the names of a path, such as "#" and "%". */
+const encodePath = (path: string) => path.split("/").map(encodeURIComponent).join("/");
+
 async function files(id: string): Promise<Node> {
   type Files = { problem?: string; outputs: UiOutput[] };
   const { problem, outputs } = await get<Files>("/api/files", { id });
   const rows = outputs.flatMap(({ stage, kind, place, files }) =>
     Object.entries(files).map(([name, { size }]) => {
       const inside = /\.(parquet|csv)$|^model\.json$/.test(name);
-      const href = inside ? `#inside?id=${id}&file=${place}/${name}` : `/file/${place}/${name}`;
+      const path = `${place}/${name}`;
+      const href = inside
+        ? `#inside?${new URLSearchParams({ id, file: path }).toString()}`
+        : `/file/${encodePath(path)}`;
       return [stage, kind, dom`<a href="${href}">${name}</a>`, formatBytes(size)];
     })
   );
@@ -152,7 +158,11 @@ async function files(id: string): Promise<Node> {
 
 async function sheet(file: string, params: URLSearchParams): Promise<Node> {
   const [q, sort, from] = ["q", "sort", "from"].map((name) => params.get(name) ?? "");
-  const { columns, total, rows } = await get<UiTable>(`/api/table/${file}`, { q, sort, from });
+  const { columns, total, rows } = await get<UiTable>(`/api/table/${encodePath(file)}`, {
+    q,
+    sort,
+    from,
+  });
   const head = columns.map((name) => {
     const sign = sort === name ? "↑" : sort === `-${name}` ? "↓" : "";
     const click = () => turn({ sort: sort === name ? `-${name}` : name, from: "" });
@@ -169,7 +179,7 @@ async function sheet(file: string, params: URLSearchParams): Promise<Node> {
 }
 
 async function layers(file: string): Promise<Node> {
-  const all = await get<UiLayer[]>(`/api/layers/${file}`);
+  const all = await get<UiLayer[]>(`/api/layers/${encodePath(file)}`);
   const sum = all.reduce((sum, { weights }) => sum + weights, 0);
   const rows = all.map(({ name, type, settings, weights }) => [
     ...[name, type, dom`<span class="line">${settings}</span>`, number(weights)],

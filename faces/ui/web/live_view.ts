@@ -139,6 +139,12 @@ export const liveView: View = {
         const box = graph.querySelector(".running"), now = box?.querySelector("b")?.textContent;
         if (now !== stage) box?.scrollIntoView({ block: "nearest", inline: "center" });
         stage = now;
+      } else if (watched && alive) {
+        // Time passes also where a stage reports nothing.
+        const old = place.querySelector(".graph"), graph = stageGraph(watched.graph(alive));
+        const left = old?.scrollLeft ?? 0;
+        redraw(() => old?.replaceWith(graph));
+        if (old) place.querySelector(".graph")!.scrollLeft = left;
       } else if (!watched && place.childElementCount === 0) {
         place.append(dom`<p>No run is at work. Start one in a terminal, such as
           <code>deno task run pipeline</code>; it appears here.</p>`);
@@ -161,7 +167,9 @@ export const whyView: View = {
   show(params) {
     const chosen = params.get("pipeline") ?? "";
     const links = store.about.pipelines.map((name) =>
-      dom`<a class="button" href="#why?pipeline=${name}">${name}</a> `
+      dom`<a class="button" href="#why?${
+        new URLSearchParams({ pipeline: name }).toString()
+      }">${name}</a> `
     );
     return dom`<p>A dry run prints which stages would run, and why.
       It changes nothing. ${links}</p>${chosen && later(dryRun(chosen))}`;
@@ -173,13 +181,15 @@ async function dryRun(pipeline: string): Promise<Node> {
   /** The runs of a sweep have the stages. */
   type Answer = DryRun & { runs?: (DryRun & { values: UiRun["settings"] })[] };
   const answer = await get<Answer>("/api/why", { pipeline });
-  const known = store.runs.find(({ name }) => name === pipeline)?.stages ?? [];
+  // A run at work lists no stages yet.
+  const known = store.runs.find(({ name, stages }) => name === pipeline && stages.length > 0)
+    ?.stages;
   const runs = answer.runs ?? [{ ...answer, values: {} }];
   return dom`<h2>${pipeline}</h2>${
     runs.map(({ values, stages }) => {
       const all = stages.map(({ id, status, why, cause }, i): GraphStage => {
         const run = cause === "runs" || cause === "waits";
-        const after = known.find((one) => one.id === id)?.after ??
+        const after = known?.find((one) => one.id === id)?.after ??
           stages.slice(i - 1, i).map((s) => s.id);
         return { id, after, why, status: run ? "runs" : status };
       });

@@ -84,6 +84,8 @@ export interface FakeRun {
   readonly older?: number;
   /** True if the table has no gender. */
   readonly genderless?: boolean;
+  /** True for a stage that crops faces otherwise, before the one that the images are of. */
+  readonly otherCrop?: boolean;
 }
 
 /** Scores by the arguments as JSON: bootstraps take most of the time, and many runs are equal. */
@@ -151,14 +153,38 @@ export async function workshop(fakes: readonly FakeRun[]) {
       validation,
       older = 0,
       genderless,
+      otherCrop,
     }: FakeRun,
     number: number,
   ): Promise<RunRecord> {
     const output = (kind: string, digest = kind) => ({ kind, digest, files: {} });
     const all = Array.from({ length: IMAGES }, (_, i) => i);
     const personOf = (i: number) => `person ${Math.floor(i / repeat)}`;
+    /** A stage that crops faces. @param side of the only face's box */
+    const crop = (id: string, digest: string, side: number) =>
+      keep(id, "faceCrop", number, {}, {}, {
+        faces: output("faces", digest),
+      }, async (folder) => {
+        const texts = { dataset, full_path: "7.jpg", shard: "0.tar" };
+        const box = { box_x: 0, box_y: 0, box_width: side, box_height: side, score: 1 };
+        await writeParquet(
+          join(folder, "faces.parquet"),
+          Object.fromEntries(
+            Object.entries({ ...texts, offset: 0, size: 9, ...box }).map(([name, value]) => [
+              name,
+              typeof value === "string"
+                ? { type: "string", values: [value] }
+                : { type: "int32", values: [value] },
+            ]),
+          ),
+        );
+        const photo = "wiki_crop,88/17173088_1959-12-19_1983.jpg,missing,no such file\n";
+        const head = "dataset,full_path,problem,detail\n";
+        await Deno.writeTextFile(join(folder, "problems.csv"), head + photo.repeat(9));
+        await Deno.writeTextFile(join(folder, "odd #1+2%.csv"), "name,value\nodd,1\n");
+      });
     const stages = [
-      await keep("resize32", "resize32", number, { size: 32 }, {}, {
+      await keep("resize32", "resize32", number, { size: 32 }, { faces: "faces" }, {
         dataset: output("dataset", "the images"),
       }, async (folder) => {
         const pixels = Uint8Array.from({ length: IMAGES * 2 * 2 * 3 }, (_, i) => i % 251);
@@ -179,26 +205,8 @@ export async function workshop(fakes: readonly FakeRun[]) {
           },
         });
       }),
-      await keep("faceCrop", "faceCrop", number, {}, {}, {
-        faces: output("faces"),
-      }, async (folder) => {
-        const texts = { dataset, full_path: "7.jpg", shard: "0.tar" };
-        const box = { box_x: 0, box_y: 0, box_width: 96, box_height: 96, score: 1 };
-        await writeParquet(
-          join(folder, "faces.parquet"),
-          Object.fromEntries(
-            Object.entries({ ...texts, offset: 0, size: 9, ...box }).map(([name, value]) => [
-              name,
-              typeof value === "string"
-                ? { type: "string", values: [value] }
-                : { type: "int32", values: [value] },
-            ]),
-          ),
-        );
-        const photo = "wiki_crop,88/17173088_1959-12-19_1983.jpg,missing,no such file\n";
-        const head = "dataset,full_path,problem,detail\n";
-        await Deno.writeTextFile(join(folder, "problems.csv"), head + photo.repeat(9));
-      }),
+      ...otherCrop ? [await crop("otherCrop", "other faces", 48)] : [],
+      await crop("faceCrop", "faces", 96),
     ];
     const peopleOf = (rows: number[]) => {
       const unknown = rows.map(() => NaN);

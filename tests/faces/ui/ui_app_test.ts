@@ -293,6 +293,13 @@ Deno.test("files of a run: curves, intervals, tables, images, faces and their wa
   assert.deepEqual(comparison.parameters, [{ name: "trainGender.dropout", values: [0.1, 0.5] }]);
 });
 
+Deno.test("the way of a face is through the crop that its image was made of", async () => {
+  await using shop = await workshop([{ models: MODELS(0.9, 0.1), otherCrop: true }]);
+  await using ui = await start(shop.artifacts);
+  const [crop] = await ui.get<UiStep[]>(`/api/way?id=${shop.runs[0]!.id}&row=7`);
+  assert.equal(crop!.values!.width, 96);
+});
+
 Deno.test("a table keeps leading zeros, and loses what guards a value from spreadsheets", async () => {
   await using shop = await workshop([{ models: MODELS(0.9, 0.1) }]);
   await using ui = await start(shop.artifacts);
