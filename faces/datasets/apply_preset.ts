@@ -56,7 +56,7 @@ export async function applyPreset(
     ...table.map((row: Row) => header.map((name) => valueAt(row, name) ?? "")),
   ];
   const text = lines.map((values) => values.map(quoted).join(",") + "\n").join("");
-  const warnings = lackingColumns(there, preset);
+  const warnings = [...lackingColumns(there, preset), ...unfitting(rows, preset)];
   if (several.length > 0) {
     const doubtful = `${counted(several.length, "row")} whose path several files fit`;
     const wayOut = "Remove others, or write the folder in columns.path of the preset";
@@ -116,6 +116,24 @@ function matchPhotos(pattern: string, paths: readonly string[], unmatched: strin
   });
   if (rows.length === 0) throw nothingFits("photo", pattern, paths);
   return rows;
+}
+
+/** Returns a function that fits a pattern to a whole value. */
+function matching(pattern: string): (value: string) => RegExpExecArray | null {
+  const expression = new RegExp(`^(?:${pattern})$`, "u");
+  return (value) => expression.exec(value.normalize());
+}
+
+/** Describes expressions of a preset that fit no value. */
+function unfitting(rows: readonly { row: Row }[], { match = {} }: Preset): string[] {
+  return Object.entries(match).flatMap(([column, pattern]) => {
+    const fits = matching(pattern);
+    const values = rows.flatMap(({ row }) => valueAt(row, column) || []);
+    if (values.length === 0 || values.some((value) => fits(value))) return [];
+    const some = `none of ${counted(values.length, "value")}, such as ${quote(values[0])}`;
+    return `match.${column} of the preset fits ${some}. It has to fit a whole value: write .* for ` +
+      "what may be before and after";
+  });
 }
 
 function defined(groups: Readonly<Record<string, string | undefined>> = {}): Row {
@@ -263,8 +281,7 @@ function textOf(value: unknown): string {
 function mapRow(given: Row, { match = {}, columns = {}, omit = [], values = {} }: Preset): Row {
   let row = given;
   for (const [column, pattern] of Object.entries(match)) {
-    const value = valueAt(row, column) ?? "";
-    const found = new RegExp(`^(?:${pattern})$`, "u").exec(value.normalize());
+    const found = matching(pattern)(valueAt(row, column) ?? "");
     row = { ...row, ...defined(found?.groups) };
   }
   const used = new Set(omit);
@@ -276,7 +293,10 @@ function mapRow(given: Row, { match = {}, columns = {}, omit = [], values = {} }
       known &&= Boolean(valueAt(row, name));
       return valueAt(row, name) ?? "";
     });
-    mapped[ours] = known || ours !== "identity" ? text : ""; // a part of an identity is no person
+    // A part of an identity is no person. Parts without text between them stand for each other.
+    const isWhole = ours === "identity" ||
+      ours !== "path" && templateOf(theirs).replaceAll(NAMED, "") !== "";
+    mapped[ours] = known || !isWhole ? text : "";
   }
   const others = Object.entries(row).filter(([name]) =>
     !used.has(name) && !Object.hasOwn(mapped, name)

@@ -37,11 +37,12 @@ const presetFields = z.strictObject({
   ),
   join: z.boolean().optional().describe("Join rows of the same path, such as of several tables"),
   match: z.record(z.string(), expression).optional().describe(
-    "Column: regular expression of its values, whose named groups are further columns",
+    "Column: regular expression of its whole values, whose named groups are further columns",
   ),
   columns: z.record(z.string(), z.string()).optional().describe(
     "Column of the labels (path, age, gender, identity, part, left, ...): the data set's column, or " +
-      "a text with {COLUMN}; quad takes the corners of a rotated box. Other columns are attributes",
+      "a text with {COLUMN}, unknown where one of these is; quad takes the corners of a rotated " +
+      "box. Other columns are attributes",
   ),
   omit: z.array(z.string()).optional().describe("Columns that are left out"),
   values: z.record(z.string(), z.record(z.string(), z.union([z.string(), z.number()]))).optional()

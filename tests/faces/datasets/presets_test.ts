@@ -527,6 +527,25 @@ Deno.test("a preset of the pipeline's own joins tables, and overrides a built-in
   });
 });
 
+Deno.test("a text of columns is unknown where one is; an expression that fits nothing is a warning", async () => {
+  const face = await folders.drawFace(30, true);
+  const csv = "path,site,sex,night,day,taken\na.png,Köln,m,7,5,2024\nb.png,Köln,,7,,2024\n";
+  await folders.withFiles({ "l.csv": csv, "a.png": face, "b.png": face }, async (folder) => {
+    const columns = { group: "{site}-{sex}", either: "{night}{day}" };
+    const { table } = await make({
+      folder,
+      layout: "aligned",
+      preset: { columns, match: { taken: "(?<year>\\d+)" } },
+    });
+    deepStrictEqual([table.group, table.either], [["Köln-m", null], [75, 7]]);
+    using loaded = testContext(download);
+    const match = { taken: "(?<year>\\d\\d)" };
+    await loaded.run({}, { datasets: [{ folder, preset: { columns, match } }] });
+    const [warning] = loaded.warnings;
+    ok(/match\.taken of the preset fits none of 2 values, such as "2024"\. It has/.test(warning));
+  });
+});
+
 Deno.test("a preset's column that no table has is a warning, and not only an unknown label", async () => {
   const face = await folders.drawFace(30, true);
   const files = { "l.csv": "file,Years,sex\na.png,30,m\n", "a.png": face };
