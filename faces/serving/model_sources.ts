@@ -34,9 +34,9 @@ export interface ReportedMetrics extends Pick<ModelCardData, "earlier" | "terms"
   readonly page?: string;
 }
 
-/** Reads `report` artifacts; there may be none. */
+/** Reads `report` artifacts; there may be none. Metrics of a model are of its first report, as the page. */
 export async function readReports(folders: readonly string[]): Promise<ReportedMetrics> {
-  const models = await readAllMetrics(folders);
+  const models = await readAllMetrics(folders.toReversed());
   if (folders.length === 0) return { models };
   return { models, page: await Deno.readTextFile(join(folders[0], "report.html")) };
 }
