@@ -26,7 +26,7 @@ export default defineStage({
     const { artifactsOf } = await import("../faces/training/training_data.ts");
     const { familyOf, writeTrainedOn } = await import("../faces/training/trained_on.ts");
     const { dropModuleBeside } = await import("../faces/images/preprocessing.ts");
-    const { readRecord } = await import("../faces/training/training_record.ts");
+    const { readHistory, readRecord } = await import("../faces/training/training_record.ts");
     const { cp } = await import("node:fs/promises");
     const folder = await importedFolder(model, artifactsOf(context));
     const foreign = dropModuleBeside(folder, (await readRecord(folder)).preprocessing);
@@ -36,6 +36,7 @@ export default defineStage({
           "you trust it, move it to plugins/ and name it in training.json.",
       );
     }
+    await readHistory(folder); // one that was written by hand would fail later
     // The time of the training is that of its files.
     await cp(folder, context.outputs.model, { recursive: true, preserveTimestamps: true });
     const family = await familyOf(folder), records = family.get(folder)!;

@@ -14,7 +14,7 @@ import {
   framingDifferences,
   type Preprocessing,
 } from "../images/preprocessing.ts";
-import { readHistory, readRecord } from "../training/training_record.ts";
+import { readHistory, readRecord, TRAIN_AGAIN } from "../training/training_record.ts";
 import type { ServedModel } from "./api.ts";
 import type { OutputSpec } from "./prediction.ts";
 
@@ -63,8 +63,8 @@ export async function readSources(
     const validation = history[record.weightsOfEpoch - 1]?.val_metric;
     if (validation === undefined) {
       throw new Error(
-        `Cannot serve "${id}": history.csv has no epoch ${record.weightsOfEpoch}, which its weights ` +
-          `are from. Train it again: --force ${id}.`,
+        `Cannot serve "${id}": its history.csv has no epoch ${record.weightsOfEpoch}, which its ` +
+          `weights are from. ${TRAIN_AGAIN}.`,
       );
     }
     // Files keep the time of their training where they are imported, not where they are pulled.

@@ -143,18 +143,35 @@ const recordShape = z.looseObject({
   weightsOfEpoch: z.number(),
 });
 
+/** A way out of damaged files of a model. */
+export const TRAIN_AGAIN =
+  "Train the model again: `deno task verify` finds what is damaged, the next run makes it anew. " +
+  "docs/guide/evaluation.md has the fields of one that was trained elsewhere";
+
 /** Reads a model's `training.json`. Throws an error with the way out if it is damaged. */
 export async function readRecord(folder: string): Promise<TrainingRecord> {
-  const wayOut = "Train the model again: `deno task verify` finds what is damaged, the next run " +
-    "makes it anew. docs/guide/evaluation.md has the fields of one that was trained elsewhere";
-  return await readJson(join(folder, "training.json"), recordShape, wayOut) as never;
+  return await readJson(join(folder, "training.json"), recordShape, TRAIN_AGAIN) as never;
 }
 
-/** Reads a model's `history.csv`. */
+/** Reads a model's `history.csv`. Throws an error with the way out if it is damaged. */
 export async function readHistory(folder: string): Promise<EpochRecord[]> {
-  const text = await Deno.readTextFile(join(folder, "history.csv"));
-  const [header, ...lines] = text.trimEnd().split("\n").map((line) => line.split(","));
-  return lines.map((values) =>
-    Object.fromEntries(header.map((column, i) => [column, Number(values[i])])) as never
+  const path = join(folder, "history.csv"), needed: readonly string[] = columns.slice(0, 5);
+  const fail = (why: string, cause?: unknown) =>
+    new Error(`Cannot read ${JSON.stringify(path)}: ${why}. ${TRAIN_AGAIN}.`, { cause });
+  const text = await Deno.readTextFile(path).catch((cause: Error) => {
+    throw fail(cause.message, cause);
+  });
+  const [header, ...lines] = text.trimEnd().split(/\r?\n/).map((line) => line.split(","));
+  const missing = needed.find((name) => !header.includes(name));
+  if (missing !== undefined) throw fail(`its first line has no "${missing}"`);
+  if (lines.length === 0) throw fail("it has no epoch");
+  return lines.map((values, i) =>
+    Object.fromEntries(header.map((column, j) => {
+      const value = values[j]?.trim() ?? "", number = Number(value || NaN);
+      if (Number.isNaN(number) && value !== "NaN" && needed.includes(column)) {
+        throw fail(`line ${i + 2} has ${JSON.stringify(value)} as ${column}`);
+      }
+      return [column, number];
+    })) as never
   );
 }

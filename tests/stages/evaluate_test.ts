@@ -488,6 +488,20 @@ Deno.test("evaluate scores a network trained elsewhere, with the files that the 
     );
   }
   await write(json.replaceAll("64", `${SIZE}`));
+  const history = (text: string) => Deno.writeTextFile(join(folder, "history.csv"), text);
+  for (
+    const [wrong, why] of [
+      ["epoch,loss,mae,val_loss,val_mae\n1,1,1,1,1\n", 'its first line has no "metric"'],
+      [csv.replaceAll(",", ";"), 'its first line has no "epoch"'],
+      [csv.split("\n")[0] + "\n", "it has no epoch"],
+      [csv.replace("0.95", "95 %"), 'line 2 has "95 %" as metric'],
+    ]
+  ) {
+    await history(wrong);
+    const expected = new RegExp(`history\\.csv": ${why}\\. Train .* has the fields of one`);
+    await assert.rejects(importing.run({}, { model: folder }), expected);
+  }
+  await history(csv.replaceAll("\n", "\r\n"));
   await importing.run({}, { model: folder });
   assert.match(importing.warnings[0], /not known which images .*mine" was trained on/);
   await context.run({ ...inputs, models: [importing.artifact("model")] });
