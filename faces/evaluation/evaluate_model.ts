@@ -78,6 +78,8 @@ export interface EvaluateParams {
 
 export interface EvaluatedModel {
   report: ModelReport;
+  /** In which ways its training's images were made otherwise. */
+  cautions: string[];
   predictions: Record<SplitName, Predictions>;
 }
 
@@ -116,7 +118,8 @@ export async function evaluateModel(
     );
   }
   const { steps } = data.preprocessing;
-  for (const warning of stepsWarning(id, record.preprocessing.steps, "the dataset", steps)) {
+  const cautions = stepsWarning(id, record.preprocessing.steps, "the dataset", steps);
+  for (const warning of cautions) {
     context.warn(`${warning} Evaluate it on a pipeline with the same stages.`);
   }
   for (const warning of orderWarnings(data.further, id, classes)) context.warn(warning);
@@ -126,10 +129,11 @@ export async function evaluateModel(
   const differences = framingDifferences(record.preprocessing, data.preprocessing);
   // Within a pipeline, another framing is meant: its YAML names both.
   if (facts.trainedOn !== undefined && differences.length > 0) {
-    context.warn(
+    const caution =
       `"${id}" was trained on other crops than those of the dataset: ${joinWords(differences)}. ` +
-        "Expect other results than on its own test set. Set faceCrop as for its training.",
-    );
+      "Expect other results than on its own test set.";
+    context.warn(`${caution} Set faceCrop as for its training.`);
+    cautions.push(caution);
   }
   const own = { id, model, record, subject };
   const { predictions, sensitivity, gated } = await predictAll(own, chosen, data, params, context);
@@ -175,6 +179,7 @@ export async function evaluateModel(
   const stage = context.lineage.stages.find((stage) => stage.id === id.split(".")[0]);
   return {
     predictions,
+    cautions,
     report: {
       id,
       metrics,

@@ -83,11 +83,12 @@ export async function evaluate(
     throw new Error(`Cannot evaluate ${reasons}. Add labels, or evaluate on other images.`);
   }
   for (const { id, why } of leftOut) context.warn(`${id} is left out: ${why}.`);
-  const cautions = reports.filter(({ metrics }) => metrics.trainedPeople)
+  const related = reports.filter(({ metrics }) => metrics.trainedPeople)
     .map(({ id, metrics }) => `${id}:${peopleText(metrics)}`);
-  for (const one of cautions) {
+  for (const one of related) {
     context.warn(`${one} Test other people, or rename the data set if these are others.`);
   }
+  const cautions = [...evaluated.flatMap(({ cautions }) => cautions), ...related];
   const caution = cautions.join(" ") || undefined;
   if (gate && !reports.some(({ metrics }) => metrics.gate)) {
     context.warn("gate has no effect: no model of ages in years is evaluated. Add one.");

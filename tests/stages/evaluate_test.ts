@@ -354,7 +354,12 @@ Deno.test("evaluate warns of faces that other stages changed than in a model's t
     ...preprocessing,
     steps: ["grey 1"],
   });
-  await context.run(inputs);
+  const result = await context.run(inputs);
+  assert.match(result!.caution!, /"trainGender" was trained on faces changed by no stage/);
+  for (const name of ["report.html", "MODEL_CARD.md"]) {
+    const text = await Deno.readTextFile(join(context.outputs.report, name));
+    assert.match(text, /are changed by .{1,6}grey 1.{1,6}: expect other results/);
+  }
   assert.equal(context.warnings.length, 3);
   assert.match(
     context.warnings[0],
@@ -384,7 +389,8 @@ Deno.test("evaluate warns of other crops than those of an imported model's train
       detector,
       crop: { margin: 0.4, maxSize: 64, align: "eyes" },
     });
-    await context.run(inputs, { framing: 0, sections: [] });
+    const result = await context.run(inputs, { framing: 0, sections: [] });
+    assert.equal(/on other crops/.test(result!.caution ?? ""), use === "importModel");
     warnings.push(...context.warnings);
   }
   assert.deepEqual(warnings, [
