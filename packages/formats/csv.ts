@@ -17,8 +17,8 @@ export interface CsvRow {
 /**
  * Reads a CSV of a header and rows. Quoted values may contain separators, doubled quotes and line breaks.
  * Lines end in LF, CRLF or CR. The separator is that of a first line such as Excel's `sep=;`, else the
- * most frequent of comma, semicolon and tab in the header. The encoding is UTF-8, or UTF-16 with a byte
- * order mark.
+ * most frequent of comma, semicolon and tab in the first two lines. The encoding is UTF-8, or UTF-16 with
+ * a byte order mark. Rows without a value are left out.
  * @param source its name in errors
  * @param problems collects errors of single rows, which are skipped. Default: they are thrown
  * @throws if it is not a CSV; lists all invalid rows
@@ -42,6 +42,7 @@ export function readCsv(bytes: Uint8Array, source: string, problems?: string[]):
       relaxColumnCount: true,
       info: true,
       skipEmptyLines: true,
+      skipRecordsWithEmptyValues: true, // spreadsheets write ";;;" below a table
       trim: true,
     }) as unknown as typeof records;
   } catch (cause) {
@@ -113,9 +114,21 @@ export function decodeText(bytes: Uint8Array, source: string): string {
   }
 }
 
-/** Returns the most frequent separator of the first line, outside of quotes: comma, semicolon or tab. */
+/**
+ * Returns the separator that divides the header and the row below it alike, else the one that they have
+ * most of, outside of quotes: comma, semicolon or tab. Names and numbers may have commas.
+ */
 export function separatorOf(text: string): string {
-  const line = text.replace(/^\s*[\r\n]/, "").split(/[\r\n]/, 1)[0].replaceAll(/"[^"]*"/g, "");
-  const count = (mark: string) => line.split(mark).length;
-  return [",", ";", "\t"].reduce((best, mark) => count(mark) > count(best) ? mark : best);
+  const lines = text.replace(/^\s*[\r\n]/, "").split(/[\r\n]+/, 2).filter(Boolean)
+    .map((line) => line.replaceAll(/"[^"]*"/g, ""));
+  const score = (mark: string) => {
+    const counts = lines.map((line) => line.split(mark).length), [first] = counts;
+    const alike = first > 1 && counts.every((count) => count === first);
+    return [Number(alike), Math.min(...counts), first];
+  };
+  const isBetter = (a: number[], b: number[]) => {
+    const i = a.findIndex((value, i) => value !== b[i]);
+    return a[i] > b[i];
+  };
+  return [",", ";", "\t"].reduce((best, mark) => isBetter(score(mark), score(best)) ? mark : best);
 }

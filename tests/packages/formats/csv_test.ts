@@ -24,6 +24,19 @@ Deno.test("readCsv() passes over empty lines, and trims what is not quoted", () 
   deepStrictEqual(rows, [{ values: ["1", "x"], line: 3 }, { values: ["2", "y "], line: 5 }]);
 });
 
+Deno.test("readCsv() takes no commas of names or numbers for separators, nor empty rows for rows", () => {
+  for (
+    const [text, values] of [
+      ["a;b (in h, per night, all)\n1;7\n;\n ; \n", ["1", "7"]],
+      ["a;b, c\r\n1,5;2,5\r\n;;;;\r\n", ["1,5", "2,5"]],
+      ["a,b; c; d\n1,2\n,\n", ["1", "2"]],
+      ["a,b\n1;2,3\n", ["1;2", "3"]],
+    ] as const
+  ) {
+    deepStrictEqual(readCsv(bytes(text), "t.csv").rows, [{ values, line: 2 }], text);
+  }
+});
+
 Deno.test("readCsv() takes tabs before a column without a name for separators", () => {
   for (const blank of ["", "\n", "  \r\n\r\n"]) {
     const { header, rows } = readCsv(bytes(`${blank}\tage\na.jpg\t31\n`), "t.csv");
