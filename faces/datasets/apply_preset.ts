@@ -57,6 +57,9 @@ export async function applyPreset(
   ];
   const text = lines.map((values) => values.map(quoted).join(",") + "\n").join("");
   const warnings = [...lackingColumns(there, preset), ...unfitting(rows, preset)];
+  if (preset.photos !== undefined && preset.labels !== undefined && only === undefined) {
+    warnings.push("labels of the preset has no effect beside photos: the tables are not read");
+  }
   if (several.length > 0) {
     const doubtful = `${counted(several.length, "row")} whose path several files fit`;
     const wayOut = "Remove others, or write the folder in columns.path of the preset";
@@ -225,13 +228,15 @@ export async function readTable(
     const text = lines ? `[${written.trim().replaceAll(/\s*[\r\n]\s*/g, ",")}]` : written;
     let value: unknown;
     try {
-      value = JSON.parse(text.replaceAll(NOT_FINITE, (_, string) => string ?? "null"));
+      value = parseJson(text.replaceAll(NOT_FINITE, (_, string) => string ?? "null"));
     } catch (cause) {
       throw new Error(`"${source}" is not valid JSON (${(cause as Error).message})`, { cause });
     }
     // Beside each photo of a WebDataset there is an object with its labels.
     const single = isMap(value) &&
-      Object.entries(value).every(([key, one]) => !isMap(one) && !PHOTO.test(key));
+      Object.entries(value).every(([key, one]) =>
+        !PHOTO.test(key) && (!isMap(one) || isBeside?.(path))
+      );
     const rows = Object.entries(single ? [value] : value ?? {}).flatMap(([key, one]) => {
       if (!isMap(one) && !Array.isArray(one)) return [];
       const own = Object.entries(one).map(([name, value]) => [name, textOf(value)] as const);
@@ -264,6 +269,14 @@ export async function readTable(
   const table = new TextEncoder().encode(whole ? text : lines.join("\n"));
   const { header: columns, rows } = readCsv(table, source);
   return rows.map(({ values }) => Object.fromEntries(columns.map((name, i) => [name, values[i]])));
+}
+
+/** Parses JSON, whole numbers that a number cannot hold, such as ids, to texts. */
+function parseJson(text: string): unknown {
+  type Reviver = (key: string, value: unknown, context: { source?: string }) => unknown;
+  const exact: Reviver = (_, value, { source }) =>
+    Number.isInteger(value) && !Number.isSafeInteger(value) ? source : value;
+  return JSON.parse(text, /\d{16}/.test(text) ? exact as () => unknown : undefined);
 }
 
 function isMap(value: unknown): value is object {

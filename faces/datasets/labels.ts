@@ -65,8 +65,15 @@ const FURTHER_FACE = "has the ending of a photo's further faces. Rename the phot
  */
 export function parseLabels(bytes: Uint8Array, source: string): Labels {
   const found: string[] = [], outside: string[] = [], strays: string[] = [];
-  const table = readCsv(bytes, source, found);
-  const columns = findColumns(table, found);
+  const { header, rows: written } = readCsv(bytes, source, found);
+  const columns = findColumns({ header }, found);
+  // Also within quotes, but names of files may have outer blanks.
+  const trimmed = (values: readonly string[]) =>
+    values.map((value, i) => i === columns.get("path") ? value : value.trim());
+  const table = {
+    header,
+    rows: written.map(({ values, line }) => ({ values: trimmed(values), line })),
+  };
   const attributesOf = parseAttributes(table, strays);
   const doubts: Labels["doubts"][number][] = [];
   const rows = table.rows.map(({ values, line }): Label => {
@@ -282,7 +289,10 @@ function decimal(text: string): number {
   return /^[+-]?\d+([.,]\d*)?(e[+-]\d+)?$/i.test(text) ? Number(text.replace(",", ".")) : NaN;
 }
 
-function findColumns({ header }: CsvTable, problems: string[]): Map<LabelColumn, number> {
+function findColumns(
+  { header }: Pick<CsvTable, "header">,
+  problems: string[],
+): Map<LabelColumn, number> {
   const found = new Map<LabelColumn, number>();
   for (const [i, written] of header.entries()) {
     const name = labelOf(written);

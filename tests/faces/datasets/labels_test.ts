@@ -61,6 +61,16 @@ Deno.test("parseLabels() takes a month or day of 0 for an unknown one, and no ye
   deepStrictEqual(doubts.map(({ line }) => line), [4, 6, 9]);
 });
 
+Deno.test("parseLabels() trims quoted values as others, but names of files", () => {
+  const { rows } = labels(
+    'path,age,gender,identity,mood\n"a .jpg"," 40","w ","001 "," 5"\nb.jpg,40,f,001,5\n',
+  );
+  const [a, b] = rows.map(({ path: _, line: __, gender: ___, ...rest }) => rest);
+  deepStrictEqual(a, b);
+  deepStrictEqual(rows[0].path, "a .jpg");
+  deepStrictEqual(rows[0].attributes, { mood: 5 });
+});
+
 Deno.test("parseLabels() reads dates of a day first, where points leave no doubt", () => {
   const { rows, doubts } = labels(
     "path;born;taken\na.jpg;03.04.1980;2.4.2010\nb.jpg;3.4.1980;03.04.2010 08:15\n" +

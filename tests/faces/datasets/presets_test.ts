@@ -527,6 +527,18 @@ Deno.test("a preset of the pipeline's own joins tables, and overrides a built-in
   });
 });
 
+Deno.test("labels beside a photo may have objects among them, and ids of many digits", async () => {
+  const face = await folders.drawFace(30, true);
+  const labels = '{"age": 30, "sex": "m", "id": 12345678901234567, "exif": {"iso": 100}}';
+  await folders.withFiles({ "1.jpg": face, "1.json": labels }, async (folder) => {
+    const columns = { path: "{key}.jpg", gender: "sex" };
+    const preset = { labels: "(?<key>\\d+)\\.json", columns };
+    const { table } = await make({ folder, layout: "aligned", preset });
+    deepStrictEqual([table.age, table.gender], [[30], [1]]);
+    deepStrictEqual([table.id, table.exif], [["12345678901234567"], ['{"iso":100}']]);
+  });
+});
+
 Deno.test("a text of columns is unknown where one is; an expression that fits nothing is a warning", async () => {
   const face = await folders.drawFace(30, true);
   const csv = "path,site,sex,night,day,taken\na.png,Köln,m,7,5,2024\nb.png,Köln,,7,,2024\n";
@@ -541,6 +553,10 @@ Deno.test("a text of columns is unknown where one is; an expression that fits no
     using loaded = testContext(download);
     const match = { taken: "(?<year>\\d\\d)" };
     await loaded.run({}, { datasets: [{ folder, preset: { columns, match } }] });
+    using unread = testContext(download);
+    const both = { photos: "(?<night>.)\\.png", labels: "l\\.csv" };
+    await unread.run({}, { datasets: [{ folder, preset: both }] });
+    ok(/labels of the preset has no effect beside photos/.test(unread.warnings.join()));
     const [warning] = loaded.warnings;
     ok(/match\.taken of the preset fits none of 2 values, such as "2024"\. It has/.test(warning));
   });
