@@ -167,16 +167,21 @@ function parseDay(text: string): number {
 /** Last year of an interval without one, such as 70+. */
 const OLDEST = 100;
 
-/** Parses an interval of years: 25-32, (25, 32), 25;32, 25 to 32, 70+, more than 70. */
+/**
+ * Parses an interval of years: 25-32, (25, 32), 25;32, 25 to 32, 70+, more than 70. Of unequal brackets, as
+ * pandas writes (40, 50] and [40, 50), the year at the round one is left out.
+ */
 export function parseInterval(text: string): readonly [low: number, high: number] | undefined {
   const open = /^(?:more than|over|from)\s+(\d+)$|^(\d+)\s*\+$/i.exec(text);
   if (open) {
     const low = Number(open[1] ?? open[2]);
     return [low, Math.max(low, OLDEST)]; // 101+ does not end before it begins
   }
-  const [, low, high] = /^[([]\s*(\d+)\s*[,;-]\s*(\d+)\s*[)\]]$/.exec(text) ??
-    /^(\d+)\s*(?:[-–;]|to)\s*(\d+)$/.exec(text) ?? [];
-  return Number(low) <= Number(high) ? [Number(low), Number(high)] : undefined;
+  const [, left, from, to, right] = /^([([])\s*(\d+)\s*[,;-]\s*(\d+)\s*([)\]])$/.exec(text) ??
+    /^()(\d+)\s*(?:[-–;]|to)\s*(\d+)()$/.exec(text) ?? [];
+  const low = Number(from) + Number(left === "(" && right === "]");
+  const high = Number(to) - Number(left === "[" && right === ")");
+  return low <= high ? [low, high] : undefined;
 }
 
 /** Describes a column of `known` values of which most, but not `texts`, are numbers as people write them. */

@@ -41,7 +41,7 @@ export function shareOf(margin = 0.4): number {
 }
 
 /** Names of photos, also of formats that are not decoded. */
-export const PHOTO = /\.(jpe?g|jpe|jfif|png|webp|gif|tiff?|avif|hei[cf])$/i;
+export const PHOTO = /\.(?:jpe?g|jpe|jfif|png|webp|gif|tiff?|avif|hei[cf])$/i;
 
 /** Names of archives of photos. */
 export const ARCHIVE = /\.(zip|tar|tar\.gz|tgz|parquet)$/i;

@@ -26,6 +26,9 @@ import { choosePreset, OWN_PRESET, PART, type Preset, presets } from "../../data
 import { PARQUET, PHOTO } from "../../datasets/sources.ts";
 import type { DataFound } from "../../evaluation/data_page.ts";
 
+/** `PHOTO` as a part of a pattern of paths. */
+const PHOTO_ENDING = PHOTO.source.slice(0, -"$".length);
+
 /** Layouts of names without a preset of their own. */
 const NAMES: readonly Preset[] = [
   {
@@ -35,9 +38,9 @@ const NAMES: readonly Preset[] = [
   { photos: String.raw`\d+_(?<identity>[^\/]+)_(?<age>\d{1,3})_(?<gender>[mf])\.jpe?g` },
   { photos: String.raw`(?<identity>\d+)_\d+(?<gender>[MF])(?<age>\d{1,3})\.jpe?g` },
   { photos: String.raw`(?<identity>\d{3})A(?<age>\d{2})[a-z]?\.jpe?g` },
-  { photos: String.raw`(?<age>\d{1,3})_(?<gender>[01mfMF])_[^\/]*\.(?:jpe?g|png|webp)` },
-  { photos: String.raw`${PART}\/(?<gender>(?:fe)?male|(?:wo)?man)\/[^\/]*\.(?:jpe?g|png|webp)` },
-  { photos: String.raw`(?<gender>(?:fe)?male|(?:wo)?man)\/[^\/]*\.(?:jpe?g|png|webp)` },
+  { photos: String.raw`(?<age>\d{1,3})_(?<gender>[01mfMF])_[^\/]*${PHOTO_ENDING}` },
+  { photos: String.raw`${PART}\/(?<gender>(?:fe)?male|(?:wo)?man)\/[^\/]*${PHOTO_ENDING}` },
+  { photos: String.raw`(?<gender>(?:fe)?male|(?:wo)?man)\/[^\/]*${PHOTO_ENDING}` },
 ];
 
 /** Labels of photos, and the preset that reads them, whose warnings are among the strays. */
@@ -130,7 +133,7 @@ const OF_PHOTOS = /^(?:images?|imgs?|photos?|pictures?|masks?|crops?|originals?|
 
 /** Returns a preset of photos in few folders with many photos each, maybe below those of parts. */
 function classFolders(all: readonly string[]): Preset | undefined {
-  const below = String.raw`(?<label>[^\/]*[^\/\d][^\/]*)\/[^\/]*\.(?:jpe?g|png|webp)`; // no numbers
+  const below = String.raw`(?<label>[^\/]*[^\/\d][^\/]*)\/[^\/]*${PHOTO_ENDING}`; // no numbers
   for (const photos of [String.raw`${PART}\/${below}`, below]) {
     const fits = ending(photos);
     const found = all.flatMap((path) => fits(path)?.groups?.label ?? []);

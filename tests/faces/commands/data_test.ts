@@ -970,10 +970,17 @@ Deno.test("lookAt() takes few folders of many photos each as classes", async () 
   await withFiles(inside(["train/happy", "train/sad", "val/happy", "val/sad"]), async (folder) => {
     const { preset, present, unlabelled } = await look(folder);
     const part = "(?<part>train|test|val|valid|validation|dev)";
-    const label = String.raw`(?<label>[^\/]*[^\/\d][^\/]*)\/[^\/]*\.(?:jpe?g|png|webp)`;
+    const label = String
+      .raw`(?<label>[^\/]*[^\/\d][^\/]*)\/[^\/]*\.(?:jpe?g|jpe|jfif|png|webp|gif|tiff?|avif|hei[cf])`;
     deepStrictEqual(preset, { photos: String.raw`${part}\/${label}` });
     deepStrictEqual([present.length, unlabelled], [20, []]);
     deepStrictEqual(present[0].attributes, { part: "train", label: "happy" });
+  });
+  const infrared = Object.entries(inside(["rested", "tired"])).map(([path, bytes], i) =>
+    [i % 2 ? path : path.replace(".png", ".TIFF"), bytes] as const
+  );
+  await withFiles(Object.fromEntries(infrared), async (folder) => {
+    deepStrictEqual((await look(folder)).present.length, 10);
   });
   await withFiles(inside(["White", "Black"]), async (folder) => {
     const found = await look(folder), yaml = proposePipeline(found);

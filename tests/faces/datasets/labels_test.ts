@@ -169,6 +169,22 @@ Deno.test("parseLabels() tells all structural mistakes at once", async () => {
   );
 });
 
+Deno.test("parseLabels() leaves out the year at the round one of unequal brackets", () => {
+  const { rows } = labels(
+    'path,age\na,"(40, 50]"\nb,"[40,50)"\nc,"(40;50)"\nd,"[40,41)"\ne,"(4,4]"\n',
+  );
+  deepStrictEqual(
+    rows.map(({ age, attributes: { age_low, age_high } = {} }) => [age, age_low, age_high]),
+    [
+      [NaN, 41, 50],
+      [NaN, 40, 49],
+      [NaN, 40, 50],
+      [40, undefined, undefined],
+      [NaN, undefined, undefined],
+    ],
+  );
+});
+
 Deno.test("parseLabels() keeps intervals, boxes and other columns", () => {
   const { rows, columns, doubts } = labels(
     "path,age,age_low,age_high,Ethnicity,score,time,left,top,right,bottom,\n" +
