@@ -49,7 +49,8 @@ export async function applyPreset(
     const columns = joinWords([...there]) || "no rows";
     throw new Error(`no row has a path; there are ${columns}. Name theirs in columns.path`);
   }
-  const table = preset.join ? joined(mapped, rows.map(({ table }) => table)) : mapped;
+  const contrary: string[] = [];
+  const table = preset.join ? joined(mapped, rows.map(({ table }) => table), contrary) : mapped;
   const header = [...new Set(table.flatMap((row) => Object.keys(row)))];
   const lines = [
     header,
@@ -64,6 +65,12 @@ export async function applyPreset(
     const doubtful = `${counted(several.length, "row")} whose path several files fit`;
     const wayOut = "Remove others, or write the folder in columns.path of the preset";
     warnings.push(`${doubtful}, such as ${several[0]}. ${wayOut}`);
+  }
+  if (contrary.length > 0) {
+    const some = `${counted(contrary.length, "photo")} with different values in joined tables`;
+    warnings.push(
+      `${some}, such as ${contrary[0]}. The last table counts: order them, or mend one`,
+    );
   }
   if (damaged.length > 0) {
     const left = `${counted(damaged.length, "file")} beside a photo left out`;
@@ -365,9 +372,14 @@ export function suffixIndex(
 
 /**
  * Joins rows of the same path; of two values the later counts. Different rows of one table, such as of the
- * faces of a photo, stay apart, each with the values of the other tables.
+ * faces of a photo, stay apart, each with the values of the other tables. @param contrary collects values
+ * that a later one replaced
  */
-function joined(rows: readonly (Row & { path: string })[], tables: readonly string[]): Row[] {
+function joined(
+  rows: readonly (Row & { path: string })[],
+  tables: readonly string[],
+  contrary: string[],
+): Row[] {
   const known = (row: Row) => Object.entries(row).filter(([, value]) => value !== "");
   const merge = (some: readonly number[]) =>
     Object.fromEntries(some.flatMap((i) => known(rows[i])));
@@ -377,7 +389,13 @@ function joined(rows: readonly (Row & { path: string })[], tables: readonly stri
     const byTable = Map.groupBy(different.values(), (i) => tables[i]).values().toArray();
     const common = byTable.filter(({ length }) => length === 1).flat();
     const several = byTable.filter(({ length }) => length > 1).flat();
-    return (several.length > 0 ? several.map((i) => [...common, i]) : [common])
-      .map((some) => ({ ...merge(some), path }));
+    return (several.length > 0 ? several.map((i) => [...common, i]) : [common]).map((some) => {
+      const row: Row = { ...merge(some), path };
+      const other = some.flatMap((i) => known(rows[i])).find(([name, value]) =>
+        row[name] !== value
+      );
+      if (other) contrary.push(`${other[0]} of ${path}: ${other[1]} and ${row[other[0]]}`);
+      return row;
+    });
   });
 }

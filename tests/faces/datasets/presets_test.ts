@@ -527,6 +527,26 @@ Deno.test("a preset of the pipeline's own joins tables, and overrides a built-in
   });
 });
 
+Deno.test("joined tables of different values for a photo are a warning, and the last counts", async () => {
+  const face = await folders.drawFace(30, true);
+  const files = {
+    "a.csv": "path,kss\n1.png,1\n2.png,2\n",
+    "b.csv": "path,kss,sex\n1.png,4,m\n2.png,2,f\n",
+  };
+  await folders.withFiles({ ...files, "1.png": face, "2.png": face }, async (folder) => {
+    const preset = { labels: [{ files: "a\\.csv" }, { files: "b\\.csv" }], join: true };
+    using loaded = testContext(download);
+    await loaded.run({}, { datasets: [{ folder, preset }] });
+    ok(
+      /1 photo with different values in joined tables, such as kss of 1\.png: 1 and 4\. The last/
+        .test(loaded.warnings.join()),
+      loaded.warnings.join(),
+    );
+    const { table } = await make({ folder, layout: "aligned", preset });
+    deepStrictEqual(table.kss, [4, 2]);
+  });
+});
+
 Deno.test("labels beside a photo may have objects among them, and ids of many digits", async () => {
   const face = await folders.drawFace(30, true);
   const labels = '{"age": 30, "sex": "m", "id": 12345678901234567, "exif": {"iso": 100}}';
