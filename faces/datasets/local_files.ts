@@ -30,12 +30,11 @@ export async function copyFile(from: string, to: string, options: CopyOptions = 
   const part = `${to}.part`;
   {
     using target = await Deno.open(part, { write: true, create: true, truncate: true });
-    for (let at = 0; at < source.size;) {
+    // A stream, as reading at once would let no signal arrive.
+    for await (const bytes of createReadStream(from, { highWaterMark: CHUNK })) {
       options.signal?.throwIfAborted();
-      const bytes = source.read(at, Math.min(CHUNK, source.size - at));
       hash.update(bytes);
       writeAllSync(target, bytes);
-      at += bytes.length;
       options.onBytes?.(bytes.length);
     }
   }

@@ -197,6 +197,16 @@ Deno.test("download takes no file that changes while it is copied", async () => 
   });
 });
 
+Deno.test("download stops within a file that is copied", async () => {
+  await withMirror(async (folder) => {
+    const from = join(folder, "a"), interrupt = new AbortController();
+    Deno.writeFileSync(from, new Uint8Array(40 << 20));
+    const onStart = () => void setTimeout(() => interrupt.abort(new Error("interrupted")));
+    const options = { signal: interrupt.signal, onStart };
+    await rejects(copyFile(from, join(folder, "b"), options), /interrupted/);
+  });
+});
+
 Deno.test("download copies, so that a changed mirror does not change the artifact", async () => {
   await withMirror(async (mirror) => {
     const path = join(mirror, "wiki_crop.tar");

@@ -12,6 +12,7 @@ import { ConfigError } from "../../packages/pipeline/errors.ts";
 import { Registry } from "../../packages/pipeline/registry.ts";
 import { pipelineJsonSchema } from "../../packages/pipeline/config/json_schema.ts";
 import { openArchives } from "../../faces/datasets/archives.ts";
+import { packFolder } from "../../faces/datasets/pack_folder.ts";
 import download from "../../stages/download.ts";
 import faceCrop from "../../stages/faceCrop.ts";
 import matParse from "../../stages/matParse.ts";
@@ -127,6 +128,22 @@ Deno.test("names are found in whichever form of Unicode the CSV and the disk hav
   const both = { [one]: "x", "l.csv": `path,age,gender\n${one},34,m\n${two},35,m\n` };
   await withFolder(both, async (folder) => {
     deepStrictEqual((await parse(folder)).rows, { [one]: 34 }, "one picture");
+  });
+});
+
+Deno.test("download stops within an archive that is packed again", async () => {
+  await withFolder({}, async (folder) => {
+    const archive = join(folder, "photos.tar"), interrupt = new AbortController();
+    const names = Array.from({ length: 300 }, (_, i) => `${i}.jpg`);
+    using tar = new TarWriter(archive);
+    for (const name of names) tar.add(name, bytes("x"));
+    tar.add("l.csv", bytes(["path,age", ...names.map((name) => `${name},3`)].join("\n")));
+    tar.close();
+    using context = testContext(download, { signal: interrupt.signal });
+    const start = () => void setTimeout(() => interrupt.abort(new Error("interrupted")));
+    const progress = { ...context.progress, start };
+    const to = join(folder, "packed.tar");
+    await rejects(packFolder({ folder: archive }, to, { ...context, progress }), /interrupted/);
   });
 });
 
