@@ -4,7 +4,7 @@ import { quoted } from "../../packages/formats/csv_write.ts";
 import { counted } from "../../packages/pipeline/causes.ts";
 import { joinWords, quote } from "../../packages/pipeline/errors.ts";
 import { valueAt } from "./attributes.ts";
-import { BOX } from "./labels.ts";
+import { BOX, labelOf } from "./labels.ts";
 import { bytesOf, pathIndex, type PhotoFiles } from "./photo_files.ts";
 import type { Preset } from "./presets.ts";
 import { PARQUET, PHOTO } from "./sources.ts";
@@ -86,8 +86,17 @@ const NAMED = /\{([^}]+)\}/g;
 /** Returns the template of a column of a preset: a text with names in braces, or a name alone. */
 const templateOf = (column: string) => column.includes("{") ? column : `{${column}}`;
 
+/** Finds a column by its name, in any case where it is one of the project's, as in a CSV without a preset. */
+function columnNamed(name: string, there: readonly string[]): string | undefined {
+  if (there.includes(name)) return name;
+  return there.find((one) => labelOf(one) === name.toLowerCase());
+}
+
 /** Describes columns of the data set that a preset names and no row has, such as misspelled ones. */
-function lackingColumns(there: Set<string>, { match = {}, columns = {} }: Preset): string[] {
+function lackingColumns(
+  there: Set<string>,
+  { match = {}, columns = {}, values = {} }: Preset,
+): string[] {
   const groupsOf = (names: readonly string[]) =>
     names.flatMap((name) => Array.from(match[name].matchAll(/\(\?<(\w+)>/g), ([, group]) => group));
   const matched = Object.keys(match), made = groupsOf(matched);
@@ -99,6 +108,9 @@ function lackingColumns(there: Set<string>, { match = {}, columns = {} }: Preset
     ...Object.entries(columns).flatMap(([ours, theirs]) =>
       Array.from(templateOf(theirs).matchAll(NAMED), ([, name]) => [`columns.${ours}`, name])
     ),
+    ...Object.keys(values)
+      .filter((name) => !columnNamed(name, [...there, ...Object.keys(columns)]))
+      .map((name) => ["values", name]),
   ];
   return named.filter(([, name]) => !there.has(name) && !made.includes(name)).map(([key, name]) =>
     `${key} of the preset names ${JSON.stringify(name)}, which no table has; there are ` +
@@ -251,12 +263,8 @@ export async function readTable(
     });
     const none = ["[]", "{}", "null"].includes(JSON.stringify(value));
     if (rows.length === 0 && !none && isBeside?.(path)) {
-      throw new Error(
-        `"${source}" has ${
-          quote(value)
-        }, whose values have no names: expected an object of labels, ` +
-          'such as {"age": 31}, or a list of these',
-      );
+      const expected = 'expected an object of labels, such as {"age": 31}, or a list of these';
+      throw new Error(`"${source}" has ${quote(value)}, whose values have no names: ${expected}`);
     }
     return rows;
   }
@@ -322,7 +330,8 @@ function mapRow(given: Row, { match = {}, columns = {}, omit = [], values = {} }
     !used.has(name) && !Object.hasOwn(mapped, name)
   );
   const result: Record<string, string> = { ...mapped, ...Object.fromEntries(others) };
-  for (const [name, map] of Object.entries(values)) {
+  for (const [named, map] of Object.entries(values)) {
+    const name = columnNamed(named, Object.keys(result)) ?? named;
     const written = valueAt(result, name) ?? "", trimmed = written.trim();
     // Programs write 1 as 1.0 where other rows have no value.
     const value = valueAt(map, written) ?? valueAt(map, trimmed) ??

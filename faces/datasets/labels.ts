@@ -15,7 +15,8 @@ const labelColumns = [
 ] as const;
 type LabelColumn = typeof labelColumns[number];
 
-function labelOf(written: string): LabelColumn | undefined {
+/** Returns the column of labels that a written name means; undefined for an attribute. */
+export function labelOf(written: string): LabelColumn | undefined {
   return labelColumns.find((name) => name === written.toLowerCase());
 }
 

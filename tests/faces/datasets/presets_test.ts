@@ -410,6 +410,21 @@ Deno.test("codes of a preset are those of numbers with a decimal point, too", as
   ]);
 });
 
+Deno.test("codes of a preset are those of a column in any case, as labels without a preset are", async () => {
+  const files = { "l.csv": "path,Gender,Site\na.jpg,0,x\nb.jpg,1,y\n" };
+  const values = {
+    gender: { "0": "male", "1": "female" },
+    site: { x: "lab" },
+    Site: { y: "home" },
+  };
+  deepStrictEqual(await labelsOf({ values }, files), [
+    ...["path,Gender,Site", "a.jpg,male,x", "b.jpg,female,home"],
+  ]);
+  deepStrictEqual((await apply({ values }, files)).warnings, [
+    'values of the preset names "site", which no table has; there are path, Gender and Site',
+  ]);
+});
+
 Deno.test("tables of a preset may be UTF-16, have nested values, and no two columns of one name", async () => {
   const preset = { labels: ".*(?:json|txt|csv)" };
   const nested = '{"path": "ä.jpg", "box": [[1, 2], [3, null]], "pose": {"yaw": 1}, "age": 3}';
