@@ -10,7 +10,7 @@ import { ageReadings } from "./network_options.ts";
 import type { HeadTeacher } from "./objective.ts";
 import { loadModel } from "./model_files.ts";
 import { openPredictor } from "./predictor.ts";
-import type { ClassRecord } from "./targets.ts";
+import type { Task } from "./tasks.ts";
 import { type ModelParams, modelsNamed } from "./trained_models.ts";
 import type { Head } from "./training_definitions.ts";
 import type { TrainingRecord } from "./training_record.ts";
@@ -22,11 +22,7 @@ export interface Lessons extends HeadTeacher {
 }
 
 /** A task, and how its head is read. Default: as classes or years */
-export interface TaughtTask {
-  readonly task: string;
-  readonly classes: readonly ClassRecord[] | null;
-  readonly reading?: Head["reading"];
-}
+type TaughtTask = Pick<Task, "task" | "classes"> & Partial<Pick<Head, "reading">>;
 
 /**
  * Predicts images by the models that `teacher` names and those of `folders`, once each, averaged with
@@ -62,9 +58,9 @@ export async function askTeachers(
     const lessons: (Lessons | undefined)[] = [], infos: string[] = [], [count, size] = images.shape;
     for (const { task, classes, reading } of tasks) {
       const own = models.filter(({ record }) => record.task === task);
-      const ours = labelsOf(task, classes);
-      for (const { path, record: { classes, input } } of own) {
-        const theirs = labelsOf(task, classes);
+      const ours = labelsOf({ task, classes });
+      for (const { path, record } of own) {
+        const theirs = labelsOf(record), { input } = record;
         if (theirs === ours && input.size === size) continue;
         throw new Error(
           `Cannot learn from "${path}": it predicts ${theirs} from images of ${input.size} pixels, and ` +
@@ -112,7 +108,7 @@ export async function askTeachers(
   }
 }
 
-function labelsOf(task: string, classes: readonly ClassRecord[] | null): string {
+function labelsOf({ task, classes }: Pick<Task, "task" | "classes">): string {
   const numbers = task === "age" ? "years" : "numbers";
   return classes ? classes.map(({ label }) => label).join(", ") : numbers;
 }

@@ -70,9 +70,9 @@ function sourcesOf(params: ModelParams) {
   return (["init", "teacher"] as const).flatMap((name) => {
     const value = params[name];
     if (typeof value === "string") return [{ name, from: value, path: [name] }];
-    if (value?.from === undefined) return [];
-    if (typeof value.from === "string") return [{ name, from: value.from, path: [name, "from"] }];
-    return value.from.map((from, i) => ({ name, from, path: [name, "from", i] }));
+    const { from = [] } = value ?? {};
+    if (typeof from === "string") return [{ name, from, path: [name, "from"] }];
+    return from.map((from, i) => ({ name, from, path: [name, "from", i] }));
   });
 }
 

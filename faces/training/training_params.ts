@@ -1,6 +1,6 @@
 /** Parameters of the training stages. */
 import { z } from "zod";
-import { type Choice, definedChoice, OUTPUT } from "../../packages/pipeline/define.ts";
+import { type Choice, definedChoice, OUTPUT, useOf } from "../../packages/pipeline/define.ts";
 import { augmentation } from "./augment.ts";
 import { metricsParam } from "./further_metrics.ts";
 import { losses } from "./losses.ts";
@@ -211,7 +211,7 @@ export function unusedTraining(
   { optimizer, schedule = "constant" }: { optimizer?: Choice; schedule?: Choice },
 ): Record<string, string> {
   const [optimizerName, scheduleName] = [optimizer, schedule].map((choice) =>
-    typeof choice === "object" ? choice.use : choice
+    choice && useOf(choice)
   );
   return {
     ...optimizerName === "adam" ? { weightDecay: "with optimizer: adam; adamw has it" } : {},
