@@ -381,8 +381,8 @@ export function suffixIndex(
 
 /**
  * Joins rows of the same path; of two values the later counts. Different rows of one table, such as of the
- * faces of a photo, stay apart, each with the values of the other tables. @param contrary collects values
- * that a later one replaced
+ * faces of a photo, stay apart, each with the values of the other tables.
+ * @param contrary collects values that a later one replaced
  */
 function joined(
   rows: readonly (Row & { path: string })[],

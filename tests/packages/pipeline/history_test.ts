@@ -88,6 +88,15 @@ Deno.test("findRun() takes ids, the beginning of one, and pipelines", async () =
     message: 'there is no run "gendre". Did you mean "gender"? A run is named by its id, the ' +
       "beginning of it, or its pipeline's name; deno task runs lists them.",
   });
+  const identity = "experiments/new.yaml";
+  for (
+    const find of [
+      () => findRun("new", runs, { identity }),
+      () => runsOfPipeline("new", runs, identity),
+    ]
+  ) {
+    assert.throws(find, /no run of the pipeline "new" is listed\. Run it: .* add --artifacts DIR/);
+  }
   assert.deepEqual(runsOfPipeline("gender", runs).map(({ id }) => id), [
     written[0]!.id,
     written[2]!.id,
