@@ -25,7 +25,6 @@ export const MAX_FRAME_BYTES = 4_000_000;
 const MAX_UNREAD = 1_000_000;
 /** Seconds without an answer to pings after which a client is disconnected. */
 const IDLE_SECONDS = 30;
-
 /** Time in ms for a client's answer to a close frame. */
 const CLOSING_MS = 2000;
 

@@ -414,6 +414,26 @@ Deno.test("a server on the network accepts known names only", async () => {
   }
 });
 
+Deno.test("both sides of a connection send without delay: the end of a frame took 40 ms", async () => {
+  using other = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  using known = await Deno.connect({ port: other.addr.port });
+  const prototype = Object.getPrototypeOf(known), { setNoDelay } = prototype;
+  const app = { fetch: () => new Response("here") };
+  const server = listen(app, { host: "127.0.0.1", port: 0, connections: 1, warn: () => {} });
+  const port = Number(new URL(server.urls[0]).port), sides: string[] = [];
+  prototype.setNoDelay = function (this: Deno.TcpConn) {
+    sides.push(this.localAddr.port === port ? "client" : "inner");
+    return setNoDelay.call(this);
+  };
+  try {
+    assert.equal(await (await fetch(server.urls[0])).text(), "here");
+    assert.deepEqual(sides, ["client", "inner"]);
+  } finally {
+    prototype.setNoDelay = setNoDelay;
+    await server.stop();
+  }
+});
+
 Deno.test({
   name: "the URL of an IPv6 address has its brackets once",
   ignore: !Deno.networkInterfaces().some(({ address }) => address === "::1"),
