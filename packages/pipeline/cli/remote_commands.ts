@@ -197,18 +197,21 @@ export async function pull(call: CommandContext): Promise<number> {
 }
 
 export async function remoteStatus(call: CommandContext): Promise<number> {
-  const { names: [what = "status", pipeline = "pipeline", ...others], reporter: { log } } = call;
+  const { names: [what = "status", named, ...others], reporter: { log } } = call;
   if (what !== "status" || others.length > 0) {
     throw new UsageError("expected deno task remote status [PIPELINE]");
   }
   const artifacts = artifactsOption(call.values, call);
-  return await sharing(call, pipeline, artifacts, async ({ history, remote }) => {
+  return await sharing(call, named ?? "pipeline", artifacts, async ({ history, remote }) => {
     const { runs } = await runsAt(remote, log);
     const { results, bytes } = await remote.total();
     log(`${remote.place.url}: ${counted(results, "result")}, ${formatBytes(bytes)}`);
     const rows = runs.map((run) => [run.id, formatTimestamp(run.at), nameOf(run)]);
     if (rows.length > 0) formatTable([["run", "ended", "pipeline"], ...rows]).forEach(log);
-    const own = (await history.list()).findLast(({ ok }) => ok);
+    const ended = (await history.list()).filter(({ ok }) => ok);
+    const own = named === undefined
+      ? ended.at(-1)
+      : byPipeline(named, ended, await identityNamed(named, call)).at(-1);
     if (own) {
       const all = resultsOf(own), there = await remote.count(all);
       log(

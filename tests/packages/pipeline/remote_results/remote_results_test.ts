@@ -40,6 +40,19 @@ Deno.test("a run that was pushed into a folder", async (t) => {
     assert.match(status.out, /shared: 3 results, \d+ B\nrun +ended +pipeline\n/);
     assert.match(status.out, new RegExp(`\\n${id} .* pipeline\n.*: 3 of 3 results are there\n$`));
   });
+  await t.step("and counted for the pipeline that is named", async () => {
+    await using other = await Project.make({
+      "pipeline.yaml": `remote: ${first.path("shared")}\n${CHAIN}`,
+      "later.yaml": `remote: ${first.path("shared")}\nstages: { count: { to: 9 } }\n`,
+    });
+    for (const name of ["pipeline", "later"]) {
+      assert.equal((await other.cli("run", name)).code, 0);
+    }
+    const last = async (...names: string[]) =>
+      (await other.cli("remote", "status", ...names)).out.trim().split("\n").at(-1);
+    assert.match((await last())!, /of later: 0 of 1 results are there$/);
+    assert.match((await last("pipeline"))!, /of pipeline: 3 of 3 results are there$/);
+  });
   await t.step("and nothing that killed pushes left, once it is old", async () => {
     const left = first.path("shared/.incoming"), old = new Date(Date.now() - 2 * 86_400_000);
     await Deno.mkdir(left, { recursive: true });
