@@ -120,10 +120,9 @@ export function parseLabels(bytes: Uint8Array, source: string): Labels {
   return { rows, doubts, strays, columns: { gender: columns.has("gender"), age: hasAge(columns) } };
 }
 
-function hasAge(columns: ReadonlyMap<LabelColumn, number>): boolean {
-  return [["age"], ["born", "taken"], INTERVAL].some((names) =>
-    names.every((name) => columns.has(name as LabelColumn))
-  );
+function hasAge(columns: ReadonlyMap<string, number>): boolean {
+  return [["age"], ["born", "taken"], INTERVAL]
+    .some((names) => names.every((name) => columns.has(name)));
 }
 
 /** Returns the age in whole years, given or from birth to photo, or its interval. */
@@ -298,13 +297,14 @@ function decimal(text: string): number {
 function findColumns(
   { header }: Pick<CsvTable, "header">,
   problems: string[],
-): Map<LabelColumn, number> {
-  const found = new Map<LabelColumn, number>();
+): Map<string, number> {
+  const found = new Map<string, number>();
   for (const [i, written] of header.entries()) {
-    const name = labelOf(written);
-    if (!name) continue; // an attribute
+    const name = labelOf(written) ?? attributeName(written.normalize());
     const other = header[found.get(name) ?? i]; // readCsv() finds equal ones
-    if (other !== written) problems.push(`it has two columns "${written}"`);
+    if (other !== written) {
+      problems.push(`it has two columns "${written}", one of them written "${other}"; rename one`);
+    }
     found.set(name, i);
   }
   const missing = found.has("path") ? [] : ['it has no column "path"'];

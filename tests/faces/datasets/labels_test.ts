@@ -121,7 +121,9 @@ Deno.test("parseLabels() refuses what cannot be meant, and says where", async ()
   await refused("path,name\n", /"mine\/people.csv": it has no labels: .* "path", "name"/);
   await refused("file,age,gender\n", /it has no column "path"/);
   await refused("path,born\n", /no column "age", nor "born" and "taken", nor "gender"/);
-  await refused("path,age,gender,Age\n", /it has two columns "Age"/);
+  await refused("path,age,gender,Age\n", /it has two columns "Age".* "age"; rename one\.$/);
+  await refused("path,age,score,score_\n", /two columns "score_", one of them written "score";/);
+  await refused("path,age,caf\u00e9,cafe\u0301\n", /it has two columns "cafe\u0301"/);
   await refused("path,age,mood,mood,\na,1,good,bad,\n", /it has two columns "mood"; rename one\.$/);
   await refused(
     "path,age\na.jpg#face2,1\n",
