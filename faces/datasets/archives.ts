@@ -91,11 +91,17 @@ export class Archives implements Disposable {
   /** Reads a photo; returns undefined if the archives do not have it. */
   read(dataset: string, path: string): Uint8Array<ArrayBuffer> | undefined {
     const place = this.find(dataset, path);
-    return place && this.#read(place);
+    return place && this.readPlace(place);
   }
 
-  metadata(dataset: ArchivedDataset): Uint8Array<ArrayBuffer> {
-    return this.#read(dataset.metadata);
+  readPlace({ tar, offset, size }: FilePlace): Uint8Array<ArrayBuffer> {
+    if (size > MAX_READ) {
+      throw new Error(
+        `Cannot read ${byteCount(size)} of "${tar}" into memory: ` +
+          `no photo or MATLAB file is larger than ${count(MAX_READ)}.`,
+      );
+    }
+    return this.#files.read(join(this.folder, tar), offset, size);
   }
 
   /** Opens the file with a data set's labels for random access. */
@@ -108,16 +114,6 @@ export class Archives implements Disposable {
 
   [Symbol.dispose](): void {
     this.#files[Symbol.dispose]();
-  }
-
-  #read({ tar, offset, size }: FilePlace): Uint8Array<ArrayBuffer> {
-    if (size > MAX_READ) {
-      throw new Error(
-        `Cannot read ${byteCount(size)} of "${tar}" into memory: ` +
-          `no photo or MATLAB file is larger than ${count(MAX_READ)}.`,
-      );
-    }
-    return this.#files.read(join(this.folder, tar), offset, size);
   }
 }
 

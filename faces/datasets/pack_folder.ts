@@ -174,10 +174,9 @@ export async function packFolder(
   const part = `${to}.part`;
   {
     using tar = new TarWriter(part);
-    let count = 0;
-    for (const [path, line] of lines) {
+    for (const [i, [path, line]] of [...lines].entries()) {
       signal.throwIfAborted();
-      if (count++ % 100 === 99) await pause(signal); // archives are read without one
+      if (i % 100 === 99) await pause(signal); // archives are read without one
       const photo = await files.read(path);
       const shown = preset ? path : `${path} (line ${line})`;
       if (photo instanceof Uint8Array) tar.add(`pictures/${path}`, photo);

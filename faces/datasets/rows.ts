@@ -81,8 +81,7 @@ export function filterRows(
   const possible = Object.keys(reasons).filter((reason) =>
     reason === "noAttribute" ? filter.require : reason !== "judgedWrong" || filter.wrong
   );
-  const none = Object.fromEntries(possible.map((reason) => [reason, 0]));
-  const dropped = none as Record<Reason, number>;
+  const dropped: Record<string, number> = Object.fromEntries(possible.map((one) => [one, 0]));
   const kept: number[] = [];
   /** In one Unicode normalization form: file systems treat both forms of é as the same. */
   const seen = new Set<string>();

@@ -125,7 +125,7 @@ async function readRows(files: Archives, dataset: ArchivedDataset) {
     return { rows, doubts: [], strays: [], photoOn: () => "" };
   }
   const source = `${name}/${metadata.path.split("/").at(-1)}`;
-  const { rows: labels, doubts, strays, columns } = parseLabels(files.metadata(dataset), source);
+  const { rows: labels, doubts, strays, columns } = parseLabels(files.readPlace(metadata), source);
   // In other layouts, the photo shows one face.
   const paths = dataset.layout === "full" ? facePaths(labels) : labels.map(({ path }) => path);
   const rows: Rows = {

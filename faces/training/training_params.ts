@@ -210,9 +210,7 @@ export type TrainingParams =
 export function unusedTraining(
   { optimizer, schedule = "constant" }: { optimizer?: Choice; schedule?: Choice },
 ): Record<string, string> {
-  const [optimizerName, scheduleName] = [optimizer, schedule].map((choice) =>
-    choice && useOf(choice)
-  );
+  const [optimizerName, scheduleName] = [optimizer, schedule].map((one) => one && useOf(one));
   return {
     ...optimizerName === "adam" ? { weightDecay: "with optimizer: adam; adamw has it" } : {},
     ...["constant", "step", "exponential"].includes(scheduleName!)

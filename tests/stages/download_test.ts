@@ -98,7 +98,7 @@ Deno.test("download takes an archive from a folder and tells where each photo li
     strictEqual(archives.read("wiki_crop", "18/none.jpg"), undefined);
     throws(() => archives.read("imdb", "x"), /dataset "imdb": the archives hold wiki_crop/);
     deepStrictEqual(
-      archives.metadata(archives.datasets[0]),
+      archives.readPlace(archives.datasets[0].metadata),
       new Uint8Array(wikiCrop["wiki_crop/wiki.mat"]),
     );
   });
