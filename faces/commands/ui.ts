@@ -30,10 +30,13 @@ Exit codes: 0 stopped, 1 it cannot listen, 2 wrong command line.`,
     const { listen } = await import("../serving/server.ts");
     const { log: warn } = tools.reporter;
     using interrupt = abortOnSignal({ log: () => {} }, { code: EXIT.ok });
-    // One process at a time.
+    // One process at a time, and none for a page that was closed.
     let last: Promise<unknown> = Promise.resolve();
-    const run = <T>(...args: string[]): Promise<T> => {
-      const next = last.then(() => runProcess(args, tools, interrupt.signal));
+    const run = <T>(left: AbortSignal, ...args: string[]): Promise<T> => {
+      const next = last.then(() => {
+        left.throwIfAborted();
+        return runProcess(args, tools, AbortSignal.any([interrupt.signal, left]));
+      });
       last = next.catch(() => {});
       return next as Promise<T>;
     };
@@ -41,10 +44,11 @@ Exit codes: 0 stopped, 1 it cannot listen, 2 wrong command line.`,
       artifacts,
       pipelines,
       warn,
-      compare: (ids) => run("main.ts", "compare", ...ids, "--json", "--artifacts", artifacts),
-      explain: (pipeline) => run("main.ts", "run", pipeline, "--dry-run", "--json"),
-      occlude: (model, images, row) =>
-        run("faces/ui/occlusion_process.ts", model, images, String(row)),
+      compare: (ids, left) =>
+        run(left, "main.ts", "compare", ...ids, "--json", "--artifacts", artifacts),
+      explain: (pipeline, left) => run(left, "main.ts", "run", pipeline, "--dry-run", "--json"),
+      occlude: (model, images, row, left) =>
+        run(left, "faces/ui/occlusion_process.ts", model, images, String(row)),
     });
     const { urls: [url], stop } = listen(app, { host: "127.0.0.1", port, connections: 64, warn });
     warn(`${tools.reporter.paint.bold(url)} shows ${artifacts} (Ctrl-C stops)`);

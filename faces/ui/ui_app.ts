@@ -8,20 +8,22 @@ import { METRIC_DIRECTIONS } from "../evaluation/metrics.ts";
 import { bundle, packages } from "../serving/bundle.ts";
 import { Problem, toProblem } from "../serving/problem.ts";
 import { checkHostAndOrigin, REPORT_POLICY, securityHeaders } from "../serving/security.ts";
+import type { Client } from "../serving/server.ts";
 import { fileOf, imageOf, layersOf, RunFiles, tableOf } from "./run_files.ts";
 import type { UiComparison, UiStep } from "./ui_api.ts";
 import { RunIndex } from "./run_index.ts";
 
+/** `left` is aborted when the page that waits for a process is closed. */
 export interface UiOptions {
   readonly artifacts: string;
   /** Pipelines whose dry run the page may request. */
   readonly pipelines: readonly string[];
   /** Compares runs by their ids, as `deno task compare --json` does. */
-  compare(ids: readonly string[]): Promise<UiComparison>;
+  compare(ids: readonly string[], left: AbortSignal): Promise<UiComparison>;
   /** Returns the output of a dry run as JSON. */
-  explain(pipeline: string): Promise<unknown>;
+  explain(pipeline: string, left: AbortSignal): Promise<unknown>;
   /** Returns what an image's prediction hung on, given the paths of the model and of the images. */
-  occlude(model: string, images: string, row: number): Promise<UiStep>;
+  occlude(model: string, images: string, row: number, left: AbortSignal): Promise<UiStep>;
   warn(message: string): void;
 }
 
@@ -31,11 +33,11 @@ const MAX_BYTES = 64e6;
 /** Results never change: their folder is named by everything that they depend on. */
 const FOREVER = { "cache-control": "private, max-age=31536000, immutable" };
 
-export async function createUi(options: UiOptions): Promise<Hono> {
+export async function createUi(options: UiOptions): Promise<Hono<{ Bindings: Client }>> {
   const { artifacts, pipelines, warn } = options;
   const store = new ArtifactStore(artifacts);
   const index = new RunIndex(store);
-  const app = new Hono();
+  const app = new Hono<{ Bindings: Client }>();
   app.use(securityHeaders, checkHostAndOrigin());
 
   const open = async (id?: string) => await RunFiles.open(await index.record(id), store);
@@ -43,7 +45,10 @@ export async function createUi(options: UiOptions): Promise<Hono> {
 
   const json = (
     path: string,
-    answer: (query: Record<string, string>, c: Context) => Promise<unknown>,
+    answer: (
+      query: Record<string, string>,
+      c: Context<{ Bindings: Client }>,
+    ) => Promise<unknown>,
   ) => app.get(path, async (c) => c.json(await answer(c.req.query(), c) as object));
 
   app.get("/health", (c) => c.json({ status: "ready" }));
@@ -70,9 +75,9 @@ export async function createUi(options: UiOptions): Promise<Hono> {
     });
     return Object.fromEntries(await Promise.all(all));
   });
-  json("/api/compare", async ({ ids = "" }) => {
+  json("/api/compare", async ({ ids = "" }, { env }) => {
     const runs = await Promise.all(ids.split(",").slice(0, 40).map((id) => index.record(id)));
-    return options.compare(runs.map(({ id }) => id));
+    return options.compare(runs.map(({ id }) => id), env.left);
   });
   json("/api/evaluation", async ({ id }) => (await open(id)).evaluation());
   json("/api/faces", async (query) => {
@@ -81,17 +86,17 @@ export async function createUi(options: UiOptions): Promise<Hono> {
   });
   json("/api/way", async ({ id, row, report }) => (await open(id)).way(Number(row), report));
   json("/api/problems", async (query) => (await open(query.id)).problems(query));
-  json("/api/occlusion", async ({ id, row, model = "", report }) => {
+  json("/api/occlusion", async ({ id, row, model = "", report }, { env }) => {
     const { folder, images } = await (await open(id)).modelOf(model, Number(row), report);
-    return options.occlude(folder, images, Number(row));
+    return options.occlude(folder, images, Number(row), env.left);
   });
   json("/api/files", async ({ id }) => {
     const { outputs, problem } = await open(id);
     const listed = outputs.map(({ stage, kind, place, files }) => ({ stage, kind, place, files }));
     return { problem, outputs: listed };
   });
-  json("/api/why", ({ pipeline = "" }) => {
-    if (pipelines.includes(pipeline)) return options.explain(pipeline);
+  json("/api/why", ({ pipeline = "" }, { env }) => {
+    if (pipelines.includes(pipeline)) return options.explain(pipeline, env.left);
     throw new Problem(404, "no_pipeline", `Start it with deno task ui ${pipeline}.`);
   });
 

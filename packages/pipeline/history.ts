@@ -23,8 +23,6 @@ export interface RecordedStage extends Readonly<StageReport> {
   readonly fingerprint?: string;
   readonly dependencies?: CacheKey;
   readonly warnings?: readonly string[];
-  /** Ids of the stages that its inputs come from; records of earlier versions have none. */
-  readonly after?: readonly string[];
 }
 
 export interface RunRecord extends Readonly<Omit<RunReport, "stages">> {
@@ -71,7 +69,6 @@ const runSchema = z.object<Shape<Omit<RunRecord, "id"> & { readonly id?: string 
     fingerprint: text.optional(),
     dependencies: cacheKeySchema.optional(),
     warnings: z.array(text).optional(),
-    after: z.array(text).optional(),
   })),
 });
 

@@ -381,6 +381,11 @@ inChromium("the page over runs: every view, in light, dark and on a phone", asyn
       await waitText(page, /trainGender\s+runs\s+trainGender\.dropout changed/);
       // An error that reads like a reason to run.
       await waitText(page, /evaluate\s+failed\s+runs: is no number/);
+      const places = await page.$$eval(
+        ".graph li",
+        (boxes) => boxes.map((box) => (box as HTMLElement).style.translate),
+      );
+      assert.deepEqual(places, ["0px", "172px", "172px 72px"], "as no run of it has recorded");
       await page.goto(`${ui.url}/#why?pipeline=swept`);
       await waitText(page, /seed 1\s[^]*dropout changed[^]*seed 2\s[^]*dropout changed/);
       assert.deepEqual(wrong, []);

@@ -15,7 +15,7 @@ type Evaluation = Readonly<Record<string, ModelMetrics>>;
 export const compareView: View = {
   name: "compare",
   title: "Compare",
-  show(params) {
+  show(params, signal) {
     const ids = [...new Set((params.get("ids") ?? "").split(",").filter(Boolean))];
     const runs = ids.flatMap((id) => store.runs.find((run) => run.id === id) ?? [])
       .slice(0, MAX_RUNS);
@@ -28,7 +28,7 @@ export const compareView: View = {
     const left = runs.length < ids.length &&
       dom`<p class="notice">${runs.length} of ${ids.length} runs: others were removed, or exceed the
         maximum of ${MAX_RUNS}.</p>`;
-    return dom`${left}<ul class="legend">${heads}</ul>${later(differences(runs))}
+    return dom`${left}<ul class="legend">${heads}</ul>${later(differences(runs, signal))}
       ${later(curves(runs))}<h2>Faces on which they disagree</h2>
       ${later(disagreements(runs, params))}${later(evaluated(runs))}`;
   },
@@ -41,10 +41,10 @@ const head = (runs: readonly UiRun[]) => runs.map(({ id }, i) => dom`${swatch(i)
 const differ = (values: readonly unknown[]) =>
   new Set(values.map((one) => JSON.stringify(one))).size > 1;
 
-async function differences(runs: readonly UiRun[]): Promise<Node> {
+async function differences(runs: readonly UiRun[], signal: AbortSignal): Promise<Node> {
   const ids = runs.map(({ id }) => id).join();
   const { parameters, metrics, cautions, notes, overSeeds, sentences, scope, further, ...copies } =
-    await get<UiComparison>("/api/compare", { ids });
+    await get<UiComparison>("/api/compare", { ids }, signal);
   const parts = parameters.map(({ name, values }) => [name, ...values.map(text)]);
   const rows = metrics.filter(({ metric }) => metric !== "loss").map((row) => [
     dom`${row.model} ${row.name} <small>${row.split}</small>`,

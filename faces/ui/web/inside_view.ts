@@ -11,7 +11,7 @@ const PAGE = { faces: 60, rows: 100 };
 export const insideView: View = {
   name: "inside",
   title: "Inside",
-  show(params) {
+  show(params, signal) {
     const id = params.get("id") ?? store.runs.find(({ state }) => state === "ok")?.id ?? "";
     const run = store.runs.find((one) => one.id === id);
     if (!run) return dom`<p>Choose a run in <a href="#runs">Runs</a>.</p>`;
@@ -19,7 +19,7 @@ export const insideView: View = {
     // "trainGender/7529df154f46f186/model/model.json" → "model.json of trainGender".
     const [use, , , ...path] = file?.split("/") ?? [];
     const parts: [title: string, content: Promise<Node>][] = row
-      ? [[`The way of face ${row}`, way({ id, row, report: params.get("report") ?? "" })]]
+      ? [[`The way of face ${row}`, way({ id, row, report: params.get("report") ?? "" }, signal)]]
       : file
       ? [[
         `${path.join("/")} of ${use}`,
@@ -114,10 +114,13 @@ function pages(total: number, from: number, size: number, param = "from"): Node 
   }</p>`;
 }
 
-async function way(query: Record<"id" | "row" | "report", string>): Promise<Node> {
+async function way(
+  query: Record<"id" | "row" | "report", string>,
+  signal: AbortSignal,
+): Promise<Node> {
   const steps = await get<UiStep[]>("/api/way", query);
   const hungOn = (model: string) => ({ target }: Event) => {
-    const asked = get<UiStep>("/api/occlusion", { ...query, model });
+    const asked = get<UiStep>("/api/occlusion", { ...query, model }, signal);
     (target as HTMLElement).replaceWith(later(asked.then(stepOf)));
   };
   const shown = steps.map((step) =>

@@ -164,7 +164,7 @@ const listed = (settings: UiRun["settings"]) =>
 export const whyView: View = {
   name: "why",
   title: "Why",
-  show(params) {
+  show(params, signal) {
     const chosen = params.get("pipeline") ?? "";
     const links = store.about.pipelines.map((name) =>
       dom`<a class="button" href="#why?${
@@ -172,25 +172,20 @@ export const whyView: View = {
       }">${name}</a> `
     );
     return dom`<p>A dry run prints which stages would run, and why.
-      It changes nothing. ${links}</p>${chosen && later(dryRun(chosen))}`;
+      It changes nothing. ${links}</p>${chosen && later(dryRun(chosen, signal))}`;
   },
 };
 
-async function dryRun(pipeline: string): Promise<Node> {
+async function dryRun(pipeline: string, signal: AbortSignal): Promise<Node> {
   type DryRun = Pick<RunRecord, "stages">;
   /** The runs of a sweep have the stages. */
   type Answer = DryRun & { runs?: (DryRun & { values: UiRun["settings"] })[] };
-  const answer = await get<Answer>("/api/why", { pipeline });
-  // A run at work lists no stages yet.
-  const known = store.runs.find(({ name, stages }) => name === pipeline && stages.length > 0)
-    ?.stages;
+  const answer = await get<Answer>("/api/why", { pipeline }, signal);
   const runs = answer.runs ?? [{ ...answer, values: {} }];
   return dom`<h2>${pipeline}</h2>${
     runs.map(({ values, stages }) => {
-      const all = stages.map(({ id, status, why, cause }, i): GraphStage => {
+      const all = stages.map(({ id, after = [], status, why, cause }): GraphStage => {
         const run = cause === "runs" || cause === "waits";
-        const after = known?.find((one) => one.id === id)?.after ??
-          stages.slice(i - 1, i).map((s) => s.id);
         return { id, after, why, status: run ? "runs" : status };
       });
       const rows = all.map(({ id, status, why }) => {

@@ -6,11 +6,19 @@
 import { signedNumber } from "../../../packages/pipeline/format.ts";
 import { dom, part } from "../../serving/page_dom.ts";
 
-/** Requests JSON. @throws {Error} with the server's message */
-export async function get<T>(path: string, query: Record<string, unknown> = {}): Promise<T> {
+/**
+ * Requests JSON.
+ * @param signal ends what the server does for the request, such as a process
+ * @throws {Error} with the server's message
+ */
+export async function get<T>(
+  path: string,
+  query: Record<string, unknown> = {},
+  signal?: AbortSignal,
+): Promise<T> {
   const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== "");
   const text = new URLSearchParams(given.map(([name, value]) => [name, String(value)])).toString();
-  const response = await fetch(text ? `${path}?${text}` : path).catch(() => {
+  const response = await fetch(text ? `${path}?${text}` : path, { signal }).catch(() => {
     throw new Error("The server does not answer. Start it again: deno task ui.");
   });
   const value = await response.json();

@@ -358,7 +358,7 @@ class Run {
   }
 
   #finish(stage: PlannedStage, status: Status, why: string, seconds = 0, cause?: Cause): void {
-    const { id, use } = stage;
+    const { id, use, after } = stage;
     this.entry?.live.add({ type: "stage", id, status, why, seconds });
     const record = this.records.get(id);
     const outputs = Object.fromEntries(
@@ -367,7 +367,7 @@ class Run {
         return [name, displayPath(path, this.context.project)];
       }),
     );
-    this.#reports.push({ id, use, status, why, cause, seconds, outputs });
+    this.#reports.push({ id, use, after, status, why, cause, seconds, outputs });
   }
 
   #useResult(stage: PlannedStage, record: StageRecord): void {
@@ -465,8 +465,7 @@ class Run {
   async record(report: RunReport, entry: RunEntry): Promise<string | undefined> {
     const stages = report.stages.map((stage) => {
       const { fingerprint, dependencies, warnings } = this.records.get(stage.id) ?? {};
-      const { after } = this.plan.stages.find(({ id }) => id === stage.id)!;
-      return { ...stage, after, fingerprint, dependencies, warnings };
+      return { ...stage, fingerprint, dependencies, warnings };
     });
     const better = directionsOf(this.plan.stages);
     const run = { ...report, ...entry.beginning, compute: this.#compute, better, stages };

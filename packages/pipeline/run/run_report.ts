@@ -16,6 +16,8 @@ export type Cause = typeof causes[number];
 export interface StageReport {
   id: string;
   use: string;
+  /** Ids of the stages that its inputs come from; records of earlier versions have none. */
+  after?: readonly string[];
   status: Status;
   why: string;
   /**
@@ -43,6 +45,7 @@ const text = z.string();
 export const stageReportShape: Shape<StageReport> = {
   id: text,
   use: text,
+  after: z.array(text).optional(),
   why: text,
   cause: z.enum(causes).optional(),
   seconds: z.number(),

@@ -24,14 +24,21 @@ export async function startUi(artifacts: string) {
     },
     explain: (pipeline) => {
       const stages = [
-        { id: "split", status: "cached", why: "cached" },
+        { id: "split", after: [], status: "cached", why: "cached" },
         {
           id: "trainGender",
+          after: ["split"],
           status: "skipped",
           why: "runs: trainGender.dropout changed",
           cause: "runs",
         },
-        { id: "evaluate", status: "failed", why: "runs: is no number", cause: "error" },
+        {
+          id: "evaluate",
+          after: ["split"],
+          status: "failed",
+          why: "runs: is no number",
+          cause: "error",
+        },
       ];
       const runs = [1, 2].map((seed) => ({ values: { seed }, stages }));
       return Promise.resolve(pipeline === "swept" ? { stages: [], runs } : { stages });

@@ -608,33 +608,72 @@ Deno.test("a sorted table has numbers, then texts, then empty cells", async () =
   }
 });
 
-Deno.test("a process that the page waits for ends with ui", async () => {
+/** Starts ui, whose processes last until they are stopped. */
+async function startCommand() {
   const stops: (() => void)[] = [], { Command, addSignalListener } = Deno;
-  const listening = Promise.withResolvers<string>(), asked = Promise.withResolvers<AbortSignal>();
+  const listening = Promise.withResolvers<string>(), processes: AbortSignal[] = [];
   const project = Deno.cwd();
   const reporter = { log: listening.resolve, paint: { bold: (text: string) => `${text}` } };
   Deno.addSignalListener = (_, stop) => void stops.push(stop);
-  try {
-    const context = { cwd: project, project, reporter } as unknown as Parameters<typeof ui.run>[1];
-    const ended = ui.run(["pipeline", "--port", "0"], context);
-    const [url] = (await listening.promise).split(" ");
-    Deno.Command = function (_: string, { signal }: Deno.CommandOptions) {
-      asked.resolve(signal!);
-      const output = { stdout: new Uint8Array(), stderr: new TextEncoder().encode("it ended") };
-      return {
-        output: () =>
-          new Promise((resolve) => signal!.addEventListener("abort", () => resolve(output))),
-      };
-    } as unknown as typeof Deno.Command;
-    const answer = fetch(`${url}/api/why?pipeline=pipeline`).then((response) => response.text());
-    const signal = await asked.promise;
-    assert.equal(signal.aborted, false);
-    stops[0]!();
-    assert.equal(signal.aborted, true);
-    assert.equal(await ended, 0);
-    await answer.catch(() => {});
-  } finally {
-    Deno.addSignalListener = addSignalListener;
-    Deno.Command = Command;
+  const context = { cwd: project, project, reporter } as unknown as Parameters<typeof ui.run>[1];
+  const ended = ui.run(["pipeline", "--port", "0"], context);
+  const [url] = (await listening.promise).split(" ");
+  Deno.Command = function (_: string, { signal }: Deno.CommandOptions) {
+    processes.push(signal!);
+    const output = { stdout: new Uint8Array(), stderr: new TextEncoder().encode("it ended") };
+    return {
+      output: () =>
+        new Promise((resolve) => signal!.addEventListener("abort", () => resolve(output))),
+    };
+  } as unknown as typeof Deno.Command;
+  return {
+    processes,
+    async open(path: string, signal?: AbortSignal): Promise<unknown> {
+      const response = fetch(`${url}/api/${path}`, signal && { signal });
+      return await response.then((response) => response.text()).catch(() => {});
+    },
+    stop() {
+      stops[0]!();
+      return ended;
+    },
+    [Symbol.dispose]() {
+      Deno.addSignalListener = addSignalListener;
+      Deno.Command = Command;
+    },
+  };
+}
+
+/** Waits until a condition holds. */
+async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+Deno.test("a process that the page waits for ends with ui", async () => {
+  using command = await startCommand();
+  const { processes } = command, answer = command.open("why?pipeline=pipeline");
+  await until(() => processes.length === 1);
+  assert.equal(processes[0]!.aborted, false);
+  const ended = command.stop();
+  assert.equal(processes[0]!.aborted, true);
+  assert.equal(await ended, 0);
+  await answer;
+});
+
+Deno.test("a process ends when its page is closed, and one in the queue does not start", async () => {
+  using command = await startCommand();
+  const { processes, open } = command, first = new AbortController(), next = new AbortController();
+  const answers = [open("why?pipeline=pipeline", first.signal)];
+  await until(() => processes.length === 1);
+  for (const signal of [next.signal, undefined]) {
+    answers.push(open("why?pipeline=pipeline", signal));
+    await open("about");
   }
+  next.abort();
+  for (let i = 0; i < 5; i++) await open("about"); // the server notices that the page is closed
+  assert.deepEqual(processes.map(({ aborted }) => aborted), [false]);
+  first.abort();
+  await until(() => processes.length === 2);
+  assert.deepEqual(processes.map(({ aborted }) => aborted), [true, false]);
+  await command.stop();
+  await Promise.all(answers);
 });

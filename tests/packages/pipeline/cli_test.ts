@@ -51,7 +51,7 @@ Deno.test("run --json", async (t) => {
     for (const stage of report.stages) {
       const cause = stage.status === "failed" ? ["cause"] : [];
       assert.deepEqual(Object.keys(stage), [
-        ...["id", "use", "status", "why", ...cause, "seconds", "outputs"],
+        ...["id", "use", "after", "status", "why", ...cause, "seconds", "outputs"],
       ]);
       assert.equal(typeof stage.seconds, "number");
     }

@@ -817,7 +817,7 @@ Deno.test({
     assert.equal(next.code, 0, next.err);
     assert.match(
       next.out,
-      /"id":"slow","use":"slow","status":"ran","why":"an earlier run of it was int/,
+      /"id":"slow","use":"slow","after":\["count"\],"status":"ran","why":"an earlier run of it was int/,
     );
   },
 });
