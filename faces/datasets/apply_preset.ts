@@ -36,8 +36,9 @@ export async function applyPreset(
   const there = new Set(rows.values().flatMap(({ row }) => Object.keys(row)));
   const find = suffixIndex(files.paths);
   const several: string[] = [];
+  const toLabels = rowMapper(preset);
   const mapped = rows.map(({ row, table }) => {
-    const { path = "", ...rest } = mapRow(row, preset);
+    const { path = "", ...rest } = toLabels(row);
     const fitting = find(path, table.replace(/[^/]*$/, ""));
     // Folders of parts may have photos of equal names.
     const inPart = fitting.filter((one) => one.normalize().split("/").includes(rest.part));
@@ -86,6 +87,9 @@ const NAMED = /\{([^}]+)\}/g;
 /** Returns the template of a column of a preset: a text with names in braces, or a name alone. */
 const templateOf = (column: string) => column.includes("{") ? column : `{${column}}`;
 
+/** Returns the names that a template has in braces. */
+const namesIn = (template: string) => Array.from(template.matchAll(NAMED), ([, name]) => name);
+
 /** Finds a column by its name, in any case where it is one of the project's, as in a CSV without a preset. */
 function columnNamed(name: string, there: readonly string[]): string | undefined {
   if (there.includes(name)) return name;
@@ -106,7 +110,7 @@ function lackingColumns(
     ...matched.filter((name) => groupsOf([name]).some((group) => !found.includes(group)))
       .map((name) => ["match", name]),
     ...Object.entries(columns).flatMap(([ours, theirs]) =>
-      Array.from(templateOf(theirs).matchAll(NAMED), ([, name]) => [`columns.${ours}`, name])
+      namesIn(templateOf(theirs)).map((name) => [`columns.${ours}`, name])
     ),
     ...Object.keys(values)
       .filter((name) => !columnNamed(name, [...there, ...Object.keys(columns)]))
@@ -305,43 +309,55 @@ function textOf(value: unknown): string {
   return text.normalize(); // after the escapes of JSON
 }
 
-/** Maps a data set's columns to those of the project. */
-function mapRow(given: Row, { match = {}, columns = {}, omit = [], values = {} }: Preset): Row {
-  let row = given;
-  for (const [column, pattern] of Object.entries(match)) {
-    const found = matching(pattern)(valueAt(row, column) ?? "");
-    row = { ...row, ...defined(found?.groups) };
-  }
-  const used = new Set(omit);
-  const mapped: Record<string, string> = {};
-  for (const [ours, theirs] of Object.entries(columns)) {
-    let known = true;
-    const text = templateOf(theirs).replaceAll(NAMED, (_, name) => {
-      used.add(name);
-      known &&= Boolean(valueAt(row, name));
-      return valueAt(row, name) ?? "";
-    });
+/** Returns a function that maps a row of a data set to the project's columns. */
+function rowMapper(
+  { match = {}, columns = {}, omit = [], values = {} }: Preset,
+): (row: Row) => Row {
+  const matched = Object.entries(match).map(([column, pattern]) =>
+    [column, matching(pattern)] as const
+  );
+  const templates = Object.entries(columns).map(([ours, theirs]) => {
+    const template = templateOf(theirs);
     // A part of an identity is no person. Parts without text between them stand for each other.
     const isWhole = ours === "identity" ||
-      ours !== "path" && templateOf(theirs).replaceAll(NAMED, "") !== "";
-    mapped[ours] = known || !isWhole ? text : "";
-  }
-  const others = Object.entries(row).filter(([name]) =>
-    !used.has(name) && !Object.hasOwn(mapped, name)
-  );
-  const result: Record<string, string> = { ...mapped, ...Object.fromEntries(others) };
-  for (const [named, map] of Object.entries(values)) {
-    const name = columnNamed(named, Object.keys(result)) ?? named;
-    const written = valueAt(result, name) ?? "", trimmed = written.trim();
-    // Programs write 1 as 1.0 where other rows have no value.
-    const value = valueAt(map, written) ?? valueAt(map, trimmed) ??
-      valueAt(map, trimmed.replace(/^(-?\d+)\.0+$/, "$1"));
-    if (value !== undefined) result[name] = String(value);
-  }
-  // As values of a CSV are; names of files may have outer blanks.
-  for (const name of Object.keys(result)) if (name !== "path") result[name] = result[name].trim();
-  const { quad, ...rest } = result;
-  return quad === undefined ? rest : { ...rest, ...uprightBox(quad) };
+      ours !== "path" && template.replaceAll(NAMED, "") !== "";
+    return { ours, template, isWhole };
+  });
+  const used = new Set([
+    ...omit,
+    ...templates.flatMap(({ template }) => namesIn(template)),
+  ]);
+  return (given) => {
+    let row = given;
+    for (const [column, fits] of matched) {
+      row = { ...row, ...defined(fits(valueAt(row, column) ?? "")?.groups) };
+    }
+    const mapped: Record<string, string> = {};
+    for (const { ours, template, isWhole } of templates) {
+      let known = true;
+      const text = template.replaceAll(NAMED, (_, name) => {
+        known &&= Boolean(valueAt(row, name));
+        return valueAt(row, name) ?? "";
+      });
+      mapped[ours] = known || !isWhole ? text : "";
+    }
+    const others = Object.entries(row).filter(([name]) =>
+      !used.has(name) && !Object.hasOwn(mapped, name)
+    );
+    const result: Record<string, string> = { ...mapped, ...Object.fromEntries(others) };
+    for (const [named, map] of Object.entries(values)) {
+      const name = columnNamed(named, Object.keys(result)) ?? named;
+      const written = valueAt(result, name) ?? "", trimmed = written.trim();
+      // Programs write 1 as 1.0 where other rows have no value.
+      const value = valueAt(map, written) ?? valueAt(map, trimmed) ??
+        valueAt(map, trimmed.replace(/^(-?\d+)\.0+$/, "$1"));
+      if (value !== undefined) result[name] = String(value);
+    }
+    // As values of a CSV are; names of files may have outer blanks.
+    for (const name of Object.keys(result)) if (name !== "path") result[name] = result[name].trim();
+    const { quad, ...rest } = result;
+    return quad === undefined ? rest : { ...rest, ...uprightBox(quad) };
+  };
 }
 
 /** Returns the upright square of a rotated box's corners: the same center and mean side. */
