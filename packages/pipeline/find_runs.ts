@@ -46,18 +46,20 @@ export function findRun(
   }
   const begun = findByIdPrefix(name, runs);
   if (begun) return begun;
-  if (identity !== undefined) {
-    throw new UsageError(`no run of the pipeline "${name}" is listed. ${notRun(name)}`);
-  }
+  if (identity !== undefined) throw notRun(name);
   throw new UsageError(
     `there is no run "${name}".${didYouMean(name, namesOf(runs.filter(has)))} A run is named by ` +
       `its id, the beginning of it, or its pipeline's name; ${listedBy} lists them.`,
   );
 }
 
-/** A way out where a pipeline has no run. */
-const notRun = (name: string) =>
-  `Run it: deno task run ${name}. If its YAML has artifacts: DIR, add --artifacts DIR.`;
+/** The error where a pipeline has no run. */
+function notRun(name: string): UsageError {
+  return new UsageError(
+    `no run of the pipeline "${name}" is listed. Run it: deno task run ${name}. If its YAML has ` +
+      "artifacts: DIR, add --artifacts DIR.",
+  );
+}
 
 /**
  * Returns the run of an id or a prefix of one; undefined if there is none.
@@ -83,9 +85,7 @@ export function runsOfPipeline(
 ): RunRecord[] {
   const found = byPipeline(name, runs, identity);
   if (found.length > 0) return found;
-  if (identity !== undefined) {
-    throw new UsageError(`no run of the pipeline "${name}" is listed. ${notRun(name)}`);
-  }
+  if (identity !== undefined) throw notRun(name);
   const known = namesOf(runs), near = didYouMean(name, known), some = known.slice(-5);
   const others = some.length > 0 ? `, or take ${joinWords(some, "or")}` : "";
   const wayOut = near === "" ? ` Run it first${others}.` : near;

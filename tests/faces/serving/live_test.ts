@@ -46,6 +46,20 @@ async function connect(url: string) {
   };
 }
 
+/** A request for a WebSocket, as bytes. */
+function handshake(host: string, ...headers: string[]): Uint8Array {
+  return new TextEncoder().encode([
+    "GET /live HTTP/1.1",
+    `Host: ${host}`,
+    ...headers,
+    "Connection: Upgrade",
+    "Upgrade: websocket",
+    "Sec-WebSocket-Version: 13",
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    "\r\n",
+  ].join("\r\n"));
+}
+
 Deno.test("the live view", async (t) => {
   await using server = await startService({ viewers: 2, timeoutSeconds: 600 });
   const face = await drawnFace();
@@ -111,15 +125,7 @@ Deno.test("the live view", async (t) => {
   await t.step("disconnects a client that does not answer the close of its view", async () => {
     const { host, port } = new URL(server.url);
     using connection = await Deno.connect({ port: Number(port) });
-    await connection.write(new TextEncoder().encode([
-      "GET /live HTTP/1.1",
-      `Host: ${host}`,
-      "Connection: Upgrade",
-      "Upgrade: websocket",
-      "Sec-WebSocket-Version: 13",
-      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-      "\r\n",
-    ].join("\r\n")));
+    await connection.write(handshake(host));
     const buffer = new Uint8Array(1024);
     await connection.read(buffer);
     await until("faces_live_viewers 1");
@@ -162,16 +168,7 @@ Deno.test("the live view", async (t) => {
     assert.match(await plain.text(), /WebSockets only\. Send a photo to \/predict\./);
     const port = Number(new URL(server.url).port);
     using connection = await Deno.connect({ port });
-    await connection.write(new TextEncoder().encode([
-      "GET /live HTTP/1.1",
-      `Host: 127.0.0.1:${port}`,
-      "Origin: http://evil.example",
-      "Connection: Upgrade",
-      "Upgrade: websocket",
-      "Sec-WebSocket-Version: 13",
-      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-      "\r\n",
-    ].join("\r\n")));
+    await connection.write(handshake(`127.0.0.1:${port}`, "Origin: http://evil.example"));
     const buffer = new Uint8Array(1024);
     const count = await connection.read(buffer) ?? 0;
     assert.match(new TextDecoder().decode(buffer.subarray(0, count)), /^HTTP\/1\.1 403/);
